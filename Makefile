@@ -1,0 +1,60 @@
+# The commands that people, README and CI share. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+PROTOS := $(shell find protos/leadscore -name '*.proto')
+CODE := automation_service benchmarks cli ingest_service intelligence_service scoring_service shared tests
+GENERATE = $(BIN)/python -m grpc_tools.protoc -Ishared/pb=protos/leadscore --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
+	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)
+
+.PHONY: help install demo up test lint format generate bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+install: .venv/installed ## Create .venv from requirements.lock (hash-checked), with .venv/bin/leadscore in it
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("leadscore needs Python 3.11 or later: make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install ## Start everything, ingest a B2B funnel, show what came out, stop
+	$(BIN)/leadscore demo
+
+up: install ## Run the whole system on this machine until Ctrl-C
+	$(BIN)/leadscore up
+
+test: install ## Run all tests against a real MongoDB and a real Redis
+	$(BIN)/pytest
+
+lint: install ## ruff, strict types, buf, generated code fresh, architecture
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/buf lint protos
+	$(BIN)/buf format --diff --exit-code protos
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call GENERATE,$$fresh) && diff -r -x __init__.py -x __pycache__ "$$fresh/shared/pb" shared/pb \
+		|| { echo 'shared/pb is stale: run "make generate"'; exit 1; }
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/architecture
+
+format: install ## Format code and protos
+	$(BIN)/ruff check --fix-only $(CODE)
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/buf format -w protos
+
+generate: install ## Generate shared/pb from protos/
+	$(call GENERATE,.)
+
+bench: install ## Measure throughput and latency beside their floors
+	$(BIN)/python -m benchmarks
+
+lock: install ## Resolve the newest versions into the lock files
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+		--all-extras pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+		--extra cli -c requirements.lock pyproject.toml -o deploy/requirements.lock
+
+clean: ## Remove .venv and every cache
+	rm -rf .venv .leadscore .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

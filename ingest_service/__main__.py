@@ -1,0 +1,21 @@
+"""`python -m ingest_service serve | migrate`."""
+
+import asyncio
+
+from ingest_service.app import run_migration, run_server
+from ingest_service.settings import IngestSettings
+from shared import entrypoint
+
+
+def serve(settings: IngestSettings) -> None:
+    """Serve the IngestService until SIGTERM."""
+    asyncio.run(run_server(settings))
+
+
+def migrate(settings: IngestSettings) -> None:
+    """Create the collections and indexes that this service inserts into; safe to run again."""
+    asyncio.run(run_migration(settings))
+
+
+if __name__ == "__main__":
+    entrypoint.run("ingest_service", IngestSettings, {"serve": serve, "migrate": migrate})

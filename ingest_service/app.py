@@ -1,0 +1,45 @@
+"""The composition root: the only file that names concrete classes."""
+
+import asyncio
+import contextlib
+
+from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
+from ingest_service.settings import IngestSettings
+from ingest_service.store import DONE, INBOX, MongoEventStore
+from ingest_service.usecases import GroupCommit, Ingest
+from shared import broker, mongo, wire
+from shared.doorbell import Doorbell
+from shared.inbox import Inbox
+from shared.pb.ingest.v1 import ingest_pb2_grpc
+from shared.server import Service, serve
+
+
+async def run_server(settings: IngestSettings) -> None:
+    """Serves the IngestService until SIGTERM."""
+    database = await mongo.connect(settings.mongo_uri.get_secret_value())
+    async with contextlib.aclosing(database.client):
+        inbox = Inbox(database, INBOX, done=DONE, partitions=settings.partitions)
+        await inbox.check()
+        doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), INBOX)
+        ringing = asyncio.create_task(doorbell.run())
+        store = MongoEventStore(inbox, wire.now)
+        ingest = Ingest(store, GroupCommit(store.put, seconds=settings.call_seconds), doorbell, wire.now)
+        await serve(
+            Service(
+                SERVICE,
+                lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestServicer(ingest), server),
+                ERRORS,
+                lambda: mongo.is_primary(database),
+            ),
+            settings,
+        )
+        ringing.cancel()
+
+
+async def run_migration(settings: IngestSettings) -> None:
+    """Creates the inbox `events`, after initiating the replica set if nobody has."""
+    uri = settings.mongo_uri.get_secret_value()
+    await asyncio.to_thread(mongo.initiate, uri)
+    database = await mongo.connect(uri)
+    async with contextlib.aclosing(database.client):
+        await Inbox(database, INBOX, done=DONE, partitions=settings.partitions).migrate()

@@ -1,0 +1,66 @@
+"""gRPC ⇄ domain, and what callers see of each error."""
+
+import grpc
+
+from ingest_service.domain.event import Event, EventIdConflict, InvalidBatch, InvalidEvent
+from ingest_service.ports import Stored
+from ingest_service.usecases import Ingest, Outcome
+from shared import wire
+from shared.errors import ARGUMENTS, ErrorRow, ErrorTable
+from shared.pb.ingest.v1 import ingest_pb2 as pb
+from shared.pb.ingest.v1 import ingest_pb2_grpc
+from shared.server import Context
+
+SERVICE = "leadscore.ingest.v1.IngestService"
+
+ERRORS: ErrorTable = {
+    **ARGUMENTS,
+    InvalidEvent: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "EVENT_INVALID"),
+    EventIdConflict: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "EVENT_ID_CONFLICT"),
+    InvalidBatch: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "BATCH_INVALID"),
+}
+
+_OUTCOMES = {Stored.NEW: pb.OUTCOME_ACCEPTED, Stored.SAME: pb.OUTCOME_DUPLICATE}
+
+
+class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
+    """Translates; the use cases do the work."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+
+    async def IngestEvent(self, request: pb.IngestEventRequest, context: Context) -> pb.IngestEventResponse:
+        """See `ingest.proto`."""
+        return pb.IngestEventResponse(outcome=_OUTCOMES[await self._ingest.one(_event(request.event))])
+
+    async def BatchIngestEvents(
+        self, request: pb.BatchIngestEventsRequest, context: Context
+    ) -> pb.BatchIngestEventsResponse:
+        """See `ingest.proto`."""
+        outcomes = await self._ingest.batch([_event(event) for event in request.events])
+        return pb.BatchIngestEventsResponse(
+            outcomes=[_outcome(event, outcome) for event, outcome in zip(request.events, outcomes, strict=True)]
+        )
+
+
+def _event(event: pb.Event) -> Event:
+    return Event(
+        event_id=event.event_id,
+        lead_id=event.lead_id,
+        event_type=event.event_type,
+        event_time=wire.to_time(event.event_time) if event.HasField("event_time") else None,
+        properties=wire.to_dict(event.properties),
+        source=event.source,
+    )
+
+
+def _outcome(event: pb.Event, outcome: Outcome) -> pb.EventOutcome:
+    if isinstance(outcome, Stored):
+        return pb.EventOutcome(event_id=event.event_id, outcome=_OUTCOMES[outcome])
+    return pb.EventOutcome(
+        event_id=event.event_id,
+        outcome=pb.OUTCOME_REJECTED,
+        reason=f"ERROR_REASON_{ERRORS[type(outcome)].reason}",
+        field=outcome.field,
+        message=str(outcome),
+    )

@@ -1,0 +1,79 @@
+"""MongoDB ⇄ events: the producer's side of the inbox `events`."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from pymongo.errors import BulkWriteError, ConnectionFailure
+
+from ingest_service.domain.event import Event
+from ingest_service.ports import Stored
+from shared.inbox import Inbox
+from shared.mongo import Document
+
+INBOX = "events"
+DONE = "scored"
+
+_DUPLICATE_KEY = 11000
+_PAYLOAD = ("lead_id", "event_type", "event_time", "properties", "source")
+
+
+class MongoEventStore:
+    """An `EventStore` over the inbox; a row's `_id` is the event's id."""
+
+    def __init__(self, inbox: Inbox, clock: Callable[[], datetime]) -> None:
+        self._inbox = inbox
+        self._clock = clock
+
+    def partition_of(self, lead_id: str) -> int:
+        """Returns the partition that the events of a lead wait in."""
+        return self._inbox.partition_of(lead_id)
+
+    async def put(self, events: Sequence[Event]) -> list[Stored]:
+        """Stores the events whose id is new and tells for each whether it was; see `EventStore`.
+
+        Raises:
+            PyMongoError: The outcome is unknown; putting the same events again is safe.
+        """
+        put_time = self._clock()
+        rows = [self._row(event, put_time) for event in events]
+        known = await self._insert(rows)
+        if not known:
+            return [Stored.NEW] * len(rows)
+        ids = list({rows[index]["_id"] for index in known})
+        found = {
+            row["_id"]: row async for row in self._inbox.rows.find({"_id": {"$in": ids}}, dict.fromkeys(_PAYLOAD, 1))
+        }
+        return [
+            (Stored.SAME if _same(row, found[row["_id"]]) else Stored.OTHER) if index in known else Stored.NEW
+            for index, row in enumerate(rows)
+        ]
+
+    async def _insert(self, rows: list[Document]) -> set[int]:
+        """Inserts the rows and returns the indexes of those whose id was there already.
+
+        The server waits for the majority even when every id was there, so a duplicate is as durable as a new event.
+        """
+        try:
+            await self._inbox.rows.insert_many(rows, ordered=False)
+        except BulkWriteError as error:
+            if error.details["writeConcernErrors"]:
+                raise ConnectionFailure("the majority did not confirm the write in time") from error
+            if any(fault["code"] != _DUPLICATE_KEY for fault in error.details["writeErrors"]):
+                raise
+            return {fault["index"] for fault in error.details["writeErrors"]}
+        return set()
+
+    def _row(self, event: Event, put_time: datetime) -> Document:
+        return {
+            "_id": event.event_id,
+            "lead_id": event.lead_id,
+            "event_type": event.event_type,
+            "event_time": event.event_time,
+            "properties": event.properties,
+            "source": event.source,
+            **self._inbox.pending_row(event.lead_id, put_time),
+        }
+
+
+def _same(row: Document, other: Document) -> bool:
+    return all(row[field] == other[field] for field in _PAYLOAD)

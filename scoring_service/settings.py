@@ -1,0 +1,17 @@
+"""The settings of the scoring service: `LEADSCORE_<NAME>` in the environment."""
+
+from pydantic import Field, field_validator
+
+from shared.settings import ServerSettings, StoreSettings, WorkerSettings, zone
+
+
+class ScoringSettings(ServerSettings, StoreSettings, WorkerSettings):
+    """Server, store and worker, and the time zone of days."""
+
+    port: int = Field(50052, ge=1, le=65535, description="Port to listen on.")
+    time_zone: str = Field("UTC", description="IANA name of the zone whose midnights are decay ticks and date buckets.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        return zone(name).key

@@ -1,0 +1,1 @@
+"""Mechanism without business: what two services or more need, and nothing that knows what a lead is."""

@@ -1,0 +1,94 @@
+"""dramatiq, set up for doorbells.
+
+Guarantee: messages carry no data and no retries; an actor that fails is logged and rung for again by the sweeper. A
+worker opens its application in dramatiq's event loop before the first message, and closes it after the last.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, TypeVar
+
+import redis
+from dramatiq import Broker, Worker
+from dramatiq.asyncio import async_to_sync
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AsyncIO, Middleware
+
+from shared import logs
+
+HEARTBEAT_MILLISECONDS = 15_000
+"""A worker silent for this long is taken for dead and its messages go back to the queue."""
+MAINTENANCE_CHANCE = 100_000
+"""In a million commands: how often one also looks for dead workers."""
+IDLE_MILLISECONDS = 50
+"""How long an idle worker sleeps between two looks at its queue."""
+REDIS_SECONDS = 0.25
+"""Longest time to connect to Redis and to wait for an answer."""
+
+A = TypeVar("A")
+_LOG = logs.get(__name__)
+
+
+def connect(redis_url: str, *middleware: Middleware) -> RedisBroker:
+    """Returns a broker; nothing is sent to Redis before it is used."""
+    client = redis.Redis.from_url(redis_url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS)
+    return RedisBroker(  # type: ignore[no-untyped-call]
+        client=client,
+        middleware=list(middleware),
+        namespace="leadscore:dramatiq",
+        heartbeat_timeout=HEARTBEAT_MILLISECONDS,
+        maintenance_chance=MAINTENANCE_CHANCE,
+    )
+
+
+class Lifespan(Middleware, Generic[A]):
+    """Opens an application when the worker boots and closes it when the worker has shut down, in dramatiq's loop."""
+
+    def __init__(self, application: Callable[[Broker], AbstractAsyncContextManager[A]]) -> None:
+        self._application = application
+        self._opened: AbstractAsyncContextManager[A] | None = None
+        self.app: A
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Opens the application."""
+        opened = self._application(broker)
+        self.app = async_to_sync(opened.__aenter__)()
+        self._opened = opened
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Closes it."""
+        if self._opened is not None:
+            async_to_sync(self._opened.__aexit__)(None, None, None)
+
+
+def work(
+    redis_url: str,
+    application: Callable[[Broker], AbstractAsyncContextManager[A]],
+    register: Callable[[Broker, Callable[[], A]], None],
+    *,
+    threads: int,
+) -> None:
+    """Runs a worker in this process until SIGTERM or SIGINT, then lets the running jobs finish.
+
+    `application(broker)` is opened before the first message; `register(broker, app)` declares the actors, which reach
+    it by `app()`.
+    """
+    lifespan = Lifespan(application)
+    asyncio_middleware = AsyncIO()
+    broker = connect(redis_url, asyncio_middleware, lifespan)
+    register(broker, lambda: lifespan.app)
+    worker = Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        worker.start()
+    except BaseException:
+        asyncio_middleware.after_worker_shutdown(broker, worker)  # type: ignore[no-untyped-call]
+        raise
+    _LOG.info("worker ready", queues=sorted(broker.get_declared_queues()))
+    stop.wait()
+    worker.stop()
+    _LOG.info("worker stopped")

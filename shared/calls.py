@@ -1,0 +1,63 @@
+"""Deadlines: every call that leaves a process ends when the call that caused it does.
+
+Guarantee: inside `deadline()` each MongoDB operation and each outgoing RPC is bounded by the time that is left;
+outside of it an outgoing RPC is bounded by `DEFAULT_SECONDS`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import grpc
+import pymongo
+
+DEFAULT_SECONDS = 10.0
+"""For an outgoing RPC that no incoming one caused."""
+
+_ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Bounds all that is called inside to so many seconds from now, or to the enclosing deadline if that is nearer."""
+    ends_at = asyncio.get_running_loop().time() + seconds
+    enclosing = _ends_at.get()
+    token = _ends_at.set(ends_at if enclosing is None else min(enclosing, ends_at))
+    try:
+        with pymongo.timeout(seconds):
+            yield
+    finally:
+        _ends_at.reset(token)
+
+
+def seconds_left() -> float:
+    """Returns the seconds until the deadline, 0 when it has passed."""
+    ends_at = _ends_at.get()
+    return DEFAULT_SECONDS if ends_at is None else max(0.0, ends_at - asyncio.get_running_loop().time())
+
+
+class _Bounded(grpc.aio.UnaryUnaryClientInterceptor):
+    """Gives every outgoing call that has none a deadline."""
+
+    async def intercept_unary_unary(
+        self,
+        continuation: Callable[..., Any],
+        client_call_details: grpc.aio.ClientCallDetails,
+        request: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401 (grpc's own signature)
+        if client_call_details.timeout is None:
+            client_call_details = grpc.aio.ClientCallDetails(
+                client_call_details.method,
+                seconds_left(),
+                client_call_details.metadata,
+                client_call_details.credentials,
+                client_call_details.wait_for_ready,
+            )
+        return await continuation(client_call_details, request)
+
+
+def connect(target: str) -> grpc.aio.Channel:
+    """Opens a channel to another service; to be called in the event loop that uses it, and closed there."""
+    return grpc.aio.insecure_channel(target, interceptors=[_Bounded()])

@@ -1,0 +1,116 @@
+"""From exception to gRPC status, in one place.
+
+Guarantee: a caller sees a canonical code, a reason from the service's proto and, for an argument, the field. What was
+not foreseen becomes INTERNAL with a fixed sentence; no text of an unforeseen exception leaves the process.
+
+    Exception
+    ├── InvalidArgument            what a servicer finds wrong with a request
+    │   └── InvalidPageToken
+    ├── a service's own errors     its domain raises them, its ERRORS table maps them
+    ├── pymongo.errors.PyMongoError, grpc.aio.AioRpcError, TimeoutError      mapped here
+    └── anything else              INTERNAL
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, InvalidOperation, PyMongoError, WTimeoutError
+
+DOMAIN = "leadscore"
+
+
+class InvalidArgument(ValueError):
+    """A request breaks a limit. `field` is its path in the request, `str(error)` a sentence for the caller."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class InvalidPageToken(InvalidArgument):
+    """A page token is damaged or belongs to another query."""
+
+    def __init__(self) -> None:
+        super().__init__("page_token", "is not a token of this query; begin again without one")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """What callers see of an exception: a canonical code, and a value of the proto's ErrorReason without its prefix."""
+
+    code: grpc.StatusCode
+    reason: str
+
+
+ErrorTable = Mapping[type[Exception], ErrorRow]
+"""One per service: each exception that its domain can raise, and what callers see of it.
+
+Its text is shown to callers.
+"""
+
+ARGUMENTS: ErrorTable = {
+    InvalidArgument: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "ARGUMENT_INVALID"),
+    InvalidPageToken: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID"),
+}
+"""The rows that every service shares."""
+
+_PASSED_ON = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.ABORTED,
+}
+_SENTENCES = {
+    grpc.StatusCode.UNAVAILABLE: "a service or database that this call needs is away; call again",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "the call took longer than it may; its outcome is unknown, call again",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "there is more work than can be done now; call again later",
+    grpc.StatusCode.ABORTED: "another write was in the way; call again",
+    grpc.StatusCode.INTERNAL: "an internal error; the service's log has the details",
+}
+
+
+def status_of(error: BaseException, table: ErrorTable) -> status_pb2.Status:
+    """Returns what the caller sees of an exception."""
+    row = next((table[kind] for kind in type(error).__mro__ if kind in table), None)
+    if row is None:
+        code = _code_of(error)
+        return status_pb2.Status(code=_number(code), message=_SENTENCES[code])
+    info = error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN)
+    status = status_pb2.Status(code=_number(row.code), message=str(error), details=[_packed(info)])
+    field = getattr(error, "field", None)
+    if field is not None:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=str(error))
+        status.details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    return status
+
+
+def _code_of(error: BaseException) -> grpc.StatusCode:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return error.code() if error.code() in _PASSED_ON else grpc.StatusCode.INTERNAL
+    if isinstance(error, TimeoutError | ExecutionTimeout | WTimeoutError):
+        return grpc.StatusCode.DEADLINE_EXCEEDED
+    if isinstance(error, PyMongoError):
+        return _code_of_mongo(error)
+    return grpc.StatusCode.INTERNAL
+
+
+def _code_of_mongo(error: PyMongoError) -> grpc.StatusCode:
+    # A client is closed only while its process stops, hence InvalidOperation.
+    if isinstance(error, ConnectionFailure | InvalidOperation) or error.has_error_label("RetryableWriteError"):
+        return grpc.StatusCode.UNAVAILABLE
+    if error.has_error_label("TransientTransactionError"):
+        return grpc.StatusCode.ABORTED
+    return grpc.StatusCode.INTERNAL
+
+
+def _number(code: grpc.StatusCode) -> int:
+    return int(code_pb2.Code.Value(code.name))
+
+
+def _packed(detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed

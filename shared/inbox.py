@@ -1,0 +1,138 @@
+"""The inbox: how one bounded context hands work to another through the database.
+
+A producer inserts rows, a consumer marks them. Each row belongs to a partition, found from a key of its own; one
+transaction of the consumer takes the rows of one partition.
+
+Guarantee: a row that was put is handed to the consumer until a transaction has marked it, and no later; put and mark
+are part of whatever transaction runs. Who drains, when, and how often at the same time, is of no importance to this:
+two drains of one partition meet as a write conflict, and one of them begins again.
+
+A row holds, beside what the producer writes: `partition`, `state` (`pending`, then the consumer's word for done) and
+`put_time`.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from pymongo import ASCENDING, IndexModel
+from pymongo.errors import PyMongoError
+
+from shared import logs
+from shared.doorbell import Doorbell
+from shared.mongo import Database, Document, create_indexes
+from shared.settings import StartupError
+
+PENDING = "pending"
+_INDEX = IndexModel(
+    [("state", ASCENDING), ("partition", ASCENDING), ("put_time", ASCENDING)],
+    name="pending",
+    partialFilterExpression={"state": PENDING},
+)
+_LOG = logs.get(__name__)
+
+
+class Inbox:
+    """A collection used as an inbox.
+
+    `name` is the collection's name, `done` the state of rows that the consumer is done with, `partitions` the number
+    of partitions, the same for the life of the database.
+    """
+
+    def __init__(self, database: Database, name: str, *, done: str, partitions: int) -> None:
+        self.rows = database[name]
+        self._inboxes = database["inboxes"]
+        self._database = database
+        self._done = done
+        self._partitions = partitions
+
+    def partition_of(self, key: str) -> int:
+        """Returns the partition of a key; rows with one key share a partition."""
+        return zlib.crc32(key.encode()) % self._partitions
+
+    def pending_row(self, key: str, put_time: datetime) -> Document:
+        """Returns the fields that make a document a pending row."""
+        return {"partition": self.partition_of(key), "state": PENDING, "put_time": put_time}
+
+    async def pending(self, partition: int, most: int) -> list[Document]:
+        """Returns the oldest pending rows of a partition, at most `most`."""
+        cursor = self.rows.find({"state": PENDING, "partition": partition})
+        return await cursor.sort("put_time", ASCENDING).limit(most).to_list()
+
+    async def still_pending(self, rows: Sequence[Document]) -> list[Document]:
+        """Returns those of the rows that nobody has marked since they were read."""
+        ids = [row["_id"] for row in rows]
+        return await self.rows.find({"_id": {"$in": ids}, "state": PENDING}).to_list()
+
+    async def mark(self, rows: Sequence[Document]) -> None:
+        """Marks pending rows as done; to be called in the transaction that does the work."""
+        await self.rows.update_many({"_id": {"$in": [row["_id"] for row in rows]}}, {"$set": {"state": self._done}})
+
+    async def waiting(self) -> dict[int, datetime]:
+        """Returns, for each partition with pending rows, the time at which the oldest was put."""
+        oldest = await self.rows.aggregate(
+            [
+                {"$match": {"state": PENDING}},
+                {"$sort": {"state": ASCENDING, "partition": ASCENDING, "put_time": ASCENDING}},
+                {"$group": {"_id": "$partition", "oldest": {"$first": "$put_time"}}},
+            ]
+        )
+        return {row["_id"]: row["oldest"] async for row in oldest}
+
+    async def migrate(self) -> None:
+        """Creates the collection, its index, and the record of its number of partitions. The producer calls it."""
+        await create_indexes(self._database, {self.rows.name: [_INDEX]})
+        await self._inboxes.update_one(
+            {"_id": self.rows.name}, {"$setOnInsert": {"partitions": self._partitions}}, upsert=True
+        )
+        await self.check()
+
+    async def check(self) -> None:
+        """Checks at start that the database was made for this number of partitions.
+
+        Raises:
+            StartupError: It was made for another number, or not made at all.
+        """
+        record = await self._inboxes.find_one({"_id": self.rows.name})
+        if record is None:
+            raise StartupError(f"the database has no inbox {self.rows.name!r}: run migrate of every service first")
+        if record["partitions"] != self._partitions:
+            made = record["partitions"]
+            raise StartupError(f"the database was made with {made} partitions: set LEADSCORE_PARTITIONS={made}")
+
+
+async def drain(
+    doorbell: Doorbell, partition: int, step: Callable[[int], Awaitable[int]], *, batch_rows: int, batches: int = 20
+) -> int:
+    """Empties a partition and returns the number of rows done.
+
+    `step(most)` does one transaction over at most so many rows and returns how many it did. After `batches` of them
+    the drain gives way to other partitions and rings for itself. A partition that someone else drains is left to them.
+    """
+    done = 0
+    async with doorbell.lease(partition) as lease:
+        if lease is None:
+            return done
+        for _ in range(batches):
+            await lease.renew()
+            count = await step(batch_rows)
+            done += count
+            if count < batch_rows:
+                return done
+    doorbell.ring([partition])
+    return done
+
+
+async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: float = 1.0) -> None:
+    """Rings, for ever, for each partition in which a row has waited longer than `age`; looks every `every` seconds.
+
+    This is what makes the doorbell dispensable: whatever Redis or a worker lost is rung for again.
+    """
+    while True:
+        try:
+            before = datetime.now(UTC) - age
+            doorbell.ring(partition for partition, oldest in (await inbox.waiting()).items() if oldest < before)
+        except PyMongoError as error:
+            _LOG.warning("sweep failed", inbox=inbox.rows.name, error=str(error))
+        await asyncio.sleep(every)

@@ -1,0 +1,150 @@
+"""MongoDB: one way to connect, one way to run a transaction, one way to make indexes.
+
+Guarantee: every acknowledged write is journaled on a majority of the replica set, every read shows only what no
+failover takes back, and whatever runs in `transact()` is one snapshot transaction, bounded in time.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC
+from typing import Any, TypeVar
+
+import pymongo
+from pymongo import AsyncMongoClient, IndexModel, MongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.uri_parser import parse_uri
+from pymongo.write_concern import WriteConcern
+
+from shared.settings import StartupError
+
+Document = dict[str, Any]
+Database = AsyncDatabase[Document]
+T = TypeVar("T")
+
+SELECT_SECONDS = 5.0
+"""Longest time to find a primary; shorter than a call's own bound, so that callers see UNAVAILABLE."""
+
+_NOT_YET_INITIALIZED = 94
+_NO_REPLICATION_ENABLED = 76
+
+
+async def connect(uri: str) -> Database:
+    """Opens the database that the URI names and checks that it can do transactions.
+
+    It is `leadscore` when the URI names none.
+    A client belongs to the event loop in which it is made. Close it with `await database.client.close()`.
+
+    Raises:
+        StartupError: Nothing answers at the URI, or it is no replica set.
+    """
+    try:
+        client: AsyncMongoClient[Document] = AsyncMongoClient(
+            uri,
+            tz_aware=True,
+            tzinfo=UTC,
+            w="majority",
+            journal=True,
+            readConcernLevel="majority",
+            serverSelectionTimeoutMS=SELECT_SECONDS * 1000,
+            appname="leadscore",
+        )
+        hello = await client.admin.command("hello")
+    except ConnectionFailure:
+        raise StartupError(_nobody_at(uri)) from None
+    except PyMongoError as error:
+        raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
+    if "setName" not in hello:
+        await client.close()
+        raise StartupError(_no_replica_set(uri))
+    return client.get_default_database("leadscore")
+
+
+async def is_primary(database: Database) -> bool:
+    """Tells whether the primary can be reached."""
+    hello = await database.client.admin.command("hello")
+    return bool(hello.get("isWritablePrimary"))
+
+
+async def transact(database: Database, body: Callable[[], Awaitable[T]], *, seconds: float) -> T:
+    """Runs `body` as one transaction: snapshot reads, majority writes.
+
+    Every operation awaited in `body` belongs to the transaction without being handed the session. On a conflict `body`
+    runs again from its start, so it loads, decides and writes inside, and does nothing else.
+
+    Raises:
+        PyMongoError: The transaction did not commit within `seconds`, or its outcome is unknown.
+    """
+
+    async def run(_: AsyncClientSession) -> T:
+        return await body()
+
+    with pymongo.timeout(seconds):
+        async with database.client.start_session() as session, session.bind(end_session=False):
+            return await session.with_transaction(
+                run, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True)
+            )
+
+
+async def create_indexes(database: Database, indexes: Mapping[str, Sequence[IndexModel]]) -> None:
+    """Creates the collections and indexes that are missing.
+
+    Called by `migrate` only: an index build aborts running transactions.
+    """
+    existing = set(await database.list_collection_names())
+    for name, models in indexes.items():
+        if name not in existing:
+            await database.create_collection(name)
+        if models:
+            await database[name].create_indexes(list(models))
+
+
+def initiate(uri: str) -> None:
+    """Makes the servers that the URI names a replica set, unless they are one; returns when it has a primary.
+
+    Raises:
+        StartupError: Nothing answers at the URI, or `mongod` runs without `--replSet`.
+    """
+    parsed = parse_uri(uri)
+    hosts = [f"{host}:{port}" for host, port in parsed["nodelist"]]
+    name = parsed["options"].get("replicaSet")
+    try:
+        with MongoClient[Document](hosts[0], directConnection=True, serverSelectionTimeoutMS=10_000) as seed:
+            if not _is_initiated(seed):
+                if name is None:
+                    raise StartupError("LEADSCORE_MONGO_URI must end with ?replicaSet= and the name that mongod has")
+                members = [{"_id": index, "host": host} for index, host in enumerate(hosts)]
+                seed.admin.command("replSetInitiate", {"_id": name, "members": members})
+        with MongoClient[Document](uri, serverSelectionTimeoutMS=30_000) as client:
+            client.admin.command("ping")
+    except ConnectionFailure:
+        raise StartupError(_nobody_at(uri)) from None
+    except OperationFailure as error:
+        if error.code == _NO_REPLICATION_ENABLED:
+            raise StartupError(_no_replica_set(uri)) from None
+        raise StartupError(f"MongoDB at {_hosts(uri)} refuses: {error.details}") from None
+
+
+def _is_initiated(seed: MongoClient[Document]) -> bool:
+    if "setName" in seed.admin.command("hello"):
+        return True
+    try:
+        seed.admin.command("replSetGetStatus")
+    except OperationFailure as error:
+        if error.code == _NOT_YET_INITIALIZED:
+            return False
+        raise
+    return True
+
+
+def _hosts(uri: str) -> str:
+    return ",".join(f"{host}:{port}" for host, port in parse_uri(uri)["nodelist"])
+
+
+def _nobody_at(uri: str) -> str:
+    return f"no MongoDB primary answers at {_hosts(uri)}: start it or set LEADSCORE_MONGO_URI; run migrate if it is new"
+
+
+def _no_replica_set(uri: str) -> str:
+    return f"MongoDB at {_hosts(uri)} is not a replica set: start mongod with --replSet rs0, then run migrate"

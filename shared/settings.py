@@ -1,0 +1,109 @@
+"""Typed settings from the environment.
+
+Guarantee: a process starts with settings that were checked as a whole, or ends with one line that names the variable.
+"""
+
+import ipaddress
+from datetime import timedelta
+from typing import Self, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StartupError(Exception):
+    """The process cannot start. The text is one line that says what to do about it."""
+
+
+class ProcessSettings(BaseSettings):
+    """What every process needs. Each field is read from `LEADSCORE_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="LEADSCORE_", frozen=True)
+
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Lowest level that is logged.")
+
+
+class ServerSettings(ProcessSettings):
+    """What every server needs."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(ge=1, le=65535, description="Port to listen on.")
+    insecure: bool = Field(
+        default=False,
+        description="Allow an address beyond this machine although there is neither TLS nor authentication.",
+    )
+    reflection: bool = Field(default=True, description="Serve gRPC reflection, for grpcurl and its kin.")
+    call_seconds: float = Field(10.0, gt=0, description="Longest time for a unary call, in seconds.")
+    stop_seconds: float = Field(10.0, gt=0, description="Longest time to finish calls at shutdown, in seconds.")
+
+    @model_validator(mode="after")
+    def _refuse_an_open_door(self) -> Self:
+        if not (self.insecure or _is_loopback(self.host)):
+            raise ValueError(
+                f"LEADSCORE_HOST={self.host} can be reached from other machines, without TLS or authentication: "
+                "use 127.0.0.1, or set LEADSCORE_INSECURE=true in a network that you trust"
+            )
+        return self
+
+
+class StoreSettings(ProcessSettings):
+    """What every process needs that talks to MongoDB and Redis."""
+
+    mongo_uri: SecretStr = Field(
+        SecretStr("mongodb://127.0.0.1:27017/leadscore?replicaSet=rs0"),
+        description="MongoDB replica set, with the database's name as path.",
+    )
+    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis, for doorbells only.")
+    partitions: int = Field(64, ge=1, le=4096, description="Partitions of every inbox; fixed for a database.")
+
+
+class WorkerSettings(ProcessSettings):
+    """What every worker needs."""
+
+    worker_threads: int = Field(4, ge=1, le=64, description="Partitions that one worker process drains at a time.")
+    batch_rows: int = Field(500, ge=1, le=5000, description="Rows of one drain transaction, at most.")
+    sweep_age_seconds: float = Field(3.0, gt=0, description="Age of a waiting row that is rung for anew, in seconds.")
+    transaction_seconds: float = Field(10.0, gt=0, description="Longest time for a drain transaction, in seconds.")
+
+    @property
+    def sweep_age(self) -> timedelta:
+        """`sweep_age_seconds` as a span."""
+        return timedelta(seconds=self.sweep_age_seconds)
+
+
+S = TypeVar("S", bound=ProcessSettings)
+
+
+def load(settings: type[S]) -> S:
+    """Reads settings from the environment.
+
+    Raises:
+        StartupError: A variable is missing or malformed; the text names it.
+    """
+    try:
+        return settings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors()[0]
+        if not first["loc"]:
+            raise StartupError(str(first["ctx"]["error"])) from None
+        raise StartupError(f"LEADSCORE_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+
+
+def zone(name: str) -> ZoneInfo:
+    """Returns the time zone of an IANA name such as `Europe/Berlin`.
+
+    Raises:
+        ValueError: There is no such zone.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name!r} is no time zone: use an IANA name such as UTC or Europe/Berlin") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,66 @@
+"""Protobuf's well-known types ⇄ Python values.
+
+Guarantee: times are aware, in UTC, and cut to the millisecond, which is what BSON keeps; structures become plain
+dictionaries and back without loss.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.timestamp_pb2 import Timestamp
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now() -> datetime:
+    """Returns the time, cut to the millisecond."""
+    time = datetime.now(UTC)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def to_time(timestamp: Timestamp) -> datetime:
+    """Returns a timestamp cut to the millisecond.
+
+    Raises:
+        ValueError: The timestamp lies outside the years 1 to 9999.
+    """
+    try:
+        return EPOCH + timedelta(seconds=timestamp.seconds, milliseconds=timestamp.nanos // 1_000_000)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
+
+
+def to_timestamp(time: datetime) -> Timestamp:
+    """Returns an aware time as a timestamp."""
+    since = time - EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
+
+
+def to_dict(struct: Struct) -> dict[str, Any]:
+    """Returns a structure as a dictionary; its numbers are floats, as on the wire."""
+    return {key: _to_python(value) for key, value in struct.fields.items()}
+
+
+def to_struct(values: Mapping[str, Any]) -> Struct:
+    """Returns a dictionary of plain values as a structure."""
+    struct = Struct()
+    struct.update(dict(values))
+    return struct
+
+
+def _to_python(value: Value) -> Any:  # noqa: ANN401 (any JSON value)
+    match value.WhichOneof("kind"):
+        case "number_value":
+            return value.number_value
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case "struct_value":
+            return to_dict(value.struct_value)
+        case "list_value":
+            return [_to_python(item) for item in value.list_value.values]
+        case _:
+            return None
