@@ -12,6 +12,7 @@ from shared.doorbell import Doorbell
 from shared.inbox import Inbox
 from shared.pb.ingest.v1 import ingest_pb2_grpc
 from shared.server import Service, serve
+from shared.tasks import running
 
 
 async def run_server(settings: IngestSettings) -> None:
@@ -21,19 +22,16 @@ async def run_server(settings: IngestSettings) -> None:
         inbox = Inbox(database, INBOX, done=DONE, partitions=settings.partitions)
         await inbox.check()
         doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), INBOX)
-        ringing = asyncio.create_task(doorbell.run())
         store = MongoEventStore(inbox, wire.now)
         ingest = Ingest(store, GroupCommit(store.put, seconds=settings.call_seconds), doorbell, wire.now)
-        await serve(
-            Service(
-                SERVICE,
-                lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestServicer(ingest), server),
-                ERRORS,
-                lambda: mongo.is_primary(database),
-            ),
-            settings,
+        service = Service(
+            SERVICE,
+            lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestServicer(ingest), server),
+            ERRORS,
+            lambda: mongo.is_primary(database),
         )
-        ringing.cancel()
+        async with running(doorbell.run()):
+            await serve(service, settings)
 
 
 async def run_migration(settings: IngestSettings) -> None:

@@ -8,7 +8,7 @@ from pymongo.errors import BulkWriteError, ConnectionFailure
 from ingest_service.domain.event import Event
 from ingest_service.ports import Stored
 from shared.inbox import Inbox
-from shared.mongo import Document
+from shared.mongo import Document, durable
 
 INBOX = "events"
 DONE = "scored"
@@ -54,7 +54,7 @@ class MongoEventStore:
         The server waits for the majority even when every id was there, so a duplicate is as durable as a new event.
         """
         try:
-            await self._inbox.rows.insert_many(rows, ordered=False)
+            await durable(self._inbox.rows).insert_many(rows, ordered=False)
         except BulkWriteError as error:
             if error.details["writeConcernErrors"]:
                 raise ConnectionFailure("the majority did not confirm the write in time") from error

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Generic, TypeVar
 
 import redis
@@ -46,14 +47,14 @@ def connect(redis_url: str, *middleware: Middleware) -> RedisBroker:
 class Lifespan(Middleware, Generic[A]):
     """Opens an application when the worker boots and closes it when the worker has shut down, in dramatiq's loop."""
 
-    def __init__(self, application: Callable[[Broker], AbstractAsyncContextManager[A]]) -> None:
+    def __init__(self, application: Callable[[], AbstractAsyncContextManager[A]]) -> None:
         self._application = application
         self._opened: AbstractAsyncContextManager[A] | None = None
         self.app: A
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Opens the application."""
-        opened = self._application(broker)
+        opened = self._application()
         self.app = async_to_sync(opened.__aenter__)()
         self._opened = opened
 
@@ -65,7 +66,7 @@ class Lifespan(Middleware, Generic[A]):
 
 def work(
     redis_url: str,
-    application: Callable[[Broker], AbstractAsyncContextManager[A]],
+    application: Callable[[RedisBroker], AbstractAsyncContextManager[A]],
     register: Callable[[Broker, Callable[[], A]], None],
     *,
     threads: int,
@@ -75,9 +76,10 @@ def work(
     `application(broker)` is opened before the first message; `register(broker, app)` declares the actors, which reach
     it by `app()`.
     """
-    lifespan = Lifespan(application)
     asyncio_middleware = AsyncIO()
-    broker = connect(redis_url, asyncio_middleware, lifespan)
+    broker = connect(redis_url, asyncio_middleware)
+    lifespan = Lifespan(partial(application, broker))
+    broker.add_middleware(lifespan)
     register(broker, lambda: lifespan.app)
     worker = Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads)
     stop = threading.Event()

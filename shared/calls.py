@@ -16,6 +16,13 @@ import pymongo
 DEFAULT_SECONDS = 10.0
 """For an outgoing RPC that no incoming one caused."""
 
+_OPTIONS = [
+    # 500 leads with many attributes exceed grpc's 4 MiB; an answer that is refused would be refused for ever.
+    ("grpc.max_receive_message_length", -1),
+    # grpc's own back-off grows to two minutes, in which a service that is back would go unnoticed.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+]
 _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 
 
@@ -60,4 +67,4 @@ class _Bounded(grpc.aio.UnaryUnaryClientInterceptor):
 
 def connect(target: str) -> grpc.aio.Channel:
     """Opens a channel to another service; to be called in the event loop that uses it, and closed there."""
-    return grpc.aio.insecure_channel(target, interceptors=[_Bounded()])
+    return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=[_Bounded()])

@@ -21,7 +21,7 @@ from pymongo.errors import PyMongoError
 
 from shared import logs
 from shared.doorbell import Doorbell
-from shared.mongo import Database, Document, create_indexes
+from shared.mongo import Database, Document, create_indexes, durable
 from shared.settings import StartupError
 
 PENDING = "pending"
@@ -55,9 +55,9 @@ class Inbox:
         """Returns the fields that make a document a pending row."""
         return {"partition": self.partition_of(key), "state": PENDING, "put_time": put_time}
 
-    async def pending(self, partition: int, most: int) -> list[Document]:
-        """Returns the oldest pending rows of a partition, at most `most`."""
-        cursor = self.rows.find({"state": PENDING, "partition": partition})
+    async def pending(self, partition: int, most: int, fields: Document | None = None) -> list[Document]:
+        """Returns the oldest pending rows of a partition, at most `most`, whole or with the fields of a projection."""
+        cursor = self.rows.find({"state": PENDING, "partition": partition}, fields)
         return await cursor.sort("put_time", ASCENDING).limit(most).to_list()
 
     async def still_pending(self, rows: Sequence[Document]) -> list[Document]:
@@ -68,6 +68,10 @@ class Inbox:
     async def mark(self, rows: Sequence[Document]) -> None:
         """Marks pending rows as done; to be called in the transaction that does the work."""
         await self.rows.update_many({"_id": {"$in": [row["_id"] for row in rows]}}, {"$set": {"state": self._done}})
+
+    async def count_pending(self) -> int:
+        """Returns the number of pending rows."""
+        return await self.rows.count_documents({"state": PENDING})
 
     async def waiting(self) -> dict[int, datetime]:
         """Returns, for each partition with pending rows, the time at which the oldest was put."""
@@ -83,7 +87,7 @@ class Inbox:
     async def migrate(self) -> None:
         """Creates the collection, its index, and the record of its number of partitions. The producer calls it."""
         await create_indexes(self._database, {self.rows.name: [_INDEX]})
-        await self._inboxes.update_one(
+        await durable(self._inboxes).update_one(
             {"_id": self.rows.name}, {"$setOnInsert": {"partitions": self._partitions}}, upsert=True
         )
         await self.check()

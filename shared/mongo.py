@@ -4,13 +4,15 @@ Guarantee: every acknowledged write is journaled on a majority of the replica se
 failover takes back, and whatever runs in `transact()` is one snapshot transaction, bounded in time.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any, TypeVar
 
 import pymongo
 from pymongo import AsyncMongoClient, IndexModel, MongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
@@ -21,11 +23,13 @@ from shared.settings import StartupError
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
+Collection = AsyncCollection[Document]
 T = TypeVar("T")
 
 SELECT_SECONDS = 5.0
 """Longest time to find a primary; shorter than a call's own bound, so that callers see UNAVAILABLE."""
 
+_MAJORITY = WriteConcern("majority", j=True)
 _NOT_YET_INITIALIZED = 94
 _NO_REPLICATION_ENABLED = 76
 
@@ -44,8 +48,6 @@ async def connect(uri: str) -> Database:
             uri,
             tz_aware=True,
             tzinfo=UTC,
-            w="majority",
-            journal=True,
             readConcernLevel="majority",
             serverSelectionTimeoutMS=SELECT_SECONDS * 1000,
             appname="leadscore",
@@ -59,6 +61,14 @@ async def connect(uri: str) -> Database:
         await client.close()
         raise StartupError(_no_replica_set(uri))
     return client.get_default_database("leadscore")
+
+
+def durable(collection: Collection) -> Collection:
+    """Returns a collection whose writes, outside of transactions, are acknowledged once a majority has journaled them.
+
+    A write concern of the whole client would be sent inside transactions too, where the server refuses it.
+    """
+    return collection.with_options(write_concern=_MAJORITY)
 
 
 async def is_primary(database: Database) -> bool:
@@ -82,9 +92,14 @@ async def transact(database: Database, body: Callable[[], Awaitable[T]], *, seco
 
     with pymongo.timeout(seconds):
         async with database.client.start_session() as session, session.bind(end_session=False):
-            return await session.with_transaction(
-                run, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority", j=True)
-            )
+            return await session.with_transaction(run, read_concern=ReadConcern("snapshot"), write_concern=_MAJORITY)
+
+
+@contextlib.asynccontextmanager
+async def snapshot(database: Database) -> AsyncIterator[None]:
+    """Lets every read inside see one point in time: a moment that no failover takes back."""
+    async with database.client.start_session(snapshot=True) as session, session.bind(end_session=False):
+        yield
 
 
 async def create_indexes(database: Database, indexes: Mapping[str, Sequence[IndexModel]]) -> None:

@@ -32,6 +32,7 @@ MESSAGE_BYTES = 1024 * 1024
 
 # grpc's classes are generic for the type checker only.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+FoundHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _LOG = logs.get(__name__)
@@ -136,9 +137,9 @@ class _Calls(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[FoundHandler]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
+    ) -> FoundHandler:
         method = str(handler_call_details.method)
         if method not in self._handlers:
             handler = await continuation(handler_call_details)

@@ -276,6 +276,18 @@ class Violation(_message.Message):
     message: str
     def __init__(self, invariant: _Optional[str] = ..., lead_id: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
+class GetScoringBacklogRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetScoringBacklogResponse(_message.Message):
+    __slots__ = ("pending_events", "oldest_put_time")
+    PENDING_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_PUT_TIME_FIELD_NUMBER: _ClassVar[int]
+    pending_events: int
+    oldest_put_time: _timestamp_pb2.Timestamp
+    def __init__(self, pending_events: _Optional[int] = ..., oldest_put_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class GetScoringModelRequest(_message.Message):
     __slots__ = ("version",)
     VERSION_FIELD_NUMBER: _ClassVar[int]

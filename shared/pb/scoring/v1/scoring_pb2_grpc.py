@@ -73,6 +73,11 @@ class ScoringServiceStub:
                 request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.VerifyScoresRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.VerifyScoresResponse.FromString,
                 _registered_method=True)
+        self.GetScoringBacklog = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/GetScoringBacklog',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogResponse.FromString,
+                _registered_method=True)
         self.GetScoringModel = channel.unary_unary(
                 '/leadscore.scoring.v1.ScoringService/GetScoringModel',
                 request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringModelRequest.SerializeToString,
@@ -163,6 +168,16 @@ class ScoringServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetScoringBacklog(self, request, context):
+        """Returns how many accepted events wait to be scored, and since when. Zero means that every acknowledged event shows in the scores.
+
+        Transactional: one read. Idempotent: a read.
+        Errors: none of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetScoringModel(self, request, context):
         """Returns a version of the scoring model. A version never changes once published, so callers may cache it for ever.
 
@@ -210,6 +225,11 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     servicer.VerifyScores,
                     request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.VerifyScoresRequest.FromString,
                     response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.VerifyScoresResponse.SerializeToString,
+            ),
+            'GetScoringBacklog': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetScoringBacklog,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogResponse.SerializeToString,
             ),
             'GetScoringModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetScoringModel,
@@ -410,6 +430,33 @@ class ScoringService:
             '/leadscore.scoring.v1.ScoringService/VerifyScores',
             shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.VerifyScoresRequest.SerializeToString,
             shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.VerifyScoresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetScoringBacklog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/GetScoringBacklog',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogResponse.FromString,
             options,
             channel_credentials,
             insecure,

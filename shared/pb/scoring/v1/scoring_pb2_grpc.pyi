@@ -85,6 +85,12 @@ class ScoringServiceStub:
     is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
     Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
     """
+    GetScoringBacklog: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]
+    """Returns how many accepted events wait to be scored, and since when. Zero means that every acknowledged event shows in the scores.
+
+    Transactional: one read. Idempotent: a read.
+    Errors: none of its own.
+    """
     GetScoringModel: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringModelRequest, _scoring_pb2.GetScoringModelResponse]
     """Returns a version of the scoring model. A version never changes once published, so callers may cache it for ever.
 
@@ -148,6 +154,12 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Checked: each scored event has exactly one entry and each entry its event; no two entries share an event id; per lead the sequence
     is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
     Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
+    """
+    GetScoringBacklog: _aio.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]  # type: ignore[assignment]
+    """Returns how many accepted events wait to be scored, and since when. Zero means that every acknowledged event shows in the scores.
+
+    Transactional: one read. Idempotent: a read.
+    Errors: none of its own.
     """
     GetScoringModel: _aio.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringModelRequest, _scoring_pb2.GetScoringModelResponse]  # type: ignore[assignment]
     """Returns a version of the scoring model. A version never changes once published, so callers may cache it for ever.
@@ -251,6 +263,18 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         Checked: each scored event has exactly one entry and each entry its event; no two entries share an event id; per lead the sequence
         is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
         Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
+        """
+
+    @_abc_1.abstractmethod
+    def GetScoringBacklog(
+        self,
+        request: _scoring_pb2.GetScoringBacklogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.GetScoringBacklogResponse, _abc.Awaitable[_scoring_pb2.GetScoringBacklogResponse]]:
+        """Returns how many accepted events wait to be scored, and since when. Zero means that every acknowledged event shows in the scores.
+
+        Transactional: one read. Idempotent: a read.
+        Errors: none of its own.
         """
 
     @_abc_1.abstractmethod

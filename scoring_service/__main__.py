@@ -1,0 +1,33 @@
+"""`python -m scoring_service serve | work | migrate`."""
+
+import asyncio
+from functools import partial
+
+from scoring_service import jobs
+from scoring_service.app import open_worker, run_migration, run_server
+from scoring_service.settings import ScoringSettings
+from shared import broker, entrypoint
+
+
+def serve(settings: ScoringSettings) -> None:
+    """Serve the ScoringService until SIGTERM."""
+    asyncio.run(run_server(settings))
+
+
+def work(settings: ScoringSettings) -> None:
+    """Score the events that wait, until SIGTERM; run as many of these as there is work for."""
+    broker.work(
+        settings.redis_url.get_secret_value(),
+        partial(open_worker, settings),
+        jobs.register,
+        threads=settings.worker_threads,
+    )
+
+
+def migrate(settings: ScoringSettings) -> None:
+    """Create the collections, indexes and the built-in model of this service; safe to run again."""
+    asyncio.run(run_migration(settings))
+
+
+if __name__ == "__main__":
+    entrypoint.run("scoring_service", ScoringSettings, {"serve": serve, "work": work, "migrate": migrate})

@@ -1,0 +1,98 @@
+"""The composition root: the only file that names concrete classes."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from dramatiq.brokers.redis import RedisBroker
+
+from scoring_service import store
+from scoring_service.domain.fold import Calendar
+from scoring_service.servicer import ERRORS, SERVICE, ScoringServicer
+from scoring_service.settings import ScoringSettings
+from scoring_service.store import MongoScores, MongoViews
+from scoring_service.usecases import Ask, Check, DecayRun, Drain
+from shared import broker, mongo, wire
+from shared.doorbell import Doorbell
+from shared.inbox import Inbox, drain, sweep
+from shared.mongo import Database
+from shared.pb.scoring.v1 import scoring_pb2_grpc
+from shared.server import Service, serve
+from shared.settings import zone
+from shared.tasks import running
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a worker can do: drain a partition of the inbox `events`."""
+
+    drain: Callable[[int], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What server and worker have in common."""
+
+    database: Database
+    events: Inbox
+    changes: Inbox
+    scores: MongoScores
+    bell: Doorbell
+    calendar: Calendar
+
+
+async def run_server(settings: ScoringSettings) -> None:
+    """Serves the ScoringService until SIGTERM."""
+    async with _parts(settings, broker.connect(settings.redis_url.get_secret_value())) as parts:
+        views = MongoViews(parts.database, parts.events)
+        servicer = ScoringServicer(
+            Ask(views, parts.calendar, wire.now),
+            DecayRun(parts.scores, views, parts.bell, parts.calendar, wire.now, settings.partitions),
+            Check(parts.scores, views, parts.calendar),
+        )
+        await serve(
+            Service(
+                SERVICE,
+                lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server),
+                ERRORS,
+                lambda: mongo.is_primary(parts.database),
+            ),
+            settings,
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> AsyncIterator[Worker]:
+    """Opens what a worker needs, with the sweeper running."""
+    async with _parts(settings, connected) as parts:
+        own_bell = Doorbell(connected, store.EVENTS)
+        step = Drain(parts.scores, parts.bell, parts.calendar, wire.now).step
+        async with running(own_bell.run(), sweep(parts.events, own_bell, age=settings.sweep_age)):
+            yield Worker(lambda p: drain(own_bell, p, partial(step, p), batch_rows=settings.batch_rows))
+
+
+async def run_migration(settings: ScoringSettings) -> None:
+    """Creates what this service owns, after initiating the replica set if nobody has."""
+    uri = settings.mongo_uri.get_secret_value()
+    await asyncio.to_thread(mongo.initiate, uri)
+    database = await mongo.connect(uri)
+    async with contextlib.aclosing(database.client):
+        await store.migrate(database, partitions=settings.partitions, time_zone=settings.time_zone)
+        await Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions).migrate()
+
+
+@contextlib.asynccontextmanager
+async def _parts(settings: ScoringSettings, connected: RedisBroker) -> AsyncIterator[_Parts]:
+    database = await mongo.connect(settings.mongo_uri.get_secret_value())
+    async with contextlib.aclosing(database.client):
+        events = Inbox(database, store.EVENTS, done=store.SCORED, partitions=settings.partitions)
+        changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
+        await events.check()
+        await changes.check()
+        await store.check(database, time_zone=settings.time_zone)
+        scores = MongoScores(database, events, changes, transaction_seconds=settings.transaction_seconds)
+        bell = Doorbell(connected, store.CHANGES)
+        async with running(bell.run()):
+            yield _Parts(database, events, changes, scores, bell, Calendar(zone(settings.time_zone)))

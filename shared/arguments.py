@@ -1,0 +1,45 @@
+"""What the requests of all services have in common.
+
+Guarantee: an id that passes may be stored, compared and shown anywhere; all else is refused with the field's name.
+"""
+
+from collections.abc import Sequence
+
+from shared.errors import InvalidArgument
+
+MOST_CHARACTERS = 256
+
+
+def identifier(field: str, text: str) -> str:
+    """Returns an id of 1 to 256 characters without NUL.
+
+    Raises:
+        InvalidArgument: It is none.
+    """
+    if not text:
+        raise InvalidArgument(field, "is empty")
+    return optional_text(field, text)
+
+
+def optional_text(field: str, text: str) -> str:
+    """Returns a text of at most 256 characters without NUL; it may be empty.
+
+    Raises:
+        InvalidArgument: It is none.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise InvalidArgument(field, f"has {len(text)} characters, at most {MOST_CHARACTERS} are allowed")
+    if "\0" in text:
+        raise InvalidArgument(field, "contains a NUL character")
+    return text
+
+
+def identifiers(field: str, texts: Sequence[str], *, most: int) -> list[str]:
+    """Returns 1 to `most` ids, each once, in the order given.
+
+    Raises:
+        InvalidArgument: There is none, there are more, or one is malformed.
+    """
+    if not 1 <= len(texts) <= most:
+        raise InvalidArgument(field, f"has {len(texts)} ids, must have 1 to {most}")
+    return list(dict.fromkeys(identifier(f"{field}[{index}]", text) for index, text in enumerate(texts)))

@@ -1,0 +1,31 @@
+"""Background tasks that live as long as a block of code.
+
+Guarantee: they run while the block runs, are cancelled and awaited when it ends, and one that fails is logged.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+
+from shared import logs
+
+_LOG = logs.get(__name__)
+
+
+@contextlib.asynccontextmanager
+async def running(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Runs coroutines beside the block."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    for task in tasks:
+        task.add_done_callback(_report)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _LOG.error("background task failed", task=task.get_name(), exc_info=task.exception())
