@@ -1,0 +1,1 @@
+"""The tests, by service, then across them: architecture, e2e."""

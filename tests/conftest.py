@@ -1,0 +1,58 @@
+"""Real servers for the tests that need them, one each per session, and the one way to wait."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+from hypothesis import settings
+
+from cli.embedded import EmbeddedMongo, EmbeddedRedis
+from shared import mongo
+from shared.mongo import Database
+
+settings.register_profile("leadscore", deadline=None, derandomize=True)
+settings.load_profile("leadscore")
+
+PARTITIONS = 8
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a running replica set of one member, without a database's name."""
+    with EmbeddedMongo(tmp_path_factory.mktemp("mongo")) as server:
+        mongo.initiate(server.uri)
+        yield server.uri
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a running Redis."""
+    with EmbeddedRedis(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def database_uri(mongo_uri: str) -> str:
+    """The URI of a database of this test's own."""
+    return mongo_uri.replace("/leadscore?", f"/test_{uuid.uuid4().hex[:12]}?")
+
+
+@pytest.fixture
+async def database(database_uri: str) -> AsyncIterator[Database]:
+    """A database of this test's own, dropped afterwards."""
+    opened = await mongo.connect(database_uri)
+    try:
+        yield opened
+    finally:
+        await opened.client.drop_database(opened.name)
+        await opened.client.close()
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]], *, within: float, what: str) -> None:
+    """Waits until something holds: the only way in which a test waits."""
+    ends = time.monotonic() + within
+    while not await holds():
+        assert time.monotonic() < ends, f"expected within {within} s: {what}"
+        await asyncio.sleep(0.02)

@@ -1,0 +1,99 @@
+"""A scoring service in this process, over a real database."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from scoring_service import store
+from scoring_service.domain.fold import Calendar
+from scoring_service.store import MongoScores, MongoViews
+from scoring_service.usecases import Ask, Check, DecayProgress, DecayRun, Drain, VerifyProgress
+from shared.inbox import Inbox
+from shared.mongo import Database
+from tests.conftest import PARTITIONS
+
+NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+
+
+@dataclass
+class FakeBell:
+    """Remembers what was rung for."""
+
+    rung: set[int] = field(default_factory=set)
+
+    def ring(self, partitions: Iterable[int]) -> None:
+        self.rung.update(partitions)
+
+
+@dataclass
+class Scoring:
+    """The use cases of the service, and what a producer would do."""
+
+    database: Database
+    events: Inbox
+    changes: Inbox
+    now: datetime = NOW
+    bell: FakeBell = field(default_factory=FakeBell)
+
+    def __post_init__(self) -> None:
+        calendar = Calendar(ZoneInfo("UTC"))
+        self.scores = MongoScores(self.database, self.events, self.changes, transaction_seconds=10)
+        self.views = MongoViews(self.database, self.events)
+        self.drain = Drain(self.scores, self.bell, calendar, self.clock)
+        self.decay = DecayRun(self.scores, self.views, self.bell, calendar, self.clock, PARTITIONS)
+        self.ask = Ask(self.views, calendar, self.clock)
+        self.check = Check(self.scores, self.views, calendar)
+
+    def clock(self) -> datetime:
+        """Returns the time of this test."""
+        return self.now
+
+    async def put(self, *events: tuple[str, str, str, datetime], **properties: Any) -> None:
+        """Puts events (event_id, lead_id, event_type, event_time) into the inbox, as ingest does."""
+        rows = [
+            {
+                "_id": event_id,
+                "lead_id": lead_id,
+                "event_type": event_type,
+                "event_time": event_time,
+                "properties": properties,
+                "source": "",
+                **self.events.pending_row(lead_id, self.now),
+            }
+            for event_id, lead_id, event_type, event_time in events
+        ]
+        await self.events.rows.insert_many(rows)
+
+    async def drain_all(self, most: int = 500) -> int:
+        """Drains every partition once and returns the number of events scored."""
+        return sum([await self.drain.step(partition, most) for partition in range(PARTITIONS)])
+
+    async def run_decay(self, as_of: datetime) -> DecayProgress:
+        """Runs decay and returns the summary."""
+        return [progress async for progress in self.decay.run(as_of)][-1]
+
+    async def verify(self) -> Sequence[str]:
+        """Returns the violations that a verification finds, and checks that it ends with a summary."""
+        found: list[VerifyProgress] = [progress async for progress in self.check.verify()]
+        assert found[-1].done
+        return [f"{each.invariant} {each.message}" for progress in found for each in progress.violations]
+
+
+@pytest.fixture
+async def scoring(database: Database) -> Scoring:
+    """A scoring service over an empty database."""
+    await store.migrate(database, partitions=PARTITIONS, time_zone="UTC")
+    events = Inbox(database, store.EVENTS, done=store.SCORED, partitions=PARTITIONS)
+    changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
+    await events.migrate()
+    await changes.migrate()
+    return Scoring(database, events, changes)
+
+
+def days_ago(days: float) -> datetime:
+    """Returns a time before NOW."""
+    return NOW - timedelta(days=days)

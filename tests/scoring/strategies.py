@@ -1,0 +1,54 @@
+"""Hypothesis strategies: timelines of one lead, and ways in which they can reach the service."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from scoring_service.domain.built_in import BUILT_IN
+from scoring_service.domain.model import Event, ResolvedEvent
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+TYPES = [rule.event_type for rule in BUILT_IN.rules] + ["unheard_of", "identify"]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Events that are recorded together, after decay has been run through a date (or not yet at all)."""
+
+    events: Sequence[ResolvedEvent]
+    through: date | None
+
+
+# Coarse steps make ties, coarse spans make silences longer than the grace period.
+_times = st.integers(0, 60 * 4).map(lambda quarter_days: START + timedelta(hours=6 * quarter_days))
+
+
+@st.composite
+def timelines(draw: st.DrawFn, *, most: int = 12) -> list[ResolvedEvent]:
+    """Draws the events of a lead, judged by the built-in model, in no particular order."""
+    drawn = draw(st.lists(st.tuples(_times, st.sampled_from(TYPES)), min_size=1, max_size=most))
+    return [
+        BUILT_IN.resolve(Event(f"e{index:02}", kind, time, {"name": f"n{index}"} if kind == "identify" else None))
+        for index, (time, kind) in enumerate(drawn)
+    ]
+
+
+@st.composite
+def arrivals(draw: st.DrawFn, timeline: Sequence[ResolvedEvent], last: date | None) -> list[Arrival]:
+    """Draws an order of arrival, a cut into batches, and decay runs in between, the last one through `last`."""
+    order = draw(st.permutations(timeline))
+    cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=4)) | {len(order)})
+    batches = [order[start:end] for start, end in zip([0, *cuts[:-1]], cuts, strict=True)]
+    offsets = sorted(draw(st.lists(st.integers(-5, 80), min_size=len(batches), max_size=len(batches))))
+    throughs = [_through(offset, last) for offset in offsets]
+    return [*(Arrival(each, through) for each, through in zip(batches, throughs, strict=True)), Arrival((), last)]
+
+
+def _through(offset: int, last: date | None) -> date | None:
+    # A negative offset stands for a time before the first decay run.
+    return None if last is None or offset < 0 else min(START.date() + timedelta(days=offset), last)
+
+
+lasts = st.none() | st.integers(0, 90).map(lambda days: START.date() + timedelta(days=days))

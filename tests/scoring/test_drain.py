@@ -1,0 +1,153 @@
+"""Draining the inbox `events`: one transaction, exactly once, whoever else is at it."""
+
+import asyncio
+import random
+from datetime import timedelta
+
+import pytest
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from scoring_service.ports import Commit
+from scoring_service.store import MongoScores
+from shared.inbox import Inbox
+from shared.mongo import Document
+from tests.scoring.conftest import NOW, Scoring, days_ago
+
+
+async def test_an_event_becomes_an_entry_a_state_and_a_change(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "demo_request", days_ago(1)))
+    assert await scoring.drain_all() == 1
+    entry = await scoring.database["score_history"].find_one({"_id": "e1"})
+    lead = await scoring.database["leads"].find_one({"_id": "ada"})
+    change = await scoring.database["score_changes"].find_one({"lead_id": "ada"})
+    assert entry is not None and lead is not None and change is not None
+    assert (entry["sequence"], entry["delta"], entry["score_after"], entry["stage_after"]) == (1, 50, 50, "hot")
+    assert (lead["score"], lead["sequence"]) == (50, 1)
+    assert (change["_id"], change["stage_before"], change["stage_after"]) == ("ada:1", "cold", "hot")
+    assert (change["event_types"], change["date_bucket"], change["state"]) == (
+        ["demo_request"],
+        "2026-03-20",
+        "pending",
+    )
+    assert scoring.bell.rung == {change["partition"]}
+    assert await scoring.verify() == []
+
+
+async def test_an_unknown_type_is_worth_nothing_and_counted(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "W_Nabellen offertes.COMPLETE", days_ago(1)))
+    await scoring.drain_all()
+    (score,) = await scoring.ask.scores(["ada"], None)
+    assert (score.lead.state.score, score.lead.state.event_count, score.recent_events) == (0, 1, 0)
+
+
+async def test_identify_sets_attributes(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "identify", days_ago(1)), company="ACME", **{"$odd.name": 1.0})
+    await scoring.put(("e2", "ada", "page_view", days_ago(0.5)), company="not an attribute")
+    await scoring.drain_all()
+    (score,) = await scoring.ask.scores(["ada"], None)
+    assert score.lead.state.attributes == {"company": "ACME", "$odd.name": 1.0}
+    assert await scoring.verify() == []
+
+
+async def test_a_drained_partition_has_nothing_left(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "page_view", NOW))
+    assert await scoring.drain_all() == 1
+    assert await scoring.drain_all() == 0
+    assert await scoring.database["score_history"].count_documents({}) == 1
+
+
+@pytest.mark.parametrize("workers", [2, 8])
+async def test_workers_on_one_hot_lead_score_each_event_once(scoring: Scoring, workers: int) -> None:
+    events = [(f"e{n:03}", "hot", "page_view", NOW - timedelta(hours=n % 200)) for n in range(200)]
+    random.Random(1).shuffle(events)
+    await scoring.put(*events)
+    partition = scoring.events.partition_of("hot")
+
+    async def work() -> None:
+        while await scoring.drain.step(partition, 25):
+            pass
+
+    await asyncio.gather(*(work() for _ in range(workers)))
+    (score,) = await scoring.ask.scores(["hot"], None)
+    assert (score.lead.state.score, score.lead.sequence) == (1000, 200)
+    assert await scoring.verify() == []
+
+
+async def test_order_and_batches_do_not_matter(scoring: Scoring) -> None:
+    kinds = ["page_view", "signup", "unsubscribe", "download"]
+    events = [(f"e{n}", f"lead{n % 5}", kinds[n % 4], days_ago(60 - n)) for n in range(60)]
+    shuffled = [(f"s{event_id}", f"shuffled-{lead}", kind, time) for event_id, lead, kind, time in events]
+    random.Random(2).shuffle(shuffled)
+    await scoring.put(*events)
+    await scoring.drain_all()
+    await scoring.run_decay(days_ago(20))
+    for start in range(0, len(shuffled), 7):
+        await scoring.put(*shuffled[start : start + 7])
+        await scoring.drain_all(3)
+    while await scoring.drain_all(3):
+        pass
+    await scoring.run_decay(NOW)
+    scores = {score.lead.lead_id: score.lead.state for score in await scoring.ask.scores(_both(range(5)), None)}
+    for lead in range(5):
+        one, other = scores[f"lead{lead}"], scores[f"shuffled-lead{lead}"]
+        assert (one.score, one.contributions) == (other.score, other.contributions)
+    assert await scoring.verify() == []
+
+
+async def test_a_failure_before_the_commit_leaves_nothing(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+    await scoring.put(("e1", "ada", "page_view", NOW))
+    append = MongoScores.append
+
+    async def append_and_fail(self: MongoScores, commit: Commit) -> set[int]:
+        await append(self, commit)
+        raise PyMongoError("planted")
+
+    monkeypatch.setattr(MongoScores, "append", append_and_fail)
+    with pytest.raises(PyMongoError, match="planted"):
+        await scoring.drain_all()
+    for collection in ("score_history", "leads", "score_changes"):
+        assert await scoring.database[collection].count_documents({}) == 0, collection
+    monkeypatch.undo()
+    assert await scoring.drain_all() == 1
+
+
+async def test_every_command_of_a_drain_belongs_to_its_transaction(scoring: Scoring, database_uri: str) -> None:
+    await scoring.put(("e1", "ada", "page_view", days_ago(1)))
+    await scoring.drain_all()
+    await scoring.put(("e2", "ada", "page_view", days_ago(2)), ("e3", "eve", "page_view", NOW))
+    commands = _Commands()
+    async with AsyncMongoClient[Document](database_uri, event_listeners=[commands], tz_aware=True) as client:
+        database = client.get_default_database()
+        inboxes = [
+            Inbox(database, inbox.rows.name, done="x", partitions=8) for inbox in (scoring.events, scoring.changes)
+        ]
+        scoring.scores = MongoScores(database, inboxes[0], inboxes[1], transaction_seconds=10)
+        scoring.__dict__["drain"] = type(scoring.drain)(
+            scoring.scores, scoring.bell, scoring.drain.calendar, scoring.clock
+        )
+        assert await scoring.drain.step(scoring.events.partition_of("ada"), 500) >= 1
+    names = [name for name, _ in commands.seen]
+    assert {"insert", "update", "find", "findAndModify", "commitTransaction"} <= set(names), names
+    outside = [name for name, command in commands.seen if "txnNumber" not in command or command["autocommit"]]
+    assert outside == [], "commands sent outside of the transaction"
+
+
+def _both(leads: range) -> list[str]:
+    return [f"{prefix}lead{lead}" for lead in leads for prefix in ("", "shuffled-")]
+
+
+class _Commands(CommandListener):
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, Document]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name not in ("endSessions", "hello"):
+            self.seen.append((event.command_name, dict(event.command)))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        pass

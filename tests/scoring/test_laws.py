@@ -1,0 +1,137 @@
+"""The laws of the score, for all timelines and all ways in which they can arrive."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scoring_service.domain.built_in import BUILT_IN
+from scoring_service.domain.fold import Calendar, fold
+from scoring_service.domain.history import POSITION, Entry, EntryKind, Lead, record, replay
+from scoring_service.domain.model import ResolvedEvent
+from tests.scoring.reference import score_of
+from tests.scoring.strategies import START, Arrival, arrivals, lasts, timelines
+
+UTC_DAYS = Calendar(ZoneInfo("UTC"))
+
+
+def live(steps: list[Arrival]) -> tuple[Lead, list[Entry]]:
+    """Records arrivals one after the other, as the service does."""
+    lead, entries = Lead("lead"), list[Entry]()
+    past: list[ResolvedEvent] = []
+    for step in steps:
+        past.sort(key=POSITION)
+        recorded = record(BUILT_IN, UTC_DAYS, lead, step.events, through=step.through, past=past)
+        lead = recorded.after
+        entries += recorded.entries
+        past += step.events
+    return lead, entries
+
+
+@given(st.data())
+@settings(max_examples=400)
+def test_score_depends_on_what_happened_not_on_how_it_arrived(data: st.DataObject) -> None:
+    timeline, last = data.draw(timelines()), data.draw(lasts)
+    one, _ = live(data.draw(arrivals(timeline, last)))
+    other, _ = live(data.draw(arrivals(timeline, last)))
+    assert one.state == other.state
+    assert one.state.score == score_of(timeline, last)
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_history_adds_up_and_replays(data: st.DataObject) -> None:
+    timeline, last = data.draw(timelines()), data.draw(lasts)
+    lead, entries = live(data.draw(arrivals(timeline, last)))
+    assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
+    assert all(one.score_after == other.score_before for one, other in pairwise(entries))
+    assert sum(entry.delta for entry in entries) == entries[-1].score_after == lead.state.score
+    assert len({entry.event_id for entry in entries}) == len(entries)
+    assert sum(1 for entry in entries if entry.kind is EntryKind.EVENT) == len(timeline)
+    assert replay(BUILT_IN, UTC_DAYS, entries, lead.state.decayed_through) == lead.state
+
+
+@given(timelines(), lasts)
+def test_decay_for_a_date_twice_is_once(timeline: list[ResolvedEvent], last: date | None) -> None:
+    once, entries = live([Arrival(timeline, None), Arrival((), last)])
+    twice, more = live([Arrival(timeline, None), Arrival((), last), Arrival((), last)])
+    assert (once, entries) == (twice, more)
+
+
+@given(timelines(), st.integers(0, 80), st.integers(1, 9))
+def test_missed_days_caught_up_are_daily_runs(timeline: list[ResolvedEvent], first: int, missed: int) -> None:
+    days = [START.date() + timedelta(days=first + day) for day in range(missed + 1)]
+    daily = live([Arrival(timeline, None), *(Arrival((), day) for day in days)])
+    caught_up = live([Arrival(timeline, None), Arrival((), days[0]), Arrival((), days[-1])])
+    assert daily == caught_up
+
+
+@given(timelines(), lasts, st.integers(0, 60))
+def test_as_of_is_what_a_database_of_that_time_would_show(
+    timeline: list[ResolvedEvent], last: date | None, days: int
+) -> None:
+    then = START + timedelta(days=days)
+    through = None if last is None else min(last, then.date())
+    known = sorted((event for event in timeline if event.event_time <= then), key=POSITION)
+    assert fold(BUILT_IN, UTC_DAYS, known, through).score == score_of(known, through)
+
+
+def test_a_dead_lead_decays_to_nothing() -> None:
+    event = ResolvedEvent("e", "demo_request", START, "demo_request", 50, 1)
+    half_a_year_later = (START + timedelta(days=180)).date()
+    assert fold(BUILT_IN, UTC_DAYS, [event], half_a_year_later).score == 0
+
+
+def test_decay_begins_with_the_first_midnight_after_seven_days() -> None:
+    noon = START + timedelta(hours=12)
+    event = ResolvedEvent("e", "contract_signed", noon, "contract_signed", 100, 1)
+    seventh, eighth = (START + timedelta(days=7)).date(), (START + timedelta(days=8)).date()
+    assert fold(BUILT_IN, UTC_DAYS, [event], seventh).score == 100
+    assert fold(BUILT_IN, UTC_DAYS, [event], eighth).score == 95
+
+
+def test_the_next_event_adds_to_the_decayed_score() -> None:
+    first = ResolvedEvent("a", "contract_signed", START, "contract_signed", 100, 1)
+    second = ResolvedEvent("b", "page_view", START + timedelta(days=8, hours=1), "page_view", 5, 1)
+    lead, entries = live([Arrival([first], None), Arrival((), date(2026, 3, 9)), Arrival([second], date(2026, 3, 9))])
+    assert [(entry.kind, entry.delta) for entry in entries] == [
+        (EntryKind.EVENT, 100),
+        (EntryKind.DECAY, -5),
+        (EntryKind.DECAY, -5),
+        (EntryKind.EVENT, 5),
+    ]
+    assert lead.state.score == 95
+
+
+def test_a_tick_comes_before_an_event_of_the_same_instant() -> None:
+    midnight = START + timedelta(days=8)
+    first = ResolvedEvent("a", "contract_signed", START, "contract_signed", 100, 1)
+    second = ResolvedEvent("b", "page_view", midnight, "page_view", 5, 1)
+    assert fold(BUILT_IN, UTC_DAYS, [first, second], midnight.date()).score == 100 * 95 // 100 * 95 // 100 + 5
+
+
+def test_midnight_is_that_of_the_time_zone() -> None:
+    berlin = Calendar(ZoneInfo("Europe/Berlin"))
+    assert berlin.midnight(date(2026, 7, 1)) == datetime(2026, 6, 30, 22, tzinfo=UTC)
+    assert berlin.date_of(datetime(2026, 6, 30, 22, tzinfo=UTC)) == date(2026, 7, 1)
+
+
+def test_floor_and_ceiling_show_in_the_history() -> None:
+    down = ResolvedEvent("a", "unsubscribe", START, "unsubscribe", -20, 1)
+    up = [ResolvedEvent(f"b{n:03}", "contract_signed", START, "contract_signed", 100, 1) for n in range(101)]
+    _, entries = live([Arrival([down], None), Arrival(up, None)])
+    assert (entries[0].points, entries[0].delta) == (-20, 0)
+    assert (entries[-1].points, entries[-1].delta, entries[-1].score_after) == (100, 0, 10_000)
+
+
+@given(st.permutations(range(4)))
+def test_the_latest_attributes_win_whatever_arrived_last(order: list[int]) -> None:
+    said = [{"name": "Ada"}, {"name": "Ada L.", "company": "ACME"}, {"company": "Analytical"}, {"title": "CTO"}]
+    events = [
+        ResolvedEvent(f"e{index}", "identify", START + timedelta(hours=index), "", 0, 1, attributes)
+        for index, attributes in enumerate(said)
+    ]
+    lead, _ = live([Arrival([events[index]], None) for index in order])
+    assert lead.state.attributes == {"name": "Ada L.", "company": "Analytical", "title": "CTO"}
