@@ -1,7 +1,7 @@
 """One class per occasion: events are drained, decay comes round, someone asks, someone checks."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -100,7 +100,7 @@ class DecayRun:
     clock: Clock
     partitions: int
 
-    async def run(self, as_of: datetime) -> AsyncIterator[DecayProgress]:
+    async def run(self, as_of: datetime) -> AsyncGenerator[DecayProgress, None]:
         """Applies every tick up to the date of `as_of` that was not applied yet, and yields progress."""
         through = self.calendar.date_of(as_of)
         progress = await self._start(through)
@@ -116,7 +116,7 @@ class DecayRun:
         _LOG.info("decay", through=through, leads=progress.leads_changed, points=progress.points_removed)
         yield replace(progress, done=True)
 
-    async def dry_run(self, as_of: datetime) -> AsyncIterator[DecayProgress]:
+    async def dry_run(self, as_of: datetime) -> AsyncGenerator[DecayProgress, None]:
         """Yields what `run` would, writes nothing."""
         through = self.calendar.date_of(as_of)
         progress = await self._start(through)
@@ -298,7 +298,7 @@ class Check:
     views: Views
     calendar: Calendar
 
-    async def verify(self) -> AsyncIterator[VerifyProgress]:
+    async def verify(self) -> AsyncGenerator[VerifyProgress, None]:
         """Checks every lead, page by page, each page in one snapshot; then that no event and no entry is left over."""
         progress = VerifyProgress(await self.views.count_leads())
         after: tuple[Any, str] | None = None

@@ -24,9 +24,19 @@ from shared import logs
 
 RING_MILLISECONDS = 5_000
 """A ring that led to no drain in this time is forgotten, so that the sweeper's next one gets through."""
+GATHER_SECONDS = 0.02
+"""Under load, rings of this span go out together; the first one after a pause goes out at once."""
 LEASE_MILLISECONDS = 5_000
 """A worker that died holds its partition up for this long; a living one renews before each batch."""
 
+_RING = """
+-- KEYS: rung, one per partition. ARGV: milliseconds. Returns the indexes (from 1) of those that nobody has rung for.
+local first = {}
+for index, key in ipairs(KEYS) do
+    if redis.call('set', key, 1, 'NX', 'PX', ARGV[1]) then first[#first + 1] = index end
+end
+return first
+"""
 _RELEASE = """
 -- KEYS: lease, rung. ARGV: token. Gives the lease back if it is ours, and tells whether someone rang meanwhile.
 if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('del', KEYS[1]) end
@@ -59,6 +69,7 @@ class Doorbell:
         self.redis = broker.client
         self._broker = broker
         self._inbox = inbox
+        self._ring = self.redis.register_script(_RING)
         self._release = self.redis.register_script(_RELEASE)
         self._waiting: set[int] = set()
         self._wake = asyncio.Event()
@@ -88,6 +99,7 @@ class Doorbell:
                 if not away:
                     _LOG.warning("redis is away; the sweeper will ring", inbox=self._inbox, error=str(error))
                 away = True
+            await asyncio.sleep(GATHER_SECONDS)
 
     @contextlib.asynccontextmanager
     async def lease(self, partition: int) -> AsyncIterator[Lease | None]:
@@ -120,12 +132,9 @@ class Doorbell:
         return free
 
     def _send(self, partitions: list[int]) -> None:
-        pipeline = self.redis.pipeline(transaction=False)
-        for partition in partitions:
-            pipeline.set(self._key("rung", partition), 1, nx=True, px=RING_MILLISECONDS)
-        for partition, first in zip(partitions, pipeline.execute(), strict=True):
-            if first:
-                self._enqueue(partition)
+        keys = [self._key("rung", partition) for partition in partitions]
+        for index in self._ring(keys, [RING_MILLISECONDS]):
+            self._enqueue(partitions[index - 1])
 
     def _enqueue(self, partition: int) -> None:
         name = self.queue(self._inbox)

@@ -19,6 +19,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
+from shared import logs
 from shared.settings import StartupError
 
 Document = dict[str, Any]
@@ -29,6 +30,10 @@ T = TypeVar("T")
 SELECT_SECONDS = 5.0
 """Longest time to find a primary; shorter than a call's own bound, so that callers see UNAVAILABLE."""
 
+ORPHAN_SECONDS = 10
+"""How long the transaction of a killed process may stay open on the server, at best: a bit more than a drain's bound."""
+
+_LOG = logs.get(__name__)
 _MAJORITY = WriteConcern("majority", j=True)
 _NOT_YET_INITIALIZED = 94
 _NO_REPLICATION_ENABLED = 76
@@ -60,6 +65,7 @@ async def connect(uri: str) -> Database:
     if "setName" not in hello:
         await client.close()
         raise StartupError(_no_replica_set(uri))
+    await _warn_of_orphans(client)
     return client.get_default_database("leadscore")
 
 
@@ -151,6 +157,21 @@ def _is_initiated(seed: MongoClient[Document]) -> bool:
             return False
         raise
     return True
+
+
+async def _warn_of_orphans(client: AsyncMongoClient[Document]) -> None:
+    """Says so in the log when a killed process would hold others up for long.
+
+    mongod keeps the transaction of a client that died, with its locks, for `transactionLifetimeLimitSeconds`.
+    """
+    try:
+        answer = await client.admin.command({"getParameter": 1, "transactionLifetimeLimitSeconds": 1})
+    except OperationFailure:
+        return  # we may not ask
+    seconds = answer["transactionLifetimeLimitSeconds"]
+    if seconds > ORPHAN_SECONDS:
+        advice = f"start mongod with --setParameter transactionLifetimeLimitSeconds={ORPHAN_SECONDS}"
+        _LOG.warning("a killed worker would hold its partitions up", seconds=seconds, advice=advice)
 
 
 def _hosts(uri: str) -> str:

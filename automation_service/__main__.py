@@ -1,0 +1,33 @@
+"""`python -m automation_service serve | work | migrate`."""
+
+import asyncio
+from functools import partial
+
+from automation_service import jobs
+from automation_service.app import open_worker, run_migration, run_server
+from automation_service.settings import AutomationSettings
+from shared import broker, entrypoint
+
+
+def serve(settings: AutomationSettings) -> None:
+    """Serve the AutomationService until SIGTERM."""
+    asyncio.run(run_server(settings))
+
+
+def work(settings: AutomationSettings) -> None:
+    """Evaluate the rules at the changes that wait, until SIGTERM; run as many of these as there is work for."""
+    broker.work(
+        settings.redis_url.get_secret_value(),
+        partial(open_worker, settings),
+        jobs.register,
+        threads=settings.worker_threads,
+    )
+
+
+def migrate(settings: AutomationSettings) -> None:
+    """Create the collections and indexes of this service; safe to run again."""
+    asyncio.run(run_migration(settings))
+
+
+if __name__ == "__main__":
+    entrypoint.run("automation_service", AutomationSettings, {"serve": serve, "work": work, "migrate": migrate})

@@ -1,0 +1,103 @@
+"""How commands reach the services: channels with retries and deadlines, and errors that people understand."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from shared.pb.automation.v1.automation_pb2_grpc import AutomationServiceStub
+from shared.pb.ingest.v1.ingest_pb2_grpc import IngestServiceStub
+from shared.pb.intelligence.v1.intelligence_pb2_grpc import IntelligenceServiceStub
+from shared.pb.scoring.v1.scoring_pb2_grpc import ScoringServiceStub
+
+SERVICES = ("ingest", "scoring", "automation", "intelligence")
+"""In the order of their ports, from the base port on."""
+CALL_SECONDS = 15.0
+"""Longest time for a call that is not a stream."""
+
+_RETRIES = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.2s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"],
+            },
+        }
+    ]
+}
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked for. The text is one line that says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The services of one system, at consecutive ports of this machine."""
+
+    base_port: int
+
+    def target(self, service: str) -> str:
+        """Returns the address of a service."""
+        return f"127.0.0.1:{self.base_port + SERVICES.index(service)}"
+
+    @contextmanager
+    def ingest(self) -> "Iterator[IngestServiceStub]":
+        """Opens a stub of the ingest service."""
+        with self.channel("ingest") as channel:
+            yield IngestServiceStub(channel)
+
+    @contextmanager
+    def scoring(self) -> "Iterator[ScoringServiceStub]":
+        """Opens a stub of the scoring service."""
+        with self.channel("scoring") as channel:
+            yield ScoringServiceStub(channel)
+
+    @contextmanager
+    def automation(self) -> "Iterator[AutomationServiceStub]":
+        """Opens a stub of the automation service."""
+        with self.channel("automation") as channel:
+            yield AutomationServiceStub(channel)
+
+    @contextmanager
+    def intelligence(self) -> "Iterator[IntelligenceServiceStub]":
+        """Opens a stub of the intelligence service."""
+        with self.channel("intelligence") as channel:
+            yield IntelligenceServiceStub(channel)
+
+    @contextmanager
+    def channel(self, service: str) -> Iterator[grpc.Channel]:
+        """Opens a channel; a failed call inside becomes a `CommandError`."""
+        options = [("grpc.service_config", json.dumps(_RETRIES)), ("grpc.max_receive_message_length", -1)]
+        try:
+            with grpc.insecure_channel(self.target(service), options=options) as channel:
+                yield channel
+        except grpc.RpcError as error:
+            raise self.explain(service, error) from None
+
+    def explain(self, service: str, error: grpc.RpcError) -> CommandError:
+        """Returns what a failed call means to a person."""
+        code, details = error.code(), error.details() or ""  # type: ignore[attr-defined]
+        if code is grpc.StatusCode.UNAVAILABLE and "connect" in details:
+            return CommandError(
+                f"no {service} service answers at {self.target(service)}: "
+                "start it with `leadscore up`, or name its place with --base-port"
+            )
+        return CommandError(f"{service}: {details} ({code.name}{_reason(error)})")
+
+
+def _reason(error: grpc.RpcError) -> str:
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details if status else ():
+        if detail.Unpack(info):
+            return f", {info.reason}"
+    return ""

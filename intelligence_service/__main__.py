@@ -1,0 +1,16 @@
+"""`python -m intelligence_service serve`."""
+
+import asyncio
+
+from intelligence_service.app import run_server
+from intelligence_service.settings import IntelligenceSettings
+from shared import entrypoint
+
+
+def serve(settings: IntelligenceSettings) -> None:
+    """Serve the IntelligenceService until SIGTERM."""
+    asyncio.run(run_server(settings))
+
+
+if __name__ == "__main__":
+    entrypoint.run("intelligence_service", IntelligenceSettings, {"serve": serve})

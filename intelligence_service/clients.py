@@ -1,0 +1,158 @@
+"""The scoring service behind our ports, and what its refusals mean here."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+
+from intelligence_service.domain.insight import Contribution, LeadFacts, LeadNotFound
+from intelligence_service.domain.model import Model, NextAction, Risk, Stage
+from intelligence_service.ports import Order, Page
+from shared import wire
+from shared.errors import InvalidArgument, InvalidPageToken
+from shared.pb.scoring.v1 import scoring_pb2 as pb
+from shared.pb.scoring.v1 import scoring_pb2_grpc
+
+MOST_MODELS = 100
+"""Versions of the model that are kept."""
+
+_SERVICE = "leadscore.scoring.v1.ScoringService"
+_ORDERS = {
+    Order.SCORE: pb.LEAD_ORDER_SCORE,
+    Order.LAST_EVENT_TIME: pb.LEAD_ORDER_LAST_EVENT_TIME,
+    Order.LEAD_ID: pb.LEAD_ORDER_LEAD_ID,
+}
+_RISKS = {pb.RISK_UNSPECIFIED: None, pb.RISK_LOW: Risk.LOW, pb.RISK_HIGH: Risk.HIGH}
+
+
+class ScoringScores:
+    """`Scores` by the scoring service."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._scoring = scoring_pb2_grpc.ScoringServiceStub(channel)
+
+    async def one(self, lead_id: str, as_of_time: datetime | None) -> LeadFacts:
+        """Returns what is known of a lead; see `Scores`."""
+        request = pb.GetLeadScoreRequest(lead_id=lead_id, as_of_time=_timestamp(as_of_time))
+        with _refusals():
+            try:
+                return _facts((await self._scoring.GetLeadScore(request)).lead_score)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.NOT_FOUND:
+                    raise LeadNotFound(lead_id) from error
+                raise
+
+    async def batch(self, lead_ids: Sequence[str], as_of_time: datetime | None) -> list[LeadFacts]:
+        """Returns what is known of those of the leads that have a score; see `Scores`."""
+        request = pb.BatchGetLeadScoresRequest(lead_ids=lead_ids, as_of_time=_timestamp(as_of_time))
+        with _refusals():
+            return [_facts(score) for score in (await self._scoring.BatchGetLeadScores(request)).lead_scores]
+
+    async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:
+        """Returns a page of leads; see `Scores`."""
+        request = pb.ListLeadScoresRequest(
+            page_size=page_size, page_token=page_token, order=_ORDERS[order], stage=stage
+        )
+        with _refusals():
+            response = await self._scoring.ListLeadScores(request)
+        return Page([_facts(score) for score in response.lead_scores], response.next_page_token)
+
+
+class ScoringModels:
+    """`Models` by the scoring service. Versions never change, so the last `MOST_MODELS` fetched ones are kept."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._scoring = scoring_pb2_grpc.ScoringServiceStub(channel)
+        self._models: dict[int, Model] = {}
+
+    async def in_force(self) -> Model:
+        """Returns the model that judges now."""
+        return await self._fetch(0)
+
+    async def version(self, version: int) -> Model:
+        """Returns a version of the model."""
+        return self._models.get(version) or await self._fetch(version)
+
+    async def _fetch(self, version: int) -> Model:
+        response = await self._scoring.GetScoringModel(pb.GetScoringModelRequest(version=version))
+        model = _model(response.scoring_model)
+        self._models[model.version] = model
+        if len(self._models) > MOST_MODELS:
+            del self._models[next(iter(self._models))]
+        return model
+
+
+async def is_serving(channel: grpc.aio.Channel) -> bool:
+    """Tells whether the scoring service says that it is SERVING."""
+    check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
+    response: health_pb2.HealthCheckResponse = await check(health_pb2.HealthCheckRequest(service=_SERVICE))
+    return response.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Lets what the scoring service finds wrong with an argument be what we find wrong with it: it has the same name.
+
+    All else passes as it is.
+    """
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
+            raise
+        raise _refusal(error) from error
+
+
+def _refusal(error: grpc.aio.AioRpcError) -> Exception:
+    info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    for detail in status.details if status else ():
+        detail.Unpack(info)
+        detail.Unpack(bad_request)
+    if info.reason == "PAGE_TOKEN_INVALID":
+        return InvalidPageToken()
+    if not bad_request.field_violations:
+        return error
+    violation = bad_request.field_violations[0]
+    return InvalidArgument(violation.field, violation.description.removeprefix(f"{violation.field}: "))
+
+
+def _timestamp(time: datetime | None) -> Timestamp | None:
+    return None if time is None else wire.to_timestamp(time)
+
+
+def _facts(score: pb.LeadScore) -> LeadFacts:
+    return LeadFacts(
+        lead_id=score.lead_id,
+        as_of_time=wire.to_time(score.as_of_time),
+        score=score.score,
+        stage=score.stage,
+        event_count=score.event_count,
+        recent_event_count=score.recent_event_count,
+        last_event_time=wire.to_time(score.last_event_time),
+        contributions=tuple(Contribution(each.rule_id, each.points) for each in score.contributions),
+        attributes=wire.to_dict(score.attributes),
+        model_version=score.model_version,
+    )
+
+
+def _model(model: pb.ScoringModel) -> Model:
+    return Model(
+        version=model.version,
+        score_floor=model.score_floor,
+        score_ceiling=model.score_ceiling,
+        stages=tuple(Stage(each.stage, each.minimum_score) for each in model.stages),
+        velocity_window=model.velocity.window.ToTimedelta(),
+        velocity_weight=model.velocity.weight,
+        idle=model.risk.idle.ToTimedelta(),
+        next_actions=tuple(
+            NextAction(row.next_action, tuple(row.stages), row.minimum_velocity, _RISKS[row.risk])
+            for row in model.next_actions
+        ),
+        churn_stages=tuple(model.churn_stages),
+    )

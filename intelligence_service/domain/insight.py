@@ -1,0 +1,102 @@
+"""From what is known of a lead to what it means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from intelligence_service.domain import explanation
+from intelligence_service.domain.explanation import FiredThreshold
+from intelligence_service.domain.model import Model, NextAction, Risk
+
+TOP_RULES = 5
+"""How many rules an insight names."""
+
+
+class LeadNotFound(Exception):
+    """No event of a lead was scored (by the time asked for)."""
+
+    def __init__(self, lead_id: str) -> None:
+        super().__init__(f"no event of lead {lead_id!r} was scored (by the time asked for)")
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """The points that a rule gave a lead; `rule_id` is empty for events that no rule knows."""
+
+    rule_id: str
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeadFacts:
+    """What the scoring service says of a lead; all of it holds for `as_of_time`.
+
+    `recent_event_count` counts the events in the model's velocity window that ends then.
+    """
+
+    lead_id: str
+    as_of_time: datetime
+    score: int
+    stage: str
+    event_count: int
+    recent_event_count: int
+    last_event_time: datetime
+    contributions: tuple[Contribution, ...]
+    attributes: Mapping[str, Any]
+    model_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the thresholds decide of a lead; `row` is the row of the next-action table that did."""
+
+    velocity: int
+    risk: Risk
+    churned: bool
+    row: NextAction
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """A lead's facts, the verdict on them, and why."""
+
+    facts: LeadFacts
+    verdict: Verdict
+    thresholds: tuple[FiredThreshold, ...]
+    top_rules: tuple[Contribution, ...]
+
+
+def decide(facts: LeadFacts, model: Model) -> Verdict:
+    """Applies the thresholds of a model, which is the version that the facts name."""
+    velocity = model.velocity_weight * facts.recent_event_count
+    risk = Risk.HIGH if facts.as_of_time - facts.last_event_time > model.idle else Risk.LOW
+    return Verdict(
+        velocity=velocity,
+        risk=risk,
+        churned=facts.stage in model.churn_stages and velocity == 0 and risk is Risk.HIGH,
+        row=next(row for row in model.next_actions if row.holds(facts.stage, velocity, risk)),
+    )
+
+
+def judge(facts: LeadFacts, model: Model) -> Insight:
+    """Returns the verdict with its reasons: each threshold that fired, and the rules that gave most points."""
+    verdict = decide(facts, model)
+    return Insight(facts, verdict, _explain(facts, verdict, model), _top_rules(facts.contributions))
+
+
+def _explain(facts: LeadFacts, verdict: Verdict, model: Model) -> tuple[FiredThreshold, ...]:
+    fired = [
+        explanation.of_stage(facts.stage, facts.score, model),
+        explanation.of_velocity(verdict.velocity, facts.recent_event_count, model),
+        explanation.of_risk(verdict.risk, facts.as_of_time - facts.last_event_time, model),
+    ]
+    if verdict.churned:
+        fired.append(explanation.of_churn(facts.stage))
+    fired.append(explanation.of_next_action(verdict.row, facts.stage, verdict.velocity))
+    return tuple(fired)
+
+
+def _top_rules(contributions: tuple[Contribution, ...]) -> tuple[Contribution, ...]:
+    giving = [each for each in contributions if each.points > 0]
+    return tuple(sorted(giving, key=lambda each: (-each.points, each.rule_id))[:TOP_RULES])

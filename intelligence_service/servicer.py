@@ -1,0 +1,136 @@
+"""gRPC ⇄ domain, and what callers see of each error."""
+
+from datetime import datetime
+
+import grpc
+
+from intelligence_service.domain.insight import Contribution, Insight, LeadNotFound
+from intelligence_service.domain.model import Risk
+from intelligence_service.domain.summary import Summary
+from intelligence_service.ports import Order
+from intelligence_service.usecases import Intelligence
+from shared import arguments, pages, wire
+from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
+from shared.pb.intelligence.v1 import intelligence_pb2 as pb
+from shared.pb.intelligence.v1 import intelligence_pb2_grpc
+from shared.server import Context
+
+SERVICE = "leadscore.intelligence.v1.IntelligenceService"
+MOST_LEADS = 500
+"""Leads in a batch, and in a page."""
+
+ERRORS: ErrorTable = {**ARGUMENTS, LeadNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "LEAD_NOT_FOUND")}
+
+_ORDERS = {
+    pb.TOP_ORDER_UNSPECIFIED: Order.SCORE,
+    pb.TOP_ORDER_SCORE: Order.SCORE,
+    pb.TOP_ORDER_LAST_EVENT_TIME: Order.LAST_EVENT_TIME,
+}
+_RISKS = {Risk.LOW: pb.RISK_LOW, Risk.HIGH: pb.RISK_HIGH}
+
+
+class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
+    """Translates; the use cases do the work."""
+
+    def __init__(self, intelligence: Intelligence) -> None:
+        self._intelligence = intelligence
+
+    async def GetLeadIntelligence(
+        self, request: pb.GetLeadIntelligenceRequest, context: Context
+    ) -> pb.GetLeadIntelligenceResponse:
+        """See `intelligence.proto`."""
+        lead_id = arguments.identifier("lead_id", request.lead_id)
+        insight = await self._intelligence.one(lead_id, _as_of_time(request))
+        return pb.GetLeadIntelligenceResponse(lead_intelligence=_lead_intelligence(insight))
+
+    async def BatchGetLeadIntelligence(
+        self, request: pb.BatchGetLeadIntelligenceRequest, context: Context
+    ) -> pb.BatchGetLeadIntelligenceResponse:
+        """See `intelligence.proto`."""
+        lead_ids = arguments.identifiers("lead_ids", request.lead_ids, most=MOST_LEADS)
+        insights, missing = await self._intelligence.batch(lead_ids, _as_of_time(request))
+        return pb.BatchGetLeadIntelligenceResponse(
+            lead_intelligence=[_lead_intelligence(insight) for insight in insights], missing_lead_ids=missing
+        )
+
+    async def ListTopLeads(self, request: pb.ListTopLeadsRequest, context: Context) -> pb.ListTopLeadsResponse:
+        """See `intelligence.proto`."""
+        insights, next_page_token = await self._intelligence.top(
+            _order(request.order),
+            arguments.optional_text("stage", request.stage),
+            pages.page_size(request.page_size, default=20, most=MOST_LEADS),
+            request.page_token,
+        )
+        return pb.ListTopLeadsResponse(
+            lead_intelligence=[_lead_intelligence(insight) for insight in insights], next_page_token=next_page_token
+        )
+
+    async def GetPipelineSummary(
+        self, request: pb.GetPipelineSummaryRequest, context: Context
+    ) -> pb.GetPipelineSummaryResponse:
+        """See `intelligence.proto`."""
+        return _summary(await self._intelligence.summary())
+
+
+def _as_of_time(request: pb.GetLeadIntelligenceRequest | pb.BatchGetLeadIntelligenceRequest) -> datetime | None:
+    if not request.HasField("as_of_time"):
+        return None
+    try:
+        return wire.to_time(request.as_of_time)
+    except ValueError as error:
+        raise InvalidArgument("as_of_time", str(error)) from None
+
+
+def _order(order: pb.TopOrder) -> Order:
+    if order not in _ORDERS:
+        raise InvalidArgument("order", f"{order} is no order")
+    return _ORDERS[order]
+
+
+def _lead_intelligence(insight: Insight) -> pb.LeadIntelligence:
+    facts, verdict = insight.facts, insight.verdict
+    return pb.LeadIntelligence(
+        lead_id=facts.lead_id,
+        as_of_time=wire.to_timestamp(facts.as_of_time),
+        score=facts.score,
+        stage=facts.stage,
+        velocity=verdict.velocity,
+        risk=_RISKS[verdict.risk],
+        next_action=verdict.row.next_action,
+        churned=verdict.churned,
+        thresholds=[
+            pb.FiredThreshold(decided=each.decided, outcome=each.outcome, explanation=each.explanation)
+            for each in insight.thresholds
+        ],
+        top_rules=[_contribution(each) for each in insight.top_rules],
+        last_event_time=wire.to_timestamp(facts.last_event_time),
+        event_count=facts.event_count,
+        attributes=wire.to_struct(facts.attributes),
+        model_version=facts.model_version,
+    )
+
+
+def _contribution(contribution: Contribution) -> pb.RuleContribution:
+    return pb.RuleContribution(rule_id=contribution.rule_id, points=contribution.points)
+
+
+def _summary(summary: Summary) -> pb.GetPipelineSummaryResponse:
+    return pb.GetPipelineSummaryResponse(
+        lead_count=summary.lead_count,
+        stages=_counts(summary.stages),
+        risks=_counts(summary.risks),
+        next_actions=_counts(summary.next_actions),
+        scores=[
+            pb.ScoreRange(
+                minimum_score=each.minimum_score, maximum_score=each.maximum_score, lead_count=each.lead_count
+            )
+            for each in summary.scores
+        ],
+        churned_count=summary.churned_count,
+        as_of_time=wire.to_timestamp(summary.as_of_time),
+        model_version=summary.model_version,
+    )
+
+
+def _counts(counts: dict[str, int]) -> list[pb.Count]:
+    return [pb.Count(name=name, lead_count=count) for name, count in counts.items()]

@@ -1,0 +1,147 @@
+"""Draining `score_changes` in MongoDB: exactly one execution per lead, rule and date, whatever happens twice."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+
+import pytest
+
+from automation_service.domain.execution import Change, Execution, Insight
+from automation_service.ports import ExecutionQuery, Insights
+from automation_service.store import CHANGES, DONE, EXECUTIONS, INDEXES, MongoChanges, MongoExecutions, MongoRules
+from automation_service.usecases import Evaluation
+from shared import mongo
+from shared.inbox import Inbox
+from shared.mongo import Database
+from tests.automation.fakes import INSIGHT, NOW, AbsentInsights, FakeInsights, change, rule
+
+LEADS = [f"lead-{number}" for number in range(40)]
+
+
+class MeetingInsights:
+    """`Insights` that wait until so many steps ask, so that all of them have read the same rows."""
+
+    def __init__(self, steps: int) -> None:
+        self._meeting = asyncio.Barrier(steps)
+
+    async def of(self, lead_ids: Collection[str]) -> Mapping[str, Insight]:
+        """Returns the same insight for every lead, to all who ask at once."""
+        await self._meeting.wait()
+        return dict.fromkeys(lead_ids, INSIGHT)
+
+
+@pytest.fixture
+async def inbox(database: Database) -> Inbox:
+    inbox = Inbox(database, CHANGES, done=DONE, partitions=1)
+    await inbox.migrate()
+    await mongo.create_indexes(database, INDEXES)
+    await MongoRules(database).create(rule())
+    return inbox
+
+
+def evaluation(
+    database: Database, inbox: Inbox, insights: Insights, clock: Callable[[], datetime] = lambda: NOW
+) -> Evaluation:
+    changes = MongoChanges(database, inbox, transaction_seconds=10)
+    return Evaluation(changes, MongoRules(database), MongoExecutions(database), insights, clock)
+
+
+async def put(inbox: Inbox, *changes: Change) -> None:
+    """Puts changes as the scoring service does."""
+    for index, each in enumerate(changes):
+        row = {
+            "_id": each.change_id,
+            "lead_id": each.lead_id,
+            "sequence": each.sequence,
+            "score_before": each.score_before,
+            "score_after": each.score_after,
+            "stage_before": each.stage_before,
+            "stage_after": each.stage_after,
+            "event_types": list(each.event_types),
+            "date_bucket": each.date_bucket,
+            "record_time": NOW,
+            **inbox.pending_row(each.lead_id, NOW + timedelta(milliseconds=index)),
+        }
+        await inbox.rows.insert_one(row)
+
+
+async def executions(database: Database) -> list[Execution]:
+    return await MongoExecutions(database).page(ExecutionQuery(1000))
+
+
+async def test_changes_are_read_as_they_were_put(database: Database, inbox: Inbox) -> None:
+    put_changes = [change("bob"), change("ada", 3), change("ada", 2)]
+    await put(inbox, *put_changes)
+    read = await MongoChanges(database, inbox, transaction_seconds=10).pending(0, 10)
+    assert read == [put_changes[2], put_changes[1], put_changes[0]]
+
+
+async def test_a_drain_leaves_one_execution_per_key_and_nothing_waiting(database: Database, inbox: Inbox) -> None:
+    await put(inbox, change("ada", 1), change("ada", 2), change("bob", 1, stage="cold"), change("ada", 3, day=2))
+    assert await evaluation(database, inbox, FakeInsights()).step(0, 10) == 4
+    found = {(each.key, each.change_sequence) for each in await executions(database)}
+    assert found == {(("ada", "call", "2026-03-01"), 1), (("ada", "call", "2026-03-02"), 3)}
+    assert await inbox.waiting() == {}
+
+
+async def test_two_drains_of_the_same_rows_leave_one_execution_each(database: Database, inbox: Inbox) -> None:
+    await put(inbox, *(change(lead_id) for lead_id in LEADS))
+    insights = MeetingInsights(2)
+    drains = [evaluation(database, inbox, insights).step(0, 100) for _ in range(2)]
+    assert await asyncio.gather(*drains) == [40, 40]
+    assert sorted(each.key.lead_id for each in await executions(database)) == sorted(LEADS)
+    assert await inbox.waiting() == {}
+
+
+async def test_two_drains_of_different_rows_of_one_key_leave_one_execution(
+    database: Database, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = change(sequence=1), change(sequence=2)
+    await put(inbox, first, second)
+    insights = MeetingInsights(2)
+    drains = [evaluation(database, inbox, insights) for _ in range(2)]
+    for drain, own in zip(drains, (first, second), strict=True):
+
+        async def pending(partition: int, most: int, own: Change = own) -> list[Change]:
+            return [own]
+
+        monkeypatch.setattr(drain.changes, "pending", pending)
+    await asyncio.gather(*(drain.step(0, 100) for drain in drains))
+    assert len(await executions(database)) == 1
+    assert await inbox.waiting() == {}
+
+
+async def test_a_redelivery_a_day_later_leaves_no_second_execution(database: Database, inbox: Inbox) -> None:
+    await put(inbox, change())
+    await evaluation(database, inbox, FakeInsights()).step(0, 10)
+    before = await executions(database)
+    await inbox.rows.update_many({}, {"$set": {"state": "pending"}})
+    tomorrow = evaluation(database, inbox, FakeInsights(), lambda: NOW + timedelta(days=1))
+    assert await tomorrow.step(0, 10) == 1
+    assert await executions(database) == before
+    assert await inbox.waiting() == {}
+
+
+async def test_a_drain_that_cannot_ask_changes_nothing(database: Database, inbox: Inbox) -> None:
+    await put(inbox, change())
+    with pytest.raises(TimeoutError):
+        await evaluation(database, inbox, AbsentInsights()).step(0, 10)
+    assert await executions(database) == []
+    assert list(await inbox.waiting()) == [0]
+
+
+async def test_what_a_transaction_records_and_marks_is_committed_together(
+    database: Database, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(inbox, change())
+    evaluated = evaluation(database, inbox, FakeInsights())
+
+    async def mark(changes: object) -> None:
+        assert await database[EXECUTIONS].count_documents({}) == 1
+        raise InterruptedError
+
+    monkeypatch.setattr(evaluated.changes, "mark", mark)
+    with pytest.raises(InterruptedError):
+        await evaluated.step(0, 10)
+    assert await executions(database) == []
+    assert list(await inbox.waiting()) == [0]

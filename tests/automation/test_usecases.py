@@ -1,0 +1,132 @@
+"""Rules are kept, and evaluated at changes."""
+
+from datetime import timedelta
+
+import pytest
+
+from automation_service.domain.rule import Conditions, InvalidRule, Risk, Rule, RuleChanged, RuleExists, RuleNotFound
+from automation_service.ports import ExecutionQuery
+from automation_service.usecases import Evaluation, RuleBook
+from tests.automation.fakes import (
+    NOW,
+    AbsentInsights,
+    FakeChanges,
+    FakeExecutions,
+    FakeInsights,
+    FakeRules,
+    FakeStages,
+    change,
+    draft,
+    rule,
+)
+
+LATER = NOW + timedelta(hours=1)
+
+
+def book(*rules: Rule) -> RuleBook:
+    return RuleBook(FakeRules(*rules), FakeStages(), lambda: LATER)
+
+
+async def test_a_new_rule_has_revision_one_and_its_time() -> None:
+    created = await (rules := book()).create(draft())
+    assert (created.draft, created.revision, created.create_time, created.update_time) == (draft(), 1, LATER, LATER)
+    with pytest.raises(RuleExists):
+        await rules.create(draft())
+
+
+async def test_a_rule_must_name_stages_of_the_model() -> None:
+    with pytest.raises(InvalidRule):
+        await book().create(draft(conditions=Conditions(stages=("tepid",))))
+
+
+async def test_an_update_replaces_the_named_fields_only() -> None:
+    asked = draft(conditions=Conditions(minimum_score=5), enabled=False)
+    updated = await book(rule()).update(asked, ["enabled"], 0)
+    assert updated.draft == draft(enabled=False)
+    assert (updated.revision, updated.create_time, updated.update_time) == (2, NOW, LATER)
+
+
+async def test_an_update_may_begin_from_the_stored_revision_only() -> None:
+    rules = book(rule())
+    await rules.update(draft(enabled=False), ["enabled"], 1)
+    with pytest.raises(RuleChanged):
+        await rules.update(draft(), ["enabled"], 1)
+
+
+async def test_of_two_updates_that_meet_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = book(rule())
+    stale = await rules.rules.get("call")
+    await rules.update(draft(enabled=False), ["enabled"], 0)
+
+    async def get(rule_id: str) -> object:
+        return stale
+
+    monkeypatch.setattr(rules.rules, "get", get)
+    with pytest.raises(RuleChanged):
+        await rules.update(draft(), ["enabled"], 0)
+
+
+async def test_an_update_must_leave_a_rule_within_the_limits() -> None:
+    with pytest.raises(InvalidRule):
+        await book(rule()).update(draft(conditions=Conditions(stages=("tepid",))), ["conditions"], 0)
+    with pytest.raises(RuleNotFound):
+        await book().update(draft(), ["enabled"], 0)
+
+
+async def test_a_rule_whose_stage_the_model_has_lost_can_be_disabled() -> None:
+    lost = Conditions(stages=("tepid",))
+    updated = await book(rule(conditions=lost)).update(draft(enabled=False), ["enabled"], 0)
+    assert (updated.draft.enabled, updated.draft.conditions) == (False, lost)
+
+
+def evaluation(changes: FakeChanges, rules: FakeRules, insights: FakeInsights | AbsentInsights) -> Evaluation:
+    return Evaluation(changes, rules, FakeExecutions(), insights, lambda: NOW)
+
+
+async def test_a_step_records_what_fires_and_marks_all() -> None:
+    changes = FakeChanges(change("ada"), change("bob", stage="cold", score=5), change("cyd"))
+    insights = FakeInsights(unknown=["cyd"])
+    evaluated = evaluation(changes, FakeRules(rule(), rule("calm", Conditions(risk=Risk.HIGH))), insights)
+    assert await evaluated.step(0, 10) == 3
+    assert [each.key for each in await evaluated.executions.page(ExecutionQuery(9))] == [("ada", "call", "2026-03-01")]
+    assert changes.waiting == []
+
+
+async def test_only_leads_are_asked_for_on_which_a_rule_can_still_fire() -> None:
+    changes = FakeChanges(change("ada"), change("bob", stage="cold", score=5))
+    insights = FakeInsights()
+    evaluated = evaluation(changes, FakeRules(rule()), insights)
+    await evaluated.step(0, 10)
+    changes.waiting = [change("ada", 2), change("cyd")]
+    await evaluated.step(0, 10)
+    assert insights.asked == [{"ada"}, {"cyd"}]
+
+
+async def test_without_a_rule_changes_are_marked_and_nobody_is_asked() -> None:
+    changes, insights = FakeChanges(change()), FakeInsights()
+    assert await evaluation(changes, FakeRules(rule(enabled=False)), insights).step(0, 10) == 1
+    assert (changes.waiting, insights.asked) == ([], [])
+
+
+async def test_a_step_that_cannot_ask_leaves_the_changes_waiting() -> None:
+    changes = FakeChanges(change())
+    evaluated = evaluation(changes, FakeRules(rule()), AbsentInsights())
+    with pytest.raises(TimeoutError):
+        await evaluated.step(0, 10)
+    assert changes.waiting == [change()]
+
+
+async def test_a_change_that_another_drain_settled_does_not_hide_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both changes fire under one key; the first is settled, without an execution, after this step has read it."""
+    changes = FakeChanges(change(sequence=1), change(sequence=2))
+    evaluated = evaluation(changes, FakeRules(rule()), FakeInsights())
+    found = await changes.pending(0, 10)
+    changes.waiting = [change(sequence=2)]
+
+    async def pending(partition: int, most: int) -> object:
+        return found
+
+    monkeypatch.setattr(changes, "pending", pending)
+    await evaluated.step(0, 10)
+    recorded = await evaluated.executions.page(ExecutionQuery(10))
+    assert [each.change_sequence for each in recorded] == [2]

@@ -1,0 +1,91 @@
+"""The scoring service as the intelligence service sees it: in memory."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from intelligence_service.clients import _model
+from intelligence_service.domain.insight import Contribution, LeadFacts, LeadNotFound
+from intelligence_service.domain.model import Model
+from intelligence_service.ports import Order, Page
+from scoring_service import messages
+from scoring_service.domain.built_in import BUILT_IN
+from shared.errors import InvalidArgument, InvalidPageToken
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MODEL = _model(messages.scoring_model(BUILT_IN))
+"""The built-in model, as it comes over the wire."""
+
+
+def facts(
+    lead_id: str = "ada",
+    *,
+    score: int = 40,
+    stage: str | None = None,
+    recent: int = 0,
+    silence: timedelta = timedelta(hours=1),
+    points: Mapping[str, int] | None = None,
+) -> LeadFacts:
+    """Returns the facts of a lead whose last event was `silence` before NOW."""
+    return LeadFacts(
+        lead_id=lead_id,
+        as_of_time=NOW,
+        score=score,
+        stage=stage or BUILT_IN.stage_of(score),
+        event_count=7,
+        recent_event_count=recent,
+        last_event_time=NOW - silence,
+        contributions=tuple(Contribution(rule_id, each) for rule_id, each in (points or {}).items()),
+        attributes={"company": "Analytical Engines", "seats": 3.0},
+        model_version=1,
+    )
+
+
+class FakeScores:
+    """`Scores` in memory; pages are cut by position."""
+
+    def __init__(self, *leads: LeadFacts) -> None:
+        self.leads = {lead.lead_id: lead for lead in leads}
+        self.as_of_times: list[datetime | None] = []
+
+    async def one(self, lead_id: str, as_of_time: datetime | None) -> LeadFacts:
+        """Returns what is known of a lead."""
+        self.as_of_times.append(as_of_time)
+        if lead_id not in self.leads:
+            raise LeadNotFound(lead_id)
+        return self.leads[lead_id]
+
+    async def batch(self, lead_ids: Sequence[str], as_of_time: datetime | None) -> list[LeadFacts]:
+        """Returns what is known of leads."""
+        self.as_of_times.append(as_of_time)
+        return [self.leads[lead_id] for lead_id in lead_ids if lead_id in self.leads]
+
+    async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:
+        """Returns a page of leads."""
+        if stage and stage not in {each.stage for each in MODEL.stages}:
+            raise InvalidArgument("stage", "is no stage")
+        asked, _, start = (page_token or f"{order.value}/{stage}:0").rpartition(":")
+        if asked != f"{order.value}/{stage}":
+            raise InvalidPageToken
+        leads = sorted((lead for lead in self.leads.values() if stage in ("", lead.stage)), key=_ORDERS[order])
+        end = int(start) + page_size
+        return Page(leads[int(start) : end], f"{asked}:{end}" if end < len(leads) else "")
+
+
+_ORDERS = {
+    Order.SCORE: lambda lead: (-lead.score, lead.lead_id),
+    Order.LAST_EVENT_TIME: lambda lead: (NOW - lead.last_event_time, lead.lead_id),
+    Order.LEAD_ID: lambda lead: lead.lead_id,
+}
+
+
+class FakeModels:
+    """`Models` in memory."""
+
+    async def in_force(self) -> Model:
+        """Returns the built-in model."""
+        return MODEL
+
+    async def version(self, version: int) -> Model:
+        """Returns the built-in model."""
+        assert version == MODEL.version
+        return MODEL

@@ -1,0 +1,82 @@
+"""The scoring service as the intelligence service sees it over gRPC."""
+
+from datetime import datetime
+
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from intelligence_service.domain.insight import LeadFacts
+from intelligence_service.ports import Order
+from scoring_service import messages
+from scoring_service.domain.built_in import BUILT_IN
+from shared import wire
+from shared.pb.scoring.v1 import scoring_pb2 as pb
+from shared.pb.scoring.v1 import scoring_pb2_grpc
+from shared.server import Context
+from tests.intelligence.fakes import FakeScores
+
+
+class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
+    """The ScoringService over `FakeScores`, as the proto says; it counts the models that were fetched."""
+
+    def __init__(self, scores: FakeScores) -> None:
+        self._scores = scores
+        self.models_fetched = 0
+
+    async def GetLeadScore(self, request: pb.GetLeadScoreRequest, context: Context) -> pb.GetLeadScoreResponse:
+        """See `scoring.proto`."""
+        lead = await self._scores.one(request.lead_id, _as_of_time(request))
+        return pb.GetLeadScoreResponse(lead_score=_lead_score(lead))
+
+    async def BatchGetLeadScores(
+        self, request: pb.BatchGetLeadScoresRequest, context: Context
+    ) -> pb.BatchGetLeadScoresResponse:
+        """See `scoring.proto`."""
+        leads = await self._scores.batch(request.lead_ids, _as_of_time(request))
+        return pb.BatchGetLeadScoresResponse(lead_scores=[_lead_score(lead) for lead in leads])
+
+    async def ListLeadScores(self, request: pb.ListLeadScoresRequest, context: Context) -> pb.ListLeadScoresResponse:
+        """See `scoring.proto`."""
+        order = Order[pb.LeadOrder.Name(request.order).removeprefix("LEAD_ORDER_")]
+        page = await self._scores.page(order, request.stage, request.page_size, request.page_token)
+        return pb.ListLeadScoresResponse(
+            lead_scores=[_lead_score(lead) for lead in page.leads], next_page_token=page.next_page_token
+        )
+
+    async def GetScoringModel(self, request: pb.GetScoringModelRequest, context: Context) -> pb.GetScoringModelResponse:
+        """See `scoring.proto`."""
+        self.models_fetched += 1
+        model = messages.scoring_model(BUILT_IN)
+        model.version = request.version or model.version
+        return pb.GetScoringModelResponse(scoring_model=model)
+
+
+class FakeHealth(health_pb2_grpc.HealthServicer):
+    """The health service of a scoring service that is serving, or is not."""
+
+    def __init__(self) -> None:
+        self.serving = True
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
+        """Says what `serving` says."""
+        assert request.service == "leadscore.scoring.v1.ScoringService"
+        status = health_pb2.HealthCheckResponse
+        return status(status=status.SERVING if self.serving else status.NOT_SERVING)
+
+
+def _as_of_time(request: pb.GetLeadScoreRequest | pb.BatchGetLeadScoresRequest) -> datetime | None:
+    return wire.to_time(request.as_of_time) if request.HasField("as_of_time") else None
+
+
+def _lead_score(lead: LeadFacts) -> pb.LeadScore:
+    return pb.LeadScore(
+        lead_id=lead.lead_id,
+        score=lead.score,
+        stage=lead.stage,
+        event_count=lead.event_count,
+        last_event_time=wire.to_timestamp(lead.last_event_time),
+        recent_event_count=lead.recent_event_count,
+        contributions=[pb.RuleContribution(rule_id=each.rule_id, points=each.points) for each in lead.contributions],
+        attributes=wire.to_struct(lead.attributes),
+        model_version=lead.model_version,
+        as_of_time=wire.to_timestamp(lead.as_of_time),
+    )

@@ -1,0 +1,114 @@
+"""What the built-in model decides, row by row, and the sentences that explain it."""
+
+from datetime import timedelta
+
+import pytest
+
+from intelligence_service.domain.insight import Contribution, decide, judge
+from intelligence_service.domain.model import Risk
+from tests.intelligence.fakes import MODEL, facts
+
+FRESH, IDLE, STALE = timedelta(hours=1), timedelta(days=7), timedelta(days=7, milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("stage", "recent", "silence", "action"),
+    [
+        ("qualified", 1, FRESH, "immediate_outreach"),
+        ("qualified", 0, FRESH, "monitor"),
+        ("qualified", 0, STALE, "re_engage"),
+        ("hot", 3, FRESH, "prioritize_contact"),
+        ("hot", 2, FRESH, "schedule_demo"),
+        ("hot", 0, FRESH, "schedule_demo"),
+        ("hot", 0, STALE, "re_engage"),
+        ("warm", 0, STALE, "re_engage"),
+        ("warm", 9, FRESH, "nurture_campaign"),
+        ("cold", 9, FRESH, "monitor"),
+        ("cold", 0, STALE, "monitor"),
+    ],
+)
+def test_the_first_row_that_holds_decides_the_next_action(
+    stage: str, recent: int, silence: timedelta, action: str
+) -> None:
+    assert decide(facts(stage=stage, recent=recent, silence=silence), MODEL).row.next_action == action
+
+
+@pytest.mark.parametrize(
+    ("silence", "risk"),
+    [
+        (timedelta(), Risk.LOW),
+        (timedelta(hours=-20), Risk.LOW),
+        (IDLE - timedelta(milliseconds=1), Risk.LOW),
+        (IDLE, Risk.LOW),
+        (STALE, Risk.HIGH),
+    ],
+)
+def test_risk_is_high_after_more_than_seven_days(silence: timedelta, risk: Risk) -> None:
+    assert decide(facts(silence=silence), MODEL).risk is risk
+
+
+@pytest.mark.parametrize(("recent", "velocity"), [(0, 0), (1, 3), (3, 9), (1_000_000, 3_000_000)])
+def test_velocity_is_three_for_each_recent_event(recent: int, velocity: int) -> None:
+    assert decide(facts(recent=recent), MODEL).velocity == velocity
+
+
+@pytest.mark.parametrize(
+    ("stage", "recent", "silence", "churned"),
+    [
+        ("hot", 0, STALE, True),
+        ("qualified", 0, STALE, True),
+        ("warm", 0, STALE, False),
+        ("cold", 0, STALE, False),
+        ("hot", 0, IDLE, False),
+        ("hot", 1, STALE, False),
+    ],
+)
+def test_a_lead_worth_much_is_churned_when_it_is_silent(
+    stage: str, recent: int, silence: timedelta, churned: bool
+) -> None:
+    assert decide(facts(stage=stage, recent=recent, silence=silence), MODEL).churned is churned
+
+
+def test_an_insight_names_every_threshold_that_fired() -> None:
+    insight = judge(facts(score=40, recent=3, silence=timedelta(hours=2, minutes=5)), MODEL)
+    assert [(each.decided, each.outcome, each.explanation) for each in insight.thresholds] == [
+        ("stage", "hot", "score 40 is at least 31 and below 60"),
+        ("velocity", "9", "3 × 3 events within 1 day = 9"),
+        ("risk", "low", "the last event is 2 hours 5 minutes ago, not more than 7 days ago"),
+        (
+            "next_action",
+            "prioritize_contact",
+            "first row that holds: stage is hot, velocity 9 is at least 9, risk is low",
+        ),
+    ]
+
+
+def test_an_insight_explains_why_a_lead_is_churned() -> None:
+    insight = judge(facts(score=50, silence=timedelta(days=180, hours=3)), MODEL)
+    assert [(each.decided, each.outcome, each.explanation) for each in insight.thresholds[2:]] == [
+        ("risk", "high", "the last event is 180 days 3 hours ago, more than 7 days ago"),
+        ("churn", "churned", "stage hot is worth much, but velocity is 0 and risk is high"),
+        ("next_action", "re_engage", "first row that holds: stage is hot, risk is high"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("score", "silence", "index", "explanation"),
+    [
+        (0, FRESH, 0, "score 0 is below 11"),
+        (70, FRESH, 0, "score 70 is at least 60"),
+        (0, STALE, 2, "the last event is 7 days 1 millisecond ago, more than 7 days ago"),
+        (0, timedelta(), 2, "the last event is 0 seconds ago, not more than 7 days ago"),
+        (0, -FRESH, 2, "the last event is 1 hour ahead, not more than 7 days ago"),
+        (0, FRESH, 3, "no other row holds"),
+    ],
+)
+def test_an_explanation_tells_the_numbers(score: int, silence: timedelta, index: int, explanation: str) -> None:
+    assert judge(facts(score=score, silence=silence), MODEL).thresholds[index].explanation == explanation
+
+
+def test_the_top_rules_are_the_five_that_gave_most_points() -> None:
+    points = {"f": 1, "e": 5, "d": 5, "c": 7, "b": 8, "a": 9, "": 0, "unsubscribe": -20}
+    assert judge(facts(points=points), MODEL).top_rules == tuple(
+        Contribution(rule_id, each) for rule_id, each in [("a", 9), ("b", 8), ("c", 7), ("d", 5), ("e", 5)]
+    )

@@ -1,0 +1,177 @@
+"""The service over gRPC, with a scoring service behind it that keeps the proto's word."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_health.v1 import health_pb2_grpc
+
+from intelligence_service.clients import ScoringModels, ScoringScores, is_serving
+from intelligence_service.servicer import ERRORS, IntelligenceServicer
+from intelligence_service.usecases import Intelligence
+from shared import wire
+from shared.pb.intelligence.v1 import intelligence_pb2 as pb
+from shared.pb.intelligence.v1 import intelligence_pb2_grpc
+from shared.pb.scoring.v1 import scoring_pb2_grpc
+from tests.intelligence.fakes import NOW, FakeScores, facts
+from tests.intelligence.servicer import FakeHealth, FakeScoring
+from tests.intelligence.serving import refusal, served
+
+ELSEWHERE = "score/hot:2"
+LEADS = (
+    facts("ada", score=70, recent=2, points={"demo_request": 50, "signup": 20}),
+    facts("bob", score=35, silence=timedelta(days=9)),
+    facts("cyd", score=5),
+)
+
+
+class System:
+    """An intelligence service and the scoring service that it asks."""
+
+    def __init__(self, scores: FakeScores, scoring: FakeScoring, health: FakeHealth, channel: grpc.aio.Channel) -> None:
+        self.scores, self.scoring, self.health, self.scoring_channel = scores, scoring, health, channel
+        self.stub: intelligence_pb2_grpc.IntelligenceServiceAsyncStub
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[System]:
+    scores, health = FakeScores(*LEADS), FakeHealth()
+    scoring = FakeScoring(scores)  # type: ignore[abstract]
+    async with served(
+        ERRORS,
+        lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(scoring, server),
+        lambda server: health_pb2_grpc.add_HealthServicer_to_server(health, server),
+    ) as scoring_channel:
+        system = System(scores, scoring, health, scoring_channel)
+        intelligence = Intelligence(ScoringScores(scoring_channel), ScoringModels(scoring_channel), lambda: NOW)
+        servicer = IntelligenceServicer(intelligence)
+        async with served(
+            ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server)
+        ) as channel:
+            system.stub = intelligence_pb2_grpc.IntelligenceServiceStub(channel)
+            yield system
+
+
+async def test_a_lead_is_told_with_all_that_is_known_of_it(system: System) -> None:
+    response = await system.stub.GetLeadIntelligence(pb.GetLeadIntelligenceRequest(lead_id="ada"))
+    ada = response.lead_intelligence
+    assert (ada.lead_id, ada.score, ada.stage, ada.velocity, ada.risk) == ("ada", 70, "qualified", 6, pb.RISK_LOW)
+    assert (ada.next_action, ada.churned, ada.event_count, ada.model_version) == ("immediate_outreach", False, 7, 1)
+    assert [each.decided for each in ada.thresholds] == ["stage", "velocity", "risk", "next_action"]
+    assert [(each.rule_id, each.points) for each in ada.top_rules] == [("demo_request", 50), ("signup", 20)]
+    assert wire.to_dict(ada.attributes) == LEADS[0].attributes
+    assert wire.to_time(ada.as_of_time) == NOW
+    assert wire.to_time(ada.last_event_time) == LEADS[0].last_event_time
+
+
+async def test_the_time_asked_for_is_passed_on(system: System) -> None:
+    request = pb.GetLeadIntelligenceRequest(lead_id="ada", as_of_time=wire.to_timestamp(NOW))
+    await system.stub.GetLeadIntelligence(request)
+    await system.stub.GetLeadIntelligence(pb.GetLeadIntelligenceRequest(lead_id="ada"))
+    assert system.scores.as_of_times == [NOW, None]
+
+
+async def test_a_batch_answers_in_the_order_asked_and_names_the_unknown(system: System) -> None:
+    request = pb.BatchGetLeadIntelligenceRequest(lead_ids=["cyd", "eve", "bob", "cyd", "dan"])
+    response = await system.stub.BatchGetLeadIntelligence(request)
+    assert [each.lead_id for each in response.lead_intelligence] == ["cyd", "bob"]
+    assert list(response.missing_lead_ids) == ["eve", "dan"]
+    assert response.lead_intelligence[1].churned
+
+
+@pytest.mark.parametrize(
+    ("order", "lead_ids"),
+    [
+        (pb.TOP_ORDER_UNSPECIFIED, ["ada", "bob", "cyd"]),
+        (pb.TOP_ORDER_SCORE, ["ada", "bob", "cyd"]),
+        (pb.TOP_ORDER_LAST_EVENT_TIME, ["ada", "cyd", "bob"]),
+    ],
+)
+async def test_the_top_leads_come_page_by_page(system: System, order: pb.TopOrder, lead_ids: list[str]) -> None:
+    listed: list[str] = []
+    token = ""
+    while not listed or token:
+        request = pb.ListTopLeadsRequest(page_size=2, page_token=token, order=order)
+        response = await system.stub.ListTopLeads(request)
+        listed += [each.lead_id for each in response.lead_intelligence]
+        token = response.next_page_token
+    assert listed == lead_ids
+
+
+async def test_the_top_leads_of_a_stage(system: System) -> None:
+    response = await system.stub.ListTopLeads(pb.ListTopLeadsRequest(stage="hot"))
+    assert [each.lead_id for each in response.lead_intelligence] == ["bob"]
+
+
+async def test_the_pipeline_is_counted(system: System) -> None:
+    summary = await system.stub.GetPipelineSummary(pb.GetPipelineSummaryRequest())
+    assert (summary.lead_count, summary.churned_count, summary.model_version) == (3, 1, 1)
+    assert {each.name: each.lead_count for each in summary.stages} == {"cold": 1, "warm": 0, "hot": 1, "qualified": 1}
+    assert [(each.minimum_score, each.maximum_score) for each in summary.scores[:3]] == [(0, 10), (11, 30), (31, 59)]
+
+
+async def test_a_model_is_fetched_once(system: System) -> None:
+    for _ in range(3):
+        await system.stub.GetLeadIntelligence(pb.GetLeadIntelligenceRequest(lead_id="ada"))
+    assert system.scoring.models_fetched == 1
+
+
+async def test_models_do_not_pile_up(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("intelligence_service.clients.MOST_MODELS", 2)
+    models = ScoringModels(system.scoring_channel)
+    versions = [(await models.version(version)).version for version in (1, 2, 3, 3, 2, 1)]
+    assert versions == [1, 2, 3, 3, 2, 1]
+    assert system.scoring.models_fetched == 4
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "code", "reason", "fields"),
+    [
+        ("GetLeadIntelligence", pb.GetLeadIntelligenceRequest(lead_id="eve"), "NOT_FOUND", "LEAD_NOT_FOUND", []),
+        ("GetLeadIntelligence", pb.GetLeadIntelligenceRequest(), "", "", ["lead_id"]),
+        ("GetLeadIntelligence", pb.GetLeadIntelligenceRequest(lead_id="a\0"), "", "", ["lead_id"]),
+        ("GetLeadIntelligence", pb.GetLeadIntelligenceRequest(lead_id="a" * 257), "", "", ["lead_id"]),
+        (
+            "GetLeadIntelligence",
+            pb.GetLeadIntelligenceRequest(lead_id="ada", as_of_time=Timestamp(seconds=2**62)),
+            "",
+            "",
+            ["as_of_time"],
+        ),
+        ("BatchGetLeadIntelligence", pb.BatchGetLeadIntelligenceRequest(), "", "", ["lead_ids"]),
+        ("BatchGetLeadIntelligence", pb.BatchGetLeadIntelligenceRequest(lead_ids=["a"] * 501), "", "", ["lead_ids"]),
+        ("BatchGetLeadIntelligence", pb.BatchGetLeadIntelligenceRequest(lead_ids=["a", ""]), "", "", ["lead_ids[1]"]),
+        ("ListTopLeads", pb.ListTopLeadsRequest(page_size=-1), "", "", ["page_size"]),
+        ("ListTopLeads", pb.ListTopLeadsRequest(stage="tepid"), "", "", ["stage"]),
+        ("ListTopLeads", pb.ListTopLeadsRequest(order=9), "", "", ["order"]),  # type: ignore[arg-type]
+        ("ListTopLeads", pb.ListTopLeadsRequest(page_token=ELSEWHERE), "", "PAGE_TOKEN_INVALID", ["page_token"]),
+    ],
+)
+async def test_a_bad_argument_is_named(
+    system: System, method: str, request_: Message, code: str, reason: str, fields: list[str]
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await getattr(system.stub, method)(request_)
+    expected = grpc.StatusCode[code or "INVALID_ARGUMENT"], reason or "ARGUMENT_INVALID", fields
+    assert refusal(caught.value) == expected
+
+
+async def test_health_is_that_of_the_scoring_service(system: System) -> None:
+    assert await is_serving(system.scoring_channel)
+    system.health.serving = False
+    assert not await is_serving(system.scoring_channel)
+
+
+async def test_a_scoring_service_that_is_away_makes_a_call_unavailable(system: System) -> None:
+    async with grpc.aio.insecure_channel("127.0.0.1:1") as nobody:
+        servicer = IntelligenceServicer(Intelligence(ScoringScores(nobody), ScoringModels(nobody), lambda: NOW))
+        async with served(
+            ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server)
+        ) as channel:
+            stub = intelligence_pb2_grpc.IntelligenceServiceStub(channel)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.GetLeadIntelligence(pb.GetLeadIntelligenceRequest(lead_id="ada"))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE

@@ -1,0 +1,161 @@
+"""The whole system as processes, each in a process group of its own, so that any of them can be killed.
+
+Benchmarks and fault tests use it too. It is not `leadscore up`: nothing here restarts what dies.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from cli.embedded import EmbeddedMongo, EmbeddedRedis, free_port
+from shared.pb.automation.v1 import automation_pb2_grpc
+from shared.pb.ingest.v1 import ingest_pb2_grpc
+from shared.pb.intelligence.v1 import intelligence_pb2_grpc
+from shared.pb.scoring.v1 import scoring_pb2_grpc
+
+SERVERS = ("ingest", "scoring", "automation", "intelligence")
+WORKERS = ("scoring-worker", "automation-worker")
+READY_SECONDS = 30.0
+
+
+class System:
+    """A running system. Processes are named `ingest`, `scoring`, …, `scoring-worker`, `automation-worker`."""
+
+    def __init__(self, directory: Path, mongo: EmbeddedMongo, redis: EmbeddedRedis) -> None:
+        self.mongo = mongo
+        self.redis = redis
+        self.ports = {name: free_port() for name in SERVERS}
+        self._directory = directory
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._environment = os.environ | {
+            "LEADSCORE_MONGO_URI": mongo.uri,
+            "LEADSCORE_REDIS_URL": redis.url,
+            "LEADSCORE_SCORING_TARGET": self.target("scoring"),
+            "LEADSCORE_INTELLIGENCE_TARGET": self.target("intelligence"),
+        }
+
+    def target(self, server: str) -> str:
+        """Returns the address of a server."""
+        return f"127.0.0.1:{self.ports[server]}"
+
+    def migrate(self) -> None:
+        """Creates what the services own."""
+        for service in ("ingest", "scoring", "automation"):
+            command = [sys.executable, "-m", f"{service}_service", "migrate"]
+            subprocess.run(command, env=self._environment, check=True, timeout=60)
+
+    def start(self, name: str) -> None:
+        """Starts one process; `name` may end in a number, for further workers."""
+        service, _, worker = name.partition("-")
+        command = [sys.executable, "-m", f"{service}_service", "work" if worker else "serve"]
+        environment = self._environment | ({} if worker else {"LEADSCORE_PORT": str(self.ports[service])})
+        with (self._directory / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def start_all(self) -> None:
+        """Starts every process and waits until all servers say that they serve."""
+        for name in (*SERVERS, *WORKERS):
+            self.start(name)
+        self.wait_until_serving(*SERVERS)
+
+    def wait_until_serving(self, *servers: str) -> None:
+        """Waits until servers say that they serve."""
+        ends = time.monotonic() + READY_SECONDS
+        for server in servers:
+            while not self._is_serving(server):
+                code = self._processes[server].poll()
+                assert code is None, f"{server} ended with {code}: {self.log(server)[-2000:]}"
+                assert time.monotonic() < ends, f"expected {server} to serve within {READY_SECONDS} s"
+
+    def kill(self, name: str) -> None:
+        """Kills a process as a crash would."""
+        self.signal(name, signal.SIGKILL)
+        self._processes.pop(name).wait()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Sends a signal to a process and its children."""
+        os.killpg(self._processes[name].pid, number)
+
+    def stop(self, name: str) -> int:
+        """Ends a process with SIGTERM and returns its exit status."""
+        self._processes[name].terminate()
+        return self._processes.pop(name).wait(30)
+
+    def stop_all(self) -> None:
+        """Ends every process, the stubborn ones by force."""
+        for process in self._processes.values():
+            process.terminate()
+        for name in list(self._processes):
+            try:
+                self._processes[name].wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill(name)
+        self._processes.clear()
+
+    def log(self, name: str) -> str:
+        """Returns what a process has logged."""
+        return (self._directory / f"{name}.log").read_text()
+
+    def channel(self, server: str) -> grpc.aio.Channel:
+        """Returns a channel to a server; to be called in the event loop that uses it."""
+        if server not in self._channels:
+            self._channels[server] = grpc.aio.insecure_channel(self.target(server))
+        return self._channels[server]
+
+    def ingest(self) -> "ingest_pb2_grpc.IngestServiceAsyncStub":
+        """Returns a stub of the ingest service."""
+        return ingest_pb2_grpc.IngestServiceStub(self.channel("ingest"))
+
+    def scoring(self) -> "scoring_pb2_grpc.ScoringServiceAsyncStub":
+        """Returns a stub of the scoring service."""
+        return scoring_pb2_grpc.ScoringServiceStub(self.channel("scoring"))
+
+    def automation(self) -> "automation_pb2_grpc.AutomationServiceAsyncStub":
+        """Returns a stub of the automation service."""
+        return automation_pb2_grpc.AutomationServiceStub(self.channel("automation"))
+
+    def intelligence(self) -> "intelligence_pb2_grpc.IntelligenceServiceAsyncStub":
+        """Returns a stub of the intelligence service."""
+        return intelligence_pb2_grpc.IntelligenceServiceStub(self.channel("intelligence"))
+
+    async def close_channels(self) -> None:
+        """Closes the channels; to be called in the event loop that used them."""
+        for channel in self._channels.values():
+            await channel.close()
+        self._channels.clear()
+
+    def _is_serving(self, server: str) -> bool:
+        with grpc.insecure_channel(self.target(server)) as channel:
+            try:
+                answer = health_pb2_grpc.HealthStub(channel).Check(
+                    health_pb2.HealthCheckRequest(), timeout=1, wait_for_ready=True
+                )
+            except grpc.RpcError:
+                return False
+            return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@contextmanager
+def running_system(directory: Path, *, workers: Sequence[str] = ()) -> Iterator[System]:
+    """Runs a new system with databases of its own in a directory, with further workers if named, and stops it."""
+    with ExitStack() as stack:
+        mongo = stack.enter_context(EmbeddedMongo(directory / "mongo"))
+        redis = stack.enter_context(EmbeddedRedis(directory / "redis"))
+        system = System(directory, mongo, redis)
+        stack.callback(system.stop_all)
+        system.migrate()
+        system.start_all()
+        for name in workers:
+            system.start(name)
+        yield system
