@@ -20,7 +20,6 @@ def work(settings: AutomationSettings) -> None:
         settings.redis_url.get_secret_value(),
         partial(open_worker, settings),
         jobs.register,
-        threads=settings.worker_threads,
     )
 
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import AsyncIterator
 
 from dramatiq.brokers.redis import RedisBroker
 
@@ -16,17 +14,10 @@ from automation_service.store import MongoChanges, MongoExecutions, MongoRules
 from automation_service.usecases import Evaluation, RuleBook
 from shared import calls, mongo, wire
 from shared.doorbell import Doorbell
-from shared.inbox import Inbox, drain, sweep
+from shared.inbox import Drainer, Inbox, sweep
 from shared.pb.automation.v1 import automation_pb2_grpc
 from shared.server import Service, serve
 from shared.tasks import running
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """What a worker can do: drain a partition of the inbox `score_changes`."""
-
-    drain: Callable[[int], Awaitable[int]]
 
 
 async def run_server(settings: AutomationSettings) -> None:
@@ -47,8 +38,8 @@ async def run_server(settings: AutomationSettings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> AsyncIterator[Worker]:
-    """Opens what a worker needs, with the sweeper running."""
+async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> AsyncIterator[Drainer]:
+    """Opens what a worker needs, with its drains and the sweeper running."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with contextlib.aclosing(database.client), calls.connect(settings.intelligence_target) as channel:
         inbox = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
@@ -61,8 +52,10 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
             IntelligenceInsights(channel),
             wire.now,
         ).step
-        async with running(bell.run(), sweep(inbox, bell, age=settings.sweep_age)):
-            yield Worker(lambda p: drain(bell, p, partial(step, p), batch_rows=settings.batch_rows))
+        drainer = Drainer(bell, step, batch_rows=settings.batch_rows)
+        lanes = (drainer.run() for _ in range(settings.worker_lanes))
+        async with running(bell.run(), *lanes, sweep(inbox, bell, age=settings.sweep_age)):
+            yield drainer
 
 
 async def run_migration(settings: AutomationSettings) -> None:

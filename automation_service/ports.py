@@ -17,8 +17,8 @@ class Changes(Protocol):
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
         """Runs `body` as one transaction, again from its start on a conflict."""
 
-    async def pending(self, partition: int, most: int) -> list[Change]:
-        """Returns the oldest changes that wait in a partition, each lead's in the order of their sequence."""
+    async def pending(self, partitions: Sequence[int], most: int) -> list[Change]:
+        """Returns the oldest changes that wait in some partitions, each lead's in the order of their sequence."""
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
         """Returns those of the changes that nobody has marked since they were read, in the order given."""

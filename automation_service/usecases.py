@@ -78,20 +78,20 @@ class Evaluation:
     insights: Insights
     clock: Callable[[], datetime]
 
-    async def step(self, partition: int, most: int) -> int:
-        """Settles up to `most` changes of a partition in one transaction and returns the number that was found.
+    async def step(self, partitions: Sequence[int], most: int) -> int:
+        """Settles up to `most` changes of some partitions in one transaction and returns the number that was found.
 
         Intelligence is asked before, and only for leads on which some rule can still fire.
         """
         started = time.perf_counter()
-        pending = await self.changes.pending(partition, most)
+        pending = await self.changes.pending(partitions, most)
         if not pending:
             return 0
         open_ones = await self._candidates(pending)
         insights = await self._ask({each.change.lead_id for each in open_ones})
         recorded = await self.changes.transact(partial(self._settle, pending, open_ones, insights))
         milliseconds = round((time.perf_counter() - started) * 1000, 2)
-        _LOG.info("drain", partition=partition, changes=len(pending), executions=recorded, ms=milliseconds)
+        _LOG.info("drain", partitions=len(partitions), changes=len(pending), executions=recorded, ms=milliseconds)
         return len(pending)
 
     async def _candidates(self, pending: Sequence[Change]) -> list[Candidate]:

@@ -46,6 +46,10 @@ class _Server:
         assert self._process is not None  # noqa: S101 (a programming error, not a state)
         return self._process.pid
 
+    def is_running(self) -> bool:
+        """Tells whether the server was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Starts the server and returns when it takes connections.
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import partial
 
 from dramatiq.brokers.redis import RedisBroker
 
@@ -16,19 +15,12 @@ from scoring_service.store import MongoScores, MongoViews
 from scoring_service.usecases import Ask, Check, DecayRun, Drain
 from shared import broker, mongo, wire
 from shared.doorbell import Doorbell
-from shared.inbox import Inbox, drain, sweep
+from shared.inbox import Drainer, Inbox, sweep
 from shared.mongo import Database
 from shared.pb.scoring.v1 import scoring_pb2_grpc
 from shared.server import Service, serve
 from shared.settings import zone
 from shared.tasks import running
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """What a worker can do: drain a partition of the inbox `events`."""
-
-    drain: Callable[[int], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +56,15 @@ async def run_server(settings: ScoringSettings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> AsyncIterator[Worker]:
-    """Opens what a worker needs, with the sweeper running."""
+async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> AsyncIterator[Drainer]:
+    """Opens what a worker needs, with its drains and the sweeper running."""
     async with _parts(settings, connected) as parts:
-        own_bell = Doorbell(connected, store.EVENTS)
-        step = Drain(parts.scores, parts.bell, parts.calendar, wire.now).step
-        async with running(own_bell.run(), sweep(parts.events, own_bell, age=settings.sweep_age)):
-            yield Worker(lambda p: drain(own_bell, p, partial(step, p), batch_rows=settings.batch_rows))
+        bell = Doorbell(connected, store.EVENTS)
+        drain = Drain(parts.scores, parts.bell, parts.calendar, wire.now)
+        drainer = Drainer(bell, drain.step, batch_rows=settings.batch_rows)
+        lanes = (drainer.run() for _ in range(settings.worker_lanes))
+        async with running(bell.run(), *lanes, sweep(parts.events, bell, age=settings.sweep_age)):
+            yield drainer
 
 
 async def run_migration(settings: ScoringSettings) -> None:

@@ -15,9 +15,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events that wait in one partition, per lead. `rows` is the store's own handle, to mark them with."""
+    """Events that wait, per lead, and each lead's partition. `rows` is the store's own handle, to mark them with."""
 
     events: Mapping[str, Sequence[Event]]
+    partitions: Mapping[str, int]
     rows: Sequence[Any]
 
 
@@ -37,8 +38,8 @@ class Scores(Protocol):
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
         """Runs `body` as one transaction, again from its start on a conflict."""
 
-    async def waiting(self, partition: int, most: int) -> Batch:
-        """Returns the oldest events that wait in a partition."""
+    async def waiting(self, partitions: Sequence[int], most: int) -> Batch:
+        """Returns the oldest events that wait in some partitions."""
 
     async def mark(self, batch: Batch) -> None:
         """Marks the events of a batch as scored."""
@@ -46,10 +47,10 @@ class Scores(Protocol):
     async def model_in_force(self) -> ScoringModel:
         """Returns the model that judges now."""
 
-    async def begin(self, partition: int, through: date | None = None) -> date | None:
-        """Takes a partition for this transaction, so that no other one commits to it meanwhile.
+    async def begin(self, partitions: Iterable[int], through: date | None = None) -> dict[int, date | None]:
+        """Takes partitions for this transaction, so that no other one commits to them meanwhile.
 
-        Returns the date through which it is decayed, after moving that date on to `through` if it lies before.
+        Returns the dates through which they are decayed, after moving those on to `through` that lie before.
         """
 
     async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import TypeVar
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReplaceOne
 
 from scoring_service import documents
 from scoring_service.domain.built_in import BUILT_IN
@@ -37,6 +37,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 
 _EVENT_FIELDS: Document = {
     "lead_id": 1,
+    "partition": 1,
     "event_type": 1,
     "event_time": 1,
     # Only an `identify` event's properties matter to a score; those of others stay where they are.
@@ -67,13 +68,13 @@ class MongoScores:
         """Runs `body` as one transaction; see `Scores`."""
         return await mongo.transact(self._database, body, seconds=self._seconds)
 
-    async def waiting(self, partition: int, most: int) -> Batch:
-        """Returns the oldest events that wait in a partition."""
-        rows = await self._events.pending(partition, most, _EVENT_FIELDS)
+    async def waiting(self, partitions: Sequence[int], most: int) -> Batch:
+        """Returns the oldest events that wait in some partitions."""
+        rows = await self._events.pending(partitions, most, _EVENT_FIELDS)
         events: dict[str, list[Event]] = defaultdict(list)
         for row in rows:
             events[row["lead_id"]].append(documents.read_event(row))
-        return Batch(events, rows)
+        return Batch(events, {row["lead_id"]: row["partition"] for row in rows}, rows)
 
     async def mark(self, batch: Batch) -> None:
         """Marks the events of a batch as scored."""
@@ -83,20 +84,18 @@ class MongoScores:
         """Returns the model that judges now."""
         return await self._models.in_force()
 
-    async def begin(self, partition: int, through: date | None = None) -> date | None:
-        """Takes a partition for this transaction; see `Scores`.
+    async def begin(self, partitions: Iterable[int], through: date | None = None) -> dict[int, date | None]:
+        """Takes partitions for this transaction; see `Scores`.
 
         The write is what makes a drain and a decay run of one partition meet as a conflict.
         """
+        rows = self._database["decay_state"]
+        which = {"_id": {"$in": sorted(partitions)}}
         update: Document = {"$inc": {"transactions": 1}}
         if through is not None:
             update["$max"] = {"through": through.isoformat()}
-        row = await self._database["decay_state"].find_one_and_update(
-            {"_id": partition}, update, return_document=ReturnDocument.AFTER
-        )
-        if row is None:
-            raise StartupError(f"the database has no decay state of partition {partition}: run migrate")
-        return documents.read_date(row["through"])
+        await rows.update_many(which, update)
+        return {row["_id"]: documents.read_date(row["through"]) async for row in rows.find(which, {"through": 1})}
 
     async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
         """Returns the leads that exist, by id."""

@@ -30,6 +30,15 @@ _LOG = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """A lead, the date through which ticks are to be recorded for it, and the events that are."""
+
+    lead: Lead
+    through: date | None
+    events: Sequence[ResolvedEvent] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Scores the events that wait."""
 
@@ -38,28 +47,32 @@ class Drain:
     calendar: Calendar
     clock: Clock
 
-    async def step(self, partition: int, most: int) -> int:
-        """Scores up to `most` events of a partition in one transaction and returns their number."""
+    async def step(self, partitions: Sequence[int], most: int) -> int:
+        """Scores up to `most` events of some partitions in one transaction and returns their number."""
         started = time.perf_counter()
-        events, leads, rung = await self.scores.transact(partial(self._score, partition, most))
+        events, leads, rung = await self.scores.transact(partial(self._score, partitions, most))
         self.bell.ring(rung)
         if events:
             milliseconds = round((time.perf_counter() - started) * 1000, 2)
-            _LOG.info("drain", partition=partition, events=events, leads=leads, ms=milliseconds)
+            _LOG.info("drain", partitions=len(partitions), events=events, leads=leads, ms=milliseconds)
         return events
 
-    async def _score(self, partition: int, most: int) -> tuple[int, int, set[int]]:
-        batch = await self.scores.waiting(partition, most)
+    async def _score(self, partitions: Sequence[int], most: int) -> tuple[int, int, set[int]]:
+        batch = await self.scores.waiting(partitions, most)
         if not batch.rows:
             return 0, 0, set()
-        through = await self.scores.begin(partition)
+        through = await self.scores.begin(set(batch.partitions.values()))
         model = await self.scores.model_in_force()
         leads = await self.scores.leads(batch.events)
-        resolved = [
-            (leads.get(lead_id, Lead(lead_id)), [model.resolve(event) for event in events])
+        due = [
+            Due(
+                leads.get(lead_id, Lead(lead_id)),
+                through[batch.partitions[lead_id]],
+                [model.resolve(event) for event in events],
+            )
             for lead_id, events in batch.events.items()
         ]
-        recorded = await _record(self.scores, model, self.calendar, resolved, through)
+        recorded = await _record(self.scores, model, self.calendar, due)
         rung = await self.scores.append(_commit(recorded, model, self.calendar, self.clock()))
         await self.scores.mark(batch)
         return len(batch.rows), len(recorded), rung
@@ -122,7 +135,7 @@ class DecayRun:
         progress = await self._start(through)
         model = await self.views.model_in_force()
         async for lead in self.views.quiet_leads(self._quiet_since(through, model), through):
-            progress = progress.plus(await _record(self.views, model, self.calendar, [(lead, ())], through))
+            progress = progress.plus(await _record(self.views, model, self.calendar, [Due(lead, through)]))
             if progress.leads_checked % PAGE_LEADS == 0:
                 yield progress
         yield replace(progress, done=True)
@@ -132,13 +145,12 @@ class DecayRun:
         return DecayProgress(through, await self.views.count_quiet_leads(quiet_since, through))
 
     async def _page(self, partition: int, through: date) -> tuple[Sequence[Recorded], set[int]]:
-        decayed = await self.scores.begin(partition, through)
-        if decayed is None or decayed > through:
+        if (await self.scores.begin([partition], through))[partition] != through:
             return (), set()  # a later date was applied before: nothing is left to do for this one
         model = await self.scores.model_in_force()
         quiet_since = self._quiet_since(through, model)
         leads = await self.scores.quiet_leads(partition, quiet_since, through, PAGE_LEADS)
-        recorded = await _record(self.scores, model, self.calendar, [(lead, ()) for lead in leads], through)
+        recorded = await _record(self.scores, model, self.calendar, [Due(lead, through) for lead in leads])
         if not recorded:
             return (), set()
         return recorded, await self.scores.append(_commit(recorded, model, self.calendar, self.clock()))
@@ -357,16 +369,14 @@ class Check:
 
 
 async def _record(
-    past_of: Scores | Views,
-    model: ScoringModel,
-    calendar: Calendar,
-    events: Sequence[tuple[Lead, Sequence[ResolvedEvent]]],
-    through: date | None,
+    past_of: Scores | Views, model: ScoringModel, calendar: Calendar, due: Sequence[Due]
 ) -> list[Recorded]:
-    ids = [lead.lead_id for lead, each in events if needs_past(calendar, lead, each, through)]
-    past = await past_of.past(ids)
+    past = await past_of.past(
+        [each.lead.lead_id for each in due if needs_past(calendar, each.lead, each.events, each.through)]
+    )
     return [
-        record(model, calendar, lead, each, through=through, past=past.get(lead.lead_id, ())) for lead, each in events
+        record(model, calendar, each.lead, each.events, through=each.through, past=past.get(each.lead.lead_id, ()))
+        for each in due
     ]
 
 

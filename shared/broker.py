@@ -25,6 +25,8 @@ MAINTENANCE_CHANCE = 100_000
 """In a million commands: how often one also looks for dead workers."""
 IDLE_MILLISECONDS = 50
 """How long an idle worker sleeps between two looks at its queue."""
+THREADS = 2
+"""Threads that hand rings to the event loop, where the work is done."""
 REDIS_SECONDS = 0.25
 """Longest time to connect to Redis and to wait for an answer."""
 
@@ -68,8 +70,6 @@ def work(
     redis_url: str,
     application: Callable[[RedisBroker], AbstractAsyncContextManager[A]],
     register: Callable[[Broker, Callable[[], A]], None],
-    *,
-    threads: int,
 ) -> None:
     """Runs a worker in this process until SIGTERM or SIGINT, then lets the running jobs finish.
 
@@ -81,7 +81,7 @@ def work(
     lifespan = Lifespan(partial(application, broker))
     broker.add_middleware(lifespan)
     register(broker, lambda: lifespan.app)
-    worker = Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads)
+    worker = Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=THREADS)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -5,15 +5,15 @@ twice, and a lease may be held by two. The inbox's sweeper makes up for the firs
 
 Keys in Redis (dramatiq's own apart):
     leadscore:<inbox>:rung:<partition>     a ring is on its way; further ones are left out. Cleared when the drain
-    begins, and by expiry.
-    leadscore:<inbox>:lease:<partition>    the token of the worker that drains the partition. Cleared when the drain
-    ends, and by expiry.
+                                           begins, and by expiry.
+    leadscore:<inbox>:lease:<partition>    the token of the drain that has the partition. Cleared when the drain ends,
+                                           and by expiry.
 """
 
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 from dramatiq import Message
@@ -26,8 +26,10 @@ RING_MILLISECONDS = 5_000
 """A ring that led to no drain in this time is forgotten, so that the sweeper's next one gets through."""
 GATHER_SECONDS = 0.02
 """Under load, rings of this span go out together; the first one after a pause goes out at once."""
+MOST_TOGETHER = 16
+"""Partitions that one message rings for; more would keep them from other workers."""
 LEASE_MILLISECONDS = 5_000
-"""A worker that died holds its partition up for this long; a living one renews before each batch."""
+"""A worker that died holds its partitions up for this long; a living one renews before each batch."""
 
 _RING = """
 -- KEYS: rung, one per partition. ARGV: milliseconds. Returns the indexes (from 1) of those that nobody has rung for.
@@ -37,40 +39,55 @@ for index, key in ipairs(KEYS) do
 end
 return first
 """
+_TAKE = """
+-- KEYS: lease, rung, lease, rung, … ARGV: token, milliseconds. Returns the indexes (from 1) of the partitions taken.
+-- A ring is cleared before the drain's first read, so that whoever commits a row from now on rings anew.
+local taken = {}
+for index = 1, #KEYS / 2 do
+    if redis.call('set', KEYS[2 * index - 1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+        redis.call('del', KEYS[2 * index])
+        taken[#taken + 1] = index
+    end
+end
+return taken
+"""
+_RENEW = """
+-- KEYS: lease, one per partition. ARGV: token, milliseconds. Keeps those leases that are still ours.
+for _, key in ipairs(KEYS) do
+    if redis.call('get', key) == ARGV[1] then redis.call('pexpire', key, ARGV[2]) end
+end
+"""
 _RELEASE = """
--- KEYS: lease, rung. ARGV: token. Gives the lease back if it is ours, and tells whether someone rang meanwhile.
-if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('del', KEYS[1]) end
-return redis.call('exists', KEYS[2])
+-- KEYS: lease, rung, lease, rung, … ARGV: token. Gives back the leases that are still ours and returns the indexes
+-- (from 1) of the partitions for which someone rang meanwhile: whoever answered found the lease taken and left.
+local rung = {}
+for index = 1, #KEYS / 2 do
+    if redis.call('get', KEYS[2 * index - 1]) == ARGV[1] then redis.call('del', KEYS[2 * index - 1]) end
+    if redis.call('exists', KEYS[2 * index]) == 1 then rung[#rung + 1] = index end
+end
+return rung
 """
 _LOG = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to drain a partition, as far as Redis knows."""
+    """The right to drain some partitions, as far as Redis knows."""
 
-    doorbell: "Doorbell"
-    key: str
+    partitions: Sequence[int]
     token: str
-
-    async def renew(self) -> None:
-        """Keeps the lease for another `LEASE_MILLISECONDS`."""
-        with contextlib.suppress(RedisError):
-            await asyncio.to_thread(self.doorbell.redis.set, self.key, self.token, px=LEASE_MILLISECONDS)
 
 
 class Doorbell:
-    """Rings for the partitions of one inbox.
-
-    `run()` must be running in the event loop for rings to leave the process.
-    """
+    """Rings for the partitions of one inbox. `run()` must be running in the event loop for rings to leave the process."""
 
     def __init__(self, broker: RedisBroker, inbox: str) -> None:
-        self.redis = broker.client
         self._broker = broker
         self._inbox = inbox
-        self._ring = self.redis.register_script(_RING)
-        self._release = self.redis.register_script(_RELEASE)
+        self._ring = broker.client.register_script(_RING)
+        self._take = broker.client.register_script(_TAKE)
+        self._extend = broker.client.register_script(_RENEW)
+        self._release = broker.client.register_script(_RELEASE)
         self._waiting: set[int] = set()
         self._wake = asyncio.Event()
 
@@ -102,44 +119,44 @@ class Doorbell:
             await asyncio.sleep(GATHER_SECONDS)
 
     @contextlib.asynccontextmanager
-    async def lease(self, partition: int) -> AsyncIterator[Lease | None]:
-        """Holds the lease of a partition, or yields None when another worker has it.
-
-        Without Redis everyone gets one.
-        """
-        lease = Lease(self, self._key("lease", partition), secrets.token_hex(8))
+    async def lease(self, partitions: Sequence[int]) -> AsyncIterator[Lease]:
+        """Holds the leases of those of the partitions that no other drain has. Without Redis everyone gets all."""
+        token = secrets.token_hex(8)
+        taken = partitions
+        with contextlib.suppress(RedisError):
+            taken = await asyncio.to_thread(self._take_free, partitions, token)
         try:
-            free = await asyncio.to_thread(self._take, lease, partition)
-        except RedisError:
-            free = True
-        if not free:
-            yield None
-            return
-        try:
-            yield lease
+            yield Lease(taken, token)
         finally:
             with contextlib.suppress(RedisError):
-                keys = [lease.key, self._key("rung", partition)]
-                if await asyncio.to_thread(self._release, keys, [lease.token]):
-                    # Whoever answered that ring found the lease taken and left.
-                    await asyncio.to_thread(self._enqueue, partition)
+                await asyncio.to_thread(self._give_back, taken, token)
 
-    def _take(self, lease: Lease, partition: int) -> bool:
-        free = bool(self.redis.set(lease.key, lease.token, nx=True, px=LEASE_MILLISECONDS))
-        if free:
-            # Before the first read, so that whoever commits a row from now on rings anew.
-            self.redis.delete(self._key("rung", partition))
-        return free
+    async def renew(self, lease: Lease) -> None:
+        """Keeps a lease for another `LEASE_MILLISECONDS`."""
+        keys = [self._key("lease", partition) for partition in lease.partitions]
+        with contextlib.suppress(RedisError):
+            await asyncio.to_thread(lambda: self._extend(keys, [lease.token, LEASE_MILLISECONDS]))
 
-    def _send(self, partitions: list[int]) -> None:
+    def _send(self, partitions: Sequence[int]) -> None:
         keys = [self._key("rung", partition) for partition in partitions]
-        for index in self._ring(keys, [RING_MILLISECONDS]):
-            self._enqueue(partitions[index - 1])
+        self._enqueue([partitions[index - 1] for index in self._ring(keys, [RING_MILLISECONDS])])
 
-    def _enqueue(self, partition: int) -> None:
+    def _take_free(self, partitions: Sequence[int], token: str) -> Sequence[int]:
+        taken = self._take(self._pairs(partitions), [token, LEASE_MILLISECONDS])
+        return [partitions[index - 1] for index in taken]
+
+    def _give_back(self, partitions: Sequence[int], token: str) -> None:
+        self._enqueue([partitions[index - 1] for index in self._release(self._pairs(partitions), [token])])
+
+    def _enqueue(self, partitions: Sequence[int]) -> None:
         name = self.queue(self._inbox)
-        message: Message[None] = Message(queue_name=name, actor_name=name, args=(partition,), kwargs={}, options={})
-        self._broker.enqueue(message)
+        for start in range(0, len(partitions), MOST_TOGETHER):
+            together = partitions[start : start + MOST_TOGETHER]
+            message: Message[None] = Message(queue_name=name, actor_name=name, args=(together,), kwargs={}, options={})
+            self._broker.enqueue(message)
+
+    def _pairs(self, partitions: Sequence[int]) -> list[str]:
+        return [self._key(kind, partition) for partition in partitions for kind in ("lease", "rung")]
 
     def _key(self, kind: str, partition: int) -> str:
         return f"leadscore:{self._inbox}:{kind}:{partition}"

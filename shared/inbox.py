@@ -1,7 +1,7 @@
 """The inbox: how one bounded context hands work to another through the database.
 
-A producer inserts rows, a consumer marks them. Each row belongs to a partition, found from a key of its own; one
-transaction of the consumer takes the rows of one partition.
+A producer inserts rows, a consumer marks them. Each row belongs to a partition, found from a key of its own; rows of
+one key are never in two transactions of consumers that both commit without seeing each other.
 
 Guarantee: a row that was put is handed to the consumer until a transaction has marked it, and no later; put and mark
 are part of whatever transaction runs. Who drains, when, and how often at the same time, is of no importance to this:
@@ -20,7 +20,7 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import PyMongoError
 
 from shared import logs
-from shared.doorbell import Doorbell
+from shared.doorbell import MOST_TOGETHER, Doorbell, Lease
 from shared.mongo import Database, Document, create_indexes, durable
 from shared.settings import StartupError
 
@@ -55,10 +55,14 @@ class Inbox:
         """Returns the fields that make a document a pending row."""
         return {"partition": self.partition_of(key), "state": PENDING, "put_time": put_time}
 
-    async def pending(self, partition: int, most: int, fields: Document | None = None) -> list[Document]:
-        """Returns the oldest pending rows of a partition, at most `most`, whole or with the fields of a projection."""
-        cursor = self.rows.find({"state": PENDING, "partition": partition}, fields)
-        return await cursor.sort("put_time", ASCENDING).limit(most).to_list()
+    async def pending(self, partitions: Sequence[int], most: int, fields: Document | None = None) -> list[Document]:
+        """Returns pending rows, at most `most`, whole or with the fields of a projection.
+
+        They come partition by partition, the oldest of each first: with a backlog a transaction keeps to few partitions,
+        so that it finds many rows of few keys, and without one it takes what there is of all.
+        """
+        cursor = self.rows.find({"state": PENDING, "partition": {"$in": list(partitions)}}, fields)
+        return await cursor.sort([("partition", ASCENDING), ("put_time", ASCENDING)]).limit(most).to_list()
 
     async def still_pending(self, rows: Sequence[Document]) -> list[Document]:
         """Returns those of the rows that nobody has marked since they were read."""
@@ -106,26 +110,66 @@ class Inbox:
             raise StartupError(f"the database was made with {made} partitions: set LEADSCORE_PARTITIONS={made}")
 
 
-async def drain(
-    doorbell: Doorbell, partition: int, step: Callable[[int], Awaitable[int]], *, batch_rows: int, batches: int = 20
-) -> int:
-    """Empties a partition and returns the number of rows done.
+Step = Callable[[Sequence[int], int], Awaitable[int]]
+"""`step(partitions, most)`: one transaction over at most so many rows of the partitions; returns how many it did."""
 
-    `step(most)` does one transaction over at most so many rows and returns how many it did. After `batches` of them
-    the drain gives way to other partitions and rings for itself. A partition that someone else drains is left to them.
+
+class Drainer:
+    """Empties partitions; those that were rung for together are drained together.
+
+    A transaction costs about the same for one row of one partition as for some rows of many, so under a steady trickle
+    it is this that keeps scores fresh. `run()` must be running; run it twice for two transactions at a time.
     """
-    done = 0
-    async with doorbell.lease(partition) as lease:
-        if lease is None:
-            return done
-        for _ in range(batches):
-            await lease.renew()
-            count = await step(batch_rows)
-            done += count
-            if count < batch_rows:
-                return done
-    doorbell.ring([partition])
-    return done
+
+    def __init__(self, doorbell: Doorbell, step: Step, *, batch_rows: int, batches: int = 20) -> None:
+        self._doorbell = doorbell
+        self._step = step
+        self._batch_rows = batch_rows
+        self._batches = batches
+        self._waiting: set[int] = set()
+        self._changed = asyncio.Condition()
+
+    async def drain(self, partitions: Sequence[int]) -> None:
+        """Hands partitions over to the next drain; returns when there is room for them, not when they are drained.
+
+        What is handed over and lost with the process is rung for again by the sweeper, sooner than by dramatiq.
+        """
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._waiting) < MOST_TOGETHER)
+            self._waiting.update(partitions)
+            self._changed.notify_all()
+
+    async def run(self) -> None:
+        """Drains what waits, for ever."""
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._waiting)
+                partitions, self._waiting = sorted(self._waiting), set()
+                self._changed.notify_all()
+            await self._drain_apart(partitions)
+
+    async def _drain_apart(self, partitions: Sequence[int]) -> None:
+        if not await self._drain(partitions) and len(partitions) > 1:
+            # Whatever is wrong with one of them must not hold up the others.
+            for partition in partitions:
+                await self._drain([partition])
+
+    async def _drain(self, partitions: Sequence[int]) -> bool:
+        try:
+            async with self._doorbell.lease(partitions) as lease:
+                await self._empty(lease)
+        except Exception as error:  # noqa: BLE001 (the rows are still pending, and the sweeper rings again)
+            _LOG.warning("drain failed", partitions=partitions, error=" ".join(repr(error).split())[:500])
+            return False
+        return True
+
+    async def _empty(self, lease: Lease) -> None:
+        for _ in range(self._batches if lease.partitions else 0):
+            if await self._step(lease.partitions, self._batch_rows) < self._batch_rows:
+                return
+            await self._doorbell.renew(lease)
+        # Others shall have their turn.
+        self._doorbell.ring(lease.partitions)
 
 
 async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: float = 1.0) -> None:

@@ -59,7 +59,7 @@ async def serve(service: Service, settings: ServerSettings) -> None:
             ("grpc.max_receive_message_length", MESSAGE_BYTES),
         ],
     )
-    service.register(_Calls(server, service.errors, settings.call_seconds))  # type: ignore[arg-type]
+    service.register(guarded(server, service.errors, settings.call_seconds))
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     if settings.reflection:
@@ -81,6 +81,11 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     await servicer.enter_graceful_shutdown()
     await server.stop(settings.stop_seconds)
     _LOG.info("stopped")
+
+
+def guarded(server: grpc.aio.Server, errors: ErrorTable, call_seconds: float) -> grpc.aio.Server:
+    """Returns what a servicer is to be added to, instead of the server, to have its calls bounded, logged, translated."""
+    return _Calls(server, errors, call_seconds)  # type: ignore[return-value]  # it has what registration calls
 
 
 async def _watch_health(servicer: health.aio.HealthServicer, service: Service) -> None:

@@ -54,7 +54,7 @@ class FakeChanges:
         """Runs `body`."""
         return await body()
 
-    async def pending(self, partition: int, most: int) -> list[Change]:
+    async def pending(self, partitions: Sequence[int], most: int) -> list[Change]:
         """Returns the oldest changes, whatever the partition."""
         return sorted(self.waiting[:most], key=lambda each: (each.lead_id, each.sequence))
 

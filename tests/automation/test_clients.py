@@ -9,7 +9,7 @@ from shared.pb.scoring.v1 import scoring_pb2_grpc
 from shared.server import Context
 from tests.intelligence.fakes import FakeScores
 from tests.intelligence.servicer import FakeScoring
-from tests.intelligence.serving import served
+from tests.serving import served
 
 
 class FakeIntelligence(intelligence_pb2_grpc.IntelligenceServiceServicer):

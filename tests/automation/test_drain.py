@@ -1,7 +1,7 @@
 """Draining `score_changes` in MongoDB: exactly one execution per lead, rule and date, whatever happens twice."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Sequence, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 import pytest
@@ -72,13 +72,13 @@ async def executions(database: Database) -> list[Execution]:
 async def test_changes_are_read_as_they_were_put(database: Database, inbox: Inbox) -> None:
     put_changes = [change("bob"), change("ada", 3), change("ada", 2)]
     await put(inbox, *put_changes)
-    read = await MongoChanges(database, inbox, transaction_seconds=10).pending(0, 10)
+    read = await MongoChanges(database, inbox, transaction_seconds=10).pending([0], 10)
     assert read == [put_changes[2], put_changes[1], put_changes[0]]
 
 
 async def test_a_drain_leaves_one_execution_per_key_and_nothing_waiting(database: Database, inbox: Inbox) -> None:
     await put(inbox, change("ada", 1), change("ada", 2), change("bob", 1, stage="cold"), change("ada", 3, day=2))
-    assert await evaluation(database, inbox, FakeInsights()).step(0, 10) == 4
+    assert await evaluation(database, inbox, FakeInsights()).step([0], 10) == 4
     found = {(each.key, each.change_sequence) for each in await executions(database)}
     assert found == {(("ada", "call", "2026-03-01"), 1), (("ada", "call", "2026-03-02"), 3)}
     assert await inbox.waiting() == {}
@@ -87,7 +87,7 @@ async def test_a_drain_leaves_one_execution_per_key_and_nothing_waiting(database
 async def test_two_drains_of_the_same_rows_leave_one_execution_each(database: Database, inbox: Inbox) -> None:
     await put(inbox, *(change(lead_id) for lead_id in LEADS))
     insights = MeetingInsights(2)
-    drains = [evaluation(database, inbox, insights).step(0, 100) for _ in range(2)]
+    drains = [evaluation(database, inbox, insights).step([0], 100) for _ in range(2)]
     assert await asyncio.gather(*drains) == [40, 40]
     assert sorted(each.key.lead_id for each in await executions(database)) == sorted(LEADS)
     assert await inbox.waiting() == {}
@@ -102,22 +102,22 @@ async def test_two_drains_of_different_rows_of_one_key_leave_one_execution(
     drains = [evaluation(database, inbox, insights) for _ in range(2)]
     for drain, own in zip(drains, (first, second), strict=True):
 
-        async def pending(partition: int, most: int, own: Change = own) -> list[Change]:
+        async def pending(partitions: Sequence[int], most: int, own: Change = own) -> list[Change]:
             return [own]
 
         monkeypatch.setattr(drain.changes, "pending", pending)
-    await asyncio.gather(*(drain.step(0, 100) for drain in drains))
+    await asyncio.gather(*(drain.step([0], 100) for drain in drains))
     assert len(await executions(database)) == 1
     assert await inbox.waiting() == {}
 
 
 async def test_a_redelivery_a_day_later_leaves_no_second_execution(database: Database, inbox: Inbox) -> None:
     await put(inbox, change())
-    await evaluation(database, inbox, FakeInsights()).step(0, 10)
+    await evaluation(database, inbox, FakeInsights()).step([0], 10)
     before = await executions(database)
     await inbox.rows.update_many({}, {"$set": {"state": "pending"}})
     tomorrow = evaluation(database, inbox, FakeInsights(), lambda: NOW + timedelta(days=1))
-    assert await tomorrow.step(0, 10) == 1
+    assert await tomorrow.step([0], 10) == 1
     assert await executions(database) == before
     assert await inbox.waiting() == {}
 
@@ -125,7 +125,7 @@ async def test_a_redelivery_a_day_later_leaves_no_second_execution(database: Dat
 async def test_a_drain_that_cannot_ask_changes_nothing(database: Database, inbox: Inbox) -> None:
     await put(inbox, change())
     with pytest.raises(TimeoutError):
-        await evaluation(database, inbox, AbsentInsights()).step(0, 10)
+        await evaluation(database, inbox, AbsentInsights()).step([0], 10)
     assert await executions(database) == []
     assert list(await inbox.waiting()) == [0]
 
@@ -142,6 +142,6 @@ async def test_what_a_transaction_records_and_marks_is_committed_together(
 
     monkeypatch.setattr(evaluated.changes, "mark", mark)
     with pytest.raises(InterruptedError):
-        await evaluated.step(0, 10)
+        await evaluated.step([0], 10)
     assert await executions(database) == []
     assert list(await inbox.waiting()) == [0]

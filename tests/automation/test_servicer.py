@@ -16,7 +16,7 @@ from shared.pages import write_token
 from shared.pb.automation.v1 import automation_pb2 as pb
 from shared.pb.automation.v1 import automation_pb2_grpc
 from tests.automation.fakes import NOW, FakeExecutions, FakeRules, FakeStages, change, executed, rule
-from tests.intelligence.serving import refusal, served
+from tests.serving import refusal, served
 
 Stub: TypeAlias = "automation_pb2_grpc.AutomationServiceAsyncStub"
 CONDITIONS = pb.Conditions(stages=["hot"], minimum_score=0, minimum_velocity=9, risk=pb.RISK_LOW)

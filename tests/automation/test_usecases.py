@@ -1,5 +1,6 @@
 """Rules are kept, and evaluated at changes."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -87,7 +88,7 @@ async def test_a_step_records_what_fires_and_marks_all() -> None:
     changes = FakeChanges(change("ada"), change("bob", stage="cold", score=5), change("cyd"))
     insights = FakeInsights(unknown=["cyd"])
     evaluated = evaluation(changes, FakeRules(rule(), rule("calm", Conditions(risk=Risk.HIGH))), insights)
-    assert await evaluated.step(0, 10) == 3
+    assert await evaluated.step([0], 10) == 3
     assert [each.key for each in await evaluated.executions.page(ExecutionQuery(9))] == [("ada", "call", "2026-03-01")]
     assert changes.waiting == []
 
@@ -96,15 +97,15 @@ async def test_only_leads_are_asked_for_on_which_a_rule_can_still_fire() -> None
     changes = FakeChanges(change("ada"), change("bob", stage="cold", score=5))
     insights = FakeInsights()
     evaluated = evaluation(changes, FakeRules(rule()), insights)
-    await evaluated.step(0, 10)
+    await evaluated.step([0], 10)
     changes.waiting = [change("ada", 2), change("cyd")]
-    await evaluated.step(0, 10)
+    await evaluated.step([0], 10)
     assert insights.asked == [{"ada"}, {"cyd"}]
 
 
 async def test_without_a_rule_changes_are_marked_and_nobody_is_asked() -> None:
     changes, insights = FakeChanges(change()), FakeInsights()
-    assert await evaluation(changes, FakeRules(rule(enabled=False)), insights).step(0, 10) == 1
+    assert await evaluation(changes, FakeRules(rule(enabled=False)), insights).step([0], 10) == 1
     assert (changes.waiting, insights.asked) == ([], [])
 
 
@@ -112,7 +113,7 @@ async def test_a_step_that_cannot_ask_leaves_the_changes_waiting() -> None:
     changes = FakeChanges(change())
     evaluated = evaluation(changes, FakeRules(rule()), AbsentInsights())
     with pytest.raises(TimeoutError):
-        await evaluated.step(0, 10)
+        await evaluated.step([0], 10)
     assert changes.waiting == [change()]
 
 
@@ -120,13 +121,13 @@ async def test_a_change_that_another_drain_settled_does_not_hide_a_later_one(mon
     """Both changes fire under one key; the first is settled, without an execution, after this step has read it."""
     changes = FakeChanges(change(sequence=1), change(sequence=2))
     evaluated = evaluation(changes, FakeRules(rule()), FakeInsights())
-    found = await changes.pending(0, 10)
+    found = await changes.pending([0], 10)
     changes.waiting = [change(sequence=2)]
 
-    async def pending(partition: int, most: int) -> object:
+    async def pending(partitions: Sequence[int], most: int) -> object:
         return found
 
     monkeypatch.setattr(changes, "pending", pending)
-    await evaluated.step(0, 10)
+    await evaluated.step([0], 10)
     recorded = await evaluated.executions.page(ExecutionQuery(10))
     assert [each.change_sequence for each in recorded] == [2]

@@ -18,7 +18,7 @@ from shared.pb.intelligence.v1 import intelligence_pb2_grpc
 from shared.pb.scoring.v1 import scoring_pb2_grpc
 from tests.intelligence.fakes import NOW, FakeScores, facts
 from tests.intelligence.servicer import FakeHealth, FakeScoring
-from tests.intelligence.serving import refusal, served
+from tests.serving import refusal, served
 
 ELSEWHERE = "score/hot:2"
 LEADS = (

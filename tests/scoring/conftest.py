@@ -26,6 +26,7 @@ class FakeBell:
     rung: set[int] = field(default_factory=set)
 
     def ring(self, partitions: Iterable[int]) -> None:
+        """Remembers."""
         self.rung.update(partitions)
 
 
@@ -70,7 +71,7 @@ class Scoring:
 
     async def drain_all(self, most: int = 500) -> int:
         """Drains every partition once and returns the number of events scored."""
-        return sum([await self.drain.step(partition, most) for partition in range(PARTITIONS)])
+        return sum([await self.drain.step([partition], most) for partition in range(PARTITIONS)])
 
     async def run_decay(self, as_of: datetime) -> DecayProgress:
         """Runs decay and returns the summary."""

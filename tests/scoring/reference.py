@@ -14,7 +14,7 @@ POINTS = {rule.event_type: rule.points for rule in BUILT_IN.rules}
 
 def score_of(events: Iterable[ResolvedEvent], through: date | None) -> int:
     """Returns the score of events (in any order) with all decay ticks up to a date, in UTC."""
-    timeline = sorted(((event.event_time, 1, event.event_id, event.event_type) for event in events))
+    timeline = sorted((event.event_time, 1, event.event_id, event.event_type) for event in events)
     if not timeline:
         return 0
     day = timeline[0][0].date()

@@ -25,7 +25,8 @@ async def test_twice_for_a_date_is_once(scoring: Scoring) -> None:
     first = await scoring.run_decay(NOW)
     after_one, entries = await states(scoring), await scoring.database["score_history"].count_documents({})
     second = await scoring.run_decay(NOW)
-    assert first.leads_changed > 0 and first.points_removed > 0
+    assert first.leads_changed > 0
+    assert first.points_removed > 0
     assert (second.leads_changed, second.entries, second.points_removed) == (0, 0, 0)
     assert await states(scoring) == after_one
     assert await scoring.database["score_history"].count_documents({}) == entries

@@ -9,15 +9,15 @@ from grpc_status import rpc_status
 
 from shared import calls
 from shared.errors import ErrorTable
-from shared.server import _Calls
+from shared.server import guarded
 
 
 @contextlib.asynccontextmanager
 async def served(errors: ErrorTable, *register: Callable[[grpc.aio.Server], object]) -> AsyncIterator[grpc.aio.Channel]:
     """Serves on a free port and yields a channel to it."""
-    server = grpc.aio.server(interceptors=[_Calls(errors, 5.0)])
+    server = grpc.aio.server()
     for each in register:
-        each(server)
+        each(guarded(server, errors, 5.0))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

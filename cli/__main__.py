@@ -1,0 +1,299 @@
+"""`leadscore`: each command is a few lines that call, wait and show."""
+
+import sys
+from datetime import UTC, date, datetime, time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cli import show
+from cli.connection import CALL_SECONDS, CommandError, Connection
+from cli.demo import run_demo
+from cli.ingest import Totals, ingest, wait_until_scored
+from cli.output import ERR, OUT, bar, print_json, say
+from cli.output import show as print_view
+from cli.reading import read_events
+from cli.up import Plan, run_until_stopped
+from shared import wire
+from shared.pb.automation.v1 import automation_pb2
+from shared.pb.intelligence.v1 import intelligence_pb2
+from shared.pb.scoring.v1 import scoring_pb2
+
+STREAM_SECONDS = 24 * 3600.0
+"""Longest time for a decay run or a verification."""
+
+app = typer.Typer(
+    help="Lead scoring: run it, feed it, ask it. `leadscore COMMAND --help` tells more.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+BasePort = Annotated[
+    int,
+    typer.Option(
+        envvar="LEADSCORE_BASE_PORT",
+        min=1,
+        max=65532,
+        help="Port of the ingest service; scoring, automation and intelligence are on the three after it.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+LeadId = Annotated[str, typer.Argument(help="The lead's id.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="Print at most so many.")]
+
+
+def main() -> None:
+    """Runs the command line; an expected failure is one line and exit status 1."""
+    try:
+        app()
+    except CommandError as error:
+        sys.exit(f"leadscore: {error}")
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if show_version:
+        OUT.print(version("leadscore"))
+        raise typer.Exit
+
+
+@app.command()
+def up(
+    data_dir: Annotated[Path, typer.Option(help="Where the databases and logs are kept.")] = Path(".leadscore"),
+    base_port: BasePort = 50051,
+    scoring_workers: Annotated[int, typer.Option(min=1, max=64, help="Scoring worker processes.")] = 1,
+    automation_workers: Annotated[int, typer.Option(min=1, max=64, help="Automation worker processes.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole system on this machine until Ctrl-C.
+
+    MongoDB and Redis are started too, unless LEADSCORE_MONGO_URI and LEADSCORE_REDIS_URL name some.
+    """
+    connection = Connection(base_port)
+    plan = Plan(connection, data_dir.resolve(), scoring_workers, automation_workers)
+    run_until_stopped(plan, say, lambda: _print_ready(connection, as_json=as_json))
+
+
+@app.command("ingest")
+def ingest_file(
+    file: Annotated[str, typer.Argument(help="NDJSON or CSV, plain or gzip; - for standard input.")],
+    batch_size: Annotated[int, typer.Option(min=1, max=1000, help="Events per call.")] = 500,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Calls in flight.")] = 4,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when all is scored.")] = False,
+    timeout: Annotated[float, typer.Option(help="Longest time to wait for scores, in seconds.")] = 600.0,
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """Send the events of a file.
+
+    Fields: lead_id, event_id, event_type, properties, source, and the time as occurred_at, event_time or timestamp.
+    Sending a file twice changes nothing. The exit status is 1 when something was rejected.
+    """
+    connection = Connection(base_port)
+    lines = read_events(None if file == "-" else Path(file))
+    with bar("ingesting") as progress:
+
+        def on_progress(totals: Totals) -> None:
+            done = totals.accepted + totals.duplicate + totals.rejected
+            progress.update(done, note=f"{done / max(totals.seconds, 0.001):,.0f}/s")
+
+        totals = ingest(connection, lines, batch_size=batch_size, concurrency=concurrency, on_progress=on_progress)
+    if wait:
+        with bar("scoring") as progress:
+            wait_until_scored(
+                connection, timeout=timeout, on_progress=lambda left: progress.update(0, note=f"{left:,} wait")
+            )
+    _print_totals(totals, as_json=as_json)
+    if totals.rejected:
+        raise typer.Exit(1)
+
+
+@app.command()
+def lead(lead_id: LeadId, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """Show a lead: score, stage, velocity, risk, next action, and why."""
+    connection = Connection(base_port)
+    with connection.intelligence() as stub:
+        request = intelligence_pb2.GetLeadIntelligenceRequest(lead_id=lead_id)
+        insight = stub.GetLeadIntelligence(request, timeout=CALL_SECONDS).lead_intelligence
+    entries = [] if as_json else _entries(connection, lead_id, 1000)[::-1]
+    print_view(show.card(insight, entries), insight, as_json=as_json)
+
+
+@app.command()
+def history(lead_id: LeadId, limit: Limit = 50, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """Show a lead's history: every point, where it came from and what it did; the newest entries, oldest first."""
+    entries = _entries(Connection(base_port), lead_id, limit)[::-1]
+    print_view(show.history_table(entries), *entries, as_json=as_json)
+
+
+@app.command()
+def top(
+    stage: Annotated[str, typer.Option(help="Only leads in this stage.")] = "",
+    order: Annotated[str, typer.Option(help="`score` or `recent`.")] = "score",
+    limit: Limit = 20,
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """List the leads with the highest scores, or the latest activity."""
+    orders = {
+        "score": intelligence_pb2.TOP_ORDER_SCORE,
+        "recent": intelligence_pb2.TOP_ORDER_LAST_EVENT_TIME,
+    }
+    if order not in orders:
+        raise CommandError(f"--order is {order!r}, must be score or recent")
+    with Connection(base_port).intelligence() as stub:
+        request = intelligence_pb2.ListTopLeadsRequest(page_size=min(limit, 500), stage=stage, order=orders[order])
+        insights = stub.ListTopLeads(request, timeout=CALL_SECONDS).lead_intelligence
+    print_view(show.top_table(insights), *insights, as_json=as_json)
+
+
+@app.command()
+def summary(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """Count all leads by stage, risk, next action and score."""
+    with Connection(base_port).intelligence() as stub, ERR.status("counting"):
+        answer = stub.GetPipelineSummary(intelligence_pb2.GetPipelineSummaryRequest(), timeout=300)
+    print_view(show.summary_view(answer), answer, as_json=as_json)
+
+
+@app.command()
+def decay(
+    as_of: Annotated[str, typer.Option(help="Apply ticks up to this date (YYYY-MM-DD); today when not given.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would happen, change nothing.")] = False,
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """Apply the decay ticks that are due. Daily work for cron; twice is once, and missed days are caught up."""
+    request = scoring_pb2.DecayScoresRequest(dry_run=dry_run)
+    if as_of:
+        request.as_of_time.CopyFrom(wire.to_timestamp(_instant_of(as_of)))
+    with Connection(base_port).scoring() as stub, bar("decaying") as progress:
+        for answer in stub.DecayScores(request, timeout=STREAM_SECONDS):
+            progress.update(answer.leads_checked, total=answer.leads_total)
+    what = "would lose" if dry_run else "lost"
+    people = (
+        f"through {answer.through_date}: {answer.leads_changed:,} of {answer.leads_checked:,} quiet leads "
+        f"{what} {answer.points_removed:,} points in {answer.entries_appended:,} entries"
+    )
+    print_view(people, answer, as_json=as_json)
+
+
+@app.command()
+def rebuild(lead_id: LeadId, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """Fold a lead's history again and store what it gives."""
+    with Connection(base_port).scoring() as stub:
+        request = scoring_pb2.RebuildLeadScoreRequest(lead_id=lead_id)
+        answer = stub.RebuildLeadScore(request, timeout=CALL_SECONDS)
+    score = answer.lead_score.score
+    people = f"rebuilt: {answer.score_before} → {score} points" if answer.changed else f"unchanged: {score} points"
+    print_view(people, answer, as_json=as_json)
+
+
+@app.command()
+def verify(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """Check every lead against its history and its events. The exit status is 1 when something is wrong."""
+    violations: list[scoring_pb2.Violation] = []
+    with Connection(base_port).scoring() as stub, bar("verifying") as progress:
+        for answer in stub.VerifyScores(scoring_pb2.VerifyScoresRequest(), timeout=STREAM_SECONDS):
+            violations += answer.violations
+            progress.update(answer.leads_checked, total=answer.leads_total)
+    for violation in violations:
+        print_view(f"{violation.invariant} {violation.lead_id} {violation.message}", violation, as_json=as_json)
+    people = (
+        f"{answer.leads_checked:,} leads, {answer.entries_checked:,} entries, {answer.events_checked:,} events checked, "
+        f"{answer.events_pending:,} events wait: {len(violations) or 'no'} violations"
+    )
+    print_view(people, answer, as_json=as_json)
+    if violations:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rules(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """List the automation rules."""
+    with Connection(base_port).automation() as stub:
+        request = automation_pb2.ListAutomationRulesRequest(page_size=500)
+        found = stub.ListAutomationRules(request, timeout=CALL_SECONDS).rules
+    print_view(show.rules_table(found), *found, as_json=as_json)
+
+
+@app.command()
+def executions(
+    lead_id: Annotated[str, typer.Option("--lead", help="Only this lead's.")] = "",
+    rule_id: Annotated[str, typer.Option("--rule", help="Only this rule's.")] = "",
+    limit: Limit = 50,
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """List what automation rules have fired for, latest first."""
+    with Connection(base_port).automation() as stub:
+        request = automation_pb2.ListAutomationExecutionsRequest(
+            page_size=min(limit, 500), lead_id=lead_id, rule_id=rule_id
+        )
+        found = stub.ListAutomationExecutions(request, timeout=CALL_SECONDS).executions
+    print_view(show.executions_table(found), *found, as_json=as_json)
+
+
+@app.command()
+def demo(as_json: AsJson = False) -> None:
+    """Start everything, ingest a made-up funnel of about 300 leads, show what came out, and stop."""
+    run_demo(as_json=as_json)
+
+
+def _entries(connection: Connection, lead_id: str, most: int) -> list[scoring_pb2.ScoreEntry]:
+    with connection.scoring() as stub:
+        request = scoring_pb2.ListScoreHistoryRequest(lead_id=lead_id, page_size=most, newest_first=True)
+        return list(stub.ListScoreHistory(request, timeout=CALL_SECONDS).entries)
+
+
+def _instant_of(text: str) -> datetime:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"--as-of is {text!r}, must be a date such as 2026-01-31") from None
+    # Noon in UTC falls on that date in all zones but the outermost; today's must not lie in the future.
+    return min(datetime.combine(day, time(12), UTC), max(wire.now(), datetime.combine(day, time(0), UTC)))
+
+
+def _print_ready(connection: Connection, *, as_json: bool) -> None:
+    targets = {service: connection.target(service) for service in ("ingest", "scoring", "automation", "intelligence")}
+    if as_json:
+        print_json(targets)
+    else:
+        addresses = Table.grid(padding=(0, 2))
+        for service, target in targets.items():
+            addresses.add_row(service, target)
+        OUT.print(addresses)
+        event = (
+            '{"event": {"event_id": "hello-1", "lead_id": "ada", "event_type": "demo_request", '
+            f'"event_time": "{wire.now().isoformat().replace("+00:00", "Z")}"}}}}'
+        )
+        OUT.print("\ntry:", style="dim")
+        method = "leadscore.ingest.v1.IngestService/IngestEvent"
+        OUT.print(f"grpcurl -plaintext -d '{event}' {targets['ingest']} {method}", soft_wrap=True, markup=False)
+        OUT.print("leadscore lead ada\n")
+    OUT.print("ready")
+    OUT.file.flush()
+
+
+def _print_totals(totals: Totals, *, as_json: bool) -> None:
+    rate = (totals.accepted + totals.duplicate + totals.rejected) / max(totals.seconds, 0.001)
+    if as_json:
+        flaws = [{"line": line, "reason": reason} for line, reason in totals.flaws]
+        counts = {"accepted": totals.accepted, "duplicate": totals.duplicate, "rejected": totals.rejected}
+        print_json({**counts, "seconds": round(totals.seconds, 3), "events_per_second": round(rate), "flaws": flaws})
+        return
+    OUT.print(
+        f"{totals.accepted:,} accepted, {totals.duplicate:,} duplicate, {totals.rejected:,} rejected "
+        f"in {totals.seconds:.1f} s ({rate:,.0f} events/s)"
+    )
+    for line, reason in totals.flaws:
+        OUT.print(f"  line {line}: {reason}", markup=False)
+
+
+if __name__ == "__main__":
+    main()

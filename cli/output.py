@@ -1,0 +1,64 @@
+"""What commands print: for people with Rich, for programs as JSON, one object a line; progress goes to standard error."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+OUT = Console(highlight=False)
+ERR = Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """Tells the person at the terminal what is being done."""
+    ERR.print(text, style="dim", markup=False)
+
+
+def to_json(message: Message) -> dict[str, object]:
+    """Returns a message as JSON values, with the field names of the proto and every plain field."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def show(view: RenderableType, *messages: Message, as_json: bool) -> None:
+    """Prints the view for people, or the messages as JSON, one a line."""
+    if not as_json:
+        OUT.print(view)
+        return
+    for message in messages:
+        print_json(to_json(message))
+
+
+def print_json(value: object) -> None:
+    """Prints JSON on one line."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)  # noqa: T201 (this is where the command prints)
+
+
+class Bar:
+    """A progress bar; `total` may be unknown until later."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def update(self, done: int, *, total: int | None = None, note: str = "") -> None:
+        """Shows how many are done, of how many, and a note."""
+        self._progress.update(self._task, completed=done, total=total, note=note)
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Bar]:
+    """Shows a progress bar while the block runs."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=ERR, transient=True) as progress:
+        yield Bar(progress, progress.add_task(title, total=None, note=""))

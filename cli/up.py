@@ -1,0 +1,211 @@
+"""`leadscore up`: the whole system on this machine, under supervisor, with servers of our own where none are named."""
+
+import configparser
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from cli.connection import SERVICES, CommandError, Connection
+from cli.embedded import EmbeddedMongo, EmbeddedRedis
+
+READY_SECONDS = 60.0
+STOP_SECONDS = 30
+Say = Callable[[str], None]
+"""Tells the person at the terminal what is being done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run and where."""
+
+    connection: Connection
+    data_dir: Path
+    scoring_workers: int = 1
+    automation_workers: int = 1
+
+    def programs(self) -> dict[str, tuple[list[str], int]]:
+        """Returns, by name, the arguments of each service process and how many of it there are."""
+        programs = {service: ([f"{service}_service", "serve"], 1) for service in SERVICES}
+        programs["scoring-worker"] = (["scoring_service", "work"], self.scoring_workers)
+        programs["automation-worker"] = (["automation_service", "work"], self.automation_workers)
+        return programs
+
+
+@contextmanager
+def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
+    """Runs a system; inside, all its servers serve.
+
+    Yields a function that is to be called now and then: it brings back a database server that died.
+
+    Raises:
+        CommandError: It cannot be started; the text says why.
+    """
+    _require_free_ports(plan.connection)
+    with ExitStack() as stack:
+        stack.enter_context(_locked(plan.data_dir))
+        environment, embedded = _databases(plan, stack, say)
+        say("creating collections and indexes")
+        for service in ("ingest", "scoring", "automation"):
+            _migrate(service, environment)
+        say("starting the services")
+        supervisor = stack.enter_context(_supervised(plan, environment))
+        _wait_until_serving(plan, supervisor)
+
+        def tend() -> None:
+            for server in embedded:
+                if not server.is_running():
+                    say(f"{server.program} died; starting it again")
+                    server.start()
+            if supervisor.poll() is not None:
+                raise CommandError(f"the supervisor ended; see {plan.data_dir / 'supervisord.log'}")
+
+        yield tend
+
+
+def run_until_stopped(plan: Plan, say: Say, on_ready: Callable[[], None]) -> None:
+    """Runs a system until SIGINT or SIGTERM, then stops all of it."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with system(plan, say) as tend:
+        if not stop.is_set():
+            on_ready()
+        while not stop.wait(1.0):
+            tend()
+        say("stopping")
+
+
+def _require_free_ports(connection: Connection) -> None:
+    for service in SERVICES:
+        host, port = connection.target(service).split(":")
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, int(port)))
+            except OSError:
+                raise CommandError(
+                    f"port {port} for the {service} service is taken: stop what listens there, or choose --base-port"
+                ) from None
+
+
+@contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "lock").open("w")
+    except OSError as error:
+        raise CommandError(f"{data_dir} cannot be used: {error.strerror}; choose another --data-dir") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(f"a system runs in {data_dir} already: stop it, or choose another --data-dir") from None
+        yield
+
+
+def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], list[EmbeddedMongo | EmbeddedRedis]]:
+    environment = os.environ | {
+        "LEADSCORE_SCORING_TARGET": plan.connection.target("scoring"),
+        "LEADSCORE_INTELLIGENCE_TARGET": plan.connection.target("intelligence"),
+    }
+    embedded: list[EmbeddedMongo | EmbeddedRedis] = []
+    if "LEADSCORE_MONGO_URI" not in environment:
+        say("starting mongod")
+        mongo = stack.enter_context(EmbeddedMongo(plan.data_dir / "mongo"))
+        environment["LEADSCORE_MONGO_URI"] = mongo.uri
+        embedded.append(mongo)
+    if "LEADSCORE_REDIS_URL" not in environment:
+        say("starting redis-server")
+        redis = stack.enter_context(EmbeddedRedis(plan.data_dir / "redis"))
+        environment["LEADSCORE_REDIS_URL"] = redis.url
+        embedded.append(redis)
+    return environment, embedded
+
+
+def _migrate(service: str, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", f"{service}_service", "migrate"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise CommandError(lines[-1] if lines else f"migrate of the {service} service failed")
+
+
+@contextmanager
+def _supervised(plan: Plan, environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    config = plan.data_dir / "supervisord.conf"
+    with config.open("w") as file:
+        _configuration(plan).write(file)
+    command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(config)]
+    # In a session of its own: Ctrl-C is for us, and we stop things in their order.
+    supervisor = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        yield supervisor
+    finally:
+        supervisor.terminate()
+        supervisor.wait()
+
+
+def _configuration(plan: Plan) -> configparser.RawConfigParser:
+    configuration = configparser.RawConfigParser()
+    configuration["supervisord"] = {
+        "logfile": str(plan.data_dir / "supervisord.log"),
+        "pidfile": str(plan.data_dir / "supervisord.pid"),
+        "childlogdir": str(plan.data_dir),
+    } | ({"user": "root"} if os.geteuid() == 0 else {})
+    logs = plan.data_dir / "logs"
+    logs.mkdir(exist_ok=True)
+    for name, (arguments, count) in plan.programs().items():
+        service = name.split("-")[0]
+        port = plan.connection.target(service).split(":")[1]
+        configuration[f"program:{name}"] = {
+            "command": " ".join([f'"{sys.executable}"', "-m", *arguments]),
+            "environment": f'LEADSCORE_PORT="{port}"',
+            "numprocs": str(count),
+            "process_name": "%(program_name)s-%(process_num)d",
+            "autorestart": "true",
+            "startretries": "1000000",
+            "stopwaitsecs": str(STOP_SECONDS),
+            "redirect_stderr": "true",
+            "stdout_logfile": str(logs / f"{name}-%(process_num)d.log"),
+        }
+    return configuration
+
+
+def _wait_until_serving(plan: Plan, supervisor: "subprocess.Popen[bytes]") -> None:
+    ends = time.monotonic() + READY_SECONDS
+    for service in SERVICES:
+        while not _is_serving(plan.connection, service):
+            if time.monotonic() > ends or supervisor.poll() is not None:
+                raise CommandError(f"the {service} service does not serve; {_last_line(plan, service)}")
+            time.sleep(0.05)
+
+
+def _is_serving(connection: Connection, service: str) -> bool:
+    with grpc.insecure_channel(connection.target(service)) as channel:
+        name = f"leadscore.{service}.v1.{service.capitalize()}Service"
+        try:
+            request = health_pb2.HealthCheckRequest(service=name)
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=1)
+        except grpc.RpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _last_line(plan: Plan, service: str) -> str:
+    log = plan.data_dir / "logs" / f"{service}-0.log"
+    lines = log.read_text().strip().splitlines() if log.exists() else []
+    return f"its log ends: {lines[-1]}" if lines else f"see {plan.data_dir}"
