@@ -114,7 +114,7 @@ async def empty_calls(system: System) -> float:
     request = health_pb2.HealthCheckRequest()
 
     async def call() -> None:
-        await stub.Check(request, timeout=30)
+        await stub.Check(request, timeout=30)  # type: ignore[attr-defined]  # the stubs lack it
 
     return await _rate_of(call, SINGLE_CALLS)
 

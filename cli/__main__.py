@@ -204,8 +204,8 @@ def verify(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     for violation in violations:
         print_view(f"{violation.invariant} {violation.lead_id} {violation.message}", violation, as_json=as_json)
     people = (
-        f"{answer.leads_checked:,} leads, {answer.entries_checked:,} entries, {answer.events_checked:,} events checked, "
-        f"{answer.events_pending:,} events wait: {len(violations) or 'no'} violations"
+        f"{answer.leads_checked:,} leads, {answer.entries_checked:,} entries, {answer.events_checked:,} events, "
+        f"{answer.events_pending:,} more wait to be scored: {len(violations) or 'no'} violations"
     )
     print_view(people, answer, as_json=as_json)
     if violations:

@@ -85,7 +85,7 @@ class Connection:
 
     def explain(self, service: str, error: grpc.RpcError) -> CommandError:
         """Returns what a failed call means to a person."""
-        code, details = error.code(), error.details() or ""  # type: ignore[attr-defined]
+        code, details = error.code(), error.details() or ""
         if code is grpc.StatusCode.UNAVAILABLE and "connect" in details:
             return CommandError(
                 f"no {service} service answers at {self.target(service)}: "

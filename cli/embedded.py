@@ -37,7 +37,7 @@ class _Server:
 
     def __init__(self, data_dir: Path, port: int | None = None) -> None:
         self.data_dir = data_dir
-        self.port = port or free_port()
+        self.port = port or self._usual_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,6 +56,8 @@ class _Server:
         Raises:
             CommandError: It cannot be found, or ends at once.
         """
+        if self._listens():
+            raise CommandError(f"port {self.port}, which {self.program} of {self.data_dir} has, is taken: free it")
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / f"{self.program}.log").open("ab") as log:
             # In a session of its own, so that Ctrl-C ends the services first and this last.
@@ -64,7 +66,7 @@ class _Server:
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > ends:
                 self.stop()
-                raise CommandError(f"{self.program} does not start; see {self.data_dir / self.program}.log")
+                raise CommandError(f"{self.program} does not start: {self._last_line()}")
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -95,6 +97,14 @@ class _Server:
     ) -> None:
         self.stop()
 
+    def _usual_port(self) -> int:
+        """Returns the port of the last start in this directory, else a free one: a replica set knows itself by it."""
+        kept = self.data_dir / "port"
+        if not kept.exists():
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            kept.write_text(str(free_port()))
+        return int(kept.read_text())
+
     def _arguments(self) -> list[str]:
         raise NotImplementedError
 
@@ -111,6 +121,11 @@ class _Server:
             if program.exists():
                 return str(program)
         raise CommandError(f"there is no {self.program} on PATH: install it, or install leadscore[embedded]")
+
+    def _last_line(self) -> str:
+        lines = (self.data_dir / f"{self.program}.log").read_text(errors="replace").strip().splitlines()
+        last = lines[-1] if lines else f"it ended with status {self._process and self._process.returncode}"
+        return f"{last} (apt install libcurl4 libssl3)" if "shared libraries" in last else last
 
     def _listens(self) -> bool:
         try:

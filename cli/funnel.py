@@ -1,4 +1,4 @@
-"""A made-up B2B funnel: 300 leads and about 6,000 events over the 90 days up to now, the same for the same seed and time.
+"""A made-up B2B funnel: 300 leads, about 6,000 events, over the 90 days up to now, the same for the same seed and time.
 
 People of five kinds come, look around and buy or go; they do it on weekdays in office hours. Some are active today.
 """

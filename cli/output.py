@@ -1,4 +1,4 @@
-"""What commands print: for people with Rich, for programs as JSON, one object a line; progress goes to standard error."""
+"""What commands print: for people with Rich, for programs as JSON, one object a line; progress on standard error."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,8 @@ def to_json(message: Message) -> dict[str, object]:
 def show(view: RenderableType, *messages: Message, as_json: bool) -> None:
     """Prints the view for people, or the messages as JSON, one a line."""
     if not as_json:
-        OUT.print(view)
+        plain = isinstance(view, str)  # a sentence is wrapped by the terminal, and its brackets are just brackets
+        OUT.print(view, soft_wrap=plain, markup=not plain)
         return
     for message in messages:
         print_json(to_json(message))
@@ -60,5 +61,5 @@ def bar(title: str) -> Iterator[Bar]:
         TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=ERR, transient=True) as progress:
+    with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress:
         yield Bar(progress, progress.add_task(title, total=None, note=""))

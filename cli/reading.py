@@ -97,7 +97,7 @@ def _from_text(text: str) -> datetime:
 
 def _unpacked(raw: IO[bytes]) -> io.BufferedReader:
     # Both an open file and standard input are buffered readers, though their declared types do not say so.
-    buffered = cast(io.BufferedReader, raw)
+    buffered = cast("io.BufferedReader", raw)
     if buffered.peek(2)[:2] == _GZIP_MAGIC:
         return io.BufferedReader(gzip.GzipFile(fileobj=buffered), LINE_BYTES)
     return buffered

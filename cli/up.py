@@ -199,7 +199,7 @@ def _is_serving(connection: Connection, service: str) -> bool:
         name = f"leadscore.{service}.v1.{service.capitalize()}Service"
         try:
             request = health_pb2.HealthCheckRequest(service=name)
-            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=1)
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=1)  # type: ignore[attr-defined]  # the stubs lack it
         except grpc.RpcError:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -79,7 +79,7 @@ class Lease:
 
 
 class Doorbell:
-    """Rings for the partitions of one inbox. `run()` must be running in the event loop for rings to leave the process."""
+    """Rings for the partitions of one inbox; `run()` must be running for rings to leave the process."""
 
     def __init__(self, broker: RedisBroker, inbox: str) -> None:
         self._broker = broker

@@ -58,8 +58,8 @@ class Inbox:
     async def pending(self, partitions: Sequence[int], most: int, fields: Document | None = None) -> list[Document]:
         """Returns pending rows, at most `most`, whole or with the fields of a projection.
 
-        They come partition by partition, the oldest of each first: with a backlog a transaction keeps to few partitions,
-        so that it finds many rows of few keys, and without one it takes what there is of all.
+        They come partition by partition, the oldest of each first: with a backlog a transaction keeps to few of them,
+        and so finds many rows of few keys; without one it takes what there is of all.
         """
         cursor = self.rows.find({"state": PENDING, "partition": {"$in": list(partitions)}}, fields)
         return await cursor.sort([("partition", ASCENDING), ("put_time", ASCENDING)]).limit(most).to_list()

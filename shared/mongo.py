@@ -31,7 +31,7 @@ SELECT_SECONDS = 5.0
 """Longest time to find a primary; shorter than a call's own bound, so that callers see UNAVAILABLE."""
 
 ORPHAN_SECONDS = 10
-"""How long the transaction of a killed process may stay open on the server, at best: a bit more than a drain's bound."""
+"""How long the transaction of a killed process should stay open on the server: a bit more than a drain's bound."""
 
 _LOG = logs.get(__name__)
 _MAJORITY = WriteConcern("majority", j=True)

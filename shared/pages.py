@@ -38,7 +38,7 @@ def read_token(query: tuple[Any, ...], token: str) -> list[Any] | None:
         return None
     try:
         digest, *place = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         raise InvalidPageToken from None
     if digest != _digest(query):
         raise InvalidPageToken

@@ -84,7 +84,7 @@ async def serve(service: Service, settings: ServerSettings) -> None:
 
 
 def guarded(server: grpc.aio.Server, errors: ErrorTable, call_seconds: float) -> grpc.aio.Server:
-    """Returns what a servicer is to be added to, instead of the server, to have its calls bounded, logged, translated."""
+    """Returns what to add a servicer to, instead of the server, to have its calls bounded, logged and translated."""
     return _Calls(server, errors, call_seconds)  # type: ignore[return-value]  # it has what registration calls
 
 

@@ -138,12 +138,13 @@ class System:
     def _is_serving(self, server: str) -> bool:
         with grpc.insecure_channel(self.target(server)) as channel:
             try:
-                answer = health_pb2_grpc.HealthStub(channel).Check(
+                stub = health_pb2_grpc.HealthStub(channel)
+                answer = stub.Check(  # type: ignore[attr-defined]  # the stubs lack it
                     health_pb2.HealthCheckRequest(), timeout=1, wait_for_ready=True
                 )
             except grpc.RpcError:
                 return False
-            return answer.status == health_pb2.HealthCheckResponse.SERVING
+            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 @contextmanager

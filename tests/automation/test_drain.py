@@ -1,7 +1,7 @@
 """Draining `score_changes` in MongoDB: exactly one execution per lead, rule and date, whatever happens twice."""
 
 import asyncio
-from collections.abc import Sequence, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import pytest
