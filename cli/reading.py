@@ -4,6 +4,7 @@ A line becomes an event or a flaw, never an exception: one that is malformed har
 for the ingest service to judge; here it is only made.
 """
 
+import codecs
 import csv
 import gzip
 import io
@@ -51,15 +52,12 @@ def read_events(path: Path | None) -> Iterator[Line]:
         CommandError: It cannot be read, or is a CSV without the columns that it needs.
     """
     name = str(path) if path else "standard input"
-    number = 0
     try:
         with path.open("rb") if path else sys.stdin.buffer as raw:
             stream = _unpacked(raw)
-            for line in _csv_lines(stream, name) if _is_csv(path, stream) else _json_lines(stream):
-                number = line.number
-                yield line
+            yield from _csv_lines(stream, name) if _is_csv(path, stream) else _json_lines(stream)
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise CommandError(f"{name} is damaged after line {number}: mend it and send all of it again") from None
+        raise CommandError(f"{name} is a damaged gzip file: mend it and send all of it again") from None
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror}") from None
 
@@ -109,7 +107,7 @@ def _is_csv(path: Path | None, stream: io.BufferedReader) -> bool:
         return True
     if {".json", ".jsonl", ".ndjson"} & set(suffixes):
         return False
-    first = stream.peek(LINE_BYTES).lstrip().split(b"\n", 1)[0]
+    first = stream.peek(LINE_BYTES).removeprefix(codecs.BOM_UTF8).lstrip().split(b"\n", 1)[0]
     return not first.startswith(b"{") and b"event_id" in first
 
 

@@ -6,7 +6,7 @@ from ingest_service.domain.event import Event, EventIdConflict, InvalidBatch, In
 from ingest_service.ports import Stored
 from ingest_service.usecases import Ingest, Outcome
 from shared import wire
-from shared.errors import ARGUMENTS, ErrorRow, ErrorTable
+from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pb.ingest.v1 import ingest_pb2 as pb
 from shared.pb.ingest.v1 import ingest_pb2_grpc
 from shared.server import Context
@@ -14,7 +14,7 @@ from shared.server import Context
 SERVICE = "leadscore.ingest.v1.IngestService"
 
 ERRORS: ErrorTable = {
-    **ARGUMENTS,
+    InvalidArgument: ARGUMENTS[InvalidArgument],
     InvalidEvent: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "EVENT_INVALID"),
     EventIdConflict: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "EVENT_ID_CONFLICT"),
     InvalidBatch: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "BATCH_INVALID"),

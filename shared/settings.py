@@ -61,7 +61,7 @@ class StoreSettings(ProcessSettings):
 class WorkerSettings(ProcessSettings):
     """What every worker needs."""
 
-    worker_lanes: int = Field(2, ge=1, le=16, description="Drain transactions that one worker process runs at a time.")
+    worker_lanes: int = Field(4, ge=1, le=16, description="Drain transactions that one worker process runs at a time.")
     batch_rows: int = Field(500, ge=1, le=5000, description="Rows of one drain transaction, at most.")
     sweep_age_seconds: float = Field(3.0, gt=0, description="Age of a waiting row that is rung for anew, in seconds.")
     transaction_seconds: float = Field(8.0, gt=0, description="Longest time for a drain transaction, in seconds.")

@@ -24,6 +24,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_EVENT_INVALID: _ClassVar[ErrorReason]
     ERROR_REASON_EVENT_ID_CONFLICT: _ClassVar[ErrorReason]
     ERROR_REASON_BATCH_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_ARGUMENT_INVALID: _ClassVar[ErrorReason]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_ACCEPTED: Outcome
 OUTCOME_DUPLICATE: Outcome
@@ -32,6 +33,7 @@ ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_EVENT_INVALID: ErrorReason
 ERROR_REASON_EVENT_ID_CONFLICT: ErrorReason
 ERROR_REASON_BATCH_INVALID: ErrorReason
+ERROR_REASON_ARGUMENT_INVALID: ErrorReason
 
 class Event(_message.Message):
     __slots__ = ("event_id", "lead_id", "event_type", "event_time", "properties", "source")

@@ -163,6 +163,7 @@ class ScoringServiceServicer:
         Checked: each scored event has exactly one entry and each entry its event; no two entries share an event id; per lead the sequence
         is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
         Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
+        Errors: none of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -84,6 +84,7 @@ class ScoringServiceStub:
     Checked: each scored event has exactly one entry and each entry its event; no two entries share an event id; per lead the sequence
     is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
     Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
+    Errors: none of its own.
     """
     GetScoringBacklog: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]
     """Returns how many accepted events wait to be scored, and since when. Zero means that every acknowledged event shows in the scores.
@@ -154,6 +155,7 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Checked: each scored event has exactly one entry and each entry its event; no two entries share an event id; per lead the sequence
     is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
     Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
+    Errors: none of its own.
     """
     GetScoringBacklog: _aio.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]  # type: ignore[assignment]
     """Returns how many accepted events wait to be scored, and since when. Zero means that every acknowledged event shows in the scores.
@@ -263,6 +265,7 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         Checked: each scored event has exactly one entry and each entry its event; no two entries share an event id; per lead the sequence
         is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
         Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
+        Errors: none of its own.
         """
 
     @_abc_1.abstractmethod

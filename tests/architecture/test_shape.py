@@ -1,0 +1,122 @@
+"""The shape of the code: who may import whom, and where things are."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("ingest_service", "scoring_service", "automation_service", "intelligence_service")
+MANDATORY = {"__init__", "__main__", "app", "settings", "ports", "usecases", "servicer"}
+OPTIONAL = {"store", "jobs", "clients", "documents", "messages"}
+
+
+def modules(package: str) -> list[Path]:
+    return [path for path in (ROOT / package).rglob("*.py") if "pb" not in path.relative_to(ROOT).parts]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def packages(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_domain_imports_the_standard_library_and_itself(service: str) -> None:
+    for path in modules(f"{service}/domain"):
+        foreign = {name for name in imports(path) if not name.startswith(f"{service}.domain")}
+        assert {name.split(".")[0] for name in foreign} <= sys.stdlib_module_names, path
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_service_imports_another(service: str) -> None:
+    forbidden = {*SERVICES, "cli", "tests", "benchmarks"} - {service}
+    for path in modules(service):
+        assert not packages(path) & forbidden, path
+
+
+def test_shared_and_the_command_import_no_service() -> None:
+    for path in [*modules("shared"), *modules("cli")]:
+        assert not packages(path) & {*SERVICES, "tests"}, path
+
+
+def test_each_shared_module_serves_two_services_or_more() -> None:
+    names = {path.stem for path in modules("shared")} - {"__init__"}
+    uses = {service: _shared_by(service, names) for service in SERVICES}
+    for name in names:
+        users = [service for service, used in uses.items() if name in used]
+        assert len(users) >= 2, f"shared/{name}.py is used by {users}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_services_have_the_same_file_names(service: str) -> None:
+    names = {path.stem for path in (ROOT / service).glob("*.py")}
+    assert names >= MANDATORY, f"expected of {service}: {MANDATORY - names}"
+    assert names <= MANDATORY | OPTIONAL, f"unexpected in {service}: {names - MANDATORY - OPTIONAL}"
+    assert (ROOT / service / "domain").is_dir()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_service_has_a_charter(service: str) -> None:
+    charter = ast.get_docstring(ast.parse((ROOT / service / "__init__.py").read_text())) or ""
+    for word in ("Owns:", "Promises:", "Never:"):
+        assert word in charter, f"expected {word!r} in the charter of {service}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_only_the_composition_root_names_concrete_classes(service: str) -> None:
+    for path in (ROOT / service).rglob("*.py"):
+        if path.stem in ("app", "store", "clients"):
+            continue
+        named = [
+            name.split(".")[-1]
+            for name in imports(path)
+            if f"{service}.store." in name or f"{service}.clients." in name
+        ]
+        assert all(name.isupper() for name in named), f"{path} names {named}"
+
+
+def test_nothing_is_opened_at_import() -> None:
+    names = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for package in (*SERVICES, "shared", "cli")
+        for path in modules(package)
+        if path.stem not in ("__main__", "__init__")
+    ]
+    program = (
+        "import socket, importlib\n"
+        "def refuse(*_): raise AssertionError('connected at import')\n"
+        "socket.socket.connect = refuse\n"
+        f"for name in {names!r}: importlib.import_module(name)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-1000:]
+
+
+def test_no_file_is_a_drawer() -> None:
+    for package in (*SERVICES, "shared", "cli"):
+        assert not {path.stem for path in modules(package)} & {"utils", "util", "helpers", "common", "misc"}
+
+
+def _shared_by(service: str, names: set[str]) -> set[str]:
+    used: set[str] = set()
+    found = {name for path in modules(service) for name in _shared_names(path, names)}
+    while found - used:
+        used |= found
+        found = {name for each in used for name in _shared_names(ROOT / "shared" / f"{each}.py", names)}
+    return used
+
+
+def _shared_names(path: Path, names: set[str]) -> set[str]:
+    parts = {tuple(name.split(".")) for name in imports(path) if name.startswith("shared.")}
+    return {part[1] for part in parts if part[1] in names}
