@@ -15,7 +15,7 @@ import redis
 from dramatiq import Broker, Worker
 from dramatiq.asyncio import async_to_sync
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import AsyncIO, Middleware
+from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
 
 from shared import logs
 
@@ -46,6 +46,10 @@ def connect(redis_url: str, *middleware: Middleware) -> RedisBroker:
     )
 
 
+class _NotOpened(MiddlewareError):
+    """The application could not be opened; the cause tells why."""
+
+
 class Lifespan(Middleware, Generic[A]):
     """Opens an application when the worker boots and closes it when the worker has shut down, in dramatiq's loop."""
 
@@ -57,7 +61,11 @@ class Lifespan(Middleware, Generic[A]):
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Opens the application."""
         opened = self._application()
-        self.app = async_to_sync(opened.__aenter__)()
+        try:
+            self.app = async_to_sync(opened.__aenter__)()
+        except BaseException as error:
+            # dramatiq would log any other exception and go on without an application.
+            raise _NotOpened from error
         self._opened = opened
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
@@ -75,6 +83,9 @@ def work(
 
     `application(broker)` is opened before the first message; `register(broker, app)` declares the actors, which reach
     it by `app()`.
+
+    Raises:
+        StartupError: The application cannot be opened; the text says why.
     """
     asyncio_middleware = AsyncIO()
     broker = connect(redis_url, asyncio_middleware)
@@ -87,9 +98,9 @@ def work(
         signal.signal(number, lambda *_: stop.set())
     try:
         worker.start()
-    except BaseException:
+    except _NotOpened as error:
         asyncio_middleware.after_worker_shutdown(broker, worker)  # type: ignore[no-untyped-call]
-        raise
+        raise (error.__cause__ or error) from None
     _LOG.info("worker ready", queues=sorted(broker.get_declared_queues()))
     stop.wait()
     worker.stop()

@@ -46,26 +46,26 @@ async def connect(uri: str) -> Database:
     A client belongs to the event loop in which it is made. Close it with `await database.client.close()`.
 
     Raises:
-        StartupError: Nothing answers at the URI, or it is no replica set.
+        StartupError: The URI is malformed, nothing answers at it, or it is no replica set.
     """
+    hosts = _hosts(_parse(uri))
+    client: AsyncMongoClient[Document] = AsyncMongoClient(
+        uri,
+        tz_aware=True,
+        tzinfo=UTC,
+        readConcernLevel="majority",
+        serverSelectionTimeoutMS=SELECT_SECONDS * 1000,
+        appname="leadscore",
+    )
     try:
-        client: AsyncMongoClient[Document] = AsyncMongoClient(
-            uri,
-            tz_aware=True,
-            tzinfo=UTC,
-            readConcernLevel="majority",
-            serverSelectionTimeoutMS=SELECT_SECONDS * 1000,
-            appname="leadscore",
-        )
-        hello = await client.admin.command("hello")
-    except ConnectionFailure:
-        raise StartupError(_nobody_at(uri)) from None
-    except PyMongoError as error:
-        raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
-    if "setName" not in hello:
+        await _check_server(client, hosts)
+    except BaseException as error:
         await client.close()
-        raise StartupError(_no_replica_set(uri))
-    await _warn_of_orphans(client)
+        if isinstance(error, ConnectionFailure):
+            raise StartupError(_nobody_at(hosts)) from None
+        if isinstance(error, PyMongoError):
+            raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
+        raise
     return client.get_default_database("leadscore")
 
 
@@ -125,10 +125,10 @@ def initiate(uri: str) -> None:
     """Makes the servers that the URI names a replica set, unless they are one; returns when it has a primary.
 
     Raises:
-        StartupError: Nothing answers at the URI, or `mongod` runs without `--replSet`.
+        StartupError: The URI is malformed, nothing answers at it, or `mongod` runs without `--replSet`.
     """
-    parsed = parse_uri(uri)
-    hosts = [f"{host}:{port}" for host, port in parsed["nodelist"]]
+    parsed = _parse(uri)
+    hosts = _hosts(parsed)
     name = parsed["options"].get("replicaSet")
     try:
         with MongoClient[Document](hosts[0], directConnection=True, serverSelectionTimeoutMS=10_000) as seed:
@@ -140,11 +140,11 @@ def initiate(uri: str) -> None:
         with MongoClient[Document](uri, serverSelectionTimeoutMS=30_000) as client:
             client.admin.command("ping")
     except ConnectionFailure:
-        raise StartupError(_nobody_at(uri)) from None
+        raise StartupError(_nobody_at(hosts)) from None
     except OperationFailure as error:
         if error.code == _NO_REPLICATION_ENABLED:
-            raise StartupError(_no_replica_set(uri)) from None
-        raise StartupError(f"MongoDB at {_hosts(uri)} refuses: {error.details}") from None
+            raise StartupError(_no_replica_set(hosts)) from None
+        raise StartupError(f"MongoDB at {','.join(hosts)} refuses: {error.details}") from None
 
 
 def _is_initiated(seed: MongoClient[Document]) -> bool:
@@ -157,6 +157,12 @@ def _is_initiated(seed: MongoClient[Document]) -> bool:
             return False
         raise
     return True
+
+
+async def _check_server(client: AsyncMongoClient[Document], hosts: Sequence[str]) -> None:
+    if "setName" not in await client.admin.command("hello"):
+        raise StartupError(_no_replica_set(hosts))
+    await _warn_of_orphans(client)
 
 
 async def _warn_of_orphans(client: AsyncMongoClient[Document]) -> None:
@@ -174,13 +180,21 @@ async def _warn_of_orphans(client: AsyncMongoClient[Document]) -> None:
         _LOG.warning("a killed worker would hold its partitions up", seconds=seconds, advice=advice)
 
 
-def _hosts(uri: str) -> str:
-    return ",".join(f"{host}:{port}" for host, port in parse_uri(uri)["nodelist"])
+def _parse(uri: str) -> Document:
+    try:
+        return dict(parse_uri(uri))
+    except (PyMongoError, ValueError) as error:
+        raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
 
 
-def _nobody_at(uri: str) -> str:
-    return f"no MongoDB primary answers at {_hosts(uri)}: start it or set LEADSCORE_MONGO_URI; run migrate if it is new"
+def _hosts(parsed: Document) -> list[str]:
+    return [f"{host}:{port}" for host, port in parsed["nodelist"]]
 
 
-def _no_replica_set(uri: str) -> str:
-    return f"MongoDB at {_hosts(uri)} is not a replica set: start mongod with --replSet rs0, then run migrate"
+def _nobody_at(hosts: Sequence[str]) -> str:
+    place = ",".join(hosts)
+    return f"no MongoDB primary answers at {place}: start it or set LEADSCORE_MONGO_URI; run migrate if it is new"
+
+
+def _no_replica_set(hosts: Sequence[str]) -> str:
+    return f"MongoDB at {','.join(hosts)} is not a replica set: start mongod with --replSet rs0, then run migrate"
