@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol, TypeVar
 
 from automation_service.domain.execution import Change, Execution, Insight, Key
 from automation_service.domain.rule import Rule
+from shared.pages import Place
 
 T = TypeVar("T")
 
@@ -44,8 +44,8 @@ class Rules(Protocol):
             RuleNotFound: There is none with this id.
         """
 
-    async def page(self, after: str, most: int) -> list[Rule]:
-        """Returns the rules whose ids follow another one, by id; all ids follow the empty one."""
+    async def page(self, after: Place, most: int) -> list[Rule]:
+        """Returns the rules whose ids follow a place, by id."""
 
     async def enabled(self) -> list[Rule]:
         """Returns all enabled rules."""
@@ -72,7 +72,7 @@ class ExecutionQuery:
     lead_id: str = ""
     rule_id: str = ""
     date_bucket: str = ""
-    after: tuple[datetime, str] | None = None
+    after: Place = ()
 
 
 class Executions(Protocol):

@@ -1,9 +1,7 @@
 """gRPC ⇄ domain, and what callers see of each error."""
 
-import contextlib
 import re
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, datetime
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -23,7 +21,7 @@ from automation_service.ports import ExecutionQuery, Executions
 from automation_service.usecases import RuleBook
 from shared import wire
 from shared.arguments import identifier, optional_text
-from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument, InvalidPageToken
+from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pages import page_size, read_token, write_token
 from shared.pb.automation.v1 import automation_pb2 as pb
 from shared.pb.automation.v1 import automation_pb2_grpc
@@ -71,9 +69,9 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     ) -> pb.ListAutomationRulesResponse:
         """See `automation.proto`."""
         most = page_size(request.page_size, default=DEFAULT_PAGE, most=MOST_PAGE)
-        arguments = ("ListAutomationRules",)
-        rules = await self._book.rules.page(_rule_place(read_token(arguments, request.page_token)), most + 1)
-        token = write_token(arguments, [rules[most - 1].draft.rule_id]) if len(rules) > most else ""
+        asked = ("ListAutomationRules",)
+        rules = await self._book.rules.page(read_token(asked, request.page_token, str), most + 1)
+        token = write_token(asked, rules[most - 1].draft.rule_id) if len(rules) > most else ""
         return pb.ListAutomationRulesResponse(rules=[_rule(rule) for rule in rules[:most]], next_page_token=token)
 
     async def UpdateAutomationRule(
@@ -98,10 +96,11 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         """See `automation.proto`."""
         most = page_size(request.page_size, default=DEFAULT_PAGE, most=MOST_PAGE)
         lead_id, rule_id = optional_text("lead_id", request.lead_id), optional_text("rule_id", request.rule_id)
-        arguments = ("ListAutomationExecutions", lead_id, rule_id, _date_bucket(request.date_bucket))
-        after = _execution_place(read_token(arguments, request.page_token))
+        asked = ("ListAutomationExecutions", lead_id, rule_id, _date_bucket(request.date_bucket))
+        after = read_token(asked, request.page_token, datetime, str)
         found = await self._executions.page(ExecutionQuery(most + 1, lead_id, rule_id, request.date_bucket, after))
-        token = write_token(arguments, _place_of(found[most - 1])) if len(found) > most else ""
+        last = found[most - 1] if len(found) > most else None
+        token = write_token(asked, last.record_time, last.execution_id) if last else ""
         return pb.ListAutomationExecutionsResponse(
             executions=[_execution(each) for each in found[:most]], next_page_token=token
         )
@@ -170,26 +169,3 @@ def _date_bucket(text: str) -> str:
         except ValueError:
             raise InvalidArgument("date_bucket", f"{text[:20]!r} is no date, must be YYYY-MM-DD") from None
     return text
-
-
-def _rule_place(place: list[Any] | None) -> str:
-    match place:
-        case None:
-            return ""
-        case [str(rule_id)]:
-            return rule_id
-    raise InvalidPageToken
-
-
-def _execution_place(place: list[Any] | None) -> tuple[datetime, str] | None:
-    match place:
-        case None:
-            return None
-        case [int(milliseconds), str(execution_id)]:
-            with contextlib.suppress(OverflowError):
-                return wire.EPOCH + timedelta(milliseconds=milliseconds), execution_id
-    raise InvalidPageToken
-
-
-def _place_of(execution: Execution) -> list[Any]:
-    return [(execution.record_time - wire.EPOCH) // timedelta(milliseconds=1), execution.execution_id]

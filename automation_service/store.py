@@ -13,6 +13,7 @@ from automation_service.ports import ExecutionQuery
 from shared import mongo
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
+from shared.pages import Place
 
 CHANGES, DONE = "score_changes", "done"
 RULES, EXECUTIONS = "automation_rules", "automation_executions"
@@ -80,9 +81,9 @@ class MongoRules:
             raise RuleNotFound(rule_id)
         return _read_rule(row)
 
-    async def page(self, after: str, most: int) -> list[Rule]:
-        """Returns the rules whose ids follow another one, by id."""
-        cursor = self._rules.find({"_id": {"$gt": after}}).sort("_id", ASCENDING).limit(most)
+    async def page(self, after: Place, most: int) -> list[Rule]:
+        """Returns the rules whose ids follow a place, by id."""
+        cursor = self._rules.find({"_id": {"$gt": after[0]}} if after else {}).sort("_id", ASCENDING).limit(most)
         return [_read_rule(row) async for row in cursor]
 
     async def enabled(self) -> list[Rule]:
@@ -124,7 +125,7 @@ class MongoExecutions:
         """Returns executions, latest first."""
         asked = {"lead_id": query.lead_id, "rule_id": query.rule_id, "date_bucket": query.date_bucket}
         matching: Document = {field: value for field, value in asked.items() if value}
-        if query.after is not None:
+        if query.after:
             time, execution_id = query.after
             matching["$or"] = [{"record_time": {"$lt": time}}, {"record_time": time, "_id": {"$lt": execution_id}}]
         return [_read_execution(row) async for row in self._executions.find(matching).sort(_LATEST).limit(query.most)]

@@ -73,12 +73,7 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
 
 
 def _as_of_time(request: pb.GetLeadIntelligenceRequest | pb.BatchGetLeadIntelligenceRequest) -> datetime | None:
-    if not request.HasField("as_of_time"):
-        return None
-    try:
-        return wire.to_time(request.as_of_time)
-    except ValueError as error:
-        raise InvalidArgument("as_of_time", str(error)) from None
+    return arguments.time("as_of_time", request.as_of_time) if request.HasField("as_of_time") else None
 
 
 def _order(order: pb.TopOrder) -> Order:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from scoring_service.domain.history import Entry, Lead, Recorded
 from scoring_service.domain.model import Event, ResolvedEvent, ScoringModel
+from shared.pages import Place
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ class LeadQuery:
     most: int
     minimum_score: int = ANY_SCORE
     below_score: int | None = None
-    after: tuple[Any, str] | None = None
+    after: Place = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,8 @@ class Views(Protocol):
     async def list_leads(self, query: LeadQuery) -> list[Lead]:
         """Returns a page of leads."""
 
-    async def entries(self, lead_id: str, *, after: int, most: int, newest_first: bool) -> list[RecordedEntry]:
-        """Returns a page of a lead's history, from beyond a sequence on (0 for the beginning)."""
+    async def entries(self, lead_id: str, *, after: Place, most: int, newest_first: bool) -> list[RecordedEntry]:
+        """Returns a page of a lead's history, from beyond the place of a sequence on."""
 
     async def past(self, lead_ids: Sequence[str]) -> dict[str, list[ResolvedEvent]]:
         """Returns the recorded events of leads, each lead's in the order of their positions."""

@@ -2,19 +2,17 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from scoring_service import messages
 from scoring_service.domain.history import HistoryInconsistent, Lead, LeadNotFound
 from scoring_service.domain.model import ModelNotFound, UnknownStage
 from scoring_service.ports import ANY_SCORE, LeadOrder, LeadQuery
 from scoring_service.usecases import Ask, Check, DecayRun
-from shared import wire
+from shared import arguments, wire
 from shared.arguments import identifier, identifiers, optional_text
-from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument, InvalidPageToken
+from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pages import page_size, read_token, write_token
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.pb.scoring.v1 import scoring_pb2_grpc
@@ -38,6 +36,11 @@ _ORDERS = {
     pb.LEAD_ORDER_SCORE: LeadOrder.SCORE,
     pb.LEAD_ORDER_LAST_EVENT_TIME: LeadOrder.LAST_EVENT_TIME,
     pb.LEAD_ORDER_LEAD_ID: LeadOrder.LEAD_ID,
+}
+_KEYS: dict[LeadOrder, type[str | int | datetime]] = {
+    LeadOrder.SCORE: int,
+    LeadOrder.LAST_EVENT_TIME: datetime,
+    LeadOrder.LEAD_ID: str,
 }
 
 
@@ -71,10 +74,10 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         most = page_size(request.page_size, default=50, most=MOST_PAGE)
         order = _order(request.order)
         minimum = request.minimum_score if request.HasField("minimum_score") else ANY_SCORE
-        arguments = ("ListLeadScores", order.value, optional_text("stage", request.stage), minimum)
-        query = LeadQuery(order, most + 1, minimum, after=_place(order, read_token(arguments, request.page_token)))
+        asked = ("ListLeadScores", order.value, optional_text("stage", request.stage), minimum)
+        query = LeadQuery(order, most + 1, minimum, after=read_token(asked, request.page_token, _KEYS[order], str))
         scores = await self._ask.page(query, request.stage)
-        token = write_token(arguments, _place_of(order, scores[most - 1].lead)) if len(scores) > most else ""
+        token = write_token(asked, *_place_of(order, scores[most - 1].lead)) if len(scores) > most else ""
         return pb.ListLeadScoresResponse(
             lead_scores=[messages.lead_score(score) for score in scores[:most]], next_page_token=token
         )
@@ -85,12 +88,14 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         """See `scoring.proto`."""
         lead_id = identifier("lead_id", request.lead_id)
         most = page_size(request.page_size, default=100, most=MOST_PAGE)
-        arguments = ("ListScoreHistory", lead_id, request.newest_first)
-        place = read_token(arguments, request.page_token) or [0]
+        asked = ("ListScoreHistory", lead_id, request.newest_first)
         entries = await self._ask.history(
-            lead_id, after=_sequence(place), most=most + 1, newest_first=request.newest_first
+            lead_id,
+            after=read_token(asked, request.page_token, int),
+            most=most + 1,
+            newest_first=request.newest_first,
         )
-        token = write_token(arguments, [entries[most - 1].entry.sequence]) if len(entries) > most else ""
+        token = write_token(asked, entries[most - 1].entry.sequence) if len(entries) > most else ""
         return pb.ListScoreHistoryResponse(
             entries=[messages.score_entry(lead_id, each) for each in entries[:most]], next_page_token=token
         )
@@ -144,14 +149,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 def _as_of(
     request: pb.GetLeadScoreRequest | pb.BatchGetLeadScoresRequest | pb.DecayScoresRequest,
 ) -> datetime | None:
-    return _time("as_of_time", request.as_of_time) if request.HasField("as_of_time") else None
-
-
-def _time(field: str, timestamp: Timestamp) -> datetime:
-    try:
-        return wire.to_time(timestamp)
-    except ValueError as error:
-        raise InvalidArgument(field, str(error)) from None
+    return arguments.time("as_of_time", request.as_of_time) if request.HasField("as_of_time") else None
 
 
 def _order(order: pb.LeadOrder) -> LeadOrder:
@@ -160,29 +158,11 @@ def _order(order: pb.LeadOrder) -> LeadOrder:
     return _ORDERS[order]
 
 
-def _place(order: LeadOrder, place: list[Any] | None) -> tuple[Any, str] | None:
-    if place is None:
-        return None
-    try:
-        key, lead_id = place
-        return (datetime.fromisoformat(key) if order is LeadOrder.LAST_EVENT_TIME else key), str(lead_id)
-    except (TypeError, ValueError):
-        raise InvalidPageToken from None
-
-
-def _place_of(order: LeadOrder, lead: Lead) -> list[Any]:
-    time = lead.state.last_event_time
-    keys = {
+def _place_of(order: LeadOrder, lead: Lead) -> tuple[str | int | datetime, str]:
+    """Returns the lead's place in an order: its key and its id."""
+    keys: dict[LeadOrder, str | int | datetime] = {
         LeadOrder.SCORE: lead.state.score,
-        LeadOrder.LAST_EVENT_TIME: time.isoformat() if time else "",
+        LeadOrder.LAST_EVENT_TIME: lead.state.last_event_time or wire.EPOCH,
         LeadOrder.LEAD_ID: lead.lead_id,
     }
-    return [keys[order], lead.lead_id]
-
-
-def _sequence(place: list[Any]) -> int:
-    try:
-        (sequence,) = place
-        return int(sequence)
-    except (TypeError, ValueError):
-        raise InvalidPageToken from None
+    return keys[order], lead.lead_id

@@ -16,6 +16,7 @@ from scoring_service.ports import Batch, Commit, LeadOrder, LeadQuery, RecordedE
 from shared import mongo
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
+from shared.pages import Place
 from shared.settings import StartupError
 
 EVENTS, SCORED = "events", "scored"
@@ -170,7 +171,7 @@ class MongoViews:
         conditions: list[Document] = [{"score": {"$gte": query.minimum_score}}]
         if query.below_score is not None:
             conditions.append({"score": {"$lt": query.below_score}})
-        if query.after is not None:
+        if query.after:
             place, lead_id = query.after
             beyond = "$gt" if direction == ASCENDING else "$lt"
             conditions.append({"$or": [{key: {beyond: place}}, {key: place, "_id": {"$gt": lead_id}}]})
@@ -178,11 +179,11 @@ class MongoViews:
         order = [(key, direction)] if key == "_id" else [(key, direction), ("_id", ASCENDING)]
         return [documents.read_lead(row) async for row in cursor.sort(order).limit(query.most)]
 
-    async def entries(self, lead_id: str, *, after: int, most: int, newest_first: bool) -> list[RecordedEntry]:
-        """Returns a page of a lead's history, from beyond a sequence on (0 for the beginning)."""
+    async def entries(self, lead_id: str, *, after: Place, most: int, newest_first: bool) -> list[RecordedEntry]:
+        """Returns a page of a lead's history, from beyond the place of a sequence on."""
         condition: Document = {"lead_id": lead_id}
         if after:
-            condition["sequence"] = {"$lt" if newest_first else "$gt": after}
+            condition["sequence"] = {"$lt" if newest_first else "$gt": after[0]}
         cursor = self._database["score_history"].find(condition)
         cursor = cursor.sort("sequence", DESCENDING if newest_first else ASCENDING).limit(most)
         return [RecordedEntry(documents.read_entry(row), row["record_time"]) async for row in cursor]

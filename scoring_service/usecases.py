@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
-from typing import Any
 
 from scoring_service.domain.fold import Calendar, fold
 from scoring_service.domain.history import (
@@ -21,6 +20,7 @@ from scoring_service.domain.inspection import Violation, chain_flaw, inspect
 from scoring_service.domain.model import ModelNotFound, ResolvedEvent, ScoringModel
 from scoring_service.ports import Bell, Commit, LeadOrder, LeadQuery, RecordedEntry, Scores, Views
 from shared import logs
+from shared.pages import Place
 
 PAGE_LEADS = 500
 """Leads of one decay transaction, and of one page of a verification."""
@@ -208,7 +208,7 @@ class Ask:
         async with self.views.snapshot():
             return await self._with_recent(await self.views.list_leads(query), self.clock())
 
-    async def history(self, lead_id: str, *, after: int, most: int, newest_first: bool) -> list[RecordedEntry]:
+    async def history(self, lead_id: str, *, after: Place, most: int, newest_first: bool) -> list[RecordedEntry]:
         """Returns a page of a lead's history.
 
         Raises:
@@ -313,7 +313,7 @@ class Check:
     async def verify(self) -> AsyncGenerator[VerifyProgress, None]:
         """Checks every lead, page by page, each page in one snapshot; then that no event and no entry is left over."""
         progress = VerifyProgress(await self.views.count_leads())
-        after: tuple[Any, str] | None = None
+        after: Place = ()
         while leads := await self._next(after):
             progress = await self._verify_page(progress, [lead.lead_id for lead in leads])
             yield progress
@@ -332,7 +332,7 @@ class Check:
         """
         return await self.scores.transact(partial(self._rebuild, lead_id))
 
-    async def _next(self, after: tuple[Any, str] | None) -> list[Lead]:
+    async def _next(self, after: Place) -> list[Lead]:
         return await self.views.list_leads(LeadQuery(LeadOrder.LEAD_ID, PAGE_LEADS, after=after))
 
     async def _verify_page(self, progress: VerifyProgress, lead_ids: Sequence[str]) -> VerifyProgress:

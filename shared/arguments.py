@@ -1,13 +1,20 @@
 """What the requests of all services have in common.
 
-Guarantee: an id that passes may be stored, compared and shown anywhere; all else is refused with the field's name.
+Guarantee: an id that passes may be stored, compared and shown anywhere, and with a time that passes one may compute;
+all else is refused with the field's name.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from shared import wire
 from shared.errors import InvalidArgument
 
 MOST_CHARACTERS = 256
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""The end of time for requests: far enough from the last year that every computation with a time stays possible."""
 
 
 def identifier(field: str, text: str) -> str:
@@ -43,3 +50,15 @@ def identifiers(field: str, texts: Sequence[str], *, most: int) -> list[str]:
     if not 1 <= len(texts) <= most:
         raise InvalidArgument(field, f"has {len(texts)} ids, must have 1 to {most}")
     return list(dict.fromkeys(identifier(f"{field}[{index}]", text) for index, text in enumerate(texts)))
+
+
+def time(field: str, timestamp: Timestamp) -> datetime:
+    """Returns a time between 1970 and `LATEST`, cut to the millisecond.
+
+    Raises:
+        InvalidArgument: It lies outside.
+    """
+    found = wire.to_time(timestamp)
+    if not wire.EPOCH <= found <= LATEST:
+        raise InvalidArgument(field, f"lies outside the years {wire.EPOCH.year} to {LATEST.year}")
+    return found

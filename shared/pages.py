@@ -7,9 +7,15 @@ import base64
 import binascii
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.errors import InvalidArgument, InvalidPageToken
+
+Place = tuple[str | int | datetime, ...]
+"""Where a page ends: the sort keys of its last item; empty before the first page. Times are aware, in UTC."""
+
+_INT64 = range(-(2**63), 2**63)
 
 
 def page_size(asked: int, *, default: int, most: int) -> int:
@@ -23,26 +29,42 @@ def page_size(asked: int, *, default: int, most: int) -> int:
     return min(asked or default, most)
 
 
-def write_token(query: tuple[Any, ...], place: list[Any]) -> str:
-    """Returns a token that goes on from a place in a query; both are made of JSON values."""
-    return base64.urlsafe_b64encode(json.dumps([_digest(query), *place]).encode()).decode()
+def write_token(query: tuple[Any, ...], *place: str | int | datetime) -> str:
+    """Returns a token that goes on from a place in a query; the query's arguments are JSON values."""
+    written = [key.isoformat() if isinstance(key, datetime) else key for key in place]
+    return base64.urlsafe_b64encode(json.dumps([_digest(query), *written]).encode()).decode()
 
 
-def read_token(query: tuple[Any, ...], token: str) -> list[Any] | None:
-    """Returns the place that a token names, None for an empty token.
+def read_token(query: tuple[Any, ...], token: str, *kinds: type[str | int | datetime]) -> Place:
+    """Returns the place that a token names, made of keys of these kinds; the empty place for an empty token.
+
+    Callers can make tokens up, so a key is taken only if a database can be asked for it.
 
     Raises:
         InvalidPageToken: The token is damaged, or was made by a query with other arguments.
     """
     if not token:
-        return None
+        return ()
     try:
         digest, *place = json.loads(base64.urlsafe_b64decode(token.encode()))
+        if digest != _digest(query):
+            raise InvalidPageToken
+        return tuple(_key(key, kind) for key, kind in zip(place, kinds, strict=True))
     except (binascii.Error, ValueError, TypeError, RecursionError):
         raise InvalidPageToken from None
-    if digest != _digest(query):
-        raise InvalidPageToken
-    return list(place)
+
+
+def _key(key: object, kind: type[str | int | datetime]) -> str | int | datetime:
+    if kind is int and type(key) is int and key in _INT64:
+        return key
+    if isinstance(key, str) and kind is not int:
+        key.encode()  # refuses what is not UTF-8
+        if kind is str:
+            return key
+        time = datetime.fromisoformat(key)
+        if time.tzinfo is UTC:
+            return time
+    raise InvalidPageToken
 
 
 def _digest(query: tuple[Any, ...]) -> str:

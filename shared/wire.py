@@ -12,6 +12,8 @@ from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
 
 
 def now() -> datetime:
@@ -21,15 +23,11 @@ def now() -> datetime:
 
 
 def to_time(timestamp: Timestamp) -> datetime:
-    """Returns a timestamp cut to the millisecond.
-
-    Raises:
-        ValueError: The timestamp lies outside the years 1 to 9999.
-    """
+    """Returns a timestamp cut to the millisecond; one outside the years 1 to 9999 becomes the nearest time within."""
     try:
         return EPOCH + timedelta(seconds=timestamp.seconds, milliseconds=timestamp.nanos // 1_000_000)
     except OverflowError:
-        raise ValueError("lies outside the years 1 to 9999") from None
+        return LATEST if timestamp.seconds > 0 else EARLIEST
 
 
 def to_timestamp(time: datetime) -> Timestamp:

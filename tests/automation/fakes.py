@@ -8,6 +8,7 @@ from typing import TypeVar
 from automation_service.domain.execution import Candidate, Change, Execution, Insight, Key, execution
 from automation_service.domain.rule import Conditions, Draft, Risk, Rule, RuleExists, RuleNotFound
 from automation_service.ports import ExecutionQuery
+from shared.pages import Place
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INSIGHT = Insight(velocity=9, risk=Risk.LOW, next_action="prioritize_contact")
@@ -85,9 +86,9 @@ class FakeRules:
             raise RuleNotFound(rule_id)
         return self.rules[rule_id]
 
-    async def page(self, after: str, most: int) -> list[Rule]:
+    async def page(self, after: Place, most: int) -> list[Rule]:
         """Returns the rules whose ids follow another one."""
-        return [self.rules[rule_id] for rule_id in sorted(self.rules) if rule_id > after][:most]
+        return [self.rules[rule_id] for rule_id in sorted(self.rules) if (rule_id,) > after][:most]
 
     async def enabled(self) -> list[Rule]:
         """Returns all enabled rules."""
@@ -130,7 +131,7 @@ class FakeExecutions:
             each
             for each in self.executions.values()
             if all(part in ("", own) for part, own in zip(asked, each.key, strict=True))
-            and (query.after is None or (each.record_time, each.execution_id) < query.after)
+            and (not query.after or (each.record_time, each.execution_id) < query.after)
         ]
         return sorted(matching, key=lambda each: (each.record_time, each.execution_id), reverse=True)[: query.most]
 

@@ -182,19 +182,19 @@ _DAMAGED = "?"
         ("ListAutomationExecutions", _executions(date_bucket="2026-02-30"), "ARGUMENT_INVALID", ["date_bucket"]),
         (
             "ListAutomationExecutions",
-            _executions(page_token=write_token(("ListAutomationExecutions", "bob", "", ""), [0, "x"])),
+            _executions(page_token=write_token(("ListAutomationExecutions", "bob", "", ""), wire.now(), "x")),
             "PAGE_TOKEN_INVALID",
             ["page_token"],
         ),
         (
             "ListAutomationExecutions",
-            _executions(page_token=write_token(_ANY_EXECUTION, [2**80, "x"])),
+            _executions(page_token=write_token(_ANY_EXECUTION, 2**80, "x")),
             "PAGE_TOKEN_INVALID",
             ["page_token"],
         ),
         (
             "ListAutomationExecutions",
-            _executions(page_token=write_token(_ANY_EXECUTION, ["x"])),
+            _executions(page_token=write_token(_ANY_EXECUTION, "x")),
             "PAGE_TOKEN_INVALID",
             ["page_token"],
         ),

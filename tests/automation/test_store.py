@@ -42,8 +42,8 @@ async def test_a_rule_is_created_once(rules: Rules) -> None:
 async def test_rules_are_listed_by_id_from_a_place_on(rules: Rules) -> None:
     for rule_id in ("b", "d", "a", "c"):
         await rules.create(rule(rule_id))
-    assert [each.draft.rule_id for each in await rules.page("", 3)] == ["a", "b", "c"]
-    assert [each.draft.rule_id for each in await rules.page("b", 3)] == ["c", "d"]
+    assert [each.draft.rule_id for each in await rules.page((), 3)] == ["a", "b", "c"]
+    assert [each.draft.rule_id for each in await rules.page(("b",), 3)] == ["c", "d"]
 
 
 async def test_only_enabled_rules_are_evaluated(rules: Rules) -> None:
