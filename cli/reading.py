@@ -4,6 +4,7 @@ A line becomes an event or a flaw, never an exception: one that is malformed har
 for the ingest service to judge; here it is only made.
 """
 
+import _csv
 import codecs
 import csv
 import gzip
@@ -125,7 +126,7 @@ def _json_lines(stream: io.BufferedReader) -> Iterator[Line]:
 
 def _json_line(number: int, text: bytes) -> Line:
     try:
-        row = json.loads(text)
+        row = json.loads(text.decode())  # of bytes it would guess the encoding
     except json.JSONDecodeError as error:
         return Line(number, None, f"is not JSON: {error.msg} at character {error.pos + 1}")
     except UnicodeDecodeError:
@@ -140,7 +141,13 @@ def _json_line(number: int, text: bytes) -> Line:
 def _csv_lines(stream: io.BufferedReader, name: str) -> Iterator[Line]:
     # What is not UTF-8 becomes surrogates, which protobuf refuses: a flaw of that line alone.
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    rows = csv.reader(text)
+    try:
+        yield from _rows(csv.reader(text), name)
+    finally:
+        text.detach()  # the stream is its owner's to close
+
+
+def _rows(rows: "_csv.Reader", name: str) -> Iterator[Line]:
     header = next(rows, [])
     missing = [column for column in ("event_id", "lead_id", "event_type") if column not in header]
     if missing or not set(_TIMES) & set(header):

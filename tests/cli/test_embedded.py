@@ -1,0 +1,78 @@
+"""Servers of our own start, come back, and leave nothing running."""
+
+from pathlib import Path
+from socket import create_server
+
+import pymongo
+import pytest
+import redis
+
+from cli.connection import CommandError
+from cli.embedded import EmbeddedMongo, EmbeddedRedis
+from shared import mongo
+
+Embedded = EmbeddedMongo | EmbeddedRedis
+KINDS = [EmbeddedMongo, EmbeddedRedis]
+
+
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_leaves_nothing_running(tmp_path: Path, kind: type[Embedded]) -> None:
+    with kind(tmp_path) as server:
+        pid = server.pid
+        assert is_alive(pid)
+    assert not is_alive(pid)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_leaves_nothing_running_after_an_error(tmp_path: Path, kind: type[Embedded]) -> None:
+    server = kind(tmp_path)
+
+    def fail() -> None:
+        with server:
+            pids.append(server.pid)
+            raise ZeroDivisionError
+
+    pids: list[int] = []
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not is_alive(*pids)
+
+
+def test_mongod_keeps_its_data_over_a_stop_and_a_crash(tmp_path: Path) -> None:
+    for count in range(3):
+        # A new object each time, as another `leadscore up` in the same directory has.
+        with EmbeddedMongo(tmp_path) as server:
+            mongo.initiate(server.uri)
+            with pymongo.MongoClient[mongo.Document](server.uri) as client:
+                rows = client.get_default_database().rows
+                assert rows.count_documents({}) == count
+                rows.insert_one({})
+            if count == 1:
+                server.kill()
+
+
+def test_redis_answers(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path) as server, redis.Redis.from_url(server.url) as client:
+        assert client.ping()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_taken_port_is_told_in_one_line(tmp_path: Path, kind: type[Embedded]) -> None:
+    with create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(CommandError, match=f"port {port}.* is taken"):
+            kind(tmp_path, port).start()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_missing_program_is_told_in_one_line(
+    tmp_path: Path, kind: type[Embedded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(kind, "package", "leadscore_has_no_such_package")
+    with pytest.raises(CommandError, match="install it, or install leadscore"):
+        kind(tmp_path).start()

@@ -1,0 +1,158 @@
+"""Sending: in batches that a server takes, again when it is unsure, and with one answer per line."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import grpc
+import pytest
+
+from cli import ingest as module
+from cli.connection import CommandError, Connection
+from cli.embedded import free_port
+from cli.ingest import FIRST_FLAWS, MESSAGE_BYTES, Totals, ingest
+from cli.reading import Line
+from shared.pb.ingest.v1 import ingest_pb2 as pb
+from shared.pb.ingest.v1 import ingest_pb2_grpc
+
+Answer = Callable[[int, grpc.ServicerContext], None]
+"""Is told the number of the call, from 1, and may abort it."""
+
+
+class Service(ingest_pb2_grpc.IngestServiceServicer):
+    """Keeps what it is sent, in memory; ids that begin with `bad` are rejected."""
+
+    def __init__(self, before: Answer) -> None:
+        self.sizes: list[int] = []
+        self.ids: set[str] = set()
+        self._before = before
+
+    def IngestEvent(  # noqa: N802 (the name of the RPC)
+        self, request: pb.IngestEventRequest, context: grpc.ServicerContext
+    ) -> pb.IngestEventResponse:
+        """Is not called: the command sends batches."""
+        raise AssertionError("expected batches only")
+
+    def BatchIngestEvents(  # noqa: N802 (the name of the RPC)
+        self, request: pb.BatchIngestEventsRequest, context: grpc.ServicerContext
+    ) -> pb.BatchIngestEventsResponse:
+        """Counts the call and answers."""
+        self.sizes.append(len(request.events))
+        self._before(len(self.sizes), context)
+        return pb.BatchIngestEventsResponse(outcomes=[self._outcome(event) for event in request.events])
+
+    def _outcome(self, event: pb.Event) -> pb.EventOutcome:
+        if event.event_id.startswith("bad"):
+            return pb.EventOutcome(outcome=pb.OUTCOME_REJECTED, message=f"{event.event_id} is bad")
+        outcome = pb.OUTCOME_DUPLICATE if event.event_id in self.ids else pb.OUTCOME_ACCEPTED
+        self.ids.add(event.event_id)
+        return pb.EventOutcome(outcome=outcome)
+
+
+@contextmanager
+def serving(before: Answer = lambda *_: None) -> Iterator[tuple[Service, Connection]]:
+    """Serves in this process and yields the way to get there."""
+    service = Service(before)
+    with ThreadPoolExecutor(4) as pool:
+        server = grpc.server(pool, options=[("grpc.so_reuseport", 0)])
+        ingest_pb2_grpc.add_IngestServiceServicer_to_server(service, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield service, Connection(port)
+        finally:
+            server.stop(0).wait()
+
+
+def lines(*events: pb.Event | str) -> list[Line]:
+    """Returns lines of events, or of flaws where a text is given."""
+    return [
+        Line(number, None, event) if isinstance(event, str) else Line(number, event, None)
+        for number, event in enumerate(events, start=1)
+    ]
+
+
+def events(count: int) -> list[pb.Event]:
+    return [pb.Event(event_id=f"event-{number}") for number in range(count)]
+
+
+def send(connection: Connection, sent: list[Line], *, batch_size: int = 10, concurrency: int = 1) -> Totals:
+    return ingest(connection, sent, batch_size=batch_size, concurrency=concurrency, on_progress=lambda _: None)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_each_event_is_sent_and_counted_once(concurrency: int) -> None:
+    with serving() as (service, connection):
+        first = send(connection, lines(*events(95)), concurrency=concurrency)
+        again = send(connection, lines(*events(95)), concurrency=concurrency)
+    assert (first.accepted, first.duplicate, first.rejected) == (95, 0, 0)
+    assert (again.accepted, again.duplicate, again.rejected) == (0, 95, 0)
+    assert len(service.ids) == 95
+    assert max(service.sizes) == 10
+
+
+def test_rejected_lines_are_told_in_the_order_of_the_file() -> None:
+    sent = lines("is not JSON", *events(11), pb.Event(event_id="bad-1"), "is nested too deep")
+    with serving() as (_, connection):
+        totals = send(connection, sent, concurrency=4, batch_size=3)
+    assert (totals.accepted, totals.rejected) == (11, 3)
+    assert totals.flaws == [(1, "is not JSON"), (13, "bad-1 is bad"), (14, "is nested too deep")]
+
+
+def test_only_the_first_flaws_are_kept() -> None:
+    with serving() as (service, connection):
+        totals = send(connection, lines(*["flawed"] * 50))
+    assert totals.rejected == 50
+    assert len(totals.flaws) == FIRST_FLAWS
+    assert service.sizes == []
+
+
+def test_batches_keep_the_servers_limit_in_bytes() -> None:
+    large = [pb.Event(event_id=f"event-{number}", source="x" * 400_000) for number in range(5)]
+    oversized = pb.Event(event_id="oversized", source="x" * MESSAGE_BYTES)
+    with serving() as (service, connection):
+        totals = send(connection, lines(*large, oversized))
+    assert (totals.accepted, totals.rejected) == (5, 1)
+    assert service.sizes == [2, 2, 1]
+    assert "at most" in totals.flaws[0][1]
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.ABORTED]
+)
+def test_what_is_unsure_is_sent_again(code: grpc.StatusCode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+
+    def fail_twice(number: int, context: grpc.ServicerContext) -> None:
+        if number in {2, 3}:
+            context.abort(code, "call again")
+
+    with serving(fail_twice) as (service, connection):
+        totals = send(connection, lines(*events(30)))
+    assert totals.accepted == 30
+    assert len(service.sizes) == 5
+
+
+def test_a_deadline_that_passed_leads_to_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+
+    def late(number: int, context: grpc.ServicerContext) -> None:
+        if number == 2:
+            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "too late")
+
+    with serving(late) as (_, connection):
+        assert send(connection, lines(*events(30))).accepted == 30
+
+
+def test_a_refusal_is_final() -> None:
+    def refuse(number: int, context: grpc.ServicerContext) -> None:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such thing")
+
+    with serving(refuse) as (service, connection), pytest.raises(CommandError, match="no such thing"):
+        send(connection, lines(*events(1)))
+    assert len(service.sizes) == 1
+
+
+def test_a_service_that_is_not_there_is_told_in_one_line() -> None:
+    with pytest.raises(CommandError, match=r"no ingest service answers at .* `leadscore up`"):
+        send(Connection(free_port()), lines(*events(1)))

@@ -1,0 +1,126 @@
+"""`leadscore up` and the commands beside it, as people run them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.demo import _free_base_port
+from tests.cli.test_embedded import is_alive
+from tests.cli.test_reading import ROW
+
+COMMAND = [sys.executable, "-m", "cli"]
+
+
+class Up:
+    """A running `leadscore up`."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.base_port = _free_base_port()
+        self.environment = os.environ | {"LEADSCORE_BASE_PORT": str(self.base_port)}
+        self.process = subprocess.Popen(
+            [*COMMAND, "up", "--data-dir", str(data_dir)], env=self.environment, stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.lines = []
+        for line in self.process.stdout:
+            self.lines.append(line.strip())
+            if self.lines[-1] == "ready":
+                return
+        pytest.fail(f"leadscore up ended with {self.process.wait()}")
+
+    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Runs another command."""
+        return subprocess.run(
+            [*COMMAND, *arguments], env=self.environment | environment, capture_output=True, text=True, check=False
+        )
+
+    def stop(self, number: signal.Signals) -> int:
+        """Ends it and returns its exit status."""
+        self.process.send_signal(number)
+        with self.process:
+            return self.process.wait(60)
+
+
+def descendants(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for child in children for each in (int(child), *descendants(int(child)))]
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A system that runs for all tests of this module."""
+    running = Up(tmp_path_factory.mktemp("up"))
+    yield running
+    if running.process.poll() is None:
+        running.stop(signal.SIGTERM)
+
+
+def test_it_tells_where_things_are(up: Up) -> None:
+    assert f"127.0.0.1:{up.base_port + 3}" in "\n".join(up.lines)
+    assert any(line.startswith("grpcurl -plaintext -d '{") for line in up.lines)
+
+
+def test_events_go_in_and_a_lead_comes_out(up: Up, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    rows = [ROW | {"event_id": f"ada-{number}"} for number in range(3)]
+    file.write_text("\n".join(["{", *map(json.dumps, rows)]))
+    first = up.run("ingest", str(file), "--wait", "--json")
+    counted = json.loads(first.stdout)
+    assert (counted["accepted"], counted["rejected"], first.returncode) == (3, 1, 1)
+    assert counted["flaws"][0]["line"] == 1
+    assert json.loads(up.run("ingest", str(file), "--json").stdout)["duplicate"] == 3
+    assert json.loads(up.run("lead", "ada", "--json").stdout)["score"] == "60"
+    assert len(up.run("history", "ada", "--json").stdout.splitlines()) == 3
+    for command in (["lead", "ada"], ["history", "ada"], ["top"], ["summary"], ["rules"], ["executions"], ["verify"]):
+        shown = up.run(*command)
+        assert (shown.returncode, shown.stderr) == (0, ""), command
+    assert "no violations" in up.run("verify").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lead", "nobody"], "nobody"),
+        (["top", "--stage", "boiling"], "boiling"),
+        (["decay", "--as-of", "soon"], "soon"),
+        (["decay", "--as-of", "2199-01-01"], "future"),
+        (["ingest", "/nowhere"], "cannot be read"),
+        (["summary", "--base-port", "1"], "no intelligence service answers at 127.0.0.1:4"),
+    ],
+)
+def test_an_error_is_one_line(up: Up, arguments: list[str], message: str) -> None:
+    failed = up.run(*arguments)
+    assert failed.returncode == 1
+    assert len(failed.stderr.splitlines()) == 1
+    assert message in failed.stderr
+    assert failed.stdout == ""
+
+
+def test_a_second_one_in_the_same_directory_is_refused(up: Up) -> None:
+    other = str(_free_base_port())
+    second = up.run("up", "--data-dir", str(up.data_dir), "--base-port", other)
+    assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
+    assert "already" in second.stderr
+
+
+def test_an_occupied_port_is_told(up: Up, tmp_path: Path) -> None:
+    second = up.run("up", "--data-dir", str(tmp_path))
+    assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
+    assert f"port {up.base_port}" in second.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_cleanly_and_starts_again_where_it_was(up: Up, number: signal.Signals) -> None:
+    started = descendants(up.process.pid)
+    assert len(started) >= 9  # two databases, the supervisor, four servers, two workers
+    assert up.stop(number) == 0
+    assert not [pid for pid in started if is_alive(pid)]
+    up.__init__(up.data_dir)  # type: ignore[misc]
+    assert json.loads(up.run("lead", "ada", "--json").stdout)["score"] == "60"
