@@ -1,5 +1,6 @@
 """MongoDB ⇄ events: the producer's side of the inbox `events`."""
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -76,4 +77,9 @@ class MongoEventStore:
 
 
 def _same(row: Document, other: Document) -> bool:
-    return all(row[field] == other[field] for field in _PAYLOAD)
+    return _written(row) == _written(other)
+
+
+def _written(row: Document) -> str:
+    # To Python 1.0 and True are equal; written down they are not.
+    return json.dumps([row[field] for field in _PAYLOAD], sort_keys=True, default=str)

@@ -38,7 +38,7 @@ class GroupCommit:
     async def add(self, event: Event) -> Stored:
         """Stores one event together with its contemporaries; returns when it is durable.
 
-        Cancelling the caller does not cancel the write.
+        A caller that is cancelled takes its event back before the write begins; from then on it does not.
         """
         future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, future))
@@ -47,23 +47,29 @@ class GroupCommit:
         return await future
 
     async def _write(self) -> None:
-        while self._waiting:
-            # What the loop has ready now still joins the group: under load it doubles the group, idle it costs nothing.
-            await asyncio.sleep(0)
-            group, self._waiting = self._waiting[:MOST_EVENTS], self._waiting[MOST_EVENTS:]
-            group = [(event, future) for event, future in group if not future.done()]
-            try:
-                with deadline(self._seconds):
-                    stored = await self._put([event for event, _ in group])
-            except Exception as error:  # noqa: BLE001 (it belongs to those who wait)
-                for _, future in group:
-                    if not future.done():
-                        future.set_exception(error)
-            else:
-                for (_, future), each in zip(group, stored, strict=True):
-                    if not future.done():
-                        future.set_result(each)
-        self._writer = None
+        try:
+            while self._waiting:
+                # What the loop has ready now still joins the group: under load it doubles, idle it costs nothing.
+                await asyncio.sleep(0)
+                group, self._waiting = self._waiting[:MOST_EVENTS], self._waiting[MOST_EVENTS:]
+                await self._write_group([(event, future) for event, future in group if not future.done()])
+        finally:
+            self._writer = None
+
+    async def _write_group(self, group: Sequence[tuple[Event, asyncio.Future[Stored]]]) -> None:
+        if not group:
+            return
+        try:
+            with deadline(self._seconds):
+                stored = await self._put([event for event, _ in group])
+        except Exception as error:  # noqa: BLE001 (it belongs to those who wait)
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+        else:
+            for (_, future), each in zip(group, stored, strict=True):
+                if not future.done():
+                    future.set_result(each)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,10 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, InvalidOperation, PyMongoError, WTimeoutError
 
 DOMAIN = "leadscore"
+MOST_CHARACTERS = 256
+"""Of a message, a field or a description: all of a status goes into trailing metadata, of which clients take 8 KiB."""
+VIOLATION_BYTES = 4_096
+"""Of all field violations together; those that are left out are counted in the last one."""
 
 
 class InvalidArgument(ValueError):
@@ -79,12 +83,30 @@ def status_of(error: BaseException, table: ErrorTable) -> status_pb2.Status:
         code = _code_of(error)
         return status_pb2.Status(code=_number(code), message=_SENTENCES[code])
     info = error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN)
-    status = status_pb2.Status(code=_number(row.code), message=str(error), details=[_packed(info)])
-    field = getattr(error, "field", None)
-    if field is not None:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=str(error))
-        status.details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    status = status_pb2.Status(code=_number(row.code), message=_short(str(error)), details=[_packed(info)])
+    violations = _violations(error)
+    if violations:
+        status.details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
     return status
+
+
+def _violations(error: BaseException) -> list[error_details_pb2.BadRequest.FieldViolation]:
+    """Returns what is wrong with which fields: an error has `violations`, pairs of both, or one `field`, or neither."""
+    field = getattr(error, "field", None)
+    pairs = list(getattr(error, "violations", () if field is None else ((field, str(error)),)))
+    violations, room = list[error_details_pb2.BadRequest.FieldViolation](), VIOLATION_BYTES
+    for index, (path, text) in enumerate(pairs):
+        violation = error_details_pb2.BadRequest.FieldViolation(field=_short(path), description=_short(text))
+        room -= violation.ByteSize()
+        if room < 0:
+            violation.field, violation.description = "", f"and {len(pairs) - index} more"
+            return [*violations, violation]
+        violations.append(violation)
+    return violations
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
 
 
 def _code_of(error: BaseException) -> grpc.StatusCode:

@@ -1,0 +1,159 @@
+"""What MongoDB does not confirm is never acknowledged, whatever goes wrong with it."""
+
+import functools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+from google.rpc import code_pb2
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from cli.embedded import EmbeddedMongo
+from ingest_service.domain.event import Event
+from ingest_service.ports import Stored
+from ingest_service.servicer import ERRORS
+from ingest_service.store import DONE, INBOX, MongoEventStore
+from shared import mongo
+from shared.calls import deadline
+from shared.errors import status_of
+from shared.inbox import Inbox
+from shared.mongo import Database, Document
+from tests.conftest import PARTITIONS
+from tests.ingest.fakes import NOW, event
+
+NEW, SAME = Stored.NEW, Stored.SAME
+SEEN_BY_CALLERS = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+"""What says: the outcome is unknown, send it again."""
+
+
+class BreakableMongo(EmbeddedMongo):
+    """A mongod that fails as it is told to."""
+
+    def _arguments(self) -> list[str]:
+        return [*super()._arguments(), "--setParameter", "enableTestCommands=1"]
+
+
+class Breakable:
+    """A store, and what can go wrong with its server."""
+
+    def __init__(self, database: Database) -> None:
+        self.inbox = Inbox(database, INBOX, done=DONE, partitions=PARTITIONS)
+        self.events = MongoEventStore(self.inbox, lambda: NOW)
+        self._admin = database.client.admin
+
+    @asynccontextmanager
+    async def broken(self, point: str, times: int | None = None, **data: Any) -> AsyncIterator[None]:
+        """Arms a fail point of mongod, for the next so many times or for as long as this is open."""
+        mode = "alwaysOn" if times is None else {"times": times}
+        await self._admin.command({"configureFailPoint": point, "mode": mode, "data": data})
+        try:
+            yield
+        finally:
+            await self._admin.command({"configureFailPoint": point, "mode": "off"})
+
+    def failing(self, times: int, **how: Any) -> AbstractAsyncContextManager[None]:
+        """Makes the next so many inserts fail."""
+        return self.broken("failCommand", times, failCommands=["insert"], **how)
+
+    async def failure(self, *events: Event) -> str:
+        """Puts events in vain; returns the code that callers see."""
+        with pytest.raises(PyMongoError) as caught:
+            await self.events.put(events)
+        return str(code_pb2.Code.Name(status_of(caught.value, ERRORS).code))
+
+
+@pytest.fixture(scope="module")
+def breakable_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with BreakableMongo(tmp_path_factory.mktemp("breakable")) as server:
+        mongo.initiate(server.uri)
+        yield server.uri
+
+
+@pytest.fixture
+async def breakable(breakable_uri: str) -> AsyncIterator[Breakable]:
+    async with opened(breakable_uri) as database:
+        breakable = Breakable(database)
+        await breakable.inbox.migrate()
+        yield breakable
+        await database.client.drop_database(database.name)
+
+
+async def test_rows_are_written_to_a_journaled_majority_and_read_from_one(
+    database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = _Commands()
+    monkeypatch.setattr(mongo, "AsyncMongoClient", functools.partial(AsyncMongoClient, event_listeners=[commands]))
+    async with opened(database_uri) as database:
+        events = Breakable(database).events
+        assert await events.put([event("a")]) == [NEW]
+        assert await events.put([event("a"), event("b")]) == [SAME, NEW]
+        await database.client.drop_database(database.name)
+    assert [name for name, _ in commands.seen] == ["insert", "insert", "find"]
+    assert [command.get("writeConcern") for _, command in commands.seen[:2]] == [{"w": "majority", "j": True}] * 2
+    assert commands.seen[2][1]["readConcern"]["level"] == "majority"
+
+
+async def test_what_a_majority_does_not_confirm_is_not_acknowledged(breakable: Breakable) -> None:
+    assert await breakable.events.put([event("known")]) == [NEW]
+    refusal = {"code": 64, "errmsg": "waiting for replication timed out"}
+    for asked in ([event("new")], [event("known")], [event("newer"), event("known"), event("new")]):
+        async with breakable.failing(1, writeConcernError=refusal):
+            assert await breakable.failure(*asked) == "UNAVAILABLE"
+    assert await breakable.events.put([event("new"), event("known"), event("newer")]) == [SAME, SAME, SAME]
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_what_is_not_journaled_in_time_is_not_acknowledged(breakable: Breakable, known: bool) -> None:
+    if known:
+        await breakable.events.put([event()])
+    async with breakable.broken("pauseJournalFlusherBeforeFlush"):
+        with deadline(0.3):
+            assert await breakable.failure(event()) in SEEN_BY_CALLERS
+    assert await breakable.events.put([event()]) == [SAME], "expected that the row was there, and only unconfirmed"
+
+
+@pytest.mark.parametrize("how", [{"closeConnection": True}, {"errorCode": 189}])
+async def test_one_failure_is_retried_out_of_sight(breakable: Breakable, how: dict[str, Any]) -> None:
+    async with breakable.failing(1, **how):
+        assert await breakable.events.put([event("a"), event("a")]) == [NEW, SAME]
+
+
+async def test_a_write_whose_confirmation_was_lost_is_still_new_when_it_is_retried(breakable: Breakable) -> None:
+    async with breakable.failing(1, writeConcernError={"code": 91, "errmsg": "shutdown in progress"}):
+        assert await breakable.events.put([event("a"), event("b")]) == [NEW, NEW]
+
+
+@pytest.mark.parametrize(
+    "how", [{"closeConnection": True}, *({"errorCode": code} for code in (50, 189, 262, 10107, 11602, 13435))]
+)
+async def test_a_server_that_goes_on_failing_is_seen_as_away(breakable: Breakable, how: dict[str, Any]) -> None:
+    async with breakable.failing(2, **how):
+        assert await breakable.failure(event()) in SEEN_BY_CALLERS
+    assert await breakable.events.put([event()]) == [NEW]
+
+
+@asynccontextmanager
+async def opened(uri: str) -> AsyncIterator[Database]:
+    database = await mongo.connect(uri)
+    try:
+        yield database
+    finally:
+        await database.client.close()
+
+
+class _Commands(CommandListener):
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, Document]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name in ("insert", "find"):
+            self.seen.append((event.command_name, dict(event.command)))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        pass

@@ -1,0 +1,235 @@
+"""The service over gRPC."""
+
+import math
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from pymongo.errors import ConnectionFailure, ExecutionTimeout
+
+from ingest_service.domain.event import MOST_EVENTS, Event
+from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
+from ingest_service.usecases import GroupCommit, Ingest
+from shared import wire
+from shared.pb.ingest.v1 import ingest_pb2 as pb
+from shared.pb.ingest.v1 import ingest_pb2_grpc
+from tests.ingest.fakes import NOW, FakeBell, FakeEventStore, event
+from tests.serving import refusal, served
+
+Stub: TypeAlias = "ingest_pb2_grpc.IngestServiceAsyncStub"
+
+
+@pytest.fixture
+def store() -> FakeEventStore:
+    return FakeEventStore()
+
+
+@pytest.fixture
+async def channel(store: FakeEventStore) -> AsyncIterator[grpc.aio.Channel]:
+    servicer = IngestServicer(Ingest(store, GroupCommit(store.put, seconds=5), FakeBell(), lambda: NOW))
+    async with served(
+        ERRORS, lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, server)
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture
+def stub(channel: grpc.aio.Channel) -> Stub:
+    return ingest_pb2_grpc.IngestServiceStub(channel)
+
+
+def message(event_id: str = "e1", **fields: Any) -> pb.Event:
+    """Returns what a client sends of a sound event, with some of its fields replaced."""
+    own = event(event_id)
+    sound: dict[str, Any] = {
+        "event_id": event_id,
+        "lead_id": own.lead_id,
+        "event_type": own.event_type,
+        "event_time": wire.to_timestamp(NOW),
+        "properties": wire.to_struct(own.properties),
+        "source": own.source,
+    }
+    return pb.Event(**{**sound, **fields})
+
+
+def one(event: pb.Event) -> pb.IngestEventRequest:
+    return pb.IngestEventRequest(event=event)
+
+
+def batch(*events: pb.Event) -> pb.BatchIngestEventsRequest:
+    return pb.BatchIngestEventsRequest(events=events)
+
+
+def with_property(name: str, value: object) -> pb.Event:
+    return message(properties=wire.to_struct({name: value}))
+
+
+FLAWS = [
+    (pb.Event(), "event_id"),
+    (message(""), "event_id"),
+    (message("a" * 257), "event_id"),
+    (message("a\0"), "event_id"),
+    (message("decay:2026-03-01:ada"), "event_id"),
+    (message(lead_id=""), "lead_id"),
+    (message(event_type="a" * 257), "event_type"),
+    (message(event_time=None), "event_time"),
+    (message(event_time=Timestamp(seconds=-1)), "event_time"),
+    (message(event_time=wire.to_timestamp(NOW + timedelta(hours=24, milliseconds=1))), "event_time"),
+    (message(event_time=Timestamp(seconds=2**63 - 1)), "event_time"),
+    (message(event_time=Timestamp(seconds=-(2**63))), "event_time"),
+    (message(properties=wire.to_struct({f"p{number}": 1 for number in range(65)})), "properties"),
+    (with_property("amount", math.nan), "properties.amount"),
+    (with_property("amount", -math.inf), "properties.amount"),
+    (with_property("note", "a\0"), "properties.note"),
+    (with_property("a\0", 1), "properties.a\0"),
+    (with_property("note", "a" * 4095), "properties.note"),
+    (with_property("deep", [[[[[[[[1]]]]]]]]), "properties.deep"),
+    (message(source="a" * 257), "source"),
+]
+
+
+async def test_an_event_is_accepted_once(stub: Stub, store: FakeEventStore) -> None:
+    assert (await stub.IngestEvent(one(message()))).outcome == pb.OUTCOME_ACCEPTED
+    assert (await stub.IngestEvent(one(message()))).outcome == pb.OUTCOME_DUPLICATE
+    assert list(store.events) == ["e1"]
+
+
+async def test_an_event_reaches_the_store_as_it_was_sent(stub: Stub, store: FakeEventStore) -> None:
+    properties = {
+        "text": "é😀",
+        "number": 3,
+        "yes": True,
+        "nothing": None,
+        "list": [1.5, "a"],
+        "deep": {"a": {"b": []}},
+    }
+    sent = message("full", properties=wire.to_struct(properties))
+    sent.event_time.nanos = 123_999_999
+    await stub.IngestEvent(one(sent))
+    assert store.events["full"] == event("full", properties=properties)
+    assert type(store.events["full"].properties["yes"]) is bool
+    await stub.IngestEvent(one(pb.Event(event_id="bare", lead_id="b", event_type="t", event_time=Timestamp())))
+    assert store.events["bare"] == Event("bare", "b", "t", wire.EPOCH, {}, "")
+
+
+async def test_an_id_that_stands_for_another_event_is_a_conflict(stub: Stub, store: FakeEventStore) -> None:
+    await stub.IngestEvent(one(message()))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.IngestEvent(one(message(source="crm")))
+    assert refusal(caught.value) == (grpc.StatusCode.ALREADY_EXISTS, "EVENT_ID_CONFLICT", ["event_id"])
+    assert store.events == {"e1": event()}
+
+
+@pytest.mark.parametrize(("flawed", "field"), FLAWS)
+async def test_a_flawed_event_is_refused_with_the_field(
+    stub: Stub, store: FakeEventStore, flawed: pb.Event, field: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.IngestEvent(one(flawed))
+    assert refusal(caught.value) == (grpc.StatusCode.INVALID_ARGUMENT, "EVENT_INVALID", [field])
+    assert store.puts == []
+
+
+@pytest.mark.parametrize(("flawed", "field"), FLAWS)
+async def test_a_flawed_event_of_a_batch_is_rejected_with_the_field(
+    stub: Stub, store: FakeEventStore, flawed: pb.Event, field: str
+) -> None:
+    request = batch(message("first"), flawed, message("last"))
+    first, rejected, last = (await stub.BatchIngestEvents(request)).outcomes
+    assert rejected.message.startswith(f"{field}: ")
+    assert rejected == pb.EventOutcome(
+        event_id=flawed.event_id,
+        outcome=pb.OUTCOME_REJECTED,
+        reason=pb.ERROR_REASON_EVENT_INVALID,
+        field=field,
+        message=rejected.message,
+    )
+    assert [first, last] == [pb.EventOutcome(event_id=each, outcome=pb.OUTCOME_ACCEPTED) for each in ("first", "last")]
+    assert set(store.events) == {"first", "last"}
+
+
+async def test_a_batch_tells_every_outcome_in_order(stub: Stub, store: FakeEventStore) -> None:
+    await store.put([event("old")])
+    request = batch(message("new"), message("old"), message("old", source="crm"), message("new"))
+    new, old, other, again = (await stub.BatchIngestEvents(request)).outcomes
+    assert other.message.startswith("event_id: 'old' was used for an event with another payload")
+    assert [new, old, other, again] == [
+        pb.EventOutcome(event_id="new", outcome=pb.OUTCOME_ACCEPTED),
+        pb.EventOutcome(event_id="old", outcome=pb.OUTCOME_DUPLICATE),
+        pb.EventOutcome(
+            event_id="old",
+            outcome=pb.OUTCOME_REJECTED,
+            reason=pb.ERROR_REASON_EVENT_ID_CONFLICT,
+            field="event_id",
+            message=other.message,
+        ),
+        pb.EventOutcome(event_id="new", outcome=pb.OUTCOME_DUPLICATE),
+    ]
+
+
+async def test_a_batch_of_1000_events_is_taken(stub: Stub, store: FakeEventStore) -> None:
+    ids = [f"e{number}" for number in range(MOST_EVENTS)]
+    outcomes = (await stub.BatchIngestEvents(batch(*map(message, ids)))).outcomes
+    assert [each.event_id for each in outcomes] == ids
+    assert {each.outcome for each in outcomes} == {pb.OUTCOME_ACCEPTED}
+    assert list(store.events) == ids
+
+
+@pytest.mark.parametrize("count", [0, MOST_EVENTS + 1])
+async def test_a_batch_of_none_or_more_than_1000_is_refused(stub: Stub, store: FakeEventStore, count: int) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.BatchIngestEvents(batch(*(message(f"e{number}") for number in range(count))))
+    assert refusal(caught.value) == (grpc.StatusCode.INVALID_ARGUMENT, "BATCH_INVALID", ["events"])
+    assert store.puts == []
+
+
+async def test_a_request_without_an_event_names_the_first_field_that_is_missing(stub: Stub) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.IngestEvent(pb.IngestEventRequest())
+    assert refusal(caught.value) == (grpc.StatusCode.INVALID_ARGUMENT, "EVENT_INVALID", ["event_id"])
+
+
+@pytest.mark.parametrize("name", ["k" * 30_000, "€" * 3_000])
+async def test_a_flawed_property_with_a_long_name_is_refused_as_any_other(stub: Stub, name: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.IngestEvent(one(with_property(name, math.nan)))
+    told = (caught.value.code(), (caught.value.details() or "")[:100])
+    assert told[0] is grpc.StatusCode.INVALID_ARGUMENT, f"expected a refusal that the caller can read, not {told}"
+    _, reason, (field,) = refusal(caught.value)
+    assert (reason, field[:10]) == ("EVENT_INVALID", "properties")
+
+
+@pytest.mark.parametrize("method", ["IngestEvent", "BatchIngestEvents"])
+@pytest.mark.parametrize("data", [b"\xff", b"\x0a\xff", b"\x0a\x04\x0a\x02\xff\xfe"])
+async def test_bytes_that_are_no_message_are_the_callers_fault(
+    channel: grpc.aio.Channel, store: FakeEventStore, method: str, data: bytes
+) -> None:
+    call: Any = channel.unary_unary(f"/{SERVICE}/{method}")  # bytes in, bytes out, which grpc's types lack
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(data)
+    assert refusal(caught.value) == (grpc.StatusCode.INVALID_ARGUMENT, "ARGUMENT_INVALID", ["request"])
+    assert store.puts == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (ConnectionFailure("a secret"), grpc.StatusCode.UNAVAILABLE),
+        (ExecutionTimeout("a secret"), grpc.StatusCode.DEADLINE_EXCEEDED),
+        (TimeoutError("a secret"), grpc.StatusCode.DEADLINE_EXCEEDED),
+        (RuntimeError("a secret"), grpc.StatusCode.INTERNAL),
+    ],
+)
+@pytest.mark.parametrize("method", ["IngestEvent", "BatchIngestEvents"])
+async def test_a_write_that_fails_is_never_acknowledged(
+    stub: Stub, store: FakeEventStore, method: str, fault: Exception, code: grpc.StatusCode
+) -> None:
+    store.faults = [fault]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await getattr(stub, method)(one(message()) if method == "IngestEvent" else batch(message()))
+    assert refusal(caught.value) == (code, "", [])
+    assert "secret" not in (caught.value.details() or "")
+    assert (await stub.IngestEvent(one(message()))).outcome == pb.OUTCOME_ACCEPTED
