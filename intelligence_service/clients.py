@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
-from intelligence_service.domain.insight import Contribution, LeadFacts, LeadNotFound
+from intelligence_service.domain.insight import Contribution, Fit, LeadFacts, LeadNotFound
 from intelligence_service.domain.model import Model, NextAction, Risk, Stage
 from intelligence_service.ports import Order, Page
 from shared import wire
@@ -134,10 +134,11 @@ def _facts(score: pb.LeadScore) -> LeadFacts:
         stage=score.stage,
         event_count=score.event_count,
         recent_event_count=score.recent_event_count,
-        last_event_time=wire.to_time(score.last_event_time),
+        last_event_time=wire.to_time(score.last_event_time) if score.HasField("last_event_time") else None,
         contributions=tuple(Contribution(each.rule_id, each.points) for each in score.contributions),
         attributes=wire.to_dict(score.attributes),
         model_version=score.model_version,
+        fit=Fit(score.fit_points, score.fit_grade, score.rating) if score.fit_grade else None,
     )
 
 

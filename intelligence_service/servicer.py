@@ -98,10 +98,11 @@ def _lead_intelligence(insight: Insight) -> pb.LeadIntelligence:
             for each in insight.thresholds
         ],
         top_rules=[_contribution(each) for each in insight.top_rules],
-        last_event_time=wire.to_timestamp(facts.last_event_time),
+        last_event_time=wire.to_timestamp(facts.last_event_time) if facts.last_event_time else None,
         event_count=facts.event_count,
         attributes=wire.to_struct(facts.attributes),
         model_version=facts.model_version,
+        fit=pb.Fit(points=facts.fit.points, grade=facts.fit.grade, rating=facts.fit.rating) if facts.fit else None,
     )
 
 

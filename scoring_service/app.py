@@ -11,8 +11,16 @@ from scoring_service import store
 from scoring_service.domain.fold import Calendar
 from scoring_service.servicer import ERRORS, SERVICE, ScoringServicer
 from scoring_service.settings import ScoringSettings
-from scoring_service.store import MongoScores, MongoViews
-from scoring_service.usecases import Ask, Check, DecayRun, Drain
+from scoring_service.store.models import MongoModels
+from scoring_service.store.scores import MongoScores
+from scoring_service.store.views import MongoViews
+from scoring_service.usecases.ask import Ask
+from scoring_service.usecases.check import Check
+from scoring_service.usecases.corrections import Corrections
+from scoring_service.usecases.decay import DecayRun
+from scoring_service.usecases.drain import Drain
+from scoring_service.usecases.publishing import Publishing, Rollout
+from scoring_service.usecases.simulate import Simulate
 from shared import broker, mongo, wire
 from shared.doorbell import Doorbell
 from shared.inbox import Drainer, Inbox, sweep
@@ -30,6 +38,7 @@ class _Parts:
     database: Database
     events: Inbox
     changes: Inbox
+    models: MongoModels
     scores: MongoScores
     bell: Doorbell
     calendar: Calendar
@@ -38,11 +47,15 @@ class _Parts:
 async def run_server(settings: ScoringSettings) -> None:
     """Serves the ScoringService until SIGTERM."""
     async with _parts(settings, broker.connect(settings.redis_url.get_secret_value())) as parts:
-        views = MongoViews(parts.database, parts.events)
+        scores, bell, calendar = parts.scores, parts.bell, parts.calendar
+        views = MongoViews(parts.database, parts.models, parts.events)
         servicer = ScoringServicer(
-            Ask(views, parts.calendar, wire.now),
-            DecayRun(parts.scores, views, parts.bell, parts.calendar, wire.now, settings.partitions),
-            Check(parts.scores, views, parts.calendar),
+            Ask(views, calendar, wire.now),
+            DecayRun(scores, views, bell, calendar, wire.now, settings.partitions),
+            Check(scores, views, calendar),
+            Corrections(scores, bell, calendar, wire.now),
+            Publishing(parts.models, views, wire.now),
+            Simulate(views, calendar),
         )
         await serve(
             Service(
@@ -61,9 +74,11 @@ async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> Asyn
     async with _parts(settings, connected) as parts:
         bell = Doorbell(connected, store.EVENTS)
         drain = Drain(parts.scores, parts.bell, parts.calendar, wire.now)
+        rollout = Rollout(parts.models, parts.scores, parts.bell, parts.calendar, wire.now, settings.partitions)
         drainer = Drainer(bell, drain.step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
-        async with running(bell.run(), *lanes, sweep(parts.events, bell, age=settings.sweep_age)):
+        sweeping = sweep(parts.events, bell, age=settings.sweep_age)
+        async with running(bell.run(), *lanes, sweeping, rollout.run()):
             yield drainer
 
 
@@ -73,7 +88,7 @@ async def run_migration(settings: ScoringSettings) -> None:
     await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
-        await store.migrate(database, partitions=settings.partitions, time_zone=settings.time_zone)
+        await store.migrate(database, partitions=settings.partitions, time_zone=settings.time_zone, now=wire.now())
         await Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions).migrate()
 
 
@@ -86,7 +101,8 @@ async def _parts(settings: ScoringSettings, connected: RedisBroker) -> AsyncIter
         await events.check()
         await changes.check()
         await store.check(database, time_zone=settings.time_zone)
-        scores = MongoScores(database, events, changes, transaction_seconds=settings.transaction_seconds)
+        models = MongoModels(database)
+        scores = MongoScores(database, models, events, changes, transaction_seconds=settings.transaction_seconds)
         bell = Doorbell(connected, store.CHANGES)
         async with running(bell.run()):
-            yield _Parts(database, events, changes, scores, bell, Calendar(zone(settings.time_zone)))
+            yield _Parts(database, events, changes, models, scores, bell, Calendar(zone(settings.time_zone)))

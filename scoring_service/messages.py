@@ -1,12 +1,21 @@
 """Domain → protobuf: the answers of the ScoringService."""
 
-from scoring_service.domain.model import ScoringModel
-from scoring_service.ports import RecordedEntry
-from scoring_service.usecases import DecayProgress, LeadScore, VerifyProgress
+from collections.abc import Iterable, Mapping
+
+from scoring_service import model_messages
+from scoring_service.domain.history import Entry
+from scoring_service.domain.ranking import ConversionRate, Ranking
+from scoring_service.domain.simulation import Difference, Summary
+from scoring_service.domain.timeline import Mode, Publication
+from scoring_service.ports import StoredModel
+from scoring_service.usecases.ask import LeadScore
+from scoring_service.usecases.check import RebuildProgress, VerifyProgress
+from scoring_service.usecases.decay import DecayProgress
+from scoring_service.usecases.simulate import SimulationProgress
 from shared import wire
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 
-_RISKS = {None: pb.RISK_UNSPECIFIED, "low": pb.RISK_LOW, "high": pb.RISK_HIGH}
+_MODES = {Mode.FORWARD: pb.PUBLICATION_MODE_FORWARD, Mode.RESCORE: pb.PUBLICATION_MODE_RESCORE}
 
 
 def lead_score(score: LeadScore) -> pb.LeadScore:
@@ -28,12 +37,14 @@ def lead_score(score: LeadScore) -> pb.LeadScore:
         sequence=score.lead.sequence,
         model_version=score.model.version,
         as_of_time=wire.to_timestamp(score.as_of),
+        fit_points=score.fitness.points,
+        fit_grade=score.fitness.grade,
+        rating=score.fitness.rating,
     )
 
 
-def score_entry(lead_id: str, recorded: RecordedEntry) -> pb.ScoreEntry:
+def score_entry(lead_id: str, entry: Entry) -> pb.ScoreEntry:
     """Returns a history entry."""
-    entry = recorded.entry
     return pb.ScoreEntry(
         lead_id=lead_id,
         sequence=entry.sequence,
@@ -49,7 +60,9 @@ def score_entry(lead_id: str, recorded: RecordedEntry) -> pb.ScoreEntry:
         stage_before=entry.stage_before,
         stage_after=entry.stage_after,
         event_time=wire.to_timestamp(entry.event_time),
-        record_time=wire.to_timestamp(recorded.record_time),
+        record_time=wire.to_timestamp(entry.record_time),
+        reason=entry.reason,
+        actor=entry.actor,
     )
 
 
@@ -84,27 +97,101 @@ def verify_progress(progress: VerifyProgress) -> pb.VerifyScoresResponse:
     )
 
 
-def scoring_model(model: ScoringModel) -> pb.ScoringModel:
-    """Returns a version of the model."""
-    return pb.ScoringModel(
-        version=model.version,
+def rebuild_progress(progress: RebuildProgress) -> pb.RebuildLeadScoresResponse:
+    """Returns the progress of a rebuild of all leads."""
+    return pb.RebuildLeadScoresResponse(
+        leads_checked=progress.leads_checked,
+        leads_total=progress.leads_total,
+        leads_changed=progress.leads_changed,
+        changed_lead_ids=progress.changed,
+        done=progress.done,
+    )
+
+
+def scoring_model(stored: StoredModel, in_force: int, published: Iterable[int]) -> pb.ScoringModel:
+    """Returns a version of the model, with where it stands."""
+    message = model_messages.write_model(stored.model)
+    message.create_time.CopyFrom(wire.to_timestamp(stored.create_time))
+    retired = pb.MODEL_STATE_RETIRED if stored.model.version in published else pb.MODEL_STATE_DRAFT
+    message.state = pb.MODEL_STATE_IN_FORCE if stored.model.version == in_force else retired
+    return message
+
+
+def publication(made: Publication, leads_left: int) -> pb.ModelPublication:
+    """Returns a publication."""
+    return pb.ModelPublication(
+        publication=made.number,
+        version=made.version,
+        base_version=made.base_version,
+        mode=_MODES[made.mode],
+        publish_time=wire.to_timestamp(made.publish_time),
+        actor=made.actor,
+        note=made.note,
+        leads_left=leads_left,
+    )
+
+
+def simulation_progress(progress: SimulationProgress) -> pb.SimulateScoringModelResponse:
+    """Returns the progress of a simulation."""
+    return pb.SimulateScoringModelResponse(
+        leads_checked=progress.leads_checked,
+        leads_total=progress.leads_total,
+        differences=[_difference(each) for each in progress.differences],
+        summary=_summary(progress.summary) if progress.summary else None,
+        done=progress.summary is not None,
+    )
+
+
+def _difference(found: Difference) -> pb.LeadDifference:
+    return pb.LeadDifference(
+        lead_id=found.lead_id,
+        score_before=found.score_before,
+        score_after=found.score_after,
+        stage_before=found.stage_before,
+        stage_after=found.stage_after,
+        fit_grade_before=found.fit_grade_before,
+        fit_grade_after=found.fit_grade_after,
+    )
+
+
+def _summary(summary: Summary) -> pb.SimulationSummary:
+    return pb.SimulationSummary(
+        leads_changed=summary.leads_changed,
+        points_before=summary.points_before,
+        points_after=summary.points_after,
+        stages=_migrations(summary.stages),
+        fit_grades=_migrations(summary.fit_grades),
         rules=[
-            pb.ScoringRule(rule_id=each.rule_id, event_type=each.event_type, points=each.points) for each in model.rules
+            pb.RuleShare(rule_id=each.rule_id, event_count=each.events, points=each.points, share=each.share)
+            for each in summary.rules
         ],
-        score_floor=model.score_floor,
-        score_ceiling=model.score_ceiling,
-        stages=[pb.Stage(stage=each.stage, minimum_score=each.minimum_score) for each in model.stages],
-        decay=pb.Decay(grace=model.decay.grace, percent_per_day=model.decay.percent_per_day),
-        velocity=pb.Velocity(window=model.velocity.window, weight=model.velocity.weight),
-        risk=pb.RiskThreshold(idle=model.idle),
-        next_actions=[
-            pb.NextAction(
-                next_action=each.next_action,
-                stages=each.stages,
-                minimum_velocity=each.minimum_velocity,
-                risk=_RISKS[each.risk],
-            )
-            for each in model.next_actions
+        unknown_event_types=[
+            pb.UnknownEventType(event_type=event_type, event_count=count)
+            for event_type, count in summary.unknown_event_types
         ],
-        churn_stages=model.churn_stages,
+        ranking_before=_ranking(summary.ranking_before) if summary.ranking_before else None,
+        ranking_after=_ranking(summary.ranking_after) if summary.ranking_after else None,
+    )
+
+
+def _migrations(counts: Mapping[tuple[str, str], int]) -> list[pb.Migration]:
+    return [
+        pb.Migration(before=before, after=after, lead_count=count) for (before, after), count in sorted(counts.items())
+    ]
+
+
+def _ranking(ranking: Ranking) -> pb.Ranking:
+    return pb.Ranking(
+        lead_count=ranking.leads,
+        converted_count=ranking.converted,
+        converted_before_count=ranking.converted_before,
+        auc=ranking.auc,
+        stages=[_rate(each) for each in ranking.stages],
+        deciles=[_rate(each) for each in ranking.deciles],
+    )
+
+
+def _rate(found: ConversionRate) -> pb.ConversionRate:
+    return pb.ConversionRate(
+        name=found.name, lead_count=found.leads, converted_count=found.converted, rate=found.rate, lift=found.lift
     )

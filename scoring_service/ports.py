@@ -1,14 +1,15 @@
-"""What the use cases need of the world. Both ports are implemented by `store.py`."""
+"""What the use cases need of the world. `store/` implements all of it but the bell."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from scoring_service.domain.history import Entry, Lead, Recorded
-from scoring_service.domain.model import Event, ResolvedEvent, ScoringModel
+from scoring_service.domain.model import Event, ScoringModel
+from scoring_service.domain.timeline import Publication, Timeline
 from shared.pages import Place
 
 T = TypeVar("T")
@@ -23,18 +24,27 @@ class Batch:
     rows: Sequence[Any]
 
 
+class Partition(NamedTuple):
+    """Where a partition stands: the date through which it is decayed, and the last publication that it follows."""
+
+    through: date | None
+    publication: int
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """What a transaction adds to the history of some leads."""
 
     recorded: Sequence[Recorded]
-    model_version: int
     record_time: datetime
     date_bucket: str
 
 
 class Scores(Protocol):
-    """The writing side. All but `transact` is called inside it."""
+    """The writing side. All but `transact` and `partition_of` is called inside `transact`."""
+
+    def partition_of(self, lead_id: str) -> int:
+        """Returns the partition of a lead."""
 
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
         """Runs `body` as one transaction, again from its start on a conflict."""
@@ -45,14 +55,14 @@ class Scores(Protocol):
     async def mark(self, batch: Batch) -> None:
         """Marks the events of a batch as scored."""
 
-    async def model_in_force(self) -> ScoringModel:
-        """Returns the model that judges now."""
-
-    async def begin(self, partitions: Iterable[int], through: date | None = None) -> dict[int, date | None]:
+    async def begin(self, partitions: Iterable[int], through: date | None = None) -> dict[int, Partition]:
         """Takes partitions for this transaction, so that no other one commits to them meanwhile.
 
-        Returns the dates through which they are decayed, after moving those on to `through` that lie before.
+        Returns where they stand, after moving the dates on to `through` that lie before.
         """
+
+    async def timeline(self, publication: int) -> Timeline:
+        """Returns the timeline up to a publication."""
 
     async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
         """Returns the leads that exist, by id."""
@@ -63,8 +73,17 @@ class Scores(Protocol):
         They have points and no event after `quiet_since`, or ticks are owed.
         """
 
-    async def past(self, lead_ids: Sequence[str]) -> dict[str, list[ResolvedEvent]]:
-        """Returns the recorded events of leads, each lead's in the order of their positions."""
+    async def stale_leads(self, partition: int, timeline: Timeline, most: int) -> list[Lead]:
+        """Returns leads of a partition that the last publication may judge anew and has not reached, at most `most`."""
+
+    async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
+        """Returns what happened to leads: their entries but for DECAY and MODEL, in no particular order."""
+
+    async def entry(self, event_id: str) -> tuple[str, Entry] | None:
+        """Returns an entry by its id, with its lead's id; None when there is none."""
+
+    async def is_waiting(self, event_id: str) -> bool:
+        """Tells whether an event waits to be scored."""
 
     async def append(self, commit: Commit) -> set[int]:
         """Appends entries, stores the leads' states and puts their changes into automation's inbox.
@@ -72,7 +91,7 @@ class Scores(Protocol):
         Returns the partitions of that inbox that have work now.
         """
 
-    async def replace(self, lead: Lead, model_version: int) -> None:
+    async def replace(self, lead: Lead) -> None:
         """Stores a lead's state, and nothing else."""
 
 
@@ -99,25 +118,14 @@ class LeadQuery:
     after: Place = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEntry:
-    """A history entry with the time of its recording."""
-
-    entry: Entry
-    record_time: datetime
-
-
 class Views(Protocol):
     """The reading side."""
 
     def snapshot(self) -> AbstractAsyncContextManager[None]:
         """Lets every read inside see one point in time."""
 
-    async def model_in_force(self) -> ScoringModel:
-        """Returns the model that judges now."""
-
-    async def model(self, version: int) -> ScoringModel | None:
-        """Returns a version of the model, None when there is no such version."""
+    async def timeline(self) -> Timeline:
+        """Returns the timeline up to the last publication."""
 
     async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
         """Returns the leads that exist, by id."""
@@ -125,14 +133,17 @@ class Views(Protocol):
     async def list_leads(self, query: LeadQuery) -> list[Lead]:
         """Returns a page of leads."""
 
-    async def entries(self, lead_id: str, *, after: Place, most: int, newest_first: bool) -> list[RecordedEntry]:
+    async def history(self, lead_id: str, *, after: Place, most: int, newest_first: bool) -> list[Entry]:
         """Returns a page of a lead's history, from beyond the place of a sequence on."""
 
-    async def past(self, lead_ids: Sequence[str]) -> dict[str, list[ResolvedEvent]]:
-        """Returns the recorded events of leads, each lead's in the order of their positions."""
+    async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
+        """Returns what happened to leads: their entries but for DECAY and MODEL, in no particular order."""
 
     async def recent_events(self, lead_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, int]:
-        """Returns the numbers of events with a time in (after, until], for those leads that have some."""
+        """Returns the numbers of events with a time in (after, until], for those leads that have some.
+
+        Those that were retracted by `until` do not count.
+        """
 
     async def decayed_through(self, lead_id: str) -> date | None:
         """Returns the date through which the lead's partition is decayed."""
@@ -149,6 +160,9 @@ class Views(Protocol):
     def quiet_leads(self, quiet_since: datetime, through: date) -> AsyncIterator[Lead]:
         """Yields the leads that `Scores.quiet_leads` would return over all partitions."""
 
+    async def count_stale_leads(self, timeline: Timeline) -> int:
+        """Returns how many leads `Scores.stale_leads` would return over all partitions."""
+
     async def whole_histories(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
         """Returns the histories of leads in the order of the sequence."""
 
@@ -157,6 +171,46 @@ class Views(Protocol):
 
     async def count_scored(self) -> tuple[int, int]:
         """Returns the number of events stored as scored and the number of EVENT entries, at one point in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A version of the model, and when it was stored."""
+
+    model: ScoringModel
+    create_time: datetime
+
+
+class Models(Protocol):
+    """Keeps the versions of the model and their publications. Neither ever changes."""
+
+    async def create(self, model: Callable[[int], ScoringModel], create_time: datetime) -> StoredModel:
+        """Stores a model under the next version, with which it is called, and returns it."""
+
+    async def get(self, version: int) -> StoredModel:
+        """Returns a version.
+
+        Raises:
+            ModelNotFound: There is no such version.
+        """
+
+    async def page(self, after: Place, most: int) -> list[StoredModel]:
+        """Returns versions from beyond a place on, newest first."""
+
+    async def publications(self) -> list[Publication]:
+        """Returns all publications, oldest first; there is at least one."""
+
+    async def publish(self, publication: Publication) -> bool:
+        """Stores a publication; tells whether its number was free."""
+
+    async def switch(self, publication: Publication) -> None:
+        """Lets every partition follow a publication, as far as it does not follow a later one."""
+
+    async def rolled_out(self, publication: Publication) -> None:
+        """Notes that a publication, and so all before it, has reached every lead."""
+
+    async def unfinished(self) -> Publication | None:
+        """Returns the last publication unless it has reached every lead."""
 
 
 class Bell(Protocol):

@@ -1,15 +1,31 @@
 """gRPC ⇄ domain, and what callers see of each error."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import grpc
 
-from scoring_service import messages
-from scoring_service.domain.history import HistoryInconsistent, Lead, LeadNotFound
+from scoring_service import messages, model_messages
+from scoring_service.domain.history import (
+    EventNotFound,
+    EventNotScored,
+    HistoryInconsistent,
+    Lead,
+    LeadNotFound,
+    RequestIdConflict,
+)
 from scoring_service.domain.model import ModelNotFound, UnknownStage
-from scoring_service.ports import ANY_SCORE, LeadOrder, LeadQuery
-from scoring_service.usecases import Ask, Check, DecayRun
+from scoring_service.domain.simulation import Question
+from scoring_service.domain.timeline import Mode, ModelOutdated
+from scoring_service.domain.validation import MOST_SCORE, InvalidModel
+from scoring_service.ports import ANY_SCORE, LeadOrder, LeadQuery, StoredModel
+from scoring_service.usecases.ask import Ask
+from scoring_service.usecases.check import Check
+from scoring_service.usecases.corrections import AdjustmentRequest, Corrections
+from scoring_service.usecases.decay import DecayRun
+from scoring_service.usecases.publishing import Publishing
+from scoring_service.usecases.simulate import Simulate
 from shared import arguments, wire
 from shared.arguments import identifier, identifiers, optional_text
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
@@ -26,10 +42,19 @@ ERRORS: ErrorTable = {
     ModelNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND"),
     UnknownStage: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "ARGUMENT_INVALID"),
     HistoryInconsistent: ErrorRow(grpc.StatusCode.DATA_LOSS, "HISTORY_INCONSISTENT"),
+    InvalidModel: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "MODEL_INVALID"),
+    ModelOutdated: ErrorRow(grpc.StatusCode.ABORTED, "MODEL_OUTDATED"),
+    EventNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "EVENT_NOT_FOUND"),
+    EventNotScored: ErrorRow(grpc.StatusCode.ABORTED, "EVENT_NOT_SCORED"),
+    RequestIdConflict: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_CONFLICT"),
 }
 
 MOST_IDS = 500
 MOST_PAGE = 1_000
+MOST_REASON = 1_024
+"""Characters of a reason or a note."""
+DEFAULT_LANDMARK = timedelta(days=7)
+LONGEST_LANDMARK = timedelta(days=3_650)
 _CLOCK_SKEW = timedelta(minutes=1)
 _ORDERS = {
     pb.LEAD_ORDER_UNSPECIFIED: LeadOrder.SCORE,
@@ -37,6 +62,7 @@ _ORDERS = {
     pb.LEAD_ORDER_LAST_EVENT_TIME: LeadOrder.LAST_EVENT_TIME,
     pb.LEAD_ORDER_LEAD_ID: LeadOrder.LEAD_ID,
 }
+_MODES = {pb.PUBLICATION_MODE_FORWARD: Mode.FORWARD, pb.PUBLICATION_MODE_RESCORE: Mode.RESCORE}
 _KEYS: dict[LeadOrder, type[str | int | datetime]] = {
     LeadOrder.SCORE: int,
     LeadOrder.LAST_EVENT_TIME: datetime,
@@ -47,10 +73,21 @@ _KEYS: dict[LeadOrder, type[str | int | datetime]] = {
 class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     """Translates; the use cases do the work."""
 
-    def __init__(self, ask: Ask, decay: DecayRun, check: Check) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        decay: DecayRun,
+        check: Check,
+        corrections: Corrections,
+        publishing: Publishing,
+        simulate: Simulate,
+    ) -> None:
         self._ask = ask
         self._decay = decay
         self._check = check
+        self._corrections = corrections
+        self._publishing = publishing
+        self._simulate = simulate
 
     async def GetLeadScore(self, request: pb.GetLeadScoreRequest, context: Context) -> pb.GetLeadScoreResponse:
         """See `scoring.proto`."""
@@ -95,7 +132,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
             most=most + 1,
             newest_first=request.newest_first,
         )
-        token = write_token(asked, entries[most - 1].entry.sequence) if len(entries) > most else ""
+        token = write_token(asked, entries[most - 1].sequence) if len(entries) > most else ""
         return pb.ListScoreHistoryResponse(
             entries=[messages.score_entry(lead_id, each) for each in entries[:most]], next_page_token=token
         )
@@ -141,9 +178,135 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 
     async def GetScoringModel(self, request: pb.GetScoringModelRequest, context: Context) -> pb.GetScoringModelResponse:
         """See `scoring.proto`."""
-        if request.version < 0:
-            raise InvalidArgument("version", f"is {request.version}, must not be negative")
-        return pb.GetScoringModelResponse(scoring_model=messages.scoring_model(await self._ask.model(request.version)))
+        stored = await self._publishing.model(_version("version", request.version, least=0))
+        return pb.GetScoringModelResponse(scoring_model=await self._shown(stored))
+
+    async def ListScoringModels(
+        self, request: pb.ListScoringModelsRequest, context: Context
+    ) -> pb.ListScoringModelsResponse:
+        """See `scoring.proto`."""
+        most, asked = page_size(request.page_size, default=20, most=100), ("ListScoringModels",)
+        found = await self._publishing.models.page(read_token(asked, request.page_token, int), most + 1)
+        token = write_token(asked, found[most - 1].model.version) if len(found) > most else ""
+        return pb.ListScoringModelsResponse(
+            scoring_models=[await self._shown(each) for each in found[:most]], next_page_token=token
+        )
+
+    async def CreateScoringModel(
+        self, request: pb.CreateScoringModelRequest, context: Context
+    ) -> pb.CreateScoringModelResponse:
+        """See `scoring.proto`."""
+        model = model_messages.read_model(request.scoring_model, 0)
+        if request.validate_only:
+            return pb.CreateScoringModelResponse(scoring_model=model_messages.write_model(model))
+        return pb.CreateScoringModelResponse(scoring_model=await self._shown(await self._publishing.create(model)))
+
+    async def PublishScoringModel(
+        self, request: pb.PublishScoringModelRequest, context: Context
+    ) -> pb.PublishScoringModelResponse:
+        """See `scoring.proto`."""
+        made = await asyncio.shield(  # a caller that goes away must not leave some partitions behind
+            self._publishing.publish(
+                _version("version", request.version),
+                _version("base_version", request.base_version),
+                _mode(request.mode),
+                identifier("actor", request.actor),
+                optional_text("note", request.note, most=MOST_REASON),
+            )
+        )
+        _, leads_left = await self._publishing.leads_left()
+        return pb.PublishScoringModelResponse(publication=messages.publication(made, leads_left))
+
+    async def ListModelPublications(
+        self, request: pb.ListModelPublicationsRequest, context: Context
+    ) -> pb.ListModelPublicationsResponse:
+        """See `scoring.proto`."""
+        most, asked = page_size(request.page_size, default=20, most=100), ("ListModelPublications",)
+        found = await self._publishing.publications(read_token(asked, request.page_token, int), most + 1)
+        token = write_token(asked, found[most - 1].number) if len(found) > most else ""
+        last, left = await self._publishing.leads_left()
+        return pb.ListModelPublicationsResponse(
+            publications=[messages.publication(each, left if each.number == last else 0) for each in found[:most]],
+            next_page_token=token,
+        )
+
+    async def SimulateScoringModel(
+        self, request: pb.SimulateScoringModelRequest, context: Context
+    ) -> AsyncIterator[pb.SimulateScoringModelResponse]:
+        """See `scoring.proto`."""
+        question = _question(request)
+        if request.HasField("draft"):
+            model = model_messages.read_model(request.draft, 0)
+        else:
+            model = (await self._publishing.model(_version("version", request.version))).model
+        async for progress in self._simulate.run(model, question):
+            yield messages.simulation_progress(progress)
+
+    async def AdjustLeadScore(self, request: pb.AdjustLeadScoreRequest, context: Context) -> pb.AdjustLeadScoreResponse:
+        """See `scoring.proto`."""
+        entry = await asyncio.shield(self._corrections.adjust(_adjustment(request)))
+        return pb.AdjustLeadScoreResponse(entry=messages.score_entry(request.lead_id, entry))
+
+    async def RetractEvent(self, request: pb.RetractEventRequest, context: Context) -> pb.RetractEventResponse:
+        """See `scoring.proto`."""
+        lead_id, entry = await asyncio.shield(
+            self._corrections.retract(
+                identifier("event_id", request.event_id),
+                identifier("reason", request.reason, most=MOST_REASON),
+                identifier("actor", request.actor),
+            )
+        )
+        return pb.RetractEventResponse(entry=messages.score_entry(lead_id, entry))
+
+    async def RebuildLeadScores(
+        self, request: pb.RebuildLeadScoresRequest, context: Context
+    ) -> AsyncIterator[pb.RebuildLeadScoresResponse]:
+        """See `scoring.proto`."""
+        async for progress in self._check.rebuild_all(check_only=request.check_only):
+            yield messages.rebuild_progress(progress)
+
+    async def _shown(self, stored: StoredModel) -> pb.ScoringModel:
+        publications = await self._publishing.models.publications()
+        return messages.scoring_model(stored, publications[-1].version, {each.version for each in publications})
+
+
+def _version(field: str, version: int, *, least: int = 1) -> int:
+    if version < least:
+        raise InvalidArgument(field, f"is {version}, must be at least {least}")
+    return version
+
+
+def _mode(mode: pb.PublicationMode) -> Mode:
+    if mode not in _MODES:
+        raise InvalidArgument("mode", "is missing or unknown, must be forward or rescore")
+    return _MODES[mode]
+
+
+def _question(request: pb.SimulateScoringModelRequest) -> Question | None:
+    if not request.conversion_event_types:
+        return None
+    types = identifiers("conversion_event_types", request.conversion_event_types, most=100)
+    landmark = wire.to_span(request.landmark) if request.HasField("landmark") else DEFAULT_LANDMARK
+    if not timedelta() < landmark <= LONGEST_LANDMARK:
+        bounds = f"must be more than 0 and at most {LONGEST_LANDMARK.days:,} days"
+        raise InvalidArgument("landmark", f"is {landmark}, {bounds}")
+    return Question(frozenset(types), landmark)
+
+
+def _adjustment(request: pb.AdjustLeadScoreRequest) -> AdjustmentRequest:
+    change = request.WhichOneof("change")
+    if change is None:
+        raise InvalidArgument("delta", "is missing: give delta or target")
+    if abs(getattr(request, change)) > MOST_SCORE:
+        raise InvalidArgument(change, f"is {getattr(request, change)}, must be at most {MOST_SCORE:,} either way")
+    return AdjustmentRequest(
+        request_id=identifier("request_id", request.request_id),
+        lead_id=identifier("lead_id", request.lead_id),
+        delta=request.delta if change == "delta" else None,
+        target=request.target if change == "target" else None,
+        reason=identifier("reason", request.reason, most=MOST_REASON),
+        actor=identifier("actor", request.actor),
+    )
 
 
 def _as_of(

@@ -17,25 +17,25 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 """The end of time for requests: far enough from the last year that every computation with a time stays possible."""
 
 
-def identifier(field: str, text: str) -> str:
-    """Returns an id of 1 to 256 characters without NUL.
+def identifier(field: str, text: str, *, most: int = MOST_CHARACTERS) -> str:
+    """Returns a text of 1 to `most` characters without NUL.
 
     Raises:
         InvalidArgument: It is none.
     """
     if not text:
         raise InvalidArgument(field, "is empty")
-    return optional_text(field, text)
+    return optional_text(field, text, most=most)
 
 
-def optional_text(field: str, text: str) -> str:
-    """Returns a text of at most 256 characters without NUL; it may be empty.
+def optional_text(field: str, text: str, *, most: int = MOST_CHARACTERS) -> str:
+    """Returns a text of at most `most` characters without NUL; it may be empty.
 
     Raises:
         InvalidArgument: It is none.
     """
-    if len(text) > MOST_CHARACTERS:
-        raise InvalidArgument(field, f"has {len(text)} characters, at most {MOST_CHARACTERS} are allowed")
+    if len(text) > most:
+        raise InvalidArgument(field, f"has {len(text):,} characters, at most {most:,} are allowed")
     if "\0" in text:
         raise InvalidArgument(field, "contains a NUL character")
     return text

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -36,9 +37,17 @@ def to_timestamp(time: datetime) -> Timestamp:
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000)
 
 
+def to_span(duration: Duration) -> timedelta:
+    """Returns a duration; one that no timedelta can hold becomes the nearest that there is."""
+    try:
+        return duration.ToTimedelta()
+    except (OverflowError, ValueError):
+        return timedelta.max if duration.seconds > 0 else timedelta.min
+
+
 def to_dict(struct: Struct) -> dict[str, Any]:
     """Returns a structure as a dictionary; its numbers are floats, as on the wire."""
-    return {key: _to_python(value) for key, value in struct.fields.items()}
+    return {key: to_value(value) for key, value in struct.fields.items()}
 
 
 def to_struct(values: Mapping[str, Any]) -> Struct:
@@ -48,7 +57,15 @@ def to_struct(values: Mapping[str, Any]) -> Struct:
     return struct
 
 
-def _to_python(value: Value) -> Any:  # noqa: ANN401 (any JSON value)
+def from_value(value: str | float | bool) -> Value:
+    """Returns a scalar as a value."""
+    if isinstance(value, bool):
+        return Value(bool_value=value)
+    return Value(string_value=value) if isinstance(value, str) else Value(number_value=value)
+
+
+def to_value(value: Value) -> Any:  # noqa: ANN401 (any JSON value)
+    """Returns a value as Python has it."""
     match value.WhichOneof("kind"):
         case "number_value":
             return value.number_value
@@ -59,6 +76,6 @@ def _to_python(value: Value) -> Any:  # noqa: ANN401 (any JSON value)
         case "struct_value":
             return to_dict(value.struct_value)
         case "list_value":
-            return [_to_python(item) for item in value.list_value.values]
+            return [to_value(item) for item in value.list_value.values]
         case _:
             return None

@@ -32,8 +32,10 @@ def of_velocity(velocity: int, recent_event_count: int, model: Model) -> FiredTh
     return FiredThreshold("velocity", str(velocity), explanation)
 
 
-def of_risk(risk: Risk, silence: timedelta, model: Model) -> FiredThreshold:
+def of_risk(risk: Risk, silence: timedelta | None, model: Model) -> FiredThreshold:
     """Explains a risk by the length of the silence; a negative one means that the last event lies ahead."""
+    if silence is None:
+        return FiredThreshold("risk", risk, "there is no event that was not retracted")
     last = f"{span(silence)} ago" if silence >= timedelta() else f"{span(-silence)} ahead"
     bound = "more than" if risk is Risk.HIGH else "not more than"
     return FiredThreshold("risk", risk, f"the last event is {last}, {bound} {span(model.idle)} ago")

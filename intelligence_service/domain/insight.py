@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from intelligence_service.domain import explanation
@@ -29,10 +29,20 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """How well a lead fits: the points of the fit rules, a grade A to D, and with its engagement a rating A1 to D3."""
+
+    points: int
+    grade: str
+    rating: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeadFacts:
     """What the scoring service says of a lead; all of it holds for `as_of_time`.
 
-    `recent_event_count` counts the events in the model's velocity window that ends then.
+    `recent_event_count` counts the events in the model's velocity window that ends then. `last_event_time` is None when
+    all events were retracted, `fit` when the model knows no fit.
     """
 
     lead_id: str
@@ -41,10 +51,16 @@ class LeadFacts:
     stage: str
     event_count: int
     recent_event_count: int
-    last_event_time: datetime
+    last_event_time: datetime | None
     contributions: tuple[Contribution, ...]
     attributes: Mapping[str, Any]
     model_version: int
+    fit: Fit | None = None
+
+    @property
+    def silence(self) -> timedelta | None:
+        """The time since the last event; negative when that lies ahead, None when there is none."""
+        return None if self.last_event_time is None else self.as_of_time - self.last_event_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +86,7 @@ class Insight:
 def decide(facts: LeadFacts, model: Model) -> Verdict:
     """Applies the thresholds of a model, which is the version that the facts name."""
     velocity = model.velocity_weight * facts.recent_event_count
-    risk = Risk.HIGH if facts.as_of_time - facts.last_event_time > model.idle else Risk.LOW
+    risk = Risk.HIGH if facts.silence is None or facts.silence > model.idle else Risk.LOW
     return Verdict(
         velocity=velocity,
         risk=risk,
@@ -89,7 +105,7 @@ def _explain(facts: LeadFacts, verdict: Verdict, model: Model) -> tuple[FiredThr
     fired = [
         explanation.of_stage(facts.stage, facts.score, model),
         explanation.of_velocity(verdict.velocity, facts.recent_event_count, model),
-        explanation.of_risk(verdict.risk, facts.as_of_time - facts.last_event_time, model),
+        explanation.of_risk(verdict.risk, facts.silence, model),
     ]
     if verdict.churned:
         fired.append(explanation.of_churn(facts.stage))

@@ -1,18 +1,18 @@
-"""The history: what is appended when events and ticks reach a lead, and what may be concluded from it."""
+"""The history: what is appended when something reaches a lead, and what may be concluded from it."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 from itertools import takewhile
-from operator import attrgetter
 from typing import Any
 
 from scoring_service.domain.fold import EMPTY, Calendar, LeadState, advance, fold, follow, silences, ticks
-from scoring_service.domain.model import ResolvedEvent, ScoringModel
+from scoring_service.domain.model import Event, ScoringModel
+from scoring_service.domain.timeline import POSITION, Adjustment, JudgedEvent, Step, Timeline
 
-POSITION = attrgetter("position")
+RETRACTION_PREFIX = "retraction:"
 _DAY = timedelta(days=1)
 
 
@@ -21,6 +21,29 @@ class LeadNotFound(Exception):
 
     def __init__(self, lead_id: str) -> None:
         super().__init__(f"no event of lead {lead_id!r} has been scored by then")
+
+
+class EventNotFound(Exception):
+    """There is no such event."""
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(f"there is no event {event_id!r}")
+
+
+class EventNotScored(Exception):
+    """The event was accepted and waits to be scored."""
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(f"event {event_id!r} waits to be scored: call again")
+
+
+class RequestIdConflict(Exception):
+    """A request id was used for another request."""
+
+    field = "request_id"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"request_id: {request_id!r} was used for another adjustment; nothing was changed")
 
 
 class HistoryInconsistent(Exception):
@@ -37,16 +60,27 @@ class EntryKind(Enum):
 
     EVENT = "EVENT"
     DECAY = "DECAY"
+    MODEL = "MODEL"
+    ADJUSTMENT = "ADJUSTMENT"
+    RETRACTION = "RETRACTION"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One step of a score. `points` is what the rule gave, `delta` what that did; both in points."""
+    """One step of a score. `points` is what the rule gives, `delta` what that did; both in points.
+
+    `target` is the score that an adjustment asked for, if it did.
+
+    `event_id`, `event_type`, `event_time` and `properties` are the event's own, so that it can be judged again; what is
+    no event has an id of its own (`decay:<date>:<lead>`, `model:<publication>:<lead>`, `adjustment:<request>`). A
+    retraction, `retraction:<event>`, has the type and the time of the event that it takes out.
+    """
 
     sequence: int
     kind: EntryKind
     event_id: str
     event_time: datetime
+    record_time: datetime
     model_version: int
     delta: int
     score_before: int
@@ -56,28 +90,25 @@ class Entry:
     event_type: str = ""
     rule_id: str = ""
     points: int = 0
-    attributes: Mapping[str, Any] | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    actor: str = ""
+    target: int | None = None
 
-    def resolved(self) -> ResolvedEvent:
-        """Returns the event that an EVENT entry records, as it was judged."""
-        return ResolvedEvent(
-            self.event_id,
-            self.event_type,
-            self.event_time,
-            self.rule_id,
-            self.points,
-            self.model_version,
-            self.attributes,
-        )
+    @property
+    def retracted_event_id(self) -> str:
+        """The event that a RETRACTION takes out."""
+        return self.event_id.removeprefix(RETRACTION_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A lead as stored: its state and the sequence of its last entry (0 for a lead that is new)."""
+    """A lead as stored: its state, its last entry's sequence (0 if new), and the publication that its state follows."""
 
     lead_id: str
     sequence: int = 0
     state: LeadState = EMPTY
+    publication: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,131 +120,218 @@ class Recorded:
     entries: Sequence[Entry]
 
 
-def needs_past(calendar: Calendar, lead: Lead, events: Iterable[ResolvedEvent], through: date | None) -> bool:
-    """Tells whether recording these events and ticks takes the lead's past: one is late, or ticks are owed."""
+def steps_of(timeline: Timeline, entries: Iterable[Entry], as_of: datetime | None = None) -> list[Step]:
+    """Returns what happened to a lead by its entries, judged by a timeline, in the order of the positions.
+
+    With `as_of` only what had happened by then: steps by their event time, retractions by their record time.
+    """
+    entries = list(entries)
+    gone = {
+        entry.retracted_event_id
+        for entry in entries
+        if entry.kind is EntryKind.RETRACTION and (as_of is None or entry.record_time <= as_of)
+    }
+    steps: list[Step] = [
+        _step(timeline, entry)
+        for entry in entries
+        if entry.kind in (EntryKind.EVENT, EntryKind.ADJUSTMENT)
+        and entry.event_id not in gone
+        and (as_of is None or entry.event_time <= as_of)
+    ]
+    steps.sort(key=POSITION)
+    return steps
+
+
+def replay(timeline: Timeline, calendar: Calendar, entries: Iterable[Entry], through: date | None) -> LeadState:
+    """Folds a history again: what happened, judged by a timeline, and the ticks up to a date."""
+    return fold(timeline, calendar, steps_of(timeline, entries), through)
+
+
+def is_stale(timeline: Timeline, calendar: Calendar, lead: Lead) -> bool:
+    """Tells whether a publication judges something anew that is folded into a lead's state."""
+    changed_from = timeline.changed_from(lead.publication)
+    return changed_from is not None and lead.sequence > 0 and lead.state.reaches(changed_from, calendar)
+
+
+def needs_past(timeline: Timeline, calendar: Calendar, lead: Lead, steps: Iterable[Step], through: date | None) -> bool:
+    """Tells whether recording steps and ticks takes the lead's past: it is stale, one is late, or ticks are owed."""
     state = lead.state
     owed = state.owed and through is not None and (state.decayed_through is None or state.decayed_through < through)
-    return owed or any(state.is_behind(event, calendar) for event in events)
+    return owed or is_stale(timeline, calendar, lead) or any(state.is_behind(step, calendar) for step in steps)
 
 
-def record(
-    model: ScoringModel,
-    calendar: Calendar,
-    lead: Lead,
-    events: Iterable[ResolvedEvent],
-    *,
-    through: date | None,
-    past: Sequence[ResolvedEvent] = (),
-) -> Recorded:
-    """Records events and all ticks up to a date.
+class Recorder:
+    """Follows a lead through what is recorded, and keeps the entries.
 
-    `past` holds the lead's recorded events in the order of their positions; it is read when `needs_past`. The events
-    may come in any order. The state after is `fold` of all events and ticks, whatever was recorded when.
+    `past` holds the lead's recorded steps, judged by the same timeline, in the order of their positions; it is read
+    when `needs_past`, and for a retraction. The state after is `fold` of all steps and ticks, whatever was recorded
+    when.
     """
-    recorder = _Recorder(model, calendar, lead, past)
-    in_order = sorted(events, key=POSITION)
-    if needs_past(calendar, lead, in_order, through):
-        # A late event can give ticks an effect that lie before the lead's last event, so all ticks come first.
-        recorder.ticks(through)
-    late = list(takewhile(recorder.is_late, in_order))
-    recorder.late(late)
-    for event in in_order[len(late) :]:
-        recorder.event(event, through)
-    recorder.ticks(through)
-    return recorder.recorded()
 
-
-def replay(model: ScoringModel, calendar: Calendar, entries: Iterable[Entry], through: date | None) -> LeadState:
-    """Folds a history again: the events as they were judged then, and the ticks."""
-    events = sorted((entry.resolved() for entry in entries if entry.kind is EntryKind.EVENT), key=POSITION)
-    return fold(model, calendar, events, through)
-
-
-class _Recorder:
-    """Follows a lead through what is recorded and keeps the entries."""
-
-    def __init__(self, model: ScoringModel, calendar: Calendar, lead: Lead, past: Sequence[ResolvedEvent]) -> None:
-        self._model = model
+    def __init__(
+        self, timeline: Timeline, calendar: Calendar, lead: Lead, past: Sequence[Step], record_time: datetime
+    ) -> None:
+        self._timeline = timeline
         self._calendar = calendar
         self._lead = lead
         self._past = past
+        self._record_time = record_time
         self._state = lead.state
         self._entries: list[Entry] = []
+        if is_stale(timeline, calendar, lead):
+            self._publication()
 
-    def is_late(self, event: ResolvedEvent) -> bool:
-        """Tells whether an event belongs before something that is recorded."""
-        return self._state.is_behind(event, self._calendar)
+    def steps(self, steps: Iterable[Step], through: date | None) -> None:
+        """Appends steps, which may come in any order, and all ticks up to a date."""
+        in_order = sorted(steps, key=POSITION)
+        if needs_past(self._timeline, self._calendar, self._lead, in_order, through):
+            # A late step can give ticks an effect that lie before the lead's last step, so all ticks come first.
+            self._ticks(through)
+        late = list(takewhile(lambda step: self._state.is_behind(step, self._calendar), in_order))
+        self._late(late)
+        for step in in_order[len(late) :]:
+            if through is not None:
+                self._ticks(min(through, self._calendar.date_of(step.position[0])))
+            self._step(step, follow(self._timeline, self._calendar, [step], through, self._state))
+        self._ticks(through)
 
-    def late(self, events: Iterable[ResolvedEvent]) -> None:
-        """Folds the lead's past again with each event in its place; the delta is the whole difference."""
+    def retraction(self, event: JudgedEvent, reason: str, actor: str) -> None:
+        """Appends what it does to the score that one of the past events never happened."""
+        self._past = [step for step in self._past if step.position != event.position]
+        state = fold(self._timeline, self._calendar, self._past, self._state.decayed_through)
+        self._append(
+            EntryKind.RETRACTION,
+            f"{RETRACTION_PREFIX}{event.event.event_id}",
+            event.event.event_time,
+            event.model,
+            state,
+            event_type=event.event.event_type,
+            rule_id=event.rule_id,
+            reason=reason,
+            actor=actor,
+        )
+
+    @property
+    def score(self) -> int:
+        """The score so far."""
+        return self._state.score
+
+    def recorded(self) -> Recorded:
+        """Returns what was recorded."""
+        sequence = self._lead.sequence + len(self._entries)
+        after = Lead(self._lead.lead_id, sequence, self._state, self._timeline.number)
+        return Recorded(self._lead, after, tuple(self._entries))
+
+    def _publication(self) -> None:
+        """Folds the past by the models in force now; an entry is left if the score or its stage is another one then."""
+        last = self._timeline.publications[-1]
+        state = fold(self._timeline, self._calendar, self._past, self._state.decayed_through)
+        stage_before = self._timeline.upto(self._lead.publication).latest.stage_of(self._state.score)
+        if (state.score, self._timeline.latest.stage_of(state.score)) == (self._state.score, stage_before):
+            self._state = state
+            return
+        event_id = f"model:{last.number}:{self._lead.lead_id}"
+        model = self._timeline.latest
+        self._append(EntryKind.MODEL, event_id, last.publish_time, model, state, stage_before=stage_before)
+
+    def _late(self, steps: Iterable[Step]) -> None:
+        """Folds the lead's past again with each step in its place; the delta is the whole difference."""
         through = self._state.decayed_through
         prefix, folded = EMPTY, 0
-        for event in events:
-            place = bisect_left(self._past, event.position, lo=folded, key=POSITION)
-            prefix = follow(self._model, self._calendar, [*self._past[folded:place], event], through, prefix)
+        for step in steps:
+            place = bisect_left(self._past, step.position, lo=folded, key=POSITION)
+            prefix = follow(self._timeline, self._calendar, [*self._past[folded:place], step], through, prefix)
             folded = place
-            self._append(event, fold(self._model, self._calendar, self._past[folded:], through, prefix))
+            self._step(step, fold(self._timeline, self._calendar, self._past[folded:], through, prefix))
 
-    def event(self, event: ResolvedEvent, through: date | None) -> None:
-        """Appends an event that stands at the end of the timeline, after the ticks that come before it."""
-        if through is not None:
-            self.ticks(min(through, self._calendar.date_of(event.event_time)))
-        self._append(event, follow(self._model, self._calendar, [event], through, self._state))
-
-    def ticks(self, through: date | None) -> None:
+    def _ticks(self, through: date | None) -> None:
         """Appends the ticks up to a date that change the score."""
         if through is None:
             return
         if self._state.owed:
             self._owed_ticks(through)
-        for tick in ticks(self._model, self._calendar, self._state, through):
-            self._tick(tick.day, tick.score_before, tick.score_after)
-        self._state = advance(self._model, self._calendar, self._state, through)
+        for tick in ticks(self._timeline, self._calendar, self._state, through):
+            self._tick(tick.day, replace(self._state, score=tick.score_after, decayed_through=tick.day), tick.model)
+        self._state = advance(self._timeline, self._calendar, self._state, through)
 
     def _owed_ticks(self, through: date) -> None:
-        """Appends the ticks that lie between events: each is worth what folding the past with it changes."""
+        """Appends the ticks that lie between steps: each is worth what folding the past with it changes."""
         done = self._state.decayed_through or date.min
-        for first, last in silences(self._model, self._calendar, self._past):
+        for first, last in silences(self._timeline, self._calendar, self._past):
             for ordinal in range(max(first, done + _DAY).toordinal(), min(last, through).toordinal() + 1):
                 day = date.fromordinal(ordinal)
-                state = fold(self._model, self._calendar, self._past, day)
-                if state.score != self._state.score:
-                    self._tick(day, self._state.score, state.score)
-                self._state = state
+                state = fold(self._timeline, self._calendar, self._past, day)
+                if state.score == self._state.score:
+                    self._state = state
+                else:
+                    self._tick(day, state, self._timeline.model_at(self._calendar.midnight(day)))
 
-    def _tick(self, day: date, before: int, after: int) -> None:
+    def _tick(self, day: date, state: LeadState, model: ScoringModel) -> None:
         event_id = f"decay:{day.isoformat()}:{self._lead.lead_id}"
-        self._entries.append(self._entry(EntryKind.DECAY, event_id, self._calendar.midnight(day), before, after))
+        self._append(EntryKind.DECAY, event_id, self._calendar.midnight(day), model, state)
 
-    def recorded(self) -> Recorded:
-        """Returns what was recorded."""
-        after = Lead(self._lead.lead_id, self._lead.sequence + len(self._entries), self._state)
-        return Recorded(self._lead, after, tuple(self._entries))
-
-    def _append(self, event: ResolvedEvent, state: LeadState) -> None:
-        entry = self._entry(EntryKind.EVENT, event.event_id, event.event_time, self._state.score, state.score)
-        self._entries.append(
-            replace(
-                entry,
+    def _step(self, step: Step, state: LeadState) -> None:
+        if isinstance(step, JudgedEvent):
+            event = step.event
+            self._append(
+                EntryKind.EVENT,
+                event.event_id,
+                event.event_time,
+                step.model,
+                state,
                 event_type=event.event_type,
-                rule_id=event.rule_id,
-                model_version=event.model_version,
-                points=event.points,
-                attributes=event.attributes,
+                rule_id=step.rule_id,
+                points=step.points,
+                properties=event.properties,
+            )
+            return
+        made = step.adjustment
+        self._append(
+            EntryKind.ADJUSTMENT,
+            made.event_id,
+            made.event_time,
+            step.model,
+            state,
+            points=made.points,
+            reason=made.reason,
+            actor=made.actor,
+            target=made.target,
+        )
+
+    def _append(
+        self,
+        kind: EntryKind,
+        event_id: str,
+        event_time: datetime,
+        model: ScoringModel,
+        state: LeadState,
+        *,
+        stage_before: str = "",
+        **others: Any,  # noqa: ANN401 (the fields of an entry that its kind alone has)
+    ) -> None:
+        before, stage_of = self._state.score, self._timeline.latest.stage_of
+        self._entries.append(
+            Entry(
+                sequence=self._lead.sequence + len(self._entries) + 1,
+                kind=kind,
+                event_id=event_id,
+                event_time=event_time,
+                record_time=self._record_time,
+                model_version=model.version,
+                delta=state.score - before,
+                score_before=before,
+                score_after=state.score,
+                stage_before=stage_before or stage_of(before),
+                stage_after=stage_of(state.score),
+                **others,
             )
         )
         self._state = state
 
-    def _entry(self, kind: EntryKind, event_id: str, event_time: datetime, before: int, after: int) -> Entry:
-        return Entry(
-            sequence=self._lead.sequence + len(self._entries) + 1,
-            kind=kind,
-            event_id=event_id,
-            event_time=event_time,
-            model_version=self._model.version,
-            delta=after - before,
-            score_before=before,
-            score_after=after,
-            stage_before=self._model.stage_of(before),
-            stage_after=self._model.stage_of(after),
-        )
+
+def _step(timeline: Timeline, entry: Entry) -> Step:
+    if entry.kind is EntryKind.EVENT:
+        return timeline.judge(Event(entry.event_id, entry.event_type, entry.event_time, entry.properties))
+    return timeline.judge_adjustment(
+        Adjustment(entry.event_id, entry.event_time, entry.points, entry.reason, entry.actor, entry.target)
+    )

@@ -1,12 +1,13 @@
 """The invariants of a lead, checked from what is stored. The numbers (I3, I4, …) are those of `docs/reliability.md`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from scoring_service.domain.fold import Calendar, LeadState, fold
-from scoring_service.domain.history import POSITION, Entry, EntryKind, Lead, replay
-from scoring_service.domain.model import Event, ScoringModel
+from scoring_service.domain.fold import Calendar, LeadState
+from scoring_service.domain.history import Entry, EntryKind, Lead, replay
+from scoring_service.domain.model import Event
+from scoring_service.domain.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +20,18 @@ class Violation:
 
 
 def inspect(
-    model: ScoringModel, calendar: Calendar, lead: Lead, entries: Sequence[Entry], events: Mapping[str, Event]
+    timeline: Timeline, calendar: Calendar, lead: Lead, entries: Sequence[Entry], events: Mapping[str, Event]
 ) -> Iterator[Violation]:
     """Yields what is wrong with a lead.
 
-    `entries` is its whole history in the order of the sequence, `events` its scored events by id.
+    `entries` is its whole history in the order of the sequence, `events` its scored events by id. A lead that the last
+    publication has not reached yet is held to the timeline that its state follows.
     """
     for invariant, message in (
         *_chain(lead, entries),
         *_events(entries, events),
-        *_replays(model, calendar, lead, entries, events),
+        *_verdicts(timeline, entries),
+        *_replays(timeline.upto(lead.publication), calendar, lead, entries, events),
     ):
         yield Violation(invariant, lead.lead_id, message)
 
@@ -73,17 +76,37 @@ def _events(entries: Sequence[Entry], events: Mapping[str, Event]) -> Iterator[t
         yield "I3", f"event {event_id!r} is stored as scored and has no entry"
 
 
+def _verdicts(timeline: Timeline, entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
+    """A verdict can be checked as long as the model that gave it is in force at the event's time."""
+    for entry in entries:
+        if entry.kind is EntryKind.EVENT:
+            step = timeline.judge(Event(entry.event_id, entry.event_type, entry.event_time, entry.properties))
+            verdict = step.rule_id, step.points
+            if step.model.version == entry.model_version and verdict != (entry.rule_id, entry.points):
+                yield (
+                    "I7",
+                    f"entry {entry.sequence} says {entry.rule_id!r} gave {entry.points}, the model says {verdict}",
+                )
+
+
 def _replays(
-    model: ScoringModel, calendar: Calendar, lead: Lead, entries: Sequence[Entry], events: Mapping[str, Event]
+    timeline: Timeline, calendar: Calendar, lead: Lead, entries: Sequence[Entry], events: Mapping[str, Event]
 ) -> Iterator[tuple[str, str]]:
     through = lead.state.decayed_through
-    from_history = replay(model, calendar, entries, through)
+    from_history = replay(timeline, calendar, entries, through)
     if from_history != lead.state:
         yield "I7", f"its history folds to {_short(from_history)}, stored is {_short(lead.state)}"
-    judged = sorted((model.resolve(event) for event in events.values()), key=POSITION)
-    from_events = fold(model, calendar, judged, through)
+    from_events = replay(timeline, calendar, [_as_stored(entry, events) for entry in entries], through)
     if from_events != lead.state:
         yield "I7", f"its events fold to {_short(from_events)}, stored is {_short(lead.state)}"
+
+
+def _as_stored(entry: Entry, events: Mapping[str, Event]) -> Entry:
+    """Returns an entry with what the event itself says; only an event that was recorded can be compared."""
+    event = events.get(entry.event_id) if entry.kind is EntryKind.EVENT else None
+    if event is None:
+        return entry
+    return replace(entry, event_type=event.event_type, event_time=event.event_time, properties=event.properties)
 
 
 def _short(state: LeadState) -> str:

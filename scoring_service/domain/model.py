@@ -1,13 +1,27 @@
-"""The scoring model: the numbers by which events become points and points become stages. A version never changes."""
+"""The scoring model: how events become points, and points become stages. The content of a version never changes."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
 from typing import Any
+
+from scoring_service.domain.conditions import Condition, Test, all_of
 
 IDENTIFY = "identify"
 """The event type whose properties become the lead's attributes."""
+ADJUSTMENT = "adjustment"
+"""Stands for adjustments where contributions are named by rule; no rule may have this id."""
+WHOLE = 1_000_000
+"""What a day leaves of a score is counted in millionths."""
+
+NEVER = timedelta(days=36_500)
+"""Longer than any silence."""
+
+_DAY = timedelta(days=1)
 
 
 class ModelNotFound(Exception):
@@ -26,13 +40,42 @@ class UnknownStage(Exception):
         super().__init__(f"stage: {stage!r} is none of {', '.join(stages)}")
 
 
+class Period(StrEnum):
+    """The period of a limit; see `fold.py` for when each begins."""
+
+    DAY = "day"
+    THIRTY_DAYS = "30_days"
+    EVER = "ever"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Bounds what a rule gives to a lead in a period: so many points by magnitude, or so many times."""
+
+    period: Period
+    most_points: int | None = None
+    most_times: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Gives `points` for an event of `event_type`."""
+    """Gives `points` for events of some types whose properties meet all conditions."""
 
     rule_id: str
-    event_type: str
+    event_types: tuple[str, ...]
     points: int
+    conditions: tuple[Condition, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    group_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleGroup:
+    """Rules and groups that together give a lead at most `cap` points."""
+
+    group_id: str
+    cap: int
+    parent_group_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +86,27 @@ class Stage:
     minimum_score: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decay:
-    """After `grace` without an event, each midnight leaves floor(score × (100 − percent_per_day) / 100)."""
+    """After `grace` without an event each midnight leaves a part of the score, but decay alone stops at `floor`.
+
+    Either `percent_per_day` or `half_life` is given.
+    """
 
     grace: timedelta
-    percent_per_day: int
+    percent_per_day: int | None = None
+    half_life: timedelta | None = None
+    floor: int = 0
+
+    @cached_property
+    def leaves(self) -> int:
+        """What a day leaves of a score, in millionths: 1 − percent / 100, or 2^(−1 day / half-life) rounded."""
+        if self.half_life is not None:
+            return round(WHOLE * math.pow(0.5, _DAY / self.half_life))
+        return WHOLE // 100 * (100 - (self.percent_per_day or 0))
+
+
+NO_DECAY = Decay(timedelta(), percent_per_day=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,74 +128,139 @@ class NextAction:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """An event to be scored. `properties` are those of an `identify` event, None for any other."""
+class FitRule:
+    """Gives `points` when a lead's attributes meet all conditions."""
 
-    event_id: str
-    event_type: str
-    event_time: datetime
-    properties: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedEvent:
-    """An event with the verdict of the model: the rule that knew it (empty for none) and the points that it gave."""
-
-    event_id: str
-    event_type: str
-    event_time: datetime
     rule_id: str
     points: int
-    model_version: int
-    attributes: Mapping[str, Any] | None = None
+    conditions: tuple[Condition, ...]
 
-    @property
-    def position(self) -> tuple[datetime, str]:
-        """Where the event stands in its lead's timeline."""
-        return self.event_time, self.event_id
+
+@dataclass(frozen=True)
+class Fit:
+    """How attributes become a grade, and how it combines with engagement; the thresholds are the lowest points."""
+
+    rules: tuple[FitRule, ...]
+    grade_a_points: int
+    grade_b_points: int
+    grade_c_points: int
+    level_1_score: int
+    level_2_score: int
+
+    @cached_property
+    def _tests(self) -> tuple[tuple[Test | None, int], ...]:
+        return tuple((all_of(rule.conditions), rule.points) for rule in self.rules)
+
+    def of(self, attributes: Mapping[str, Any], score: int) -> "Fitness":
+        """Returns how well a lead with these attributes fits, and its rating with a score."""
+        points = sum(points for test, points in self._tests if test is None or test(attributes))
+        thresholds = (("A", self.grade_a_points), ("B", self.grade_b_points), ("C", self.grade_c_points))
+        grade = next((grade for grade, lowest in thresholds if points >= lowest), "D")
+        level = 1 if score >= self.level_1_score else 2 if score >= self.level_2_score else 3
+        return Fitness(points, grade, f"{grade}{level}")
 
 
 @dataclass(frozen=True, slots=True)
+class Fitness:
+    """How well a lead fits: points, a grade A to D, and with its engagement a rating A1 to D3; empty for no fit."""
+
+    points: int = 0
+    grade: str = ""
+    rating: str = ""
+
+
+NO_FIT = Fitness()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event to be scored."""
+
+    event_id: str
+    event_type: str
+    event_time: datetime
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ScoringModel:
-    """A version of the model. Stages ascend, and the first one begins at the floor."""
+    """A version of the model. Stages ascend, and the first one begins at the floor; `validation.py` says all rules."""
 
     version: int
     rules: tuple[Rule, ...]
     score_floor: int
     score_ceiling: int
     stages: tuple[Stage, ...]
-    decay: Decay
     velocity: Velocity
     idle: timedelta
     next_actions: tuple[NextAction, ...]
-    churn_stages: tuple[str, ...]
-    _by_type: dict[str, Rule] = field(init=False, repr=False, compare=False)
-    _minimums: list[int] = field(init=False, repr=False, compare=False)
+    churn_stages: tuple[str, ...] = ()
+    decay: Decay = NO_DECAY
+    groups: tuple[RuleGroup, ...] = ()
+    fit: Fit | None = None
+    display_name: str = ""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_type", {rule.event_type: rule for rule in self.rules})
-        object.__setattr__(self, "_minimums", [stage.minimum_score for stage in self.stages])
+    @cached_property
+    def _by_type(self) -> dict[str, tuple[tuple[Test | None, Rule], ...]]:
+        """What judging takes, compiled once: per event type the rules in their order, each with its test."""
+        compiled: dict[str, list[tuple[Test | None, Rule]]] = {}
+        for rule in self.rules:
+            test = all_of(rule.conditions)
+            for event_type in dict.fromkeys(rule.event_types):
+                compiled.setdefault(event_type, []).append((test, rule))
+        return {event_type: tuple(rules) for event_type, rules in compiled.items()}
 
-    def resolve(self, event: Event) -> ResolvedEvent:
-        """Judges an event, from the event alone."""
-        rule = self._by_type.get(event.event_type)
-        return ResolvedEvent(
-            event.event_id,
-            event.event_type,
-            event.event_time,
-            rule.rule_id if rule else "",
-            rule.points if rule else 0,
-            self.version,
-            event.properties,
-        )
+    @cached_property
+    def _minimums(self) -> list[int]:
+        return [stage.minimum_score for stage in self.stages]
+
+    @cached_property
+    def _chains(self) -> dict[str, tuple[RuleGroup, ...]]:
+        groups = {group.group_id: group for group in self.groups}
+        chains: dict[str, tuple[RuleGroup, ...]] = {"": ()}
+        for group_id in groups:
+            chain, each = [], groups.get(group_id)
+            while each is not None:
+                chain.append(each)
+                each = groups.get(each.parent_group_id)
+            chains[group_id] = tuple(chain)
+        return chains
+
+    @cached_property
+    def grace(self) -> timedelta:
+        """The silence after which scores decay; `NEVER` when they do not."""
+        return self.decay.grace if self.decay.leaves < WHOLE else NEVER
+
+    def rule_for(self, event: Event) -> Rule | None:
+        """Returns the first rule that knows an event, from the event alone; None when there is none."""
+        for test, rule in self._by_type.get(event.event_type, ()):
+            if test is None or test(event.properties):
+                return rule
+        return None
+
+    def groups_of(self, rule: Rule) -> tuple[RuleGroup, ...]:
+        """Returns the groups whose caps bind a rule, its own first."""
+        return self._chains[rule.group_id]
 
     def stage_of(self, score: int) -> str:
         """Returns the stage that a score falls in."""
         return self.stages[max(0, bisect_right(self._minimums, score) - 1)].stage
 
+    def fitness(self, attributes: Mapping[str, Any], score: int) -> Fitness:
+        """Returns how well a lead fits; nothing when the model knows no fit."""
+        return self.fit.of(attributes, score) if self.fit else NO_FIT
+
     def bounded(self, score: int) -> int:
         """Returns a score kept between floor and ceiling."""
         return min(max(score, self.score_floor), self.score_ceiling)
+
+    def decayed(self, score: int) -> int:
+        """Returns what a tick leaves of a score: floor(score × millionths / 1,000,000), but decay stops at its floor.
+
+        So every score that decays reaches that floor (or the model's, or 0, whichever is highest) in the end.
+        """
+        lowest = max(self.score_floor, self.decay.floor, 0)
+        return score if score <= lowest else max(score * self.decay.leaves // WHOLE, lowest)
 
     def scores_of(self, stage: str) -> tuple[int, int | None]:
         """Returns the lowest score of a stage and the lowest of the next one, None for the last.

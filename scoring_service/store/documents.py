@@ -1,22 +1,21 @@
-"""Rows ⇄ domain: how leads, entries, events, changes and models are written down in MongoDB."""
+"""Rows ⇄ domain: how leads, entries, events, changes, models and publications are written down in MongoDB."""
 
-from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
 
-from scoring_service.domain.fold import LeadState
+from scoring_service import model_messages
+from scoring_service.domain.fold import LeadState, Usage
 from scoring_service.domain.history import Entry, EntryKind, Lead, Recorded
-from scoring_service.domain.model import (
-    Decay,
-    Event,
-    NextAction,
-    ResolvedEvent,
-    Rule,
-    ScoringModel,
-    Stage,
-    Velocity,
-)
-from scoring_service.ports import Commit
+from scoring_service.domain.model import Event, ScoringModel
+from scoring_service.domain.timeline import Mode, Publication
+from scoring_service.ports import Commit, StoredModel
+from shared import plain, wire
 from shared.mongo import Document
+from shared.pb.scoring.v1 import scoring_pb2 as pb
+
+NEVER = wire.EARLIEST
+"""Stands for the time of an event that a lead has not; it sorts before all others."""
 
 
 def read_date(text: str) -> date | None:
@@ -26,20 +25,7 @@ def read_date(text: str) -> date | None:
 
 def read_event(row: Document) -> Event:
     """Returns an event from a row of the inbox `events`."""
-    return Event(row["_id"], row["event_type"], row["event_time"], row.get("properties"))
-
-
-def read_resolved(row: Document) -> ResolvedEvent:
-    """Returns the event that an EVENT entry records, as it was judged."""
-    return ResolvedEvent(
-        row["_id"],
-        row["event_type"],
-        row["event_time"],
-        row["rule_id"],
-        row["points"],
-        row["model_version"],
-        row.get("attributes"),
-    )
+    return Event(row["_id"], row["event_type"], row["event_time"], row["properties"])
 
 
 def read_lead(row: Document) -> Lead:
@@ -47,31 +33,38 @@ def read_lead(row: Document) -> Lead:
     state = LeadState(
         score=row["score"],
         event_count=row["event_count"],
-        first_event_time=row["first_event_time"],
-        last_event_time=row["last_event_time"],
-        last_event_id=row["last_event_id"],
+        first_event_time=_read_time(row["first_event_time"]),
+        last_event_time=_read_time(row["last_event_time"]),
+        last_step=None if row["last_step_time"] == NEVER else (row["last_step_time"], row["last_step_id"]),
         decayed_through=read_date(row["decayed_through"]),
         owed=row["owed"],
         contributions=row["contributions"],
+        usage={key: Usage(*used) for key, used in row["usage"].items()},
+        group_points=row["group_points"],
         attributes=row["attributes"],
     )
-    return Lead(row["_id"], row["sequence"], state)
+    return Lead(row["_id"], row["sequence"], state, row["publication"])
 
 
 def write_lead(lead: Lead) -> Document:
-    """Returns a lead's row."""
+    """Returns a lead's row, without its partition."""
     state = lead.state
+    last_step_time, last_step_id = state.last_step or (NEVER, "")
     return {
         "_id": lead.lead_id,
         "sequence": lead.sequence,
+        "publication": lead.publication,
         "score": state.score,
         "event_count": state.event_count,
-        "first_event_time": state.first_event_time,
-        "last_event_time": state.last_event_time,
-        "last_event_id": state.last_event_id,
+        "first_event_time": state.first_event_time or NEVER,
+        "last_event_time": state.last_event_time or NEVER,
+        "last_step_time": last_step_time,
+        "last_step_id": last_step_id,
         "decayed_through": state.decayed_through.isoformat() if state.decayed_through else "",
         "owed": state.owed,
         "contributions": state.contributions,
+        "usage": state.usage,
+        "group_points": state.group_points,
         "attributes": state.attributes,
     }
 
@@ -83,6 +76,7 @@ def read_entry(row: Document) -> Entry:
         kind=EntryKind(row["kind"]),
         event_id=row["_id"],
         event_time=row["event_time"],
+        record_time=row["record_time"],
         model_version=row["model_version"],
         delta=row["delta"],
         score_before=row["score_before"],
@@ -92,12 +86,15 @@ def read_entry(row: Document) -> Entry:
         event_type=row["event_type"],
         rule_id=row["rule_id"],
         points=row["points"],
-        attributes=row.get("attributes"),
+        properties=row.get("properties", _NOTHING),
+        reason=row.get("reason", ""),
+        actor=row.get("actor", ""),
+        target=row.get("target"),
     )
 
 
-def write_entry(lead_id: str, entry: Entry, record_time: datetime) -> Document:
-    """Returns an entry's row; its `_id` is the event's id."""
+def write_entry(lead_id: str, entry: Entry) -> Document:
+    """Returns an entry's row; its `_id` is the event's id. What an entry of its kind does not have is left out."""
     row: Document = {
         "_id": entry.event_id,
         "lead_id": lead_id,
@@ -113,10 +110,14 @@ def write_entry(lead_id: str, entry: Entry, record_time: datetime) -> Document:
         "stage_before": entry.stage_before,
         "stage_after": entry.stage_after,
         "event_time": entry.event_time,
-        "record_time": record_time,
+        "record_time": entry.record_time,
     }
-    if entry.attributes is not None:
-        row["attributes"] = entry.attributes
+    if entry.properties:
+        row["properties"] = entry.properties
+    if entry.actor:
+        row |= {"reason": entry.reason, "actor": entry.actor}
+    if entry.target is not None:
+        row["target"] = entry.target
     return row
 
 
@@ -132,44 +133,53 @@ def write_change(recorded: Recorded, commit: Commit) -> Document:
         "score_after": last.score_after,
         "stage_before": first.stage_before,
         "stage_after": last.stage_after,
-        "event_types": sorted({entry.event_type for entry in recorded.entries if entry.event_type}),
+        "event_types": sorted({entry.event_type for entry in recorded.entries if entry.kind is EntryKind.EVENT}),
         "date_bucket": commit.date_bucket,
         "record_time": commit.record_time,
     }
 
 
-def read_model(row: Document) -> ScoringModel:
+def read_model(row: Document) -> StoredModel:
     """Returns a version of the model from its row."""
-    return ScoringModel(
-        version=row["_id"],
-        rules=tuple(Rule(**rule) for rule in row["rules"]),
-        score_floor=row["score_floor"],
-        score_ceiling=row["score_ceiling"],
-        stages=tuple(Stage(**stage) for stage in row["stages"]),
-        decay=Decay(timedelta(seconds=row["decay"]["grace_seconds"]), row["decay"]["percent_per_day"]),
-        velocity=Velocity(timedelta(seconds=row["velocity"]["window_seconds"]), row["velocity"]["weight"]),
-        idle=timedelta(seconds=row["idle_seconds"]),
-        next_actions=tuple(
-            NextAction(action["next_action"], tuple(action["stages"]), action["minimum_velocity"], action["risk"])
-            for action in row["next_actions"]
-        ),
-        churn_stages=tuple(row["churn_stages"]),
+    message = plain.from_plain(row["model"], pb.ScoringModel)
+    return StoredModel(model_messages.read_model(message, row["_id"]), row["create_time"])
+
+
+def write_model(model: ScoringModel, create_time: datetime) -> Document:
+    """Returns the row of a version of the model, which reads like a model file."""
+    content = plain.to_plain(model_messages.write_model(model))
+    return {"_id": model.version, "create_time": create_time, "model": content}
+
+
+def read_publication(row: Document) -> Publication:
+    """Returns a publication from its row."""
+    return Publication(
+        number=row["_id"],
+        version=row["version"],
+        base_version=row["base_version"],
+        mode=Mode(row["mode"]),
+        publish_time=row["publish_time"],
+        actor=row["actor"],
+        note=row["note"],
     )
 
 
-def write_model(model: ScoringModel) -> Document:
-    """Returns the row of a version of the model, without its `_id`, the version; spans are in seconds."""
+def write_publication(publication: Publication) -> Document:
+    """Returns the row of a publication that has not been rolled out."""
     return {
-        "rules": [asdict(rule) for rule in model.rules],
-        "score_floor": model.score_floor,
-        "score_ceiling": model.score_ceiling,
-        "stages": [asdict(stage) for stage in model.stages],
-        "decay": {
-            "grace_seconds": model.decay.grace.total_seconds(),
-            "percent_per_day": model.decay.percent_per_day,
-        },
-        "velocity": {"window_seconds": model.velocity.window.total_seconds(), "weight": model.velocity.weight},
-        "idle_seconds": model.idle.total_seconds(),
-        "next_actions": [asdict(action) for action in model.next_actions],
-        "churn_stages": list(model.churn_stages),
+        "_id": publication.number,
+        "version": publication.version,
+        "base_version": publication.base_version,
+        "mode": publication.mode.value,
+        "publish_time": publication.publish_time,
+        "actor": publication.actor,
+        "note": publication.note,
+        "rolled_out": False,
     }
+
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+def _read_time(time: datetime) -> datetime | None:
+    return None if time == NEVER else time

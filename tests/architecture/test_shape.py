@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SERVICES = ("ingest_service", "scoring_service", "automation_service", "intelligence_service")
 MANDATORY = {"__init__", "__main__", "app", "settings", "ports", "usecases", "servicer"}
-OPTIONAL = {"store", "jobs", "clients", "documents", "messages"}
+OPTIONAL = {"store", "jobs", "clients", "messages", "model_messages"}
+"""Any of these, and those above, may be a package: one that has grown is split, and keeps its name."""
 
 
 def modules(package: str) -> list[Path]:
@@ -52,7 +53,7 @@ def test_shared_and_the_command_import_no_service() -> None:
 
 def test_each_shared_module_serves_two_services_or_more() -> None:
     names = {path.stem for path in modules("shared")} - {"__init__"}
-    uses = {service: _shared_by(service, names) for service in SERVICES}
+    uses = {service: _shared_by(service, names) for service in (*SERVICES, "cli")}
     for name in names:
         users = [service for service, used in uses.items() if name in used]
         assert len(users) >= 2, f"shared/{name}.py is used by {users}"
@@ -60,7 +61,10 @@ def test_each_shared_module_serves_two_services_or_more() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_services_have_the_same_file_names(service: str) -> None:
-    names = {path.stem for path in (ROOT / service).glob("*.py")}
+    names = {
+        path.stem for path in (ROOT / service).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    names -= {"domain"}
     assert names >= MANDATORY, f"expected of {service}: {MANDATORY - names}"
     assert names <= MANDATORY | OPTIONAL, f"unexpected in {service}: {names - MANDATORY - OPTIONAL}"
     assert (ROOT / service / "domain").is_dir()
@@ -76,7 +80,7 @@ def test_each_service_has_a_charter(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_only_the_composition_root_names_concrete_classes(service: str) -> None:
     for path in (ROOT / service).rglob("*.py"):
-        if path.stem in ("app", "store", "clients"):
+        if path.relative_to(ROOT / service).parts[0].removesuffix(".py") in ("app", "store", "clients"):
             continue
         named = [
             name.split(".")[-1]

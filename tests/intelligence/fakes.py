@@ -7,12 +7,12 @@ from intelligence_service.clients import _model
 from intelligence_service.domain.insight import Contribution, LeadFacts, LeadNotFound
 from intelligence_service.domain.model import Model
 from intelligence_service.ports import Order, Page
-from scoring_service import messages
-from scoring_service.domain.built_in import BUILT_IN
+from scoring_service import model_messages
 from shared.errors import InvalidArgument, InvalidPageToken
+from tests.scoring.models import BUILT_IN
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-MODEL = _model(messages.scoring_model(BUILT_IN))
+MODEL = _model(model_messages.write_model(BUILT_IN))
 """The built-in model, as it comes over the wire."""
 
 

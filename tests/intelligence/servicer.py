@@ -6,13 +6,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from intelligence_service.domain.insight import LeadFacts
 from intelligence_service.ports import Order
-from scoring_service import messages
-from scoring_service.domain.built_in import BUILT_IN
+from scoring_service import model_messages
 from shared import wire
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.pb.scoring.v1 import scoring_pb2_grpc
 from shared.server import Context
 from tests.intelligence.fakes import FakeScores
+from tests.scoring.models import BUILT_IN
 
 
 class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
@@ -45,7 +45,7 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
     async def GetScoringModel(self, request: pb.GetScoringModelRequest, context: Context) -> pb.GetScoringModelResponse:
         """See `scoring.proto`."""
         self.models_fetched += 1
-        model = messages.scoring_model(BUILT_IN)
+        model = model_messages.write_model(BUILT_IN)
         model.version = request.version or model.version
         return pb.GetScoringModelResponse(scoring_model=model)
 
@@ -73,7 +73,7 @@ def _lead_score(lead: LeadFacts) -> pb.LeadScore:
         score=lead.score,
         stage=lead.stage,
         event_count=lead.event_count,
-        last_event_time=wire.to_timestamp(lead.last_event_time),
+        last_event_time=wire.to_timestamp(lead.last_event_time) if lead.last_event_time else None,
         recent_event_count=lead.recent_event_count,
         contributions=[pb.RuleContribution(rule_id=each.rule_id, points=each.points) for each in lead.contributions],
         attributes=wire.to_struct(lead.attributes),

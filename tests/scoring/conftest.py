@@ -10,8 +10,18 @@ import pytest
 
 from scoring_service import store
 from scoring_service.domain.fold import Calendar
-from scoring_service.store import MongoScores, MongoViews
-from scoring_service.usecases import Ask, Check, DecayProgress, DecayRun, Drain, VerifyProgress
+from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.timeline import Mode, Publication
+from scoring_service.store.models import MongoModels
+from scoring_service.store.scores import MongoScores
+from scoring_service.store.views import MongoViews
+from scoring_service.usecases.ask import Ask
+from scoring_service.usecases.check import Check, VerifyProgress
+from scoring_service.usecases.corrections import Corrections
+from scoring_service.usecases.decay import DecayProgress, DecayRun
+from scoring_service.usecases.drain import Drain
+from scoring_service.usecases.publishing import Publishing, Rollout
+from scoring_service.usecases.simulate import Simulate
 from shared.inbox import Inbox
 from shared.mongo import Database
 from tests.conftest import PARTITIONS
@@ -42,12 +52,17 @@ class Scoring:
 
     def __post_init__(self) -> None:
         calendar = Calendar(ZoneInfo("UTC"))
-        self.scores = MongoScores(self.database, self.events, self.changes, transaction_seconds=10)
-        self.views = MongoViews(self.database, self.events)
+        self.models = MongoModels(self.database)
+        self.scores = MongoScores(self.database, self.models, self.events, self.changes, transaction_seconds=10)
+        self.views = MongoViews(self.database, self.models, self.events)
         self.drain = Drain(self.scores, self.bell, calendar, self.clock)
         self.decay = DecayRun(self.scores, self.views, self.bell, calendar, self.clock, PARTITIONS)
         self.ask = Ask(self.views, calendar, self.clock)
         self.check = Check(self.scores, self.views, calendar)
+        self.corrections = Corrections(self.scores, self.bell, calendar, self.clock)
+        self.publishing = Publishing(self.models, self.views, self.clock)
+        self.rollout = Rollout(self.models, self.scores, self.bell, calendar, self.clock, PARTITIONS)
+        self.simulate = Simulate(self.views, calendar)
 
     def clock(self) -> datetime:
         """Returns the time of this test."""
@@ -77,6 +92,12 @@ class Scoring:
         """Runs decay and returns the summary."""
         return [progress async for progress in self.decay.run(as_of)][-1]
 
+    async def publish(self, model: ScoringModel, mode: Mode) -> Publication:
+        """Stores a model and puts it in force, without rolling it out."""
+        base = (await self.publishing.model(0)).model.version
+        version = (await self.publishing.create(model)).model.version
+        return await self.publishing.publish(version, base, mode, "tester", "")
+
     async def verify(self) -> Sequence[str]:
         """Returns the violations that a verification finds, and checks that it ends with a summary."""
         found: list[VerifyProgress] = [progress async for progress in self.check.verify()]
@@ -87,7 +108,7 @@ class Scoring:
 @pytest.fixture
 async def scoring(database: Database) -> Scoring:
     """A scoring service over an empty database."""
-    await store.migrate(database, partitions=PARTITIONS, time_zone="UTC")
+    await store.migrate(database, partitions=PARTITIONS, time_zone="UTC", now=days_ago(100))
     events = Inbox(database, store.EVENTS, done=store.SCORED, partitions=PARTITIONS)
     changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
     await events.migrate()

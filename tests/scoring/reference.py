@@ -1,31 +1,139 @@
-"""A second, naive way to a score, for comparison: every midnight and every event, one after the other.
+"""A second, naive way to a score, for comparison: every midnight and every step, one after the other.
 
-It shares the model's numbers with the service and nothing else.
+It shares the data of the models with the service, and no code that judges, limits, decays or folds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from scoring_service.domain.built_in import BUILT_IN
-from scoring_service.domain.model import ResolvedEvent
+from scoring_service.domain.conditions import Condition
+from scoring_service.domain.model import Event, Rule, ScoringModel
+from scoring_service.domain.timeline import Adjustment, Mode, Publication
 
-POINTS = {rule.event_type: rule.points for rule in BUILT_IN.rules}
+TICK, STEP = 0, 1
 
 
-def score_of(events: Iterable[ResolvedEvent], through: date | None) -> int:
-    """Returns the score of events (in any order) with all decay ticks up to a date, in UTC."""
-    timeline = sorted((event.event_time, 1, event.event_id, event.event_type) for event in events)
-    if not timeline:
-        return 0
-    day = timeline[0][0].date()
+@dataclass
+class World:
+    """All that happened to a lead, and the models that judge it."""
+
+    models: Mapping[int, ScoringModel]
+    publications: Sequence[Publication]
+    events: Iterable[Event]
+    adjustments: Iterable[Adjustment] = ()
+
+    def model_at(self, time: datetime) -> ScoringModel:
+        """Returns the model in force at a time."""
+        in_force = self.publications[0].version
+        for publication in self.publications:
+            if publication.mode is Mode.RESCORE or publication.publish_time <= time:
+                in_force = publication.version
+        return self.models[in_force]
+
+
+@dataclass
+class Walk:
+    """Where the walk stands."""
+
+    score: int = 0
+    last_event: datetime | None = None
+    groups: dict[str, int] = field(default_factory=dict)
+    given: dict[tuple[str, str], tuple[Any, int, int]] = field(default_factory=dict)
+
+
+def score_of(world: World, through: date | None) -> int:
+    """Returns the score with all decay ticks up to a date, in UTC."""
+    happened: list[Event | Adjustment] = [*world.events, *world.adjustments]
+    steps: list[tuple[datetime, int, str, Event | Adjustment | None]] = [
+        (step.event_time, STEP, step.event_id, step) for step in happened
+    ]
+    day = min((time.date() for time, *_ in steps), default=date.max)
     while through is not None and day <= through:
-        timeline.append((datetime(day.year, day.month, day.day, tzinfo=UTC), 0, "", ""))
+        steps.append((datetime(day.year, day.month, day.day, tzinfo=UTC), TICK, "", None))
         day += timedelta(days=1)
-    score, last = 0, None
-    for time, kind, _, event_type in sorted(timeline):
-        if kind == 1:
-            score = min(max(score + POINTS.get(event_type, 0), 0), 10_000)
-            last = time
-        elif last is not None and time - last >= timedelta(days=7):
-            score = score * 95 // 100
-    return score
+    walk = Walk()
+    for time, _, _, step in sorted(steps, key=lambda each: each[:3]):
+        model = world.model_at(time)
+        if step is None:
+            _tick(walk, model, time)
+        else:
+            points = step.points if isinstance(step, Adjustment) else _points(walk, model, step)
+            walk.score = max(model.score_floor, min(model.score_ceiling, walk.score + points))
+            if isinstance(step, Event):
+                walk.last_event = time
+    return walk.score
+
+
+def _tick(walk: Walk, model: ScoringModel, time: datetime) -> None:
+    decay = model.decay
+    if walk.last_event is None or time - walk.last_event < decay.grace:
+        return
+    if decay.half_life:
+        kept = round(1_000_000 * 2 ** -(timedelta(days=1) / decay.half_life))
+    else:
+        kept = (100 - (decay.percent_per_day or 0)) * 10_000
+    lowest = max(decay.floor, model.score_floor, 0)
+    if walk.score > lowest:
+        walk.score = max(lowest, walk.score * kept // 1_000_000)
+
+
+def _points(walk: Walk, model: ScoringModel, event: Event) -> int:
+    for rule in model.rules:
+        if event.event_type in rule.event_types and all(_holds(each, event.properties) for each in rule.conditions):
+            return _bounded(walk, model, rule, event.event_time)
+    return 0
+
+
+def _bounded(walk: Walk, model: ScoringModel, rule: Rule, time: datetime) -> int:
+    sign, amount, spent = (1 if rule.points > 0 else -1), abs(rule.points), {}
+    for limit in rule.limits:
+        key = (rule.rule_id, limit.period.value)
+        since, times, points = walk.given.get(key, (None, 0, 0))
+        begins = {"ever": "ever", "day": time.date(), "30_days": time}[limit.period.value]
+        if since is None or (limit.period.value == "day" and since != begins):
+            since, times, points = begins, 0, 0
+        if limit.period.value == "30_days" and time - since >= timedelta(days=30):
+            since, times, points = begins, 0, 0
+        spent[key] = (since, times, points)
+        if limit.most_times is not None:
+            amount = 0 if times >= limit.most_times else amount
+        else:
+            amount = min(amount, max(0, (limit.most_points or 0) - points))
+    granted = sign * amount
+    chain, group_id = [], rule.group_id
+    while group_id:
+        group = next(each for each in model.groups if each.group_id == group_id)
+        chain.append(group_id)
+        granted = min(granted, max(0, group.cap - walk.groups.get(group_id, 0)))
+        group_id = group.parent_group_id
+    if granted:
+        for key, (since, times, points) in spent.items():
+            walk.given[key] = (since, times + 1, points + abs(granted))
+        for group_id in chain:
+            walk.groups[group_id] = walk.groups.get(group_id, 0) + granted
+    return granted
+
+
+def _holds(condition: Condition, properties: Mapping[str, Any]) -> bool:
+    value, operand = properties.get(condition.property), condition.operand
+    match condition.operator.value:
+        case "exists":
+            return (value is not None) is operand
+        case "equals":
+            return type(value) is type(operand) and bool(value == operand)
+        case "in":
+            return any(type(value) is type(each) and value == each for each in operand)
+        case "contains":
+            return isinstance(value, str) and operand in value
+        case "starts_with":
+            return isinstance(value, str) and value[: len(operand)] == operand
+        case "greater_than":
+            return isinstance(value, float) and value > operand
+        case "at_least":
+            return isinstance(value, float) and value >= operand
+        case "less_than":
+            return isinstance(value, float) and value < operand
+        case _:
+            return isinstance(value, float) and value <= operand

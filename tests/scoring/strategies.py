@@ -6,18 +6,19 @@ from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from scoring_service.domain.built_in import BUILT_IN
-from scoring_service.domain.model import Event, ResolvedEvent
+from scoring_service.domain.model import Event
+from scoring_service.domain.timeline import JudgedEvent
+from tests.scoring.models import BUILT_IN, judged
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-TYPES = [rule.event_type for rule in BUILT_IN.rules] + ["unheard_of", "identify"]
+TYPES = [rule.rule_id for rule in BUILT_IN.rules] + ["unheard_of", "identify"]
 
 
 @dataclass(frozen=True)
 class Arrival:
     """Events that are recorded together, after decay has been run through a date (or not yet at all)."""
 
-    events: Sequence[ResolvedEvent]
+    events: Sequence[JudgedEvent]
     through: date | None
 
 
@@ -26,17 +27,17 @@ _times = st.integers(0, 60 * 4).map(lambda quarter_days: START + timedelta(hours
 
 
 @st.composite
-def timelines(draw: st.DrawFn, *, most: int = 12) -> list[ResolvedEvent]:
+def timelines(draw: st.DrawFn, *, most: int = 12) -> list[JudgedEvent]:
     """Draws the events of a lead, judged by the built-in model, in no particular order."""
     drawn = draw(st.lists(st.tuples(_times, st.sampled_from(TYPES)), min_size=1, max_size=most))
     return [
-        BUILT_IN.resolve(Event(f"e{index:02}", kind, time, {"name": f"n{index}"} if kind == "identify" else None))
+        judged(Event(f"e{index:02}", kind, time, {"name": f"n{index}"} if kind == "identify" else {}))
         for index, (time, kind) in enumerate(drawn)
     ]
 
 
 @st.composite
-def arrivals(draw: st.DrawFn, timeline: Sequence[ResolvedEvent], last: date | None) -> list[Arrival]:
+def arrivals(draw: st.DrawFn, timeline: Sequence[JudgedEvent], last: date | None) -> list[Arrival]:
     """Draws an order of arrival, a cut into batches, and decay runs in between, the last one through `last`."""
     order = draw(st.permutations(timeline))
     cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=4)) | {len(order)})

@@ -10,7 +10,8 @@ from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from scoring_service.ports import Commit
-from scoring_service.store import MongoScores
+from scoring_service.store.models import MongoModels
+from scoring_service.store.scores import MongoScores
 from shared.inbox import Inbox
 from shared.mongo import Document
 from tests.scoring.conftest import NOW, Scoring, days_ago
@@ -125,7 +126,7 @@ async def test_every_command_of_a_drain_belongs_to_its_transaction(scoring: Scor
         inboxes = [
             Inbox(database, inbox.rows.name, done="x", partitions=8) for inbox in (scoring.events, scoring.changes)
         ]
-        scoring.scores = MongoScores(database, inboxes[0], inboxes[1], transaction_seconds=10)
+        scoring.scores = MongoScores(database, MongoModels(database), inboxes[0], inboxes[1], transaction_seconds=10)
         scoring.__dict__["drain"] = type(scoring.drain)(
             scoring.scores, scoring.bell, scoring.drain.calendar, scoring.clock
         )

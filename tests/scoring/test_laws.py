@@ -1,5 +1,6 @@
 """The laws of the score, for all timelines and all ways in which they can arrive."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -7,23 +8,31 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring_service.domain.built_in import BUILT_IN
 from scoring_service.domain.fold import Calendar, fold
-from scoring_service.domain.history import POSITION, Entry, EntryKind, Lead, record, replay
-from scoring_service.domain.model import ResolvedEvent
-from tests.scoring.reference import score_of
+from scoring_service.domain.history import Entry, EntryKind, Lead, Recorder, replay
+from scoring_service.domain.model import Event
+from scoring_service.domain.timeline import POSITION, JudgedEvent
+from tests.scoring import reference
+from tests.scoring.models import BUILT_IN, FIRST, TIMELINE, judged
 from tests.scoring.strategies import START, Arrival, arrivals, lasts, timelines
 
 UTC_DAYS = Calendar(ZoneInfo("UTC"))
 
 
+def score_of(steps: Iterable[JudgedEvent], through: date | None) -> int:
+    """Returns the score that the reference gives."""
+    return reference.score_of(reference.World({1: BUILT_IN}, [FIRST], [step.event for step in steps]), through)
+
+
 def live(steps: list[Arrival]) -> tuple[Lead, list[Entry]]:
     """Records arrivals one after the other, as the service does."""
     lead, entries = Lead("lead"), list[Entry]()
-    past: list[ResolvedEvent] = []
+    past: list[JudgedEvent] = []
     for step in steps:
         past.sort(key=POSITION)
-        recorded = record(BUILT_IN, UTC_DAYS, lead, step.events, through=step.through, past=past)
+        recorder = Recorder(TIMELINE, UTC_DAYS, lead, past, START)
+        recorder.steps(step.events, step.through)
+        recorded = recorder.recorded()
         lead = recorded.after
         entries += recorded.entries
         past += step.events
@@ -50,18 +59,18 @@ def test_history_adds_up_and_replays(data: st.DataObject) -> None:
     assert sum(entry.delta for entry in entries) == entries[-1].score_after == lead.state.score
     assert len({entry.event_id for entry in entries}) == len(entries)
     assert sum(1 for entry in entries if entry.kind is EntryKind.EVENT) == len(timeline)
-    assert replay(BUILT_IN, UTC_DAYS, entries, lead.state.decayed_through) == lead.state
+    assert replay(TIMELINE, UTC_DAYS, entries, lead.state.decayed_through) == lead.state
 
 
 @given(timelines(), lasts)
-def test_decay_for_a_date_twice_is_once(timeline: list[ResolvedEvent], last: date | None) -> None:
+def test_decay_for_a_date_twice_is_once(timeline: list[JudgedEvent], last: date | None) -> None:
     once, entries = live([Arrival(timeline, None), Arrival((), last)])
     twice, more = live([Arrival(timeline, None), Arrival((), last), Arrival((), last)])
     assert (once, entries) == (twice, more)
 
 
 @given(timelines(), st.integers(0, 80), st.integers(1, 9))
-def test_missed_days_caught_up_are_daily_runs(timeline: list[ResolvedEvent], first: int, missed: int) -> None:
+def test_missed_days_caught_up_are_daily_runs(timeline: list[JudgedEvent], first: int, missed: int) -> None:
     days = [START.date() + timedelta(days=first + day) for day in range(missed + 1)]
     daily = live([Arrival(timeline, None), *(Arrival((), day) for day in days)])
     caught_up = live([Arrival(timeline, None), Arrival((), days[0]), Arrival((), days[-1])])
@@ -70,31 +79,31 @@ def test_missed_days_caught_up_are_daily_runs(timeline: list[ResolvedEvent], fir
 
 @given(timelines(), lasts, st.integers(0, 60))
 def test_as_of_is_what_a_database_of_that_time_would_show(
-    timeline: list[ResolvedEvent], last: date | None, days: int
+    timeline: list[JudgedEvent], last: date | None, days: int
 ) -> None:
     then = START + timedelta(days=days)
     through = None if last is None else min(last, then.date())
-    known = sorted((event for event in timeline if event.event_time <= then), key=POSITION)
-    assert fold(BUILT_IN, UTC_DAYS, known, through).score == score_of(known, through)
+    known = sorted((event for event in timeline if event.event.event_time <= then), key=POSITION)
+    assert fold(TIMELINE, UTC_DAYS, known, through).score == score_of(known, through)
 
 
 def test_a_dead_lead_decays_to_nothing() -> None:
-    event = ResolvedEvent("e", "demo_request", START, "demo_request", 50, 1)
+    event = judged(Event("e", "demo_request", START))
     half_a_year_later = (START + timedelta(days=180)).date()
-    assert fold(BUILT_IN, UTC_DAYS, [event], half_a_year_later).score == 0
+    assert fold(TIMELINE, UTC_DAYS, [event], half_a_year_later).score == 0
 
 
 def test_decay_begins_with_the_first_midnight_after_seven_days() -> None:
     noon = START + timedelta(hours=12)
-    event = ResolvedEvent("e", "contract_signed", noon, "contract_signed", 100, 1)
+    event = judged(Event("e", "contract_signed", noon))
     seventh, eighth = (START + timedelta(days=7)).date(), (START + timedelta(days=8)).date()
-    assert fold(BUILT_IN, UTC_DAYS, [event], seventh).score == 100
-    assert fold(BUILT_IN, UTC_DAYS, [event], eighth).score == 95
+    assert fold(TIMELINE, UTC_DAYS, [event], seventh).score == 100
+    assert fold(TIMELINE, UTC_DAYS, [event], eighth).score == 95
 
 
 def test_the_next_event_adds_to_the_decayed_score() -> None:
-    first = ResolvedEvent("a", "contract_signed", START, "contract_signed", 100, 1)
-    second = ResolvedEvent("b", "page_view", START + timedelta(days=8, hours=1), "page_view", 5, 1)
+    first = judged(Event("a", "contract_signed", START))
+    second = judged(Event("b", "page_view", START + timedelta(days=8, hours=1)))
     lead, entries = live([Arrival([first], None), Arrival((), date(2026, 3, 9)), Arrival([second], date(2026, 3, 9))])
     assert [(entry.kind, entry.delta) for entry in entries] == [
         (EntryKind.EVENT, 100),
@@ -107,9 +116,9 @@ def test_the_next_event_adds_to_the_decayed_score() -> None:
 
 def test_a_tick_comes_before_an_event_of_the_same_instant() -> None:
     midnight = START + timedelta(days=8)
-    first = ResolvedEvent("a", "contract_signed", START, "contract_signed", 100, 1)
-    second = ResolvedEvent("b", "page_view", midnight, "page_view", 5, 1)
-    assert fold(BUILT_IN, UTC_DAYS, [first, second], midnight.date()).score == 100 * 95 // 100 * 95 // 100 + 5
+    first = judged(Event("a", "contract_signed", START))
+    second = judged(Event("b", "page_view", midnight))
+    assert fold(TIMELINE, UTC_DAYS, [first, second], midnight.date()).score == 100 * 95 // 100 * 95 // 100 + 5
 
 
 def test_midnight_is_that_of_the_time_zone() -> None:
@@ -119,8 +128,8 @@ def test_midnight_is_that_of_the_time_zone() -> None:
 
 
 def test_floor_and_ceiling_show_in_the_history() -> None:
-    down = ResolvedEvent("a", "unsubscribe", START, "unsubscribe", -20, 1)
-    up = [ResolvedEvent(f"b{n:03}", "contract_signed", START, "contract_signed", 100, 1) for n in range(101)]
+    down = judged(Event("a", "unsubscribe", START))
+    up = [judged(Event(f"b{n:03}", "contract_signed", START)) for n in range(101)]
     _, entries = live([Arrival([down], None), Arrival(up, None)])
     assert (entries[0].points, entries[0].delta) == (-20, 0)
     assert (entries[-1].points, entries[-1].delta, entries[-1].score_after) == (100, 0, 10_000)
@@ -130,7 +139,7 @@ def test_floor_and_ceiling_show_in_the_history() -> None:
 def test_the_latest_attributes_win_whatever_arrived_last(order: list[int]) -> None:
     said = [{"name": "Ada"}, {"name": "Ada L.", "company": "ACME"}, {"company": "Analytical"}, {"title": "CTO"}]
     events = [
-        ResolvedEvent(f"e{index}", "identify", START + timedelta(hours=index), "", 0, 1, attributes)
+        judged(Event(f"e{index}", "identify", START + timedelta(hours=index), attributes))
         for index, attributes in enumerate(said)
     ]
     lead, _ = live([Arrival([events[index]], None) for index in order])

@@ -26,45 +26,47 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,shared/pb/intelligence/v1/intelligence.proto\x12\x19leadscore.intelligence.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x03\n\x10LeadIntelligence\x12\x0f\n\x07lead_id\x18\x01 \x01(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05score\x18\x03 \x01(\x03\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x10\n\x08velocity\x18\x05 \x01(\x03\x12-\n\x04risk\x18\x06 \x01(\x0e\x32\x1f.leadscore.intelligence.v1.Risk\x12\x13\n\x0bnext_action\x18\x07 \x01(\t\x12\x0f\n\x07\x63hurned\x18\x08 \x01(\x08\x12=\n\nthresholds\x18\t \x03(\x0b\x32).leadscore.intelligence.v1.FiredThreshold\x12>\n\ttop_rules\x18\n \x03(\x0b\x32+.leadscore.intelligence.v1.RuleContribution\x12\x33\n\x0flast_event_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vent_count\x18\x0c \x01(\x03\x12+\n\nattributes\x18\r \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rmodel_version\x18\x0e \x01(\x03\"G\n\x0e\x46iredThreshold\x12\x0f\n\x07\x64\x65\x63ided\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\"3\n\x10RuleContribution\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x03\"]\n\x1aGetLeadIntelligenceRequest\x12\x0f\n\x07lead_id\x18\x01 \x01(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"e\n\x1bGetLeadIntelligenceResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x01(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\"c\n\x1f\x42\x61tchGetLeadIntelligenceRequest\x12\x10\n\x08lead_ids\x18\x01 \x03(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n BatchGetLeadIntelligenceResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x03(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\x12\x18\n\x10missing_lead_ids\x18\x02 \x03(\t\"\x7f\n\x13ListTopLeadsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x32\n\x05order\x18\x04 \x01(\x0e\x32#.leadscore.intelligence.v1.TopOrder\"w\n\x14ListTopLeadsResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x03(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1b\n\x19GetPipelineSummaryRequest\"\xe0\x02\n\x1aGetPipelineSummaryResponse\x12\x12\n\nlead_count\x18\x01 \x01(\x03\x12\x30\n\x06stages\x18\x02 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12/\n\x05risks\x18\x03 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12\x36\n\x0cnext_actions\x18\x04 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12\x35\n\x06scores\x18\x05 \x03(\x0b\x32%.leadscore.intelligence.v1.ScoreRange\x12\x15\n\rchurned_count\x18\x06 \x01(\x03\x12.\n\nas_of_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rmodel_version\x18\x08 \x01(\x03\")\n\x05\x43ount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nlead_count\x18\x02 \x01(\x03\"N\n\nScoreRange\x12\x15\n\rminimum_score\x18\x01 \x01(\x03\x12\x15\n\rmaximum_score\x18\x02 \x01(\x03\x12\x12\n\nlead_count\x18\x03 \x01(\x03*\x94\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_ARGUMENT_INVALID\x10\x01\x12#\n\x1f\x45RROR_REASON_PAGE_TOKEN_INVALID\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_LEAD_NOT_FOUND\x10\x03*9\n\x04Risk\x12\x14\n\x10RISK_UNSPECIFIED\x10\x00\x12\x0c\n\x08RISK_LOW\x10\x01\x12\r\n\tRISK_HIGH\x10\x02*Y\n\x08TopOrder\x12\x19\n\x15TOP_ORDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fTOP_ORDER_SCORE\x10\x01\x12\x1d\n\x19TOP_ORDER_LAST_EVENT_TIME\x10\x02\x32\xa7\x04\n\x13IntelligenceService\x12\x84\x01\n\x13GetLeadIntelligence\x12\x35.leadscore.intelligence.v1.GetLeadIntelligenceRequest\x1a\x36.leadscore.intelligence.v1.GetLeadIntelligenceResponse\x12\x93\x01\n\x18\x42\x61tchGetLeadIntelligence\x12:.leadscore.intelligence.v1.BatchGetLeadIntelligenceRequest\x1a;.leadscore.intelligence.v1.BatchGetLeadIntelligenceResponse\x12o\n\x0cListTopLeads\x12..leadscore.intelligence.v1.ListTopLeadsRequest\x1a/.leadscore.intelligence.v1.ListTopLeadsResponse\x12\x81\x01\n\x12GetPipelineSummary\x12\x34.leadscore.intelligence.v1.GetPipelineSummaryRequest\x1a\x35.leadscore.intelligence.v1.GetPipelineSummaryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,shared/pb/intelligence/v1/intelligence.proto\x12\x19leadscore.intelligence.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x04\n\x10LeadIntelligence\x12\x0f\n\x07lead_id\x18\x01 \x01(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05score\x18\x03 \x01(\x03\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x10\n\x08velocity\x18\x05 \x01(\x03\x12-\n\x04risk\x18\x06 \x01(\x0e\x32\x1f.leadscore.intelligence.v1.Risk\x12\x13\n\x0bnext_action\x18\x07 \x01(\t\x12\x0f\n\x07\x63hurned\x18\x08 \x01(\x08\x12=\n\nthresholds\x18\t \x03(\x0b\x32).leadscore.intelligence.v1.FiredThreshold\x12>\n\ttop_rules\x18\n \x03(\x0b\x32+.leadscore.intelligence.v1.RuleContribution\x12\x33\n\x0flast_event_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vent_count\x18\x0c \x01(\x03\x12+\n\nattributes\x18\r \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rmodel_version\x18\x0e \x01(\x03\x12+\n\x03\x66it\x18\x0f \x01(\x0b\x32\x1e.leadscore.intelligence.v1.Fit\"4\n\x03\x46it\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\r\n\x05grade\x18\x02 \x01(\t\x12\x0e\n\x06rating\x18\x03 \x01(\t\"G\n\x0e\x46iredThreshold\x12\x0f\n\x07\x64\x65\x63ided\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\"3\n\x10RuleContribution\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x03\"]\n\x1aGetLeadIntelligenceRequest\x12\x0f\n\x07lead_id\x18\x01 \x01(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"e\n\x1bGetLeadIntelligenceResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x01(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\"c\n\x1f\x42\x61tchGetLeadIntelligenceRequest\x12\x10\n\x08lead_ids\x18\x01 \x03(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n BatchGetLeadIntelligenceResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x03(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\x12\x18\n\x10missing_lead_ids\x18\x02 \x03(\t\"\x7f\n\x13ListTopLeadsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x32\n\x05order\x18\x04 \x01(\x0e\x32#.leadscore.intelligence.v1.TopOrder\"w\n\x14ListTopLeadsResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x03(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1b\n\x19GetPipelineSummaryRequest\"\xe0\x02\n\x1aGetPipelineSummaryResponse\x12\x12\n\nlead_count\x18\x01 \x01(\x03\x12\x30\n\x06stages\x18\x02 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12/\n\x05risks\x18\x03 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12\x36\n\x0cnext_actions\x18\x04 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12\x35\n\x06scores\x18\x05 \x03(\x0b\x32%.leadscore.intelligence.v1.ScoreRange\x12\x15\n\rchurned_count\x18\x06 \x01(\x03\x12.\n\nas_of_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rmodel_version\x18\x08 \x01(\x03\")\n\x05\x43ount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nlead_count\x18\x02 \x01(\x03\"N\n\nScoreRange\x12\x15\n\rminimum_score\x18\x01 \x01(\x03\x12\x15\n\rmaximum_score\x18\x02 \x01(\x03\x12\x12\n\nlead_count\x18\x03 \x01(\x03*\x94\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_ARGUMENT_INVALID\x10\x01\x12#\n\x1f\x45RROR_REASON_PAGE_TOKEN_INVALID\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_LEAD_NOT_FOUND\x10\x03*9\n\x04Risk\x12\x14\n\x10RISK_UNSPECIFIED\x10\x00\x12\x0c\n\x08RISK_LOW\x10\x01\x12\r\n\tRISK_HIGH\x10\x02*Y\n\x08TopOrder\x12\x19\n\x15TOP_ORDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fTOP_ORDER_SCORE\x10\x01\x12\x1d\n\x19TOP_ORDER_LAST_EVENT_TIME\x10\x02\x32\xa7\x04\n\x13IntelligenceService\x12\x84\x01\n\x13GetLeadIntelligence\x12\x35.leadscore.intelligence.v1.GetLeadIntelligenceRequest\x1a\x36.leadscore.intelligence.v1.GetLeadIntelligenceResponse\x12\x93\x01\n\x18\x42\x61tchGetLeadIntelligence\x12:.leadscore.intelligence.v1.BatchGetLeadIntelligenceRequest\x1a;.leadscore.intelligence.v1.BatchGetLeadIntelligenceResponse\x12o\n\x0cListTopLeads\x12..leadscore.intelligence.v1.ListTopLeadsRequest\x1a/.leadscore.intelligence.v1.ListTopLeadsResponse\x12\x81\x01\n\x12GetPipelineSummary\x12\x34.leadscore.intelligence.v1.GetPipelineSummaryRequest\x1a\x35.leadscore.intelligence.v1.GetPipelineSummaryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shared.pb.intelligence.v1.intelligence_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORREASON']._serialized_start=1944
-  _globals['_ERRORREASON']._serialized_end=2092
-  _globals['_RISK']._serialized_start=2094
-  _globals['_RISK']._serialized_end=2151
-  _globals['_TOPORDER']._serialized_start=2153
-  _globals['_TOPORDER']._serialized_end=2242
+  _globals['_ERRORREASON']._serialized_start=2043
+  _globals['_ERRORREASON']._serialized_end=2191
+  _globals['_RISK']._serialized_start=2193
+  _globals['_RISK']._serialized_end=2250
+  _globals['_TOPORDER']._serialized_start=2252
+  _globals['_TOPORDER']._serialized_end=2341
   _globals['_LEADINTELLIGENCE']._serialized_start=139
-  _globals['_LEADINTELLIGENCE']._serialized_end=624
-  _globals['_FIREDTHRESHOLD']._serialized_start=626
-  _globals['_FIREDTHRESHOLD']._serialized_end=697
-  _globals['_RULECONTRIBUTION']._serialized_start=699
-  _globals['_RULECONTRIBUTION']._serialized_end=750
-  _globals['_GETLEADINTELLIGENCEREQUEST']._serialized_start=752
-  _globals['_GETLEADINTELLIGENCEREQUEST']._serialized_end=845
-  _globals['_GETLEADINTELLIGENCERESPONSE']._serialized_start=847
-  _globals['_GETLEADINTELLIGENCERESPONSE']._serialized_end=948
-  _globals['_BATCHGETLEADINTELLIGENCEREQUEST']._serialized_start=950
-  _globals['_BATCHGETLEADINTELLIGENCEREQUEST']._serialized_end=1049
-  _globals['_BATCHGETLEADINTELLIGENCERESPONSE']._serialized_start=1052
-  _globals['_BATCHGETLEADINTELLIGENCERESPONSE']._serialized_end=1184
-  _globals['_LISTTOPLEADSREQUEST']._serialized_start=1186
-  _globals['_LISTTOPLEADSREQUEST']._serialized_end=1313
-  _globals['_LISTTOPLEADSRESPONSE']._serialized_start=1315
-  _globals['_LISTTOPLEADSRESPONSE']._serialized_end=1434
-  _globals['_GETPIPELINESUMMARYREQUEST']._serialized_start=1436
-  _globals['_GETPIPELINESUMMARYREQUEST']._serialized_end=1463
-  _globals['_GETPIPELINESUMMARYRESPONSE']._serialized_start=1466
-  _globals['_GETPIPELINESUMMARYRESPONSE']._serialized_end=1818
-  _globals['_COUNT']._serialized_start=1820
-  _globals['_COUNT']._serialized_end=1861
-  _globals['_SCORERANGE']._serialized_start=1863
-  _globals['_SCORERANGE']._serialized_end=1941
-  _globals['_INTELLIGENCESERVICE']._serialized_start=2245
-  _globals['_INTELLIGENCESERVICE']._serialized_end=2796
+  _globals['_LEADINTELLIGENCE']._serialized_end=669
+  _globals['_FIT']._serialized_start=671
+  _globals['_FIT']._serialized_end=723
+  _globals['_FIREDTHRESHOLD']._serialized_start=725
+  _globals['_FIREDTHRESHOLD']._serialized_end=796
+  _globals['_RULECONTRIBUTION']._serialized_start=798
+  _globals['_RULECONTRIBUTION']._serialized_end=849
+  _globals['_GETLEADINTELLIGENCEREQUEST']._serialized_start=851
+  _globals['_GETLEADINTELLIGENCEREQUEST']._serialized_end=944
+  _globals['_GETLEADINTELLIGENCERESPONSE']._serialized_start=946
+  _globals['_GETLEADINTELLIGENCERESPONSE']._serialized_end=1047
+  _globals['_BATCHGETLEADINTELLIGENCEREQUEST']._serialized_start=1049
+  _globals['_BATCHGETLEADINTELLIGENCEREQUEST']._serialized_end=1148
+  _globals['_BATCHGETLEADINTELLIGENCERESPONSE']._serialized_start=1151
+  _globals['_BATCHGETLEADINTELLIGENCERESPONSE']._serialized_end=1283
+  _globals['_LISTTOPLEADSREQUEST']._serialized_start=1285
+  _globals['_LISTTOPLEADSREQUEST']._serialized_end=1412
+  _globals['_LISTTOPLEADSRESPONSE']._serialized_start=1414
+  _globals['_LISTTOPLEADSRESPONSE']._serialized_end=1533
+  _globals['_GETPIPELINESUMMARYREQUEST']._serialized_start=1535
+  _globals['_GETPIPELINESUMMARYREQUEST']._serialized_end=1562
+  _globals['_GETPIPELINESUMMARYRESPONSE']._serialized_start=1565
+  _globals['_GETPIPELINESUMMARYRESPONSE']._serialized_end=1917
+  _globals['_COUNT']._serialized_start=1919
+  _globals['_COUNT']._serialized_end=1960
+  _globals['_SCORERANGE']._serialized_start=1962
+  _globals['_SCORERANGE']._serialized_end=2040
+  _globals['_INTELLIGENCESERVICE']._serialized_start=2344
+  _globals['_INTELLIGENCESERVICE']._serialized_end=2895
 # @@protoc_insertion_point(module_scope)

@@ -41,7 +41,7 @@ TOP_ORDER_SCORE: TopOrder
 TOP_ORDER_LAST_EVENT_TIME: TopOrder
 
 class LeadIntelligence(_message.Message):
-    __slots__ = ("lead_id", "as_of_time", "score", "stage", "velocity", "risk", "next_action", "churned", "thresholds", "top_rules", "last_event_time", "event_count", "attributes", "model_version")
+    __slots__ = ("lead_id", "as_of_time", "score", "stage", "velocity", "risk", "next_action", "churned", "thresholds", "top_rules", "last_event_time", "event_count", "attributes", "model_version", "fit")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,7 @@ class LeadIntelligence(_message.Message):
     EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FIT_FIELD_NUMBER: _ClassVar[int]
     lead_id: str
     as_of_time: _timestamp_pb2.Timestamp
     score: int
@@ -70,7 +71,18 @@ class LeadIntelligence(_message.Message):
     event_count: int
     attributes: _struct_pb2.Struct
     model_version: int
-    def __init__(self, lead_id: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ..., next_action: _Optional[str] = ..., churned: _Optional[bool] = ..., thresholds: _Optional[_Iterable[_Union[FiredThreshold, _Mapping]]] = ..., top_rules: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_count: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., model_version: _Optional[int] = ...) -> None: ...
+    fit: Fit
+    def __init__(self, lead_id: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ..., next_action: _Optional[str] = ..., churned: _Optional[bool] = ..., thresholds: _Optional[_Iterable[_Union[FiredThreshold, _Mapping]]] = ..., top_rules: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_count: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., model_version: _Optional[int] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ...) -> None: ...
+
+class Fit(_message.Message):
+    __slots__ = ("points", "grade", "rating")
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    GRADE_FIELD_NUMBER: _ClassVar[int]
+    RATING_FIELD_NUMBER: _ClassVar[int]
+    points: int
+    grade: str
+    rating: str
+    def __init__(self, points: _Optional[int] = ..., grade: _Optional[str] = ..., rating: _Optional[str] = ...) -> None: ...
 
 class FiredThreshold(_message.Message):
     __slots__ = ("decided", "outcome", "explanation")

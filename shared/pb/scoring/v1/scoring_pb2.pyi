@@ -20,6 +20,11 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_LEAD_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_MODEL_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_HISTORY_INCONSISTENT: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_OUTDATED: _ClassVar[ErrorReason]
+    ERROR_REASON_EVENT_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_EVENT_NOT_SCORED: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_ID_CONFLICT: _ClassVar[ErrorReason]
 
 class LeadOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -33,6 +38,29 @@ class EntryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENTRY_KIND_UNSPECIFIED: _ClassVar[EntryKind]
     ENTRY_KIND_EVENT: _ClassVar[EntryKind]
     ENTRY_KIND_DECAY: _ClassVar[EntryKind]
+    ENTRY_KIND_MODEL: _ClassVar[EntryKind]
+    ENTRY_KIND_ADJUSTMENT: _ClassVar[EntryKind]
+    ENTRY_KIND_RETRACTION: _ClassVar[EntryKind]
+
+class PublicationMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PUBLICATION_MODE_UNSPECIFIED: _ClassVar[PublicationMode]
+    PUBLICATION_MODE_FORWARD: _ClassVar[PublicationMode]
+    PUBLICATION_MODE_RESCORE: _ClassVar[PublicationMode]
+
+class ModelState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODEL_STATE_UNSPECIFIED: _ClassVar[ModelState]
+    MODEL_STATE_DRAFT: _ClassVar[ModelState]
+    MODEL_STATE_IN_FORCE: _ClassVar[ModelState]
+    MODEL_STATE_RETIRED: _ClassVar[ModelState]
+
+class Period(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PERIOD_UNSPECIFIED: _ClassVar[Period]
+    PERIOD_DAY: _ClassVar[Period]
+    PERIOD_30_DAYS: _ClassVar[Period]
+    PERIOD_EVER: _ClassVar[Period]
 
 class Risk(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -45,6 +73,11 @@ ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason
 ERROR_REASON_LEAD_NOT_FOUND: ErrorReason
 ERROR_REASON_MODEL_NOT_FOUND: ErrorReason
 ERROR_REASON_HISTORY_INCONSISTENT: ErrorReason
+ERROR_REASON_MODEL_INVALID: ErrorReason
+ERROR_REASON_MODEL_OUTDATED: ErrorReason
+ERROR_REASON_EVENT_NOT_FOUND: ErrorReason
+ERROR_REASON_EVENT_NOT_SCORED: ErrorReason
+ERROR_REASON_REQUEST_ID_CONFLICT: ErrorReason
 LEAD_ORDER_UNSPECIFIED: LeadOrder
 LEAD_ORDER_SCORE: LeadOrder
 LEAD_ORDER_LAST_EVENT_TIME: LeadOrder
@@ -52,12 +85,26 @@ LEAD_ORDER_LEAD_ID: LeadOrder
 ENTRY_KIND_UNSPECIFIED: EntryKind
 ENTRY_KIND_EVENT: EntryKind
 ENTRY_KIND_DECAY: EntryKind
+ENTRY_KIND_MODEL: EntryKind
+ENTRY_KIND_ADJUSTMENT: EntryKind
+ENTRY_KIND_RETRACTION: EntryKind
+PUBLICATION_MODE_UNSPECIFIED: PublicationMode
+PUBLICATION_MODE_FORWARD: PublicationMode
+PUBLICATION_MODE_RESCORE: PublicationMode
+MODEL_STATE_UNSPECIFIED: ModelState
+MODEL_STATE_DRAFT: ModelState
+MODEL_STATE_IN_FORCE: ModelState
+MODEL_STATE_RETIRED: ModelState
+PERIOD_UNSPECIFIED: Period
+PERIOD_DAY: Period
+PERIOD_30_DAYS: Period
+PERIOD_EVER: Period
 RISK_UNSPECIFIED: Risk
 RISK_LOW: Risk
 RISK_HIGH: Risk
 
 class LeadScore(_message.Message):
-    __slots__ = ("lead_id", "score", "stage", "event_count", "first_event_time", "last_event_time", "recent_event_count", "contributions", "attributes", "sequence", "model_version", "as_of_time")
+    __slots__ = ("lead_id", "score", "stage", "event_count", "first_event_time", "last_event_time", "recent_event_count", "contributions", "attributes", "sequence", "model_version", "as_of_time", "fit_points", "fit_grade", "rating")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +117,9 @@ class LeadScore(_message.Message):
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
+    FIT_POINTS_FIELD_NUMBER: _ClassVar[int]
+    FIT_GRADE_FIELD_NUMBER: _ClassVar[int]
+    RATING_FIELD_NUMBER: _ClassVar[int]
     lead_id: str
     score: int
     stage: str
@@ -82,7 +132,10 @@ class LeadScore(_message.Message):
     sequence: int
     model_version: int
     as_of_time: _timestamp_pb2.Timestamp
-    def __init__(self, lead_id: _Optional[str] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., event_count: _Optional[int] = ..., first_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recent_event_count: _Optional[int] = ..., contributions: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sequence: _Optional[int] = ..., model_version: _Optional[int] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    fit_points: int
+    fit_grade: str
+    rating: str
+    def __init__(self, lead_id: _Optional[str] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., event_count: _Optional[int] = ..., first_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recent_event_count: _Optional[int] = ..., contributions: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sequence: _Optional[int] = ..., model_version: _Optional[int] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fit_points: _Optional[int] = ..., fit_grade: _Optional[str] = ..., rating: _Optional[str] = ...) -> None: ...
 
 class RuleContribution(_message.Message):
     __slots__ = ("rule_id", "points")
@@ -145,7 +198,7 @@ class ListLeadScoresResponse(_message.Message):
     def __init__(self, lead_scores: _Optional[_Iterable[_Union[LeadScore, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ScoreEntry(_message.Message):
-    __slots__ = ("lead_id", "sequence", "kind", "event_id", "event_type", "rule_id", "model_version", "points", "delta", "score_before", "score_after", "stage_before", "stage_after", "event_time", "record_time")
+    __slots__ = ("lead_id", "sequence", "kind", "event_id", "event_type", "rule_id", "model_version", "points", "delta", "score_before", "score_after", "stage_before", "stage_after", "event_time", "record_time", "reason", "actor")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -161,6 +214,8 @@ class ScoreEntry(_message.Message):
     STAGE_AFTER_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
     RECORD_TIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     lead_id: str
     sequence: int
     kind: EntryKind
@@ -176,7 +231,9 @@ class ScoreEntry(_message.Message):
     stage_after: str
     event_time: _timestamp_pb2.Timestamp
     record_time: _timestamp_pb2.Timestamp
-    def __init__(self, lead_id: _Optional[str] = ..., sequence: _Optional[int] = ..., kind: _Optional[_Union[EntryKind, str]] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., rule_id: _Optional[str] = ..., model_version: _Optional[int] = ..., points: _Optional[int] = ..., delta: _Optional[int] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    reason: str
+    actor: str
+    def __init__(self, lead_id: _Optional[str] = ..., sequence: _Optional[int] = ..., kind: _Optional[_Union[EntryKind, str]] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., rule_id: _Optional[str] = ..., model_version: _Optional[int] = ..., points: _Optional[int] = ..., delta: _Optional[int] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class ListScoreHistoryRequest(_message.Message):
     __slots__ = ("lead_id", "page_size", "page_token", "newest_first")
@@ -288,6 +345,64 @@ class GetScoringBacklogResponse(_message.Message):
     oldest_put_time: _timestamp_pb2.Timestamp
     def __init__(self, pending_events: _Optional[int] = ..., oldest_put_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class AdjustLeadScoreRequest(_message.Message):
+    __slots__ = ("lead_id", "delta", "target", "reason", "actor", "request_id")
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    lead_id: str
+    delta: int
+    target: int
+    reason: str
+    actor: str
+    request_id: str
+    def __init__(self, lead_id: _Optional[str] = ..., delta: _Optional[int] = ..., target: _Optional[int] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class AdjustLeadScoreResponse(_message.Message):
+    __slots__ = ("entry",)
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    entry: ScoreEntry
+    def __init__(self, entry: _Optional[_Union[ScoreEntry, _Mapping]] = ...) -> None: ...
+
+class RetractEventRequest(_message.Message):
+    __slots__ = ("event_id", "reason", "actor")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    reason: str
+    actor: str
+    def __init__(self, event_id: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class RetractEventResponse(_message.Message):
+    __slots__ = ("entry",)
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    entry: ScoreEntry
+    def __init__(self, entry: _Optional[_Union[ScoreEntry, _Mapping]] = ...) -> None: ...
+
+class RebuildLeadScoresRequest(_message.Message):
+    __slots__ = ("check_only",)
+    CHECK_ONLY_FIELD_NUMBER: _ClassVar[int]
+    check_only: bool
+    def __init__(self, check_only: _Optional[bool] = ...) -> None: ...
+
+class RebuildLeadScoresResponse(_message.Message):
+    __slots__ = ("leads_checked", "leads_total", "leads_changed", "changed_lead_ids", "done")
+    LEADS_CHECKED_FIELD_NUMBER: _ClassVar[int]
+    LEADS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    LEADS_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_LEAD_IDS_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    leads_checked: int
+    leads_total: int
+    leads_changed: int
+    changed_lead_ids: _containers.RepeatedScalarFieldContainer[str]
+    done: bool
+    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., leads_changed: _Optional[int] = ..., changed_lead_ids: _Optional[_Iterable[str]] = ..., done: _Optional[bool] = ...) -> None: ...
+
 class GetScoringModelRequest(_message.Message):
     __slots__ = ("version",)
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -300,10 +415,226 @@ class GetScoringModelResponse(_message.Message):
     scoring_model: ScoringModel
     def __init__(self, scoring_model: _Optional[_Union[ScoringModel, _Mapping]] = ...) -> None: ...
 
-class ScoringModel(_message.Message):
-    __slots__ = ("version", "rules", "score_floor", "score_ceiling", "stages", "decay", "velocity", "risk", "next_actions", "churn_stages")
+class ListScoringModelsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListScoringModelsResponse(_message.Message):
+    __slots__ = ("scoring_models", "next_page_token")
+    SCORING_MODELS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    scoring_models: _containers.RepeatedCompositeFieldContainer[ScoringModel]
+    next_page_token: str
+    def __init__(self, scoring_models: _Optional[_Iterable[_Union[ScoringModel, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class CreateScoringModelRequest(_message.Message):
+    __slots__ = ("scoring_model", "validate_only")
+    SCORING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    scoring_model: ScoringModel
+    validate_only: bool
+    def __init__(self, scoring_model: _Optional[_Union[ScoringModel, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class CreateScoringModelResponse(_message.Message):
+    __slots__ = ("scoring_model",)
+    SCORING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    scoring_model: ScoringModel
+    def __init__(self, scoring_model: _Optional[_Union[ScoringModel, _Mapping]] = ...) -> None: ...
+
+class PublishScoringModelRequest(_message.Message):
+    __slots__ = ("version", "base_version", "mode", "actor", "note")
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    BASE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    base_version: int
+    mode: PublicationMode
+    actor: str
+    note: str
+    def __init__(self, version: _Optional[int] = ..., base_version: _Optional[int] = ..., mode: _Optional[_Union[PublicationMode, str]] = ..., actor: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+
+class PublishScoringModelResponse(_message.Message):
+    __slots__ = ("publication",)
+    PUBLICATION_FIELD_NUMBER: _ClassVar[int]
+    publication: ModelPublication
+    def __init__(self, publication: _Optional[_Union[ModelPublication, _Mapping]] = ...) -> None: ...
+
+class ListModelPublicationsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListModelPublicationsResponse(_message.Message):
+    __slots__ = ("publications", "next_page_token")
+    PUBLICATIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    publications: _containers.RepeatedCompositeFieldContainer[ModelPublication]
+    next_page_token: str
+    def __init__(self, publications: _Optional[_Iterable[_Union[ModelPublication, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ModelPublication(_message.Message):
+    __slots__ = ("publication", "version", "base_version", "mode", "publish_time", "actor", "note", "leads_left")
+    PUBLICATION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    BASE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_TIME_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    LEADS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    publication: int
+    version: int
+    base_version: int
+    mode: PublicationMode
+    publish_time: _timestamp_pb2.Timestamp
+    actor: str
+    note: str
+    leads_left: int
+    def __init__(self, publication: _Optional[int] = ..., version: _Optional[int] = ..., base_version: _Optional[int] = ..., mode: _Optional[_Union[PublicationMode, str]] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., note: _Optional[str] = ..., leads_left: _Optional[int] = ...) -> None: ...
+
+class SimulateScoringModelRequest(_message.Message):
+    __slots__ = ("draft", "version", "conversion_event_types", "landmark")
+    DRAFT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONVERSION_EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    LANDMARK_FIELD_NUMBER: _ClassVar[int]
+    draft: ScoringModel
+    version: int
+    conversion_event_types: _containers.RepeatedScalarFieldContainer[str]
+    landmark: _duration_pb2.Duration
+    def __init__(self, draft: _Optional[_Union[ScoringModel, _Mapping]] = ..., version: _Optional[int] = ..., conversion_event_types: _Optional[_Iterable[str]] = ..., landmark: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class SimulateScoringModelResponse(_message.Message):
+    __slots__ = ("leads_checked", "leads_total", "differences", "summary", "done")
+    LEADS_CHECKED_FIELD_NUMBER: _ClassVar[int]
+    LEADS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    leads_checked: int
+    leads_total: int
+    differences: _containers.RepeatedCompositeFieldContainer[LeadDifference]
+    summary: SimulationSummary
+    done: bool
+    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., differences: _Optional[_Iterable[_Union[LeadDifference, _Mapping]]] = ..., summary: _Optional[_Union[SimulationSummary, _Mapping]] = ..., done: _Optional[bool] = ...) -> None: ...
+
+class LeadDifference(_message.Message):
+    __slots__ = ("lead_id", "score_before", "score_after", "stage_before", "stage_after", "fit_grade_before", "fit_grade_after")
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    SCORE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    STAGE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    FIT_GRADE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    FIT_GRADE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    lead_id: str
+    score_before: int
+    score_after: int
+    stage_before: str
+    stage_after: str
+    fit_grade_before: str
+    fit_grade_after: str
+    def __init__(self, lead_id: _Optional[str] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., fit_grade_before: _Optional[str] = ..., fit_grade_after: _Optional[str] = ...) -> None: ...
+
+class SimulationSummary(_message.Message):
+    __slots__ = ("leads_changed", "points_before", "points_after", "stages", "fit_grades", "rules", "unknown_event_types", "ranking_before", "ranking_after")
+    LEADS_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    POINTS_AFTER_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    FIT_GRADES_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    RANKING_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    RANKING_AFTER_FIELD_NUMBER: _ClassVar[int]
+    leads_changed: int
+    points_before: int
+    points_after: int
+    stages: _containers.RepeatedCompositeFieldContainer[Migration]
+    fit_grades: _containers.RepeatedCompositeFieldContainer[Migration]
+    rules: _containers.RepeatedCompositeFieldContainer[RuleShare]
+    unknown_event_types: _containers.RepeatedCompositeFieldContainer[UnknownEventType]
+    ranking_before: Ranking
+    ranking_after: Ranking
+    def __init__(self, leads_changed: _Optional[int] = ..., points_before: _Optional[int] = ..., points_after: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., fit_grades: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[RuleShare, _Mapping]]] = ..., unknown_event_types: _Optional[_Iterable[_Union[UnknownEventType, _Mapping]]] = ..., ranking_before: _Optional[_Union[Ranking, _Mapping]] = ..., ranking_after: _Optional[_Union[Ranking, _Mapping]] = ...) -> None: ...
+
+class Migration(_message.Message):
+    __slots__ = ("before", "after", "lead_count")
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    before: str
+    after: str
+    lead_count: int
+    def __init__(self, before: _Optional[str] = ..., after: _Optional[str] = ..., lead_count: _Optional[int] = ...) -> None: ...
+
+class RuleShare(_message.Message):
+    __slots__ = ("rule_id", "event_count", "points", "share")
+    RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    rule_id: str
+    event_count: int
+    points: int
+    share: float
+    def __init__(self, rule_id: _Optional[str] = ..., event_count: _Optional[int] = ..., points: _Optional[int] = ..., share: _Optional[float] = ...) -> None: ...
+
+class UnknownEventType(_message.Message):
+    __slots__ = ("event_type", "event_count")
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    event_type: str
+    event_count: int
+    def __init__(self, event_type: _Optional[str] = ..., event_count: _Optional[int] = ...) -> None: ...
+
+class Ranking(_message.Message):
+    __slots__ = ("lead_count", "converted_count", "converted_before_count", "auc", "stages", "deciles")
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONVERTED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONVERTED_BEFORE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    AUC_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    DECILES_FIELD_NUMBER: _ClassVar[int]
+    lead_count: int
+    converted_count: int
+    converted_before_count: int
+    auc: float
+    stages: _containers.RepeatedCompositeFieldContainer[ConversionRate]
+    deciles: _containers.RepeatedCompositeFieldContainer[ConversionRate]
+    def __init__(self, lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ..., converted_before_count: _Optional[int] = ..., auc: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., deciles: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ...) -> None: ...
+
+class ConversionRate(_message.Message):
+    __slots__ = ("name", "lead_count", "converted_count", "rate", "lift")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONVERTED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    LIFT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    lead_count: float
+    converted_count: float
+    rate: float
+    lift: float
+    def __init__(self, name: _Optional[str] = ..., lead_count: _Optional[float] = ..., converted_count: _Optional[float] = ..., rate: _Optional[float] = ..., lift: _Optional[float] = ...) -> None: ...
+
+class ScoringModel(_message.Message):
+    __slots__ = ("version", "display_name", "state", "create_time", "rules", "groups", "score_floor", "score_ceiling", "stages", "decay", "velocity", "risk", "next_actions", "churn_stages", "fit")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
     SCORE_FLOOR_FIELD_NUMBER: _ClassVar[int]
     SCORE_CEILING_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
@@ -312,8 +643,13 @@ class ScoringModel(_message.Message):
     RISK_FIELD_NUMBER: _ClassVar[int]
     NEXT_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     CHURN_STAGES_FIELD_NUMBER: _ClassVar[int]
+    FIT_FIELD_NUMBER: _ClassVar[int]
     version: int
+    display_name: str
+    state: ModelState
+    create_time: _timestamp_pb2.Timestamp
     rules: _containers.RepeatedCompositeFieldContainer[ScoringRule]
+    groups: _containers.RepeatedCompositeFieldContainer[RuleGroup]
     score_floor: int
     score_ceiling: int
     stages: _containers.RepeatedCompositeFieldContainer[Stage]
@@ -322,17 +658,70 @@ class ScoringModel(_message.Message):
     risk: RiskThreshold
     next_actions: _containers.RepeatedCompositeFieldContainer[NextAction]
     churn_stages: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[int] = ..., rules: _Optional[_Iterable[_Union[ScoringRule, _Mapping]]] = ..., score_floor: _Optional[int] = ..., score_ceiling: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., decay: _Optional[_Union[Decay, _Mapping]] = ..., velocity: _Optional[_Union[Velocity, _Mapping]] = ..., risk: _Optional[_Union[RiskThreshold, _Mapping]] = ..., next_actions: _Optional[_Iterable[_Union[NextAction, _Mapping]]] = ..., churn_stages: _Optional[_Iterable[str]] = ...) -> None: ...
+    fit: Fit
+    def __init__(self, version: _Optional[int] = ..., display_name: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rules: _Optional[_Iterable[_Union[ScoringRule, _Mapping]]] = ..., groups: _Optional[_Iterable[_Union[RuleGroup, _Mapping]]] = ..., score_floor: _Optional[int] = ..., score_ceiling: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., decay: _Optional[_Union[Decay, _Mapping]] = ..., velocity: _Optional[_Union[Velocity, _Mapping]] = ..., risk: _Optional[_Union[RiskThreshold, _Mapping]] = ..., next_actions: _Optional[_Iterable[_Union[NextAction, _Mapping]]] = ..., churn_stages: _Optional[_Iterable[str]] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ...) -> None: ...
 
 class ScoringRule(_message.Message):
-    __slots__ = ("rule_id", "event_type", "points")
+    __slots__ = ("rule_id", "event_types", "points", "conditions", "limits", "group_id")
     RULE_ID_FIELD_NUMBER: _ClassVar[int]
-    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     rule_id: str
-    event_type: str
+    event_types: _containers.RepeatedScalarFieldContainer[str]
     points: int
-    def __init__(self, rule_id: _Optional[str] = ..., event_type: _Optional[str] = ..., points: _Optional[int] = ...) -> None: ...
+    conditions: _containers.RepeatedCompositeFieldContainer[Condition]
+    limits: _containers.RepeatedCompositeFieldContainer[Limit]
+    group_id: str
+    def __init__(self, rule_id: _Optional[str] = ..., event_types: _Optional[_Iterable[str]] = ..., points: _Optional[int] = ..., conditions: _Optional[_Iterable[_Union[Condition, _Mapping]]] = ..., limits: _Optional[_Iterable[_Union[Limit, _Mapping]]] = ..., group_id: _Optional[str] = ...) -> None: ...
+
+class Condition(_message.Message):
+    __slots__ = ("property", "equals", "one_of", "contains", "starts_with", "exists", "greater_than", "at_least", "less_than", "at_most", "ignore_case")
+    PROPERTY_FIELD_NUMBER: _ClassVar[int]
+    EQUALS_FIELD_NUMBER: _ClassVar[int]
+    ONE_OF_FIELD_NUMBER: _ClassVar[int]
+    CONTAINS_FIELD_NUMBER: _ClassVar[int]
+    STARTS_WITH_FIELD_NUMBER: _ClassVar[int]
+    EXISTS_FIELD_NUMBER: _ClassVar[int]
+    GREATER_THAN_FIELD_NUMBER: _ClassVar[int]
+    AT_LEAST_FIELD_NUMBER: _ClassVar[int]
+    LESS_THAN_FIELD_NUMBER: _ClassVar[int]
+    AT_MOST_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_CASE_FIELD_NUMBER: _ClassVar[int]
+    property: str
+    equals: _struct_pb2.Value
+    one_of: _struct_pb2.ListValue
+    contains: str
+    starts_with: str
+    exists: bool
+    greater_than: float
+    at_least: float
+    less_than: float
+    at_most: float
+    ignore_case: bool
+    def __init__(self, property: _Optional[str] = ..., equals: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., one_of: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., contains: _Optional[str] = ..., starts_with: _Optional[str] = ..., exists: _Optional[bool] = ..., greater_than: _Optional[float] = ..., at_least: _Optional[float] = ..., less_than: _Optional[float] = ..., at_most: _Optional[float] = ..., ignore_case: _Optional[bool] = ...) -> None: ...
+
+class Limit(_message.Message):
+    __slots__ = ("most_points", "most_times", "period")
+    MOST_POINTS_FIELD_NUMBER: _ClassVar[int]
+    MOST_TIMES_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    most_points: int
+    most_times: int
+    period: Period
+    def __init__(self, most_points: _Optional[int] = ..., most_times: _Optional[int] = ..., period: _Optional[_Union[Period, str]] = ...) -> None: ...
+
+class RuleGroup(_message.Message):
+    __slots__ = ("group_id", "cap", "parent_group_id")
+    GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    CAP_FIELD_NUMBER: _ClassVar[int]
+    PARENT_GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    group_id: str
+    cap: int
+    parent_group_id: str
+    def __init__(self, group_id: _Optional[str] = ..., cap: _Optional[int] = ..., parent_group_id: _Optional[str] = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("stage", "minimum_score")
@@ -343,12 +732,16 @@ class Stage(_message.Message):
     def __init__(self, stage: _Optional[str] = ..., minimum_score: _Optional[int] = ...) -> None: ...
 
 class Decay(_message.Message):
-    __slots__ = ("grace", "percent_per_day")
+    __slots__ = ("grace", "percent_per_day", "half_life", "floor")
     GRACE_FIELD_NUMBER: _ClassVar[int]
     PERCENT_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    HALF_LIFE_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_FIELD_NUMBER: _ClassVar[int]
     grace: _duration_pb2.Duration
     percent_per_day: int
-    def __init__(self, grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., percent_per_day: _Optional[int] = ...) -> None: ...
+    half_life: _duration_pb2.Duration
+    floor: int
+    def __init__(self, grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., percent_per_day: _Optional[int] = ..., half_life: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., floor: _Optional[int] = ...) -> None: ...
 
 class Velocity(_message.Message):
     __slots__ = ("window", "weight")
@@ -375,3 +768,29 @@ class NextAction(_message.Message):
     minimum_velocity: int
     risk: Risk
     def __init__(self, next_action: _Optional[str] = ..., stages: _Optional[_Iterable[str]] = ..., minimum_velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ...) -> None: ...
+
+class Fit(_message.Message):
+    __slots__ = ("rules", "grade_a_points", "grade_b_points", "grade_c_points", "level_1_score", "level_2_score")
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    GRADE_A_POINTS_FIELD_NUMBER: _ClassVar[int]
+    GRADE_B_POINTS_FIELD_NUMBER: _ClassVar[int]
+    GRADE_C_POINTS_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_1_SCORE_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_2_SCORE_FIELD_NUMBER: _ClassVar[int]
+    rules: _containers.RepeatedCompositeFieldContainer[FitRule]
+    grade_a_points: int
+    grade_b_points: int
+    grade_c_points: int
+    level_1_score: int
+    level_2_score: int
+    def __init__(self, rules: _Optional[_Iterable[_Union[FitRule, _Mapping]]] = ..., grade_a_points: _Optional[int] = ..., grade_b_points: _Optional[int] = ..., grade_c_points: _Optional[int] = ..., level_1_score: _Optional[int] = ..., level_2_score: _Optional[int] = ...) -> None: ...
+
+class FitRule(_message.Message):
+    __slots__ = ("rule_id", "points", "conditions")
+    RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    rule_id: str
+    points: int
+    conditions: _containers.RepeatedCompositeFieldContainer[Condition]
+    def __init__(self, rule_id: _Optional[str] = ..., points: _Optional[int] = ..., conditions: _Optional[_Iterable[_Union[Condition, _Mapping]]] = ...) -> None: ...

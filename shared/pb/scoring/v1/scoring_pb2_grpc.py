@@ -78,10 +78,50 @@ class ScoringServiceStub:
                 request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogResponse.FromString,
                 _registered_method=True)
+        self.AdjustLeadScore = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/AdjustLeadScore',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.AdjustLeadScoreRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.AdjustLeadScoreResponse.FromString,
+                _registered_method=True)
+        self.RetractEvent = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/RetractEvent',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetractEventRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetractEventResponse.FromString,
+                _registered_method=True)
+        self.RebuildLeadScores = channel.unary_stream(
+                '/leadscore.scoring.v1.ScoringService/RebuildLeadScores',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RebuildLeadScoresRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RebuildLeadScoresResponse.FromString,
+                _registered_method=True)
         self.GetScoringModel = channel.unary_unary(
                 '/leadscore.scoring.v1.ScoringService/GetScoringModel',
                 request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringModelRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringModelResponse.FromString,
+                _registered_method=True)
+        self.ListScoringModels = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/ListScoringModels',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListScoringModelsRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListScoringModelsResponse.FromString,
+                _registered_method=True)
+        self.CreateScoringModel = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/CreateScoringModel',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.CreateScoringModelRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.CreateScoringModelResponse.FromString,
+                _registered_method=True)
+        self.PublishScoringModel = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/PublishScoringModel',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.PublishScoringModelRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.PublishScoringModelResponse.FromString,
+                _registered_method=True)
+        self.ListModelPublications = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/ListModelPublications',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListModelPublicationsRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListModelPublicationsResponse.FromString,
+                _registered_method=True)
+        self.SimulateScoringModel = channel.unary_stream(
+                '/leadscore.scoring.v1.ScoringService/SimulateScoringModel',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelResponse.FromString,
                 _registered_method=True)
 
 
@@ -179,11 +219,105 @@ class ScoringServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdjustLeadScore(self, request, context):
+        """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
+        lead's timeline, whatever is rescored later.
+
+        Transactional: read, fold and write are one transaction. Idempotent: by `request_id`. The same request again answers with the entry that
+        the first one appended, which is a success.
+        Errors: NOT_FOUND (LEAD_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ALREADY_EXISTS (REQUEST_ID_CONFLICT) when the id was used for another
+        adjustment, nothing changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetractEvent(self, request, context):
+        """Takes the effect of an event out of its lead's score, as if it had never happened: a bot's click, a mistaken import. Nothing is deleted;
+        the retraction is an entry of its own.
+
+        Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
+        one appended, whatever its reason says.
+        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RebuildLeadScores(self, request, context):
+        """Folds the history of every lead again and streams its progress with the ids of those whose stored state differed; the last message is the
+        summary (`done`). With `check_only` nothing is written.
+
+        Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
+        changes nothing.
+        Errors: DATA_LOSS (HISTORY_INCONSISTENT) when the entries of a lead contradict each other; the leads before it are rebuilt.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetScoringModel(self, request, context):
-        """Returns a version of the scoring model. A version never changes once published, so callers may cache it for ever.
+        """Returns a version of the scoring model. The content of a version never changes, so callers may cache it for ever.
 
         Transactional: one read. Idempotent: a read.
-        Errors: NOT_FOUND (MODEL_NOT_FOUND).
+        Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListScoringModels(self, request, context):
+        """Lists the versions of the scoring model, newest first.
+
+        Transactional: each page is one read. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateScoringModel(self, request, context):
+        """Stores a model as a draft, under a new version. It judges nothing until it is published.
+
+        Transactional: one insert. Idempotent: no. A second call stores a second draft, which does no harm.
+        Errors: INVALID_ARGUMENT (MODEL_INVALID), with every mistake of the model and its path as a field violation, nothing stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishScoringModel(self, request, context):
+        """Puts a version of the model in force: from now on, or for all time. Exactly one version is in force at any time. An event is judged by the
+        version that was in force at its event time, so the order of arrival stays irrelevant.
+
+        Transactional: the publication is one insert; from the moment it is acknowledged every drain judges by it. The leads that it changes are
+        folded again in the background, a page at a time, each with one MODEL entry if its score or its stage changes; a worker that dies is
+        followed by another. `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
+        Idempotent: by `base_version`. A second call finds another version in force and is refused.
+        Errors: NOT_FOUND (MODEL_NOT_FOUND); ABORTED (MODEL_OUTDATED) when `base_version` is not in force any more: look at what is, and decide anew;
+        INVALID_ARGUMENT (ARGUMENT_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModelPublications(self, request, context):
+        """Lists the publications of models, newest first: who, when, why, and how far it has been rolled out.
+
+        Transactional: each page is one read. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SimulateScoringModel(self, request, context):
+        """Tells what publishing a model with MODE_RESCORE would do, and writes nothing: the leads that it changes, page by page, and at the end
+        (`done`) what that adds up to. Given the types of the events that mean conversion, it also tells how well the model in force and this one
+        rank leads: by their scores at a landmark, a set time after their first event.
+
+        Transactional: each page of leads is read from one snapshot. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -232,10 +366,50 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogRequest.FromString,
                     response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogResponse.SerializeToString,
             ),
+            'AdjustLeadScore': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustLeadScore,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.AdjustLeadScoreRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.AdjustLeadScoreResponse.SerializeToString,
+            ),
+            'RetractEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetractEvent,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetractEventRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetractEventResponse.SerializeToString,
+            ),
+            'RebuildLeadScores': grpc.unary_stream_rpc_method_handler(
+                    servicer.RebuildLeadScores,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RebuildLeadScoresRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RebuildLeadScoresResponse.SerializeToString,
+            ),
             'GetScoringModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetScoringModel,
                     request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringModelRequest.FromString,
                     response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringModelResponse.SerializeToString,
+            ),
+            'ListScoringModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScoringModels,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListScoringModelsRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListScoringModelsResponse.SerializeToString,
+            ),
+            'CreateScoringModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateScoringModel,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.CreateScoringModelRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.CreateScoringModelResponse.SerializeToString,
+            ),
+            'PublishScoringModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishScoringModel,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.PublishScoringModelRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.PublishScoringModelResponse.SerializeToString,
+            ),
+            'ListModelPublications': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModelPublications,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListModelPublicationsRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListModelPublicationsResponse.SerializeToString,
+            ),
+            'SimulateScoringModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.SimulateScoringModel,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -469,6 +643,87 @@ class ScoringService:
             _registered_method=True)
 
     @staticmethod
+    def AdjustLeadScore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/AdjustLeadScore',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.AdjustLeadScoreRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.AdjustLeadScoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetractEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/RetractEvent',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetractEventRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetractEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RebuildLeadScores(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/RebuildLeadScores',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RebuildLeadScoresRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RebuildLeadScoresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetScoringModel(request,
             target,
             options=(),
@@ -485,6 +740,141 @@ class ScoringService:
             '/leadscore.scoring.v1.ScoringService/GetScoringModel',
             shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringModelRequest.SerializeToString,
             shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListScoringModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/ListScoringModels',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListScoringModelsRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListScoringModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateScoringModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/CreateScoringModel',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.CreateScoringModelRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.CreateScoringModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishScoringModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/PublishScoringModel',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.PublishScoringModelRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.PublishScoringModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModelPublications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/ListModelPublications',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListModelPublicationsRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListModelPublicationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimulateScoringModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/SimulateScoringModel',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

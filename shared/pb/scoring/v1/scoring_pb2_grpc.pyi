@@ -92,11 +92,73 @@ class ScoringServiceStub:
     Transactional: one read. Idempotent: a read.
     Errors: none of its own.
     """
+    AdjustLeadScore: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.AdjustLeadScoreRequest, _scoring_pb2.AdjustLeadScoreResponse]
+    """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
+    lead's timeline, whatever is rescored later.
+
+    Transactional: read, fold and write are one transaction. Idempotent: by `request_id`. The same request again answers with the entry that
+    the first one appended, which is a success.
+    Errors: NOT_FOUND (LEAD_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ALREADY_EXISTS (REQUEST_ID_CONFLICT) when the id was used for another
+    adjustment, nothing changed.
+    """
+    RetractEvent: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.RetractEventRequest, _scoring_pb2.RetractEventResponse]
+    """Takes the effect of an event out of its lead's score, as if it had never happened: a bot's click, a mistaken import. Nothing is deleted;
+    the retraction is an entry of its own.
+
+    Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
+    one appended, whatever its reason says.
+    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
+    """
+    RebuildLeadScores: _grpc.UnaryStreamMultiCallable[_scoring_pb2.RebuildLeadScoresRequest, _scoring_pb2.RebuildLeadScoresResponse]
+    """Folds the history of every lead again and streams its progress with the ids of those whose stored state differed; the last message is the
+    summary (`done`). With `check_only` nothing is written.
+
+    Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
+    changes nothing.
+    Errors: DATA_LOSS (HISTORY_INCONSISTENT) when the entries of a lead contradict each other; the leads before it are rebuilt.
+    """
     GetScoringModel: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringModelRequest, _scoring_pb2.GetScoringModelResponse]
-    """Returns a version of the scoring model. A version never changes once published, so callers may cache it for ever.
+    """Returns a version of the scoring model. The content of a version never changes, so callers may cache it for ever.
 
     Transactional: one read. Idempotent: a read.
-    Errors: NOT_FOUND (MODEL_NOT_FOUND).
+    Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+    """
+    ListScoringModels: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListScoringModelsRequest, _scoring_pb2.ListScoringModelsResponse]
+    """Lists the versions of the scoring model, newest first.
+
+    Transactional: each page is one read. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID).
+    """
+    CreateScoringModel: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.CreateScoringModelRequest, _scoring_pb2.CreateScoringModelResponse]
+    """Stores a model as a draft, under a new version. It judges nothing until it is published.
+
+    Transactional: one insert. Idempotent: no. A second call stores a second draft, which does no harm.
+    Errors: INVALID_ARGUMENT (MODEL_INVALID), with every mistake of the model and its path as a field violation, nothing stored.
+    """
+    PublishScoringModel: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.PublishScoringModelRequest, _scoring_pb2.PublishScoringModelResponse]
+    """Puts a version of the model in force: from now on, or for all time. Exactly one version is in force at any time. An event is judged by the
+    version that was in force at its event time, so the order of arrival stays irrelevant.
+
+    Transactional: the publication is one insert; from the moment it is acknowledged every drain judges by it. The leads that it changes are
+    folded again in the background, a page at a time, each with one MODEL entry if its score or its stage changes; a worker that dies is
+    followed by another. `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
+    Idempotent: by `base_version`. A second call finds another version in force and is refused.
+    Errors: NOT_FOUND (MODEL_NOT_FOUND); ABORTED (MODEL_OUTDATED) when `base_version` is not in force any more: look at what is, and decide anew;
+    INVALID_ARGUMENT (ARGUMENT_INVALID).
+    """
+    ListModelPublications: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListModelPublicationsRequest, _scoring_pb2.ListModelPublicationsResponse]
+    """Lists the publications of models, newest first: who, when, why, and how far it has been rolled out.
+
+    Transactional: each page is one read. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID).
+    """
+    SimulateScoringModel: _grpc.UnaryStreamMultiCallable[_scoring_pb2.SimulateScoringModelRequest, _scoring_pb2.SimulateScoringModelResponse]
+    """Tells what publishing a model with MODE_RESCORE would do, and writes nothing: the leads that it changes, page by page, and at the end
+    (`done`) what that adds up to. Given the types of the events that mean conversion, it also tells how well the model in force and this one
+    rank leads: by their scores at a landmark, a set time after their first event.
+
+    Transactional: each page of leads is read from one snapshot. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
 
 @_typing.type_check_only
@@ -163,11 +225,73 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Transactional: one read. Idempotent: a read.
     Errors: none of its own.
     """
+    AdjustLeadScore: _aio.UnaryUnaryMultiCallable[_scoring_pb2.AdjustLeadScoreRequest, _scoring_pb2.AdjustLeadScoreResponse]  # type: ignore[assignment]
+    """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
+    lead's timeline, whatever is rescored later.
+
+    Transactional: read, fold and write are one transaction. Idempotent: by `request_id`. The same request again answers with the entry that
+    the first one appended, which is a success.
+    Errors: NOT_FOUND (LEAD_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ALREADY_EXISTS (REQUEST_ID_CONFLICT) when the id was used for another
+    adjustment, nothing changed.
+    """
+    RetractEvent: _aio.UnaryUnaryMultiCallable[_scoring_pb2.RetractEventRequest, _scoring_pb2.RetractEventResponse]  # type: ignore[assignment]
+    """Takes the effect of an event out of its lead's score, as if it had never happened: a bot's click, a mistaken import. Nothing is deleted;
+    the retraction is an entry of its own.
+
+    Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
+    one appended, whatever its reason says.
+    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
+    """
+    RebuildLeadScores: _aio.UnaryStreamMultiCallable[_scoring_pb2.RebuildLeadScoresRequest, _scoring_pb2.RebuildLeadScoresResponse]  # type: ignore[assignment]
+    """Folds the history of every lead again and streams its progress with the ids of those whose stored state differed; the last message is the
+    summary (`done`). With `check_only` nothing is written.
+
+    Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
+    changes nothing.
+    Errors: DATA_LOSS (HISTORY_INCONSISTENT) when the entries of a lead contradict each other; the leads before it are rebuilt.
+    """
     GetScoringModel: _aio.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringModelRequest, _scoring_pb2.GetScoringModelResponse]  # type: ignore[assignment]
-    """Returns a version of the scoring model. A version never changes once published, so callers may cache it for ever.
+    """Returns a version of the scoring model. The content of a version never changes, so callers may cache it for ever.
 
     Transactional: one read. Idempotent: a read.
-    Errors: NOT_FOUND (MODEL_NOT_FOUND).
+    Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+    """
+    ListScoringModels: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListScoringModelsRequest, _scoring_pb2.ListScoringModelsResponse]  # type: ignore[assignment]
+    """Lists the versions of the scoring model, newest first.
+
+    Transactional: each page is one read. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID).
+    """
+    CreateScoringModel: _aio.UnaryUnaryMultiCallable[_scoring_pb2.CreateScoringModelRequest, _scoring_pb2.CreateScoringModelResponse]  # type: ignore[assignment]
+    """Stores a model as a draft, under a new version. It judges nothing until it is published.
+
+    Transactional: one insert. Idempotent: no. A second call stores a second draft, which does no harm.
+    Errors: INVALID_ARGUMENT (MODEL_INVALID), with every mistake of the model and its path as a field violation, nothing stored.
+    """
+    PublishScoringModel: _aio.UnaryUnaryMultiCallable[_scoring_pb2.PublishScoringModelRequest, _scoring_pb2.PublishScoringModelResponse]  # type: ignore[assignment]
+    """Puts a version of the model in force: from now on, or for all time. Exactly one version is in force at any time. An event is judged by the
+    version that was in force at its event time, so the order of arrival stays irrelevant.
+
+    Transactional: the publication is one insert; from the moment it is acknowledged every drain judges by it. The leads that it changes are
+    folded again in the background, a page at a time, each with one MODEL entry if its score or its stage changes; a worker that dies is
+    followed by another. `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
+    Idempotent: by `base_version`. A second call finds another version in force and is refused.
+    Errors: NOT_FOUND (MODEL_NOT_FOUND); ABORTED (MODEL_OUTDATED) when `base_version` is not in force any more: look at what is, and decide anew;
+    INVALID_ARGUMENT (ARGUMENT_INVALID).
+    """
+    ListModelPublications: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListModelPublicationsRequest, _scoring_pb2.ListModelPublicationsResponse]  # type: ignore[assignment]
+    """Lists the publications of models, newest first: who, when, why, and how far it has been rolled out.
+
+    Transactional: each page is one read. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID).
+    """
+    SimulateScoringModel: _aio.UnaryStreamMultiCallable[_scoring_pb2.SimulateScoringModelRequest, _scoring_pb2.SimulateScoringModelResponse]  # type: ignore[assignment]
+    """Tells what publishing a model with MODE_RESCORE would do, and writes nothing: the leads that it changes, page by page, and at the end
+    (`done`) what that adds up to. Given the types of the events that mean conversion, it also tells how well the model in force and this one
+    rank leads: by their scores at a landmark, a set time after their first event.
+
+    Transactional: each page of leads is read from one snapshot. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
 
 class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -281,15 +405,125 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def AdjustLeadScore(
+        self,
+        request: _scoring_pb2.AdjustLeadScoreRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.AdjustLeadScoreResponse, _abc.Awaitable[_scoring_pb2.AdjustLeadScoreResponse]]:
+        """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
+        lead's timeline, whatever is rescored later.
+
+        Transactional: read, fold and write are one transaction. Idempotent: by `request_id`. The same request again answers with the entry that
+        the first one appended, which is a success.
+        Errors: NOT_FOUND (LEAD_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ALREADY_EXISTS (REQUEST_ID_CONFLICT) when the id was used for another
+        adjustment, nothing changed.
+        """
+
+    @_abc_1.abstractmethod
+    def RetractEvent(
+        self,
+        request: _scoring_pb2.RetractEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.RetractEventResponse, _abc.Awaitable[_scoring_pb2.RetractEventResponse]]:
+        """Takes the effect of an event out of its lead's score, as if it had never happened: a bot's click, a mistaken import. Nothing is deleted;
+        the retraction is an entry of its own.
+
+        Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
+        one appended, whatever its reason says.
+        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
+        """
+
+    @_abc_1.abstractmethod
+    def RebuildLeadScores(
+        self,
+        request: _scoring_pb2.RebuildLeadScoresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_scoring_pb2.RebuildLeadScoresResponse], _abc.AsyncIterator[_scoring_pb2.RebuildLeadScoresResponse]]:
+        """Folds the history of every lead again and streams its progress with the ids of those whose stored state differed; the last message is the
+        summary (`done`). With `check_only` nothing is written.
+
+        Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
+        changes nothing.
+        Errors: DATA_LOSS (HISTORY_INCONSISTENT) when the entries of a lead contradict each other; the leads before it are rebuilt.
+        """
+
+    @_abc_1.abstractmethod
     def GetScoringModel(
         self,
         request: _scoring_pb2.GetScoringModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scoring_pb2.GetScoringModelResponse, _abc.Awaitable[_scoring_pb2.GetScoringModelResponse]]:
-        """Returns a version of the scoring model. A version never changes once published, so callers may cache it for ever.
+        """Returns a version of the scoring model. The content of a version never changes, so callers may cache it for ever.
 
         Transactional: one read. Idempotent: a read.
-        Errors: NOT_FOUND (MODEL_NOT_FOUND).
+        Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def ListScoringModels(
+        self,
+        request: _scoring_pb2.ListScoringModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.ListScoringModelsResponse, _abc.Awaitable[_scoring_pb2.ListScoringModelsResponse]]:
+        """Lists the versions of the scoring model, newest first.
+
+        Transactional: each page is one read. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateScoringModel(
+        self,
+        request: _scoring_pb2.CreateScoringModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.CreateScoringModelResponse, _abc.Awaitable[_scoring_pb2.CreateScoringModelResponse]]:
+        """Stores a model as a draft, under a new version. It judges nothing until it is published.
+
+        Transactional: one insert. Idempotent: no. A second call stores a second draft, which does no harm.
+        Errors: INVALID_ARGUMENT (MODEL_INVALID), with every mistake of the model and its path as a field violation, nothing stored.
+        """
+
+    @_abc_1.abstractmethod
+    def PublishScoringModel(
+        self,
+        request: _scoring_pb2.PublishScoringModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.PublishScoringModelResponse, _abc.Awaitable[_scoring_pb2.PublishScoringModelResponse]]:
+        """Puts a version of the model in force: from now on, or for all time. Exactly one version is in force at any time. An event is judged by the
+        version that was in force at its event time, so the order of arrival stays irrelevant.
+
+        Transactional: the publication is one insert; from the moment it is acknowledged every drain judges by it. The leads that it changes are
+        folded again in the background, a page at a time, each with one MODEL entry if its score or its stage changes; a worker that dies is
+        followed by another. `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
+        Idempotent: by `base_version`. A second call finds another version in force and is refused.
+        Errors: NOT_FOUND (MODEL_NOT_FOUND); ABORTED (MODEL_OUTDATED) when `base_version` is not in force any more: look at what is, and decide anew;
+        INVALID_ARGUMENT (ARGUMENT_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def ListModelPublications(
+        self,
+        request: _scoring_pb2.ListModelPublicationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.ListModelPublicationsResponse, _abc.Awaitable[_scoring_pb2.ListModelPublicationsResponse]]:
+        """Lists the publications of models, newest first: who, when, why, and how far it has been rolled out.
+
+        Transactional: each page is one read. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def SimulateScoringModel(
+        self,
+        request: _scoring_pb2.SimulateScoringModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_scoring_pb2.SimulateScoringModelResponse], _abc.AsyncIterator[_scoring_pb2.SimulateScoringModelResponse]]:
+        """Tells what publishing a model with MODE_RESCORE would do, and writes nothing: the leads that it changes, page by page, and at the end
+        (`done`) what that adds up to. Given the types of the events that mean conversion, it also tells how well the model in force and this one
+        rank leads: by their scores at a landmark, a set time after their first event.
+
+        Transactional: each page of leads is read from one snapshot. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
         """
 
 def add_ScoringServiceServicer_to_server(servicer: ScoringServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,114 @@
+"""How well scores tell which leads convert: rates and lift per stage and decile, and the area under the ROC curve.
+
+Only counts per score are kept, so memory does not grow with the number of leads.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+DECILES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionRate:
+    """How many of some leads convert; a decile's share of leads with equal scores may be a fraction."""
+
+    name: str
+    leads: float
+    converted: float
+    lift: float
+
+    @property
+    def rate(self) -> float:
+        """The part of the leads that convert, 0 to 1; 0 without leads."""
+        return self.converted / self.leads if self.leads else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How well scores ranked leads that had not converted yet. `auc` is None when all of them convert, or none."""
+
+    leads: int
+    converted: int
+    converted_before: int
+    auc: float | None
+    stages: tuple[ConversionRate, ...]
+    deciles: tuple[ConversionRate, ...]
+
+
+class RankingTally:
+    """Counts leads by their score."""
+
+    def __init__(self) -> None:
+        self._leads: Counter[int] = Counter()
+        self._converted: Counter[int] = Counter()
+        self._converted_before = 0
+
+    def add(self, score: int, *, converts: bool) -> None:
+        """Counts a lead with its score at the landmark, and whether it converted later."""
+        self._leads[score] += 1
+        self._converted[score] += converts
+
+    def leave_out(self) -> None:
+        """Counts a lead that had converted by the landmark: there is nothing left to foretell."""
+        self._converted_before += 1
+
+    def ranking(self, stages: Sequence[str], stage_of: Callable[[int], str]) -> Ranking:
+        """Returns what the counts say; `stages` are all stages in their order."""
+        leads, converted = self._leads.total(), self._converted.total()
+        base = converted / leads if leads else 0.0
+        return Ranking(
+            leads=leads,
+            converted=converted,
+            converted_before=self._converted_before,
+            auc=self._auc(leads, converted),
+            stages=tuple(self._by_stage(stages, stage_of, base)),
+            deciles=tuple(self._by_decile(leads, base)),
+        )
+
+    def _auc(self, leads: int, converted: int) -> float | None:
+        """The Mann-Whitney statistic, with midranks for ties, over the number of pairs."""
+        if not 0 < converted < leads:
+            return None
+        below, wins = 0, 0.0
+        for score in sorted(self._leads):
+            positive = self._converted[score]
+            negative = self._leads[score] - positive
+            wins += positive * (below + negative / 2)
+            below += negative
+        return wins / (converted * (leads - converted))
+
+    def _by_stage(self, stages: Sequence[str], stage_of: Callable[[int], str], base: float) -> Iterator[ConversionRate]:
+        found = {
+            stage: tuple(sum(counts[score] for score in scores) for counts in (self._leads, self._converted))
+            for stage, scores in _grouped(sorted(self._leads), stage_of)
+        }
+        for stage in stages:
+            leads, converted = found.get(stage, (0, 0))
+            yield _rate(stage, leads, converted, base)
+
+    def _by_decile(self, total: int, base: float) -> Iterator[ConversionRate]:
+        """Goes through the scores from the highest on; equal ones that lie across a border are shared out evenly."""
+        size, scores = total / DECILES, iter(sorted(self._leads, reverse=True))
+        left, rate = 0.0, 0.0
+        for decile in range(1, DECILES + 1):
+            leads, converted = 0.0, 0.0
+            while size - leads > 1e-9:  # what is less is rounding
+                if left <= 1e-9:
+                    score = next(scores)
+                    left, rate = self._leads[score], self._converted[score] / self._leads[score]
+                taken = min(left, size - leads)
+                leads, converted, left = leads + taken, converted + taken * rate, left - taken
+            yield _rate(str(decile), leads, converted, base)
+
+
+def _grouped(scores: Sequence[int], stage_of: Callable[[int], str]) -> Iterator[tuple[str, list[int]]]:
+    for stage, group in groupby(scores, stage_of):
+        yield stage, list(group)
+
+
+def _rate(name: str, leads: float, converted: float, base: float) -> ConversionRate:
+    lift = converted / leads / base if leads and base else 0.0
+    return ConversionRate(name, leads, converted, lift)

@@ -1,0 +1,181 @@
+"""What publishing a model would do to every lead, counted lead by lead."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from scoring_service.domain.fold import Calendar, fold
+from scoring_service.domain.history import Entry, Lead, steps_of
+from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.ranking import Ranking, RankingTally
+from scoring_service.domain.timeline import JudgedEvent, Mode, Publication, Step, Timeline
+
+MOST_UNKNOWN = 100
+"""Types of events that no rule knows, as far as they are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a ranking: the event types that mean conversion, and the landmark after a lead's first event."""
+
+    conversions: frozenset[str]
+    landmark: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a model would change of a lead; the stages and grades before are by the model in force."""
+
+    lead_id: str
+    score_before: int
+    score_after: int
+    stage_before: str
+    stage_after: str
+    fit_grade_before: str
+    fit_grade_after: str
+
+    @property
+    def is_change(self) -> bool:
+        """Whether anything differs."""
+        return (self.score_before, self.stage_before, self.fit_grade_before) != (
+            self.score_after,
+            self.stage_after,
+            self.fit_grade_after,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RuleShare:
+    """What a rule gives over all leads: the events that it decides, and their points after limits, caps and bounds."""
+
+    rule_id: str
+    events: int
+    points: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What publishing would do to all leads; migrations are counts of leads by (before, after)."""
+
+    leads_changed: int
+    points_before: int
+    points_after: int
+    stages: dict[tuple[str, str], int]
+    fit_grades: dict[tuple[str, str], int]
+    rules: tuple[RuleShare, ...]
+    unknown_event_types: tuple[tuple[str, int], ...]
+    ranking_before: Ranking | None
+    ranking_after: Ranking | None
+
+
+class Simulation:
+    """Folds leads under a model that is not in force, and counts what differs."""
+
+    def __init__(self, before: Timeline, model: ScoringModel, calendar: Calendar, question: Question | None) -> None:
+        self._before = before
+        self._after = rescored(before, model)
+        self._model = model
+        self._calendar = calendar
+        self._question = question
+        self._leads_changed = 0
+        self._points_before = self._points_after = 0
+        self._stages: Counter[tuple[str, str]] = Counter()
+        self._grades: Counter[tuple[str, str]] = Counter()
+        self._events: Counter[str] = Counter()
+        self._points: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()
+        self._rankings = (RankingTally(), RankingTally())
+
+    def add(self, lead: Lead, entries: Sequence[Entry]) -> Difference:
+        """Counts a lead by its history, and returns what would change."""
+        steps = steps_of(self._after, entries)
+        after = fold(self._after, self._calendar, steps, lead.state.decayed_through)
+        self._count_rules(steps)
+        self._points.update(after.contributions)
+        old, new = self._before.latest, self._model
+        found = Difference(
+            lead.lead_id,
+            lead.state.score,
+            after.score,
+            old.stage_of(lead.state.score),
+            new.stage_of(after.score),
+            old.fitness(lead.state.attributes, lead.state.score).grade,
+            new.fitness(after.attributes, after.score).grade,
+        )
+        self._leads_changed += found.is_change
+        self._points_before += found.score_before
+        self._points_after += found.score_after
+        self._stages[found.stage_before, found.stage_after] += 1
+        self._grades[found.fit_grade_before, found.fit_grade_after] += 1
+        if self._question is not None:
+            self._rank(self._question, steps_of(self._before, entries), steps)
+        return found
+
+    def summary(self) -> Summary:
+        """Returns the counts so far."""
+        before, after = (
+            tally.ranking([stage.stage for stage in model.stages], model.stage_of) if self._question else None
+            for tally, model in zip(self._rankings, (self._before.latest, self._model), strict=True)
+        )
+        return Summary(
+            leads_changed=self._leads_changed,
+            points_before=self._points_before,
+            points_after=self._points_after,
+            stages=dict(self._stages),
+            fit_grades={} if set(self._grades) <= {("", "")} else dict(self._grades),
+            rules=tuple(self._shares()),
+            unknown_event_types=tuple(self._unknown.most_common(MOST_UNKNOWN)),
+            ranking_before=before,
+            ranking_after=after,
+        )
+
+    def _count_rules(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            if isinstance(step, JudgedEvent):
+                if step.rule is None:
+                    self._unknown[step.event.event_type] += 1
+                else:
+                    self._events[step.rule.rule_id] += 1
+
+    def _shares(self) -> Iterator[RuleShare]:
+        whole = sum(abs(self._points[rule.rule_id]) for rule in self._model.rules)
+        for rule in self._model.rules:
+            points = self._points[rule.rule_id]
+            share = abs(points) / whole if whole else 0.0
+            yield RuleShare(rule.rule_id, self._events[rule.rule_id], points, share)
+
+    def _rank(self, question: Question, before: Sequence[Step], after: Sequence[Step]) -> None:
+        """Counts the lead by its scores at the landmark: of what happened before it, without conversions."""
+        times = [step.event.event_time for step in after if isinstance(step, JudgedEvent)]
+        if not times:
+            return
+        landmark = times[0] + question.landmark
+        converted = next((step.position[0] for step in after if _is_one_of(step, question.conversions)), None)
+        for tally, timeline, steps in zip(self._rankings, (self._before, self._after), (before, after), strict=True):
+            if converted is not None and converted < landmark:
+                tally.leave_out()
+                continue
+            known = [
+                step for step in steps if step.position[0] < landmark and not _is_one_of(step, question.conversions)
+            ]
+            # Decay is taken to have run every day until then.
+            state = fold(timeline, self._calendar, known, self._calendar.date_of(landmark))
+            tally.add(state.score, converts=converted is not None)
+
+
+def rescored(timeline: Timeline, model: ScoringModel) -> Timeline:
+    """Returns the timeline that publishing a model for all events would make."""
+    last = timeline.publications[-1]
+    publication = Publication(
+        last.number + 1, model.version, last.version, Mode.RESCORE, last.publish_time + timedelta(milliseconds=1)
+    )
+    return Timeline(
+        [*timeline.publications, publication],
+        lambda version: model if version == model.version else timeline.models(version),
+    )
+
+
+def _is_one_of(step: Step, event_types: Collection[str]) -> bool:
+    return isinstance(step, JudgedEvent) and step.event.event_type in event_types

@@ -1,0 +1,174 @@
+"""Which model judges what: publications form a timeline, and an event is judged by the model in force at its time."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from operator import attrgetter
+
+from scoring_service.domain.model import ADJUSTMENT, Event, Rule, ScoringModel
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+"""Before everything."""
+POSITION = attrgetter("position")
+
+
+class ModelOutdated(Exception):
+    """Another version of the model than the caller believes is in force."""
+
+    def __init__(self, base_version: int, in_force: int) -> None:
+        super().__init__(f"version {in_force} is in force, not {base_version}: look at it and decide anew")
+
+
+class Mode(StrEnum):
+    """For which events a publication puts a model in force: those from its time on, or all."""
+
+    FORWARD = "forward"
+    RESCORE = "rescore"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A model was put in force. `number` is 1, 2, 3 …; times ascend with it."""
+
+    number: int
+    version: int
+    base_version: int
+    mode: Mode
+    publish_time: datetime
+    actor: str = ""
+    note: str = ""
+
+    @property
+    def begins(self) -> datetime:
+        """The event time from which on it may change what was judged before it."""
+        return BEGINNING if self.mode is Mode.RESCORE else self.publish_time
+
+
+@dataclass(slots=True)
+class JudgedEvent:
+    """An event with its verdict: the model that judged it, and the rule that knew it, if one did."""
+
+    event: Event
+    model: ScoringModel
+    rule: Rule | None
+    position: tuple[datetime, str]
+
+    @property
+    def rule_id(self) -> str:
+        """The rule; empty for none."""
+        return self.rule.rule_id if self.rule else ""
+
+    @property
+    def points(self) -> int:
+        """What the rule gives, before limits."""
+        return self.rule.points if self.rule else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """Points that someone gave or took by hand; `target` is the score that was asked for, if one was.
+
+    Its id is `adjustment:<request id>`.
+    """
+
+    event_id: str
+    event_time: datetime
+    points: int
+    reason: str
+    actor: str
+    target: int | None = None
+
+
+@dataclass(slots=True)
+class JudgedAdjustment:
+    """An adjustment with the model whose floor and ceiling bound it."""
+
+    adjustment: Adjustment
+    model: ScoringModel
+    position: tuple[datetime, str]
+
+    @property
+    def rule_id(self) -> str:
+        """What stands in the place of a rule."""
+        return ADJUSTMENT
+
+    @property
+    def points(self) -> int:
+        """What was asked for."""
+        return self.adjustment.points
+
+
+Step = JudgedEvent | JudgedAdjustment
+"""What moves a lead along its timeline, beside the decay ticks. Its `position` orders it: (event_time, event_id)."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The models in force, from when on. `publications` are 1 to n without gaps, at least one."""
+
+    publications: Sequence[Publication]
+    models: Callable[[int], ScoringModel]
+    _begins: list[datetime] = field(init=False, repr=False, compare=False)
+    _models: list[ScoringModel] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        begins: list[datetime] = []
+        models: list[ScoringModel] = []
+        for publication in self.publications:
+            if publication.mode is Mode.RESCORE:
+                begins.clear()
+                models.clear()
+            begins.append(publication.begins)
+            models.append(self.models(publication.version))
+        object.__setattr__(self, "_begins", begins)
+        object.__setattr__(self, "_models", models)
+
+    @property
+    def number(self) -> int:
+        """The number of the last publication."""
+        return self.publications[-1].number
+
+    @property
+    def latest(self) -> ScoringModel:
+        """The model in force now."""
+        return self._models[-1]
+
+    @cached_property
+    def shortest_grace(self) -> timedelta:
+        """Without this much silence no model lets anything decay."""
+        return min(model.grace for model in self._models)
+
+    def spans(self) -> list[tuple[datetime, datetime | None, ScoringModel]]:
+        """Returns each model with its begin and its end; the last one has none."""
+        return list(zip(self._begins, [*self._begins[1:], None], self._models, strict=True))
+
+    def model_at(self, time: datetime) -> ScoringModel:
+        """Returns the model in force at a time."""
+        if len(self._models) == 1:
+            return self._models[0]
+        return self._models[max(0, bisect_right(self._begins, time) - 1)]
+
+    def judge(self, event: Event) -> JudgedEvent:
+        """Judges an event by the model in force at its time, from the event alone."""
+        model = self.model_at(event.event_time)
+        return JudgedEvent(event, model, model.rule_for(event), (event.event_time, event.event_id))
+
+    def judge_adjustment(self, adjustment: Adjustment) -> JudgedAdjustment:
+        """Finds the model that bounds an adjustment."""
+        position = adjustment.event_time, adjustment.event_id
+        return JudgedAdjustment(adjustment, self.model_at(adjustment.event_time), position)
+
+    def upto(self, number: int) -> "Timeline":
+        """Returns the timeline as it was after a publication."""
+        return self if number == self.number else Timeline(self.publications[:number], self.models)
+
+    def as_of(self, time: datetime) -> "Timeline":
+        """Returns the timeline as it was at a time; never without the first publication."""
+        return self.upto(max(1, sum(publication.publish_time <= time for publication in self.publications)))
+
+    def changed_from(self, number: int) -> datetime | None:
+        """Returns the event time from which on publications after this one judge anew; None when there is none."""
+        return min((publication.begins for publication in self.publications[number:]), default=None)

@@ -1,0 +1,97 @@
+"""Models and their publications. None of them ever changes, so each is read once."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from pymongo import DESCENDING
+from pymongo.errors import DuplicateKeyError
+
+from scoring_service.domain.model import ModelNotFound, ScoringModel
+from scoring_service.domain.timeline import Publication, Timeline
+from scoring_service.ports import StoredModel
+from scoring_service.store import documents
+from shared.mongo import Database, durable
+from shared.pages import Place
+
+
+class MongoModels:
+    """`Models` over MongoDB, and the timelines that they make."""
+
+    def __init__(self, database: Database) -> None:
+        self._models = database["scoring_models"]
+        self._publications = database["model_publications"]
+        self._partitions = database["scoring_partitions"]
+        self._read: dict[int, StoredModel] = {}
+        self._timelines: dict[int, Timeline] = {}
+
+    async def create(self, model: Callable[[int], ScoringModel], create_time: datetime) -> StoredModel:
+        """Stores a model under the next version; see `Models`."""
+        while True:
+            newest = await self._models.find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
+            stored = StoredModel(model(newest["_id"] + 1 if newest else 1), create_time)
+            try:
+                await durable(self._models).insert_one(documents.write_model(stored.model, create_time))
+            except DuplicateKeyError:
+                continue  # somebody else took this version
+            return stored
+
+    async def get(self, version: int) -> StoredModel:
+        """Returns a version; see `Models`."""
+        if version not in self._read:
+            row = await self._models.find_one({"_id": version})
+            if row is None:
+                raise ModelNotFound(version)
+            self._read[version] = documents.read_model(row)
+        return self._read[version]
+
+    async def page(self, after: Place, most: int) -> list[StoredModel]:
+        """Returns versions from beyond a place on, newest first."""
+        beyond = {"_id": {"$lt": after[0]}} if after else {}
+        cursor = self._models.find(beyond).sort("_id", DESCENDING).limit(most)
+        return [documents.read_model(row) async for row in cursor]
+
+    async def publications(self) -> list[Publication]:
+        """Returns all publications, oldest first."""
+        return [documents.read_publication(row) async for row in self._publications.find().sort("_id")]
+
+    async def publish(self, publication: Publication) -> bool:
+        """Stores a publication; tells whether its number was free."""
+        try:
+            await durable(self._publications).insert_one(documents.write_publication(publication))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def switch(self, publication: Publication) -> None:
+        """Lets every partition follow a publication.
+
+        Whoever has taken a partition wrote its row, so this waits for that transaction, and whoever takes it from now
+        on sees the publication.
+        """
+        behind = {"publication": {"$lt": publication.number}}
+        async for row in self._partitions.find(behind, {"_id": 1}):
+            await durable(self._partitions).update_one(
+                {"_id": row["_id"], **behind}, {"$set": {"publication": publication.number}}
+            )
+
+    async def rolled_out(self, publication: Publication) -> None:
+        """Notes that a publication, and so all before it, has reached every lead."""
+        await durable(self._publications).update_many(
+            {"_id": {"$lte": publication.number}}, {"$set": {"rolled_out": True}}
+        )
+
+    async def unfinished(self) -> Publication | None:
+        """Returns the last publication unless it has reached every lead."""
+        row = await self._publications.find_one({}, sort=[("_id", DESCENDING)])
+        return documents.read_publication(row) if row and not row["rolled_out"] else None
+
+    async def timeline(self, number: int | None = None) -> Timeline:
+        """Returns the timeline up to a publication, the last one when none is named."""
+        if number is None:
+            last = await self._publications.find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
+            number = last["_id"] if last else 0
+        if number not in self._timelines:
+            publications = [each for each in await self.publications() if each.number <= number]
+            models = {each.version: (await self.get(each.version)).model for each in publications}
+            self._timelines[number] = Timeline(publications, models.__getitem__)
+        return self._timelines[number]

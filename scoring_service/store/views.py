@@ -1,0 +1,143 @@
+"""The reading side."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime
+
+from pymongo import ASCENDING, DESCENDING
+
+from scoring_service.domain.history import Entry, EntryKind, Lead
+from scoring_service.domain.model import Event
+from scoring_service.domain.timeline import Timeline
+from scoring_service.ports import LeadOrder, LeadQuery
+from scoring_service.store import SCORED, documents
+from scoring_service.store.models import MongoModels
+from scoring_service.store.scores import find_entries, find_leads, quiet, stale
+from shared import mongo
+from shared.inbox import Inbox
+from shared.mongo import Database, Document
+from shared.pages import Place
+
+_EVENT_FIELDS = dict.fromkeys(("lead_id", "event_type", "event_time", "properties"), 1)
+_ORDERS = {
+    LeadOrder.SCORE: ("score", DESCENDING),
+    LeadOrder.LAST_EVENT_TIME: ("last_event_time", DESCENDING),
+    LeadOrder.LEAD_ID: ("_id", ASCENDING),
+}
+
+
+class MongoViews:
+    """`Views` over MongoDB."""
+
+    def __init__(self, database: Database, models: MongoModels, events: Inbox) -> None:
+        self._database = database
+        self._models = models
+        self._events = events
+
+    def snapshot(self) -> AbstractAsyncContextManager[None]:
+        """Lets every read inside see one point in time."""
+        return mongo.snapshot(self._database)
+
+    async def timeline(self) -> Timeline:
+        """Returns the timeline up to the last publication."""
+        return await self._models.timeline()
+
+    async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
+        """Returns the leads that exist, by id."""
+        return await find_leads(self._database, lead_ids)
+
+    async def list_leads(self, query: LeadQuery) -> list[Lead]:
+        """Returns a page of leads."""
+        key, direction = _ORDERS[query.order]
+        conditions: list[Document] = [{"score": {"$gte": query.minimum_score}}]
+        if query.below_score is not None:
+            conditions.append({"score": {"$lt": query.below_score}})
+        if query.after:
+            place, lead_id = query.after
+            beyond = "$gt" if direction == ASCENDING else "$lt"
+            conditions.append({"$or": [{key: {beyond: place}}, {key: place, "_id": {"$gt": lead_id}}]})
+        cursor = self._database["leads"].find({"$and": conditions})
+        order = [(key, direction)] if key == "_id" else [(key, direction), ("_id", ASCENDING)]
+        return [documents.read_lead(row) async for row in cursor.sort(order).limit(query.most)]
+
+    async def history(self, lead_id: str, *, after: Place, most: int, newest_first: bool) -> list[Entry]:
+        """Returns a page of a lead's history, from beyond the place of a sequence on."""
+        condition: Document = {"lead_id": lead_id}
+        if after:
+            condition["sequence"] = {"$lt" if newest_first else "$gt": after[0]}
+        cursor = self._database["score_history"].find(condition)
+        cursor = cursor.sort("sequence", DESCENDING if newest_first else ASCENDING).limit(most)
+        return [documents.read_entry(row) async for row in cursor]
+
+    async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
+        """Returns what happened to leads; see `Views`."""
+        return await find_entries(self._database, lead_ids)
+
+    async def recent_events(self, lead_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, int]:
+        """Returns the numbers of events with a time in (after, until]; see `Views`.
+
+        A retraction has the time of the event that it takes out, and so takes one from the count.
+        """
+        if not lead_ids:
+            return {}
+        kinds = [
+            {"kind": EntryKind.EVENT.value},
+            {"kind": EntryKind.RETRACTION.value, "record_time": {"$lte": until}},
+        ]
+        times = {"$gt": after, "$lte": until}
+        each = {"$cond": [{"$eq": ["$kind", EntryKind.EVENT.value]}, 1, -1]}
+        counts = await self._database["score_history"].aggregate(
+            [
+                {"$match": {"lead_id": {"$in": list(lead_ids)}, "event_time": times, "$or": kinds}},
+                {"$group": {"_id": "$lead_id", "count": {"$sum": each}}},
+            ]
+        )
+        return {row["_id"]: row["count"] async for row in counts}
+
+    async def decayed_through(self, lead_id: str) -> date | None:
+        """Returns the date through which the lead's partition is decayed."""
+        row = await self._database["scoring_partitions"].find_one({"_id": self._events.partition_of(lead_id)})
+        return documents.read_date(row["through"]) if row else None
+
+    async def backlog(self) -> tuple[int, datetime | None]:
+        """Returns how many events wait to be scored, and when the oldest was put."""
+        count = await self._events.count_pending()
+        return count, min((await self._events.waiting()).values(), default=None) if count else None
+
+    async def count_leads(self) -> int:
+        """Returns the number of leads."""
+        return await self._database["leads"].estimated_document_count()
+
+    async def count_quiet_leads(self, quiet_since: datetime, through: date) -> int:
+        """Returns how many leads `Scores.quiet_leads` would return over all partitions."""
+        return await self._database["leads"].count_documents(quiet(quiet_since, through))
+
+    async def quiet_leads(self, quiet_since: datetime, through: date) -> AsyncIterator[Lead]:
+        """Yields the leads that `Scores.quiet_leads` would return over all partitions."""
+        async for row in self._database["leads"].find(quiet(quiet_since, through)):
+            yield documents.read_lead(row)
+
+    async def count_stale_leads(self, timeline: Timeline) -> int:
+        """Returns how many leads `Scores.stale_leads` would return over all partitions."""
+        return await self._database["leads"].count_documents(stale(timeline))
+
+    async def whole_histories(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
+        """Returns the histories of leads in the order of the sequence."""
+        return await find_entries(self._database, lead_ids, whole=True)
+
+    async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
+        """Returns, per lead, those of the events that are stored as scored, by id."""
+        events: dict[str, dict[str, Event]] = defaultdict(dict)
+        cursor = self._events.rows.find({"_id": {"$in": list(event_ids)}, "state": SCORED}, _EVENT_FIELDS)
+        async for row in cursor:
+            events[row["lead_id"]][row["_id"]] = documents.read_event(row)
+        return events
+
+    async def count_scored(self) -> tuple[int, int]:
+        """Returns the number of events stored as scored and the number of EVENT entries, at one point in time."""
+        async with self.snapshot():
+            return (
+                await self._events.rows.count_documents({"state": SCORED}),
+                await self._database["score_history"].count_documents({"kind": EntryKind.EVENT.value}),
+            )

@@ -1,0 +1,107 @@
+"""Someone asks about scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from scoring_service.domain.fold import Calendar, fold
+from scoring_service.domain.history import Entry, Lead, LeadNotFound, steps_of
+from scoring_service.domain.model import Fitness, ScoringModel
+from scoring_service.domain.timeline import Timeline
+from scoring_service.ports import LeadQuery, Views
+from scoring_service.usecases.recording import Clock
+from shared.pages import Place
+
+
+@dataclass(frozen=True, slots=True)
+class LeadScore:
+    """A lead's score at a time, with the number of its events in the velocity window that ends then."""
+
+    lead: Lead
+    model: ScoringModel
+    as_of: datetime
+    recent_events: int
+
+    @property
+    def fitness(self) -> Fitness:
+        """How well the lead fits."""
+        return self.model.fitness(self.lead.state.attributes, self.lead.state.score)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Answers questions about scores."""
+
+    views: Views
+    calendar: Calendar
+    clock: Clock
+
+    async def score(self, lead_id: str, as_of: datetime | None) -> LeadScore:
+        """Returns the score of a lead, live or as it was at a time.
+
+        Raises:
+            LeadNotFound: None of its events was scored (by then).
+        """
+        for score in await self.scores([lead_id], as_of):
+            return score
+        raise LeadNotFound(lead_id)
+
+    async def scores(self, lead_ids: Sequence[str], as_of: datetime | None) -> list[LeadScore]:
+        """Returns the scores of those of the leads that have one, in the order given."""
+        async with self.views.snapshot():
+            timeline = await self.views.timeline()
+            leads = await self.views.leads(lead_ids)
+            if as_of is not None:
+                timeline = timeline.as_of(as_of)
+                leads = await self._as_they_were(leads, timeline, as_of)
+            known = [leads[each] for each in lead_ids if each in leads]
+            return await self._with_recent(known, timeline.latest, as_of or self.clock())
+
+    async def page(self, query: LeadQuery, stage: str) -> list[LeadScore]:
+        """Returns a page of scores.
+
+        Raises:
+            UnknownStage: The model has no such stage.
+        """
+        async with self.views.snapshot():
+            model = (await self.views.timeline()).latest
+            if stage:
+                low, high = model.scores_of(stage)
+                query = replace(query, minimum_score=max(query.minimum_score, low), below_score=high)
+            return await self._with_recent(await self.views.list_leads(query), model, self.clock())
+
+    async def history(self, lead_id: str, *, after: Place, most: int, newest_first: bool) -> list[Entry]:
+        """Returns a page of a lead's history.
+
+        Raises:
+            LeadNotFound: It has none.
+        """
+        entries = await self.views.history(lead_id, after=after, most=most, newest_first=newest_first)
+        if not entries and not after:
+            raise LeadNotFound(lead_id)
+        return entries
+
+    async def backlog(self) -> tuple[int, datetime | None]:
+        """Returns how many events wait to be scored, and when the oldest was put."""
+        return await self.views.backlog()
+
+    async def _as_they_were(self, leads: dict[str, Lead], timeline: Timeline, as_of: datetime) -> dict[str, Lead]:
+        """Folds what had happened by a time, by the models that were in force then."""
+        entries = await self.views.entries(list(leads))
+        then: dict[str, Lead] = {}
+        for lead_id, lead in leads.items():
+            steps = steps_of(timeline, entries.get(lead_id, ()), as_of)
+            if steps:
+                through = await self._through(lead_id, as_of)
+                then[lead_id] = replace(lead, state=fold(timeline, self.calendar, steps, through))
+        return then
+
+    async def _through(self, lead_id: str, as_of: datetime) -> date | None:
+        decayed = await self.views.decayed_through(lead_id)
+        return None if decayed is None else min(decayed, self.calendar.date_of(as_of))
+
+    async def _with_recent(self, leads: Sequence[Lead], model: ScoringModel, as_of: datetime) -> list[LeadScore]:
+        window_start = as_of - model.velocity.window
+        active = [lead.lead_id for lead in leads if (lead.state.last_event_time or window_start) > window_start]
+        recent = await self.views.recent_events(active, window_start, as_of)
+        return [LeadScore(lead, model, as_of, recent.get(lead.lead_id, 0)) for lead in leads]

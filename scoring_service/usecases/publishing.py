@@ -1,0 +1,136 @@
+"""Models are stored, published, and rolled out to every lead."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+
+from pymongo.errors import PyMongoError
+
+from scoring_service.domain.fold import Calendar
+from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.timeline import Mode, ModelOutdated, Publication
+from scoring_service.ports import Bell, Models, Scores, StoredModel, Views
+from scoring_service.usecases.recording import Clock, Due, Recording
+from shared import logs
+from shared.pages import Place
+
+PAGE_LEADS = 100
+"""Leads of one transaction; each takes its whole past."""
+LOOK_SECONDS = 1.0
+"""How often a worker looks for a publication that is not rolled out."""
+
+_LOG = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """Keeps models, and puts one of them in force."""
+
+    models: Models
+    views: Views
+    clock: Clock
+
+    async def create(self, model: ScoringModel) -> StoredModel:
+        """Stores a sound model under the next version, and returns it."""
+        return await self.models.create(lambda version: replace(model, version=version), self.clock())
+
+    async def model(self, version: int) -> StoredModel:
+        """Returns a version of the model, the one in force for 0.
+
+        Raises:
+            ModelNotFound: There is no such version.
+        """
+        return await self.models.get(version or (await self.models.publications())[-1].version)
+
+    async def publish(self, version: int, base_version: int, mode: Mode, actor: str, note: str) -> Publication:
+        """Puts a version in force.
+
+        Raises:
+            ModelNotFound: There is no such version.
+            ModelOutdated: Another version than `base_version` is in force.
+        """
+        await self.models.get(version)
+        last = (await self.models.publications())[-1]
+        if last.version != base_version:
+            raise ModelOutdated(base_version, last.version)
+        publication = Publication(
+            number=last.number + 1,
+            version=version,
+            base_version=base_version,
+            mode=mode,
+            # Times ascend, whatever the clock does.
+            publish_time=max(self.clock(), last.publish_time + timedelta(milliseconds=1)),
+            actor=actor,
+            note=note,
+        )
+        if not await self.models.publish(publication):
+            raise ModelOutdated(base_version, (await self.models.publications())[-1].version)
+        await self.models.switch(publication)
+        return publication
+
+    async def publications(self, after: Place, most: int) -> list[Publication]:
+        """Returns a page of publications, newest first."""
+        publications = await self.models.publications()
+        return [each for each in reversed(publications) if not after or (each.number,) < after][:most]
+
+    async def leads_left(self) -> tuple[int, int]:
+        """Returns the number of the last publication and how many leads it has still to reach; all others are done."""
+        unfinished = await self.models.unfinished()
+        if unfinished is None:
+            return 0, 0
+        return unfinished.number, await self.views.count_stale_leads(await self.views.timeline())
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Folds again what a publication judges anew; any number of workers may do so at once."""
+
+    models: Models
+    scores: Scores
+    bell: Bell
+    calendar: Calendar
+    clock: Clock
+    partitions: int
+
+    async def run(self) -> None:
+        """Rolls out whatever is not, for ever."""
+        while True:
+            try:
+                await self.step()
+            except PyMongoError as error:
+                _LOG.warning("rollout failed; it goes on", error=" ".join(str(error).split())[:500])
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def step(self) -> int:
+        """Rolls out the last publication unless it is done; returns how many leads were folded again."""
+        publication = await self.models.unfinished()
+        if publication is None:
+            return 0
+        started, leads = time.perf_counter(), 0
+        # Whoever published may have died before this.
+        await self.models.switch(publication)
+        for partition in random.sample(range(self.partitions), self.partitions):  # workers meet less often
+            while done := await self._page(partition):
+                leads += done
+        await self.models.rolled_out(publication)
+        seconds = round(time.perf_counter() - started, 2)
+        _LOG.info("rollout", publication=publication.number, leads=leads, seconds=seconds)
+        return leads
+
+    async def _page(self, partition: int) -> int:
+        leads, rung = await self.scores.transact(partial(self._fold_again, partition))
+        self.bell.ring(rung)
+        return leads
+
+    async def _fold_again(self, partition: int) -> tuple[int, set[int]]:
+        stands = (await self.scores.begin([partition]))[partition]
+        timeline = await self.scores.timeline(stands.publication)
+        leads = await self.scores.stale_leads(partition, timeline, PAGE_LEADS)
+        if not leads:
+            return 0, set()
+        recording = Recording(self.scores, timeline, self.calendar, self.clock())
+        recorded = await recording.of([Due(lead, stands.through) for lead in leads])
+        return len(leads), await self.scores.append(recording.commit(recorded))

@@ -1,0 +1,166 @@
+"""Adjustments and retractions: entries of their own, once, and kept by whatever comes later."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from scoring_service.domain.history import EntryKind, EventNotFound, EventNotScored, LeadNotFound, RequestIdConflict
+from scoring_service.domain.timeline import Mode
+from scoring_service.usecases.corrections import AdjustmentRequest
+from tests.scoring.conftest import NOW, Scoring, days_ago
+from tests.scoring.models import BUILT_IN
+
+
+def asked(
+    request_id: str = "r1", *, delta: int | None = None, target: int | None = None, lead_id: str = "ada"
+) -> AdjustmentRequest:
+    """Returns a request of a salesperson."""
+    return AdjustmentRequest(request_id, lead_id, delta, target, "met at the fair", "eve")
+
+
+async def score(scoring: Scoring, lead_id: str = "ada") -> int:
+    return (await scoring.ask.score(lead_id, None)).lead.state.score
+
+
+@pytest.fixture
+async def seeded(scoring: Scoring) -> Scoring:
+    """A lead with a sign-up and a download: 30 points."""
+    await scoring.put(("e1", "ada", "signup", days_ago(2)), ("e2", "ada", "download", days_ago(1)))
+    await scoring.drain_all()
+    scoring.bell.rung.clear()
+    return scoring
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected", "points"),
+    [
+        (asked(delta=15), 45, 15),
+        (asked(delta=-100), 0, -100),
+        (asked(target=70), 70, 40),
+        (asked(target=0), 0, -30),
+        (asked(delta=0), 30, 0),
+    ],
+)
+async def test_an_adjustment_is_an_entry(
+    seeded: Scoring, request_: AdjustmentRequest, expected: int, points: int
+) -> None:
+    entry = await seeded.corrections.adjust(request_)
+    assert await score(seeded) == entry.score_after == expected
+    assert (entry.kind, entry.event_id, entry.points) == (EntryKind.ADJUSTMENT, "adjustment:r1", points)
+    assert (entry.reason, entry.actor, entry.sequence) == ("met at the fair", "eve", 3)
+    assert seeded.bell.rung == {seeded.changes.partition_of("ada")}
+    assert await seeded.verify() == []
+
+
+async def test_the_same_adjustment_again_is_the_same_entry(seeded: Scoring) -> None:
+    first = await seeded.corrections.adjust(asked(delta=15))
+    assert await seeded.corrections.adjust(asked(delta=15)) == first
+    results = await asyncio.gather(*(seeded.corrections.adjust(asked("r2", target=10)) for _ in range(4)))
+    assert len({entry.sequence for entry in results}) == 1
+    assert await score(seeded) == 10
+    assert await seeded.verify() == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        asked(delta=16),
+        asked(target=45),
+        replace(asked(delta=15), actor="bob"),
+        replace(asked(delta=15), reason="another"),
+        replace(asked(delta=15), lead_id="bob"),
+    ],
+)
+async def test_a_request_id_is_for_one_request(seeded: Scoring, other: AdjustmentRequest) -> None:
+    await seeded.corrections.adjust(asked(delta=15))
+    with pytest.raises(RequestIdConflict, match="r1"):
+        await seeded.corrections.adjust(other)
+    assert await score(seeded) == 45
+
+
+async def test_an_unknown_lead_is_not_adjusted(seeded: Scoring) -> None:
+    with pytest.raises(LeadNotFound, match="nobody"):
+        await seeded.corrections.adjust(asked(delta=1, lead_id="nobody"))
+
+
+async def test_an_adjustment_outlives_a_rescore(seeded: Scoring) -> None:
+    await seeded.corrections.adjust(asked(delta=15))
+    rules = tuple(replace(rule, points=rule.points * 2) for rule in BUILT_IN.rules)
+    await seeded.publish(replace(BUILT_IN, rules=rules), Mode.RESCORE)
+    await seeded.rollout.step()
+    assert await score(seeded) == 60 + 15
+    assert await seeded.verify() == []
+
+
+async def test_an_adjustment_is_no_activity(seeded: Scoring) -> None:
+    seeded.now = NOW + timedelta(days=20)
+    await seeded.corrections.adjust(asked(target=100))
+    lead = (await seeded.ask.score("ada", None)).lead
+    assert (lead.state.event_count, lead.state.last_event_time) == (2, days_ago(1))
+    await seeded.run_decay(seeded.now + timedelta(days=1))
+    assert await score(seeded) < 100, "a silent lead decays, whatever was said of it"
+    assert await seeded.verify() == []
+
+
+async def test_a_retracted_event_never_happened(seeded: Scoring) -> None:
+    lead_id, entry = await seeded.corrections.retract("e1", "a bot", "eve")
+    assert (lead_id, entry.kind, entry.delta, entry.event_id) == ("ada", EntryKind.RETRACTION, -20, "retraction:e1")
+    assert (entry.event_type, entry.event_time, entry.reason) == ("signup", days_ago(2), "a bot")
+    found = await seeded.ask.score("ada", None)
+    assert (found.lead.state.score, found.lead.state.event_count) == (10, 1)
+    assert await seeded.verify() == []
+    assert await seeded.corrections.retract("e1", "again", "bob") == (lead_id, entry)
+
+
+async def test_a_retracted_event_does_not_count_for_velocity(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "page_view", days_ago(0.1)), ("e2", "ada", "page_view", days_ago(0.2)))
+    await scoring.drain_all()
+    await scoring.corrections.retract("e1", "a bot", "eve")
+    assert (await scoring.ask.score("ada", None)).recent_events == 1
+
+
+async def test_a_lead_may_lose_all_its_events(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "signup", days_ago(1)))
+    await scoring.drain_all()
+    await scoring.corrections.retract("e1", "a bot", "eve")
+    found = await scoring.ask.score("ada", None)
+    assert (found.lead.state.score, found.lead.state.last_event_time, found.recent_events) == (0, None, 0)
+    assert await scoring.verify() == []
+    await scoring.put(("e2", "ada", "download", days_ago(3)))
+    await scoring.drain_all()
+    assert await score(scoring) == 10
+    assert await scoring.verify() == []
+
+
+async def test_what_cannot_be_retracted(scoring: Scoring) -> None:
+    with pytest.raises(EventNotFound, match="nothing"):
+        await scoring.corrections.retract("nothing", "x", "eve")
+    await scoring.put(("e1", "ada", "contract_signed", days_ago(20)))
+    with pytest.raises(EventNotScored, match="e1"):
+        await scoring.corrections.retract("e1", "x", "eve")
+    await scoring.drain_all()
+    await scoring.run_decay(NOW)
+    with pytest.raises(EventNotFound, match="decay"):
+        await scoring.corrections.retract("decay:2026-03-10:ada", "x", "eve")
+
+
+async def test_corrections_meet_drains(seeded: Scoring) -> None:
+    async def drain() -> None:
+        for number in range(6):
+            await seeded.put((f"p{number}", "ada", "page_view", days_ago(number / 10)))
+            await seeded.drain_all()
+
+    corrections = [seeded.corrections.adjust(asked(f"r{number}", delta=1)) for number in range(6)]
+    await asyncio.gather(drain(), *corrections, seeded.corrections.retract("e2", "a bot", "eve"))
+    assert await score(seeded) == 20 + 6 * 5 + 6
+    assert await seeded.verify() == []
+
+
+async def test_as_of_a_time_before_a_correction(seeded: Scoring) -> None:
+    await seeded.corrections.adjust(asked(delta=15))
+    await seeded.corrections.retract("e1", "a bot", "eve")
+    assert await score(seeded) == 25
+    assert (await seeded.ask.score("ada", days_ago(0.5))).lead.state.score == 30
+    assert (await seeded.ask.score("ada", NOW)).lead.state.score == 25

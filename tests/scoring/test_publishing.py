@@ -1,0 +1,204 @@
+"""Models are stored, put in force and rolled out: once per lead, whatever is killed, while events come in."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from pymongo.errors import PyMongoError
+
+from scoring_service.domain.history import EntryKind
+from scoring_service.domain.model import ModelNotFound, ScoringModel
+from scoring_service.domain.timeline import Mode, ModelOutdated
+from scoring_service.ports import Commit
+from scoring_service.store.scores import MongoScores
+from tests.scoring.conftest import NOW, Scoring, days_ago
+from tests.scoring.models import BUILT_IN
+
+LEADS = [f"lead{n}" for n in range(40)]
+
+
+def worth(points: int) -> ScoringModel:
+    """Returns the built-in model with other points for a sign-up."""
+    rules = [replace(rule, points=points) if rule.rule_id == "signup" else rule for rule in BUILT_IN.rules]
+    return replace(BUILT_IN, rules=tuple(rules))
+
+
+async def seed(scoring: Scoring) -> None:
+    await scoring.put(*((f"a-{lead}", lead, "signup", days_ago(3)) for lead in LEADS))
+    await scoring.put(*((f"b-{lead}", lead, "download", days_ago(2)) for lead in LEADS[:20]))
+    await scoring.drain_all()
+
+
+async def scores(scoring: Scoring) -> set[int]:
+    return {score.lead.state.score for score in await scoring.ask.scores(LEADS, None)}
+
+
+async def entries_of_kind(scoring: Scoring, kind: EntryKind) -> list[str]:
+    rows = scoring.database["score_history"].find({"kind": kind.value}, {"_id": 1})
+    return sorted([row["_id"] async for row in rows])
+
+
+async def test_a_rescore_changes_each_lead_once_and_says_so(scoring: Scoring) -> None:
+    await seed(scoring)
+    publication = await scoring.publish(worth(25), Mode.RESCORE)
+    assert await scoring.rollout.step() == len(LEADS)
+    assert await scores(scoring) == {25, 35}
+    assert await entries_of_kind(scoring, EntryKind.MODEL) == sorted(f"model:2:{lead}" for lead in LEADS)
+    assert (await scoring.ask.score("lead0", None)).model.version == publication.version == 2
+    assert await scoring.publishing.leads_left() == (0, 0)
+    assert await scoring.rollout.step() == 0
+    assert await scoring.verify() == []
+
+
+async def test_an_unchanged_lead_gets_no_entry(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "page_view", days_ago(1)))
+    await scoring.drain_all()
+    await scoring.publish(worth(25), Mode.RESCORE)
+    await scoring.rollout.step()
+    assert await entries_of_kind(scoring, EntryKind.MODEL) == []
+    assert await scoring.verify() == []
+
+
+async def test_from_now_on_leaves_the_past_as_it_is(scoring: Scoring) -> None:
+    await seed(scoring)
+    await scoring.publish(worth(25), Mode.FORWARD)
+    assert await scoring.rollout.step() == 0
+    late, fresh = days_ago(2.5), NOW + timedelta(minutes=1)
+    await scoring.put(("late", "lead0", "signup", late), ("fresh", "lead39", "signup", fresh))
+    await scoring.drain_all()
+    found = {score.lead.lead_id: score.lead.state.score for score in await scoring.ask.scores(LEADS, None)}
+    assert (found["lead0"], found["lead39"]) == (20 + 10 + 20, 20 + 25), (
+        "a late event is judged by the model of its day"
+    )
+    assert await scoring.verify() == []
+
+
+async def test_from_now_on_reaches_events_ahead_of_the_clock(scoring: Scoring) -> None:
+    await scoring.put(("ahead", "ada", "signup", NOW + timedelta(hours=5)))
+    await scoring.drain_all()
+    await scoring.publish(worth(25), Mode.FORWARD)
+    assert await scoring.rollout.step() == 1
+    assert (await scoring.ask.score("ada", None)).lead.state.score == 25
+    assert await scoring.verify() == []
+
+
+async def test_a_drain_reaches_a_lead_before_the_rollout_does(scoring: Scoring) -> None:
+    await seed(scoring)
+    await scoring.publish(worth(25), Mode.RESCORE)
+    await scoring.put(("next", "lead0", "page_view", NOW))
+    await scoring.drain_all()
+    history = await scoring.ask.history("lead0", after=(), most=10, newest_first=False)
+    assert [(entry.kind, entry.delta) for entry in history[-2:]] == [(EntryKind.MODEL, 5), (EntryKind.EVENT, 5)]
+    assert await scoring.verify() == [], "the laws hold while some leads are not reached yet"
+    assert await scoring.rollout.step() == len(LEADS) - 1
+    assert await entries_of_kind(scoring, EntryKind.MODEL) == sorted(f"model:2:{lead}" for lead in LEADS)
+    assert await scoring.verify() == []
+
+
+async def test_a_rollout_that_dies_is_finished_by_the_next(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seed(scoring)
+    await scoring.publish(worth(25), Mode.RESCORE)
+    append, calls = MongoScores.append, 0
+
+    async def append_some(self: MongoScores, commit: Commit) -> set[int]:
+        nonlocal calls
+        calls += 1
+        if calls > 3:
+            raise PyMongoError("planted")
+        return await append(self, commit)
+
+    monkeypatch.setattr(MongoScores, "append", append_some)
+    with pytest.raises(PyMongoError, match="planted"):
+        await scoring.rollout.step()
+    monkeypatch.undo()
+    assert 0 < len(await entries_of_kind(scoring, EntryKind.MODEL)) < len(LEADS)
+    assert await scoring.verify() == []
+    await scoring.rollout.step()
+    assert await entries_of_kind(scoring, EntryKind.MODEL) == sorted(f"model:2:{lead}" for lead in LEADS)
+    assert await scoring.verify() == []
+
+
+async def test_workers_roll_out_together_while_events_come_in(scoring: Scoring) -> None:
+    await seed(scoring)
+    await scoring.publish(worth(25), Mode.RESCORE)
+
+    async def ingest() -> None:
+        for number in range(5):
+            await scoring.put(*((f"{number}-{lead}", lead, "page_view", NOW) for lead in LEADS))
+            await scoring.drain_all()
+
+    await asyncio.gather(scoring.rollout.step(), scoring.rollout.step(), ingest(), scoring.run_decay(NOW))
+    assert await scores(scoring) == {25 + 25, 35 + 25}
+    assert len(await entries_of_kind(scoring, EntryKind.MODEL)) == len(LEADS)
+    assert await scoring.verify() == []
+
+
+async def test_two_publications_before_a_rollout_are_one(scoring: Scoring) -> None:
+    await seed(scoring)
+    await scoring.publish(worth(25), Mode.RESCORE)
+    await scoring.publish(worth(30), Mode.RESCORE)
+    await scoring.rollout.step()
+    assert await scores(scoring) == {30, 40}
+    assert await entries_of_kind(scoring, EntryKind.MODEL) == sorted(f"model:3:{lead}" for lead in LEADS)
+    assert await scoring.verify() == []
+
+
+async def test_an_outdated_base_is_refused(scoring: Scoring) -> None:
+    await scoring.publish(worth(25), Mode.RESCORE)
+    version = (await scoring.publishing.create(worth(30))).model.version
+    with pytest.raises(ModelOutdated, match="version 2 is in force, not 1"):
+        await scoring.publishing.publish(version, 1, Mode.RESCORE, "tester", "")
+
+
+async def test_of_two_publications_at_once_one_is_refused(scoring: Scoring) -> None:
+    versions = [(await scoring.publishing.create(worth(points))).model.version for points in (25, 30)]
+    done = await asyncio.gather(
+        *(scoring.publishing.publish(version, 1, Mode.FORWARD, "tester", "") for version in versions),
+        return_exceptions=True,
+    )
+    assert sorted(type(each).__name__ for each in done) == ["ModelOutdated", "Publication"]
+    assert len(await scoring.models.publications()) == 2
+
+
+async def test_versions_are_given_once(scoring: Scoring) -> None:
+    stored = await asyncio.gather(*(scoring.publishing.create(worth(points)) for points in range(1, 9)))
+    assert sorted(each.model.version for each in stored) == list(range(2, 10))
+    for each in stored:
+        read = await scoring.models.get(each.model.version)
+        assert read.model == each.model
+
+
+async def test_an_unknown_version_is_not_published(scoring: Scoring) -> None:
+    with pytest.raises(ModelNotFound, match="version 7"):
+        await scoring.publishing.publish(7, 1, Mode.RESCORE, "tester", "")
+
+
+async def test_publish_times_ascend_whatever_the_clock_does(scoring: Scoring) -> None:
+    first = await scoring.publish(worth(25), Mode.FORWARD)
+    scoring.now = days_ago(5)
+    second = await scoring.publish(worth(30), Mode.FORWARD)
+    assert second.publish_time == first.publish_time + timedelta(milliseconds=1)
+
+
+async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "signup", days_ago(1)))
+    await scoring.drain_all()
+    stages = tuple(replace(each, minimum_score=15) if each.stage == "hot" else each for each in BUILT_IN.stages)
+    await scoring.publish(replace(BUILT_IN, stages=stages), Mode.RESCORE)
+    await scoring.rollout.step()
+    entry = (await scoring.ask.history("ada", after=(), most=1, newest_first=True))[0]
+    assert (entry.kind, entry.delta, entry.stage_before, entry.stage_after) == (EntryKind.MODEL, 0, "warm", "hot")
+    change = await scoring.database["score_changes"].find_one({"lead_id": "ada", "sequence": 2})
+    assert change is not None, "automation hears of it"
+
+
+async def test_as_of_is_what_was_shown_then(scoring: Scoring) -> None:
+    await seed(scoring)
+    before = (await scoring.ask.score("lead0", NOW)).lead.state.score
+    scoring.now = NOW + timedelta(days=1)
+    await scoring.publish(worth(25), Mode.RESCORE)
+    await scoring.rollout.step()
+    then, now = await scoring.ask.score("lead0", NOW), await scoring.ask.score("lead0", scoring.now)
+    assert (then.lead.state.score, then.model.version) == (before, 1)
+    assert (now.lead.state.score, now.model.version) == (35, 2)

@@ -1,0 +1,135 @@
+"""What publishing would do, told without writing anything: what publishing then does."""
+
+import hashlib
+from dataclasses import replace
+from datetime import timedelta
+
+import bson
+
+from scoring_service.domain.conditions import Condition, Operator
+from scoring_service.domain.model import Fit, FitRule, Limit, Period, Rule
+from scoring_service.domain.simulation import Difference, Question, Summary
+from scoring_service.domain.timeline import Mode
+from scoring_service.usecases.corrections import AdjustmentRequest
+from tests.scoring.conftest import NOW, Scoring, days_ago
+from tests.scoring.models import BUILT_IN
+
+FIT = Fit(
+    (FitRule("dutch", 30, (Condition("country", Operator.EQUALS, "NL"),)),),
+    grade_a_points=30,
+    grade_b_points=20,
+    grade_c_points=10,
+    level_1_score=60,
+    level_2_score=31,
+)
+OTHER = replace(
+    BUILT_IN,
+    rules=(
+        Rule("view", ("page_view",), 7, limits=(Limit(Period.DAY, most_times=1),)),
+        Rule("big", ("download",), 90, (Condition("pages", Operator.AT_LEAST, 10.0),)),
+        Rule("never", ("unheard_of",), 1),
+        Rule("demo", ("demo_request",), 30),
+    ),
+    fit=FIT,
+)
+
+
+async def seed(scoring: Scoring) -> None:
+    for number in range(12):
+        lead, day = f"lead{number:02}", 40 - number
+        await scoring.put((f"i{number}", lead, "identify", days_ago(day)), country="NL" if number % 2 else "DE")
+        await scoring.put(
+            (f"v{number}", lead, "page_view", days_ago(day)), (f"w{number}", lead, "page_view", days_ago(day))
+        )
+        await scoring.put((f"d{number}", lead, "download", days_ago(day - 1)), pages=float(number))
+        if number % 3 == 0:
+            await scoring.put((f"c{number}", lead, "contract_signed", days_ago(day - 9)))
+        if number == 4:
+            await scoring.put((f"c{number}", lead, "contract_signed", days_ago(day - 2)))
+    await scoring.drain_all()
+    await scoring.corrections.adjust(AdjustmentRequest("r", "lead01", 12, None, "met", "eve"))
+    await scoring.corrections.retract("d11", "a bot", "eve")
+    await scoring.run_decay(NOW)
+
+
+async def simulated(scoring: Scoring, question: Question | None = None) -> tuple[list[Difference], Summary]:
+    found: list[Difference] = []
+    async for progress in scoring.simulate.run(OTHER, question):
+        found += progress.differences
+        if progress.summary is not None:
+            return found, progress.summary
+    raise AssertionError("expected a summary at the end")
+
+
+async def fingerprint(scoring: Scoring) -> dict[str, str]:
+    """Returns a hash of every document of every collection."""
+    return {
+        name: hashlib.sha256(
+            b"".join(bson.encode(row) for row in await scoring.database[name].find().sort("_id").to_list())
+        ).hexdigest()
+        for name in await scoring.database.list_collection_names()
+    }
+
+
+async def test_nothing_is_written(scoring: Scoring) -> None:
+    await seed(scoring)
+    before = await fingerprint(scoring)
+    await simulated(scoring, Question(frozenset({"contract_signed"}), timedelta(days=7)))
+    assert await fingerprint(scoring) == before
+
+
+async def test_what_is_foretold_is_what_happens(scoring: Scoring) -> None:
+    await seed(scoring)
+    found, summary = await simulated(scoring)
+    before = {score.lead.lead_id: score for score in await scoring.ask.scores([f"lead{n:02}" for n in range(12)], None)}
+    await scoring.publish(OTHER, Mode.RESCORE)
+    await scoring.rollout.step()
+    after = {score.lead.lead_id: score for score in await scoring.ask.scores(list(before), None)}
+    foretold = {each.lead_id: each for each in found}
+    for lead_id, score in after.items():
+        was = before[lead_id]
+        differs = (was.lead.state.score, was.fitness.grade) != (score.lead.state.score, score.fitness.grade)
+        assert (lead_id in foretold) is differs
+        if differs:
+            assert foretold[lead_id].score_before == was.lead.state.score
+            assert foretold[lead_id].score_after == score.lead.state.score
+            assert foretold[lead_id].stage_after == score.model.stage_of(score.lead.state.score)
+            assert foretold[lead_id].fit_grade_after == score.fitness.grade
+    assert summary.leads_changed == len(found)
+    assert summary.points_after == sum(score.lead.state.score for score in after.values())
+    assert sum(summary.stages.values()) == sum(summary.fit_grades.values()) == 12
+
+
+async def test_rules_that_never_fire_and_types_that_none_knows(scoring: Scoring) -> None:
+    await seed(scoring)
+    _, summary = await simulated(scoring)
+    rules = {each.rule_id: each for each in summary.rules}
+    assert (rules["never"].events, rules["never"].points, rules["demo"].events) == (0, 0, 0)
+    assert rules["view"].events == 24
+    assert rules["view"].points == 12 * 7, "the limit of one a day counts"
+    assert rules["big"].events == 1, "of 10 and 11 pages; the second was retracted"
+    assert sum(each.share for each in summary.rules) == 1
+    assert dict(summary.unknown_event_types) == {"identify": 12, "download": 10, "contract_signed": 5}
+
+
+async def test_a_ranking_looks_only_at_what_came_before_the_landmark(scoring: Scoring) -> None:
+    await seed(scoring)
+    _, summary = await simulated(scoring, Question(frozenset({"contract_signed"}), timedelta(days=7)))
+    ranking = summary.ranking_before
+    assert ranking is not None
+    assert (ranking.leads, ranking.converted, ranking.converted_before) == (11, 4, 1)
+    _, early = await simulated(scoring, Question(frozenset({"contract_signed"}), timedelta(hours=1)))
+    assert early.ranking_before is not None
+    assert early.ranking_before.auc == 0.5, "within the first hour all leads look alike, and contracts do not count"
+    assert early.ranking_before.leads == 12
+
+
+async def test_without_a_conversion_there_is_no_ranking(scoring: Scoring) -> None:
+    await seed(scoring)
+    _, summary = await simulated(scoring)
+    assert (summary.ranking_before, summary.ranking_after) == (None, None)
+
+
+async def test_an_empty_database_is_simulated(scoring: Scoring) -> None:
+    found, summary = await simulated(scoring, Question(frozenset({"x"}), timedelta(days=1)))
+    assert (found, summary.leads_changed, summary.stages) == ([], 0, {})
