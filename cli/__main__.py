@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli import show
+from cli import corrections, models, show, simulate
 from cli.connection import CALL_SECONDS, CommandError, Connection
 from cli.demo import run_demo
 from cli.ingest import Totals, ingest, wait_until_scored
-from cli.output import ERR, OUT, bar, print_json, say
+from cli.options import STREAM_SECONDS, AsJson, BasePort, LeadId, Limit, as_of
+from cli.output import ERR, OUT, bar, print_json, printable, say
 from cli.output import show as print_view
 from cli.reading import read_events
 from cli.up import Plan, run_until_stopped
@@ -22,35 +23,25 @@ from shared.pb.automation.v1 import automation_pb2
 from shared.pb.intelligence.v1 import intelligence_pb2
 from shared.pb.scoring.v1 import scoring_pb2
 
-STREAM_SECONDS = 24 * 3600.0
-"""Longest time for a decay run or a verification."""
-
 app = typer.Typer(
     help="Lead scoring: run it, feed it, ask it. `leadscore COMMAND --help` tells more.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-BasePort = Annotated[
-    int,
-    typer.Option(
-        envvar="LEADSCORE_BASE_PORT",
-        min=1,
-        max=65532,
-        help="Port of the ingest service; scoring, automation and intelligence are on the three after it.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-LeadId = Annotated[str, typer.Argument(help="The lead's id.")]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="Print at most so many.")]
+app.add_typer(models.app, name="model")
+app.command()(simulate.simulate)
+app.command()(corrections.adjust)
+app.command()(corrections.retract)
+app.command()(corrections.rebuild)
 
 
 def main() -> None:
-    """Runs the command line; an expected failure is one line and exit status 1."""
+    """Runs the command line; an expected failure is a line, or one a flaw, and exit status 1."""
     try:
         app()
     except CommandError as error:
-        sys.exit(f"leadscore: {error}")
+        sys.exit("\n  ".join(map(printable, (f"leadscore: {error}", *error.details))))
 
 
 @app.callback(invoke_without_command=True)
@@ -114,14 +105,23 @@ def ingest_file(
 
 
 @app.command()
-def lead(lead_id: LeadId, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+def lead(
+    lead_id: LeadId,
+    at: Annotated[
+        str, typer.Option("--as-of", help="As it was then: a date (its end in UTC) or a time, 2026-01-31T12:00Z.")
+    ] = "",
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
     """Show a lead: score, stage, velocity, risk, next action, and why."""
     connection = Connection(base_port)
+    request = intelligence_pb2.GetLeadIntelligenceRequest(lead_id=lead_id, as_of_time=as_of(at) if at else None)
     with connection.intelligence() as stub:
-        request = intelligence_pb2.GetLeadIntelligenceRequest(lead_id=lead_id)
         insight = stub.GetLeadIntelligence(request, timeout=CALL_SECONDS).lead_intelligence
     entries = [] if as_json else _entries(connection, lead_id, 1000)[::-1]
-    print_view(show.card(insight, entries), insight, as_json=as_json)
+    until = wire.to_time(insight.as_of_time)
+    known = [entry for entry in entries if not at or wire.to_time(entry.event_time) <= until]
+    print_view(show.card(insight, known), insight, as_json=as_json)
 
 
 @app.command()
@@ -179,17 +179,6 @@ def decay(
         f"through {answer.through_date}: {answer.leads_changed:,} of {answer.leads_checked:,} quiet leads "
         f"{what} {answer.points_removed:,} points in {answer.entries_appended:,} entries"
     )
-    print_view(people, answer, as_json=as_json)
-
-
-@app.command()
-def rebuild(lead_id: LeadId, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """Fold a lead's history again and store what it gives."""
-    with Connection(base_port).scoring() as stub:
-        request = scoring_pb2.RebuildLeadScoreRequest(lead_id=lead_id)
-        answer = stub.RebuildLeadScore(request, timeout=CALL_SECONDS)
-    score = answer.lead_score.score
-    people = f"rebuilt: {answer.score_before} → {score} points" if answer.changed else f"unchanged: {score} points"
     print_view(people, answer, as_json=as_json)
 
 

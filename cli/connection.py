@@ -1,12 +1,14 @@
 """How commands reach the services: channels with retries and deadlines, and errors that people understand."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from shared.pb.automation.v1.automation_pb2_grpc import AutomationServiceStub
@@ -30,13 +32,22 @@ _RETRIES = {
                 "backoffMultiplier": 2,
                 "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"],
             },
-        }
+        },
+        # Not sent again: a second call is refused with ABORTED, which is for a person to look at.
+        {"name": [{"service": "leadscore.scoring.v1.ScoringService", "method": "PublishScoringModel"}]},
     ]
 }
 
 
 class CommandError(Exception):
-    """A command cannot do what it was asked for. The text is one line that says why and what to do."""
+    """A command cannot do what it was asked for. The text is one line that says why and what to do.
+
+    `details` are more lines, one a flaw, where several things are wrong at once.
+    """
+
+    def __init__(self, text: str, details: Iterable[str] = ()) -> None:
+        super().__init__(text)
+        self.details = tuple(details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +102,20 @@ class Connection:
                 f"no {service} service answers at {self.target(service)}: "
                 "start it with `leadscore up`, or name its place with --base-port"
             )
-        return CommandError(f"{service}: {details} ({code.name}{_reason(error)})")
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]
+        reason = "".join(f", {info.reason}" for info in _details(status, error_details_pb2.ErrorInfo))
+        violations = [
+            f"{violation.field}: {violation.description}" if violation.field else violation.description
+            for request in _details(status, error_details_pb2.BadRequest)
+            for violation in request.field_violations
+        ]
+        # A single one is what the message says already.
+        flaws = violations if len(violations) > 1 else ()
+        return CommandError(f"{service}: {details} ({code.name}{reason})", flaws)
 
 
-def _reason(error: grpc.RpcError) -> str:
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
-    info = error_details_pb2.ErrorInfo()
+def _details(status: Status | None, kind: type[Any]) -> Iterator[Any]:
     for detail in status.details if status else ():
-        if detail.Unpack(info):
-            return f", {info.reason}"
-    return ""
+        found = kind()
+        if detail.Unpack(found):
+            yield found

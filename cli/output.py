@@ -18,6 +18,11 @@ def say(text: str) -> None:
     ERR.print(text, style="dim", markup=False)
 
 
+def printable(text: str) -> str:
+    """Returns another's text with a mark in place of whatever a terminal would obey."""
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
 def to_json(message: Message) -> dict[str, object]:
     """Returns a message as JSON values, with the field names of the proto and every plain field."""
     return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)

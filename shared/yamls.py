@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import yaml
+from google.protobuf.message import Message
 
 from shared.plain import MOST_LEVELS, Flaw, Flawed, M, from_plain, to_plain
 from shared.scalars import shown
@@ -44,9 +45,14 @@ def read_yaml(text: str | bytes, message_type: type[M]) -> M:
     return from_plain(_parse(_encoded(text)), message_type)
 
 
-def write_yaml(message: M) -> str:
+def write_yaml(message: Message) -> str:
     """Returns a message as a YAML document."""
-    text: str = yaml.dump(to_plain(message), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return write_plain(to_plain(message))
+
+
+def write_plain(plain: object) -> str:
+    """Returns plain values as a YAML document, or as a part of one."""
+    text: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 
 

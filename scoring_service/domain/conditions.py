@@ -64,8 +64,11 @@ def _compiled(condition: Condition) -> Test:
     find, holds = _finder(condition.property), _comparison(condition)
     if "." in condition.property:
         return lambda values: holds(find(values))
-    # Most properties are on the top level, and this is the hot path of every event.
-    name = condition.property
+    # Most properties are on the top level. This is the hot path of every event, so one call must do for the most common
+    # comparison.
+    name, operand = condition.property, condition.operand
+    if condition.operator is Operator.EQUALS and isinstance(operand, str) and not condition.ignore_case:
+        return lambda values: values.get(name) == operand
     return lambda values: holds(values.get(name))
 
 

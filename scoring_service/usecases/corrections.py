@@ -1,6 +1,7 @@
 """Someone corrects a score by hand, or takes an event out of it."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 
@@ -37,12 +38,16 @@ class AdjustmentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """Appends what people decide. Each is one transaction, and an entry that is there already is the answer."""
+    """Appends what people decide. Each is one transaction, and an entry that is there already is the answer.
+
+    A process makes one at a time: many of one lead at once would only conflict, and wait longer for each other.
+    """
 
     scores: Scores
     bell: Bell
     calendar: Calendar
     clock: Clock
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def adjust(self, request: AdjustmentRequest) -> Entry:
         """Adds points to a lead's score, or sets it, and returns the entry.
@@ -51,7 +56,8 @@ class Corrections:
             LeadNotFound: Nothing of the lead was scored.
             RequestIdConflict: The request's id was used for another adjustment.
         """
-        entry, rung = await self.scores.transact(partial(self._adjust, request))
+        async with self.turn:
+            entry, rung = await self.scores.transact(partial(self._adjust, request))
         self.bell.ring(rung)
         return entry
 
@@ -62,7 +68,8 @@ class Corrections:
             EventNotFound: There is no such event.
             EventNotScored: It waits to be scored.
         """
-        lead_id, entry, rung = await self.scores.transact(partial(self._retract, event_id, reason, actor))
+        async with self.turn:
+            lead_id, entry, rung = await self.scores.transact(partial(self._retract, event_id, reason, actor))
         self.bell.ring(rung)
         return lead_id, entry
 

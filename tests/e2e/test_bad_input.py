@@ -21,6 +21,8 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 
+from scoring_service.model_messages import write_model
+from scoring_service.store import built_in
 from shared import wire
 from shared.pb.automation.v1 import automation_pb2
 from shared.pb.ingest.v1 import ingest_pb2
@@ -33,6 +35,8 @@ from tests.e2e.naughty import NAUGHTY
 from tests.system import SERVERS, WORKERS, System
 
 INPUTS = int(os.environ.get("LEADSCORE_FUZZ_INPUTS", "4000"))
+MANY_PLACES = 10
+"""A message with more places for a string is a structure such as a model."""
 ROUND = 1000
 """Inputs that are made up at once."""
 IN_FLIGHT = 50
@@ -48,8 +52,16 @@ FORESEEN = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
-WALKS = ("DecayScores", "VerifyScores", "GetPipelineSummary")
-"""They look at every lead, so they get few inputs."""
+WALKS = (
+    "DecayScores",
+    "VerifyScores",
+    "GetPipelineSummary",
+    "RebuildLeadScores",
+    "SimulateScoringModel",
+    "PublishScoringModel",
+)
+"""They go through all leads, so they get few inputs."""
+MODEL = write_model(built_in())
 FILES = (ingest_pb2, scoring_pb2, automation_pb2, intelligence_pb2)
 METHODS: tuple[MethodDescriptor, ...] = tuple(
     method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods
@@ -89,11 +101,15 @@ async def test_messages(system: System) -> None:
 
 async def test_each_naughty_string_in_each_field(system: System) -> None:
     def inputs() -> Iterator[Input]:
-        for method, text in itertools.product(METHODS, NAUGHTY):
-            for place in fuzz.string_places(method.input_type):
-                message = _likely(method)
-                fuzz.put(message, place, text)
-                yield Input(method, message.SerializeToString())
+        for method in METHODS:
+            places = list(fuzz.string_places(method.input_type))
+            # Every string in every place of a model would take minutes: there, each place gets its share of them.
+            shares = 50 if method.name in WALKS else 10 if len(places) > MANY_PLACES else 1
+            for index, place in enumerate(places):
+                for text in NAUGHTY[index % shares :: shares]:
+                    message = _likely(method)
+                    fuzz.put(message, place, text)
+                    yield Input(method, message.SerializeToString())
 
     await _prepare(system)
     await _withstands(system, "naughty", inputs())
@@ -108,6 +124,7 @@ async def test_forged_page_tokens(system: System) -> None:
                 yield json.dumps([digest, *place[:index], value, *place[index + 1 :]]).encode()
 
     await _prepare(system)
+    await _publish(system)
     inputs = []
     for method in LISTS:
         orders = method.input_type.fields_by_name.get("order")
@@ -178,33 +195,46 @@ _numbers = itertools.count()
 
 def _likely(method: MethodDescriptor) -> Any:
     """Returns a message that its method is likely to accept, with ids of its own where it creates something."""
-    message: Any = GetMessageClass(method.input_type)()
     number = next(_numbers)
-    event = ingest_pb2.Event(
+    likely = LIKELY.get(method.name)
+    if likely is None:
+        needs_lead = "lead_id" in method.input_type.fields_by_name and method.name != "ListAutomationExecutions"
+        likely = {"lead_id": "lead-0"} if needs_lead else {}
+    fields = likely(number) if callable(likely) else likely
+    return GetMessageClass(method.input_type)(**fields)
+
+
+def _likely_event(number: int) -> ingest_pb2.Event:
+    return ingest_pb2.Event(
         event_id=f"likely-{number}",
         lead_id=f"lead-{number % 50}",
         event_type=("page_view", "identify")[number % 2],
         event_time=wire.to_timestamp(wire.now()),
     )
-    rule = automation_pb2.AutomationRule(rule_id=f"likely-{number}", display_name="A rule", enabled=True)
-    rule.conditions.minimum_score = 1000
-    match method.name:
-        case "IngestEvent":
-            message.event.CopyFrom(event)
-        case "BatchIngestEvents":
-            message.events.append(event)
-        case "CreateAutomationRule":
-            message.rule.CopyFrom(rule)
-        case "UpdateAutomationRule":
-            rule.rule_id = "rule-0"
-            message.rule.CopyFrom(rule)
-        case "GetAutomationRule" | "DeleteAutomationRule":
-            message.rule_id = f"rule-{1 + number % 2}"
-        case "BatchGetLeadScores" | "BatchGetLeadIntelligence":
-            message.lead_ids.append("lead-1")
-        case _ if "lead_id" in method.input_type.fields_by_name and method.name != "ListAutomationExecutions":
-            message.lead_id = "lead-0"
-    return message
+
+
+def _likely_rule(rule_id: str) -> automation_pb2.AutomationRule:
+    conditions = automation_pb2.Conditions(minimum_score=1000)
+    return automation_pb2.AutomationRule(rule_id=rule_id, display_name="A rule", enabled=True, conditions=conditions)
+
+
+LIKELY: dict[str, dict[str, Any] | Callable[[int], dict[str, Any]]] = {
+    "IngestEvent": lambda number: {"event": _likely_event(number)},
+    "BatchIngestEvents": lambda number: {"events": [_likely_event(number)]},
+    "CreateAutomationRule": lambda number: {"rule": _likely_rule(f"likely-{number}")},
+    "UpdateAutomationRule": {"rule": _likely_rule("rule-0")},
+    "GetAutomationRule": lambda number: {"rule_id": f"rule-{1 + number % 2}"},
+    "DeleteAutomationRule": lambda number: {"rule_id": f"rule-{1 + number % 2}"},
+    "CreateScoringModel": {"scoring_model": MODEL},
+    "SimulateScoringModel": {"draft": MODEL},
+    "PublishScoringModel": {"version": 1, "base_version": 1, "actor": "tester"},
+    "AdjustLeadScore": lambda number: {
+        "lead_id": "lead-0", "request_id": f"likely-{number}", "delta": 1, "reason": "because", "actor": "tester",
+    },
+    "RetractEvent": lambda number: {"event_id": f"likely-{number // 2}", "reason": "because", "actor": "tester"},
+    "BatchGetLeadScores": {"lead_ids": ["lead-1"]},
+    "BatchGetLeadIntelligence": {"lead_ids": ["lead-1"]},
+}  # fmt: skip
 
 
 async def _withstands(system: System, name: str, inputs: Iterable[Input]) -> None:
@@ -273,6 +303,20 @@ async def _prepare(system: System) -> None:
     await send(system, make_events(200, leads=3, seed=7))
     await all_scored(system)
     await _executed(system, "lead-0")
+
+
+async def _publish(system: System) -> None:
+    """Sees to it that there is more than one model, and more than one publication."""
+    stub = system.scoring()
+    in_force = (await stub.GetScoringModel(scoring_pb2.GetScoringModelRequest(), timeout=10)).scoring_model
+    await stub.CreateScoringModel(scoring_pb2.CreateScoringModelRequest(scoring_model=in_force), timeout=10)
+    request = scoring_pb2.PublishScoringModelRequest(
+        version=in_force.version,
+        base_version=in_force.version,
+        mode=scoring_pb2.PUBLICATION_MODE_FORWARD,
+        actor="tester",
+    )
+    await stub.PublishScoringModel(request, timeout=10)
 
 
 async def _executed(system: System, lead: str) -> None:

@@ -1,0 +1,187 @@
+"""A scoring service in this process, with models and leads in memory, and the command line that talks to it."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_status import rpc_status
+from typer.testing import CliRunner, Result
+
+from cli.__main__ import app
+from shared.errors import ErrorRow, ErrorTable, status_of
+from shared.pb.scoring.v1 import scoring_pb2 as pb
+from shared.pb.scoring.v1 import scoring_pb2_grpc
+
+NOON = Timestamp(seconds=1_769_860_800)
+
+
+class Invalid(Exception):
+    """A model breaks rules for models."""
+
+    violations = (("rules[0].points", "must not be 0"), ("stages[1].minimum_score", "must be above 0"))
+
+
+class Outdated(Exception):
+    """Another version is in force."""
+
+
+class Missing(Exception):
+    """There is no such version."""
+
+
+ERRORS: ErrorTable = {
+    Invalid: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "MODEL_INVALID"),
+    Outdated: ErrorRow(grpc.StatusCode.ABORTED, "MODEL_OUTDATED"),
+    Missing: ErrorRow(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND"),
+}
+
+
+def built_in() -> pb.ScoringModel:
+    """Returns a small model."""
+    return pb.ScoringModel(
+        display_name="built-in",
+        rules=[pb.ScoringRule(rule_id="signup", event_types=["signup"], points=20)],
+        score_ceiling=100,
+        stages=[pb.Stage(stage="cold"), pb.Stage(stage="hot", minimum_score=30)],
+        velocity={"window": {"seconds": 86_400}, "weight": 3},
+        risk={"idle": {"seconds": 604_800}},
+        next_actions=[pb.NextAction(next_action="monitor")],
+    )
+
+
+class Service(scoring_pb2_grpc.ScoringServiceServicer):
+    """Keeps models and publications; a model without rules is invalid. `requests` are all calls, oldest first."""
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.models: list[pb.ScoringModel] = []
+        self.publications: list[pb.ModelPublication] = []
+        self.answers: list[Any] = []
+        """What a stream answers."""
+        self.leads_left = 0
+        """How many leads a publication changes; each look at the publications finds one less."""
+        self._store(built_in())
+        self.models[0].state = pb.MODEL_STATE_IN_FORCE
+
+    def GetScoringModel(self, request: Any, context: grpc.ServicerContext) -> pb.GetScoringModelResponse:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        if request.version > len(self.models):
+            refuse(context, Missing("there is no such version"))
+        version = request.version or self._in_force()
+        return pb.GetScoringModelResponse(scoring_model=self.models[version - 1])
+
+    def ListScoringModels(self, request: Any, context: grpc.ServicerContext) -> pb.ListScoringModelsResponse:
+        """See `scoring.proto`; pages hold one."""
+        newest = self.models[::-1]
+        index = int(request.page_token or 0)
+        token = str(index + 1) if index + 1 < len(newest) else ""
+        return pb.ListScoringModelsResponse(scoring_models=[newest[index]], next_page_token=token)
+
+    def CreateScoringModel(self, request: Any, context: grpc.ServicerContext) -> pb.CreateScoringModelResponse:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        if not request.scoring_model.rules:
+            refuse(context, Invalid("the model has 2 mistakes; rules[0].points: must not be 0"))
+        if request.validate_only:
+            return pb.CreateScoringModelResponse(scoring_model=request.scoring_model)
+        return pb.CreateScoringModelResponse(scoring_model=self._store(request.scoring_model))
+
+    def PublishScoringModel(self, request: Any, context: grpc.ServicerContext) -> pb.PublishScoringModelResponse:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        if request.base_version != self._in_force():
+            refuse(context, Outdated(f"version {self._in_force()} is in force, not {request.base_version}"))
+        self.models[self._in_force() - 1].state = pb.MODEL_STATE_RETIRED
+        self.models[request.version - 1].state = pb.MODEL_STATE_IN_FORCE
+        publication = pb.ModelPublication(
+            publication=len(self.publications) + 1,
+            version=request.version,
+            base_version=request.base_version,
+            mode=request.mode,
+            publish_time=NOON,
+            actor=request.actor,
+            note=request.note,
+            leads_left=self.leads_left,
+        )
+        self.publications.append(publication)
+        return pb.PublishScoringModelResponse(publication=publication)
+
+    def ListModelPublications(self, request: Any, context: grpc.ServicerContext) -> pb.ListModelPublicationsResponse:
+        """See `scoring.proto`."""
+        if self.publications and self.publications[-1].leads_left:
+            self.publications[-1].leads_left -= 1
+        return pb.ListModelPublicationsResponse(publications=self.publications[::-1])
+
+    def SimulateScoringModel(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        yield from self.answers
+
+    def RebuildLeadScores(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        yield from self.answers
+
+    def RebuildLeadScore(self, request: Any, context: grpc.ServicerContext) -> pb.RebuildLeadScoreResponse:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        return pb.RebuildLeadScoreResponse(lead_score=pb.LeadScore(score=30), changed=True, score_before=20)
+
+    def AdjustLeadScore(self, request: Any, context: grpc.ServicerContext) -> pb.AdjustLeadScoreResponse:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        delta = request.delta if request.HasField("delta") else request.target - 50
+        entry = pb.ScoreEntry(lead_id=request.lead_id, delta=delta, score_before=50, score_after=50 + delta)
+        return pb.AdjustLeadScoreResponse(entry=entry)
+
+    def RetractEvent(self, request: Any, context: grpc.ServicerContext) -> pb.RetractEventResponse:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        entry = pb.ScoreEntry(lead_id="ada", score_before=50, score_after=30, delta=-20, stage_after="warm")
+        return pb.RetractEventResponse(entry=entry)
+
+    def _in_force(self) -> int:
+        return next(model.version for model in self.models if model.state == pb.MODEL_STATE_IN_FORCE)
+
+    def _store(self, model: pb.ScoringModel) -> pb.ScoringModel:
+        stored = pb.ScoringModel()
+        stored.CopyFrom(model)
+        stored.version, stored.state = len(self.models) + 1, pb.MODEL_STATE_DRAFT
+        stored.create_time.CopyFrom(NOON)
+        self.models.append(stored)
+        return stored
+
+
+def refuse(context: grpc.ServicerContext, error: Exception) -> None:
+    """Ends a call as the real service does."""
+    context.abort_with_status(rpc_status.to_status(status_of(error, ERRORS)))
+
+
+Run = Callable[..., Result]
+"""Runs `leadscore` with some arguments against a service."""
+
+
+@contextmanager
+def serving() -> Iterator[tuple[Service, Run]]:
+    """Serves in this process and yields the command line that talks to it."""
+    service = Service()  # type: ignore[abstract]  # other calls are answered with UNIMPLEMENTED
+    with ThreadPoolExecutor(4) as pool:
+        server = grpc.server(pool, options=[("grpc.so_reuseport", 0)])
+        scoring_pb2_grpc.add_ScoringServiceServicer_to_server(service, server)
+        # Its port is the one after that of the ingest service.
+        environment = {"LEADSCORE_BASE_PORT": str(server.add_insecure_port("127.0.0.1:0") - 1), "COLUMNS": "100"}
+        server.start()
+        try:
+            yield service, lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)), env=environment)
+        finally:
+            server.stop(0).wait()
+
+
+def json_of(result: Result) -> list[dict[str, Any]]:
+    """Returns what a command printed as JSON."""
+    return [json.loads(line) for line in result.stdout.splitlines()]

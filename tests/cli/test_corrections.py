@@ -1,0 +1,141 @@
+"""Adjusting, retracting and rebuilding, as people ask for them, and how the history tells it."""
+
+import uuid
+
+import pytest
+
+from cli import show
+from cli.connection import CommandError
+from cli.options import as_of
+from shared import wire
+from shared.pb.scoring.v1 import scoring_pb2 as pb
+from tests.cli.servicer import NOON, json_of, serving
+from tests.cli.terminal import text_of
+
+
+@pytest.mark.parametrize(("option", "value"), [("delta", -20), ("delta", 0), ("target", 30)])
+def test_an_adjustment_says_what_it_does_and_how_to_send_it_again(option: str, value: int) -> None:
+    with serving() as (service, run):
+        result = run("adjust", "ada", f"--{option}", value, "--reason", "met her", "--actor", "grace")
+    (request,) = service.requests
+    assert (request.lead_id, request.reason, request.actor) == ("ada", "met her", "grace")
+    assert request.WhichOneof("change") == option
+    assert getattr(request, option) == value
+    assert str(uuid.UUID(request.request_id)) == request.request_id
+    assert request.request_id in result.stderr
+    assert "50 →" in result.stdout
+
+
+def test_an_adjustment_can_be_sent_again() -> None:
+    with serving() as (service, run):
+        arguments = ("adjust", "ada", "--delta", 5, "--reason", "x", "--actor", "grace", "--request-id", "once")
+        result = run(*arguments, "--json")
+    assert service.requests[0].request_id == "once"
+    assert json_of(result)[0]["delta"] == "5"
+
+
+@pytest.mark.parametrize("change", [(), ("--delta", "1", "--target", "2")])
+def test_an_adjustment_is_one_of_two(change: tuple[str, ...]) -> None:
+    with serving() as (service, run):
+        error = run("adjust", "ada", "--reason", "x", "--actor", "grace", *change).exception
+    assert "either --delta or --target" in str(error)
+    assert not service.requests
+
+
+def test_a_retraction() -> None:
+    with serving() as (service, run):
+        result = run("retract", "event-1", "--reason", "a bot", "--actor", "grace")
+    assert result.stdout == "retracted from ada: 50 → 30 points, warm\n"
+    assert service.requests == [pb.RetractEventRequest(event_id="event-1", reason="a bot", actor="grace")]
+
+
+def test_rebuilding_one_lead() -> None:
+    with serving() as (service, run):
+        assert run("rebuild", "ada").stdout == "rebuilt: 20 → 30 points\n"
+    assert service.requests == [pb.RebuildLeadScoreRequest(lead_id="ada")]
+
+
+@pytest.mark.parametrize(("options", "status"), [((), 0), (("--check",), 1)])
+def test_rebuilding_all_leads(options: tuple[str, ...], status: int) -> None:
+    with serving() as (service, run):
+        service.answers = [
+            pb.RebuildLeadScoresResponse(
+                leads_checked=1, leads_total=2, leads_changed=1, changed_lead_ids=["a\x1b[1m"]
+            ),
+            pb.RebuildLeadScoresResponse(leads_checked=2, leads_total=2, leads_changed=1, done=True),
+        ]
+        people, programs = run("rebuild", "--all", *options), run("rebuild", "--all", *options, "--json")
+    assert people.exit_code == programs.exit_code == status
+    assert people.stdout.splitlines()[0] == "a�[1m"
+    assert "2 leads, 1" in people.stdout
+    assert [each.get("changed_lead_id") for each in json_of(programs)] == ["a\x1b[1m", None]
+    assert service.requests[0].check_only == bool(options)
+
+
+def test_all_leads_are_as_they_should_be() -> None:
+    with serving() as (service, run):
+        service.answers = [pb.RebuildLeadScoresResponse(leads_checked=2, leads_total=2, done=True)]
+        result = run("rebuild", "--all", "--check")
+    assert (result.exit_code, result.stdout) == (0, "2 leads, 0 differ from their history\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("ada", "--all"), ("ada", "--check"), ("--check",)])
+def test_rebuilding_needs_a_lead_or_all(arguments: tuple[str, ...]) -> None:
+    with serving() as (service, run):
+        assert isinstance(run("rebuild", *arguments).exception, CommandError)
+    assert not service.requests
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-01-31", "2026-01-31T23:59:59.999Z"),
+        ("2026-01-31T12:00Z", "2026-01-31T12:00:00Z"),
+        ("2026-01-31 12:00", "2026-01-31T12:00:00Z"),
+        ("2026-01-31T12:00:01.5+01:00", "2026-01-31T11:00:01.500Z"),
+    ],
+)
+def test_as_of(text: str, instant: str) -> None:
+    assert as_of(text).ToJsonString() == instant
+
+
+def test_as_of_today_is_now() -> None:
+    before = wire.to_timestamp(wire.now())
+    assert before.ToNanoseconds() <= as_of(f"{wire.now():%Y-%m-%d}").ToNanoseconds()
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-02-30", "12:00"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(CommandError, match="--as-of is"):
+        as_of(text)
+
+
+def test_the_history_tells_what_people_did() -> None:
+    def entry(kind: pb.EntryKind, **fields: object) -> pb.ScoreEntry:
+        return pb.ScoreEntry(kind=kind, event_time=NOON, **fields)  # type: ignore[arg-type]
+
+    table = text_of(
+        show.history_table(
+            [
+                entry(
+                    pb.ENTRY_KIND_EVENT, event_type="signup", rule_id="signup", points=20, delta=20, stage_after="warm"
+                ),
+                entry(pb.ENTRY_KIND_MODEL, model_version=3, delta=5),
+                entry(pb.ENTRY_KIND_ADJUSTMENT, points=7, delta=7, reason="met [her]", actor="grace"),
+                entry(pb.ENTRY_KIND_RETRACTION, event_type="view", delta=-5, reason="bot\x1b", actor="ada"),
+                entry(pb.ENTRY_KIND_DECAY, delta=-1),
+            ]
+        )
+    )
+    for text in (
+        "signup",
+        "+20",
+        "model 3",
+        "adjustment",
+        "met [her] (grace)",
+        "+7",
+        "retraction of view",
+        "bot� (ada)",
+    ):
+        assert text in table
+    assert all(len(line) <= 100 for line in table.splitlines())

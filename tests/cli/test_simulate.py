@@ -1,0 +1,258 @@
+"""Simulations: what is kept of the stream, the tables, and a report that trusts nobody's text."""
+
+import re
+import sys
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.report import to_html
+from cli.simulation import Simulation, bucket, buckets, label_of, stage_matrix
+from cli.simulation_views import simulation_view
+from shared.pb.scoring.v1 import scoring_pb2 as pb
+from shared.yamls import write_yaml
+from tests.cli.servicer import built_in, json_of, serving
+from tests.cli.terminal import text_of
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+HOSTILE = "<script>alert(1)</script>\"'&$\\frac{$\x1b[31m\u202e"
+STAGES = ("cold", "hot")
+
+
+def difference(lead_id: str, before: int, after: int) -> pb.LeadDifference:
+    return pb.LeadDifference(lead_id=lead_id, score_before=before, score_after=after, stage_after="hot")
+
+
+def ranking(auc: float | None) -> pb.Ranking:
+    rates = [pb.ConversionRate(name=str(n), lead_count=4.5, converted_count=n / 2, rate=n / 9, lift=n) for n in (1, 2)]
+    stages = [pb.ConversionRate(name=name, lead_count=9, converted_count=1, rate=0.1, lift=1.2) for name in STAGES]
+    return pb.Ranking(lead_count=9, converted_count=2, auc=auc, deciles=rates, stages=stages)
+
+
+def summary(*, text: str = "video", ranked: bool = True) -> pb.SimulationSummary:
+    return pb.SimulationSummary(
+        leads_changed=2,
+        points_before=100,
+        points_after=70,
+        stages=[
+            pb.Migration(before="cold", after="hot", lead_count=2),
+            pb.Migration(before="hot", after="hot", lead_count=7),
+        ],
+        fit_grades=[pb.Migration(before="", after="A", lead_count=9)],
+        rules=[
+            pb.RuleShare(rule_id="signup", event_count=3, points=60, share=0.75),
+            pb.RuleShare(rule_id="leave", event_count=1, points=-20, share=0.25),
+            pb.RuleShare(rule_id=text),
+        ],
+        unknown_event_types=[pb.UnknownEventType(event_type=text, event_count=5)],
+        ranking_before=ranking(0.6) if ranked else None,
+        ranking_after=ranking(None) if ranked else None,
+    )
+
+
+def simulated(*leads: pb.LeadDifference, most: int = 20, **options: Any) -> Simulation:
+    simulation = Simulation(built_in(), built_in(), "model.yaml", most)
+    simulation.before.version = 1
+    simulation.take(pb.SimulateScoringModelResponse(leads_total=9, differences=leads[::2]))
+    answer = pb.SimulateScoringModelResponse(leads_total=9, differences=leads[1::2], summary=summary(**options))
+    simulation.take(answer)
+    return simulation
+
+
+@given(st.lists(st.integers(-(10**12), 10**12), max_size=30), st.integers(0, 10))
+def test_the_largest_changes_are_kept_and_no_more(changes: list[int], most: int) -> None:
+    leads = [difference(f"lead-{place}", 0, change) for place, change in enumerate(changes)]
+    simulation = simulated(*leads, most=most)
+    expected = sorted(leads, key=lambda lead: (-abs(lead.score_after), lead.lead_id))[:most]
+    assert simulation.largest == expected
+    assert sum(simulation.changes.values()) == len(changes)
+
+
+def test_ranges_that_hold_nothing_are_drawn_too() -> None:
+    assert buckets({-5: 1, 10: 3}) == [-5, -2, -1, 0, 1, 2, 5, 10]
+    assert buckets([]) == [0]
+    assert list(map(label_of, (-5, 1, 20, 100))) == ["-5 to -9", "+1", "+20 to +49", "+100 to +199"]
+
+
+@given(st.integers(-(10**12), 10**12))
+def test_changes_are_counted_in_few_ranges(change: int) -> None:
+    lowest = bucket(change)
+    assert bucket(-change) == -lowest
+    assert abs(lowest) <= abs(change) <= max(2.5 * abs(lowest), 0)
+    assert re.fullmatch("0|[125]0*", str(abs(lowest)))
+
+
+def test_the_matrix_knows_all_stages_of_both_models() -> None:
+    simulation = simulated()
+    simulation.after.stages.add(stage="won", minimum_score=90)
+    simulation.summary.stages.add(before="new", after="cold", lead_count=1)
+    matrix = stage_matrix(simulation)
+    assert matrix.rows == ["cold", "hot", "new"]
+    assert matrix.columns == ["cold", "hot", "won"]
+    assert matrix.counts == [[0, 2, 0], [0, 7, 0], [1, 0, 0]]
+
+
+def test_large_and_broken_counts_are_told_in_full() -> None:
+    simulation = simulated()
+    simulation.leads_total = 12_345_678
+    simulation.summary.ranking_before.deciles[0].lead_count = 1_234_567 + 1 / 3
+    for text in (text_of(simulation_view(simulation)), to_html(simulation, NOW)):
+        assert "12,345,678" in text
+        assert "1,234,567.3" in text
+
+
+def test_the_tables() -> None:
+    text = text_of(simulation_view(simulated(difference("ada", 20, 50), difference("bob", 50, 10))))
+    for part in ("2 of 9 (22.2%)", "100 → 70 (-30)", "never fires", "75.0%", "video", "0.600", "20 → 50", "-40", "+30"):
+        assert part in text
+    assert all(len(line) <= 100 for line in text.splitlines())
+
+
+def test_tables_without_conversions_and_grades() -> None:
+    simulation = simulated(ranked=False)
+    del simulation.summary.fit_grades[:]
+    text = text_of(simulation_view(simulation))
+    assert "AUC" not in text
+    assert "grade" not in text
+
+
+def test_terminals_obey_nobodys_text() -> None:
+    text = text_of(simulation_view(simulated(difference(HOSTILE, 0, 1), text=HOSTILE)))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+class Page(HTMLParser):
+    """Collects the elements, the ids and what refers to other things."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: set[str] = set()
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.handlers: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Is called for each element."""
+        self.elements.add(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            elif name in {"href", "src", "xlink:href", "action", "data"}:
+                self.references.append(value or "")
+            elif name.startswith("on"):
+                self.handlers.append(name)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_report_is_one_page_that_trusts_nobody() -> None:
+    simulation = simulated(difference(HOSTILE, 0, 1), difference("bob", 9, 2), text=HOSTILE)
+    simulation.source = HOSTILE
+    simulation.after.display_name = HOSTILE
+    simulation.after.stages.add(stage=HOSTILE, minimum_score=90)
+    html = to_html(simulation, NOW)
+    page = Page(html)
+    assert not page.elements & {"script", "img", "iframe", "object", "link", "image", "frac"}
+    assert not page.handlers
+    assert all(reference.startswith("#") for reference in page.references)
+    assert not re.findall(r"url\((?!#)|@import", html)
+    assert len(page.ids) == len(set(page.ids))
+    assert "\x1b" not in html
+    assert "&lt;script&gt;alert(1)" in html
+
+
+def test_the_report_has_all_plots() -> None:
+    html = to_html(simulated(difference("ada", 20, 50)), NOW)
+    assert html.count("<svg") == 5
+    assert "in force: 0.600" in html
+    assert "2026-01-31 12:00 UTC" in html
+
+
+def test_a_report_without_conversions_and_changes() -> None:
+    simulation = simulated(ranked=False)
+    del simulation.summary.fit_grades[:]
+    html = to_html(simulation, NOW)
+    assert html.count("<svg") == 2
+    assert "AUC" not in html
+
+
+def test_a_report_of_nothing() -> None:
+    assert "What publishing" in to_html(Simulation(pb.ScoringModel(version=1), pb.ScoringModel(version=2), "2", 0), NOW)
+
+
+def test_the_same_simulation_gives_the_same_report() -> None:
+    first, second = (to_html(simulated(difference("ada", 20, 50)), NOW) for _ in range(2))
+    assert first == second
+
+
+def test_simulating_a_file(tmp_path: Path) -> None:
+    file, report = tmp_path / "model.yaml", tmp_path / "report.html"
+    file.write_text(write_yaml(built_in()))
+    with serving() as (service, run):
+        service.answers = [
+            pb.SimulateScoringModelResponse(
+                leads_total=9, differences=[difference("ada", 1, 3), difference("bob", 1, 2)]
+            ),
+            pb.SimulateScoringModelResponse(leads_total=9, summary=summary(), done=True),
+        ]
+        arguments = ("simulate", file, "--conversion", "A_APPROVED, A_REGISTERED", "--landmark", "36h")
+        people = run(*arguments, "--report", report)
+        programs = run(*arguments, "--limit", "1", "--json")
+    request = service.requests[-1]
+    assert request.draft == built_in()
+    assert list(request.conversion_event_types) == ["A_APPROVED", "A_REGISTERED"]
+    assert request.landmark.seconds == 36 * 3600
+    assert "leads that change most" in people.stdout
+    assert "</html>" in report.read_text()
+    lead, total = json_of(programs)
+    assert lead["lead_id"] == "ada"
+    assert total["leads_changed"] == "2"
+
+
+def test_simulating_a_version() -> None:
+    with serving() as (service, run):
+        service.answers = [pb.SimulateScoringModelResponse(summary=pb.SimulationSummary(), done=True)]
+        assert run("simulate", "in-force").exit_code == 0
+    assert service.requests[-1].version == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--landmark", "soon"), "--landmark is no span of time such as 7d"),
+        (("--report", "/no/such/place/report.html"), "there is no directory /no/such/place"),
+    ],
+)
+def test_what_is_asked_wrongly_is_told_before_anything_runs(arguments: tuple[str, ...], message: str) -> None:
+    with serving() as (service, run):
+        assert message in str(run("simulate", "1", *arguments).exception)
+    assert not service.requests
+
+
+def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
+    with serving() as (service, run):
+        service.answers = [pb.SimulateScoringModelResponse(summary=summary(), done=True)]
+        assert "cannot be written" in str(run("simulate", "1", "--report", tmp_path).exception)
+
+
+@pytest.fixture
+def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which the extra `report` was not installed."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for module in ("report", "plots"):
+        monkeypatch.delitem(sys.modules, f"cli.{module}")
+        monkeypatch.delattr(f"cli.{module}")
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_a_report_needs_an_extra(tmp_path: Path) -> None:
+    with serving() as (service, run):
+        error = run("simulate", "1", "--report", tmp_path / "report.html").exception
+    assert str(error) == "--report needs matplotlib: pip install 'leadscore[report]'"
+    assert not service.requests
