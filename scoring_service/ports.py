@@ -145,8 +145,8 @@ class Views(Protocol):
         Those that were retracted by `until` do not count.
         """
 
-    async def decayed_through(self, lead_id: str) -> date | None:
-        """Returns the date through which the lead's partition is decayed."""
+    async def decayed_through(self, lead_ids: Sequence[str]) -> dict[str, date | None]:
+        """Returns the dates through which the leads' partitions are decayed, by lead."""
 
     async def backlog(self) -> tuple[int, datetime | None]:
         """Returns how many events wait to be scored, and when the oldest was put."""

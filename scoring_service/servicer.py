@@ -179,7 +179,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     async def GetScoringModel(self, request: pb.GetScoringModelRequest, context: Context) -> pb.GetScoringModelResponse:
         """See `scoring.proto`."""
         stored = await self._publishing.model(_version("version", request.version, least=0))
-        return pb.GetScoringModelResponse(scoring_model=await self._shown(stored))
+        return pb.GetScoringModelResponse(scoring_model=(await self._shown(stored))[0])
 
     async def ListScoringModels(
         self, request: pb.ListScoringModelsRequest, context: Context
@@ -188,9 +188,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         most, asked = page_size(request.page_size, default=20, most=100), ("ListScoringModels",)
         found = await self._publishing.models.page(read_token(asked, request.page_token, int), most + 1)
         token = write_token(asked, found[most - 1].model.version) if len(found) > most else ""
-        return pb.ListScoringModelsResponse(
-            scoring_models=[await self._shown(each) for each in found[:most]], next_page_token=token
-        )
+        return pb.ListScoringModelsResponse(scoring_models=await self._shown(*found[:most]), next_page_token=token)
 
     async def CreateScoringModel(
         self, request: pb.CreateScoringModelRequest, context: Context
@@ -199,7 +197,8 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         model = model_messages.read_model(request.scoring_model, 0)
         if request.validate_only:
             return pb.CreateScoringModelResponse(scoring_model=model_messages.write_model(model))
-        return pb.CreateScoringModelResponse(scoring_model=await self._shown(await self._publishing.create(model)))
+        stored = await self._publishing.create(model)
+        return pb.CreateScoringModelResponse(scoring_model=(await self._shown(stored))[0])
 
     async def PublishScoringModel(
         self, request: pb.PublishScoringModelRequest, context: Context
@@ -265,9 +264,10 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         async for progress in self._check.rebuild_all(check_only=request.check_only):
             yield messages.rebuild_progress(progress)
 
-    async def _shown(self, stored: StoredModel) -> pb.ScoringModel:
+    async def _shown(self, *stored: StoredModel) -> list[pb.ScoringModel]:
         publications = await self._publishing.models.publications()
-        return messages.scoring_model(stored, publications[-1].version, {each.version for each in publications})
+        published = {each.version for each in publications}
+        return [messages.scoring_model(each, publications[-1].version, published) for each in stored]
 
 
 def _version(field: str, version: int, *, least: int = 1) -> int:
@@ -283,13 +283,13 @@ def _mode(mode: pb.PublicationMode) -> Mode:
 
 
 def _question(request: pb.SimulateScoringModelRequest) -> Question | None:
-    if not request.conversion_event_types:
-        return None
-    types = identifiers("conversion_event_types", request.conversion_event_types, most=100)
     landmark = wire.to_span(request.landmark) if request.HasField("landmark") else DEFAULT_LANDMARK
     if not timedelta() < landmark <= LONGEST_LANDMARK:
         bounds = f"must be more than 0 and at most {LONGEST_LANDMARK.days:,} days"
         raise InvalidArgument("landmark", f"is {landmark}, {bounds}")
+    if not request.conversion_event_types:
+        return None
+    types = identifiers("conversion_event_types", request.conversion_event_types, most=100)
     return Question(frozenset(types), landmark)
 
 
@@ -325,7 +325,7 @@ def _place_of(order: LeadOrder, lead: Lead) -> tuple[str | int | datetime, str]:
     """Returns the lead's place in an order: its key and its id."""
     keys: dict[LeadOrder, str | int | datetime] = {
         LeadOrder.SCORE: lead.state.score,
-        LeadOrder.LAST_EVENT_TIME: lead.state.last_event_time or wire.EPOCH,
+        LeadOrder.LAST_EVENT_TIME: lead.state.last_event_time or wire.EARLIEST,
         LeadOrder.LEAD_ID: lead.lead_id,
     }
     return keys[order], lead.lead_id

@@ -20,7 +20,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from pymongo.errors import ConnectionFailure, ExecutionTimeout, InvalidOperation, PyMongoError, WTimeoutError
 
 DOMAIN = "leadscore"
-MOST_CHARACTERS = 256
+MOST_BYTES = 256
 """Of a message, a field or a description: all of a status goes into trailing metadata, of which clients take 8 KiB."""
 VIOLATION_BYTES = 4_096
 """Of all field violations together; those that are left out are counted in the last one."""
@@ -106,7 +106,8 @@ def _violations(error: BaseException) -> list[error_details_pb2.BadRequest.Field
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
+    written = text.encode()
+    return text if len(written) <= MOST_BYTES else f"{written[:MOST_BYTES].decode(errors='ignore')}…"
 
 
 def _code_of(error: BaseException) -> grpc.StatusCode:

@@ -10,7 +10,7 @@ from typing import Any
 
 from scoring_service.domain.fold import EMPTY, Calendar, LeadState, advance, fold, follow, silences, ticks
 from scoring_service.domain.model import Event, ScoringModel
-from scoring_service.domain.timeline import POSITION, Adjustment, JudgedEvent, Step, Timeline
+from scoring_service.domain.timeline import BEGINNING, POSITION, Adjustment, JudgedEvent, Step, Timeline
 
 RETRACTION_PREFIX = "retraction:"
 _DAY = timedelta(days=1)
@@ -215,6 +215,11 @@ class Recorder:
     def score(self) -> int:
         """The score so far."""
         return self._state.score
+
+    @property
+    def last_adjustment_time(self) -> datetime:
+        """When the lead's score was last adjusted; `BEGINNING` for never."""
+        return max((step.position[0] for step in self._past if not isinstance(step, JudgedEvent)), default=BEGINNING)
 
     def recorded(self) -> Recorded:
         """Returns what was recorded."""

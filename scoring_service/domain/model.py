@@ -262,8 +262,10 @@ class ScoringModel:
         lowest = max(self.score_floor, self.decay.floor, 0)
         return score if score <= lowest else max(score * self.decay.leaves // WHOLE, lowest)
 
-    def scores_of(self, stage: str) -> tuple[int, int | None]:
-        """Returns the lowest score of a stage and the lowest of the next one, None for the last.
+    def scores_of(self, stage: str) -> tuple[int | None, int | None]:
+        """Returns the lowest score of a stage and the lowest of the next one; None for the first and for the last.
+
+        The first stage has no lowest score: one of before a publication may lie below the floor.
 
         Raises:
             UnknownStage: The model has no such stage.
@@ -272,5 +274,4 @@ class ScoringModel:
         if stage not in names:
             raise UnknownStage(stage, names)
         place = names.index(stage)
-        low = self.score_floor if place == 0 else self._minimums[place]
-        return low, self._minimums[place + 1] if place + 1 < len(names) else None
+        return self._minimums[place] if place else None, self._minimums[place + 1] if place + 1 < len(names) else None

@@ -95,10 +95,12 @@ class MongoViews:
         )
         return {row["_id"]: row["count"] async for row in counts}
 
-    async def decayed_through(self, lead_id: str) -> date | None:
-        """Returns the date through which the lead's partition is decayed."""
-        row = await self._database["scoring_partitions"].find_one({"_id": self._events.partition_of(lead_id)})
-        return documents.read_date(row["through"]) if row else None
+    async def decayed_through(self, lead_ids: Sequence[str]) -> dict[str, date | None]:
+        """Returns the dates through which the leads' partitions are decayed, by lead."""
+        partitions = {lead_id: self._events.partition_of(lead_id) for lead_id in lead_ids}
+        rows = self._database["scoring_partitions"].find({"_id": {"$in": sorted(set(partitions.values()))}})
+        dates = {row["_id"]: documents.read_date(row["through"]) async for row in rows}
+        return {lead_id: dates[partition] for lead_id, partition in partitions.items()}
 
     async def backlog(self) -> tuple[int, datetime | None]:
         """Returns how many events wait to be scored, and when the oldest was put."""

@@ -67,7 +67,8 @@ class Ask:
             model = (await self.views.timeline()).latest
             if stage:
                 low, high = model.scores_of(stage)
-                query = replace(query, minimum_score=max(query.minimum_score, low), below_score=high)
+                lowest = query.minimum_score if low is None else max(query.minimum_score, low)
+                query = replace(query, minimum_score=lowest, below_score=high)
             return await self._with_recent(await self.views.list_leads(query), model, self.clock())
 
     async def history(self, lead_id: str, *, after: Place, most: int, newest_first: bool) -> list[Entry]:
@@ -88,16 +89,16 @@ class Ask:
     async def _as_they_were(self, leads: dict[str, Lead], timeline: Timeline, as_of: datetime) -> dict[str, Lead]:
         """Folds what had happened by a time, by the models that were in force then."""
         entries = await self.views.entries(list(leads))
+        decayed = await self.views.decayed_through(list(leads))
         then: dict[str, Lead] = {}
         for lead_id, lead in leads.items():
             steps = steps_of(timeline, entries.get(lead_id, ()), as_of)
             if steps:
-                through = await self._through(lead_id, as_of)
+                through = self._until(as_of, decayed[lead_id])
                 then[lead_id] = replace(lead, state=fold(timeline, self.calendar, steps, through))
         return then
 
-    async def _through(self, lead_id: str, as_of: datetime) -> date | None:
-        decayed = await self.views.decayed_through(lead_id)
+    def _until(self, as_of: datetime, decayed: date | None) -> date | None:
         return None if decayed is None else min(decayed, self.calendar.date_of(as_of))
 
     async def _with_recent(self, leads: Sequence[Lead], model: ScoringModel, as_of: datetime) -> list[LeadScore]:

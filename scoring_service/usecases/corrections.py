@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 from scoring_service.domain.fold import Calendar
@@ -81,7 +81,8 @@ class Corrections:
         points = request.delta if request.target is None else request.target - recorder.score
         adjustment = Adjustment(
             f"{ADJUSTMENT_PREFIX}{request.request_id}",
-            recording.now,
+            # Those of one lead follow one another, whatever the clock does: each rests on the score after the last.
+            max(recording.now, recorder.last_adjustment_time + timedelta(milliseconds=1)),
             points or 0,
             request.reason,
             request.actor,

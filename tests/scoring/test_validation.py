@@ -133,7 +133,7 @@ def test_numbers_that_are_none_are_refused() -> None:
     message = model_messages.write_model(BUILT_IN)
     message.rules[0].conditions.add(property="p", at_least=float("nan"))
     message.rules[0].conditions.add(property="p").equals.number_value = float("inf")
-    message.rules[0].limits.add(period=99, most_times=1)  # type: ignore[arg-type]  # what the wire may bring
+    message.rules[0].limits.add(period=99, most_times=1)
     with pytest.raises(InvalidModel) as caught:
         model_messages.read_model(message, 1)
     assert {path for path, _ in caught.value.violations} == {
