@@ -5,7 +5,6 @@ worker opens its application in dramatiq's event loop before the first message, 
 """
 
 import signal
-import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -18,6 +17,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
 
 from shared import logs
+from shared.settings import StartupError
 
 HEARTBEAT_MILLISECONDS = 15_000
 """A worker silent for this long is taken for dead and its messages go back to the queue."""
@@ -35,8 +35,15 @@ _LOG = logs.get(__name__)
 
 
 def connect(redis_url: str, *middleware: Middleware) -> RedisBroker:
-    """Returns a broker; nothing is sent to Redis before it is used."""
-    client = redis.Redis.from_url(redis_url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS)
+    """Returns a broker; nothing is sent to Redis before it is used.
+
+    Raises:
+        StartupError: The URL is malformed.
+    """
+    try:
+        client = redis.Redis.from_url(redis_url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS)
+    except ValueError as error:
+        raise StartupError(f"LEADSCORE_REDIS_URL: {error}") from None
     return RedisBroker(  # type: ignore[no-untyped-call]
         client=client,
         middleware=list(middleware),
@@ -93,15 +100,19 @@ def work(
     broker.add_middleware(lifespan)
     register(broker, lambda: lifespan.app)
     worker = Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=THREADS)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked in every thread that begins now, and waited for: a handler could run just before the wait, unheard.
+    stops = {signal.SIGTERM, signal.SIGINT}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    for number in stops:
+        signal.signal(number, lambda *_: None)  # being told twice is being told
     try:
         worker.start()
+        _LOG.info("worker ready", queues=sorted(broker.get_declared_queues()))
+        signal.sigwait(stops)
+        worker.stop()
     except _NotOpened as error:
         asyncio_middleware.after_worker_shutdown(broker, worker)  # type: ignore[no-untyped-call]
         raise (error.__cause__ or error) from None
-    _LOG.info("worker ready", queues=sorted(broker.get_declared_queues()))
-    stop.wait()
-    worker.stop()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     _LOG.info("worker stopped")

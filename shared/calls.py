@@ -33,7 +33,8 @@ def deadline(seconds: float) -> Iterator[None]:
     enclosing = _ends_at.get()
     token = _ends_at.set(ends_at if enclosing is None else min(enclosing, ends_at))
     try:
-        with pymongo.timeout(seconds):
+        # pymongo takes 0 for no bound at all.
+        with pymongo.timeout(max(seconds, 0.001)):
             yield
     finally:
         _ends_at.reset(token)

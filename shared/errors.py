@@ -17,7 +17,14 @@ from dataclasses import dataclass
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, InvalidOperation, PyMongoError, WTimeoutError
+from pymongo.errors import (
+    ConnectionFailure,
+    ExecutionTimeout,
+    InvalidOperation,
+    NetworkTimeout,
+    PyMongoError,
+    WTimeoutError,
+)
 
 DOMAIN = "leadscore"
 MOST_BYTES = 256
@@ -113,7 +120,7 @@ def _short(text: str) -> str:
 def _code_of(error: BaseException) -> grpc.StatusCode:
     if isinstance(error, grpc.aio.AioRpcError):
         return error.code() if error.code() in _PASSED_ON else grpc.StatusCode.INTERNAL
-    if isinstance(error, TimeoutError | ExecutionTimeout | WTimeoutError):
+    if isinstance(error, TimeoutError | ExecutionTimeout | NetworkTimeout | WTimeoutError):
         return grpc.StatusCode.DEADLINE_EXCEEDED
     if isinstance(error, PyMongoError):
         return _code_of_mongo(error)

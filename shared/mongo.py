@@ -39,6 +39,7 @@ _LOG = logs.get(__name__)
 _MAJORITY = WriteConcern("majority", j=True)
 _NOT_YET_INITIALIZED = 94
 _NO_REPLICATION_ENABLED = 76
+_ALREADY_INITIALIZED = 23
 
 
 class _NoReference(TypeDecoder):
@@ -60,15 +61,18 @@ async def connect(uri: str) -> Database:
         StartupError: The URI is malformed, nothing answers at it, or it is no replica set.
     """
     hosts = _hosts(_parse(uri))
-    client: AsyncMongoClient[Document] = AsyncMongoClient(
-        uri,
-        tz_aware=True,
-        tzinfo=UTC,
-        readConcernLevel="majority",
-        serverSelectionTimeoutMS=SELECT_SECONDS * 1000,
-        appname="leadscore",
-        type_registry=TypeRegistry([_NoReference()]),
-    )
+    try:
+        client: AsyncMongoClient[Document] = AsyncMongoClient(
+            uri,
+            tz_aware=True,
+            tzinfo=UTC,
+            readConcernLevel="majority",
+            serverSelectionTimeoutMS=SELECT_SECONDS * 1000,
+            appname="leadscore",
+            type_registry=TypeRegistry([_NoReference()]),
+        )
+    except (PyMongoError, ValueError, OSError) as error:
+        raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
     try:
         await _check_server(client, hosts)
     except BaseException as error:
@@ -154,6 +158,8 @@ def initiate(uri: str) -> None:
     except ConnectionFailure:
         raise StartupError(_nobody_at(hosts)) from None
     except OperationFailure as error:
+        if error.code == _ALREADY_INITIALIZED:
+            return  # by somebody else, a moment ago
         if error.code == _NO_REPLICATION_ENABLED:
             raise StartupError(_no_replica_set(hosts)) from None
         raise StartupError(f"MongoDB at {','.join(hosts)} refuses: {error.details}") from None
@@ -195,7 +201,7 @@ async def _warn_of_orphans(client: AsyncMongoClient[Document]) -> None:
 def _parse(uri: str) -> Document:
     try:
         return dict(parse_uri(uri))
-    except (PyMongoError, ValueError) as error:
+    except (PyMongoError, ValueError, OSError) as error:
         raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
 
 

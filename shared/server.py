@@ -27,6 +27,8 @@ from shared.settings import ServerSettings, StartupError
 
 PROBE_SECONDS = 1.0
 """How often health is looked at anew, and the longest that a look may take."""
+GRACE_SECONDS = 0.25
+"""How long what has reached its deadline may take to say so."""
 MESSAGE_BYTES = 1024 * 1024
 """Longest message that a server takes."""
 
@@ -64,7 +66,7 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     if settings.reflection:
         reflection.enable_server_reflection([service.name, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    address = f"{settings.host}:{settings.port}"
+    address = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
     await _set_health(servicer, service.name, serving=False)
     try:
         server.add_insecure_port(address)
@@ -171,9 +173,12 @@ class _Calls:
         async def unary(request: object, context: Context) -> object:
             start, fault = time.perf_counter(), None
             left = context.time_remaining()
+            seconds = self._call_seconds if left is None else min(left, self._call_seconds)
             try:
-                with deadline(self._call_seconds if left is None else min(left, self._call_seconds)):
-                    return await answer(_well_formed(request), context)
+                # What is bounded by the deadline ends by itself; whatever else a call may wait for is cut off after it.
+                async with asyncio.timeout(seconds + GRACE_SECONDS):
+                    with deadline(seconds):
+                        return await answer(_well_formed(request), context)
             except BaseException as error:
                 fault = error
                 raise

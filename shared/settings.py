@@ -34,8 +34,12 @@ class ServerSettings(ProcessSettings):
         description="Allow an address beyond this machine although there is neither TLS nor authentication.",
     )
     reflection: bool = Field(default=True, description="Serve gRPC reflection, for grpcurl and its kin.")
-    call_seconds: float = Field(10.0, gt=0, description="Longest time for a unary call, in seconds.")
-    stop_seconds: float = Field(10.0, gt=0, description="Longest time to finish calls at shutdown, in seconds.")
+    call_seconds: float = Field(
+        10.0, gt=0, allow_inf_nan=False, description="Longest time for a unary call, in seconds."
+    )
+    stop_seconds: float = Field(
+        10.0, gt=0, allow_inf_nan=False, description="Longest time to finish calls at shutdown, in seconds."
+    )
 
     @model_validator(mode="after")
     def _refuse_an_open_door(self) -> Self:
@@ -63,8 +67,12 @@ class WorkerSettings(ProcessSettings):
 
     worker_lanes: int = Field(4, ge=1, le=16, description="Drain transactions that one worker process runs at a time.")
     batch_rows: int = Field(500, ge=1, le=5000, description="Rows of one drain transaction, at most.")
-    sweep_age_seconds: float = Field(3.0, gt=0, description="Age of a waiting row that is rung for anew, in seconds.")
-    transaction_seconds: float = Field(8.0, gt=0, description="Longest time for a drain transaction, in seconds.")
+    sweep_age_seconds: float = Field(
+        3.0, gt=0, allow_inf_nan=False, description="Age of a waiting row that is rung for anew, in seconds."
+    )
+    transaction_seconds: float = Field(
+        8.0, gt=0, allow_inf_nan=False, description="Longest time for a drain transaction, in seconds."
+    )
 
     @property
     def sweep_age(self) -> timedelta:

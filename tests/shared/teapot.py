@@ -1,0 +1,76 @@
+"""A small service over gRPC, free of any product, whose methods do what a test asks for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import grpc
+from google.protobuf.wrappers_pb2 import StringValue
+
+from shared.errors import ARGUMENTS, ErrorRow, ErrorTable
+from shared.server import Context
+
+NAME = "test.TeapotService"
+POUR, STREAM = f"/{NAME}/Pour", f"/{NAME}/Stream"
+
+
+class Empty(Exception):
+    """There is no tea."""
+
+
+ERRORS: ErrorTable = {**ARGUMENTS, Empty: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "TEAPOT_EMPTY")}
+
+
+class Teapot:
+    """`Pour` answers with what `pour` returns of the request; `Stream` does so for each word of it."""
+
+    def __init__(self, pour: Callable[[str], Awaitable[str]]) -> None:
+        self._pour = pour
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Adds the methods to a server, as generated code does."""
+        codecs = (StringValue.FromString, StringValue.SerializeToString)
+        handlers = {
+            "Pour": grpc.unary_unary_rpc_method_handler(self._one, *codecs),
+            "Stream": grpc.unary_stream_rpc_method_handler(self._many, *codecs),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
+        server.add_registered_method_handlers(NAME, handlers)
+
+    async def _one(self, request: StringValue, context: Context) -> StringValue:
+        return StringValue(value=await self._pour(request.value))
+
+    async def _many(self, request: StringValue, context: Context) -> AsyncIterator[StringValue]:
+        for word in request.value.split():
+            yield StringValue(value=await self._pour(word))
+
+
+class Kitchen:
+    """What `pour` does: say it back, fail, or wait until the test lets it go on."""
+
+    def __init__(self, error: BaseException | None = None, *, waits: bool = False) -> None:
+        self.busy = asyncio.Event()
+        self.free = asyncio.Event()
+        self._error = error
+        self._waits = waits
+
+    async def pour(self, tea: str) -> str:
+        """Pours; of a request of several words only `fail` fails."""
+        self.busy.set()
+        if self._waits:
+            await self.free.wait()
+        if self._error is not None and tea in ("tea", "fail"):
+            raise self._error
+        return tea
+
+
+async def pour(channel: grpc.aio.Channel, tea: str = "tea", *, timeout: float | None = None) -> str:  # noqa: ASYNC109 (grpc's own word)
+    """Calls `Pour`."""
+    method = channel.unary_unary(POUR, StringValue.SerializeToString, StringValue.FromString)
+    answer: StringValue = await method(StringValue(value=tea), timeout=timeout)
+    return answer.value
+
+
+async def stream(channel: grpc.aio.Channel, tea: str) -> list[str]:
+    """Calls `Stream` and returns its answers."""
+    method = channel.unary_stream(STREAM, StringValue.SerializeToString, StringValue.FromString)
+    return [answer.value async for answer in method(StringValue(value=tea))]

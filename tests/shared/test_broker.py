@@ -1,0 +1,275 @@
+"""A worker opens its application before the first message and closes it after the last."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+
+import dramatiq
+import pytest
+from dramatiq.brokers.redis import RedisBroker
+from structlog.testing import capture_logs
+
+from shared import broker as brokers
+from shared.settings import StartupError
+
+QUEUE = "pour"
+ROUNDS = 20
+PROGRAM = """
+import asyncio, contextlib, os, signal, sys, threading
+import dramatiq
+from shared import broker as brokers
+
+class Watch(dramatiq.Middleware):
+    def before_worker_shutdown(self, broker, worker): stopping.set()
+
+@contextlib.asynccontextmanager
+async def application(broker):
+    broker.add_middleware(Watch())
+    yield
+
+def register(broker, app):
+    @dramatiq.actor(broker=broker, actor_name="pour", queue_name="pour")
+    async def actor():
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.to_thread(stopping.wait, 10)
+
+client = brokers.connect(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    stopping = threading.Event()
+    client.flush("pour")
+    client.enqueue(dramatiq.Message(queue_name="pour", actor_name="pour", args=(), kwargs={}, options={}))
+    overdue = threading.Timer(3, os._exit, [3])
+    overdue.start()
+    brokers.work(sys.argv[1], application, register)
+    overdue.cancel()
+"""
+"""Runs workers one after the other, each told to stop about when it becomes ready; status 3: one did not stop."""
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+class Teapot:
+    """An application that notes what becomes of it; `broken` is what opening it raises."""
+
+    def __init__(self, broken: Exception | None = None) -> None:
+        self.notes: list[str] = []
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+        self._broken = broken
+
+    @contextlib.asynccontextmanager
+    async def open(self, broker: RedisBroker) -> AsyncIterator["Teapot"]:
+        """Opens it; it takes a moment of the loop."""
+        await self.note("opening")
+        if self._broken is not None:
+            raise self._broken
+        await self.note("open")
+        yield self
+        await self.note("closed")
+
+    async def note(self, what: str) -> None:
+        """Notes something, and in which loop it was."""
+        self.loops.add(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        self.notes.append(what)
+
+
+def register(pour: Callable[[Teapot, int], object], broker: dramatiq.Broker, app: Callable[[], Teapot]) -> None:
+    """Declares an actor that notes its message, and then does what the test asks for."""
+
+    @dramatiq.actor(broker=broker, actor_name=QUEUE, queue_name=QUEUE)
+    async def actor(cup: int) -> None:
+        await app().note(f"cup {cup}")
+        pour(app(), cup)
+
+
+class Bell(threading.Thread):
+    """Sends this process a signal, again and again until the test is over: a single one can be lost, see below."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = signal.SIGTERM
+        self._asked = threading.Event()
+        self._over = threading.Event()
+
+    def stop_the_worker(self) -> None:
+        """Begins to send."""
+        self._asked.set()
+
+    def run(self) -> None:
+        """Sends."""
+        self._asked.wait()
+        while not self._over.is_set():
+            os.kill(os.getpid(), self.number)
+            self._over.wait(0.2)
+
+    def end(self) -> None:
+        """Ends sending."""
+        self._over.set()
+        self._asked.set()
+        self.join()
+
+
+def stop_at(last: int, bell: Bell) -> Callable[[Teapot, int], object]:
+    """Returns what ends the worker when it has got this message."""
+    return lambda _, cup: bell.stop_the_worker() if cup == last else None
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Puts the handlers of signals back that a worker has set."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def bell(_signals: None) -> Iterator[Bell]:
+    """What tells the worker to stop; it is silent when the handlers are put back."""
+    thread = Bell()
+    thread.start()
+    yield thread
+    thread.end()
+
+
+@pytest.fixture(autouse=True)
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[RedisBroker]]:
+    """All brokers of a test; their connections are closed after it."""
+    made: list[RedisBroker] = []
+    connect = brokers.connect
+
+    def connect_and_keep(url: str, *middleware: dramatiq.Middleware) -> RedisBroker:
+        made.append(connect(url, *middleware))
+        return made[-1]
+
+    monkeypatch.setattr(brokers, "connect", connect_and_keep)
+    yield made
+    for each in made:
+        each.client.close()
+
+
+@pytest.fixture
+def broker(opened: list[RedisBroker], redis_url: str) -> RedisBroker:
+    """A client of the queue, which is empty."""
+    connected = brokers.connect(redis_url)
+    connected.flush(QUEUE)
+    return connected
+
+
+def send(broker: RedisBroker, *cups: int) -> None:
+    for cup in cups:
+        broker.enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=QUEUE, args=(cup,), kwargs={}, options={}))
+
+
+def waiting(broker: RedisBroker) -> int:
+    """Returns the number of messages that are in the queue or with a worker."""
+    return int(broker.client.hlen(f"{broker.namespace}:{QUEUE}.msgs"))
+
+
+def test_a_worker_opens_before_the_first_message_and_closes_after_the_last(
+    broker: RedisBroker, redis_url: str, bell: Bell
+) -> None:
+    send(broker, 1, 2, 3)
+    teapot = Teapot()
+    brokers.work(redis_url, teapot.open, partial(register, stop_at(3, bell)))
+    assert teapot.notes[:2] == ["opening", "open"]
+    assert sorted(teapot.notes[2:-1]) == ["cup 1", "cup 2", "cup 3"]
+    assert teapot.notes[-1] == "closed"
+    assert len(teapot.loops) == 1, "everything is expected in one event loop"
+    assert waiting(broker) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_finishes_what_runs_when_it_is_told_to_stop(
+    broker: RedisBroker, redis_url: str, bell: Bell, number: signal.Signals
+) -> None:
+    stopping = threading.Event()
+    bell.number = number
+
+    def register_slow(broker: dramatiq.Broker, app: Callable[[], Teapot]) -> None:
+        @dramatiq.actor(broker=broker, actor_name=QUEUE, queue_name=QUEUE)
+        async def actor(cup: int) -> None:
+            bell.stop_the_worker()
+            await asyncio.to_thread(stopping.wait, 10)
+            await app().note(f"cup {cup}")
+
+    class Watch(dramatiq.Middleware):
+        def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+            stopping.set()
+
+    def open_watched(broker: RedisBroker) -> contextlib.AbstractAsyncContextManager[Teapot]:
+        broker.add_middleware(Watch())
+        return teapot.open(broker)
+
+    send(broker, 1)
+    teapot = Teapot()
+    brokers.work(redis_url, open_watched, register_slow)
+    assert teapot.notes == ["opening", "open", "cup 1", "closed"]
+    assert waiting(broker) == 0
+
+
+def test_a_message_that_fails_is_logged_not_retried_and_harms_no_other(
+    broker: RedisBroker, redis_url: str, bell: Bell, caplog: pytest.LogCaptureFixture
+) -> None:
+    def pour(teapot: Teapot, cup: int) -> None:
+        if cup == 1:
+            send(broker, 2)
+            raise ZeroDivisionError
+        stop_at(2, bell)(teapot, cup)
+
+    send(broker, 1)
+    teapot = Teapot()
+    brokers.work(redis_url, teapot.open, partial(register, pour))
+    assert teapot.notes == ["opening", "open", "cup 1", "cup 2", "closed"]
+    assert waiting(broker) == 0
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("error", [StartupError("the teapot is missing"), ZeroDivisionError()])
+def test_an_application_that_cannot_be_opened_surfaces_as_its_own_error(
+    broker: RedisBroker, redis_url: str, bell: Bell, error: Exception
+) -> None:
+    send(broker, 1)
+    teapot = Teapot(error)
+    with pytest.raises(type(error)) as caught:
+        brokers.work(redis_url, teapot.open, partial(register, stop_at(1, bell)))
+    assert caught.value is error
+    assert teapot.notes == ["opening"]
+    assert waiting(broker) == 1, "the message is expected to wait for another worker"
+    assert all(not loop.is_running() for loop in teapot.loops), "no event loop is expected to stay behind"
+
+
+def test_a_worker_says_when_it_is_ready_and_when_it_has_stopped(
+    broker: RedisBroker, redis_url: str, bell: Bell
+) -> None:
+    send(broker, 1)
+    with capture_logs() as lines:
+        brokers.work(redis_url, Teapot().open, partial(register, stop_at(1, bell)))
+    assert [line["event"] for line in lines] == ["worker ready", "worker stopped"]
+    assert lines[0]["queues"] == [QUEUE]
+
+
+def test_nothing_is_sent_before_a_broker_is_used() -> None:
+    assert brokers.connect(NOBODY).middleware == []
+
+
+@pytest.mark.parametrize("url", ["nonsense", "redis://127.0.0.1:port/0", "http://127.0.0.1/"])
+def test_a_malformed_url_is_told_in_one_line(url: str) -> None:
+    with pytest.raises(StartupError, match=r"^LEADSCORE_REDIS_URL: "):
+        brokers.connect(url)
+
+
+def test_a_signal_that_comes_as_the_worker_becomes_ready_is_not_lost(redis_url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, redis_url, str(ROUNDS)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, "expected every worker to stop within 3 s"

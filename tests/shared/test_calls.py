@@ -1,0 +1,154 @@
+"""Deadlines: nested ones only ever get nearer, and nothing that leaves the process outlasts them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import grpc
+import pymongo
+import pytest
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.wrappers_pb2 import DoubleValue
+from pymongo.errors import PyMongoError
+
+from shared import calls
+from shared.mongo import Database
+from shared.server import Context
+
+SLACK = 2.0
+
+
+@pytest.fixture
+async def channel() -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a server that tells the seconds that a call has left (-1: no deadline), or never answers."""
+
+    async def time_remaining(request: Empty, context: Context) -> DoubleValue:
+        left = context.time_remaining()
+        return DoubleValue(value=-1 if left is None else left)
+
+    async def never(request: Empty, context: Context) -> DoubleValue:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    handlers = {
+        name: grpc.unary_unary_rpc_method_handler(
+            method, request_deserializer=Empty.FromString, response_serializer=DoubleValue.SerializeToString
+        )
+        for name, method in (("TimeRemaining", time_remaining), ("Never", never))
+    }
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Clock", handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with calls.connect(f"127.0.0.1:{port}") as opened:
+            yield opened
+    finally:
+        await server.stop(None)
+
+
+async def ask(channel: grpc.aio.Channel, name: str = "TimeRemaining", *, own: float | None = None) -> float:
+    """Returns the seconds that the called server sees; `own` is the call's own time-out."""
+    method = channel.unary_unary(
+        f"/test.Clock/{name}", request_serializer=Empty.SerializeToString, response_deserializer=DoubleValue.FromString
+    )
+    return float((await method(Empty(), timeout=own)).value)
+
+
+async def test_without_a_deadline_there_is_the_default() -> None:
+    assert calls.seconds_left() == calls.DEFAULT_SECONDS
+
+
+async def test_the_time_left_shrinks_to_zero() -> None:
+    with calls.deadline(0.05):
+        first = calls.seconds_left()
+        await asyncio.wait_for(_past(0.05), 5)
+        assert 0.0 == calls.seconds_left() < first <= 0.05
+    assert calls.seconds_left() == calls.DEFAULT_SECONDS
+
+
+async def test_a_nested_deadline_can_only_be_nearer() -> None:
+    with calls.deadline(5):
+        with calls.deadline(60):
+            assert 4 < calls.seconds_left() <= 5
+            assert 4 < _mongo_left() <= 5
+        with calls.deadline(1):
+            assert calls.seconds_left() <= 1
+            assert _mongo_left() <= 1
+        assert 4 < calls.seconds_left() <= 5, "the enclosing deadline is expected again"
+
+
+async def test_an_error_inside_takes_the_deadline_away_too() -> None:
+    with pytest.raises(ZeroDivisionError), calls.deadline(1):
+        raise ZeroDivisionError
+    assert calls.seconds_left() == calls.DEFAULT_SECONDS
+
+
+async def test_tasks_have_deadlines_of_their_own() -> None:
+    async def left(seconds: float) -> float:
+        with calls.deadline(seconds):
+            await asyncio.sleep(0)
+            return calls.seconds_left()
+
+    near, far = await asyncio.gather(left(1), left(100))
+    assert near <= 1
+    assert far > 99
+
+
+async def test_an_operation_of_mongodb_ends_with_the_deadline(database: Database) -> None:
+    await database.things.insert_one({})
+    started = time.monotonic()
+    with calls.deadline(0.3), pytest.raises(PyMongoError) as caught:
+        await database.things.find_one({"$where": "sleep(5000) || true"})
+    assert caught.value.timeout, f"expected a time-out, not {caught.value!r}"
+    assert time.monotonic() - started < 0.3 + SLACK
+
+
+async def test_a_deadline_that_has_passed_bounds_mongodb_too() -> None:
+    with calls.deadline(0):
+        assert _mongo_left() <= 0.001
+
+
+async def test_an_outgoing_call_without_a_cause_has_the_default_deadline(channel: grpc.aio.Channel) -> None:
+    assert calls.DEFAULT_SECONDS - 1 < await ask(channel) <= calls.DEFAULT_SECONDS
+
+
+async def test_an_outgoing_call_has_the_time_that_is_left(channel: grpc.aio.Channel) -> None:
+    with calls.deadline(2):
+        assert 1 < await ask(channel) <= 2
+
+
+async def test_an_outgoing_call_keeps_a_deadline_of_its_own(channel: grpc.aio.Channel) -> None:
+    with calls.deadline(30):
+        assert await ask(channel, own=3) <= 3
+
+
+@pytest.mark.parametrize("seconds", [0, 0.2])
+async def test_an_outgoing_call_that_gets_no_answer_ends_with_the_deadline(
+    channel: grpc.aio.Channel, seconds: float
+) -> None:
+    started = time.monotonic()
+    with calls.deadline(seconds), pytest.raises(grpc.aio.AioRpcError) as caught:
+        await ask(channel, "Never")
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert time.monotonic() - started < seconds + SLACK
+
+
+async def test_a_call_to_nobody_ends_within_the_deadline() -> None:
+    async with calls.connect("127.0.0.1:1") as nobody:
+        with calls.deadline(0.3), pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ask(nobody)
+    assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+async def _past(seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    while time.monotonic() <= ends:
+        await asyncio.sleep(0)
+
+
+def _mongo_left() -> float:
+    """Returns the seconds that pymongo gives an operation."""
+    left = pymongo._csot.remaining()
+    assert left is not None, "expected a bound for operations of MongoDB"
+    return float(left)

@@ -1,0 +1,377 @@
+"""A server as every service runs it: translated, bounded and logged calls, honest health, an orderly end."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from cli.embedded import free_port
+from shared import server as servers
+from shared.mongo import Database
+from shared.server import MESSAGE_BYTES, Service, guarded, serve
+from shared.settings import ServerSettings, StartupError
+from tests.conftest import eventually
+from tests.serving import refusal
+from tests.shared.teapot import ERRORS, NAME, POUR, STREAM, Empty, Kitchen, Teapot, pour, stream
+
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+SLACK = 2.0
+
+
+@contextlib.asynccontextmanager
+async def opened(make: Callable[[str], Awaitable[str]], call_seconds: float = 5.0) -> AsyncIterator[grpc.aio.Channel]:
+    """Yields a channel without any deadline of its own to a teapot behind a guarded server."""
+    server = grpc.aio.server()
+    Teapot(make).register(guarded(server, ERRORS, call_seconds))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield channel
+    finally:
+        await server.stop(None)
+
+
+class Running:
+    """A whole server in this loop, and a channel to it."""
+
+    def __init__(self, task: "asyncio.Task[None]", channel: grpc.aio.Channel, port: int) -> None:
+        self.channel = channel
+        self.port = port
+        self._task = task
+        self._health = health_pb2_grpc.HealthStub(channel)
+
+    async def health(self, service: str = "") -> int:
+        """Returns what the server says of a service; it waits for a server that is still starting."""
+        answer = await self._health.Check(  # type: ignore[attr-defined]  # the stubs lack it
+            health_pb2.HealthCheckRequest(service=service), timeout=2, wait_for_ready=True
+        )
+        return int(answer.status)
+
+    async def is_healthy(self) -> bool:
+        """Tells whether the server says that it, and its service, can do their work."""
+        return [await self.health(), await self.health(NAME)] == [SERVING] * 2
+
+    async def is_ill(self) -> bool:
+        """Tells whether the server says that neither it nor its service can do their work."""
+        return [await self.health(), await self.health(NAME)] == [NOT_SERVING] * 2
+
+    def watch(self) -> Any:
+        """Asks to be told of every change of health."""
+        return self._health.Watch(health_pb2.HealthCheckRequest(service=NAME))  # type: ignore[attr-defined]
+
+    def tell_to_stop(self) -> None:
+        """Sends SIGTERM to this process, in which the server has a handler by now."""
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        signal.raise_signal(signal.SIGTERM)
+
+    async def ended(self, within: float) -> None:
+        """Waits until the server has ended."""
+        await asyncio.wait_for(self._task, within)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    kitchen: Kitchen,
+    probe: Callable[[], Awaitable[bool]],
+    *,
+    stop_seconds: float = 5.0,
+    reflection: bool = False,
+    host: str = "127.0.0.1",
+) -> AsyncIterator[Running]:
+    """Runs a server, and ends it if the test has not."""
+    port = free_port()
+    settings = settings_of(host=host, port=port, stop_seconds=stop_seconds, reflection=reflection)
+    service = Service(NAME, Teapot(kitchen.pour).register, ERRORS, probe)
+    task = asyncio.create_task(serve(service, settings))
+    try:
+        async with grpc.aio.insecure_channel(f"localhost:{port}") as channel:
+            yield Running(task, channel, port)
+    finally:
+        if not task.done():
+            signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(task, stop_seconds + SLACK)
+
+
+def settings_of(**values: Any) -> ServerSettings:
+    return ServerSettings(**values)
+
+
+async def healthy() -> bool:
+    return True
+
+
+@pytest.fixture(autouse=True)
+def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "PROBE_SECONDS", 0.05)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Keeps a SIGTERM that comes too early, or too late, from ending the tests."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+async def test_calls_are_answered() -> None:
+    async with opened(Kitchen().pour) as channel:
+        assert await pour(channel, "green") == "green"
+        assert await stream(channel, "green black") == ["green", "black"]
+
+
+@pytest.mark.parametrize("call", [pour, stream])
+async def test_an_error_of_the_domain_has_its_code_reason_and_text(
+    call: Callable[[grpc.aio.Channel, str], Awaitable[object]],
+) -> None:
+    async with opened(Kitchen(Empty("there is no tea")).pour) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(channel, "tea")
+    assert refusal(caught.value) == (grpc.StatusCode.FAILED_PRECONDITION, "TEAPOT_EMPTY", [])
+    assert caught.value.details() == "there is no tea"
+
+
+@pytest.mark.parametrize("call", [pour, stream])
+async def test_an_unforeseen_error_is_internal_and_its_text_stays_in_the_log(
+    call: Callable[[grpc.aio.Channel, str], Awaitable[object]],
+) -> None:
+    error = ZeroDivisionError("hunter2")
+    with capture_logs() as lines:
+        async with opened(Kitchen(error).pour) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call(channel, "tea")
+    assert caught.value.code() == grpc.StatusCode.INTERNAL
+    assert "hunter2" not in f"{caught.value} {caught.value.trailing_metadata()}"
+    (line,) = of_calls(lines)
+    assert (line["log_level"], line["exc_info"]) == ("error", error)
+
+
+@pytest.mark.parametrize("method", [POUR, STREAM])
+async def test_a_malformed_request_is_the_fault_of_the_caller(method: str) -> None:
+    async with opened(Kitchen().pour) as channel:
+        make: Any = channel.unary_unary if method == POUR else channel.unary_stream
+        call = make(method, request_serializer=lambda data: data, response_deserializer=StringValue.FromString)(b"\xff")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await (call if method == POUR else call.read())
+    assert refusal(caught.value) == (grpc.StatusCode.INVALID_ARGUMENT, "ARGUMENT_INVALID", ["request"])
+
+
+async def test_a_stream_gives_what_it_has_before_it_fails() -> None:
+    async with opened(Kitchen(Empty("there is no tea")).pour) as channel:
+        method = channel.unary_stream(STREAM, StringValue.SerializeToString, StringValue.FromString)
+        call: Any = method(StringValue(value="green black fail white"))
+        assert [(await call.read()).value for _ in range(2)] == ["green", "black"]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+
+
+async def test_a_call_over_the_callers_deadline_ends_and_is_cancelled_inside() -> None:
+    kitchen = Kitchen(waits=True)
+    with capture_logs() as lines:
+        async with opened(kitchen.pour) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await pour(channel, timeout=0.2)
+            await eventually(lambda: _true(of_calls(lines)), within=5, what="the call's line in the log")
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert [line["code"] for line in of_calls(lines)] == ["CANCELLED"]
+
+
+async def test_an_operation_of_mongodb_ends_with_the_servers_bound(database: Database) -> None:
+    await database.things.insert_one({})
+
+    async def slow(tea: str) -> str:
+        await database.things.find_one({"$where": "sleep(5000) || true"})
+        return tea
+
+    started = time.monotonic()
+    async with opened(slow, call_seconds=0.3) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await asyncio.wait_for(pour(channel), 4)
+    # It depends on whether the server or the driver notices first: see NetworkTimeout in test_errors.
+    assert caught.value.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
+    assert time.monotonic() - started < 0.3 + SLACK
+
+
+async def test_a_call_that_waits_for_anything_else_over_the_servers_bound_is_deadline_exceeded() -> None:
+    async with opened(Kitchen(waits=True).pour, call_seconds=0.2) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await asyncio.wait_for(pour(channel), 2)
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_every_call_leaves_one_line_with_method_code_and_milliseconds() -> None:
+    with capture_logs() as lines:
+        async with opened(Kitchen(Empty("there is no tea")).pour) as channel:
+            await pour(channel, "green")
+            await stream(channel, "green black")
+            for call in (pour, stream):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await call(channel, "tea")
+    found = of_calls(lines)
+    assert [(line["method"], line["code"]) for line in found] == [
+        (POUR, "OK"),
+        (STREAM, "OK"),
+        (POUR, "FAILED_PRECONDITION"),
+        (STREAM, "FAILED_PRECONDITION"),
+    ]
+    assert all(0 <= line["ms"] < 5_000 for line in found)
+    assert [line.get("error") for line in found] == [None, None, "there is no tea", "there is no tea"]
+
+
+@pytest.mark.parametrize("method", [POUR, STREAM])
+async def test_a_call_that_its_caller_leaves_has_its_line_too(method: str) -> None:
+    kitchen = Kitchen(waits=True)
+    with capture_logs() as lines:
+        async with opened(kitchen.pour) as channel:
+            make = channel.unary_unary if method == POUR else channel.unary_stream
+            call = make(method, StringValue.SerializeToString, StringValue.FromString)(StringValue(value="tea"))
+            await asyncio.wait_for(kitchen.busy.wait(), 5)
+            call.cancel()
+            await eventually(lambda: _true(of_calls(lines)), within=5, what="the call's line in the log")
+    assert [(line["method"], line["code"]) for line in of_calls(lines)] == [(method, "CANCELLED")]
+
+
+async def test_health_is_false_from_birth_until_the_probe_holds() -> None:
+    holds = asyncio.Event()
+
+    async def probe() -> bool:
+        await holds.wait()
+        return True
+
+    async with running(Kitchen(), probe) as server:
+        assert await server.health() == NOT_SERVING, "it is expected to say so from its first answer on"
+        assert await server.health(NAME) == NOT_SERVING
+        holds.set()
+        await eventually(server.is_healthy, within=5, what="health follows the probe")
+
+
+@pytest.mark.parametrize("fault", ["false", "raises", "hangs"])
+async def test_health_follows_the_probe(fault: str) -> None:
+    well = True
+
+    async def probe() -> bool:
+        if well or fault == "false":
+            return well
+        if fault == "raises":
+            raise ZeroDivisionError
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with running(Kitchen(), probe) as server:
+        await eventually(server.is_healthy, within=5, what="SERVING at first")
+        well = False
+        await eventually(server.is_ill, within=5, what="NOT_SERVING while the probe fails")
+        well = True
+        await eventually(server.is_healthy, within=5, what="SERVING again")
+
+
+async def test_at_sigterm_health_is_false_while_a_running_call_finishes() -> None:
+    kitchen = Kitchen(waits=True)
+    async with running(kitchen, healthy) as server:
+        await eventually(server.is_healthy, within=5, what="SERVING at first")
+        watch = server.watch()
+        assert (await watch.read()).status == SERVING
+        call = asyncio.create_task(pour(server.channel, "green"))
+        await asyncio.wait_for(kitchen.busy.wait(), 5)
+        server.tell_to_stop()
+        assert (await asyncio.wait_for(watch.read(), 5)).status == NOT_SERVING
+        watch.cancel()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await pour(server.channel, "black", timeout=2)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE, "a new call is expected to be turned away"
+        assert not call.done()
+        kitchen.free.set()
+        assert await call == "green"
+        await server.ended(within=SLACK)
+
+
+async def test_a_call_that_does_not_end_holds_the_server_up_for_its_bound_only() -> None:
+    kitchen = Kitchen(waits=True)
+    with capture_logs() as lines:
+        async with running(kitchen, healthy, stop_seconds=0.3) as server:
+            await eventually(server.is_healthy, within=5, what="SERVING at first")
+            call = asyncio.create_task(pour(server.channel))
+            await asyncio.wait_for(kitchen.busy.wait(), 5)
+            server.tell_to_stop()
+            await server.ended(within=0.3 + SLACK)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call
+    assert [line["code"] for line in of_calls(lines)] == ["CANCELLED"]
+    assert [line["event"] for line in lines if line["event"] in ("serving", "stopped")] == ["serving", "stopped"]
+
+
+async def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        service = Service(NAME, Teapot(Kitchen().pour).register, ERRORS, healthy)
+        with pytest.raises(StartupError) as caught:
+            await serve(service, settings_of(port=port))
+    sentence = f"127.0.0.1:{port} is taken: stop what listens there, or choose another LEADSCORE_PORT"
+    assert str(caught.value) == sentence
+
+
+async def test_two_servers_never_share_a_port() -> None:
+    async with running(Kitchen(), healthy) as server:
+        await eventually(server.is_healthy, within=5, what="SERVING at first")
+        second = Service(NAME, Teapot(Kitchen().pour).register, ERRORS, healthy)
+        with pytest.raises(StartupError, match=rf"^127\.0\.0\.1:{server.port} is taken"):
+            await serve(second, settings_of(port=server.port))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        pytest.param("::1"),
+    ],
+)
+async def test_every_loopback_address_can_be_served_at(host: str) -> None:
+    async with running(Kitchen(), healthy, host=host) as server:
+        await eventually(server.is_healthy, within=5, what="SERVING")
+
+
+async def test_a_message_that_is_too_long_is_refused_before_it_is_parsed() -> None:
+    async with running(Kitchen(), healthy) as server:
+        await eventually(server.is_healthy, within=5, what="SERVING at first")
+        assert len(await pour(server.channel, "x" * (MESSAGE_BYTES - 100))) == MESSAGE_BYTES - 100
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await pour(server.channel, "x" * (MESSAGE_BYTES + 1))
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("on", [True, False])
+async def test_reflection_can_be_turned_off(on: bool) -> None:
+    async with running(Kitchen(), healthy, reflection=on) as server:
+        await eventually(server.is_healthy, within=5, what="SERVING at first")
+        make: Any = reflection_pb2_grpc.ServerReflectionStub
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        call = make(server.channel).ServerReflectionInfo(iter([request]))
+        if on:
+            names = {each.name for each in (await call.read()).list_services_response.service}
+            assert names >= {NAME, "grpc.health.v1.Health"}
+        else:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call.read()
+            assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        call.cancel()
+
+
+def of_calls(lines: list[EventDict]) -> list[EventDict]:
+    return [line for line in lines if line["event"] == "rpc"]
+
+
+async def _true(condition: object) -> bool:
+    return bool(condition)

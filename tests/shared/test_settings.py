@@ -1,0 +1,125 @@
+"""A process starts with checked settings, or ends with one line that names the variable."""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from shared.settings import (
+    ProcessSettings,
+    ServerSettings,
+    StartupError,
+    StoreSettings,
+    WorkerSettings,
+    load,
+    zone,
+)
+
+
+class Settings(ServerSettings, StoreSettings, WorkerSettings):
+    """All that a service can have."""
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in (Settings, ProcessSettings):
+        for name in kind.model_fields:
+            monkeypatch.delenv(f"LEADSCORE_{name.upper()}", raising=False)
+    monkeypatch.setenv("LEADSCORE_PORT", "50051")
+
+
+def test_every_default_is_safe() -> None:
+    settings = load(Settings)
+    assert (settings.host, settings.insecure) == ("127.0.0.1", False)
+    for secret in (settings.mongo_uri, settings.redis_url):
+        assert "//127.0.0.1:" in secret.get_secret_value()
+    assert settings.sweep_age == timedelta(seconds=3)
+
+
+def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADSCORE_PARTITIONS", "7")
+    monkeypatch.setenv("LEADSCORE_SWEEP_AGE_SECONDS", "0.5")
+    settings = load(Settings)
+    assert (settings.partitions, settings.sweep_age) == (7, timedelta(milliseconds=500))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LEADSCORE_PORT", "http"),
+        ("LEADSCORE_PORT", ""),
+        ("LEADSCORE_PORT", "0"),
+        ("LEADSCORE_PORT", "65536"),
+        ("LEADSCORE_LOG_LEVEL", "loud"),
+        ("LEADSCORE_PARTITIONS", "0"),
+        ("LEADSCORE_PARTITIONS", "4097"),
+        ("LEADSCORE_INSECURE", "perhaps"),
+        ("LEADSCORE_REFLECTION", "2"),
+        ("LEADSCORE_CALL_SECONDS", "0"),
+        ("LEADSCORE_CALL_SECONDS", "nan"),
+        ("LEADSCORE_STOP_SECONDS", "-1"),
+        ("LEADSCORE_BATCH_ROWS", "1.5"),
+        ("LEADSCORE_WORKER_LANES", "17"),
+        ("LEADSCORE_SWEEP_AGE_SECONDS", "0"),
+        ("LEADSCORE_TRANSACTION_SECONDS", "0"),
+    ],
+)
+def test_a_bad_value_is_told_in_one_line_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(StartupError) as caught:
+        load(Settings)
+    assert str(caught.value).startswith(f"{variable}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["CALL_SECONDS", "SWEEP_AGE_SECONDS"])
+def test_a_span_without_end_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"LEADSCORE_{name}", "inf")
+    with pytest.raises(StartupError, match=f"^LEADSCORE_{name}: "):
+        load(Settings)
+
+
+def test_a_missing_value_is_told_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEADSCORE_PORT")
+    with pytest.raises(StartupError, match=r"^LEADSCORE_PORT: "):
+        load(Settings)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", ""])  # noqa: S104 (it is refused)
+def test_an_address_beyond_this_machine_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("LEADSCORE_HOST", host)
+    with pytest.raises(StartupError, match=r"^LEADSCORE_HOST=.* without TLS or authentication: .*LEADSCORE_INSECURE"):
+        load(Settings)
+    monkeypatch.setenv("LEADSCORE_INSECURE", "true")
+    assert load(Settings).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_an_address_of_this_machine_is_taken(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("LEADSCORE_HOST", host)
+    assert load(Settings).host == host
+
+
+def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADSCORE_MONGO_URI", "mongodb://user:hunter2@db/leadscore")
+    settings = load(Settings)
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load(Settings).port = 1
+
+
+def test_every_setting_says_what_it_is() -> None:
+    undescribed = [name for name, field in Settings.model_fields.items() if not field.description]
+    assert undescribed == []
+
+
+def test_a_time_zone_has_an_iana_name() -> None:
+    assert zone("Europe/Berlin") == ZoneInfo("Europe/Berlin")
+    for name in ("Berlin", "", "../etc/passwd", "/etc/passwd", "\0"):
+        with pytest.raises(ValueError, match="is no time zone: use an IANA name such as UTC or Europe/Berlin"):
+            zone(name)

@@ -1,0 +1,62 @@
+"""Spans of time have a text that people can write, and come back from it."""
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import spans
+
+LONGEST = 315_576_000_000
+
+
+@given(st.integers(-LONGEST * 10**9, LONGEST * 10**9) | st.integers(-(10**10), 10**10))
+def test_every_span_comes_back(nanos: int) -> None:
+    sign = -1 if nanos < 0 else 1
+    duration = Duration(seconds=sign * (abs(nanos) // 10**9), nanos=sign * (abs(nanos) % 10**9))
+    assert spans.to_duration(spans.to_text(duration)) == duration
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("7d", 604_800), ("1d12h", 129_600), ("1h30m", 5_400), ("10s", 10), ("0s", 0), ("-1d", -86_400), ("1m1s", 61)],
+)
+def test_texts(text: str, seconds: int) -> None:
+    assert spans.to_duration(text) == Duration(seconds=seconds)
+    assert spans.to_text(Duration(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("24h", 86_400), ("90m", 5_400), ("36h", 129_600), ("1.50s", 1.5)])
+def test_other_texts_for_the_same_spans(text: str, seconds: float) -> None:
+    assert spans.to_duration(text).ToTimedelta().total_seconds() == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "-",
+        "7",
+        "d",
+        "7 d",
+        "1h1d",
+        "1d1d",
+        "1.5d",
+        ".5s",
+        "1.s",
+        "1.0000000001s",
+        "+1d",
+        "1D",
+        "٣d",
+        "9" * 5000 + "d",
+    ],
+)
+def test_what_is_no_span(text: str) -> None:
+    with pytest.raises(ValueError, match="is no span of time such as"):
+        spans.to_duration(text)
+
+
+def test_what_is_longer_than_protobuf_allows() -> None:
+    assert spans.to_duration(f"{LONGEST}s").seconds == LONGEST
+    with pytest.raises(ValueError, match=r"10,000 years"):
+        spans.to_duration(f"{LONGEST}.000000001s")
