@@ -4,9 +4,10 @@ Guarantee: messages carry no data and no retries; an actor that fails is logged 
 worker opens its application in dramatiq's event loop before the first message, and closes it after the last.
 """
 
+import os
 import signal
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -100,19 +101,32 @@ def work(
     broker.add_middleware(lifespan)
     register(broker, lambda: lifespan.app)
     worker = Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=THREADS)
-    # Blocked in every thread that begins now, and waited for: a handler could run just before the wait, unheard.
-    stops = {signal.SIGTERM, signal.SIGINT}
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
-    for number in stops:
-        signal.signal(number, lambda *_: None)  # being told twice is being told
-    try:
-        worker.start()
+    with _told_to_stop() as told:
+        try:
+            worker.start()
+        except _NotOpened as error:
+            asyncio_middleware.after_worker_shutdown(broker, worker)  # type: ignore[no-untyped-call]
+            raise (error.__cause__ or error) from None
         _LOG.info("worker ready", queues=sorted(broker.get_declared_queues()))
-        signal.sigwait(stops)
+        os.read(told, 1)
         worker.stop()
-    except _NotOpened as error:
-        asyncio_middleware.after_worker_shutdown(broker, worker)  # type: ignore[no-untyped-call]
-        raise (error.__cause__ or error) from None
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     _LOG.info("worker stopped")
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[int]:
+    """Yields what becomes readable at SIGTERM or SIGINT, also at one that comes before anybody reads.
+
+    An event that a handler sets would not do: a handler that runs just as the wait begins can leave it waiting.
+    """
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    previous = signal.set_wakeup_fd(writable)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    try:
+        yield readable
+    finally:
+        signal.set_wakeup_fd(previous)
+        os.close(readable)
+        os.close(writable)
