@@ -1,7 +1,10 @@
 """Rows ⇄ domain: how leads, entries, events, changes and models are written down in MongoDB."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
+from itertools import chain, groupby
+from typing import TypeVar
 
 from scoring_service.domain.fold import LeadState
 from scoring_service.domain.history import Entry, EntryKind, Lead, Recorded
@@ -17,6 +20,8 @@ from scoring_service.domain.model import (
 )
 from scoring_service.ports import Commit
 from shared.mongo import Document
+
+T = TypeVar("T")
 
 
 def read_date(text: str) -> date | None:
@@ -123,7 +128,7 @@ def write_entry(lead_id: str, entry: Entry, record_time: datetime) -> Document:
 def write_change(recorded: Recorded, commit: Commit) -> Document:
     """Returns the row that tells automation what a transaction did to a lead, without the inbox's own fields."""
     first, last = recorded.entries[0], recorded.entries[-1]
-    lead_id = recorded.after.lead_id
+    lead_id, last_event_time = recorded.after.lead_id, recorded.after.state.last_event_time
     return {
         "_id": f"{lead_id}:{last.sequence}",
         "lead_id": lead_id,
@@ -132,10 +137,19 @@ def write_change(recorded: Recorded, commit: Commit) -> Document:
         "score_after": last.score_after,
         "stage_before": first.stage_before,
         "stage_after": last.stage_after,
+        # All that the lead went through, not only where it ended: how events were batched must decide nothing.
+        "scores": _path(first.score_before, (entry.score_after for entry in recorded.entries)),
+        "stages": _path(first.stage_before, (entry.stage_after for entry in recorded.entries)),
         "event_types": sorted({entry.event_type for entry in recorded.entries if entry.event_type}),
         "date_bucket": commit.date_bucket,
+        "last_event_time": last_event_time,
+        "inactive_days": max(0, (commit.record_time - last_event_time).days) if last_event_time else 0,
         "record_time": commit.record_time,
     }
+
+
+def _path(start: T, steps: Iterable[T]) -> list[T]:
+    return [value for value, _ in groupby(chain([start], steps))]
 
 
 def read_model(row: Document) -> ScoringModel:

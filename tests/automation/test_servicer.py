@@ -10,12 +10,24 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from automation_service.servicer import ERRORS, AutomationServicer
-from automation_service.usecases import RuleBook
+from automation_service.templates import SandboxedTemplates
+from automation_service.usecases import Operation, RuleBook, Scrutiny
 from shared import wire
 from shared.pages import write_token
 from shared.pb.automation.v1 import automation_pb2 as pb
 from shared.pb.automation.v1 import automation_pb2_grpc
-from tests.automation.fakes import NOW, FakeExecutions, FakeRules, FakeStages, change, executed, rule
+from tests.automation.fakes import (
+    NOW,
+    SENDER,
+    FakeExecutions,
+    FakeInsights,
+    FakeModels,
+    FakeReceivers,
+    FakeRules,
+    change,
+    executed,
+    rule,
+)
 from tests.serving import refusal, served
 
 Stub: TypeAlias = "automation_pb2_grpc.AutomationServiceAsyncStub"
@@ -28,7 +40,11 @@ EXECUTIONS = [executed(change("ada", day=day), rule(), NOW + timedelta(days=day)
 async def stub() -> AsyncIterator[Stub]:
     executions = FakeExecutions()
     await executions.record(EXECUTIONS)
-    servicer = AutomationServicer(RuleBook(FakeRules(rule("old")), FakeStages(), lambda: NOW), executions)
+    scrutiny = Scrutiny(FakeModels(), FakeReceivers(), SandboxedTemplates(), allow_http=False)
+    rules, insights = FakeRules(rule("old"), executions=executions), FakeInsights(unknown=["nobody"])
+    servicer = AutomationServicer(
+        RuleBook(rules, scrutiny, lambda: NOW), Operation(rules, executions, insights, scrutiny, SENDER, lambda: NOW)
+    )
     async with served(
         ERRORS, lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server)
     ) as channel:
@@ -100,6 +116,7 @@ async def test_an_execution_is_told_whole(stub: Stub) -> None:
         risk=pb.RISK_LOW,
         next_action="prioritize_contact",
         record_time=wire.to_timestamp(NOW + timedelta(days=3)),
+        why=["trigger: the conditions hold after a change"],
     )
 
 
@@ -119,7 +136,7 @@ def _executions(**fields: object) -> pb.ListAutomationExecutionsRequest:
     return pb.ListAutomationExecutionsRequest(**fields)  # type: ignore[arg-type]
 
 
-_ANY_EXECUTION = ("ListAutomationExecutions", "", "", "")
+_ANY_EXECUTION = ("ListAutomationExecutions", "", "", "", 0, "", "")
 _UNKNOWN_RISK = 7
 _DAMAGED = "?"
 

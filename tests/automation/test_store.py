@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from automation_service.domain.condition import Conditions
 from automation_service.domain.execution import Key
-from automation_service.domain.rule import Conditions, Risk, RuleExists, RuleNotFound
+from automation_service.domain.lead import Risk
+from automation_service.domain.rule import RuleExists, RuleNotFound
 from automation_service.ports import ExecutionQuery, Executions, Rules
 from automation_service.store import EXECUTIONS, INDEXES, MongoExecutions, MongoRules
 from shared import mongo

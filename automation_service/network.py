@@ -1,0 +1,107 @@
+"""Connections to hosts that callers name: resolved once, every address checked, and connected to what was checked.
+
+Guarantee: no connection is opened to an address that `Networks` refuses, whatever the name server answers when: between
+the check and the connection nothing is resolved again. The name stays what TLS asks for and what `Host` says.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import httpcore
+import httpx
+
+from automation_service.domain.address import Networks
+
+CONNECT_SECONDS = 5.0
+"""Longest time to resolve a name, and to connect to one address."""
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+"""Returns the addresses of a host, the preferred one first; raises OSError when it has none."""
+
+
+class AddressRefused(httpcore.ConnectError):
+    """A host has an address that is refused. The text says what kind, never which."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"the host has an address that is refused: {kind}")
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Returns the addresses of a host, as the operating system resolves it."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class Guard(httpcore.AsyncNetworkBackend):
+    """Opens connections to allowed addresses only."""
+
+    def __init__(self, networks: Networks, resolve: Resolve = resolve) -> None:
+        self._networks = networks
+        self._resolve = resolve
+        self._backend = httpcore.AnyIOBackend()
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """Returns the addresses of a host.
+
+        Raises:
+            AddressRefused: One of them is refused.
+            OSError: It has none.
+        """
+        found = await self._resolve(host, port)
+        for address in found:
+            kind = self._networks.refusal(address)
+            if kind is not None:
+                raise AddressRefused(kind)
+        return found
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 (httpcore's own signature)
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connects to a host by the first of its addresses that answers."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                addresses = await self.addresses(host, port)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(f"the host's name has no address: {error}") from error
+        failure: Exception = httpcore.ConnectError("the host's name has no address")
+        for address in addresses:
+            try:
+                return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109 (httpcore's own signature)
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Refuses: nobody is to be reached in this way."""
+        raise httpcore.ConnectError("no receiver has a socket of this machine")
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleeps."""
+        await asyncio.sleep(seconds)
+
+
+class GuardedTransport(httpx.AsyncHTTPTransport):
+    """httpx's own transport over a pool whose connections a `Guard` opens."""
+
+    def __init__(self, guard: Guard, *, most_connections: int, verify: Any = True) -> None:  # noqa: ANN401 (httpx's own type)
+        super().__init__(trust_env=False)
+        # httpx offers no way to name a network backend, and httpcore no other place for one.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(verify=verify, trust_env=False),
+            max_connections=most_connections,
+            max_keepalive_connections=most_connections,
+            keepalive_expiry=30.0,
+            network_backend=guard,
+        )
