@@ -6,6 +6,7 @@ the check and the connection nothing is resolved again. The name stays what TLS 
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -95,11 +96,12 @@ class Guard(httpcore.AsyncNetworkBackend):
 class GuardedTransport(httpx.AsyncHTTPTransport):
     """httpx's own transport over a pool whose connections a `Guard` opens."""
 
-    def __init__(self, guard: Guard, *, most_connections: int, verify: Any = True) -> None:  # noqa: ANN401 (httpx's own type)
-        super().__init__(trust_env=False)
+    def __init__(self, guard: Guard, *, most_connections: int, tls: ssl.SSLContext | None = None) -> None:
+        tls = tls or httpx.create_ssl_context(trust_env=False)
+        super().__init__(verify=tls, trust_env=False)
         # httpx offers no way to name a network backend, and httpcore no other place for one.
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(verify=verify, trust_env=False),
+            ssl_context=tls,
             max_connections=most_connections,
             max_keepalive_connections=most_connections,
             keepalive_expiry=30.0,

@@ -217,6 +217,8 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
             return str(IPv4Address(host)) == host
     except ValueError:
         return False
+    if labels[-1].lower() == "localhost":
+        return False  # whatever a resolver says, it is this machine (RFC 6761, 6.3)
     return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
 
 

@@ -20,11 +20,10 @@ _REFUSED: dict[str, tuple[str, ...]] = {
     "multicast": ("224.0.0.0/4", "ff00::/8"),
     "reserved": (
         "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
-        "240.0.0.0/4", "100::/64", "2001:db8::/32", "3fff::/20", "5f00::/16", "2001:2::/48", "2001:10::/28",
-        "2001:20::/28",
+        "240.0.0.0/4", "100::/64", "2001:db8::/32", "3fff::/20", "5f00::/16",
     ),
     # They carry an IPv4 address inside, and whoever routes them may deliver to it.
-    "IPv4 inside IPv6": ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"),
+    "IPv4 inside IPv6": ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/23"),
 }  # fmt: skip
 _NETWORKS = [(name, ip_network(each)) for name, all_of_it in _REFUSED.items() for each in all_of_it]
 _PUBLIC_IPV6 = IPv6Network("2000::/3")
