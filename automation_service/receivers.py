@@ -1,5 +1,7 @@
 """`Receivers` by HTTP (httpx) and SMTP (aiosmtplib)."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +21,8 @@ MOST_BYTES = 65_536
 """Bytes of an answer that are read. What is longer is cut off, and the connection with it."""
 READ_SECONDS = 10.0
 """Longest time between two bytes of an answer; an attempt as a whole has its own limit."""
+TEXT_SECONDS = 2.0
+"""Longest time to read the text of an answer whose status is known; the rest is left unread."""
 SMTP_SECONDS = 10.0
 """Longest time for one command of SMTP."""
 USER_AGENT = "leadscore-automations"
@@ -153,13 +157,12 @@ class AllReceivers:
 async def _beginning(response: httpx.Response) -> str:
     """Returns the first bytes of an answer as they came over the wire: nothing is decompressed."""
     found = b""
-    try:
-        async for chunk in response.aiter_raw():
-            found += chunk
-            if len(found) > MOST_BYTES:
-                break
-    except httpx.HTTPError:
-        pass
+    with contextlib.suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout(TEXT_SECONDS):
+            async for chunk in response.aiter_raw():
+                found += chunk
+                if len(found) > MOST_BYTES:
+                    break
     return found[:ANSWER_BYTES].decode(errors="replace")
 
 
