@@ -14,6 +14,7 @@ MANDATORY = {"__init__", "__main__", "app", "settings", "ports", "usecases", "se
 OPTIONAL = {
     *("store", "jobs", "clients", "documents", "messages"),
     *("dispatch", "network", "receivers", "templates"),  # of what rules say: only automation delivers
+    "watchers",  # of changes: only intelligence lets anyone watch
 }
 
 

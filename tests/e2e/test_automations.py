@@ -1,4 +1,4 @@
-"""Whatever is killed: one execution per lead, rule and date, and at least one delivery of each, with one id and body."""
+"""Whatever is killed: one execution per lead, rule and date, and one delivery of each or more, with one id and body."""
 
 import asyncio
 import random
