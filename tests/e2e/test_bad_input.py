@@ -21,11 +21,13 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 
+from automation_service.domain.execution import Key
 from shared import wire
 from shared.pb.automation.v1 import automation_pb2
 from shared.pb.ingest.v1 import ingest_pb2
 from shared.pb.intelligence.v1 import intelligence_pb2
 from shared.pb.scoring.v1 import scoring_pb2
+from tests.automation.fakes import SECRET
 from tests.conftest import eventually
 from tests.e2e import fuzz
 from tests.e2e.load import all_scored, make_events, scores, send, violations
@@ -50,6 +52,8 @@ FORESEEN = {
 }
 WALKS = ("DecayScores", "VerifyScores", "GetPipelineSummary")
 """They look at every lead, so they get few inputs."""
+ENDLESS = ("WatchLeads",)
+"""They stream until the caller ends them."""
 FILES = (ingest_pb2, scoring_pb2, automation_pb2, intelligence_pb2)
 METHODS: tuple[MethodDescriptor, ...] = tuple(
     method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods
@@ -174,6 +178,7 @@ def _varied(method: MethodDescriptor, count: int, seed: int) -> Iterator[bytes]:
 
 
 _numbers = itertools.count()
+_EXECUTION_ID = Key("lead-0", "rule-0", f"{wire.now():%Y-%m-%d}").execution_id
 
 
 def _likely(method: MethodDescriptor) -> Any:
@@ -188,6 +193,9 @@ def _likely(method: MethodDescriptor) -> Any:
     )
     rule = automation_pb2.AutomationRule(rule_id=f"likely-{number}", display_name="A rule", enabled=True)
     rule.conditions.minimum_score = 1000
+    rule.actions.add(action_id="crm").webhook.MergeFrom(
+        automation_pb2.Webhook(url=f"https://crm-{number % 9}.invalid/", secrets=[SECRET])
+    )
     match method.name:
         case "IngestEvent":
             message.event.CopyFrom(event)
@@ -200,6 +208,13 @@ def _likely(method: MethodDescriptor) -> Any:
             message.rule.CopyFrom(rule)
         case "GetAutomationRule" | "DeleteAutomationRule":
             message.rule_id = f"rule-{1 + number % 2}"
+        case "TestAutomationRule":
+            message.rule.CopyFrom(rule)
+            message.lead_id = "lead-0"
+        case "GetAutomationExecution" | "RetryAutomationExecution":
+            message.execution_id = _EXECUTION_ID
+        case "WatchLeads":
+            message.lead_ids.append("lead-0")
         case "BatchGetLeadScores" | "BatchGetLeadIntelligence":
             message.lead_ids.append("lead-1")
         case _ if "lead_id" in method.input_type.fields_by_name and method.name != "ListAutomationExecutions":
@@ -251,8 +266,12 @@ async def _call(system: System, each: Input) -> bytes:
     if not each.method.server_streaming:
         return bytes(await channel.unary_unary(path)(each.data, timeout=CALL_SECONDS))
     last = b""
-    async for answer in channel.unary_stream(path)(each.data, timeout=CALL_SECONDS):
+    call = channel.unary_stream(path)(each.data, timeout=CALL_SECONDS)
+    async for answer in call:
         last = answer
+        if each.method.name in ENDLESS:
+            call.cancel()
+            break
     return last
 
 
