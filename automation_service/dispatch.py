@@ -5,18 +5,17 @@ that is slow or dead takes its own share of the attempts in flight, and a small 
 """
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-
-from pymongo.errors import PyMongoError
 
 from automation_service.domain.action import Action
 from automation_service.domain.delivery import Answer, Delivery, Fate
 from automation_service.domain.rule import Rule, RuleNotFound
-from automation_service.ports import Claim, Deliveries, Receivers, Rules
+from automation_service.ports import Claim, Deliveries, Due, Receivers, Rules
 from shared import logs
 
 ATTEMPT_SECONDS = 15.0
@@ -61,13 +60,23 @@ class Endpoints:
                 del self._failing[next(iter(self._failing))]
 
     @property
-    def is_full(self) -> bool:
-        """Whether no further attempt may begin."""
-        return self._in_flight.total() >= IN_FLIGHT
+    def room(self) -> int:
+        """How many further attempts may begin."""
+        return IN_FLIGHT - self._in_flight.total()
 
     def busy(self) -> list[str]:
         """Returns the endpoints that have their share."""
         return [endpoint for endpoint, count in self._in_flight.items() if count >= self._share(endpoint)]
+
+    def admit(self, due: Iterable[Due]) -> list[Due]:
+        """Returns those for which there is room, the first ones first."""
+        admitted: list[Due] = []
+        begun = self._in_flight.copy()
+        for each in due:
+            if begun.total() < IN_FLIGHT and begun[each.endpoint] < self._share(each.endpoint):
+                begun[each.endpoint] += 1
+                admitted.append(each)
+        return admitted
 
     def _share(self, endpoint: str) -> int:
         return PER_FAILING_ENDPOINT if endpoint in self._failing else PER_ENDPOINT
@@ -83,9 +92,22 @@ class Courier:
     schedule: Sequence[timedelta]
     clock: Callable[[], datetime]
 
-    async def deliver(self, claim: Claim) -> Fate:
-        """Delivers, to where the rule says now: a corrected URL or a new secret takes effect at once."""
-        rule, delivery = await self._enabled(claim.rule_id), claim.delivery
+    async def rules_of(self, claims: Iterable[Claim]) -> dict[str, Rule]:
+        """Returns the enabled rules of claimed deliveries by their id, as they are now."""
+        found: dict[str, Rule] = {}
+        for rule_id in {claim.rule_id for claim in claims}:
+            with contextlib.suppress(RuleNotFound):
+                rule = await self.rules.get(rule_id)
+                if rule.draft.enabled:
+                    found[rule_id] = rule
+        return found
+
+    async def deliver(self, claim: Claim, rule: Rule | None) -> Fate:
+        """Delivers, to where the rule says now: a corrected URL or a new secret takes effect at once.
+
+        Without an enabled rule, or without its action, the delivery is cancelled.
+        """
+        delivery = claim.delivery
         action = rule.draft.action(delivery.action_id) if rule else None
         if rule is None or action is None or action.kind != delivery.receiver:
             await self.deliveries.settle(claim, delivery.cancelled())
@@ -115,13 +137,6 @@ class Courier:
                 return await self.receivers.send(action, delivery)
         except TimeoutError:
             return Answer(Fate.RETRY, error=f"no answer within {ATTEMPT_SECONDS:g} s")
-
-    async def _enabled(self, rule_id: str) -> Rule | None:
-        try:
-            rule = await self.rules.get(rule_id)
-        except RuleNotFound:
-            return None
-        return rule if rule.draft.enabled else None
 
     async def _disable(self, rule: Rule, reason: str) -> None:
         disabled = replace(
@@ -159,24 +174,31 @@ class Dispatcher:
                 self._wake.clear()
                 try:
                     await self._claim_all()
-                except PyMongoError as error:
-                    _LOG.warning("claim failed", error=str(error))
+                except Exception as error:  # noqa: BLE001 (what was claimed is due again when the claim lapses)
+                    _LOG.warning("claim failed", error=" ".join(repr(error).split())[:500])
                 await self._rest()
         finally:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _claim_all(self) -> None:
+        """Begins attempts until nothing more is due, or nothing more may begin."""
         self._is_held_up = True
-        while not self._endpoints.is_full:
+        while room := self._endpoints.room:
             now, busy = self._clock(), self._endpoints.busy()
-            claim = await self._deliveries.claim(now, now + CLAIM, busy)
-            if claim is None:
+            due = await self._deliveries.due(now, busy, room)
+            if not due:
                 self._is_held_up = bool(busy)
                 return
-            self._endpoints.begin(claim.delivery.endpoint)
-            task = asyncio.create_task(self._deliver(claim))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            claims = await self._deliveries.claim(self._endpoints.admit(due), now, now + CLAIM)
+            rules = await self._courier.rules_of(claims)
+            for claim in claims:
+                self._begin(claim, rules.get(claim.rule_id))
+
+    def _begin(self, claim: Claim, rule: Rule | None) -> None:
+        self._endpoints.begin(claim.delivery.endpoint)
+        task = asyncio.create_task(self._deliver(claim, rule))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _rest(self) -> None:
         try:
@@ -185,10 +207,10 @@ class Dispatcher:
         except TimeoutError:
             return
 
-    async def _deliver(self, claim: Claim) -> None:
+    async def _deliver(self, claim: Claim, rule: Rule | None) -> None:
         failed = True
         try:
-            failed = await self._courier.deliver(claim) is Fate.RETRY
+            failed = await self._courier.deliver(claim, rule) is Fate.RETRY
         except Exception as error:  # noqa: BLE001 (the claim lapses, and the delivery is due again)
             text = " ".join(repr(error).split())[:500]
             _LOG.warning("delivery given up", delivery=claim.delivery.delivery_id, error=text)

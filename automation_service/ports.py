@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from automation_service.domain.action import Action
 from automation_service.domain.delivery import Answer, Delivery, ExecutionState
@@ -113,6 +113,13 @@ class Executions(Protocol):
         """Stores the deliveries of `after` if those of `before` are still the stored ones; tells whether they were."""
 
 
+class Due(NamedTuple):
+    """A delivery that is due, and where to."""
+
+    delivery_id: str
+    endpoint: str
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The right to make one attempt at a delivery, until its `due_time`."""
@@ -124,10 +131,13 @@ class Claim:
 class Deliveries(Protocol):
     """The deliveries that are due, over all executions."""
 
-    async def claim(self, now: datetime, until: datetime, busy: Collection[str]) -> Claim | None:
-        """Claims the one that has been due for longest at an endpoint that is not busy; None when there is none.
+    async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
+        """Returns those that have been due for longest at endpoints that are not busy."""
 
-        Nobody else gets it before `until`. Then it is due again: whoever claimed it is taken for dead.
+    async def claim(self, due: Collection[Due], now: datetime, until: datetime) -> list[Claim]:
+        """Claims those of some deliveries that are still due.
+
+        Nobody else gets them before `until`. Then they are due again: whoever claimed them is taken for dead.
         """
 
     async def settle(self, claim: Claim, delivery: Delivery) -> bool:

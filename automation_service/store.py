@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -15,7 +15,7 @@ from automation_service.domain.delivery import NEVER, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, ExecutionNotFound, Firing, Firings, Key
 from automation_service.domain.lead import Change
 from automation_service.domain.rule import Rule, RuleExists, RuleNotFound
-from automation_service.ports import Claim, ExecutionQuery
+from automation_service.ports import Claim, Due, ExecutionQuery
 from shared import mongo
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
@@ -224,24 +224,40 @@ class MongoDeliveries:
         # A claim that a failover takes back costs a second attempt, which receivers must expect anyway.
         self._claims = self._executions.with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
 
-    async def claim(self, now: datetime, until: datetime, busy: Collection[str]) -> Claim | None:
-        """Claims the delivery that has been due for longest; see `Deliveries`."""
-        due: Document = {"due_time": {"$lte": now}}
+    async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
+        """Returns the deliveries that have been due for longest; see `Deliveries`."""
+        asked: Document = {"due_time": {"$lte": now}}
         if busy:
-            due["endpoint"] = {"$nin": list(busy)}
-        lease = secrets.token_hex(8)
-        row = await self._claims.find_one_and_update(
-            {"state": _PENDING, "deliveries": {"$elemMatch": due}},
-            {"$set": {"deliveries.$.due_time": until, "deliveries.$.lease": lease}},
-            {"_id": 0, "rule_id": 1, "deliveries": {"$elemMatch": {"lease": lease}}},
-            return_document=ReturnDocument.AFTER,
-            hint="due",
+            asked["endpoint"] = {"$nin": list(busy)}
+        fields = {f"deliveries.{name}": 1 for name in ("delivery_id", "endpoint", "due_time")}
+        rows = self._claims.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint("due")
+        return [
+            Due(each["delivery_id"], each["endpoint"])
+            async for row in rows.limit(most)
+            for each in row["deliveries"]
+            if each["due_time"] <= now and each["endpoint"] not in busy
+        ]
+
+    async def claim(self, due: Collection[Due], now: datetime, until: datetime) -> list[Claim]:
+        """Claims those that are still due; see `Deliveries`."""
+        ids, lease = [each.delivery_id for each in due], secrets.token_hex(8)
+        which: Document = {"_id": {"$in": list({_execution_id(each) for each in ids})}}
+        await self._claims.update_many(
+            which | {"state": _PENDING},
+            {"$set": {"deliveries.$[due].due_time": until, "deliveries.$[due].lease": lease}},
+            array_filters=[{"due.delivery_id": {"$in": ids}, "due.due_time": {"$lte": now}}],
         )
-        return None if row is None else Claim(row["rule_id"], documents.read_delivery(row["deliveries"][0]))
+        fields: Document = {"_id": 0, "rule_id": 1, "deliveries": 1}
+        return [
+            Claim(row["rule_id"], documents.read_delivery(each))
+            async for row in self._claims.find(which | {"deliveries.lease": lease}, fields)
+            for each in row["deliveries"]
+            if each["lease"] == lease
+        ]
 
     async def settle(self, claim: Claim, delivery: Delivery) -> bool:
         """Stores what became of a claimed delivery; see `Deliveries`."""
-        execution_id = claim.delivery.delivery_id.partition("-")[0]
+        execution_id = _execution_id(claim.delivery.delivery_id)
         held = {"$elemMatch": {"delivery_id": claim.delivery.delivery_id, "lease": claim.delivery.lease}}
         is_it = {"$eq": ["$$this.delivery_id", claim.delivery.delivery_id]}
         each = {"$cond": [is_it, {"$literal": documents.write_delivery(delivery)}, "$$this"]}
@@ -269,6 +285,10 @@ def _bounds(keys: Collection[Key]) -> Document:
         "rule_id": {"$in": list({key.rule_id for key in keys})},
         "date_bucket": {"$in": list({key.date_bucket for key in keys})},
     }
+
+
+def _execution_id(delivery_id: str) -> str:
+    return delivery_id.partition("-")[0]
 
 
 def _ids(changes: Sequence[Change]) -> list[Document]:

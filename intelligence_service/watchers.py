@@ -98,8 +98,9 @@ class Watchers:
         self._watchers.add(watcher)
         try:
             seen = await self._position()
-            yield Sight(token or seen)
-            if token:
+            if not token:
+                yield Sight(seen)
+            else:
                 async with contextlib.aclosing(self._catch_up(interest, token, seen)) as missed:
                     async for sight in missed:
                         yield sight
@@ -128,8 +129,12 @@ class Watchers:
         return await asyncio.shield(self._place)
 
     async def _catch_up(self, interest: Interest, token: str, until: str) -> AsyncGenerator[Sight, None]:
+        begun = False
         async with self._catching_up, contextlib.aclosing(self._changes.after(token)) as stream:
             async for seen in stream:
+                if not begun:  # so the token is a good one
+                    yield Sight(token)
+                    begun = True
                 if seen.token > until:
                     return
                 if seen.change and interest.wants(seen.change):

@@ -22,7 +22,7 @@ from automation_service.domain.feasibility import Model
 from automation_service.domain.lead import Change, Insight, Risk
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.rule import Draft, Rule, RuleExists, RuleNotFound
-from automation_service.ports import Claim, ExecutionQuery
+from automation_service.ports import Claim, Due, ExecutionQuery
 from automation_service.templates import SandboxedTemplates
 from scoring_service import messages
 from scoring_service.domain.built_in import BUILT_IN
@@ -199,21 +199,27 @@ class FakeExecutions:
         self.executions[before.key] = after
         return True
 
-    async def claim(self, now: datetime, until: datetime, busy: Collection[str]) -> Claim | None:
-        """Claims the delivery that has been due for longest."""
-        due = [
-            (delivery.due_time, each.key, delivery)
+    async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
+        """Returns the deliveries that have been due for longest."""
+        found = [
+            delivery
             for each in self.executions.values()
             for delivery in each.deliveries
             if delivery.due_time <= now and delivery.endpoint not in busy
         ]
-        if not due:
-            return None
-        _, key, delivery = min(due, key=lambda each: each[0])
+        found.sort(key=lambda each: each.due_time)
+        return [Due(each.delivery_id, each.endpoint) for each in found[:most]]
+
+    async def claim(self, due: Collection[Due], now: datetime, until: datetime) -> list[Claim]:
+        """Claims those that are still due."""
         self._leases += 1
-        claimed = replace(delivery, due_time=until, lease=str(self._leases))
-        self._put(key, claimed)
-        return Claim(key.rule_id, claimed)
+        wanted, claims = {each.delivery_id for each in due}, []
+        for key, each in list(self.executions.items()):
+            for delivery in each.deliveries:
+                if delivery.delivery_id in wanted and delivery.due_time <= now:
+                    claims.append(Claim(key.rule_id, replace(delivery, due_time=until, lease=str(self._leases))))
+                    self._put(key, claims[-1].delivery)
+        return claims
 
     async def settle(self, claim: Claim, delivery: Delivery) -> bool:
         """Stores what became of a claimed delivery."""

@@ -1,7 +1,9 @@
 """One contract for the stores: in memory and in MongoDB."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -20,7 +22,7 @@ from automation_service.domain.trigger import (
     StageLeft,
     Trigger,
 )
-from automation_service.ports import Deliveries, ExecutionQuery, Executions, Rules
+from automation_service.ports import Claim, Deliveries, ExecutionQuery, Executions, Rules
 from automation_service.store import EXECUTIONS, INDEXES, MongoDeliveries, MongoExecutions, MongoRules
 from shared import mongo
 from shared.mongo import Database
@@ -160,26 +162,45 @@ async def test_an_execution_is_read_as_it_was_stored(kept: Kept) -> None:
         await executions.get("nothing")
 
 
+async def claim_one(deliveries: Deliveries, now: datetime, until: datetime, busy: Sequence[str] = ()) -> Claim | None:
+    """Claims what has been due for longest."""
+    due = await deliveries.due(now, busy, 9)
+    claims = await deliveries.claim(due[:1], now, until)
+    return claims[0] if claims else None
+
+
 async def test_each_due_delivery_is_claimed_once_until_the_claim_lapses(kept: Kept) -> None:
     _, executions, deliveries = kept
     await executions.record([executed(change(), BOTH), executed(change("bob"), BOTH, NOW + TICK)])
-    assert await deliveries.claim(NOW - TICK, UNTIL, []) is None
-    claims = [await deliveries.claim(NOW, UNTIL, []) for _ in range(3)]
+    assert await claim_one(deliveries, NOW - TICK, UNTIL, []) is None
+    claims = [await claim_one(deliveries, NOW, UNTIL, []) for _ in range(3)]
     assert claims[2] is None
     assert {each.delivery.action_id for each in claims if each} == {"one", "two"}
     assert {each.rule_id for each in claims if each} == {"call"}
-    later = [await deliveries.claim(UNTIL, UNTIL + timedelta(seconds=30), []) for _ in range(5)]
+    later = [await claim_one(deliveries, UNTIL, UNTIL + timedelta(seconds=30), []) for _ in range(5)]
     assert later[4] is None
     assert len({each.delivery.delivery_id for each in later if each}) == 4
+
+
+async def test_of_two_that_claim_the_same_only_one_gets_it(kept: Kept) -> None:
+    _, executions, deliveries = kept
+    await executions.record([executed(change(f"lead-{number}"), BOTH) for number in range(20)])
+    due = await deliveries.due(NOW, [], 99)
+    assert len(due) == 40
+    claims = await asyncio.gather(*(deliveries.claim(due[:30], NOW, UNTIL) for _ in range(3)))
+    assert sorted(claim.delivery.delivery_id for each in claims for claim in each) == sorted(
+        each.delivery_id for each in due[:30]
+    )
+    assert len(await deliveries.due(NOW, [], 99)) == 10
 
 
 async def test_a_busy_endpoint_is_left_out(kept: Kept) -> None:
     _, executions, deliveries = kept
     await executions.record([executed(change(), BOTH)])
-    claim = await deliveries.claim(NOW, UNTIL, ["https://crm.example"])
+    claim = await claim_one(deliveries, NOW, UNTIL, ["https://crm.example"])
     assert claim
     assert claim.delivery.endpoint == "https://other.example"
-    assert await deliveries.claim(NOW, UNTIL, ["https://crm.example", "https://other.example"]) is None
+    assert await claim_one(deliveries, NOW, UNTIL, ["https://crm.example", "https://other.example"]) is None
 
 
 async def test_an_execution_is_as_far_as_its_deliveries(kept: Kept) -> None:
@@ -188,7 +209,7 @@ async def test_an_execution_is_as_far_as_its_deliveries(kept: Kept) -> None:
     await executions.record([recorded, executed(change("bob"), rule())])
     states = []
     for fate in (Fate.ARRIVED, Fate.FINAL):
-        claim = await deliveries.claim(NOW, UNTIL, [])
+        claim = await claim_one(deliveries, NOW, UNTIL, [])
         assert claim
         settled = claim.delivery.settled(Answer(fate, 200), NOW, TICK, [], 1)
         assert await deliveries.settle(claim, settled)
@@ -198,7 +219,7 @@ async def test_an_execution_is_as_far_as_its_deliveries(kept: Kept) -> None:
         [listed] = await executions.page(ExecutionQuery(9, lead_id="ada", state=stored.state))
         states.append(listed.state)
     assert states == [ExecutionState.PENDING, ExecutionState.FAILED]
-    assert await deliveries.claim(UNTIL, UNTIL, []) is None
+    assert await claim_one(deliveries, UNTIL, UNTIL, []) is None
     [plain] = await executions.page(ExecutionQuery(9, state=ExecutionState.RECORDED))
     assert plain.key.lead_id == "bob"
 
@@ -207,8 +228,8 @@ async def test_a_claim_that_has_lapsed_settles_nothing(kept: Kept) -> None:
     _, executions, deliveries = kept
     recorded = executed(change(), rule("call", None, webhook()))
     await executions.record([recorded])
-    first = await deliveries.claim(NOW, UNTIL, [])
-    second = await deliveries.claim(UNTIL, UNTIL + timedelta(seconds=30), [])
+    first = await claim_one(deliveries, NOW, UNTIL, [])
+    second = await claim_one(deliveries, UNTIL, UNTIL + timedelta(seconds=30), [])
     assert first
     assert second
     assert not await deliveries.settle(first, first.delivery.cancelled())
@@ -223,7 +244,7 @@ async def test_what_is_pending_of_a_disabled_or_deleted_rule_is_cancelled(kept: 
     done, other = executed(change("bob"), BOTH), executed(change(), rule("other", None, webhook()))
     await executions.record([done])
     for _ in range(2):
-        claim = await deliveries.claim(NOW, UNTIL, [])
+        claim = await claim_one(deliveries, NOW, UNTIL, [])
         assert claim
         await deliveries.settle(claim, claim.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, [], 1))
     recorded = executed(change(), BOTH)
@@ -249,7 +270,7 @@ async def test_what_changed_meanwhile_is_not_revived(kept: Kept) -> None:
     after = replace(before, deliveries=(before.deliveries[0].retried(NOW + TICK),))
     assert await executions.revive(before, after)
     assert await executions.get(before.execution_id) == after
-    await deliveries.claim(UNTIL, UNTIL, [])
+    await claim_one(deliveries, UNTIL, UNTIL, [])
     assert not await executions.revive(after, before)
 
 

@@ -191,16 +191,28 @@ def _likely(method: MethodDescriptor) -> Any:
         event_type=("page_view", "identify")[number % 2],
         event_time=wire.to_timestamp(wire.now()),
     )
-    rule = automation_pb2.AutomationRule(rule_id=f"likely-{number}", display_name="A rule", enabled=True)
-    rule.conditions.minimum_score = 1000
-    rule.actions.add(action_id="crm").webhook.MergeFrom(
-        automation_pb2.Webhook(url=f"https://crm-{number % 9}.invalid/", secrets=[SECRET])
-    )
     match method.name:
         case "IngestEvent":
             message.event.CopyFrom(event)
         case "BatchIngestEvents":
             message.events.append(event)
+        case "BatchGetLeadScores" | "BatchGetLeadIntelligence" | "WatchLeads":
+            message.lead_ids.append("lead-1")
+        case _ if "automation" in method.full_name:
+            _make_likely(message, method.name, number)
+        case _ if "lead_id" in method.input_type.fields_by_name:
+            message.lead_id = "lead-0"
+    return message
+
+
+def _make_likely(message: Any, method: str, number: int) -> None:
+    """Fills a message of the automation service."""
+    rule = automation_pb2.AutomationRule(rule_id=f"likely-{number}", display_name="A rule", enabled=True)
+    rule.conditions.minimum_score = 1000
+    rule.actions.add(action_id="crm").webhook.MergeFrom(
+        automation_pb2.Webhook(url=f"https://crm-{number % 9}.invalid/", secrets=[SECRET])
+    )
+    match method:
         case "CreateAutomationRule":
             message.rule.CopyFrom(rule)
         case "UpdateAutomationRule":
@@ -213,13 +225,6 @@ def _likely(method: MethodDescriptor) -> Any:
             message.lead_id = "lead-0"
         case "GetAutomationExecution" | "RetryAutomationExecution":
             message.execution_id = _EXECUTION_ID
-        case "WatchLeads":
-            message.lead_ids.append("lead-0")
-        case "BatchGetLeadScores" | "BatchGetLeadIntelligence":
-            message.lead_ids.append("lead-1")
-        case _ if "lead_id" in method.input_type.fields_by_name and method.name != "ListAutomationExecutions":
-            message.lead_id = "lead-0"
-    return message
 
 
 async def _withstands(system: System, name: str, inputs: Iterable[Input]) -> None:
