@@ -9,7 +9,7 @@ from dramatiq.brokers.redis import RedisBroker
 from automation_service import store
 from automation_service.clients import IntelligenceInsights, ScoringModels
 from automation_service.dispatch import IN_FLIGHT, Courier, Dispatcher
-from automation_service.network import Guard, GuardedTransport
+from automation_service.network import Guard, GuardedTransport, SystemResolver
 from automation_service.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
 from automation_service.servicer import ERRORS, SERVICE, AutomationServicer
 from automation_service.settings import AutomationSettings
@@ -84,7 +84,7 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
 
 @contextlib.asynccontextmanager
 async def _receivers(settings: AutomationSettings) -> AsyncIterator[AllReceivers]:
-    guard = Guard(settings.networks)
+    guard = Guard(settings.networks, SystemResolver())
     smtp = SmtpServer(
         settings.smtp_host,
         settings.smtp_port,

@@ -8,6 +8,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpcore
@@ -17,6 +19,8 @@ from automation_service.domain.address import Networks
 
 CONNECT_SECONDS = 5.0
 """Longest time to resolve a name, and to connect to one address."""
+MOST_NAMES = 64
+"""Names that are resolved at a time."""
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Returns the addresses of a host, the preferred one first; raises OSError when it has none."""
@@ -29,16 +33,27 @@ class AddressRefused(httpcore.ConnectError):
         super().__init__(f"the host has an address that is refused: {kind}")
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """Returns the addresses of a host, as the operating system resolves it."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+class SystemResolver:
+    """Resolves as the operating system does.
+
+    In threads of its own: a name server that does not answer holds a thread for as long as it pleases, and those of the
+    event loop have other work.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(MOST_NAMES, "resolve")
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """Returns the addresses of a host; see `Resolve`."""
+        look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look)
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 class Guard(httpcore.AsyncNetworkBackend):
     """Opens connections to allowed addresses only."""
 
-    def __init__(self, networks: Networks, resolve: Resolve = resolve) -> None:
+    def __init__(self, networks: Networks, resolve: Resolve) -> None:
         self._networks = networks
         self._resolve = resolve
         self._backend = httpcore.AnyIOBackend()

@@ -21,6 +21,8 @@ MOST_BYTES = 65_536
 """Bytes of an answer that are read. What is longer is cut off, and the connection with it."""
 READ_SECONDS = 10.0
 """Longest time between two bytes of an answer; an attempt as a whole has its own limit."""
+CHECK_SECONDS = 2.0
+"""Longest time to resolve the host of a rule that is being stored; it is resolved again before each connection."""
 TEXT_SECONDS = 2.0
 """Longest time to read the text of an answer whose status is known; the rest is left unread."""
 SMTP_SECONDS = 10.0
@@ -51,7 +53,8 @@ class HttpReceivers:
         """Looks at the addresses of a URL's host as they are now; see `Receivers`."""
         parts = httpx.URL(url)
         try:
-            await self._guard.addresses(parts.host, parts.port or 443)
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self._guard.addresses(parts.host, parts.port or 443)
         except AddressRefused as error:
             raise InvalidRule(f"{field}.url", f"{error}; the operator can list its network") from None
         except (OSError, UnicodeError):

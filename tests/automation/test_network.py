@@ -14,13 +14,14 @@ from automation_service.domain.action import Webhook, check_url
 from automation_service.domain.address import Networks, read_networks
 from automation_service.domain.delivery import Answer, Delivery, Fate
 from automation_service.domain.limits import InvalidRule
-from automation_service.network import Guard, GuardedTransport, Resolve, resolve
+from automation_service.network import Guard, GuardedTransport, Resolve, SystemResolver
 from automation_service.receivers import AllReceivers, HttpReceivers, open_client
 from shared import wire
 from tests.automation.fakes import SECRET, webhook
 from tests.receiver import Receiver, receiving
 
 DELIVERY = Delivery("e-1", "crm", "webhook", "https://crm.example", b"{}")
+RESOLVER = SystemResolver()
 TLS = httpx.create_ssl_context(trust_env=False)
 LOOPBACK = read_networks(["127.0.0.0/8"])
 
@@ -59,7 +60,7 @@ async def closing() -> AsyncIterator[None]:
         await _clients.pop().aclose()
 
 
-def receivers(networks: Networks, resolver: Resolve = resolve, tls: ssl.SSLContext = TLS) -> AllReceivers:
+def receivers(networks: Networks, resolver: Resolve = RESOLVER, tls: ssl.SSLContext = TLS) -> AllReceivers:
     guard = Guard(networks, resolver)
     _clients.append(open_client(GuardedTransport(guard, most_connections=8, tls=tls)))
     return AllReceivers(HttpReceivers(_clients[-1], guard, wire.now), None)
@@ -217,7 +218,7 @@ def test_a_secret_is_in_no_representation() -> None:
 
 async def test_the_guard_is_in_the_clients_way() -> None:
     """There is no public place for it in httpx, so an update of httpx that moved the place would be noticed here."""
-    transport = GuardedTransport(Guard(Networks()), most_connections=1)
+    transport = GuardedTransport(Guard(Networks(), RESOLVER), most_connections=1)
     async with open_client(transport) as client:
         with pytest.raises(httpx.ConnectError, match="refused: loopback"):
             await client.get("http://127.0.0.1:9/")

@@ -26,7 +26,7 @@ from automation_service.receivers import AllReceivers, HttpReceivers, SmtpServer
 from cli.embedded import free_port
 from shared import wire
 from tests.automation.fakes import SECRET, SENDER, change, executed, rule, webhook
-from tests.automation.test_network import TLS
+from tests.automation.test_network import RESOLVER, TLS
 from tests.conftest import ROOT
 from tests.receiver import Receiver, Request, Writer, answering, receiving
 
@@ -79,7 +79,7 @@ def smtp(mailbox: Mailbox) -> Iterator[SmtpServer]:
 
 @pytest.fixture
 async def subject(smtp: SmtpServer) -> AsyncIterator[AllReceivers]:
-    guard = Guard(read_networks(["127.0.0.0/8"]))
+    guard = Guard(read_networks(["127.0.0.0/8"]), RESOLVER)
     async with open_client(GuardedTransport(guard, most_connections=8, tls=TLS)) as client:
         yield AllReceivers(HttpReceivers(client, guard, wire.now), smtp)
 

@@ -210,7 +210,7 @@ def _make_likely(message: Any, method: str, number: int) -> None:
     rule = automation_pb2.AutomationRule(rule_id=f"likely-{number}", display_name="A rule", enabled=True)
     rule.conditions.minimum_score = 1000
     rule.actions.add(action_id="crm").webhook.MergeFrom(
-        automation_pb2.Webhook(url=f"https://crm-{number % 9}.invalid/", secrets=[SECRET])
+        automation_pb2.Webhook(url=f"http://127.0.0.1:9/{number % 9}", secrets=[SECRET])
     )
     match method:
         case "CreateAutomationRule":
