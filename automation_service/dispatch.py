@@ -22,11 +22,13 @@ ATTEMPT_SECONDS = 15.0
 """Longest time for an attempt."""
 CLAIM = timedelta(seconds=30)
 """A claim lapses after this time: longer than an attempt and its book-keeping, so that no living worker loses one."""
+GATHER_SECONDS = 0.01
+"""Under load, attempts that end within this span make room together, and what follows is claimed together."""
 POLL_SECONDS = 0.5
 """How often an idle worker looks for what has become due."""
 IN_FLIGHT = 128
 """Attempts that a worker makes at a time."""
-PER_ENDPOINT = 16
+PER_ENDPOINT = 32
 """Of those, at one endpoint that answers."""
 PER_FAILING_ENDPOINT = 2
 """Of those, at one endpoint whose last attempt failed."""
@@ -177,6 +179,8 @@ class Dispatcher:
                 except Exception as error:  # noqa: BLE001 (what was claimed is due again when the claim lapses)
                     _LOG.warning("claim failed", error=" ".join(repr(error).split())[:500])
                 await self._rest()
+                if self._is_held_up:
+                    await asyncio.sleep(GATHER_SECONDS)
         finally:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -185,7 +189,7 @@ class Dispatcher:
         self._is_held_up = True
         while room := self._endpoints.room:
             now, busy = self._clock(), self._endpoints.busy()
-            due = await self._deliveries.due(now, busy, room)
+            due = await self._deliveries.due(now, busy, min(room, PER_ENDPOINT))
             if not due:
                 self._is_held_up = bool(busy)
                 return

@@ -132,7 +132,10 @@ class Deliveries(Protocol):
     """The deliveries that are due, over all executions."""
 
     async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
-        """Returns those that have been due for longest at endpoints that are not busy."""
+        """Returns those of at most `most` executions that are due at endpoints that are not busy.
+
+        At one endpoint those come first that have been due for longest.
+        """
 
     async def claim(self, due: Collection[Due], now: datetime, until: datetime) -> list[Claim]:
         """Claims those of some deliveries that are still due.

@@ -39,7 +39,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("date_bucket", ASCENDING), *_LATEST], name="latest_of_date"),
         IndexModel([("state", ASCENDING), *_LATEST], name="latest_of_state"),
         IndexModel(
-            [("deliveries.due_time", ASCENDING), ("deliveries.endpoint", ASCENDING)],
+            [("deliveries.endpoint", ASCENDING), ("deliveries.due_time", ASCENDING)],
             name="due",
             partialFilterExpression={"state": _PENDING},
         ),
@@ -227,7 +227,10 @@ class MongoDeliveries:
         self._claims = self._executions.with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
 
     async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
-        """Returns the deliveries that have been due for longest; see `Deliveries`."""
+        """Returns deliveries that are due; see `Deliveries`.
+
+        The index skips what is due at a busy endpoint, however much it is.
+        """
         asked: Document = {"due_time": {"$lte": now}}
         if busy:
             asked["endpoint"] = {"$nin": list(busy)}

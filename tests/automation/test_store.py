@@ -294,4 +294,5 @@ async def test_a_claim_uses_its_index(database: Database) -> None:
     await mongo.create_indexes(database, INDEXES)
     due = {"state": "pending", "deliveries": {"$elemMatch": {"due_time": {"$lte": NOW}, "endpoint": {"$nin": ["a"]}}}}
     plan = str((await database[EXECUTIONS].find(due).hint("due").explain())["queryPlanner"]["winningPlan"])
+    assert "'deliveries.endpoint': ['[MinKey, \"a\")', '(\"a\", MaxKey]']" in plan
     assert "'deliveries.due_time': ['[new Date(" in plan
