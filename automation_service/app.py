@@ -8,7 +8,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from automation_service import store
 from automation_service.clients import IntelligenceInsights, ScoringModels
-from automation_service.dispatch import IN_FLIGHT, Courier, Dispatcher
+from automation_service.dispatch import PER_ENDPOINT, Courier, Dispatcher
 from automation_service.network import Guard, GuardedTransport, SystemResolver
 from automation_service.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
 from automation_service.servicer import ERRORS, SERVICE, AutomationServicer
@@ -93,7 +93,7 @@ async def _receivers(settings: AutomationSettings) -> AsyncIterator[AllReceivers
         settings.smtp_password.get_secret_value,
         settings.smtp_sender,
     )
-    async with open_client(GuardedTransport(guard, most_connections=IN_FLIGHT)) as client:
+    async with open_client(GuardedTransport(guard, per_endpoint=PER_ENDPOINT)) as client:
         yield AllReceivers(HttpReceivers(client, guard, wire.now), smtp if settings.smtp_host else None)
 
 

@@ -28,8 +28,10 @@ POLL_SECONDS = 0.5
 """How often an idle worker looks for what has become due."""
 IN_FLIGHT = 128
 """Attempts that a worker makes at a time."""
-PER_ENDPOINT = 32
+PER_ENDPOINT = 12
 """Of those, at one endpoint that answers."""
+MOST_TOGETHER = 32
+"""Executions that are looked at together."""
 PER_FAILING_ENDPOINT = 2
 """Of those, at one endpoint whose last attempt failed."""
 MOST_ENDPOINTS = 10_000
@@ -189,7 +191,7 @@ class Dispatcher:
         self._is_held_up = True
         while room := self._endpoints.room:
             now, busy = self._clock(), self._endpoints.busy()
-            due = await self._deliveries.due(now, busy, min(room, PER_ENDPOINT))
+            due = await self._deliveries.due(now, busy, min(room, MOST_TOGETHER))
             if not due:
                 self._is_held_up = bool(busy)
                 return

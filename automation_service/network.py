@@ -19,6 +19,10 @@ from automation_service.domain.address import Networks
 
 CONNECT_SECONDS = 5.0
 """Longest time to resolve a name, and to connect to one address."""
+KEEP_SECONDS = 30.0
+"""How long a connection is kept that nobody uses."""
+MOST_POOLS = 256
+"""Endpoints whose connections are kept."""
 MOST_NAMES = 64
 """Names that are resolved at a time."""
 
@@ -108,17 +112,47 @@ class Guard(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
-class GuardedTransport(httpx.AsyncHTTPTransport):
+class _GuardedPool(httpx.AsyncHTTPTransport):
     """httpx's own transport over a pool whose connections a `Guard` opens."""
 
-    def __init__(self, guard: Guard, *, most_connections: int, tls: ssl.SSLContext | None = None) -> None:
-        tls = tls or httpx.create_ssl_context(trust_env=False)
+    def __init__(self, guard: Guard, connections: int, tls: ssl.SSLContext) -> None:
         super().__init__(verify=tls, trust_env=False)
         # httpx offers no way to name a network backend, and httpcore no other place for one.
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
-            max_connections=most_connections,
-            max_keepalive_connections=most_connections,
-            keepalive_expiry=30.0,
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=KEEP_SECONDS,
             network_backend=guard,
         )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return all(connection.is_idle() for connection in self._pool.connections)
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """A pool of guarded connections for each endpoint.
+
+    One pool for all would look through all of its connections at every request, once for each of them.
+    """
+
+    def __init__(self, guard: Guard, *, per_endpoint: int, tls: ssl.SSLContext | None = None) -> None:
+        self._open = partial(_GuardedPool, guard, per_endpoint, tls or httpx.create_ssl_context(trust_env=False))
+        self._pools: dict[str, _GuardedPool] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends a request over the pool of its endpoint."""
+        endpoint = f"{request.url.scheme}://{request.url.netloc.decode()}"
+        pool = self._pools.pop(endpoint, None) or self._open()
+        self._pools[endpoint] = pool  # the one used last is the last one
+        oldest = next(iter(self._pools))
+        if len(self._pools) > MOST_POOLS and self._pools[oldest].is_idle:
+            await self._pools.pop(oldest).aclose()
+        return await pool.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        while self._pools:
+            await self._pools.popitem()[1].aclose()

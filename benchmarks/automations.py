@@ -21,7 +21,7 @@ from tests.system import System
 
 ANSWER_SECONDS = 0.005
 DELIVERIES = 1_500
-AT_A_TIME = 32
+AT_A_TIME = 12
 ROUNDS = 3
 LOW_LOAD = 150
 LOW_LOAD_RATE = 5

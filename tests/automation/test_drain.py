@@ -125,6 +125,16 @@ async def test_a_redelivery_a_day_later_leaves_no_second_execution(database: Dat
     assert await inbox.waiting() == {}
 
 
+async def test_midnight_between_commit_and_evaluation_changes_nothing(database: Database, inbox: Inbox) -> None:
+    await put(inbox, change(day=1))
+    tomorrow = evaluation(database, inbox, FakeInsights(), lambda: NOW + timedelta(days=1))
+    await tomorrow.step([0], 10)
+    await put(inbox, change(sequence=2, day=1))
+    await tomorrow.step([0], 10)
+    [found] = await executions(database)
+    assert (found.key.date_bucket, found.record_time) == ("2026-03-01", NOW + timedelta(days=1))
+
+
 async def test_a_drain_that_cannot_ask_changes_nothing(database: Database, inbox: Inbox) -> None:
     await put(inbox, change())
     with pytest.raises(TimeoutError):

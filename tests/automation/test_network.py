@@ -62,7 +62,7 @@ async def closing() -> AsyncIterator[None]:
 
 def receivers(networks: Networks, resolver: Resolve = RESOLVER, tls: ssl.SSLContext = TLS) -> AllReceivers:
     guard = Guard(networks, resolver)
-    _clients.append(open_client(GuardedTransport(guard, most_connections=8, tls=tls)))
+    _clients.append(open_client(GuardedTransport(guard, per_endpoint=8, tls=tls)))
     return AllReceivers(HttpReceivers(_clients[-1], guard, wire.now), None)
 
 
@@ -218,7 +218,7 @@ def test_a_secret_is_in_no_representation() -> None:
 
 async def test_the_guard_is_in_the_clients_way() -> None:
     """There is no public place for it in httpx, so an update of httpx that moved the place would be noticed here."""
-    transport = GuardedTransport(Guard(Networks(), RESOLVER), most_connections=1)
+    transport = GuardedTransport(Guard(Networks(), RESOLVER), per_endpoint=1)
     async with open_client(transport) as client:
         with pytest.raises(httpx.ConnectError, match="refused: loopback"):
             await client.get("http://127.0.0.1:9/")

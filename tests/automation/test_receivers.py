@@ -80,7 +80,7 @@ def smtp(mailbox: Mailbox) -> Iterator[SmtpServer]:
 @pytest.fixture
 async def subject(smtp: SmtpServer) -> AsyncIterator[AllReceivers]:
     guard = Guard(read_networks(["127.0.0.0/8"]), RESOLVER)
-    async with open_client(GuardedTransport(guard, most_connections=8, tls=TLS)) as client:
+    async with open_client(GuardedTransport(guard, per_endpoint=8, tls=TLS)) as client:
         yield AllReceivers(HttpReceivers(client, guard, wire.now), smtp)
 
 
