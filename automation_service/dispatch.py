@@ -22,7 +22,7 @@ ATTEMPT_SECONDS = 15.0
 """Longest time for an attempt."""
 CLAIM = timedelta(seconds=30)
 """A claim lapses after this time: longer than an attempt and its book-keeping, so that no living worker loses one."""
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.003
 """Under load, attempts that end within this span make room together, and what follows is claimed together."""
 POLL_SECONDS = 0.5
 """How often an idle worker looks for what has become due."""
@@ -63,11 +63,6 @@ class Endpoints:
             if len(self._failing) > MOST_ENDPOINTS:
                 del self._failing[next(iter(self._failing))]
 
-    @property
-    def room(self) -> int:
-        """How many further attempts may begin."""
-        return IN_FLIGHT - self._in_flight.total()
-
     def busy(self) -> list[str]:
         """Returns the endpoints that have their share."""
         return [endpoint for endpoint, count in self._in_flight.items() if count >= self._share(endpoint)]
@@ -106,18 +101,21 @@ class Courier:
                     found[rule_id] = rule
         return found
 
-    async def deliver(self, claim: Claim, rule: Rule | None) -> Fate:
+    async def deliver(self, claim: Claim, rule: Rule | None, on_answer: Callable[[Fate], None]) -> None:
         """Delivers, to where the rule says now: a corrected URL or a new secret takes effect at once.
 
-        Without an enabled rule, or without its action, the delivery is cancelled.
+        Without an enabled rule, or without its action, the delivery is cancelled. `on_answer` is called before what
+        became of it is stored: the receiver has no more part in that.
         """
         delivery = claim.delivery
         action = rule.draft.action(delivery.action_id) if rule else None
         if rule is None or action is None or action.kind != delivery.receiver:
+            on_answer(Fate.FINAL)
             await self.deliveries.settle(claim, delivery.cancelled())
-            return Fate.FINAL
+            return
         began = self.clock()
         answer = await self._attempt(action, delivery)
+        on_answer(answer.fate)
         jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (no secret)
         settled = delivery.settled(answer, began, self.clock() - began, self.schedule, jitter)
         if answer.fate is Fate.GONE:
@@ -133,7 +131,6 @@ class Courier:
             tries=settled.tries,
             ms=round((self.clock() - began) / timedelta(milliseconds=1), 2),
         )
-        return answer.fate
 
     async def _attempt(self, action: Action, delivery: Delivery) -> Answer:
         try:
@@ -189,7 +186,7 @@ class Dispatcher:
     async def _claim_all(self) -> None:
         """Begins attempts until nothing more is due, or nothing more may begin."""
         self._is_held_up = True
-        while room := self._endpoints.room:
+        while room := IN_FLIGHT - len(self._tasks):
             now, busy = self._clock(), self._endpoints.busy()
             due = await self._deliveries.due(now, busy, min(room, MOST_TOGETHER))
             if not due:
@@ -214,13 +211,20 @@ class Dispatcher:
             return
 
     async def _deliver(self, claim: Claim, rule: Rule | None) -> None:
-        failed = True
+        answered = False
+
+        def on_answer(fate: Fate) -> None:
+            nonlocal answered
+            answered = True
+            self._endpoints.end(claim.delivery.endpoint, failed=fate is Fate.RETRY)
+            if self._is_held_up:
+                self._wake.set()
+
         try:
-            failed = await self._courier.deliver(claim, rule) is Fate.RETRY
+            await self._courier.deliver(claim, rule, on_answer)
         except Exception as error:  # noqa: BLE001 (the claim lapses, and the delivery is due again)
             text = " ".join(repr(error).split())[:500]
             _LOG.warning("delivery given up", delivery=claim.delivery.delivery_id, error=text)
         finally:
-            self._endpoints.end(claim.delivery.endpoint, failed=failed)
-            if self._is_held_up:
-                self._wake.set()
+            if not answered:
+                on_answer(Fate.RETRY)
