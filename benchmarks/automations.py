@@ -23,12 +23,16 @@ ANSWER_SECONDS = 0.005
 DELIVERIES = 1_500
 AT_A_TIME = 12
 ROUNDS = 3
+WORKERS = ("automation-worker", "automation-worker-2")
+"""One per core: a worker is one process with one event loop."""
 LOW_LOAD = 150
 LOW_LOAD_RATE = 5
 
 
 async def measure(system: System) -> None:
     """Takes every measurement and prints it."""
+    for worker in WORKERS[1:]:
+        system.start(worker)
     async with receiving() as receiver, receiving() as dead:
         receiver.behaviour = answering(200, seconds=ANSWER_SECONDS)
         dead.behaviour = _never
@@ -39,7 +43,7 @@ async def measure(system: System) -> None:
             with_dead.append(await deliveries(system, receiver, dead))
         ratio = statistics.median(one / other for one, other in zip(alone, floors, strict=True))
         print(
-            f"deliveries to a receiver that answers in {ANSWER_SECONDS * 1000:.0f} ms: "
+            f"deliveries of {len(WORKERS)} workers to a receiver that answers in {ANSWER_SECONDS * 1000:.0f} ms: "
             f"{statistics.median(alone):,.0f}/s; plain httpx, {AT_A_TIME} at a time: "
             f"{statistics.median(floors):,.0f}/s; ratio {ratio:.2f}"
         )
@@ -58,11 +62,13 @@ async def deliveries(system: System, receiver: Receiver, dead: Receiver | None =
 
     Evaluating the rules is part of it; scoring is not, since the worker is started when all is scored.
     """
-    system.stop("automation-worker")
+    for worker in WORKERS:
+        system.stop(worker)
     async with _rules(system, *(each for each in (dead, receiver) if each)):
         receiver.requests.clear()
         await _ingest(system, _events(DELIVERIES))
-        system.start("automation-worker")
+        for worker in WORKERS:
+            system.start(worker)
         while len(receiver.requests) < DELIVERIES:
             await asyncio.sleep(0.05)
     times = sorted(request.time for request in receiver.requests)
