@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator
 from dramatiq.brokers.redis import RedisBroker
 
 from automation_service import store
-from automation_service.clients import IntelligenceInsights, ScoringStages
+from automation_service.clients import IntelligenceInsights, ScoringModels
+from automation_service.dispatch import PER_ENDPOINT, Courier, Dispatcher
+from automation_service.network import Guard, GuardedTransport, SystemResolver
+from automation_service.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
 from automation_service.servicer import ERRORS, SERVICE, AutomationServicer
 from automation_service.settings import AutomationSettings
-from automation_service.store import MongoChanges, MongoExecutions, MongoRules
-from automation_service.usecases import Evaluation, RuleBook
+from automation_service.store import MongoChanges, MongoDeliveries, MongoExecutions, MongoRules
+from automation_service.templates import SandboxedTemplates
+from automation_service.usecases import Evaluation, Operation, RuleBook, Scrutiny
 from shared import calls, mongo, wire
 from shared.doorbell import Doorbell
 from shared.inbox import Drainer, Inbox, sweep
@@ -23,9 +27,19 @@ from shared.tasks import running
 async def run_server(settings: AutomationSettings) -> None:
     """Serves the AutomationService until SIGTERM."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
-    async with contextlib.aclosing(database.client), calls.connect(settings.scoring_target) as channel:
-        rules = RuleBook(MongoRules(database), ScoringStages(channel), wire.now)
-        servicer = AutomationServicer(rules, MongoExecutions(database))
+    async with (
+        contextlib.aclosing(database.client),
+        calls.connect(settings.scoring_target) as scoring,
+        calls.connect(settings.intelligence_target) as intelligence,
+        _receivers(settings) as receivers,
+    ):
+        rules, executions = MongoRules(database), MongoExecutions(database)
+        scrutiny = Scrutiny(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
+        insights = IntelligenceInsights(intelligence)
+        servicer = AutomationServicer(
+            RuleBook(rules, scrutiny, wire.now),
+            Operation(rules, executions, insights, scrutiny, settings.smtp_sender, wire.now),
+        )
         await serve(
             Service(
                 SERVICE,
@@ -39,23 +53,48 @@ async def run_server(settings: AutomationSettings) -> None:
 
 @contextlib.asynccontextmanager
 async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> AsyncIterator[Drainer]:
-    """Opens what a worker needs, with its drains and the sweeper running."""
+    """Opens what a worker needs, with its drains, the sweeper and the deliveries running."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
-    async with contextlib.aclosing(database.client), calls.connect(settings.intelligence_target) as channel:
+    async with (
+        contextlib.aclosing(database.client),
+        calls.connect(settings.intelligence_target) as channel,
+        _receivers(settings) as receivers,
+    ):
         inbox = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
         await inbox.check()
         bell = Doorbell(connected, store.CHANGES)
+        rules, deliveries = MongoRules(database), MongoDeliveries(database)
+        courier = Courier(deliveries, rules, receivers, settings.schedule, wire.now)
+        dispatcher = Dispatcher(deliveries, courier, wire.now)
         step = Evaluation(
             MongoChanges(database, inbox, transaction_seconds=settings.transaction_seconds),
-            MongoRules(database),
+            rules,
             MongoExecutions(database),
             IntelligenceInsights(channel),
+            SandboxedTemplates(),
+            settings.smtp_sender,
+            dispatcher.ring,
             wire.now,
         ).step
         drainer = Drainer(bell, step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
-        async with running(bell.run(), *lanes, sweep(inbox, bell, age=settings.sweep_age)):
+        async with running(bell.run(), *lanes, sweep(inbox, bell, age=settings.sweep_age), dispatcher.run()):
             yield drainer
+
+
+@contextlib.asynccontextmanager
+async def _receivers(settings: AutomationSettings) -> AsyncIterator[AllReceivers]:
+    guard = Guard(settings.networks, SystemResolver())
+    smtp = SmtpServer(
+        settings.smtp_host,
+        settings.smtp_port,
+        settings.smtp_tls,
+        settings.smtp_user,
+        settings.smtp_password.get_secret_value,
+        settings.smtp_sender,
+    )
+    async with open_client(GuardedTransport(guard, per_endpoint=PER_ENDPOINT)) as client:
+        yield AllReceivers(HttpReceivers(client, guard, wire.now), smtp if settings.smtp_host else None)
 
 
 async def run_migration(settings: AutomationSettings) -> None:

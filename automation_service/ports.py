@@ -2,9 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from automation_service.domain.execution import Change, Execution, Insight, Key
+from automation_service.domain.action import Action
+from automation_service.domain.delivery import Answer, Delivery, ExecutionState
+from automation_service.domain.execution import Execution, Firings, Key
+from automation_service.domain.feasibility import Model
+from automation_service.domain.lead import Change, Insight
 from automation_service.domain.rule import Rule
 from shared.pages import Place
 
@@ -51,10 +56,13 @@ class Rules(Protocol):
         """Returns all enabled rules."""
 
     async def replace(self, rule: Rule, revision: int) -> bool:
-        """Stores a rule in the place of the one with its id and this revision; tells whether there was one."""
+        """Stores a rule in the place of the one with its id and this revision; tells whether there was one.
+
+        If it is disabled its pending deliveries are cancelled, in the same transaction.
+        """
 
     async def delete(self, rule_id: str) -> None:
-        """Deletes a rule.
+        """Deletes a rule and cancels its pending deliveries, in one transaction.
 
         Raises:
             RuleNotFound: There is none with this id.
@@ -63,15 +71,19 @@ class Rules(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionQuery:
-    """Which executions to list; the empty text stands for all.
+    """Which executions to list; the empty text and None stand for all.
 
-    `after` is the place of the last one of the page before: its record time and its id.
+    `from_time` is inclusive, `until_time` exclusive. `after` is the place of the last one of the page before: its
+    record time and its id.
     """
 
     most: int
     lead_id: str = ""
     rule_id: str = ""
     date_bucket: str = ""
+    state: ExecutionState | None = None
+    from_time: datetime | None = None
+    until_time: datetime | None = None
     after: Place = ()
 
 
@@ -81,18 +93,102 @@ class Executions(Protocol):
     async def recorded(self, keys: Collection[Key]) -> set[Key]:
         """Returns those of the keys under which an execution is recorded."""
 
+    async def last_firings(self, pairs: Collection[tuple[str, str]]) -> Firings:
+        """Returns when rules last fired for leads, for those pairs of a lead and a rule that have an execution."""
+
     async def record(self, executions: Sequence[Execution]) -> None:
         """Stores executions whose keys are free; to be called in the transaction that found them free."""
+
+    async def get(self, execution_id: str) -> Execution:
+        """Returns an execution.
+
+        Raises:
+            ExecutionNotFound: There is none with this id.
+        """
 
     async def page(self, query: ExecutionQuery) -> list[Execution]:
         """Returns executions, latest first."""
 
+    async def revive(self, before: Execution, after: Execution) -> bool:
+        """Stores the deliveries of `after` if those of `before` are still the stored ones; tells whether they were."""
 
-class Stages(Protocol):
-    """Knows the stages of the scoring model in force."""
 
-    async def names(self) -> Sequence[str]:
-        """Returns their names, in ascending order."""
+class Due(NamedTuple):
+    """A delivery that is due, and where to."""
+
+    delivery_id: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to make one attempt at a delivery, until its `due_time`."""
+
+    rule_id: str
+    delivery: Delivery
+
+
+class Deliveries(Protocol):
+    """The deliveries that are due, over all executions."""
+
+    async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
+        """Returns those of at most `most` executions that are due at endpoints that are not busy.
+
+        At one endpoint those come first that have been due for longest.
+        """
+
+    async def claim(self, due: Collection[Due], now: datetime, until: datetime) -> list[Claim]:
+        """Claims those of some deliveries that are still due.
+
+        Nobody else gets them before `until`. Then they are due again: whoever claimed them is taken for dead.
+        """
+
+    async def settle(self, claim: Claim, delivery: Delivery) -> bool:
+        """Stores what became of a claimed delivery, and the state of its execution with it.
+
+        Tells whether the claim still held; if not, nothing is stored.
+        """
+
+
+class Receivers(Protocol):
+    """Those whom rules tell."""
+
+    async def check(self, field: str, action: Action) -> list[str]:
+        """Looks whether an action can reach its receiver, as far as that can be told without sending.
+
+        `field` is the receiver's path in the rule. Returns sentences about what may be wrong.
+
+        Raises:
+            InvalidRule: It cannot: its host has an address that is refused, or e-mail is not set up.
+        """
+
+    async def send(self, action: Action, delivery: Delivery) -> Answer:
+        """Makes one attempt, in bounded time; whatever goes wrong is an answer, too."""
+
+
+class Templates(Protocol):
+    """The language of templates."""
+
+    def check(self, field: str, template: str) -> None:
+        """Checks a template; `field` is its path.
+
+        Raises:
+            InvalidRule: It is malformed, or says what templates may not.
+        """
+
+    def render(self, template: str, values: Mapping[str, Any]) -> str:
+        """Fills a checked template with values; a name without a value becomes nothing.
+
+        Raises:
+            Unrenderable: A value does not go with what the template does to it.
+        """
+
+
+class Models(Protocol):
+    """Knows the scoring model in force."""
+
+    async def in_force(self) -> Model:
+        """Returns it."""
 
 
 class Insights(Protocol):

@@ -6,21 +6,15 @@ from datetime import date, datetime
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from automation_service.domain.execution import Execution
-from automation_service.domain.rule import (
-    Conditions,
-    Draft,
-    InvalidRule,
-    Risk,
-    Rule,
-    RuleChanged,
-    RuleExists,
-    RuleNotFound,
-)
-from automation_service.ports import ExecutionQuery, Executions
-from automation_service.usecases import RuleBook
-from shared import wire
-from shared.arguments import identifier, optional_text
+from automation_service.domain.delivery import ExecutionState
+from automation_service.domain.execution import ExecutionNotFound, NothingToRetry, Unrenderable
+from automation_service.domain.lead import LeadNotFound
+from automation_service.domain.limits import InvalidRule
+from automation_service.domain.rule import RuleChanged, RuleDisabled, RuleExists, RuleNotFound
+from automation_service.messages import STATES, read_rule, write_check, write_delivery, write_execution, write_rule
+from automation_service.ports import ExecutionQuery
+from automation_service.usecases import Operation, RuleBook
+from shared.arguments import identifier, optional_text, time
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pages import page_size, read_token, write_token
 from shared.pb.automation.v1 import automation_pb2 as pb
@@ -32,37 +26,42 @@ SERVICE = "leadscore.automation.v1.AutomationService"
 ERRORS: ErrorTable = {
     **ARGUMENTS,
     InvalidRule: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "RULE_INVALID"),
+    Unrenderable: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "RULE_INVALID"),
     RuleExists: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "RULE_EXISTS"),
     RuleNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "RULE_NOT_FOUND"),
     RuleChanged: ErrorRow(grpc.StatusCode.ABORTED, "RULE_CHANGED"),
+    RuleDisabled: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "RULE_DISABLED"),
+    LeadNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "LEAD_NOT_FOUND"),
+    ExecutionNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "EXECUTION_NOT_FOUND"),
+    NothingToRetry: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_TO_RETRY"),
 }
 
 DEFAULT_PAGE, MOST_PAGE = 50, 500
-_FIELDS = ("display_name", "enabled", "conditions")
-_RISKS = {pb.RISK_UNSPECIFIED: None, pb.RISK_LOW: Risk.LOW, pb.RISK_HIGH: Risk.HIGH}
-_RISKS_ON_THE_WIRE = {risk: number for number, risk in _RISKS.items()}
+_FIELDS = ("display_name", "enabled", "trigger", "conditions", "actions", "cool_down_days")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     """Translates; the use cases do the work."""
 
-    def __init__(self, book: RuleBook, executions: Executions) -> None:
+    def __init__(self, book: RuleBook, operation: Operation) -> None:
         self._book = book
-        self._executions = executions
+        self._operation = operation
+        self._executions = operation.executions
 
     async def CreateAutomationRule(
         self, request: pb.CreateAutomationRuleRequest, context: Context
     ) -> pb.CreateAutomationRuleResponse:
         """See `automation.proto`."""
-        return pb.CreateAutomationRuleResponse(rule=_rule(await self._book.create(_draft(request.rule))))
+        rule, warnings = await self._book.create(read_rule(request.rule))
+        return pb.CreateAutomationRuleResponse(rule=write_rule(rule), warnings=warnings)
 
     async def GetAutomationRule(
         self, request: pb.GetAutomationRuleRequest, context: Context
     ) -> pb.GetAutomationRuleResponse:
         """See `automation.proto`."""
         rule_id = identifier("rule_id", request.rule_id)
-        return pb.GetAutomationRuleResponse(rule=_rule(await self._book.rules.get(rule_id)))
+        return pb.GetAutomationRuleResponse(rule=write_rule(await self._book.rules.get(rule_id)))
 
     async def ListAutomationRules(
         self, request: pb.ListAutomationRulesRequest, context: Context
@@ -72,7 +71,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         asked = ("ListAutomationRules",)
         rules = await self._book.rules.page(read_token(asked, request.page_token, str), most + 1)
         token = write_token(asked, rules[most - 1].draft.rule_id) if len(rules) > most else ""
-        return pb.ListAutomationRulesResponse(rules=[_rule(rule) for rule in rules[:most]], next_page_token=token)
+        return pb.ListAutomationRulesResponse(rules=[write_rule(rule) for rule in rules[:most]], next_page_token=token)
 
     async def UpdateAutomationRule(
         self, request: pb.UpdateAutomationRuleRequest, context: Context
@@ -80,8 +79,8 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         """See `automation.proto`."""
         identifier("rule.rule_id", request.rule.rule_id)
         fields = _fields(request.update_mask)
-        rule = await self._book.update(_draft(request.rule), fields, request.rule.revision)
-        return pb.UpdateAutomationRuleResponse(rule=_rule(rule))
+        rule, warnings = await self._book.update(read_rule(request.rule), fields, request.rule.revision)
+        return pb.UpdateAutomationRuleResponse(rule=write_rule(rule), warnings=warnings)
 
     async def DeleteAutomationRule(
         self, request: pb.DeleteAutomationRuleRequest, context: Context
@@ -90,69 +89,73 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         await self._book.rules.delete(identifier("rule_id", request.rule_id))
         return pb.DeleteAutomationRuleResponse()
 
+    async def TestAutomationRule(
+        self, request: pb.TestAutomationRuleRequest, context: Context
+    ) -> pb.TestAutomationRuleResponse:
+        """See `automation.proto`."""
+        stored = request.WhichOneof("subject") != "rule"
+        rule = identifier("rule_id", request.rule_id) if stored else read_rule(request.rule)
+        trial = await self._operation.test(rule, identifier("lead_id", request.lead_id))
+        return pb.TestAutomationRuleResponse(
+            would_fire=trial.would_fire,
+            checks=[write_check(each) for each in trial.outcomes],
+            warnings=trial.warnings,
+            deliveries=[write_delivery(each, with_body=True) for each in trial.deliveries],
+            last_date_bucket=trial.last_date_bucket,
+        )
+
+    async def GetAutomationExecution(
+        self, request: pb.GetAutomationExecutionRequest, context: Context
+    ) -> pb.GetAutomationExecutionResponse:
+        """See `automation.proto`."""
+        execution = await self._executions.get(identifier("execution_id", request.execution_id))
+        return pb.GetAutomationExecutionResponse(execution=write_execution(execution, with_bodies=True))
+
     async def ListAutomationExecutions(
         self, request: pb.ListAutomationExecutionsRequest, context: Context
     ) -> pb.ListAutomationExecutionsResponse:
         """See `automation.proto`."""
-        most = page_size(request.page_size, default=DEFAULT_PAGE, most=MOST_PAGE)
-        lead_id, rule_id = optional_text("lead_id", request.lead_id), optional_text("rule_id", request.rule_id)
-        asked = ("ListAutomationExecutions", lead_id, rule_id, _date_bucket(request.date_bucket))
-        after = read_token(asked, request.page_token, datetime, str)
-        found = await self._executions.page(ExecutionQuery(most + 1, lead_id, rule_id, request.date_bucket, after))
+        query, asked = _query(request)
+        found = await self._executions.page(query)
+        most = query.most - 1
         last = found[most - 1] if len(found) > most else None
         token = write_token(asked, last.record_time, last.execution_id) if last else ""
-        return pb.ListAutomationExecutionsResponse(
-            executions=[_execution(each) for each in found[:most]], next_page_token=token
-        )
+        executions = [write_execution(each, with_bodies=False) for each in found[:most]]
+        return pb.ListAutomationExecutionsResponse(executions=executions, next_page_token=token)
+
+    async def RetryAutomationExecution(
+        self, request: pb.RetryAutomationExecutionRequest, context: Context
+    ) -> pb.RetryAutomationExecutionResponse:
+        """See `automation.proto`."""
+        execution = await self._operation.retry(identifier("execution_id", request.execution_id))
+        return pb.RetryAutomationExecutionResponse(execution=write_execution(execution, with_bodies=True))
 
 
-def _draft(rule: pb.AutomationRule) -> Draft:
-    asked = rule.conditions
-    if asked.risk not in _RISKS:
-        raise InvalidRule("conditions.risk", f"{asked.risk} is no Risk")
-    conditions = Conditions(
-        stages=tuple(asked.stages),
-        minimum_score=asked.minimum_score if asked.HasField("minimum_score") else None,
-        minimum_velocity=asked.minimum_velocity if asked.HasField("minimum_velocity") else None,
-        risk=_RISKS[asked.risk],
+def _query(request: pb.ListAutomationExecutionsRequest) -> tuple[ExecutionQuery, tuple[object, ...]]:
+    """Returns what is asked for, one more than a page holds, and all that a page token is bound to."""
+    lead_id, rule_id = optional_text("lead_id", request.lead_id), optional_text("rule_id", request.rule_id)
+    from_time = time("from_time", request.from_time) if request.HasField("from_time") else None
+    until_time = time("until_time", request.until_time) if request.HasField("until_time") else None
+    date_bucket = _date_bucket(request.date_bucket)
+    bounds = [each.isoformat() if each else "" for each in (from_time, until_time)]
+    asked = ("ListAutomationExecutions", lead_id, rule_id, date_bucket, int(request.state), *bounds)
+    query = ExecutionQuery(
+        most=page_size(request.page_size, default=DEFAULT_PAGE, most=MOST_PAGE) + 1,
+        lead_id=lead_id,
+        rule_id=rule_id,
+        date_bucket=date_bucket,
+        state=_state(request.state),
+        from_time=from_time,
+        until_time=until_time,
+        after=read_token(asked, request.page_token, datetime, str),
     )
-    return Draft(rule.rule_id, rule.display_name, rule.enabled, conditions)
+    return query, asked
 
 
-def _rule(rule: Rule) -> pb.AutomationRule:
-    draft, asked = rule.draft, rule.draft.conditions
-    return pb.AutomationRule(
-        rule_id=draft.rule_id,
-        display_name=draft.display_name,
-        enabled=draft.enabled,
-        conditions=pb.Conditions(
-            stages=asked.stages,
-            minimum_score=asked.minimum_score,
-            minimum_velocity=asked.minimum_velocity,
-            risk=_RISKS_ON_THE_WIRE[asked.risk],
-        ),
-        revision=rule.revision,
-        create_time=wire.to_timestamp(rule.create_time),
-        update_time=wire.to_timestamp(rule.update_time),
-    )
-
-
-def _execution(execution: Execution) -> pb.AutomationExecution:
-    return pb.AutomationExecution(
-        execution_id=execution.execution_id,
-        rule_id=execution.key.rule_id,
-        lead_id=execution.key.lead_id,
-        date_bucket=execution.key.date_bucket,
-        state=pb.EXECUTION_STATE_RECORDED,
-        change_sequence=execution.change_sequence,
-        score=execution.score,
-        stage_before=execution.stage_before,
-        stage_after=execution.stage_after,
-        velocity=execution.insight.velocity,
-        risk=_RISKS_ON_THE_WIRE[execution.insight.risk],
-        next_action=execution.insight.next_action,
-        record_time=wire.to_timestamp(execution.record_time),
-    )
+def _state(state: pb.ExecutionState) -> ExecutionState | None:
+    if state != pb.EXECUTION_STATE_UNSPECIFIED and state not in STATES:
+        raise InvalidArgument("state", f"{state} is no state")
+    return STATES.get(state)
 
 
 def _fields(mask: FieldMask) -> tuple[str, ...]:

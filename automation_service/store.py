@@ -1,15 +1,21 @@
 """MongoDB ⇄ domain: `automation_rules`, `automation_executions`, and the consumer's side of `score_changes`."""
 
+import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
 
-from automation_service.domain.execution import Change, Execution, Insight, Key
-from automation_service.domain.rule import Conditions, Draft, Risk, Rule, RuleExists, RuleNotFound
-from automation_service.ports import ExecutionQuery
+from automation_service import documents
+from automation_service.domain.delivery import NEVER, Delivery, ExecutionState
+from automation_service.domain.execution import Execution, ExecutionNotFound, Firing, Firings, Key
+from automation_service.domain.lead import Change
+from automation_service.domain.rule import Rule, RuleExists, RuleNotFound
+from automation_service.ports import Claim, Due, ExecutionQuery
 from shared import mongo
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
@@ -17,9 +23,11 @@ from shared.pages import Place
 
 CHANGES, DONE = "score_changes", "done"
 RULES, EXECUTIONS = "automation_rules", "automation_executions"
-RECORDED = "recorded"
+RULE_SECONDS = 5.0
+"""Longest time for the transaction that disables or deletes a rule."""
 
 _LATEST = [("record_time", DESCENDING), ("_id", DESCENDING)]
+_PENDING = ExecutionState.PENDING.value
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     RULES: [],
     EXECUTIONS: [
@@ -29,6 +37,12 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel(_LATEST, name="latest"),
         IndexModel([("rule_id", ASCENDING), *_LATEST], name="latest_of_rule"),
         IndexModel([("date_bucket", ASCENDING), *_LATEST], name="latest_of_date"),
+        IndexModel([("state", ASCENDING), *_LATEST], name="latest_of_state"),
+        IndexModel(
+            [("deliveries.endpoint", ASCENDING), ("deliveries.due_time", ASCENDING)],
+            name="due",
+            partialFilterExpression={"state": _PENDING},
+        ),
     ],
 }
 T = TypeVar("T")
@@ -49,7 +63,7 @@ class MongoChanges:
     async def pending(self, partitions: Sequence[int], most: int) -> list[Change]:
         """Returns the oldest changes that wait in some partitions, each lead's in the order of their sequence."""
         rows = await self._inbox.pending(partitions, most)
-        return sorted(map(_read_change, rows), key=lambda change: (change.lead_id, change.sequence))
+        return sorted(map(documents.read_change, rows), key=lambda change: (change.lead_id, change.sequence))
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
         """Returns those of the changes that nobody has marked since they were read."""
@@ -65,12 +79,13 @@ class MongoRules:
     """`Rules` over MongoDB; a rule's `_id` is its id."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._rules = database[RULES]
 
     async def create(self, rule: Rule) -> None:
         """Stores a new rule; see `Rules`."""
         try:
-            await self._rules.insert_one(_write_rule(rule))
+            await self._rules.insert_one(documents.write_rule(rule))
         except DuplicateKeyError:
             raise RuleExists(rule.draft.rule_id) from None
 
@@ -79,27 +94,53 @@ class MongoRules:
         row = await self._rules.find_one({"_id": rule_id})
         if row is None:
             raise RuleNotFound(rule_id)
-        return _read_rule(row)
+        return documents.read_rule(row)
 
     async def page(self, after: Place, most: int) -> list[Rule]:
         """Returns the rules whose ids follow a place, by id."""
         cursor = self._rules.find({"_id": {"$gt": after[0]}} if after else {}).sort("_id", ASCENDING).limit(most)
-        return [_read_rule(row) async for row in cursor]
+        return [documents.read_rule(row) async for row in cursor]
 
     async def enabled(self) -> list[Rule]:
         """Returns all enabled rules."""
-        return [_read_rule(row) async for row in self._rules.find({"enabled": True})]
+        return [documents.read_rule(row) async for row in self._rules.find({"enabled": True})]
 
     async def replace(self, rule: Rule, revision: int) -> bool:
-        """Stores a rule in the place of the one with its id and this revision; tells whether there was one."""
-        row = _write_rule(rule)
-        replaced = await self._rules.replace_one({"_id": row["_id"], "revision": revision}, row)
-        return replaced.matched_count == 1
+        """Stores a rule in the place of the one with its id and this revision; see `Rules`."""
+        row = documents.write_rule(rule)
+
+        async def body() -> bool:
+            replaced = await self._rules.replace_one({"_id": row["_id"], "revision": revision}, row)
+            if replaced.matched_count and not rule.draft.enabled:
+                await self._cancel(row["_id"])
+            return replaced.matched_count == 1
+
+        if rule.draft.enabled:
+            return await body()  # one write, which takes no transaction
+        return await mongo.transact(self._database, body, seconds=RULE_SECONDS)
 
     async def delete(self, rule_id: str) -> None:
         """Deletes a rule; see `Rules`."""
-        if not (await self._rules.delete_one({"_id": rule_id})).deleted_count:
+
+        async def body() -> int:
+            await self._cancel(rule_id)
+            return (await self._rules.delete_one({"_id": rule_id})).deleted_count
+
+        if not await mongo.transact(self._database, body, seconds=RULE_SECONDS):
             raise RuleNotFound(rule_id)
+
+    async def _cancel(self, rule_id: str) -> None:
+        """Cancels what is pending of a rule.
+
+        What another transaction records of it meanwhile is cancelled by whoever claims it: see `Courier`.
+        """
+        cancelled = {"state": ExecutionState.CANCELLED.value, "due_time": NEVER, "lease": ""}
+        is_pending = {"$eq": ["$$this.state", _PENDING]}
+        each = {"$cond": [is_pending, {"$mergeObjects": ["$$this", cancelled]}, "$$this"]}
+        await self._database[EXECUTIONS].update_many(
+            {"rule_id": rule_id, "state": _PENDING},
+            [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": each}}}}, _DERIVE_STATE],
+        )
 
 
 class MongoExecutions:
@@ -116,19 +157,132 @@ class MongoExecutions:
         rows = self._executions.find({"lead_id": {"$in": list({key.lead_id for key in keys})}, **_bounds(keys)}, fields)
         return {Key(**row) async for row in rows} & set(keys)
 
+    async def last_firings(self, pairs: Collection[tuple[str, str]]) -> Firings:
+        """Returns when rules last fired for leads; see `Executions`."""
+        if not pairs:
+            return {}
+        asked = {
+            "lead_id": {"$in": list({lead_id for lead_id, _ in pairs})},
+            "rule_id": {"$in": list({rule_id for _, rule_id in pairs})},
+        }
+        rows = await self._executions.aggregate(
+            [
+                {"$match": asked},
+                {"$sort": {"lead_id": ASCENDING, "rule_id": ASCENDING, "date_bucket": ASCENDING}},
+                {
+                    "$group": {
+                        "_id": {"lead_id": "$lead_id", "rule_id": "$rule_id"},
+                        "date_bucket": {"$last": "$date_bucket"},
+                        "last_event_time": {"$last": "$last_event_time"},
+                    }
+                },
+            ]
+        )
+        return {
+            (row["_id"]["lead_id"], row["_id"]["rule_id"]): Firing(row["date_bucket"], row["last_event_time"])
+            async for row in rows
+        }
+
     async def record(self, executions: Sequence[Execution]) -> None:
         """Stores executions whose keys are free; see `Executions`."""
         if executions:
-            await self._executions.insert_many([_write_execution(each) for each in executions])
+            await self._executions.insert_many([documents.write_execution(each) for each in executions])
+
+    async def get(self, execution_id: str) -> Execution:
+        """Returns an execution; see `Executions`."""
+        row = await self._executions.find_one({"_id": execution_id})
+        if row is None:
+            raise ExecutionNotFound(execution_id)
+        return documents.read_execution(row)
 
     async def page(self, query: ExecutionQuery) -> list[Execution]:
         """Returns executions, latest first."""
         asked = {"lead_id": query.lead_id, "rule_id": query.rule_id, "date_bucket": query.date_bucket}
         matching: Document = {field: value for field, value in asked.items() if value}
+        if query.state:
+            matching["state"] = query.state.value
+        bounds = {"$gte": query.from_time, "$lt": query.until_time}
+        if bounds := {bound: time for bound, time in bounds.items() if time}:
+            matching["record_time"] = bounds
         if query.after:
             time, execution_id = query.after
             matching["$or"] = [{"record_time": {"$lt": time}}, {"record_time": time, "_id": {"$lt": execution_id}}]
-        return [_read_execution(row) async for row in self._executions.find(matching).sort(_LATEST).limit(query.most)]
+        rows = self._executions.find(matching).sort(_LATEST).limit(query.most)
+        return [documents.read_execution(row) async for row in rows]
+
+    async def revive(self, before: Execution, after: Execution) -> bool:
+        """Stores the deliveries of `after` if those of `before` are still stored; see `Executions`."""
+        stored, revived = documents.write_execution(before), documents.write_execution(after)
+        update = {"$set": {"deliveries": revived["deliveries"], "state": revived["state"]}}
+        updated = await self._executions.update_one({"_id": stored["_id"], "deliveries": stored["deliveries"]}, update)
+        return updated.matched_count == 1
+
+
+class MongoDeliveries:
+    """`Deliveries` over the same collection: each execution holds its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._executions = database[EXECUTIONS]
+        # A claim that a failover takes back costs a second attempt, which receivers must expect anyway.
+        self._claims = self._executions.with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
+
+    async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
+        """Returns deliveries that are due; see `Deliveries`.
+
+        The index skips what is due at a busy endpoint, however much it is.
+        """
+        asked: Document = {"due_time": {"$lte": now}}
+        if busy:
+            asked["endpoint"] = {"$nin": list(busy)}
+        fields = {f"deliveries.{name}": 1 for name in ("delivery_id", "endpoint", "due_time")}
+        rows = self._claims.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint("due")
+        return [
+            Due(each["delivery_id"], each["endpoint"])
+            async for row in rows.limit(most)
+            for each in row["deliveries"]
+            if each["due_time"] <= now and each["endpoint"] not in busy
+        ]
+
+    async def claim(self, due: Collection[Due], now: datetime, until: datetime) -> list[Claim]:
+        """Claims those that are still due; see `Deliveries`."""
+        ids, lease = [each.delivery_id for each in due], secrets.token_hex(8)
+        which: Document = {"_id": {"$in": list({_execution_id(each) for each in ids})}}
+        await self._claims.update_many(
+            which | {"state": _PENDING},
+            {"$set": {"deliveries.$[due].due_time": until, "deliveries.$[due].lease": lease}},
+            array_filters=[{"due.delivery_id": {"$in": ids}, "due.due_time": {"$lte": now}}],
+        )
+        fields: Document = {"_id": 0, "rule_id": 1, "deliveries": 1}
+        return [
+            Claim(row["rule_id"], documents.read_delivery(each))
+            async for row in self._claims.find(which | {"deliveries.lease": lease}, fields)
+            for each in row["deliveries"]
+            if each["lease"] == lease
+        ]
+
+    async def settle(self, claim: Claim, delivery: Delivery) -> bool:
+        """Stores what became of a claimed delivery; see `Deliveries`."""
+        execution_id = _execution_id(claim.delivery.delivery_id)
+        held = {"$elemMatch": {"delivery_id": claim.delivery.delivery_id, "lease": claim.delivery.lease}}
+        is_it = {"$eq": ["$$this.delivery_id", claim.delivery.delivery_id]}
+        each = {"$cond": [is_it, {"$literal": documents.write_delivery(delivery)}, "$$this"]}
+        updated = await self._executions.update_one(
+            {"_id": execution_id, "deliveries": held},
+            [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": each}}}}, _DERIVE_STATE],
+        )
+        return updated.matched_count == 1
+
+
+def _derived_state() -> Any:  # noqa: ANN401 (an expression of the database)
+    """Returns `state_of` as the database computes it."""
+    order = (ExecutionState.PENDING, ExecutionState.FAILED, ExecutionState.CANCELLED)
+    expression: Any = ExecutionState.DELIVERED.value
+    for state in reversed(order):
+        expression = {"$cond": [{"$in": [state.value, "$deliveries.state"]}, state.value, expression]}
+    return expression
+
+
+_DERIVE_STATE: Document = {"$set": {"state": _derived_state()}}
 
 
 def _bounds(keys: Collection[Key]) -> Document:
@@ -138,70 +292,9 @@ def _bounds(keys: Collection[Key]) -> Document:
     }
 
 
+def _execution_id(delivery_id: str) -> str:
+    return delivery_id.partition("-")[0]
+
+
 def _ids(changes: Sequence[Change]) -> list[Document]:
     return [{"_id": change.change_id} for change in changes]
-
-
-def _read_change(row: Document) -> Change:
-    return Change(
-        change_id=row["_id"],
-        lead_id=row["lead_id"],
-        sequence=row["sequence"],
-        score_before=row["score_before"],
-        score_after=row["score_after"],
-        stage_before=row["stage_before"],
-        stage_after=row["stage_after"],
-        event_types=tuple(row["event_types"]),
-        date_bucket=row["date_bucket"],
-    )
-
-
-def _write_rule(rule: Rule) -> Document:
-    draft = rule.draft
-    return {
-        "_id": draft.rule_id,
-        "display_name": draft.display_name,
-        "enabled": draft.enabled,
-        "conditions": asdict(draft.conditions),
-        "revision": rule.revision,
-        "create_time": rule.create_time,
-        "update_time": rule.update_time,
-    }
-
-
-def _read_rule(row: Document) -> Rule:
-    asked = row["conditions"]
-    conditions = Conditions(
-        tuple(asked["stages"]),
-        asked["minimum_score"],
-        asked["minimum_velocity"],
-        None if asked["risk"] is None else Risk(asked["risk"]),
-    )
-    draft = Draft(row["_id"], row["display_name"], row["enabled"], conditions)
-    return Rule(draft, row["revision"], row["create_time"], row["update_time"])
-
-
-def _write_execution(execution: Execution) -> Document:
-    return {
-        "_id": execution.execution_id,
-        **execution.key._asdict(),
-        "state": RECORDED,
-        "change_sequence": execution.change_sequence,
-        "score": execution.score,
-        "stage_before": execution.stage_before,
-        "stage_after": execution.stage_after,
-        **asdict(execution.insight),
-        "record_time": execution.record_time,
-    }
-
-
-def _read_execution(row: Document) -> Execution:
-    return Execution(
-        key=Key(row["lead_id"], row["rule_id"], row["date_bucket"]),
-        change_sequence=row["change_sequence"],
-        score=row["score"],
-        stage_before=row["stage_before"],
-        stage_after=row["stage_after"],
-        insight=Insight(row["velocity"], Risk(row["risk"]), row["next_action"]),
-        record_time=row["record_time"],
-    )

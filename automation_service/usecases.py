@@ -1,4 +1,4 @@
-"""What the service does: keep rules, and evaluate them at every change of a lead."""
+"""What the service does: keep rules, try them out, evaluate them at every change of a lead, and deliver again."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -6,16 +6,75 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from automation_service.domain.execution import Candidate, Change, Insight, candidates, execution, fire
-from automation_service.domain.rule import Draft, Rule, RuleChanged, check_rule, check_stages
-from automation_service.ports import Changes, Executions, Insights, Rules, Stages
+from automation_service.domain import feasibility
+from automation_service.domain.action import keep_secrets
+from automation_service.domain.condition import Outcome
+from automation_service.domain.delivery import Delivery
+from automation_service.domain.execution import (
+    Candidate,
+    Execution,
+    NothingToRetry,
+    candidates,
+    execution,
+    fire,
+)
+from automation_service.domain.lead import Change, Insight, LeadNotFound, facts_of
+from automation_service.domain.rule import (
+    Draft,
+    Rule,
+    RuleChanged,
+    RuleDisabled,
+    RuleNotFound,
+    check_rule,
+    check_stages,
+)
+from automation_service.ports import Changes, Executions, Insights, Models, Receivers, Rules, Templates
 from shared import logs
 from shared.calls import deadline
 
 ASK_SECONDS = 5.0
 """Longest time to ask for the insights of one batch."""
 
+Clock = Callable[[], datetime]
 _LOG = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Scrutiny:
+    """Looks a rule over before it is stored."""
+
+    models: Models
+    receivers: Receivers
+    templates: Templates
+    allow_http: bool
+
+    async def of(self, draft: Draft, fields: Collection[str] = ("trigger", "conditions", "actions")) -> list[str]:
+        """Returns sentences about what is allowed but hardly meant.
+
+        Only what is among `fields` is compared with the world: a rule whose stage the model has lost, or whose host has
+        lost its name, can still be renamed and disabled.
+
+        Raises:
+            InvalidRule: It breaks a limit.
+        """
+        check_rule(draft, allow_http=self.allow_http)
+        found: list[str] = []
+        if "conditions" in fields or "trigger" in fields:
+            model = await self.models.in_force()
+            check_stages(draft, model.stage_names)
+            found += feasibility.warnings(draft, model)
+        if "actions" in fields:
+            found += await self._of_actions(draft)
+        return found
+
+    async def _of_actions(self, draft: Draft) -> list[str]:
+        found: list[str] = []
+        for index, action in enumerate(draft.actions):
+            place = f"actions[{index}]"
+            for name, template in action.templates.items():
+                self.templates.check(f"{place}.{action.kind}.{name}", template)
+            found += await self.receivers.check(f"{place}.{action.kind}", action)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +82,27 @@ class RuleBook:
     """Keeps rules."""
 
     rules: Rules
-    stages: Stages
-    clock: Callable[[], datetime]
+    scrutiny: Scrutiny
+    clock: Clock
 
-    async def create(self, draft: Draft) -> Rule:
-        """Stores a new rule and returns it.
+    async def create(self, draft: Draft) -> tuple[Rule, list[str]]:
+        """Stores a new rule and returns it, with warnings.
 
         Raises:
             InvalidRule: It breaks a limit.
             RuleExists: There is one with this id.
         """
-        await self._check(draft)
+        warnings = await self.scrutiny.of(draft)
         now = self.clock()
         rule = Rule(draft, 1, now, now)
         await self.rules.create(rule)
-        return rule
+        return rule, warnings
 
-    async def update(self, draft: Draft, fields: Collection[str], revision: int) -> Rule:
-        """Replaces the named fields of a rule and returns it; `revision` 0 stands for whatever is stored.
+    async def update(self, draft: Draft, fields: Collection[str], revision: int) -> tuple[Rule, list[str]]:
+        """Replaces the named fields of a rule and returns it, with warnings; `revision` 0 stands for what is stored.
+
+        An action without secrets keeps those of the stored one with its id. A rule that is enabled has no longer a
+        reason to be disabled.
 
         Raises:
             RuleNotFound: There is none with this id.
@@ -50,33 +112,102 @@ class RuleBook:
         stored = await self.rules.get(draft.rule_id)
         if revision not in (0, stored.revision):
             raise RuleChanged(draft.rule_id)
-        updated = replace(
-            stored,
-            draft=replace(stored.draft, **{field: getattr(draft, field) for field in fields}),
-            revision=stored.revision + 1,
-            update_time=self.clock(),
-        )
-        # A rule whose stages the model has lost can still be renamed and disabled.
-        await self._check(updated.draft, with_stages="conditions" in fields)
-        if not await self.rules.replace(updated, stored.revision):
+        actions = tuple(keep_secrets(action, stored.draft.action(action.action_id)) for action in draft.actions)
+        asked = replace(draft, actions=actions)
+        updated = replace(stored.draft, **{field: getattr(asked, field) for field in fields})
+        warnings = await self.scrutiny.of(updated, fields)
+        reason = "" if updated.enabled else stored.disable_reason
+        rule = Rule(updated, stored.revision + 1, stored.create_time, self.clock(), reason)
+        if not await self.rules.replace(rule, stored.revision):
             raise RuleChanged(draft.rule_id)
-        return updated
+        return rule, warnings
 
-    async def _check(self, draft: Draft, *, with_stages: bool = True) -> None:
-        check_rule(draft)
-        if with_stages and draft.conditions.stages:
-            check_stages(draft.conditions, await self.stages.names())
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a rule would do for a lead as it is now; the lead's last firing is told by its date bucket, or empty."""
+
+    outcomes: Sequence[Outcome]
+    warnings: Sequence[str]
+    deliveries: Sequence[Delivery]
+    last_date_bucket: str
+
+    @property
+    def would_fire(self) -> bool:
+        """Whether every condition holds."""
+        return all(outcome.holds for outcome in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What people do with rules and executions that are there: try out, and deliver again."""
+
+    rules: Rules
+    executions: Executions
+    insights: Insights
+    scrutiny: Scrutiny
+    sender: str
+    clock: Clock
+
+    async def test(self, rule: Draft | str, lead_id: str) -> Trial:
+        """Returns what a rule, stored under an id or not at all, would do for a lead; records and sends nothing.
+
+        Raises:
+            RuleNotFound: There is none with this id.
+            InvalidRule: The rule breaks a limit.
+            LeadNotFound: The lead has no score.
+        """
+        now = self.clock()
+        tried = await self.rules.get(rule) if isinstance(rule, str) else Rule(rule, 0, now, now)
+        warnings = await self.scrutiny.of(tried.draft)
+        insight = (await self.insights.of([lead_id])).get(lead_id)
+        if insight is None:
+            raise LeadNotFound(lead_id)
+        change = Change("", lead_id, 0, (insight.score,), (insight.stage,), (), now.date().isoformat(), now, 0)
+        candidate = Candidate(change, tried)
+        taken_to_occur = Outcome("trigger", holds=True, explanation=f"taken to occur: {tried.draft.trigger}")
+        sent = execution(candidate, insight, now, self.scrutiny.templates.render, self.sender)
+        last = (await self.executions.last_firings({candidate.pair})).get(candidate.pair)
+        outcomes = [taken_to_occur, *tried.draft.conditions.outcomes(facts_of(change, insight))]
+        return Trial(outcomes, warnings, sent.deliveries, last.date_bucket if last else "")
+
+    async def retry(self, execution_id: str) -> Execution:
+        """Makes those deliveries of an execution due at once that have not arrived, and returns it.
+
+        Raises:
+            ExecutionNotFound: There is none with this id.
+            RuleDisabled: Its rule is disabled or deleted.
+            NothingToRetry: All have arrived, or are being attempted.
+        """
+        stored = await self.executions.get(execution_id)
+        await self._require_enabled(stored.key.rule_id)
+        now = self.clock()
+        revived = replace(stored, deliveries=tuple(each.retried(now) for each in stored.deliveries))
+        if revived == stored or not await self.executions.revive(stored, revived):
+            raise NothingToRetry(execution_id)
+        return revived
+
+    async def _require_enabled(self, rule_id: str) -> None:
+        try:
+            rule = await self.rules.get(rule_id)
+        except RuleNotFound:
+            raise RuleDisabled(rule_id) from None
+        if not rule.draft.enabled:
+            raise RuleDisabled(rule_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Evaluates rules at changes."""
+    """Evaluates rules at changes. `ring` is called after a commit that left something to deliver."""
 
     changes: Changes
     rules: Rules
     executions: Executions
     insights: Insights
-    clock: Callable[[], datetime]
+    templates: Templates
+    sender: str
+    ring: Callable[[], None]
+    clock: Clock
 
     async def step(self, partitions: Sequence[int], most: int) -> int:
         """Settles up to `most` changes of some partitions in one transaction and returns the number that was found.
@@ -90,6 +221,8 @@ class Evaluation:
         open_ones = await self._candidates(pending)
         insights = await self._ask({each.change.lead_id for each in open_ones})
         recorded = await self.changes.transact(partial(self._settle, pending, open_ones, insights))
+        if recorded:
+            self.ring()
         milliseconds = round((time.perf_counter() - started) * 1000, 2)
         _LOG.info("drain", partitions=len(partitions), changes=len(pending), executions=recorded, ms=milliseconds)
         return len(pending)
@@ -113,8 +246,11 @@ class Evaluation:
         ids = {change.change_id for change in pending}
         due = [each for each in open_ones if each.change.change_id in ids]
         taken = await self.executions.recorded({each.key for each in due})
+        firings = await self.executions.last_firings({each.pair for each in due if each.looks_back})
         now = self.clock()
-        fired = fire(due, insights, taken)
-        await self.executions.record([execution(each, insights[each.change.lead_id], now) for each in fired])
+        fired = fire(due, insights, taken, firings)
+        await self.executions.record(
+            [execution(each, insights[each.change.lead_id], now, self.templates.render, self.sender) for each in fired]
+        )
         await self.changes.mark(pending)
         return len(fired)

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pymongo import AsyncMongoClient
 from pymongo.write_concern import WriteConcern
 
-from benchmarks import model
+from benchmarks import automations, model
 from shared import wire
 from shared.mongo import Document
 from shared.pb.ingest.v1 import ingest_pb2
@@ -166,6 +166,7 @@ async def measure(system: System) -> None:
         f"95th percentile {waits[len(waits) * 95 // 100] * 1000:.0f} ms, largest {waits[-1] * 1000:.0f} ms"
     )
     await model.measure(system)
+    await automations.measure(system)
     await system.close_channels()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli import corrections, models, show, simulate
+from cli import automations, corrections, models, show, simulate
 from cli.connection import CALL_SECONDS, CommandError, Connection
 from cli.demo import run_demo
 from cli.ingest import Totals, ingest, wait_until_scored
@@ -18,8 +18,8 @@ from cli.output import ERR, OUT, bar, print_json, printable, say
 from cli.output import show as print_view
 from cli.reading import read_events
 from cli.up import Plan, run_until_stopped
+from cli.watch import watch
 from shared import wire
-from shared.pb.automation.v1 import automation_pb2
 from shared.pb.intelligence.v1 import intelligence_pb2
 from shared.pb.scoring.v1 import scoring_pb2
 
@@ -34,6 +34,9 @@ app.command()(simulate.simulate)
 app.command()(corrections.adjust)
 app.command()(corrections.retract)
 app.command()(corrections.rebuild)
+app.add_typer(automations.rules, name="rules")
+app.add_typer(automations.executions, name="executions")
+app.command()(watch)
 
 
 def main() -> None:
@@ -199,32 +202,6 @@ def verify(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     print_view(people, answer, as_json=as_json)
     if violations:
         raise typer.Exit(1)
-
-
-@app.command()
-def rules(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """List the automation rules."""
-    with Connection(base_port).automation() as stub:
-        request = automation_pb2.ListAutomationRulesRequest(page_size=500)
-        found = stub.ListAutomationRules(request, timeout=CALL_SECONDS).rules
-    print_view(show.rules_table(found), *found, as_json=as_json)
-
-
-@app.command()
-def executions(
-    lead_id: Annotated[str, typer.Option("--lead", help="Only this lead's.")] = "",
-    rule_id: Annotated[str, typer.Option("--rule", help="Only this rule's.")] = "",
-    limit: Limit = 50,
-    base_port: BasePort = 50051,
-    as_json: AsJson = False,
-) -> None:
-    """List what automation rules have fired for, latest first."""
-    with Connection(base_port).automation() as stub:
-        request = automation_pb2.ListAutomationExecutionsRequest(
-            page_size=min(limit, 500), lead_id=lead_id, rule_id=rule_id
-        )
-        found = stub.ListAutomationExecutions(request, timeout=CALL_SECONDS).executions
-    print_view(show.executions_table(found), *found, as_json=as_json)
 
 
 @app.command()

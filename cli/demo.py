@@ -1,8 +1,13 @@
 """`leadscore demo`: the whole system on a made-up funnel, from nothing to a lead's card, in under a minute."""
 
+import base64
+import queue
 import random
+import secrets
 import socket
 import tempfile
+import time
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,13 +18,21 @@ from cli.ingest import ingest, wait_until_scored
 from cli.output import OUT, say
 from cli.output import show as print_view
 from cli.reading import Line
+from cli.receiver import Receiver, receiving
+from cli.show_automations import execution_card
 from cli.up import Plan, system
 from shared import wire
+from shared.pb.automation.v1 import automation_pb2
+from shared.pb.automation.v1.automation_pb2_grpc import AutomationServiceStub
 from shared.pb.ingest.v1 import ingest_pb2
 from shared.pb.intelligence.v1 import intelligence_pb2
 from shared.pb.scoring.v1 import scoring_pb2
 
 SEED = 42
+RECEIVE_SECONDS = 15.0
+"""Longest time until a rule that fires has reached its receiver."""
+_SETTINGS = {"LEADSCORE_WEBHOOK_HTTP": "true", "LEADSCORE_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+"""The demo's receiver is on this machine, which a rule may not reach otherwise."""
 
 
 def run_demo(*, as_json: bool) -> None:
@@ -29,9 +42,11 @@ def run_demo(*, as_json: bool) -> None:
         CommandError: Something did not work as it should; the text says what.
     """
     connection = Connection(_free_base_port())
+    secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     with (
         tempfile.TemporaryDirectory(prefix="leadscore-demo-") as directory,
-        system(Plan(connection, Path(directory)), say),
+        receiving(secret) as receiver,
+        system(Plan(connection, Path(directory), settings=_SETTINGS), say),
     ):
         events = make_events(SEED, wire.now())
         say(f"ingesting {len(events):,} events of the last 90 days")
@@ -42,6 +57,7 @@ def run_demo(*, as_json: bool) -> None:
         say("applying decay, as cron would")
         _decay(connection)
         _show(connection, favourite(events), as_json=as_json)
+        _automate(connection, favourite(events), receiver, secret, as_json=as_json)
         say("stopping")
 
 
@@ -61,6 +77,43 @@ def _show(connection: Connection, lead_id: str, *, as_json: bool) -> None:
     print_view(show.top_table(top), *top, as_json=as_json)
     _heading(f"One of them: leadscore lead {lead_id}", as_json=as_json)
     print_view(show.card(insight, entries), insight, as_json=as_json)
+
+
+def _automate(connection: Connection, lead_id: str, receiver: Receiver, secret: str, *, as_json: bool) -> None:
+    """Creates a rule, lets the lead do what it waits for, and shows what the receiver got."""
+    rule = automation_pb2.AutomationRule(rule_id="call-them", display_name="Call them", enabled=True)
+    rule.trigger.event_received.event_type = "demo_request"
+    rule.conditions.minimum_velocity = 1
+    action = rule.actions.add(preset=automation_pb2.PRESET_CREATE_CRM_TASK, parameters={"title": "Call them today"})
+    action.webhook.MergeFrom(automation_pb2.Webhook(url=receiver.url, secrets=[secret]))
+    event = ingest_pb2.Event(event_id=f"demo-{uuid.uuid4()}", lead_id=lead_id, event_type="demo_request")
+    event.event_time.CopyFrom(wire.to_timestamp(wire.now()))
+    with connection.automation() as stub:
+        stub.CreateAutomationRule(automation_pb2.CreateAutomationRuleRequest(rule=rule), timeout=CALL_SECONDS)
+        with connection.ingest() as ingest_stub:
+            ingest_stub.IngestEvent(ingest_pb2.IngestEventRequest(event=event), timeout=CALL_SECONDS)
+        began = time.monotonic()
+        try:
+            payload = receiver.received.get(timeout=RECEIVE_SECONDS)
+        except queue.Empty:
+            raise CommandError(f"the receiver got nothing within {RECEIVE_SECONDS:g} s") from None
+        took = time.monotonic() - began
+        execution_id = payload["data"]["execution_id"]
+        execution = _delivered(stub, execution_id)
+    _heading(f"It asks for a demo, and a rule fires: leadscore executions show {execution_id}", as_json=as_json)
+    print_view(execution_card(execution), execution, as_json=as_json)
+    say(f"a receiver on this machine got it {took * 1000:.0f} ms after the event, and its signature is good")
+
+
+def _delivered(stub: "AutomationServiceStub", execution_id: str) -> automation_pb2.AutomationExecution:
+    """Returns an execution whose receiver has answered, as soon as that is stored."""
+    request = automation_pb2.GetAutomationExecutionRequest(execution_id=execution_id)
+    ends = time.monotonic() + RECEIVE_SECONDS
+    while True:
+        execution = stub.GetAutomationExecution(request, timeout=CALL_SECONDS).execution
+        if execution.state != automation_pb2.EXECUTION_STATE_PENDING or time.monotonic() > ends:
+            return execution
+        time.sleep(0.02)
 
 
 def _heading(text: str, *, as_json: bool) -> None:

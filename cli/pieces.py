@@ -12,7 +12,19 @@ from shared import wire
 
 BAR_CELLS = 24
 
-_STYLES = {"cold": "blue", "warm": "yellow", "hot": "red", "qualified": "bold green", "low": "green", "high": "red"}
+_STYLES = {
+    "cold": "blue",
+    "warm": "yellow",
+    "hot": "red",
+    "qualified": "bold green",
+    "low": "green",
+    "high": "red",
+    "delivered": "green",
+    "pending": "yellow",
+    "failed": "red",
+    "cancelled": "dim",
+}
+"""Colours of stages, risks and states of executions, by name."""
 
 
 def bars(rows: Iterable[tuple[str, int]]) -> RenderableType:
@@ -54,7 +66,7 @@ def heading(text: str) -> Text:
 
 
 def styled(name: str) -> Text:
-    """Returns the name of a stage or a risk in its colour."""
+    """Returns the name of a stage, a risk or a state in its colour."""
     return plain(name, _STYLES.get(name, ""))
 
 
@@ -68,9 +80,9 @@ def signed(points: int) -> Text:
     return Text(f"{points:+,}", "green" if points > 0 else "red" if points < 0 else "dim")
 
 
-def plain(text: str, style: str = "") -> Text:
-    """Returns a caller's text as it is: no markup, and nothing that a terminal would obey."""
-    return Text(printable(text), style)
+def plain(text: str, style: str = "", *, lines: bool = False) -> Text:
+    """Returns a caller's text as it is: no markup, and nothing that a terminal would obey; `lines` keeps their ends."""
+    return Text("\n".join(map(printable, text.split("\n"))) if lines else printable(text), style)
 
 
 def moment(timestamp: Timestamp) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cli import pieces
 from cli.output import printable
-from shared.pb.automation.v1 import automation_pb2 as automation
+from shared import wire
 from shared.pb.intelligence.v1 import intelligence_pb2 as intelligence
 from shared.pb.scoring.v1 import scoring_pb2 as scoring
 
@@ -29,6 +29,8 @@ def card(insight: intelligence.LeadIntelligence, entries: Sequence[scoring.Score
     facts.add_row("risk", pieces.styled(_risk(insight.risk)))
     facts.add_row("next action", pieces.plain(insight.next_action, "bold"))
     facts.add_row("churned", Text("yes", "red") if insight.churned else "no")
+    if insight.HasField("fit"):
+        facts.add_row("fit", f"{insight.fit.grade} ({insight.fit.points:,} points), rated {insight.fit.rating}")
     facts.add_row("events", f"{insight.event_count:,}, the last {pieces.moment(insight.last_event_time)}")
     facts.add_row("over time", _spark([entry.score_after for entry in entries]))
     sections: list[RenderableType] = [facts, pieces.heading("why"), _why(insight.thresholds)]
@@ -94,30 +96,19 @@ def summary_view(summary: intelligence.GetPipelineSummaryResponse) -> Renderable
     return Group(head, Columns([Panel(pieces.bars(rows), title=f"by {name}") for name, rows in parts.items()]))
 
 
-def rules_table(rules: Iterable[automation.AutomationRule]) -> RenderableType:
-    """Returns a row per automation rule."""
-    table = pieces.table("rule", "name", "enabled", "fires when", "changed")
-    for rule in rules:
-        enabled = Text("yes", "green") if rule.enabled else Text("no", "dim")
-        name, conditions = pieces.plain(rule.display_name), pieces.plain(_conditions(rule.conditions))
-        table.add_row(pieces.plain(rule.rule_id), name, enabled, conditions, pieces.moment(rule.update_time))
-    return table
-
-
-def executions_table(executions: Iterable[automation.AutomationExecution]) -> RenderableType:
-    """Returns a row per execution of an automation rule."""
-    table = pieces.table("date", "lead", "rule", "score", "stage", "next action", "recorded", right={"score"})
-    for execution in executions:
-        table.add_row(
-            execution.date_bucket,
-            pieces.plain(execution.lead_id),
-            pieces.plain(execution.rule_id),
-            f"{execution.score:,}",
-            Text.assemble(pieces.styled(execution.stage_before), " → ", pieces.styled(execution.stage_after)),
-            pieces.plain(execution.next_action),
-            pieces.moment(execution.record_time),
-        )
-    return table
+def change_line(answer: intelligence.WatchLeadsResponse) -> RenderableType:
+    """Returns one committed change of a lead on one line."""
+    change, insight = answer.change, answer.lead_intelligence
+    return Text.assemble(
+        (f"{wire.to_time(change.record_time):%H:%M:%S} ", "dim"),
+        pieces.plain(change.lead_id, "bold"),
+        f" {change.score_before:,} → {change.score_after:,} ",
+        pieces.moved(change.stage_before, change.stage_after),
+        (f" {', '.join(change.event_types) or 'decay'}", "dim"),
+        f" · velocity {insight.velocity}, risk ",
+        pieces.styled(_risk(insight.risk)),
+        f", {insight.next_action}",
+    )
 
 
 def _what(entry: scoring.ScoreEntry) -> Text:
@@ -132,17 +123,6 @@ def _what(entry: scoring.ScoreEntry) -> Text:
             kind = scoring.EntryKind.Name(entry.kind).removeprefix("ENTRY_KIND_").lower()
             taken = Text(f" of {printable(entry.event_type)}" if entry.event_type else "")
             return Text.assemble((kind, "magenta"), taken, "\n", pieces.plain(f"{entry.reason} ({entry.actor})", "dim"))
-
-
-def _conditions(conditions: automation.Conditions) -> str:
-    said = [f"stage {' or '.join(conditions.stages)}"] if conditions.stages else []
-    if conditions.HasField("minimum_score"):
-        said.append(f"score ≥ {conditions.minimum_score}")
-    if conditions.HasField("minimum_velocity"):
-        said.append(f"velocity ≥ {conditions.minimum_velocity}")
-    if conditions.risk != automation.RISK_UNSPECIFIED:
-        said.append(f"risk {automation.Risk.Name(conditions.risk).removeprefix('RISK_').lower()}")
-    return ", ".join(said)
 
 
 def _why(thresholds: Iterable[intelligence.FiredThreshold]) -> RenderableType:

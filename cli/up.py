@@ -9,9 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -28,12 +28,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run and where."""
+    """What to run and where; `settings` are variables of the environment of every process."""
 
     connection: Connection
     data_dir: Path
     scoring_workers: int = 1
     automation_workers: int = 1
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def programs(self) -> dict[str, tuple[list[str], int]]:
         """Returns, by name, the arguments of each service process and how many of it there are."""
@@ -116,10 +117,14 @@ def _locked(data_dir: Path) -> Iterator[None]:
 
 
 def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], list[EmbeddedMongo | EmbeddedRedis]]:
-    environment = os.environ | {
-        "LEADSCORE_SCORING_TARGET": plan.connection.target("scoring"),
-        "LEADSCORE_INTELLIGENCE_TARGET": plan.connection.target("intelligence"),
-    }
+    environment = (
+        os.environ
+        | dict(plan.settings)
+        | {
+            "LEADSCORE_SCORING_TARGET": plan.connection.target("scoring"),
+            "LEADSCORE_INTELLIGENCE_TARGET": plan.connection.target("intelligence"),
+        }
+    )
     embedded: list[EmbeddedMongo | EmbeddedRedis] = []
     if "LEADSCORE_MONGO_URI" not in environment:
         say("starting mongod")

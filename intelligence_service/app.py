@@ -1,24 +1,32 @@
 """The composition root: the only file that names concrete classes."""
 
+import contextlib
+
 from intelligence_service.clients import ScoringModels, ScoringScores, is_serving
 from intelligence_service.servicer import ERRORS, SERVICE, IntelligenceServicer
 from intelligence_service.settings import IntelligenceSettings
+from intelligence_service.store import MongoLeadChanges
 from intelligence_service.usecases import Intelligence
-from shared import calls, wire
+from intelligence_service.watchers import Watchers
+from shared import calls, mongo, wire
 from shared.pb.intelligence.v1 import intelligence_pb2_grpc
 from shared.server import Service, serve
 
 
 async def run_server(settings: IntelligenceSettings) -> None:
     """Serves the IntelligenceService until SIGTERM."""
-    async with calls.connect(settings.scoring_target) as channel:
-        servicer = IntelligenceServicer(Intelligence(ScoringScores(channel), ScoringModels(channel), wire.now))
-        await serve(
-            Service(
-                SERVICE,
-                lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server),
-                ERRORS,
-                lambda: is_serving(channel),
-            ),
-            settings,
-        )
+    database = await mongo.connect(settings.mongo_uri.get_secret_value())
+    async with contextlib.aclosing(database.client), calls.connect(settings.scoring_target) as channel:
+        intelligence = Intelligence(ScoringScores(channel), ScoringModels(channel), wire.now)
+        watchers = Watchers(MongoLeadChanges(database), intelligence)
+        servicer = IntelligenceServicer(intelligence, watchers)
+        async with contextlib.aclosing(watchers):
+            await serve(
+                Service(
+                    SERVICE,
+                    lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server),
+                    ERRORS,
+                    lambda: is_serving(channel),
+                ),
+                settings,
+            )

@@ -1,6 +1,6 @@
 """What the use cases need of the world."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from intelligence_service.domain.insight import LeadFacts
 from intelligence_service.domain.model import Model
+from intelligence_service.domain.watch import LeadChange
 
 
 class Order(Enum):
@@ -56,3 +57,28 @@ class Models(Protocol):
 
     async def version(self, version: int) -> Model:
         """Returns a version of the model; the same one whenever it is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A place in the stream of changes, and the change that it lies behind; None while nothing happens.
+
+    Tokens sort as the places do.
+    """
+
+    token: str
+    change: LeadChange | None = None
+
+
+class LeadChanges(Protocol):
+    """The committed changes of all leads, in the order in which they were committed."""
+
+    def after(self, token: str) -> AsyncGenerator[Seen, None]:
+        """Yields a place at once, then one behind each change, and one now and then while there are none.
+
+        They are those from now on, or those behind a token if it is not empty.
+
+        Raises:
+            ResumeTokenExpired: What came after the token is no longer known.
+            InvalidArgument: It is no token.
+        """

@@ -1,5 +1,7 @@
 """gRPC ⇄ domain, and what callers see of each error."""
 
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 
 import grpc
@@ -7,8 +9,10 @@ import grpc
 from intelligence_service.domain.insight import Contribution, Insight, LeadNotFound
 from intelligence_service.domain.model import Risk
 from intelligence_service.domain.summary import Summary
+from intelligence_service.domain.watch import Interest, ResumeTokenExpired, TooManyWatchers, WatcherTooSlow
 from intelligence_service.ports import Order
 from intelligence_service.usecases import Intelligence
+from intelligence_service.watchers import Sight, Watchers
 from shared import arguments, pages, wire
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pb.intelligence.v1 import intelligence_pb2 as pb
@@ -19,7 +23,16 @@ SERVICE = "leadscore.intelligence.v1.IntelligenceService"
 MOST_LEADS = 500
 """Leads in a batch, and in a page."""
 
-ERRORS: ErrorTable = {**ARGUMENTS, LeadNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "LEAD_NOT_FOUND")}
+MOST_STAGES = 100
+"""Stages that a watcher names."""
+
+ERRORS: ErrorTable = {
+    **ARGUMENTS,
+    LeadNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "LEAD_NOT_FOUND"),
+    WatcherTooSlow: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHER_TOO_SLOW"),
+    TooManyWatchers: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_WATCHERS"),
+    ResumeTokenExpired: ErrorRow(grpc.StatusCode.OUT_OF_RANGE, "RESUME_TOKEN_EXPIRED"),
+}
 
 _ORDERS = {
     pb.TOP_ORDER_UNSPECIFIED: Order.SCORE,
@@ -32,8 +45,9 @@ _RISKS = {Risk.LOW: pb.RISK_LOW, Risk.HIGH: pb.RISK_HIGH}
 class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
     """Translates; the use cases do the work."""
 
-    def __init__(self, intelligence: Intelligence) -> None:
+    def __init__(self, intelligence: Intelligence, watchers: Watchers) -> None:
         self._intelligence = intelligence
+        self._watchers = watchers
 
     async def GetLeadIntelligence(
         self, request: pb.GetLeadIntelligenceRequest, context: Context
@@ -70,6 +84,47 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
     ) -> pb.GetPipelineSummaryResponse:
         """See `intelligence.proto`."""
         return _summary(await self._intelligence.summary())
+
+    async def WatchLeads(
+        self, request: pb.WatchLeadsRequest, context: Context
+    ) -> AsyncGenerator[pb.WatchLeadsResponse, None]:
+        """See `intelligence.proto`."""
+        interest, token = _interest(request), request.resume_token
+        async with contextlib.aclosing(self._watchers.watch(interest, token)) as sights:
+            async for sight in sights:
+                yield _sight(sight)
+
+
+def _interest(request: pb.WatchLeadsRequest) -> Interest:
+    return Interest(
+        stages=frozenset(_some("stages", request.stages, MOST_STAGES)),
+        minimum_score=request.minimum_score if request.HasField("minimum_score") else None,
+        lead_ids=frozenset(_some("lead_ids", request.lead_ids, MOST_LEADS)),
+    )
+
+
+def _some(field: str, texts: Sequence[str], most: int) -> Sequence[str]:
+    return arguments.identifiers(field, texts, most=most) if texts else ()
+
+
+def _sight(sight: Sight) -> pb.WatchLeadsResponse:
+    change = sight.change
+    return pb.WatchLeadsResponse(
+        resume_token=sight.token,
+        change=pb.LeadChange(
+            lead_id=change.lead_id,
+            sequence=change.sequence,
+            score_before=change.score_before,
+            score_after=change.score_after,
+            stage_before=change.stage_before,
+            stage_after=change.stage_after,
+            event_types=change.event_types,
+            record_time=wire.to_timestamp(change.record_time),
+        )
+        if change
+        else None,
+        lead_intelligence=_lead_intelligence(sight.insight) if sight.insight else None,
+    )
 
 
 def _as_of_time(request: pb.GetLeadIntelligenceRequest | pb.BatchGetLeadIntelligenceRequest) -> datetime | None:

@@ -51,13 +51,18 @@ class ServerSettings(ProcessSettings):
         return self
 
 
-class StoreSettings(ProcessSettings):
-    """What every process needs that talks to MongoDB and Redis."""
+class MongoSettings(ProcessSettings):
+    """What every process needs that talks to MongoDB."""
 
     mongo_uri: SecretStr = Field(
         SecretStr("mongodb://127.0.0.1:27017/leadscore?replicaSet=rs0"),
         description="MongoDB replica set, with the database's name as path.",
     )
+
+
+class StoreSettings(MongoSettings):
+    """What every process needs that owns something in MongoDB, and has Redis as its doorbell."""
+
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis, for doorbells only.")
     partitions: int = Field(64, ge=1, le=4096, description="Partitions of every inbox; fixed for a database.")
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,7 @@ settings.register_profile("leadscore", deadline=None, derandomize=True)
 settings.load_profile("leadscore")
 
 PARTITIONS = 8
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -24,12 +24,15 @@ from shared.pb.scoring.v1 import scoring_pb2_grpc
 SERVERS = ("ingest", "scoring", "automation", "intelligence")
 WORKERS = ("scoring-worker", "automation-worker")
 READY_SECONDS = 30.0
+NO_SETTINGS: Mapping[str, str] = {}
 
 
 class System:
     """A running system. Processes are named `ingest`, `scoring`, …, `scoring-worker`, `automation-worker`."""
 
-    def __init__(self, directory: Path, mongo: EmbeddedMongo, redis: EmbeddedRedis) -> None:
+    def __init__(
+        self, directory: Path, mongo: EmbeddedMongo, redis: EmbeddedRedis, settings: Mapping[str, str] = NO_SETTINGS
+    ) -> None:
         self.mongo = mongo
         self.redis = redis
         self.ports = {name: free_port() for name in SERVERS}
@@ -41,6 +44,10 @@ class System:
             "LEADSCORE_REDIS_URL": redis.url,
             "LEADSCORE_SCORING_TARGET": self.target("scoring"),
             "LEADSCORE_INTELLIGENCE_TARGET": self.target("intelligence"),
+            # Receivers of the tests are on this machine.
+            "LEADSCORE_WEBHOOK_HTTP": "true",
+            "LEADSCORE_WEBHOOK_NETWORKS": "127.0.0.0/8",
+            **settings,
         }
 
     def target(self, server: str) -> str:
@@ -53,11 +60,13 @@ class System:
             command = [sys.executable, "-m", f"{service}_service", "migrate"]
             subprocess.run(command, env=self._environment, check=True, timeout=60)
 
-    def start(self, name: str) -> None:
-        """Starts one process; `name` may end in a number, for further workers."""
+    def start(self, name: str, *, module: str = "", settings: Mapping[str, str] = NO_SETTINGS) -> None:
+        """Starts one process; `name` may end in a number, for further workers. `module` stands in for the service."""
         service, _, worker = name.partition("-")
-        command = [sys.executable, "-m", f"{service}_service", "work" if worker else "serve"]
-        environment = self._environment | ({} if worker else {"LEADSCORE_PORT": str(self.ports[service])})
+        command = [sys.executable, "-m", module or f"{service}_service", "work" if worker else "serve"]
+        environment = (
+            self._environment | ({} if worker else {"LEADSCORE_PORT": str(self.ports[service])}) | dict(settings)
+        )
         with (self._directory / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log, start_new_session=True
@@ -82,6 +91,10 @@ class System:
         """Kills a process as a crash would."""
         self.signal(name, signal.SIGKILL)
         self._processes.pop(name).wait()
+
+    def has_ended(self, name: str) -> bool:
+        """Tells whether a process has ended by itself; it can be started again then."""
+        return self._processes[name].poll() is not None
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Sends a signal to a process and its children."""
@@ -148,12 +161,17 @@ class System:
 
 
 @contextmanager
-def running_system(directory: Path, *, workers: Sequence[str] = ()) -> Iterator[System]:
-    """Runs a new system with databases of its own in a directory, with further workers if named, and stops it."""
+def running_system(
+    directory: Path, *, workers: Sequence[str] = (), settings: Mapping[str, str] = NO_SETTINGS
+) -> Iterator[System]:
+    """Runs a new system with databases of its own in a directory, with further workers if named, and stops it.
+
+    `settings` are variables of the environment of every process.
+    """
     with ExitStack() as stack:
         mongo = stack.enter_context(EmbeddedMongo(directory / "mongo"))
         redis = stack.enter_context(EmbeddedRedis(directory / "redis"))
-        system = System(directory, mongo, redis)
+        system = System(directory, mongo, redis, settings)
         stack.callback(system.stop_all)
         system.migrate()
         system.start_all()

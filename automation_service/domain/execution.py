@@ -2,12 +2,39 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
-from automation_service.domain.rule import Risk, Rule
+from automation_service.domain import letter
+from automation_service.domain.action import Action, Email, Slack, is_address
+from automation_service.domain.delivery import Answer, Delivery, ExecutionState, Fate, state_of
+from automation_service.domain.lead import Change, Insight, Risk, facts_of
+from automation_service.domain.payload import payload, why, write
+from automation_service.domain.rule import Rule
+from automation_service.domain.trigger import Inactive
+
+Render = Callable[[str, Mapping[str, Any]], str]
+"""Fills a template with values; raises `Unrenderable` when they do not fit it."""
+
+
+class Unrenderable(Exception):
+    """A template does not go with a payload; the text says why."""
+
+
+class ExecutionNotFound(Exception):
+    """There is no execution with this id."""
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(f"there is no execution {execution_id!r}")
+
+
+class NothingToRetry(Exception):
+    """Nothing of an execution can be delivered again."""
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(f"nothing of execution {execution_id!r} is pending, failed or cancelled, or it is under way")
 
 
 class Key(NamedTuple):
@@ -17,32 +44,21 @@ class Key(NamedTuple):
     rule_id: str
     date_bucket: str
 
+    @property
+    def execution_id(self) -> str:
+        """The id, the same whenever it is made: a hash of the key, 32 hexadecimal digits."""
+        return hashlib.blake2b(json.dumps(self).encode(), digest_size=16).hexdigest()
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What one transaction of the scoring service did to a lead.
 
-    `sequence` is that of the last history entry that it appended, `date_bucket` the date on which it did, YYYY-MM-DD.
-    """
+class Firing(NamedTuple):
+    """When a rule last fired for a lead: the date bucket, and the lead's last event by then."""
 
-    change_id: str
-    lead_id: str
-    sequence: int
-    score_before: int
-    score_after: int
-    stage_before: str
-    stage_after: str
-    event_types: tuple[str, ...]
     date_bucket: str
+    last_event_time: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Insight:
-    """What a lead's score means when its change is evaluated."""
-
-    velocity: int
-    risk: Risk
-    next_action: str
+Firings = Mapping[tuple[str, str], Firing]
+"""The last firing of rules for leads, by lead and rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +73,55 @@ class Candidate:
         """The key of the execution that would follow."""
         return Key(self.change.lead_id, self.rule.draft.rule_id, self.change.date_bucket)
 
-    def fires(self, insight: Insight) -> bool:
-        """Tells whether the rule holds."""
-        change, conditions = self.change, self.rule.draft.conditions
-        return conditions.hold(change.stage_after, change.score_after, insight.velocity, insight.risk)
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The lead and the rule."""
+        return self.change.lead_id, self.rule.draft.rule_id
+
+    @property
+    def looks_back(self) -> bool:
+        """Tells whether earlier dates matter to it, beside its own."""
+        return self.rule.draft.cool_down_days > 1 or isinstance(self.rule.draft.trigger, Inactive)
+
+    def fires(self, insight: Insight, last: Firing | None) -> bool:
+        """Tells whether the rule holds, and neither its cool-down nor the silence it fired for lasts."""
+        return (last is None or self._may_follow(last)) and self.rule.draft.conditions.hold(
+            facts_of(self.change, insight)
+        )
+
+    def _may_follow(self, last: Firing) -> bool:
+        if isinstance(self.rule.draft.trigger, Inactive) and last.last_event_time == self.change.last_event_time:
+            return False
+        passed = date.fromisoformat(self.change.date_bucket) - date.fromisoformat(last.date_bucket)
+        return passed.days >= max(1, self.rule.draft.cool_down_days)
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A rule fired on a change."""
+    """A rule fired on a change. `last_event_time` is that of the lead at the change."""
 
     key: Key
     change_sequence: int
     score: int
     stage_before: str
     stage_after: str
-    insight: Insight
+    velocity: int
+    risk: Risk
+    next_action: str
+    why: tuple[str, ...]
+    last_event_time: datetime
     record_time: datetime
+    deliveries: tuple[Delivery, ...] = ()
 
     @property
     def execution_id(self) -> str:
-        """The id, the same whenever it is made: a hash of the key, 32 hexadecimal digits."""
-        return hashlib.blake2b(json.dumps(self.key).encode(), digest_size=16).hexdigest()
+        """The id, made from the key."""
+        return self.key.execution_id
+
+    @property
+    def state(self) -> ExecutionState:
+        """How far it has come: as far as its deliveries."""
+        return state_of(self.deliveries)
 
 
 def candidates(changes: Iterable[Change], rules: Sequence[Rule]) -> list[Candidate]:
@@ -87,31 +130,87 @@ def candidates(changes: Iterable[Change], rules: Sequence[Rule]) -> list[Candida
         Candidate(change, rule)
         for change in changes
         for rule in rules
-        if rule.draft.conditions.can_hold(change.stage_after, change.score_after)
+        if rule.draft.trigger.occurs(change) and rule.draft.conditions.can_hold(change.stage, change.score)
     ]
 
 
-def fire(pending: Iterable[Candidate], insights: Mapping[str, Insight], taken: Collection[Key]) -> list[Candidate]:
+def fire(
+    pending: Iterable[Candidate], insights: Mapping[str, Insight], taken: Collection[Key], firings: Firings
+) -> list[Candidate]:
     """Returns the candidates whose rule holds: the first of each key, and none whose key is taken.
 
-    A lead without an insight has no score any more, so no rule holds for it.
+    `firings` are those of the candidates that look back. A lead without an insight has no score any more, so no rule
+    holds for it.
     """
     fired: dict[Key, Candidate] = {}
+    last = dict(firings)
     for each in pending:
         insight = insights.get(each.change.lead_id)
-        if insight is not None and each.key not in taken and each.fires(insight):
-            fired.setdefault(each.key, each)
+        if insight is None or each.key in taken or each.key in fired:
+            continue
+        if each.fires(insight, last.get(each.pair)):
+            fired[each.key] = each
+            if each.looks_back:
+                last[each.pair] = Firing(each.change.date_bucket, each.change.last_event_time)
     return list(fired.values())
 
 
-def execution(fired: Candidate, insight: Insight, record_time: datetime) -> Execution:
-    """Returns the execution that a rule leaves when it fires."""
+def execution(fired: Candidate, insight: Insight, record_time: datetime, render: Render, sender: str) -> Execution:
+    """Returns the execution that a rule leaves when it fires, with all that is to be delivered, due at once.
+
+    `sender` is the address that e-mails come from.
+    """
     return Execution(
         key=fired.key,
         change_sequence=fired.change.sequence,
-        score=fired.change.score_after,
+        score=fired.change.score,
         stage_before=fired.change.stage_before,
-        stage_after=fired.change.stage_after,
-        insight=insight,
+        stage_after=fired.change.stage,
+        velocity=insight.velocity,
+        risk=insight.risk,
+        next_action=insight.next_action,
+        why=tuple(why(fired.rule, insight)),
+        last_event_time=fired.change.last_event_time,
         record_time=record_time,
+        deliveries=tuple(
+            _delivery(fired, action, insight, record_time, render, sender) for action in fired.rule.draft.actions
+        ),
     )
+
+
+def _delivery(
+    fired: Candidate, action: Action, insight: Insight, record_time: datetime, render: Render, sender: str
+) -> Delivery:
+    execution_id = fired.key.execution_id
+    values = payload(execution_id, fired.rule, action, fired.change, insight, record_time)
+    # A dot would be ambiguous: the signature is over id, timestamp and body, with dots between.
+    delivery = Delivery(f"{execution_id}-{action.action_id}", action.action_id, action.kind, action.endpoint, b"")
+    try:
+        recipients = _recipients(action, insight)
+        texts = {name: render(template, values["data"]) for name, template in action.templates.items()}
+    except Unrenderable as error:
+        answer = Answer(Fate.FINAL, error=str(error))
+        return delivery.settled(answer, record_time, record_time - record_time, (), 1)
+    match action.receiver:
+        case Slack():
+            body = write({"text": texts["text"]})
+        case Email():
+            body = letter.write(delivery.delivery_id, sender, recipients, texts["subject"], texts["body"], record_time)
+        case _:
+            body = write(values)
+    return Delivery(
+        delivery.delivery_id, action.action_id, action.kind, action.endpoint, body, recipients, due_time=record_time
+    )
+
+
+def _recipients(action: Action, insight: Insight) -> tuple[str, ...]:
+    if not isinstance(action.receiver, Email):
+        return ()
+    wanted = list(action.receiver.to)
+    if action.receiver.to_attribute:
+        found = insight.attributes.get(action.receiver.to_attribute)
+        if isinstance(found, str) and is_address(found):
+            wanted.append(found)
+        elif not wanted:
+            raise Unrenderable(f"the lead's attribute {action.receiver.to_attribute!r} is no e-mail address")
+    return tuple(dict.fromkeys(wanted))

@@ -1,27 +1,15 @@
-"""A rule, and the limits that it must keep."""
+"""A rule, and the limits that it must keep. Its parts: `trigger.py`, `condition.py`, `action.py`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
-MOST_CHARACTERS = 256
-"""Characters in an id or a name."""
+from automation_service.domain.action import Action, check_actions
+from automation_service.domain.condition import Conditions, asks_nothing, check_conditions
+from automation_service.domain.limits import InvalidRule, check_range, check_text
+from automation_service.domain.trigger import StageEntered, StageLeft, Trigger, WhileConditionHolds, check_trigger
 
-
-class Risk(StrEnum):
-    """How likely a lead is to be lost."""
-
-    LOW = "low"
-    HIGH = "high"
-
-
-class InvalidRule(Exception):
-    """A rule breaks a limit. `field` is its path in the rule, `str(error)` a sentence for the caller."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
-        self.field = field
+MOST_COOL_DOWN_DAYS = 365
 
 
 class RuleExists(Exception):
@@ -45,87 +33,73 @@ class RuleChanged(Exception):
         super().__init__(f"rule {rule_id!r} was changed since it was read: read it again")
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What must hold for a rule to fire; an empty tuple and None ask for nothing."""
+class RuleDisabled(Exception):
+    """A rule is disabled or deleted, so nothing of it is delivered."""
 
-    stages: tuple[str, ...] = ()
-    minimum_score: int | None = None
-    minimum_velocity: int | None = None
-    risk: Risk | None = None
-
-    def can_hold(self, stage: str, score: int) -> bool:
-        """Tells whether all that is asked of stage and score holds."""
-        return (not self.stages or stage in self.stages) and _reaches(score, self.minimum_score)
-
-    def hold(self, stage: str, score: int, velocity: int, risk: Risk) -> bool:
-        """Tells whether all that is asked holds."""
-        return self.can_hold(stage, score) and _reaches(velocity, self.minimum_velocity) and self.risk in (None, risk)
+    def __init__(self, rule_id: str) -> None:
+        super().__init__(f"rule {rule_id!r} is disabled or deleted: enable it first")
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the caller says of a rule."""
+    """What the caller says of a rule. `cool_down_days` are days after a firing in which it does not fire again."""
 
     rule_id: str
     display_name: str
     enabled: bool
     conditions: Conditions
+    trigger: Trigger = field(default_factory=WhileConditionHolds)
+    actions: tuple[Action, ...] = ()
+    cool_down_days: int = 0
+
+    def action(self, action_id: str) -> Action | None:
+        """Returns the action with an id, None when there is none."""
+        return next((action for action in self.actions if action.action_id == action_id), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule as it is stored. `revision` is 1, 2, 3 …; the times are aware, in UTC, in whole milliseconds."""
+    """A rule as it is stored. `revision` is 1, 2, 3 …; the times are aware, in UTC, in whole milliseconds.
+
+    `disable_reason` tells why the service has disabled it; it is empty when it has not.
+    """
 
     draft: Draft
     revision: int
     create_time: datetime
     update_time: datetime
+    disable_reason: str = ""
 
 
-def check_rule(draft: Draft) -> None:
-    """Checks a rule against the limits, but for the names of its stages.
+def check_rule(draft: Draft, *, allow_http: bool = False) -> None:
+    """Checks a rule against the limits, but for the names of its stages, its hosts and its templates.
 
     Raises:
-        InvalidRule: It breaks one; the first in the order of the fields is named.
+        InvalidRule: It breaks one.
     """
-    if not draft.rule_id:
-        raise InvalidRule("rule_id", "is empty")
-    _check_text("rule_id", draft.rule_id)
-    _check_text("display_name", draft.display_name)
-    if draft.conditions == Conditions():
+    check_text("rule_id", draft.rule_id, required=True)
+    check_text("display_name", draft.display_name)
+    check_trigger(draft.trigger)
+    if asks_nothing(draft.conditions) and isinstance(draft.trigger, WhileConditionHolds):
         raise InvalidRule("conditions", "has no condition, must have at least one")
-    _check_distinct(draft.conditions.stages)
-    velocity = draft.conditions.minimum_velocity
-    if velocity is not None and velocity < 0:
-        raise InvalidRule("conditions.minimum_velocity", f"is {velocity}, must not be negative")
+    check_conditions(draft.conditions)
+    check_actions(draft.actions, allow_http=allow_http)
+    check_range("cool_down_days", draft.cool_down_days, 0, MOST_COOL_DOWN_DAYS)
 
 
-def check_stages(conditions: Conditions, known: Sequence[str]) -> None:
-    """Checks that the model has the stages of some conditions.
+def check_stages(draft: Draft, known: Sequence[str]) -> None:
+    """Checks that the model has the stages that a rule names.
 
     Raises:
         InvalidRule: It does not have one of them.
     """
-    _check_stages(conditions.stages, lambda stage: stage in known, f"is no stage of the model: {', '.join(known)}")
-
-
-def _check_distinct(stages: Sequence[str]) -> None:
-    _check_stages(stages, lambda stage: stages.count(stage) == 1, "is named twice")
-
-
-def _check_stages(stages: Sequence[str], is_sound: Callable[[str], bool], flaw: str) -> None:
-    for index, stage in enumerate(stages):
-        if not is_sound(stage):
-            raise InvalidRule(f"conditions.stages[{index}]", f"{stage[:MOST_CHARACTERS]!r} {flaw}")
-
-
-def _check_text(field: str, text: str) -> None:
-    if len(text) > MOST_CHARACTERS:
-        raise InvalidRule(field, f"has {len(text)} characters, at most {MOST_CHARACTERS} are allowed")
-    if "\0" in text:
-        raise InvalidRule(field, "contains a NUL character")
-
-
-def _reaches(value: int, minimum: int | None) -> bool:
-    return minimum is None or value >= minimum
+    named = {"conditions.stages": draft.conditions.stages}
+    match draft.trigger:
+        case StageEntered(stages):
+            named["trigger.stage_entered.stages"] = stages
+        case StageLeft(stages):
+            named["trigger.stage_left.stages"] = stages
+    for place, stages in named.items():
+        for index, stage in enumerate(stages):
+            if stage not in known:
+                raise InvalidRule(f"{place}[{index}]", f"{stage!r} is no stage of the model: {', '.join(known)}")

@@ -1,8 +1,9 @@
 """Rows ⇄ domain: how leads, entries, events, changes, models and publications are written down in MongoDB."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any
+from itertools import chain, groupby
+from typing import Any, TypeVar
 
 from scoring_service import model_messages
 from scoring_service.domain.fold import LeadState, Usage
@@ -14,6 +15,7 @@ from shared import plain, wire
 from shared.mongo import Document
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 
+T = TypeVar("T")
 NEVER = wire.EARLIEST
 """Stands for the time of an event that a lead has not; it sorts before all others."""
 
@@ -124,7 +126,7 @@ def write_entry(lead_id: str, entry: Entry) -> Document:
 def write_change(recorded: Recorded, commit: Commit) -> Document:
     """Returns the row that tells automation what a transaction did to a lead, without the inbox's own fields."""
     first, last = recorded.entries[0], recorded.entries[-1]
-    lead_id = recorded.after.lead_id
+    lead_id, last_event_time = recorded.after.lead_id, recorded.after.state.last_event_time
     return {
         "_id": f"{lead_id}:{last.sequence}",
         "lead_id": lead_id,
@@ -133,10 +135,19 @@ def write_change(recorded: Recorded, commit: Commit) -> Document:
         "score_after": last.score_after,
         "stage_before": first.stage_before,
         "stage_after": last.stage_after,
+        # All that the lead went through, not only where it ended: how events were batched must decide nothing.
+        "scores": _path(first.score_before, (entry.score_after for entry in recorded.entries)),
+        "stages": _path(first.stage_before, (entry.stage_after for entry in recorded.entries)),
         "event_types": sorted({entry.event_type for entry in recorded.entries if entry.kind is EntryKind.EVENT}),
         "date_bucket": commit.date_bucket,
+        "last_event_time": last_event_time,
+        "inactive_days": max(0, (commit.record_time - last_event_time).days) if last_event_time else 0,
         "record_time": commit.record_time,
     }
+
+
+def _path(start: T, steps: Iterable[T]) -> list[T]:
+    return [value for value, _ in groupby(chain([start], steps))]
 
 
 def read_model(row: Document) -> StoredModel:

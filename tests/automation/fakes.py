@@ -2,27 +2,54 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from automation_service.domain.execution import Candidate, Change, Execution, Insight, Key, execution
-from automation_service.domain.rule import Conditions, Draft, Risk, Rule, RuleExists, RuleNotFound
-from automation_service.ports import ExecutionQuery
+from automation_service.clients import _model
+from automation_service.domain.action import Action, Webhook
+from automation_service.domain.condition import Conditions
+from automation_service.domain.delivery import Answer, Delivery, ExecutionState, Fate
+from automation_service.domain.execution import (
+    Candidate,
+    Execution,
+    ExecutionNotFound,
+    Firing,
+    Firings,
+    Key,
+    execution,
+)
+from automation_service.domain.feasibility import Model
+from automation_service.domain.lead import Change, Insight, Risk
+from automation_service.domain.limits import InvalidRule
+from automation_service.domain.rule import Draft, Rule, RuleExists, RuleNotFound
+from automation_service.ports import Claim, Due, ExecutionQuery
+from automation_service.templates import SandboxedTemplates
+from scoring_service import model_messages
 from shared.pages import Place
+from tests.scoring.models import BUILT_IN
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-INSIGHT = Insight(velocity=9, risk=Risk.LOW, next_action="prioritize_contact")
+INSIGHT = Insight(velocity=9, risk=Risk.LOW, next_action="prioritize_contact", score=40, stage="hot")
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 (of the documents of Standard Webhooks)
+MODEL = _model(model_messages.write_model(BUILT_IN))
+"""The built-in model, as it comes over the wire."""
+SENDER = "leads@example.org"
 T = TypeVar("T")
 
 
-def draft(rule_id: str = "call", conditions: Conditions | None = None, *, enabled: bool = True) -> Draft:
+def webhook(action_id: str = "crm", url: str = "https://crm.example/hook") -> Action:
+    """Returns an action that tells a webhook."""
+    return Action(action_id, Webhook(url, (SECRET,)))
+
+
+def draft(rule_id: str = "call", conditions: Conditions | None = None, *actions: Action, enabled: bool = True) -> Draft:
     """Returns what a caller says of a rule; it asks for a hot lead unless told otherwise."""
-    return Draft(rule_id, rule_id.title(), enabled, conditions or Conditions(stages=("hot",)))
+    return Draft(rule_id, rule_id.title(), enabled, conditions or Conditions(stages=("hot",)), actions=actions)
 
 
-def rule(rule_id: str = "call", conditions: Conditions | None = None, *, enabled: bool = True) -> Rule:
+def rule(rule_id: str = "call", conditions: Conditions | None = None, *actions: Action, enabled: bool = True) -> Rule:
     """Returns a stored rule."""
-    return Rule(draft(rule_id, conditions, enabled=enabled), 1, NOW, NOW)
+    return Rule(draft(rule_id, conditions, *actions, enabled=enabled), 1, NOW, NOW)
 
 
 def change(lead_id: str = "ada", sequence: int = 1, score: int = 40, stage: str = "hot", day: int = 1) -> Change:
@@ -31,18 +58,18 @@ def change(lead_id: str = "ada", sequence: int = 1, score: int = 40, stage: str 
         change_id=f"{lead_id}:{sequence}",
         lead_id=lead_id,
         sequence=sequence,
-        score_before=0,
-        score_after=score,
-        stage_before="cold",
-        stage_after=stage,
+        scores=(0, score),
+        stages=("cold", stage),
         event_types=("page_view",),
         date_bucket=f"2026-03-{day:02}",
+        last_event_time=NOW - timedelta(hours=1),
+        inactive_days=0,
     )
 
 
-def executed(change_: Change, rule_: Rule, record_time: datetime = NOW) -> Execution:
+def executed(change_: Change, rule_: Rule, record_time: datetime = NOW, insight: Insight = INSIGHT) -> Execution:
     """Returns the execution that a rule leaves on a change."""
-    return execution(Candidate(change_, rule_), INSIGHT, record_time)
+    return execution(Candidate(change_, rule_), insight, record_time, SandboxedTemplates().render, SENDER)
 
 
 class FakeChanges:
@@ -69,10 +96,11 @@ class FakeChanges:
 
 
 class FakeRules:
-    """`Rules` in memory."""
+    """`Rules` in memory; what is cancelled is in `executions`."""
 
-    def __init__(self, *rules: Rule) -> None:
+    def __init__(self, *rules: Rule, executions: "FakeExecutions | None" = None) -> None:
         self.rules = {each.draft.rule_id: each for each in rules}
+        self._executions = executions or FakeExecutions()
 
     async def create(self, rule: Rule) -> None:
         """Stores a new rule."""
@@ -100,29 +128,55 @@ class FakeRules:
         if stored is None or stored.revision != revision:
             return False
         self.rules[rule.draft.rule_id] = replace(rule)
+        if not rule.draft.enabled:
+            self._cancel(rule.draft.rule_id)
         return True
 
     async def delete(self, rule_id: str) -> None:
         """Deletes a rule."""
         if self.rules.pop(rule_id, None) is None:
             raise RuleNotFound(rule_id)
+        self._cancel(rule_id)
+
+    def _cancel(self, rule_id: str) -> None:
+        for key, each in self._executions.executions.items():
+            if key.rule_id == rule_id:
+                deliveries = (
+                    delivery.cancelled() if delivery.state is ExecutionState.PENDING else delivery
+                    for delivery in each.deliveries
+                )
+                self._executions.executions[key] = replace(each, deliveries=tuple(deliveries))
 
 
 class FakeExecutions:
-    """`Executions` in memory."""
+    """`Executions` and `Deliveries` in memory."""
 
-    def __init__(self) -> None:
-        self.executions: dict[Key, Execution] = {}
+    def __init__(self, *executions: Execution) -> None:
+        self.executions = {each.key: each for each in executions}
+        self._leases = 0
 
     async def recorded(self, keys: Collection[Key]) -> set[Key]:
         """Returns those of the keys under which an execution is recorded."""
         return set(keys) & set(self.executions)
+
+    async def last_firings(self, pairs: Collection[tuple[str, str]]) -> Firings:
+        """Returns when rules last fired for leads."""
+        found = sorted(self.executions.values(), key=lambda each: each.key.date_bucket)
+        fired = {each.key[:2]: Firing(each.key.date_bucket, each.last_event_time) for each in found}
+        return {pair: fired[pair] for pair in pairs if pair in fired}
 
     async def record(self, executions: Sequence[Execution]) -> None:
         """Stores executions."""
         for each in executions:
             assert each.key not in self.executions
             self.executions[each.key] = each
+
+    async def get(self, execution_id: str) -> Execution:
+        """Returns an execution."""
+        for each in self.executions.values():
+            if each.execution_id == execution_id:
+                return each
+        raise ExecutionNotFound(execution_id)
 
     async def page(self, query: ExecutionQuery) -> list[Execution]:
         """Returns executions, latest first."""
@@ -131,17 +185,81 @@ class FakeExecutions:
             each
             for each in self.executions.values()
             if all(part in ("", own) for part, own in zip(asked, each.key, strict=True))
+            and query.state in (None, each.state)
+            and (query.from_time is None or query.from_time <= each.record_time)
+            and (query.until_time is None or each.record_time < query.until_time)
             and (not query.after or (each.record_time, each.execution_id) < query.after)
         ]
         return sorted(matching, key=lambda each: (each.record_time, each.execution_id), reverse=True)[: query.most]
 
+    async def revive(self, before: Execution, after: Execution) -> bool:
+        """Stores the deliveries of `after` if those of `before` are stored."""
+        if self.executions[before.key].deliveries != before.deliveries:
+            return False
+        self.executions[before.key] = after
+        return True
 
-class FakeStages:
-    """`Stages` of the built-in model."""
+    async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
+        """Returns the deliveries that have been due for longest."""
+        found = [
+            delivery
+            for each in self.executions.values()
+            for delivery in each.deliveries
+            if delivery.due_time <= now and delivery.endpoint not in busy
+        ]
+        found.sort(key=lambda each: each.due_time)
+        return [Due(each.delivery_id, each.endpoint) for each in found[:most]]
 
-    async def names(self) -> Sequence[str]:
-        """Returns their names."""
-        return ["cold", "warm", "hot", "qualified"]
+    async def claim(self, due: Collection[Due], now: datetime, until: datetime) -> list[Claim]:
+        """Claims those that are still due."""
+        self._leases += 1
+        wanted, claims = {each.delivery_id for each in due}, []
+        for key, each in list(self.executions.items()):
+            for delivery in each.deliveries:
+                if delivery.delivery_id in wanted and delivery.due_time <= now:
+                    claims.append(Claim(key.rule_id, replace(delivery, due_time=until, lease=str(self._leases))))
+                    self._put(key, claims[-1].delivery)
+        return claims
+
+    async def settle(self, claim: Claim, delivery: Delivery) -> bool:
+        """Stores what became of a claimed delivery."""
+        for key, each in self.executions.items():
+            if claim.delivery in each.deliveries:
+                self._put(key, delivery)
+                return True
+        return False
+
+    def _put(self, key: Key, delivery: Delivery) -> None:
+        stored = self.executions[key]
+        deliveries = [delivery if each.delivery_id == delivery.delivery_id else each for each in stored.deliveries]
+        self.executions[key] = replace(stored, deliveries=tuple(deliveries))
+
+
+class FakeReceivers:
+    """`Receivers` that answer what they are told to, in turns; `sent` are the deliveries that they saw."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.sent: list[tuple[Action, Delivery]] = []
+        self._answers = list(answers) or [Answer(Fate.ARRIVED, 200, "ok")]
+
+    async def check(self, field: str, action: Action) -> list[str]:
+        """Refuses hosts of this machine, and warns of those that nobody knows."""
+        if "localhost" in action.endpoint:
+            raise InvalidRule(f"{field}.url", "the host has an address that is refused")
+        return [f"{field}: nobody knows the host"] if "nowhere" in action.endpoint else []
+
+    async def send(self, action: Action, delivery: Delivery) -> Answer:
+        """Answers."""
+        self.sent.append((action, delivery))
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+
+class FakeModels:
+    """`Models` with the built-in one."""
+
+    async def in_force(self) -> Model:
+        """Returns it."""
+        return MODEL
 
 
 class FakeInsights:

@@ -1,15 +1,21 @@
 """What the services that are asked answer, in the words of the ports."""
 
-from automation_service.clients import MOST_LEADS, IntelligenceInsights, ScoringStages
-from automation_service.domain.execution import Insight
-from automation_service.domain.rule import Risk
+from datetime import timedelta
+
+from automation_service.clients import MOST_LEADS, IntelligenceInsights, ScoringModels
+from automation_service.domain.feasibility import NextAction
+from automation_service.domain.lead import Insight, Risk, Threshold
 from automation_service.servicer import ERRORS
+from shared import wire
 from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
 from shared.pb.scoring.v1 import scoring_pb2_grpc
 from shared.server import Context
 from tests.intelligence.fakes import FakeScores
 from tests.intelligence.servicer import FakeScoring
 from tests.serving import served
+
+WEEK = timedelta(days=7)
+INSIGHT = Insight(6, Risk.HIGH, "re_engage", 40, "hot", {"seats": 3.0}, (Threshold("risk", "high", "old"),))
 
 
 class FakeIntelligence(intelligence_pb2_grpc.IntelligenceServiceServicer):
@@ -28,7 +34,14 @@ class FakeIntelligence(intelligence_pb2_grpc.IntelligenceServiceServicer):
         return intelligence_pb2.BatchGetLeadIntelligenceResponse(
             lead_intelligence=[
                 intelligence_pb2.LeadIntelligence(
-                    lead_id=lead_id, velocity=6, risk=intelligence_pb2.RISK_HIGH, next_action="re_engage"
+                    lead_id=lead_id,
+                    velocity=6,
+                    risk=intelligence_pb2.RISK_HIGH,
+                    next_action="re_engage",
+                    score=40,
+                    stage="hot",
+                    attributes=wire.to_struct({"seats": 3}),
+                    thresholds=[intelligence_pb2.FiredThreshold(decided="risk", outcome="high", explanation="old")],
                 )
                 for lead_id in known
             ]
@@ -42,13 +55,16 @@ async def test_insights_are_asked_for_in_batches() -> None:
     ) as channel:
         leads = [f"lead-{number}" for number in range(MOST_LEADS)]
         insights = await IntelligenceInsights(channel).of([*leads, "nobody"])
-    assert insights == dict.fromkeys(leads, Insight(6, Risk.HIGH, "re_engage"))
+    assert insights == dict.fromkeys(leads, INSIGHT)
     assert intelligence.asked == [MOST_LEADS, 1]
 
 
-async def test_the_stages_are_those_of_the_model_in_force() -> None:
+async def test_the_model_is_the_one_in_force() -> None:
     scoring = FakeScoring(FakeScores())  # type: ignore[abstract]
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(scoring, server)
     ) as channel:
-        assert await ScoringStages(channel).names() == ["cold", "warm", "hot", "qualified"]
+        model = await ScoringModels(channel).in_force()
+    assert model.stage_names == ("cold", "warm", "hot", "qualified")
+    assert (model.score_floor, model.score_ceiling, model.grace, model.idle) == (0, 10_000, WEEK, WEEK)
+    assert model.next_actions[0] == NextAction("immediate_outreach", ("qualified",), 1, None)

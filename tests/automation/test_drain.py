@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from automation_service.domain.execution import Change, Execution, Insight
+from automation_service.domain.execution import Execution
+from automation_service.domain.lead import Change, Insight
 from automation_service.ports import ExecutionQuery, Insights
 from automation_service.store import CHANGES, DONE, EXECUTIONS, INDEXES, MongoChanges, MongoExecutions, MongoRules
+from automation_service.templates import SandboxedTemplates
 from automation_service.usecases import Evaluation
 from shared import mongo
 from shared.inbox import Inbox
 from shared.mongo import Database
-from tests.automation.fakes import INSIGHT, NOW, AbsentInsights, FakeInsights, change, rule
+from tests.automation.fakes import INSIGHT, NOW, SENDER, AbsentInsights, FakeInsights, change, rule
 
 LEADS = [f"lead-{number}" for number in range(40)]
 
@@ -43,7 +45,8 @@ def evaluation(
     database: Database, inbox: Inbox, insights: Insights, clock: Callable[[], datetime] = lambda: NOW
 ) -> Evaluation:
     changes = MongoChanges(database, inbox, transaction_seconds=10)
-    return Evaluation(changes, MongoRules(database), MongoExecutions(database), insights, clock)
+    templates, executions = SandboxedTemplates(), MongoExecutions(database)
+    return Evaluation(changes, MongoRules(database), executions, insights, templates, SENDER, lambda: None, clock)
 
 
 async def put(inbox: Inbox, *changes: Change) -> None:
@@ -53,12 +56,12 @@ async def put(inbox: Inbox, *changes: Change) -> None:
             "_id": each.change_id,
             "lead_id": each.lead_id,
             "sequence": each.sequence,
-            "score_before": each.score_before,
-            "score_after": each.score_after,
-            "stage_before": each.stage_before,
-            "stage_after": each.stage_after,
+            "scores": list(each.scores),
+            "stages": list(each.stages),
             "event_types": list(each.event_types),
             "date_bucket": each.date_bucket,
+            "last_event_time": each.last_event_time,
+            "inactive_days": each.inactive_days,
             "record_time": NOW,
             **inbox.pending_row(each.lead_id, NOW + timedelta(milliseconds=index)),
         }
@@ -120,6 +123,16 @@ async def test_a_redelivery_a_day_later_leaves_no_second_execution(database: Dat
     assert await tomorrow.step([0], 10) == 1
     assert await executions(database) == before
     assert await inbox.waiting() == {}
+
+
+async def test_midnight_between_commit_and_evaluation_changes_nothing(database: Database, inbox: Inbox) -> None:
+    await put(inbox, change(day=1))
+    tomorrow = evaluation(database, inbox, FakeInsights(), lambda: NOW + timedelta(days=1))
+    await tomorrow.step([0], 10)
+    await put(inbox, change(sequence=2, day=1))
+    await tomorrow.step([0], 10)
+    [found] = await executions(database)
+    assert (found.key.date_bucket, found.record_time) == ("2026-03-01", NOW + timedelta(days=1))
 
 
 async def test_a_drain_that_cannot_ask_changes_nothing(database: Database, inbox: Inbox) -> None:

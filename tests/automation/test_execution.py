@@ -1,7 +1,8 @@
 """When rules fire on changes, and what that leaves."""
 
-from automation_service.domain.execution import Insight, Key, candidates, fire
-from automation_service.domain.rule import Conditions, Risk
+from automation_service.domain.condition import Conditions
+from automation_service.domain.execution import Key, candidates, fire
+from automation_service.domain.lead import Risk
 from tests.automation.fakes import INSIGHT, NOW, change, executed, rule
 
 
@@ -14,23 +15,23 @@ def test_only_rules_that_the_change_allows_are_candidates() -> None:
 
 def test_the_first_change_of_a_key_wins() -> None:
     changes = [change(sequence=1), change(sequence=2), change(sequence=3, day=2)]
-    fired = fire(candidates(changes, [rule()]), {"ada": INSIGHT}, set())
+    fired = fire(candidates(changes, [rule()]), {"ada": INSIGHT}, set(), {})
     assert [each.change.sequence for each in fired] == [1, 3]
 
 
 def test_a_key_that_is_taken_does_not_fire() -> None:
     found = candidates([change(), change("bob")], [rule()])
-    fired = fire(found, {"ada": INSIGHT, "bob": INSIGHT}, {Key("ada", "call", "2026-03-01")})
+    fired = fire(found, {"ada": INSIGHT, "bob": INSIGHT}, {Key("ada", "call", "2026-03-01")}, {})
     assert [each.key.lead_id for each in fired] == ["bob"]
 
 
 def test_a_rule_that_does_not_hold_does_not_fire() -> None:
     found = candidates([change()], [rule("calm", Conditions(risk=Risk.HIGH)), rule("any")])
-    assert [each.key.rule_id for each in fire(found, {"ada": INSIGHT}, set())] == ["any"]
+    assert [each.key.rule_id for each in fire(found, {"ada": INSIGHT}, set(), {})] == ["any"]
 
 
 def test_a_lead_without_a_score_fires_nothing() -> None:
-    assert fire(candidates([change()], [rule()]), {}, set()) == []
+    assert fire(candidates([change()], [rule()]), {}, set(), {}) == []
 
 
 def test_the_id_of_an_execution_depends_on_its_key_alone() -> None:
@@ -50,4 +51,4 @@ def test_an_execution_keeps_what_made_it_fire() -> None:
         "cold",
         "hot",
     )
-    assert execution.insight == Insight(9, Risk.LOW, "prioritize_contact")
+    assert (execution.velocity, execution.risk, execution.next_action) == (9, Risk.LOW, "prioritize_contact")

@@ -1,6 +1,8 @@
 """The service over gRPC."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -8,27 +10,52 @@ import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Value
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from automation_service.domain.delivery import Answer, Fate
 from automation_service.servicer import ERRORS, AutomationServicer
-from automation_service.usecases import RuleBook
+from automation_service.templates import SandboxedTemplates
+from automation_service.usecases import Operation, RuleBook, Scrutiny
 from shared import wire
 from shared.pages import write_token
 from shared.pb.automation.v1 import automation_pb2 as pb
 from shared.pb.automation.v1 import automation_pb2_grpc
-from tests.automation.fakes import NOW, FakeExecutions, FakeRules, FakeStages, change, executed, rule
+from tests.automation.fakes import (
+    NOW,
+    SECRET,
+    SENDER,
+    FakeExecutions,
+    FakeInsights,
+    FakeModels,
+    FakeReceivers,
+    FakeRules,
+    change,
+    executed,
+    rule,
+    webhook,
+)
 from tests.serving import refusal, served
 
 Stub: TypeAlias = "automation_pb2_grpc.AutomationServiceAsyncStub"
 CONDITIONS = pb.Conditions(stages=["hot"], minimum_score=0, minimum_velocity=9, risk=pb.RISK_LOW)
 RULE = pb.AutomationRule(rule_id="call", display_name="Call", enabled=True, conditions=CONDITIONS)
+NOTHING_TO_DO = executed(change("bob"), rule("old"))
 EXECUTIONS = [executed(change("ada", day=day), rule(), NOW + timedelta(days=day)) for day in (3, 2, 1)]
 
 
 @pytest.fixture
-async def stub() -> AsyncIterator[Stub]:
-    executions = FakeExecutions()
-    await executions.record(EXECUTIONS)
-    servicer = AutomationServicer(RuleBook(FakeRules(rule("old")), FakeStages(), lambda: NOW), executions)
+def executions() -> FakeExecutions:
+    return FakeExecutions(*EXECUTIONS)
+
+
+@pytest.fixture
+async def stub(executions: FakeExecutions) -> AsyncIterator[Stub]:
+    scrutiny = Scrutiny(FakeModels(), FakeReceivers(), SandboxedTemplates(), allow_http=False)
+    rules, insights = FakeRules(rule("old"), executions=executions), FakeInsights(unknown=["nobody"])
+    servicer = AutomationServicer(
+        RuleBook(rules, scrutiny, lambda: NOW), Operation(rules, executions, insights, scrutiny, SENDER, lambda: NOW)
+    )
     async with served(
         ERRORS, lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server)
     ) as channel:
@@ -100,7 +127,124 @@ async def test_an_execution_is_told_whole(stub: Stub) -> None:
         risk=pb.RISK_LOW,
         next_action="prioritize_contact",
         record_time=wire.to_timestamp(NOW + timedelta(days=3)),
+        why=["trigger: the conditions hold after a change"],
     )
+
+
+FULL = pb.AutomationRule(
+    rule_id="full",
+    display_name="Full",
+    enabled=True,
+    trigger=pb.Trigger(score_crossed=pb.ScoreCrossed(threshold=60, direction=pb.DIRECTION_UPWARD)),
+    conditions=pb.Conditions(
+        stages=["hot"],
+        minimum_score=1,
+        maximum_score=9,
+        minimum_velocity=2,
+        maximum_velocity=8,
+        next_actions=["monitor"],
+        attributes=[
+            pb.AttributeCondition(
+                attribute="seats",
+                operator=pb.OPERATOR_IN,
+                values=[Value(number_value=2.5), Value(string_value="x"), Value(bool_value=True)],
+            )
+        ],
+    ),
+    actions=[
+        pb.Action(
+            action_id="crm",
+            preset=pb.PRESET_ASSIGN_REP,
+            parameters={"rep": "eve"},
+            webhook=pb.Webhook(url="https://crm.example/x", secrets=[SECRET]),
+        ),
+        pb.Action(slack=pb.Slack(url="https://chat.example/secret", text="hi")),
+        pb.Action(email=pb.Email(to=["a@b.example"], to_attribute="email", subject="s", body="b")),
+    ],
+    cool_down_days=3,
+)
+
+
+async def test_a_rule_is_told_whole_but_for_its_secrets(stub: Stub) -> None:
+    created = await stub.CreateAutomationRule(pb.CreateAutomationRuleRequest(rule=FULL))
+    expected = pb.AutomationRule()
+    expected.MergeFrom(FULL)
+    del expected.actions[0].webhook.secrets[:]
+    expected.actions[1].MergeFrom(pb.Action(action_id="2", slack=pb.Slack(url="https://chat.example")))
+    expected.actions[2].action_id = "3"
+    expected.MergeFrom(
+        pb.AutomationRule(revision=1, create_time=created.rule.create_time, update_time=created.rule.update_time)
+    )
+    assert created.rule == expected
+    assert len(created.warnings) == 2
+    listed = await stub.ListAutomationRules(pb.ListAutomationRulesRequest())
+    for answer in (created, listed, await stub.GetAutomationRule(pb.GetAutomationRuleRequest(rule_id="full"))):
+        assert SECRET not in str(answer)
+        assert "chat.example/secret" not in str(answer)
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        pb.Trigger(stage_entered=pb.StageEntered(stages=["hot"])),
+        pb.Trigger(stage_left=pb.StageLeft(stages=["hot", "cold"])),
+        pb.Trigger(event_received=pb.EventReceived(event_type="signup")),
+        pb.Trigger(inactive=pb.Inactive(days=30)),
+        pb.Trigger(while_condition_holds=pb.WhileConditionHolds()),
+    ],
+)
+async def test_a_trigger_is_told_as_it_was_given(stub: Stub, trigger: pb.Trigger) -> None:
+    created = await stub.CreateAutomationRule(_created(rule_id="triggered", trigger=trigger))
+    assert created.rule.trigger == trigger
+
+
+async def test_an_update_without_secrets_keeps_them(stub: Stub) -> None:
+    await stub.CreateAutomationRule(pb.CreateAutomationRuleRequest(rule=FULL))
+    told = (await stub.GetAutomationRule(pb.GetAutomationRuleRequest(rule_id="full"))).rule
+    told.actions[0].webhook.url = "https://new.example/x"
+    told.actions[1].slack.url = ""
+    await stub.UpdateAutomationRule(pb.UpdateAutomationRuleRequest(rule=told))
+    del told.actions[0].webhook.secrets[:]
+    told.actions[0].action_id = "other"
+    told.revision = 0
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.UpdateAutomationRule(pb.UpdateAutomationRuleRequest(rule=told))
+    assert refusal(caught.value)[2] == ["actions[0].webhook.secrets"]
+
+
+async def test_a_rule_is_tried_and_nothing_is_recorded(stub: Stub) -> None:
+    rule_ = pb.AutomationRule(rule_id="new", conditions=pb.Conditions(stages=["hot"], minimum_velocity=10))
+    rule_.actions.add(action_id="crm").webhook.MergeFrom(pb.Webhook(url="https://nowhere.example/", secrets=[SECRET]))
+    tried = await stub.TestAutomationRule(pb.TestAutomationRuleRequest(rule=rule_, lead_id="ada"))
+    found = {each.field: each.holds for each in tried.checks}
+    assert found == {"trigger": True, "conditions.stages": True, "conditions.minimum_velocity": False}
+    assert not tried.would_fire
+    assert tried.checks[2].explanation == "velocity is 9, asked is at least 10"
+    assert list(tried.warnings) == ["actions[0].webhook: nobody knows the host"]
+    assert json.loads(tried.deliveries[0].body)["data"]["lead"]["lead_id"] == "ada"
+    stored = await stub.TestAutomationRule(pb.TestAutomationRuleRequest(rule_id="old", lead_id="ada"))
+    assert stored.would_fire
+    assert (stored.last_date_bucket, len((await stub.ListAutomationExecutions(_executions())).executions)) == ("", 3)
+
+
+async def test_an_execution_is_told_with_its_deliveries_and_retried(stub: Stub, executions: FakeExecutions) -> None:
+    told = rule("old", None, webhook())
+    failed = executed(change("eve"), told)
+    answer = Answer(Fate.FINAL, 404, "no such thing")
+    settled = failed.deliveries[0].settled(answer, NOW, timedelta(milliseconds=7), [], 1)
+    await executions.record([replace(failed, deliveries=(settled,))])
+    request = pb.GetAutomationExecutionRequest(execution_id=failed.execution_id)
+    found = (await stub.GetAutomationExecution(request)).execution
+    assert (found.state, found.deliveries[0].state) == (pb.EXECUTION_STATE_FAILED, pb.EXECUTION_STATE_FAILED)
+    [attempt] = found.deliveries[0].attempts
+    assert (attempt.status, attempt.answer, attempt.duration.ToMilliseconds()) == (404, "no such thing", 7)
+    assert found.deliveries[0].body == failed.deliveries[0].body
+    [listed] = (await stub.ListAutomationExecutions(_executions(state=pb.EXECUTION_STATE_FAILED))).executions
+    assert listed.deliveries[0].body == b""
+    retry = pb.RetryAutomationExecutionRequest(execution_id=failed.execution_id)
+    again = (await stub.RetryAutomationExecution(retry)).execution
+    assert (again.state, wire.to_time(again.deliveries[0].next_attempt_time)) == (pb.EXECUTION_STATE_PENDING, NOW)
+    assert len(again.deliveries[0].attempts) == 1
 
 
 def _created(**fields: object) -> pb.CreateAutomationRuleRequest:
@@ -108,6 +252,17 @@ def _created(**fields: object) -> pb.CreateAutomationRuleRequest:
     rule.MergeFrom(RULE)
     rule.MergeFrom(pb.AutomationRule(**fields))  # type: ignore[arg-type]
     return pb.CreateAutomationRuleRequest(rule=rule)
+
+
+def _action(**fields: object) -> pb.CreateAutomationRuleRequest:
+    action = pb.Action(**fields)  # type: ignore[arg-type]
+    if not action.WhichOneof("receiver"):
+        action.webhook.MergeFrom(pb.Webhook(url="https://crm.example/", secrets=[SECRET]))
+    return _created(actions=[action])
+
+
+def _webhook(url: str = "https://crm.example/", secrets: Sequence[str] = (SECRET,)) -> pb.CreateAutomationRuleRequest:
+    return _action(webhook=pb.Webhook(url=url, secrets=secrets))
 
 
 def _updated(*paths: str, revision: int = 0) -> pb.UpdateAutomationRuleRequest:
@@ -119,7 +274,7 @@ def _executions(**fields: object) -> pb.ListAutomationExecutionsRequest:
     return pb.ListAutomationExecutionsRequest(**fields)  # type: ignore[arg-type]
 
 
-_ANY_EXECUTION = ("ListAutomationExecutions", "", "", "")
+_ANY_EXECUTION = ("ListAutomationExecutions", "", "", "", 0, "", "")
 _UNKNOWN_RISK = 7
 _DAMAGED = "?"
 
@@ -161,6 +316,58 @@ _DAMAGED = "?"
             ["conditions.risk"],
         ),
         ("CreateAutomationRule", _created(rule_id="old"), "RULE_EXISTS", []),
+        ("CreateAutomationRule", _created(actions=[pb.Action()]), "RULE_INVALID", ["actions[0]"]),
+        ("CreateAutomationRule", _action(preset=99), "RULE_INVALID", ["actions[0].preset"]),
+        ("CreateAutomationRule", _action(action_id="A b"), "RULE_INVALID", ["actions[0].action_id"]),
+        ("CreateAutomationRule", _action(preset=pb.PRESET_ASSIGN_REP), "RULE_INVALID", ["actions[0].parameters"]),
+        ("CreateAutomationRule", _action(preset=pb.PRESET_SEND_EMAIL), "RULE_INVALID", ["actions[0].preset"]),
+        ("CreateAutomationRule", _webhook("http://crm.example/"), "RULE_INVALID", ["actions[0].webhook.url"]),
+        ("CreateAutomationRule", _webhook("https://localhost/"), "RULE_INVALID", ["actions[0].webhook.url"]),
+        ("CreateAutomationRule", _webhook(secrets=[]), "RULE_INVALID", ["actions[0].webhook.secrets"]),
+        ("CreateAutomationRule", _webhook(secrets=["whsec_x"]), "RULE_INVALID", ["actions[0].webhook.secrets[0]"]),
+        ("CreateAutomationRule", _webhook(secrets=[SECRET] * 3), "RULE_INVALID", ["actions[0].webhook.secrets"]),
+        (
+            "CreateAutomationRule",
+            _action(email=pb.Email(to=["a@b.example"], body="{% for a in b %}{% endfor %}")),
+            "RULE_INVALID",
+            ["actions[0].email.body"],
+        ),
+        ("CreateAutomationRule", _action(email=pb.Email(to=["nobody"])), "RULE_INVALID", ["actions[0].email.to[0]"]),
+        ("CreateAutomationRule", _action(email=pb.Email()), "RULE_INVALID", ["actions[0].email.to"]),
+        ("CreateAutomationRule", _created(cool_down_days=999), "RULE_INVALID", ["cool_down_days"]),
+        (
+            "CreateAutomationRule",
+            _created(trigger=pb.Trigger(score_crossed=pb.ScoreCrossed(threshold=1))),
+            "RULE_INVALID",
+            ["trigger.score_crossed.direction"],
+        ),
+        (
+            "CreateAutomationRule",
+            _created(conditions=pb.Conditions(attributes=[pb.AttributeCondition(attribute="a")])),
+            "RULE_INVALID",
+            ["conditions.attributes[0].operator"],
+        ),
+        ("TestAutomationRule", pb.TestAutomationRuleRequest(lead_id="ada"), "ARGUMENT_INVALID", ["rule_id"]),
+        ("TestAutomationRule", pb.TestAutomationRuleRequest(rule_id="old"), "ARGUMENT_INVALID", ["lead_id"]),
+        ("TestAutomationRule", pb.TestAutomationRuleRequest(rule_id="x", lead_id="a"), "RULE_NOT_FOUND", []),
+        ("TestAutomationRule", pb.TestAutomationRuleRequest(rule_id="old", lead_id="nobody"), "LEAD_NOT_FOUND", []),
+        ("GetAutomationExecution", pb.GetAutomationExecutionRequest(), "ARGUMENT_INVALID", ["execution_id"]),
+        ("GetAutomationExecution", pb.GetAutomationExecutionRequest(execution_id="x"), "EXECUTION_NOT_FOUND", []),
+        ("RetryAutomationExecution", pb.RetryAutomationExecutionRequest(), "ARGUMENT_INVALID", ["execution_id"]),
+        (
+            "RetryAutomationExecution",
+            pb.RetryAutomationExecutionRequest(execution_id=EXECUTIONS[0].execution_id),
+            "RULE_DISABLED",
+            [],
+        ),
+        (
+            "RetryAutomationExecution",
+            pb.RetryAutomationExecutionRequest(execution_id=NOTHING_TO_DO.execution_id),
+            "NOTHING_TO_RETRY",
+            [],
+        ),
+        ("ListAutomationExecutions", _executions(state=99), "ARGUMENT_INVALID", ["state"]),
+        ("ListAutomationExecutions", _executions(from_time=Timestamp(seconds=-1)), "ARGUMENT_INVALID", ["from_time"]),
         ("GetAutomationRule", pb.GetAutomationRuleRequest(), "ARGUMENT_INVALID", ["rule_id"]),
         ("DeleteAutomationRule", pb.DeleteAutomationRuleRequest(), "ARGUMENT_INVALID", ["rule_id"]),
         ("DeleteAutomationRule", pb.DeleteAutomationRuleRequest(rule_id="no"), "RULE_NOT_FOUND", []),
@@ -201,13 +408,19 @@ _DAMAGED = "?"
     ],
 )
 async def test_a_bad_argument_is_named(
-    stub: Stub, method: str, request_: Message, reason: str, fields: list[str]
+    stub: Stub, executions: FakeExecutions, method: str, request_: Message, reason: str, fields: list[str]
 ) -> None:
     codes = {
         "RULE_EXISTS": grpc.StatusCode.ALREADY_EXISTS,
         "RULE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
         "RULE_CHANGED": grpc.StatusCode.ABORTED,
+        "RULE_DISABLED": grpc.StatusCode.FAILED_PRECONDITION,
+        "NOTHING_TO_RETRY": grpc.StatusCode.FAILED_PRECONDITION,
+        "LEAD_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+        "EXECUTION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     }
+    if reason == "NOTHING_TO_RETRY":
+        await executions.record([NOTHING_TO_DO])
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await getattr(stub, method)(request_)
     assert refusal(caught.value) == (codes.get(reason, grpc.StatusCode.INVALID_ARGUMENT), reason, fields)

@@ -1,17 +1,33 @@
 """One contract for the stores: in memory and in MongoDB."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import bson
 import pytest
 
-from automation_service.domain.execution import Key
-from automation_service.domain.rule import Conditions, Risk, RuleExists, RuleNotFound
-from automation_service.ports import ExecutionQuery, Executions, Rules
-from automation_service.store import EXECUTIONS, INDEXES, MongoExecutions, MongoRules
+from automation_service.domain.action import Action, Email, Preset, Slack
+from automation_service.domain.condition import AttributeCondition, Conditions, Operator
+from automation_service.domain.delivery import NEVER, Answer, ExecutionState, Fate
+from automation_service.domain.execution import ExecutionNotFound, Key
+from automation_service.domain.lead import Risk
+from automation_service.domain.rule import RuleExists, RuleNotFound
+from automation_service.domain.trigger import (
+    Direction,
+    EventReceived,
+    Inactive,
+    ScoreCrossed,
+    StageEntered,
+    StageLeft,
+    Trigger,
+)
+from automation_service.ports import Claim, Deliveries, ExecutionQuery, Executions, Rules
+from automation_service.store import EXECUTIONS, INDEXES, MongoDeliveries, MongoExecutions, MongoRules
 from shared import mongo
 from shared.mongo import Database
-from tests.automation.fakes import NOW, FakeExecutions, FakeRules, change, executed, rule
+from tests.automation.fakes import NOW, FakeExecutions, FakeRules, change, executed, rule, webhook
 
 
 @pytest.fixture(params=["memory", "mongodb"])
@@ -26,8 +42,23 @@ async def executions(request: pytest.FixtureRequest, database: Database) -> Exec
 
 
 async def test_a_rule_is_read_as_it_was_stored(rules: Rules) -> None:
-    full = rule("full", Conditions(("hot", "cold"), -5, 2**40, Risk.HIGH))
-    for each in (rule("plain"), full):
+    attributes = (AttributeCondition("a.$b", Operator.IN, ("x", 1.5, True)), AttributeCondition("c", Operator.EXISTS))
+    actions = (
+        webhook(),
+        Action("chat", Slack("https://chat.example/x", "hi"), Preset.NOTIFY_SALES, {"$a.b": "c", "": "d"}),
+        Action("mail", Email(("a@b.example",), "email", "s", "b")),
+    )
+    asked = Conditions(("hot", "cold"), -5, 2**40, Risk.HIGH, 9, 8, ("monitor",), attributes)
+    full = replace(rule("full", asked, *actions), disable_reason="gone")
+    triggers: tuple[Trigger, ...] = (
+        StageEntered(("hot",)), StageLeft(("hot", "cold")), ScoreCrossed(60, Direction.DOWNWARD),
+        EventReceived("signup"), Inactive(30),
+    )  # fmt: skip
+    with_triggers = [
+        replace(rule(str(index)), draft=replace(rule(str(index)).draft, trigger=trigger, cool_down_days=index))
+        for index, trigger in enumerate(triggers)
+    ]
+    for each in (rule("plain"), full, *with_triggers):
         await rules.create(each)
         assert await rules.get(each.draft.rule_id) == each
 
@@ -98,8 +129,172 @@ async def test_executions_are_listed_latest_first(executions: Executions) -> Non
 
 async def test_the_lists_of_executions_use_an_index(database: Database) -> None:
     await mongo.create_indexes(database, INDEXES)
-    for asked in ({}, {"rule_id": "x"}, {"date_bucket": "2026-03-01"}):
+    for asked in ({}, {"rule_id": "x"}, {"date_bucket": "2026-03-01"}, {"state": "failed"}):
         plan = await database[EXECUTIONS].find(asked).sort([("record_time", -1), ("_id", -1)]).explain()
         stages = str(plan["queryPlanner"]["winningPlan"])
         assert "IXSCAN" in stages
         assert "SORT'" not in stages
+
+
+@pytest.fixture(params=["memory", "mongodb"])
+async def kept(request: pytest.FixtureRequest, database: Database) -> tuple[Rules, Executions, Deliveries]:
+    """Rules, executions and deliveries that belong together."""
+    await mongo.create_indexes(database, INDEXES)
+    if request.param == "mongodb":
+        return MongoRules(database), MongoExecutions(database), MongoDeliveries(database)
+    executions = FakeExecutions()
+    return FakeRules(executions=executions), executions, executions
+
+
+Kept = tuple[Rules, Executions, Deliveries]
+BOTH = rule("call", None, webhook("one"), webhook("two", "https://other.example/"))
+UNTIL = NOW + timedelta(seconds=30)
+TICK = timedelta(milliseconds=1)
+
+
+async def test_an_execution_is_read_as_it_was_stored(kept: Kept) -> None:
+    _, executions, _ = kept
+    tried = executed(change(), BOTH)
+    settled = tried.deliveries[0].settled(Answer(Fate.RETRY, 503, "no", "e"), NOW, 5 * TICK, [TICK], 1)
+    tried = replace(tried, deliveries=(settled, tried.deliveries[1]))
+    await executions.record([tried])
+    assert await executions.get(tried.execution_id) == tried
+    with pytest.raises(ExecutionNotFound):
+        await executions.get("nothing")
+
+
+async def claim_one(deliveries: Deliveries, now: datetime, until: datetime, busy: Sequence[str] = ()) -> Claim | None:
+    """Claims what has been due for longest."""
+    due = await deliveries.due(now, busy, 9)
+    claims = await deliveries.claim(due[:1], now, until)
+    return claims[0] if claims else None
+
+
+async def test_each_due_delivery_is_claimed_once_until_the_claim_lapses(kept: Kept) -> None:
+    _, executions, deliveries = kept
+    await executions.record([executed(change(), BOTH), executed(change("bob"), BOTH, NOW + TICK)])
+    assert await claim_one(deliveries, NOW - TICK, UNTIL, []) is None
+    claims = [await claim_one(deliveries, NOW, UNTIL, []) for _ in range(3)]
+    assert claims[2] is None
+    assert {each.delivery.action_id for each in claims if each} == {"one", "two"}
+    assert {each.rule_id for each in claims if each} == {"call"}
+    later = [await claim_one(deliveries, UNTIL, UNTIL + timedelta(seconds=30), []) for _ in range(5)]
+    assert later[4] is None
+    assert len({each.delivery.delivery_id for each in later if each}) == 4
+
+
+async def test_of_two_that_claim_the_same_only_one_gets_it(kept: Kept) -> None:
+    _, executions, deliveries = kept
+    await executions.record([executed(change(f"lead-{number}"), BOTH) for number in range(20)])
+    due = await deliveries.due(NOW, [], 99)
+    assert len(due) == 40
+    claims = await asyncio.gather(*(deliveries.claim(due[:30], NOW, UNTIL) for _ in range(3)))
+    assert sorted(claim.delivery.delivery_id for each in claims for claim in each) == sorted(
+        each.delivery_id for each in due[:30]
+    )
+    assert len(await deliveries.due(NOW, [], 99)) == 10
+
+
+async def test_a_busy_endpoint_is_left_out(kept: Kept) -> None:
+    _, executions, deliveries = kept
+    await executions.record([executed(change(), BOTH)])
+    claim = await claim_one(deliveries, NOW, UNTIL, ["https://crm.example"])
+    assert claim
+    assert claim.delivery.endpoint == "https://other.example"
+    assert await claim_one(deliveries, NOW, UNTIL, ["https://crm.example", "https://other.example"]) is None
+
+
+async def test_an_execution_is_as_far_as_its_deliveries(kept: Kept) -> None:
+    _, executions, deliveries = kept
+    recorded = executed(change(), BOTH)
+    await executions.record([recorded, executed(change("bob"), rule())])
+    states = []
+    for fate in (Fate.ARRIVED, Fate.FINAL):
+        claim = await claim_one(deliveries, NOW, UNTIL, [])
+        assert claim
+        settled = claim.delivery.settled(Answer(fate, 200), NOW, TICK, [], 1)
+        assert await deliveries.settle(claim, settled)
+        assert not await deliveries.settle(claim, settled)
+        stored = await executions.get(recorded.execution_id)
+        assert settled in stored.deliveries
+        [listed] = await executions.page(ExecutionQuery(9, lead_id="ada", state=stored.state))
+        states.append(listed.state)
+    assert states == [ExecutionState.PENDING, ExecutionState.FAILED]
+    assert await claim_one(deliveries, UNTIL, UNTIL, []) is None
+    [plain] = await executions.page(ExecutionQuery(9, state=ExecutionState.RECORDED))
+    assert plain.key.lead_id == "bob"
+
+
+async def test_a_claim_that_has_lapsed_settles_nothing(kept: Kept) -> None:
+    _, executions, deliveries = kept
+    recorded = executed(change(), rule("call", None, webhook()))
+    await executions.record([recorded])
+    first = await claim_one(deliveries, NOW, UNTIL, [])
+    second = await claim_one(deliveries, UNTIL, UNTIL + timedelta(seconds=30), [])
+    assert first
+    assert second
+    assert not await deliveries.settle(first, first.delivery.cancelled())
+    assert await deliveries.settle(second, second.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, [], 1))
+    assert (await executions.get(recorded.execution_id)).state is ExecutionState.DELIVERED
+
+
+@pytest.mark.parametrize("how", ["disable", "delete"])
+async def test_what_is_pending_of_a_disabled_or_deleted_rule_is_cancelled(kept: Kept, how: str) -> None:
+    rules, executions, deliveries = kept
+    await rules.create(BOTH)
+    done, other = executed(change("bob"), BOTH), executed(change(), rule("other", None, webhook()))
+    await executions.record([done])
+    for _ in range(2):
+        claim = await claim_one(deliveries, NOW, UNTIL, [])
+        assert claim
+        await deliveries.settle(claim, claim.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, [], 1))
+    recorded = executed(change(), BOTH)
+    await executions.record([recorded, other])
+    disabled = replace(BOTH, draft=replace(BOTH.draft, enabled=False), revision=2)
+    assert not await rules.replace(disabled, 7)
+    assert (await executions.get(recorded.execution_id)).state is ExecutionState.PENDING
+    if how == "disable":
+        assert await rules.replace(disabled, 1)
+    else:
+        await rules.delete("call")
+    stored = await executions.get(recorded.execution_id)
+    assert stored.state is ExecutionState.CANCELLED
+    assert {each.due_time for each in stored.deliveries} == {NEVER}
+    assert (await executions.get(done.execution_id)).state is ExecutionState.DELIVERED
+    assert (await executions.get(other.execution_id)).state is ExecutionState.PENDING
+
+
+async def test_what_changed_meanwhile_is_not_revived(kept: Kept) -> None:
+    _, executions, deliveries = kept
+    before = executed(change(), rule("call", None, webhook()))
+    await executions.record([before])
+    after = replace(before, deliveries=(before.deliveries[0].retried(NOW + TICK),))
+    assert await executions.revive(before, after)
+    assert await executions.get(before.execution_id) == after
+    await claim_one(deliveries, UNTIL, UNTIL, [])
+    assert not await executions.revive(after, before)
+
+
+async def test_the_last_firings_are_told_by_lead_and_rule(executions: Executions) -> None:
+    await executions.record([executed(change("ada", day=day), rule("x")) for day in (2, 9, 3)])
+    await executions.record([executed(change("bob"), rule("y"))])
+    asked = {("ada", "x"), ("bob", "x"), ("bob", "y")}
+    found = {pair: firing.date_bucket for pair, firing in (await executions.last_firings(asked)).items()}
+    assert found == {("ada", "x"): "2026-03-09", ("bob", "y"): "2026-03-01"}
+    assert await executions.last_firings(set()) == {}
+
+
+async def test_executions_are_listed_by_time(executions: Executions) -> None:
+    three = [executed(change("ada", day=day), rule("x"), NOW + day * TICK) for day in (1, 2, 3)]
+    await executions.record(three)
+    query = ExecutionQuery(9, from_time=NOW + 2 * TICK, until_time=NOW + 3 * TICK)
+    assert await executions.page(query) == [three[1]]
+
+
+async def test_a_claim_uses_its_index(database: Database) -> None:
+    await mongo.create_indexes(database, INDEXES)
+    due = {"state": "pending", "deliveries": {"$elemMatch": {"due_time": {"$lte": NOW}, "endpoint": {"$nin": ["a"]}}}}
+    explained = await database[EXECUTIONS].find(due).hint("due").explain()
+    plan = str(bson.decode(explained["queryPlanner"]["winningPlan"].raw))
+    assert "'deliveries.endpoint': ['[MinKey, \"a\")', '(\"a\", MaxKey]']" in plan
+    assert "'deliveries.due_time': ['[new Date(" in plan

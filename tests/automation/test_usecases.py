@@ -5,17 +5,23 @@ from datetime import timedelta
 
 import pytest
 
-from automation_service.domain.rule import Conditions, InvalidRule, Risk, Rule, RuleChanged, RuleExists, RuleNotFound
+from automation_service.domain.condition import Conditions
+from automation_service.domain.lead import Risk
+from automation_service.domain.limits import InvalidRule
+from automation_service.domain.rule import Rule, RuleChanged, RuleExists, RuleNotFound
 from automation_service.ports import ExecutionQuery
-from automation_service.usecases import Evaluation, RuleBook
+from automation_service.templates import SandboxedTemplates
+from automation_service.usecases import Evaluation, RuleBook, Scrutiny
 from tests.automation.fakes import (
     NOW,
+    SENDER,
     AbsentInsights,
     FakeChanges,
     FakeExecutions,
     FakeInsights,
+    FakeModels,
+    FakeReceivers,
     FakeRules,
-    FakeStages,
     change,
     draft,
     rule,
@@ -25,11 +31,13 @@ LATER = NOW + timedelta(hours=1)
 
 
 def book(*rules: Rule) -> RuleBook:
-    return RuleBook(FakeRules(*rules), FakeStages(), lambda: LATER)
+    scrutiny = Scrutiny(FakeModels(), FakeReceivers(), SandboxedTemplates(), allow_http=False)
+    return RuleBook(FakeRules(*rules), scrutiny, lambda: LATER)
 
 
 async def test_a_new_rule_has_revision_one_and_its_time() -> None:
-    created = await (rules := book()).create(draft())
+    created, warnings = await (rules := book()).create(draft())
+    assert warnings == []
     assert (created.draft, created.revision, created.create_time, created.update_time) == (draft(), 1, LATER, LATER)
     with pytest.raises(RuleExists):
         await rules.create(draft())
@@ -42,7 +50,7 @@ async def test_a_rule_must_name_stages_of_the_model() -> None:
 
 async def test_an_update_replaces_the_named_fields_only() -> None:
     asked = draft(conditions=Conditions(minimum_score=5), enabled=False)
-    updated = await book(rule()).update(asked, ["enabled"], 0)
+    updated, _ = await book(rule()).update(asked, ["enabled"], 0)
     assert updated.draft == draft(enabled=False)
     assert (updated.revision, updated.create_time, updated.update_time) == (2, NOW, LATER)
 
@@ -76,12 +84,14 @@ async def test_an_update_must_leave_a_rule_within_the_limits() -> None:
 
 async def test_a_rule_whose_stage_the_model_has_lost_can_be_disabled() -> None:
     lost = Conditions(stages=("tepid",))
-    updated = await book(rule(conditions=lost)).update(draft(enabled=False), ["enabled"], 0)
+    updated, _ = await book(rule(conditions=lost)).update(draft(enabled=False), ["enabled"], 0)
     assert (updated.draft.enabled, updated.draft.conditions) == (False, lost)
 
 
 def evaluation(changes: FakeChanges, rules: FakeRules, insights: FakeInsights | AbsentInsights) -> Evaluation:
-    return Evaluation(changes, rules, FakeExecutions(), insights, lambda: NOW)
+    return Evaluation(
+        changes, rules, FakeExecutions(), insights, SandboxedTemplates(), SENDER, lambda: None, lambda: NOW
+    )
 
 
 async def test_a_step_records_what_fires_and_marks_all() -> None:

@@ -78,15 +78,75 @@ def test_events_go_in_and_a_lead_comes_out(up: Up, tmp_path: Path) -> None:
     assert json.loads(up.run("ingest", str(file), "--json").stdout)["duplicate"] == 3
     assert json.loads(up.run("lead", "ada", "--json").stdout)["score"] == "60"
     assert len(up.run("history", "ada", "--json").stdout.splitlines()) == 3
-    for command in (["lead", "ada"], ["history", "ada"], ["top"], ["summary"], ["rules"], ["executions"], ["verify"]):
+    for command in (
+        ["lead", "ada"],
+        ["history", "ada"],
+        ["top"],
+        ["summary"],
+        ["rules", "list"],
+        ["executions", "list"],
+        ["verify"],
+    ):
         shown = up.run(*command)
         assert (shown.returncode, shown.stderr) == (0, ""), command
     assert "no violations" in up.run("verify").stdout
 
 
+def test_a_rule_is_added_tried_and_followed_to_its_execution(up: Up, tmp_path: Path) -> None:
+    file = tmp_path / "rules.json"
+    rule = {"rule_id": "big", "enabled": True, "conditions": {"minimum_score": 20_000}}
+    again = {"rule_id": "seen", "enabled": True, "trigger": {"event_received": {"event_type": ROW["event_type"]}}}
+    file.write_text(json.dumps([rule, again]))
+    added = up.run("rules", "add", "-f", str(file))
+    assert (added.returncode, "can never fire" in added.stderr) == (0, True)
+    assert up.run("rules", "add", "-f", str(file)).returncode == 1
+    assert up.run("rules", "add", "-f", str(file), "--replace").returncode == 0
+    tried = up.run("rules", "test", "big", "--lead", "ada")
+    assert (tried.returncode, "would not fire" in tried.stdout) == (1, True)
+    assert json.loads(up.run("rules", "test", "seen", "--lead", "ada", "--json").stdout)["would_fire"]
+    shown = up.run("rules", "list").stdout
+    assert "big" in shown
+    assert up.run("rules", "disable", "big").returncode == 0
+    listed = [json.loads(line) for line in up.run("rules", "list", "--json").stdout.splitlines()]
+    assert {each["rule_id"]: each["enabled"] for each in listed} == {"big": False, "seen": True}
+    watching = subprocess.Popen(
+        [*COMMAND, "watch", "--lead", "eve", "--count", "1", "--json"],
+        env=up.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with watching:
+        assert watching.stderr is not None
+        assert watching.stdout is not None
+        assert "watching" in watching.stderr.readline()
+        events = tmp_path / "events.jsonl"
+        events.write_text(json.dumps(ROW | {"event_id": "eve-1", "lead_id": "eve"}))
+        assert up.run("ingest", str(events), "--wait").returncode == 0
+        seen = json.loads(watching.stdout.readline())
+        assert (seen["change"]["lead_id"], seen["lead_intelligence"]["score"]) == ("eve", "20")
+        assert watching.wait(10) == 0
+    found: list[str] = []
+    for _ in range(100):
+        found = up.run("executions", "list", "--lead", "eve", "--state", "recorded", "--json").stdout.splitlines()
+        if found:
+            break
+    execution = json.loads(found[0])
+    card = up.run("executions", "show", execution["execution_id"]).stdout
+    assert "trigger: an event of type" in card
+    assert up.run("executions", "retry", execution["execution_id"]).returncode == 1
+    assert up.run("rules", "delete", "big").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["rules", "add", "-f", "/nowhere"], "cannot be read"),
+        (["rules", "enable", "nothing"], "nothing"),
+        (["rules", "test", "--lead", "ada"], "--file"),
+        (["executions", "list", "--state", "lost"], "lost"),
+        (["executions", "show", "nothing"], "EXECUTION_NOT_FOUND"),
+        (["watch", "--resume", "nonsense"], "resume_token"),
         (["lead", "nobody"], "nobody"),
         (["top", "--stage", "boiling"], "boiling"),
         (["decay", "--as-of", "soon"], "soon"),

@@ -60,8 +60,13 @@ def put(message: Any, place: Place, text: str) -> None:
     """Sets the string at a place: in a list at its end, in a message of a list in the first one."""
     (field, *rest) = place
     inner = getattr(message, field.name)
-    if _entry(field):
-        put(inner["key"], tuple(rest[1:]), text) if rest[1:] else inner[text].SetInParent()
+    if entry := _entry(field):
+        if rest[1:]:
+            put(inner["key"], tuple(rest[1:]), text)
+        elif entry.fields_by_name["value"].message_type:
+            inner[text].SetInParent()
+        else:
+            inner.update({text: "value"} if rest[0].name == "key" else {"key": text})
     elif rest:
         put((inner[0] if inner else inner.add()) if field.is_repeated else inner, tuple(rest), text)
     elif field.is_repeated:

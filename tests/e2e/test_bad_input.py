@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 
+from automation_service.domain.execution import Key
 from scoring_service.model_messages import write_model
 from scoring_service.store import built_in
 from shared import wire
@@ -28,6 +29,7 @@ from shared.pb.automation.v1 import automation_pb2
 from shared.pb.ingest.v1 import ingest_pb2
 from shared.pb.intelligence.v1 import intelligence_pb2
 from shared.pb.scoring.v1 import scoring_pb2
+from tests.automation.fakes import SECRET
 from tests.conftest import eventually
 from tests.e2e import fuzz
 from tests.e2e.load import all_scored, make_events, scores, send, violations
@@ -62,6 +64,8 @@ WALKS = (
 )
 """They go through all leads, so they get few inputs."""
 MODEL = write_model(built_in())
+ENDLESS = ("WatchLeads",)
+"""They stream until the caller ends them."""
 FILES = (ingest_pb2, scoring_pb2, automation_pb2, intelligence_pb2)
 METHODS: tuple[MethodDescriptor, ...] = tuple(
     method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods
@@ -191,6 +195,7 @@ def _varied(method: MethodDescriptor, count: int, seed: int) -> Iterator[bytes]:
 
 
 _numbers = itertools.count()
+_EXECUTION_ID = Key("lead-0", "rule-0", f"{wire.now():%Y-%m-%d}").execution_id
 
 
 def _likely(method: MethodDescriptor) -> Any:
@@ -214,8 +219,14 @@ def _likely_event(number: int) -> ingest_pb2.Event:
 
 
 def _likely_rule(rule_id: str) -> automation_pb2.AutomationRule:
-    conditions = automation_pb2.Conditions(minimum_score=1000)
-    return automation_pb2.AutomationRule(rule_id=rule_id, display_name="A rule", enabled=True, conditions=conditions)
+    webhook = automation_pb2.Webhook(url=f"http://127.0.0.1:9/{rule_id}", secrets=[SECRET])
+    return automation_pb2.AutomationRule(
+        rule_id=rule_id,
+        display_name="A rule",
+        enabled=True,
+        conditions=automation_pb2.Conditions(minimum_score=1000),
+        actions=[automation_pb2.Action(action_id="crm", webhook=webhook)],
+    )
 
 
 LIKELY: dict[str, dict[str, Any] | Callable[[int], dict[str, Any]]] = {
@@ -232,6 +243,10 @@ LIKELY: dict[str, dict[str, Any] | Callable[[int], dict[str, Any]]] = {
         "lead_id": "lead-0", "request_id": f"likely-{number}", "delta": 1, "reason": "because", "actor": "tester",
     },
     "RetractEvent": lambda number: {"event_id": f"likely-{number // 2}", "reason": "because", "actor": "tester"},
+    "TestAutomationRule": lambda number: {"rule": _likely_rule(f"likely-{number}"), "lead_id": "lead-0"},
+    "GetAutomationExecution": {"execution_id": _EXECUTION_ID},
+    "RetryAutomationExecution": {"execution_id": _EXECUTION_ID},
+    "WatchLeads": {"lead_ids": ["lead-1"]},
     "BatchGetLeadScores": {"lead_ids": ["lead-1"]},
     "BatchGetLeadIntelligence": {"lead_ids": ["lead-1"]},
 }  # fmt: skip
@@ -281,8 +296,12 @@ async def _call(system: System, each: Input) -> bytes:
     if not each.method.server_streaming:
         return bytes(await channel.unary_unary(path)(each.data, timeout=CALL_SECONDS))
     last = b""
-    async for answer in channel.unary_stream(path)(each.data, timeout=CALL_SECONDS):
+    call = channel.unary_stream(path)(each.data, timeout=CALL_SECONDS)
+    async for answer in call:
         last = answer
+        if each.method.name in ENDLESS:
+            call.cancel()
+            break
     return last
 
 

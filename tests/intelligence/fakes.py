@@ -1,12 +1,15 @@
 """The scoring service as the intelligence service sees it: in memory."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from intelligence_service.clients import _model
 from intelligence_service.domain.insight import Contribution, LeadFacts, LeadNotFound
 from intelligence_service.domain.model import Model
-from intelligence_service.ports import Order, Page
+from intelligence_service.domain.watch import LeadChange
+from intelligence_service.ports import Order, Page, Seen
 from scoring_service import model_messages
 from shared.errors import InvalidArgument, InvalidPageToken
 from tests.scoring.models import BUILT_IN
@@ -89,3 +92,38 @@ class FakeModels:
         """Returns the built-in model."""
         assert version == MODEL.version
         return MODEL
+
+
+class FakeLeadChanges:
+    """`LeadChanges` in memory; tokens are the positions of changes. `streams` are those that are being read."""
+
+    def __init__(self) -> None:
+        self.streams = 0
+        self._changes: list[LeadChange] = []
+        self._grown = asyncio.Condition()
+
+    async def commit(self, *changes: LeadChange) -> None:
+        """Adds changes."""
+        async with self._grown:
+            self._changes += changes
+            self._grown.notify_all()
+
+    async def after(self, token: str) -> AsyncGenerator[Seen, None]:
+        """Yields the changes behind a token."""
+        place = int(token) if token else len(self._changes)
+        self.streams += 1
+        try:
+            while True:
+                yield Seen(f"{place:09}")
+                await self._wait_beyond(place)
+                while place < len(self._changes):
+                    place += 1
+                    yield Seen(f"{place:09}", self._changes[place - 1])
+        finally:
+            self.streams -= 1
+
+    async def _wait_beyond(self, place: int) -> None:
+        """Waits for a change, but not for long: the stream of a database tells of its place now and then, too."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.1), self._grown:
+                await self._grown.wait_for(lambda: len(self._changes) > place)

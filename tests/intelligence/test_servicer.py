@@ -12,11 +12,12 @@ from grpc_health.v1 import health_pb2_grpc
 from intelligence_service.clients import ScoringModels, ScoringScores, is_serving
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
 from intelligence_service.usecases import Intelligence
+from intelligence_service.watchers import Watchers
 from shared import wire
 from shared.pb.intelligence.v1 import intelligence_pb2 as pb
 from shared.pb.intelligence.v1 import intelligence_pb2_grpc
 from shared.pb.scoring.v1 import scoring_pb2_grpc
-from tests.intelligence.fakes import NOW, FakeScores, facts
+from tests.intelligence.fakes import NOW, FakeLeadChanges, FakeScores, facts
 from tests.intelligence.servicer import FakeHealth, FakeScoring
 from tests.serving import refusal, served
 
@@ -47,7 +48,7 @@ async def system() -> AsyncIterator[System]:
     ) as scoring_channel:
         system = System(scores, scoring, health, scoring_channel)
         intelligence = Intelligence(ScoringScores(scoring_channel), ScoringModels(scoring_channel), lambda: NOW)
-        servicer = IntelligenceServicer(intelligence)
+        servicer = IntelligenceServicer(intelligence, Watchers(FakeLeadChanges(), intelligence))
         async with served(
             ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server)
         ) as channel:
@@ -167,7 +168,8 @@ async def test_health_is_that_of_the_scoring_service(system: System) -> None:
 
 async def test_a_scoring_service_that_is_away_makes_a_call_unavailable(system: System) -> None:
     async with grpc.aio.insecure_channel("127.0.0.1:1") as nobody:
-        servicer = IntelligenceServicer(Intelligence(ScoringScores(nobody), ScoringModels(nobody), lambda: NOW))
+        intelligence = Intelligence(ScoringScores(nobody), ScoringModels(nobody), lambda: NOW)
+        servicer = IntelligenceServicer(intelligence, Watchers(FakeLeadChanges(), intelligence))
         async with served(
             ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server)
         ) as channel:

@@ -22,53 +22,107 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(shared/pb/automation/v1/automation.proto\x12\x17leadscore.automation.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\x01\n\x0e\x41utomationRule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x37\n\nconditions\x18\x04 \x01(\x0b\x32#.leadscore.automation.v1.Conditions\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xab\x01\n\nConditions\x12\x0e\n\x06stages\x18\x01 \x03(\t\x12\x1a\n\rminimum_score\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x1d\n\x10minimum_velocity\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12+\n\x04risk\x18\x04 \x01(\x0e\x32\x1d.leadscore.automation.v1.RiskB\x10\n\x0e_minimum_scoreB\x13\n\x11_minimum_velocity\"\xf2\x02\n\x13\x41utomationExecution\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x0f\n\x07rule_id\x18\x02 \x01(\t\x12\x0f\n\x07lead_id\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x61te_bucket\x18\x04 \x01(\t\x12\x36\n\x05state\x18\x05 \x01(\x0e\x32\'.leadscore.automation.v1.ExecutionState\x12\x17\n\x0f\x63hange_sequence\x18\x06 \x01(\x03\x12\r\n\x05score\x18\x07 \x01(\x03\x12\x14\n\x0cstage_before\x18\x08 \x01(\t\x12\x13\n\x0bstage_after\x18\t \x01(\t\x12\x10\n\x08velocity\x18\n \x01(\x03\x12+\n\x04risk\x18\x0b \x01(\x0e\x32\x1d.leadscore.automation.v1.Risk\x12\x13\n\x0bnext_action\x18\x0c \x01(\t\x12/\n\x0brecord_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"T\n\x1b\x43reateAutomationRuleRequest\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\'.leadscore.automation.v1.AutomationRule\"U\n\x1c\x43reateAutomationRuleResponse\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\'.leadscore.automation.v1.AutomationRule\"+\n\x18GetAutomationRuleRequest\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\"R\n\x19GetAutomationRuleResponse\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\'.leadscore.automation.v1.AutomationRule\"C\n\x1aListAutomationRulesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"n\n\x1bListAutomationRulesResponse\x12\x36\n\x05rules\x18\x01 \x03(\x0b\x32\'.leadscore.automation.v1.AutomationRule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x85\x01\n\x1bUpdateAutomationRuleRequest\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\'.leadscore.automation.v1.AutomationRule\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"U\n\x1cUpdateAutomationRuleResponse\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\'.leadscore.automation.v1.AutomationRule\".\n\x1b\x44\x65leteAutomationRuleRequest\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\"\x1e\n\x1c\x44\x65leteAutomationRuleResponse\"\x7f\n\x1fListAutomationExecutionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07lead_id\x18\x03 \x01(\t\x12\x0f\n\x07rule_id\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x61te_bucket\x18\x05 \x01(\t\"}\n ListAutomationExecutionsResponse\x12@\n\nexecutions\x18\x01 \x03(\x0b\x32,.leadscore.automation.v1.AutomationExecution\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xf0\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_ARGUMENT_INVALID\x10\x01\x12#\n\x1f\x45RROR_REASON_PAGE_TOKEN_INVALID\x10\x02\x12\x1d\n\x19\x45RROR_REASON_RULE_INVALID\x10\x03\x12\x1c\n\x18\x45RROR_REASON_RULE_EXISTS\x10\x04\x12\x1f\n\x1b\x45RROR_REASON_RULE_NOT_FOUND\x10\x05\x12\x1d\n\x19\x45RROR_REASON_RULE_CHANGED\x10\x06*9\n\x04Risk\x12\x14\n\x10RISK_UNSPECIFIED\x10\x00\x12\x0c\n\x08RISK_LOW\x10\x01\x12\r\n\tRISK_HIGH\x10\x02*O\n\x0e\x45xecutionState\x12\x1f\n\x1b\x45XECUTION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XECUTION_STATE_RECORDED\x10\x01\x32\xb6\x06\n\x11\x41utomationService\x12\x83\x01\n\x14\x43reateAutomationRule\x12\x34.leadscore.automation.v1.CreateAutomationRuleRequest\x1a\x35.leadscore.automation.v1.CreateAutomationRuleResponse\x12z\n\x11GetAutomationRule\x12\x31.leadscore.automation.v1.GetAutomationRuleRequest\x1a\x32.leadscore.automation.v1.GetAutomationRuleResponse\x12\x80\x01\n\x13ListAutomationRules\x12\x33.leadscore.automation.v1.ListAutomationRulesRequest\x1a\x34.leadscore.automation.v1.ListAutomationRulesResponse\x12\x83\x01\n\x14UpdateAutomationRule\x12\x34.leadscore.automation.v1.UpdateAutomationRuleRequest\x1a\x35.leadscore.automation.v1.UpdateAutomationRuleResponse\x12\x83\x01\n\x14\x44\x65leteAutomationRule\x12\x34.leadscore.automation.v1.DeleteAutomationRuleRequest\x1a\x35.leadscore.automation.v1.DeleteAutomationRuleResponse\x12\x8f\x01\n\x18ListAutomationExecutions\x12\x38.leadscore.automation.v1.ListAutomationExecutionsRequest\x1a\x39.leadscore.automation.v1.ListAutomationExecutionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(shared/pb/automation/v1/automation.proto\x12\x17leadscore.automation.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x03\n\x0e\x41utomationRule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x37\n\nconditions\x18\x04 \x01(\x0b\x32#.leadscore.automation.v1.Conditions\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x07trigger\x18\x08 \x01(\x0b\x32 .leadscore.automation.v1.Trigger\x12\x30\n\x07\x61\x63tions\x18\t \x03(\x0b\x32\x1f.leadscore.automation.v1.Action\x12\x16\n\x0e\x63ool_down_days\x18\n \x01(\x05\x12\x16\n\x0e\x64isable_reason\x18\x0b \x01(\t\"\x93\x03\n\x07Trigger\x12M\n\x15while_condition_holds\x18\x01 \x01(\x0b\x32,.leadscore.automation.v1.WhileConditionHoldsH\x00\x12>\n\rstage_entered\x18\x02 \x01(\x0b\x32%.leadscore.automation.v1.StageEnteredH\x00\x12\x38\n\nstage_left\x18\x03 \x01(\x0b\x32\".leadscore.automation.v1.StageLeftH\x00\x12>\n\rscore_crossed\x18\x04 \x01(\x0b\x32%.leadscore.automation.v1.ScoreCrossedH\x00\x12@\n\x0e\x65vent_received\x18\x05 \x01(\x0b\x32&.leadscore.automation.v1.EventReceivedH\x00\x12\x35\n\x08inactive\x18\x06 \x01(\x0b\x32!.leadscore.automation.v1.InactiveH\x00\x42\x06\n\x04kind\"\x15\n\x13WhileConditionHolds\"\x1e\n\x0cStageEntered\x12\x0e\n\x06stages\x18\x01 \x03(\t\"\x1b\n\tStageLeft\x12\x0e\n\x06stages\x18\x01 \x03(\t\"X\n\x0cScoreCrossed\x12\x11\n\tthreshold\x18\x01 \x01(\x03\x12\x35\n\tdirection\x18\x02 \x01(\x0e\x32\".leadscore.automation.v1.Direction\"#\n\rEventReceived\x12\x12\n\nevent_type\x18\x01 \x01(\t\"\x18\n\x08Inactive\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\"\xe4\x02\n\nConditions\x12\x0e\n\x06stages\x18\x01 \x03(\t\x12\x1a\n\rminimum_score\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x1d\n\x10minimum_velocity\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12+\n\x04risk\x18\x04 \x01(\x0e\x32\x1d.leadscore.automation.v1.Risk\x12\x1a\n\rmaximum_score\x18\x05 \x01(\x03H\x02\x88\x01\x01\x12\x1d\n\x10maximum_velocity\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\x14\n\x0cnext_actions\x18\x07 \x03(\t\x12?\n\nattributes\x18\x08 \x03(\x0b\x32+.leadscore.automation.v1.AttributeConditionB\x10\n\x0e_minimum_scoreB\x13\n\x11_minimum_velocityB\x10\n\x0e_maximum_scoreB\x13\n\x11_maximum_velocity\"\x84\x01\n\x12\x41ttributeCondition\x12\x11\n\tattribute\x18\x01 \x01(\t\x12\x33\n\x08operator\x18\x02 \x01(\x0e\x32!.leadscore.automation.v1.Operator\x12&\n\x06values\x18\x03 \x03(\x0b\x32\x16.google.protobuf.Value\"\xe7\x02\n\x06\x41\x63tion\x12\x11\n\taction_id\x18\x01 \x01(\t\x12/\n\x06preset\x18\x02 \x01(\x0e\x32\x1f.leadscore.automation.v1.Preset\x12\x43\n\nparameters\x18\x03 \x03(\x0b\x32/.leadscore.automation.v1.Action.ParametersEntry\x12\x33\n\x07webhook\x18\x04 \x01(\x0b\x32 .leadscore.automation.v1.WebhookH\x00\x12/\n\x05slack\x18\x05 \x01(\x0b\x32\x1e.leadscore.automation.v1.SlackH\x00\x12/\n\x05\x65mail\x18\x06 \x01(\x0b\x32\x1e.leadscore.automation.v1.EmailH\x00\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08receiver\"\'\n\x07Webhook\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0f\n\x07secrets\x18\x02 \x03(\t\"\"\n\x05Slack\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"H\n\x05\x45mail\x12\n\n\x02to\x18\x01 \x03(\t\x12\x14\n\x0cto_attribute\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0c\n\x04\x62ody\x18\x04 \x01(\t\"\xb6\x03\n\x13\x41utomationExecution\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x0f\n\x07rule_id\x18\x02 \x01(\t\x12\x0f\n\x07lead_id\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x61te_bucket\x18\x04 \x01(\t\x12\x36\n\x05state\x18\x05 \x01(\x0e\x32\'.leadscore.automation.v1.ExecutionState\x12\x17\n\x0f\x63hange_sequence\x18\x06 \x01(\x03\x12\r\n\x05score\x18\x07 \x01(\x03\x12\x14\n\x0cstage_before\x18\x08 \x01(\t\x12\x13\n\x0bstage_after\x18\t \x01(\t\x12\x10\n\x08velocity\x18\n \x01(\x03\x12+\n\x04risk\x18\x0b \x01(\x0e\x32\x1d.leadscore.automation.v1.Risk\x12\x13\n\x0bnext_action\x18\x0c \x01(\t\x12/\n\x0brecord_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03why\x18\x0e \x03(\t\x12\x35\n\ndeliveries\x18\x0f \x03(\x0b\x32!.leadscore.automation.v1.Delivery\"\x87\x02\n\x08\x44\x65livery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x11\n\taction_id\x18\x02 \x01(\t\x12\x10\n\x08receiver\x18\x03 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x04 \x01(\t\x12\x36\n\x05state\x18\x05 \x01(\x0e\x32\'.leadscore.automation.v1.ExecutionState\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x08\x61ttempts\x18\x07 \x03(\x0b\x32 .leadscore.automation.v1.Attempt\x12\x0c\n\x04\x62ody\x18\x08 \x01(\x0c\"\x97\x01\n\x07\x41ttempt\x12\x30\n\x0c\x61ttempt_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06status\x18\x03 \x01(\x05\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x05 \x01(\t\"T\n\x1b\x43reateAutomationRuleRequest\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\'.leadscore.automation.v1.AutomationRule\"g\n\x1c\x43reateAutomationRuleResponse\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\'.leadscore.automation.v1.AutomationRule\x12\x10\n\x08warnings\x18\x02 \x03(\t\"+\n\x18GetAutomationRuleRequest\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\"R\n\x19GetAutomationRuleResponse\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\'.leadscore.automation.v1.AutomationRule\"C\n\x1aListAutomationRulesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"n\n\x1bListAutomationRulesResponse\x12\x36\n\x05rules\x18\x01 \x03(\x0b\x32\'.leadscore.automation.v1.AutomationRule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x85\x01\n\x1bUpdateAutomationRuleRequest\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\'.leadscore.automation.v1.AutomationRule\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"g\n\x1cUpdateAutomationRuleResponse\x12\x35\n\x04rule\x18\x01 \x01(\x0b\x32\'.leadscore.automation.v1.AutomationRule\x12\x10\n\x08warnings\x18\x02 \x03(\t\".\n\x1b\x44\x65leteAutomationRuleRequest\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\"\x1e\n\x1c\x44\x65leteAutomationRuleResponse\"\x83\x01\n\x19TestAutomationRuleRequest\x12\x11\n\x07rule_id\x18\x01 \x01(\tH\x00\x12\x37\n\x04rule\x18\x02 \x01(\x0b\x32\'.leadscore.automation.v1.AutomationRuleH\x00\x12\x0f\n\x07lead_id\x18\x03 \x01(\tB\t\n\x07subject\"\xc3\x01\n\x1aTestAutomationRuleResponse\x12\x12\n\nwould_fire\x18\x01 \x01(\x08\x12.\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x1e.leadscore.automation.v1.Check\x12\x10\n\x08warnings\x18\x03 \x03(\t\x12\x35\n\ndeliveries\x18\x04 \x03(\x0b\x32!.leadscore.automation.v1.Delivery\x12\x18\n\x10last_date_bucket\x18\x05 \x01(\t\":\n\x05\x43heck\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05holds\x18\x02 \x01(\x08\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\"5\n\x1dGetAutomationExecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\"a\n\x1eGetAutomationExecutionResponse\x12?\n\texecution\x18\x01 \x01(\x0b\x32,.leadscore.automation.v1.AutomationExecution\"7\n\x1fRetryAutomationExecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\"c\n RetryAutomationExecutionResponse\x12?\n\texecution\x18\x01 \x01(\x0b\x32,.leadscore.automation.v1.AutomationExecution\"\x96\x02\n\x1fListAutomationExecutionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07lead_id\x18\x03 \x01(\t\x12\x0f\n\x07rule_id\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x61te_bucket\x18\x05 \x01(\t\x12\x36\n\x05state\x18\x06 \x01(\x0e\x32\'.leadscore.automation.v1.ExecutionState\x12-\n\tfrom_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"}\n ListAutomationExecutionsResponse\x12@\n\nexecutions\x18\x01 \x03(\x0b\x32,.leadscore.automation.v1.AutomationExecution\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xfa\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_ARGUMENT_INVALID\x10\x01\x12#\n\x1f\x45RROR_REASON_PAGE_TOKEN_INVALID\x10\x02\x12\x1d\n\x19\x45RROR_REASON_RULE_INVALID\x10\x03\x12\x1c\n\x18\x45RROR_REASON_RULE_EXISTS\x10\x04\x12\x1f\n\x1b\x45RROR_REASON_RULE_NOT_FOUND\x10\x05\x12\x1d\n\x19\x45RROR_REASON_RULE_CHANGED\x10\x06\x12\x1f\n\x1b\x45RROR_REASON_LEAD_NOT_FOUND\x10\x07\x12$\n ERROR_REASON_EXECUTION_NOT_FOUND\x10\x08\x12!\n\x1d\x45RROR_REASON_NOTHING_TO_RETRY\x10\t\x12\x1e\n\x1a\x45RROR_REASON_RULE_DISABLED\x10\n*9\n\x04Risk\x12\x14\n\x10RISK_UNSPECIFIED\x10\x00\x12\x0c\n\x08RISK_LOW\x10\x01\x12\r\n\tRISK_HIGH\x10\x02*T\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44IRECTION_UPWARD\x10\x01\x12\x16\n\x12\x44IRECTION_DOWNWARD\x10\x02*\xf0\x01\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x13\n\x0fOPERATOR_EQUALS\x10\x01\x12\x0f\n\x0bOPERATOR_IN\x10\x02\x12\x15\n\x11OPERATOR_CONTAINS\x10\x03\x12\x18\n\x14OPERATOR_STARTS_WITH\x10\x04\x12\x13\n\x0fOPERATOR_EXISTS\x10\x05\x12\x16\n\x12OPERATOR_LESS_THAN\x10\x06\x12\x14\n\x10OPERATOR_AT_MOST\x10\x07\x12\x19\n\x15OPERATOR_GREATER_THAN\x10\x08\x12\x15\n\x11OPERATOR_AT_LEAST\x10\t*\x83\x01\n\x06Preset\x12\x16\n\x12PRESET_UNSPECIFIED\x10\x00\x12\x17\n\x13PRESET_NOTIFY_SALES\x10\x01\x12\x1a\n\x16PRESET_CREATE_CRM_TASK\x10\x02\x12\x15\n\x11PRESET_ASSIGN_REP\x10\x03\x12\x15\n\x11PRESET_SEND_EMAIL\x10\x04*\xc6\x01\n\x0e\x45xecutionState\x12\x1f\n\x1b\x45XECUTION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XECUTION_STATE_RECORDED\x10\x01\x12\x1b\n\x17\x45XECUTION_STATE_PENDING\x10\x02\x12\x1d\n\x19\x45XECUTION_STATE_DELIVERED\x10\x03\x12\x1a\n\x16\x45XECUTION_STATE_FAILED\x10\x04\x12\x1d\n\x19\x45XECUTION_STATE_CANCELLED\x10\x05\x32\xd3\t\n\x11\x41utomationService\x12\x83\x01\n\x14\x43reateAutomationRule\x12\x34.leadscore.automation.v1.CreateAutomationRuleRequest\x1a\x35.leadscore.automation.v1.CreateAutomationRuleResponse\x12z\n\x11GetAutomationRule\x12\x31.leadscore.automation.v1.GetAutomationRuleRequest\x1a\x32.leadscore.automation.v1.GetAutomationRuleResponse\x12\x80\x01\n\x13ListAutomationRules\x12\x33.leadscore.automation.v1.ListAutomationRulesRequest\x1a\x34.leadscore.automation.v1.ListAutomationRulesResponse\x12\x83\x01\n\x14UpdateAutomationRule\x12\x34.leadscore.automation.v1.UpdateAutomationRuleRequest\x1a\x35.leadscore.automation.v1.UpdateAutomationRuleResponse\x12\x83\x01\n\x14\x44\x65leteAutomationRule\x12\x34.leadscore.automation.v1.DeleteAutomationRuleRequest\x1a\x35.leadscore.automation.v1.DeleteAutomationRuleResponse\x12}\n\x12TestAutomationRule\x12\x32.leadscore.automation.v1.TestAutomationRuleRequest\x1a\x33.leadscore.automation.v1.TestAutomationRuleResponse\x12\x89\x01\n\x16GetAutomationExecution\x12\x36.leadscore.automation.v1.GetAutomationExecutionRequest\x1a\x37.leadscore.automation.v1.GetAutomationExecutionResponse\x12\x8f\x01\n\x18ListAutomationExecutions\x12\x38.leadscore.automation.v1.ListAutomationExecutionsRequest\x1a\x39.leadscore.automation.v1.ListAutomationExecutionsResponse\x12\x8f\x01\n\x18RetryAutomationExecution\x12\x38.leadscore.automation.v1.RetryAutomationExecutionRequest\x1a\x39.leadscore.automation.v1.RetryAutomationExecutionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shared.pb.automation.v1.automation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORREASON']._serialized_start=1974
-  _globals['_ERRORREASON']._serialized_end=2214
-  _globals['_RISK']._serialized_start=2216
-  _globals['_RISK']._serialized_end=2273
-  _globals['_EXECUTIONSTATE']._serialized_start=2275
-  _globals['_EXECUTIONSTATE']._serialized_end=2354
-  _globals['_AUTOMATIONRULE']._serialized_start=137
-  _globals['_AUTOMATIONRULE']._serialized_end=382
-  _globals['_CONDITIONS']._serialized_start=385
-  _globals['_CONDITIONS']._serialized_end=556
-  _globals['_AUTOMATIONEXECUTION']._serialized_start=559
-  _globals['_AUTOMATIONEXECUTION']._serialized_end=929
-  _globals['_CREATEAUTOMATIONRULEREQUEST']._serialized_start=931
-  _globals['_CREATEAUTOMATIONRULEREQUEST']._serialized_end=1015
-  _globals['_CREATEAUTOMATIONRULERESPONSE']._serialized_start=1017
-  _globals['_CREATEAUTOMATIONRULERESPONSE']._serialized_end=1102
-  _globals['_GETAUTOMATIONRULEREQUEST']._serialized_start=1104
-  _globals['_GETAUTOMATIONRULEREQUEST']._serialized_end=1147
-  _globals['_GETAUTOMATIONRULERESPONSE']._serialized_start=1149
-  _globals['_GETAUTOMATIONRULERESPONSE']._serialized_end=1231
-  _globals['_LISTAUTOMATIONRULESREQUEST']._serialized_start=1233
-  _globals['_LISTAUTOMATIONRULESREQUEST']._serialized_end=1300
-  _globals['_LISTAUTOMATIONRULESRESPONSE']._serialized_start=1302
-  _globals['_LISTAUTOMATIONRULESRESPONSE']._serialized_end=1412
-  _globals['_UPDATEAUTOMATIONRULEREQUEST']._serialized_start=1415
-  _globals['_UPDATEAUTOMATIONRULEREQUEST']._serialized_end=1548
-  _globals['_UPDATEAUTOMATIONRULERESPONSE']._serialized_start=1550
-  _globals['_UPDATEAUTOMATIONRULERESPONSE']._serialized_end=1635
-  _globals['_DELETEAUTOMATIONRULEREQUEST']._serialized_start=1637
-  _globals['_DELETEAUTOMATIONRULEREQUEST']._serialized_end=1683
-  _globals['_DELETEAUTOMATIONRULERESPONSE']._serialized_start=1685
-  _globals['_DELETEAUTOMATIONRULERESPONSE']._serialized_end=1715
-  _globals['_LISTAUTOMATIONEXECUTIONSREQUEST']._serialized_start=1717
-  _globals['_LISTAUTOMATIONEXECUTIONSREQUEST']._serialized_end=1844
-  _globals['_LISTAUTOMATIONEXECUTIONSRESPONSE']._serialized_start=1846
-  _globals['_LISTAUTOMATIONEXECUTIONSRESPONSE']._serialized_end=1971
-  _globals['_AUTOMATIONSERVICE']._serialized_start=2357
-  _globals['_AUTOMATIONSERVICE']._serialized_end=3179
+  _globals['_ACTION_PARAMETERSENTRY']._loaded_options = None
+  _globals['_ACTION_PARAMETERSENTRY']._serialized_options = b'8\001'
+  _globals['_ERRORREASON']._serialized_start=5041
+  _globals['_ERRORREASON']._serialized_end=5419
+  _globals['_RISK']._serialized_start=5421
+  _globals['_RISK']._serialized_end=5478
+  _globals['_DIRECTION']._serialized_start=5480
+  _globals['_DIRECTION']._serialized_end=5564
+  _globals['_OPERATOR']._serialized_start=5567
+  _globals['_OPERATOR']._serialized_end=5807
+  _globals['_PRESET']._serialized_start=5810
+  _globals['_PRESET']._serialized_end=5941
+  _globals['_EXECUTIONSTATE']._serialized_start=5944
+  _globals['_EXECUTIONSTATE']._serialized_end=6142
+  _globals['_AUTOMATIONRULE']._serialized_start=199
+  _globals['_AUTOMATIONRULE']._serialized_end=593
+  _globals['_TRIGGER']._serialized_start=596
+  _globals['_TRIGGER']._serialized_end=999
+  _globals['_WHILECONDITIONHOLDS']._serialized_start=1001
+  _globals['_WHILECONDITIONHOLDS']._serialized_end=1022
+  _globals['_STAGEENTERED']._serialized_start=1024
+  _globals['_STAGEENTERED']._serialized_end=1054
+  _globals['_STAGELEFT']._serialized_start=1056
+  _globals['_STAGELEFT']._serialized_end=1083
+  _globals['_SCORECROSSED']._serialized_start=1085
+  _globals['_SCORECROSSED']._serialized_end=1173
+  _globals['_EVENTRECEIVED']._serialized_start=1175
+  _globals['_EVENTRECEIVED']._serialized_end=1210
+  _globals['_INACTIVE']._serialized_start=1212
+  _globals['_INACTIVE']._serialized_end=1236
+  _globals['_CONDITIONS']._serialized_start=1239
+  _globals['_CONDITIONS']._serialized_end=1595
+  _globals['_ATTRIBUTECONDITION']._serialized_start=1598
+  _globals['_ATTRIBUTECONDITION']._serialized_end=1730
+  _globals['_ACTION']._serialized_start=1733
+  _globals['_ACTION']._serialized_end=2092
+  _globals['_ACTION_PARAMETERSENTRY']._serialized_start=2031
+  _globals['_ACTION_PARAMETERSENTRY']._serialized_end=2080
+  _globals['_WEBHOOK']._serialized_start=2094
+  _globals['_WEBHOOK']._serialized_end=2133
+  _globals['_SLACK']._serialized_start=2135
+  _globals['_SLACK']._serialized_end=2169
+  _globals['_EMAIL']._serialized_start=2171
+  _globals['_EMAIL']._serialized_end=2243
+  _globals['_AUTOMATIONEXECUTION']._serialized_start=2246
+  _globals['_AUTOMATIONEXECUTION']._serialized_end=2684
+  _globals['_DELIVERY']._serialized_start=2687
+  _globals['_DELIVERY']._serialized_end=2950
+  _globals['_ATTEMPT']._serialized_start=2953
+  _globals['_ATTEMPT']._serialized_end=3104
+  _globals['_CREATEAUTOMATIONRULEREQUEST']._serialized_start=3106
+  _globals['_CREATEAUTOMATIONRULEREQUEST']._serialized_end=3190
+  _globals['_CREATEAUTOMATIONRULERESPONSE']._serialized_start=3192
+  _globals['_CREATEAUTOMATIONRULERESPONSE']._serialized_end=3295
+  _globals['_GETAUTOMATIONRULEREQUEST']._serialized_start=3297
+  _globals['_GETAUTOMATIONRULEREQUEST']._serialized_end=3340
+  _globals['_GETAUTOMATIONRULERESPONSE']._serialized_start=3342
+  _globals['_GETAUTOMATIONRULERESPONSE']._serialized_end=3424
+  _globals['_LISTAUTOMATIONRULESREQUEST']._serialized_start=3426
+  _globals['_LISTAUTOMATIONRULESREQUEST']._serialized_end=3493
+  _globals['_LISTAUTOMATIONRULESRESPONSE']._serialized_start=3495
+  _globals['_LISTAUTOMATIONRULESRESPONSE']._serialized_end=3605
+  _globals['_UPDATEAUTOMATIONRULEREQUEST']._serialized_start=3608
+  _globals['_UPDATEAUTOMATIONRULEREQUEST']._serialized_end=3741
+  _globals['_UPDATEAUTOMATIONRULERESPONSE']._serialized_start=3743
+  _globals['_UPDATEAUTOMATIONRULERESPONSE']._serialized_end=3846
+  _globals['_DELETEAUTOMATIONRULEREQUEST']._serialized_start=3848
+  _globals['_DELETEAUTOMATIONRULEREQUEST']._serialized_end=3894
+  _globals['_DELETEAUTOMATIONRULERESPONSE']._serialized_start=3896
+  _globals['_DELETEAUTOMATIONRULERESPONSE']._serialized_end=3926
+  _globals['_TESTAUTOMATIONRULEREQUEST']._serialized_start=3929
+  _globals['_TESTAUTOMATIONRULEREQUEST']._serialized_end=4060
+  _globals['_TESTAUTOMATIONRULERESPONSE']._serialized_start=4063
+  _globals['_TESTAUTOMATIONRULERESPONSE']._serialized_end=4258
+  _globals['_CHECK']._serialized_start=4260
+  _globals['_CHECK']._serialized_end=4318
+  _globals['_GETAUTOMATIONEXECUTIONREQUEST']._serialized_start=4320
+  _globals['_GETAUTOMATIONEXECUTIONREQUEST']._serialized_end=4373
+  _globals['_GETAUTOMATIONEXECUTIONRESPONSE']._serialized_start=4375
+  _globals['_GETAUTOMATIONEXECUTIONRESPONSE']._serialized_end=4472
+  _globals['_RETRYAUTOMATIONEXECUTIONREQUEST']._serialized_start=4474
+  _globals['_RETRYAUTOMATIONEXECUTIONREQUEST']._serialized_end=4529
+  _globals['_RETRYAUTOMATIONEXECUTIONRESPONSE']._serialized_start=4531
+  _globals['_RETRYAUTOMATIONEXECUTIONRESPONSE']._serialized_end=4630
+  _globals['_LISTAUTOMATIONEXECUTIONSREQUEST']._serialized_start=4633
+  _globals['_LISTAUTOMATIONEXECUTIONSREQUEST']._serialized_end=4911
+  _globals['_LISTAUTOMATIONEXECUTIONSRESPONSE']._serialized_start=4913
+  _globals['_LISTAUTOMATIONEXECUTIONSRESPONSE']._serialized_end=5038
+  _globals['_AUTOMATIONSERVICE']._serialized_start=6145
+  _globals['_AUTOMATIONSERVICE']._serialized_end=7380
 # @@protoc_insertion_point(module_scope)

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class AutomationServiceStub:
-    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that holds is recorded
-    exactly once per lead, rule and date.
+    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
+    exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
     """
@@ -63,16 +63,31 @@ class AutomationServiceStub:
                 request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.DeleteAutomationRuleRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.DeleteAutomationRuleResponse.FromString,
                 _registered_method=True)
+        self.TestAutomationRule = channel.unary_unary(
+                '/leadscore.automation.v1.AutomationService/TestAutomationRule',
+                request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleResponse.FromString,
+                _registered_method=True)
+        self.GetAutomationExecution = channel.unary_unary(
+                '/leadscore.automation.v1.AutomationService/GetAutomationExecution',
+                request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationExecutionRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationExecutionResponse.FromString,
+                _registered_method=True)
         self.ListAutomationExecutions = channel.unary_unary(
                 '/leadscore.automation.v1.AutomationService/ListAutomationExecutions',
                 request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListAutomationExecutionsRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListAutomationExecutionsResponse.FromString,
                 _registered_method=True)
+        self.RetryAutomationExecution = channel.unary_unary(
+                '/leadscore.automation.v1.AutomationService/RetryAutomationExecution',
+                request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.FromString,
+                _registered_method=True)
 
 
 class AutomationServiceServicer:
-    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that holds is recorded
-    exactly once per lead, rule and date.
+    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
+    exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
     """
@@ -88,7 +103,7 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetAutomationRule(self, request, context):
-        """Returns one rule.
+        """Returns one rule, without its secrets.
 
         Transactional: one read. Idempotent: a read.
         Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
@@ -98,7 +113,7 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAutomationRules(self, request, context):
-        """Lists the rules by id.
+        """Lists the rules by id, without their secrets.
 
         Transactional: each page is one read. Idempotent: a read.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
@@ -108,9 +123,9 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAutomationRule(self, request, context):
-        """Replaces the fields of a rule that the mask names.
+        """Replaces the fields of a rule that the mask names. A rule that is disabled fires no more, and its pending deliveries are cancelled.
 
-        Transactional: one compare-and-set on the rule's revision. Idempotent: yes, but for the revision, which counts up.
+        Transactional: the compare-and-set on the rule's revision and the cancelling are one transaction. Idempotent: yes, but for the revision, which counts up.
         Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name; ABORTED (RULE_CHANGED) when `rule.revision` is given
         and is not the stored one, or when two updates met: read the rule again.
         """
@@ -119,20 +134,52 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAutomationRule(self, request, context):
-        """Deletes a rule; its executions stay readable.
+        """Deletes a rule and cancels its pending deliveries; its executions stay readable.
 
-        Transactional: one delete. Idempotent: a retry finds NOT_FOUND and can be taken as done.
+        Transactional: both are one transaction. Idempotent: a retry finds NOT_FOUND and can be taken as done.
         Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TestAutomationRule(self, request, context):
+        """Tells what a rule, stored or not, would do for a lead as it is now, and why. Nothing is recorded and nothing is sent.
+
+        Transactional: no, the rule and the lead are two reads. Idempotent: a read.
+        Errors: NOT_FOUND (RULE_NOT_FOUND, LEAD_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAutomationExecution(self, request, context):
+        """Returns one execution, with the bodies of its deliveries.
+
+        Transactional: one read. Idempotent: a read.
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAutomationExecutions(self, request, context):
-        """Lists executions, latest first.
+        """Lists executions, latest first, without the bodies of their deliveries.
 
         Transactional: each page is one read. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size or a malformed date; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size, a malformed date, an unknown state or an impossible time; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryAutomationExecution(self, request, context):
+        """Makes those deliveries of an execution due at once that are pending, failed or cancelled, under their old ids and with their old bodies. The schedule of
+        attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone.
+
+        Transactional: one update. Idempotent: yes, until the next attempt has been made.
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered or nothing is to be;
+        FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,10 +213,25 @@ def add_AutomationServiceServicer_to_server(servicer, server):
                     request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.DeleteAutomationRuleRequest.FromString,
                     response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.DeleteAutomationRuleResponse.SerializeToString,
             ),
+            'TestAutomationRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestAutomationRule,
+                    request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleResponse.SerializeToString,
+            ),
+            'GetAutomationExecution': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAutomationExecution,
+                    request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationExecutionRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationExecutionResponse.SerializeToString,
+            ),
             'ListAutomationExecutions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAutomationExecutions,
                     request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListAutomationExecutionsRequest.FromString,
                     response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListAutomationExecutionsResponse.SerializeToString,
+            ),
+            'RetryAutomationExecution': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryAutomationExecution,
+                    request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,8 +242,8 @@ def add_AutomationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AutomationService:
-    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that holds is recorded
-    exactly once per lead, rule and date.
+    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
+    exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
     """
@@ -322,6 +384,60 @@ class AutomationService:
             _registered_method=True)
 
     @staticmethod
+    def TestAutomationRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.automation.v1.AutomationService/TestAutomationRule',
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleRequest.SerializeToString,
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAutomationExecution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.automation.v1.AutomationService/GetAutomationExecution',
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationExecutionRequest.SerializeToString,
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListAutomationExecutions(request,
             target,
             options=(),
@@ -338,6 +454,33 @@ class AutomationService:
             '/leadscore.automation.v1.AutomationService/ListAutomationExecutions',
             shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListAutomationExecutionsRequest.SerializeToString,
             shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListAutomationExecutionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryAutomationExecution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.automation.v1.AutomationService/RetryAutomationExecution',
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.SerializeToString,
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.FromString,
             options,
             channel_credentials,
             insecure,

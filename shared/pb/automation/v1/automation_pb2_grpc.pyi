@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AutomationServiceStub:
-    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that holds is recorded
-    exactly once per lead, rule and date.
+    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
+    exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
     """
@@ -44,41 +44,61 @@ class AutomationServiceStub:
     Errors: INVALID_ARGUMENT (RULE_INVALID) with the field's name; ALREADY_EXISTS (RULE_EXISTS).
     """
     GetAutomationRule: _grpc.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationRuleRequest, _automation_pb2.GetAutomationRuleResponse]
-    """Returns one rule.
+    """Returns one rule, without its secrets.
 
     Transactional: one read. Idempotent: a read.
     Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
     ListAutomationRules: _grpc.UnaryUnaryMultiCallable[_automation_pb2.ListAutomationRulesRequest, _automation_pb2.ListAutomationRulesResponse]
-    """Lists the rules by id.
+    """Lists the rules by id, without their secrets.
 
     Transactional: each page is one read. Idempotent: a read.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
     """
     UpdateAutomationRule: _grpc.UnaryUnaryMultiCallable[_automation_pb2.UpdateAutomationRuleRequest, _automation_pb2.UpdateAutomationRuleResponse]
-    """Replaces the fields of a rule that the mask names.
+    """Replaces the fields of a rule that the mask names. A rule that is disabled fires no more, and its pending deliveries are cancelled.
 
-    Transactional: one compare-and-set on the rule's revision. Idempotent: yes, but for the revision, which counts up.
+    Transactional: the compare-and-set on the rule's revision and the cancelling are one transaction. Idempotent: yes, but for the revision, which counts up.
     Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name; ABORTED (RULE_CHANGED) when `rule.revision` is given
     and is not the stored one, or when two updates met: read the rule again.
     """
     DeleteAutomationRule: _grpc.UnaryUnaryMultiCallable[_automation_pb2.DeleteAutomationRuleRequest, _automation_pb2.DeleteAutomationRuleResponse]
-    """Deletes a rule; its executions stay readable.
+    """Deletes a rule and cancels its pending deliveries; its executions stay readable.
 
-    Transactional: one delete. Idempotent: a retry finds NOT_FOUND and can be taken as done.
+    Transactional: both are one transaction. Idempotent: a retry finds NOT_FOUND and can be taken as done.
     Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
+    TestAutomationRule: _grpc.UnaryUnaryMultiCallable[_automation_pb2.TestAutomationRuleRequest, _automation_pb2.TestAutomationRuleResponse]
+    """Tells what a rule, stored or not, would do for a lead as it is now, and why. Nothing is recorded and nothing is sent.
+
+    Transactional: no, the rule and the lead are two reads. Idempotent: a read.
+    Errors: NOT_FOUND (RULE_NOT_FOUND, LEAD_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name.
+    """
+    GetAutomationExecution: _grpc.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationExecutionRequest, _automation_pb2.GetAutomationExecutionResponse]
+    """Returns one execution, with the bodies of its deliveries.
+
+    Transactional: one read. Idempotent: a read.
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+    """
     ListAutomationExecutions: _grpc.UnaryUnaryMultiCallable[_automation_pb2.ListAutomationExecutionsRequest, _automation_pb2.ListAutomationExecutionsResponse]
-    """Lists executions, latest first.
+    """Lists executions, latest first, without the bodies of their deliveries.
 
     Transactional: each page is one read. Idempotent: a read.
-    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size or a malformed date; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size, a malformed date, an unknown state or an impossible time; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    """
+    RetryAutomationExecution: _grpc.UnaryUnaryMultiCallable[_automation_pb2.RetryAutomationExecutionRequest, _automation_pb2.RetryAutomationExecutionResponse]
+    """Makes those deliveries of an execution due at once that are pending, failed or cancelled, under their old ids and with their old bodies. The schedule of
+    attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone.
+
+    Transactional: one update. Idempotent: yes, until the next attempt has been made.
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered or nothing is to be;
+    FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
 
 @_typing.type_check_only
 class AutomationServiceAsyncStub(AutomationServiceStub):
-    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that holds is recorded
-    exactly once per lead, rule and date.
+    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
+    exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
     """
@@ -91,40 +111,60 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     Errors: INVALID_ARGUMENT (RULE_INVALID) with the field's name; ALREADY_EXISTS (RULE_EXISTS).
     """
     GetAutomationRule: _aio.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationRuleRequest, _automation_pb2.GetAutomationRuleResponse]  # type: ignore[assignment]
-    """Returns one rule.
+    """Returns one rule, without its secrets.
 
     Transactional: one read. Idempotent: a read.
     Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
     ListAutomationRules: _aio.UnaryUnaryMultiCallable[_automation_pb2.ListAutomationRulesRequest, _automation_pb2.ListAutomationRulesResponse]  # type: ignore[assignment]
-    """Lists the rules by id.
+    """Lists the rules by id, without their secrets.
 
     Transactional: each page is one read. Idempotent: a read.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
     """
     UpdateAutomationRule: _aio.UnaryUnaryMultiCallable[_automation_pb2.UpdateAutomationRuleRequest, _automation_pb2.UpdateAutomationRuleResponse]  # type: ignore[assignment]
-    """Replaces the fields of a rule that the mask names.
+    """Replaces the fields of a rule that the mask names. A rule that is disabled fires no more, and its pending deliveries are cancelled.
 
-    Transactional: one compare-and-set on the rule's revision. Idempotent: yes, but for the revision, which counts up.
+    Transactional: the compare-and-set on the rule's revision and the cancelling are one transaction. Idempotent: yes, but for the revision, which counts up.
     Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name; ABORTED (RULE_CHANGED) when `rule.revision` is given
     and is not the stored one, or when two updates met: read the rule again.
     """
     DeleteAutomationRule: _aio.UnaryUnaryMultiCallable[_automation_pb2.DeleteAutomationRuleRequest, _automation_pb2.DeleteAutomationRuleResponse]  # type: ignore[assignment]
-    """Deletes a rule; its executions stay readable.
+    """Deletes a rule and cancels its pending deliveries; its executions stay readable.
 
-    Transactional: one delete. Idempotent: a retry finds NOT_FOUND and can be taken as done.
+    Transactional: both are one transaction. Idempotent: a retry finds NOT_FOUND and can be taken as done.
     Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
+    TestAutomationRule: _aio.UnaryUnaryMultiCallable[_automation_pb2.TestAutomationRuleRequest, _automation_pb2.TestAutomationRuleResponse]  # type: ignore[assignment]
+    """Tells what a rule, stored or not, would do for a lead as it is now, and why. Nothing is recorded and nothing is sent.
+
+    Transactional: no, the rule and the lead are two reads. Idempotent: a read.
+    Errors: NOT_FOUND (RULE_NOT_FOUND, LEAD_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name.
+    """
+    GetAutomationExecution: _aio.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationExecutionRequest, _automation_pb2.GetAutomationExecutionResponse]  # type: ignore[assignment]
+    """Returns one execution, with the bodies of its deliveries.
+
+    Transactional: one read. Idempotent: a read.
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+    """
     ListAutomationExecutions: _aio.UnaryUnaryMultiCallable[_automation_pb2.ListAutomationExecutionsRequest, _automation_pb2.ListAutomationExecutionsResponse]  # type: ignore[assignment]
-    """Lists executions, latest first.
+    """Lists executions, latest first, without the bodies of their deliveries.
 
     Transactional: each page is one read. Idempotent: a read.
-    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size or a malformed date; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size, a malformed date, an unknown state or an impossible time; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    """
+    RetryAutomationExecution: _aio.UnaryUnaryMultiCallable[_automation_pb2.RetryAutomationExecutionRequest, _automation_pb2.RetryAutomationExecutionResponse]  # type: ignore[assignment]
+    """Makes those deliveries of an execution due at once that are pending, failed or cancelled, under their old ids and with their old bodies. The schedule of
+    attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone.
+
+    Transactional: one update. Idempotent: yes, until the next attempt has been made.
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered or nothing is to be;
+    FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
 
 class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that holds is recorded
-    exactly once per lead, rule and date.
+    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
+    exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
     """
@@ -147,7 +187,7 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _automation_pb2.GetAutomationRuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.GetAutomationRuleResponse, _abc.Awaitable[_automation_pb2.GetAutomationRuleResponse]]:
-        """Returns one rule.
+        """Returns one rule, without its secrets.
 
         Transactional: one read. Idempotent: a read.
         Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
@@ -159,7 +199,7 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _automation_pb2.ListAutomationRulesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.ListAutomationRulesResponse, _abc.Awaitable[_automation_pb2.ListAutomationRulesResponse]]:
-        """Lists the rules by id.
+        """Lists the rules by id, without their secrets.
 
         Transactional: each page is one read. Idempotent: a read.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
@@ -171,9 +211,9 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _automation_pb2.UpdateAutomationRuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.UpdateAutomationRuleResponse, _abc.Awaitable[_automation_pb2.UpdateAutomationRuleResponse]]:
-        """Replaces the fields of a rule that the mask names.
+        """Replaces the fields of a rule that the mask names. A rule that is disabled fires no more, and its pending deliveries are cancelled.
 
-        Transactional: one compare-and-set on the rule's revision. Idempotent: yes, but for the revision, which counts up.
+        Transactional: the compare-and-set on the rule's revision and the cancelling are one transaction. Idempotent: yes, but for the revision, which counts up.
         Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name; ABORTED (RULE_CHANGED) when `rule.revision` is given
         and is not the stored one, or when two updates met: read the rule again.
         """
@@ -184,10 +224,34 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _automation_pb2.DeleteAutomationRuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.DeleteAutomationRuleResponse, _abc.Awaitable[_automation_pb2.DeleteAutomationRuleResponse]]:
-        """Deletes a rule; its executions stay readable.
+        """Deletes a rule and cancels its pending deliveries; its executions stay readable.
 
-        Transactional: one delete. Idempotent: a retry finds NOT_FOUND and can be taken as done.
+        Transactional: both are one transaction. Idempotent: a retry finds NOT_FOUND and can be taken as done.
         Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def TestAutomationRule(
+        self,
+        request: _automation_pb2.TestAutomationRuleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_automation_pb2.TestAutomationRuleResponse, _abc.Awaitable[_automation_pb2.TestAutomationRuleResponse]]:
+        """Tells what a rule, stored or not, would do for a lead as it is now, and why. Nothing is recorded and nothing is sent.
+
+        Transactional: no, the rule and the lead are two reads. Idempotent: a read.
+        Errors: NOT_FOUND (RULE_NOT_FOUND, LEAD_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name.
+        """
+
+    @_abc_1.abstractmethod
+    def GetAutomationExecution(
+        self,
+        request: _automation_pb2.GetAutomationExecutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_automation_pb2.GetAutomationExecutionResponse, _abc.Awaitable[_automation_pb2.GetAutomationExecutionResponse]]:
+        """Returns one execution, with the bodies of its deliveries.
+
+        Transactional: one read. Idempotent: a read.
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
         """
 
     @_abc_1.abstractmethod
@@ -196,10 +260,24 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _automation_pb2.ListAutomationExecutionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.ListAutomationExecutionsResponse, _abc.Awaitable[_automation_pb2.ListAutomationExecutionsResponse]]:
-        """Lists executions, latest first.
+        """Lists executions, latest first, without the bodies of their deliveries.
 
         Transactional: each page is one read. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size or a malformed date; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size, a malformed date, an unknown state or an impossible time; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def RetryAutomationExecution(
+        self,
+        request: _automation_pb2.RetryAutomationExecutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_automation_pb2.RetryAutomationExecutionResponse, _abc.Awaitable[_automation_pb2.RetryAutomationExecutionResponse]]:
+        """Makes those deliveries of an execution due at once that are pending, failed or cancelled, under their old ids and with their old bodies. The schedule of
+        attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone.
+
+        Transactional: one update. Idempotent: yes, until the next attempt has been made.
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered or nothing is to be;
+        FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
         """
 
 def add_AutomationServiceServicer_to_server(servicer: AutomationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -17,6 +17,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_ARGUMENT_INVALID: _ClassVar[ErrorReason]
     ERROR_REASON_PAGE_TOKEN_INVALID: _ClassVar[ErrorReason]
     ERROR_REASON_LEAD_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_WATCHER_TOO_SLOW: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY_WATCHERS: _ClassVar[ErrorReason]
+    ERROR_REASON_RESUME_TOKEN_EXPIRED: _ClassVar[ErrorReason]
 
 class Risk(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -33,6 +36,9 @@ ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_ARGUMENT_INVALID: ErrorReason
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason
 ERROR_REASON_LEAD_NOT_FOUND: ErrorReason
+ERROR_REASON_WATCHER_TOO_SLOW: ErrorReason
+ERROR_REASON_TOO_MANY_WATCHERS: ErrorReason
+ERROR_REASON_RESUME_TOKEN_EXPIRED: ErrorReason
 RISK_UNSPECIFIED: Risk
 RISK_LOW: Risk
 RISK_HIGH: Risk
@@ -193,3 +199,45 @@ class ScoreRange(_message.Message):
     maximum_score: int
     lead_count: int
     def __init__(self, minimum_score: _Optional[int] = ..., maximum_score: _Optional[int] = ..., lead_count: _Optional[int] = ...) -> None: ...
+
+class WatchLeadsRequest(_message.Message):
+    __slots__ = ("stages", "minimum_score", "lead_ids", "resume_token")
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_SCORE_FIELD_NUMBER: _ClassVar[int]
+    LEAD_IDS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    stages: _containers.RepeatedScalarFieldContainer[str]
+    minimum_score: int
+    lead_ids: _containers.RepeatedScalarFieldContainer[str]
+    resume_token: str
+    def __init__(self, stages: _Optional[_Iterable[str]] = ..., minimum_score: _Optional[int] = ..., lead_ids: _Optional[_Iterable[str]] = ..., resume_token: _Optional[str] = ...) -> None: ...
+
+class WatchLeadsResponse(_message.Message):
+    __slots__ = ("resume_token", "change", "lead_intelligence")
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    LEAD_INTELLIGENCE_FIELD_NUMBER: _ClassVar[int]
+    resume_token: str
+    change: LeadChange
+    lead_intelligence: LeadIntelligence
+    def __init__(self, resume_token: _Optional[str] = ..., change: _Optional[_Union[LeadChange, _Mapping]] = ..., lead_intelligence: _Optional[_Union[LeadIntelligence, _Mapping]] = ...) -> None: ...
+
+class LeadChange(_message.Message):
+    __slots__ = ("lead_id", "sequence", "score_before", "score_after", "stage_before", "stage_after", "event_types", "record_time")
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    STAGE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    RECORD_TIME_FIELD_NUMBER: _ClassVar[int]
+    lead_id: str
+    sequence: int
+    score_before: int
+    score_after: int
+    stage_before: str
+    stage_after: str
+    event_types: _containers.RepeatedScalarFieldContainer[str]
+    record_time: _timestamp_pb2.Timestamp
+    def __init__(self, lead_id: _Optional[str] = ..., sequence: _Optional[int] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., event_types: _Optional[_Iterable[str]] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

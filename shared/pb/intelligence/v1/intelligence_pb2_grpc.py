@@ -59,6 +59,11 @@ class IntelligenceServiceStub:
                 request_serializer=shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.GetPipelineSummaryRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.GetPipelineSummaryResponse.FromString,
                 _registered_method=True)
+        self.WatchLeads = channel.unary_stream(
+                '/leadscore.intelligence.v1.IntelligenceService/WatchLeads',
+                request_serializer=shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.WatchLeadsRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.WatchLeadsResponse.FromString,
+                _registered_method=True)
 
 
 class IntelligenceServiceServicer:
@@ -110,6 +115,19 @@ class IntelligenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchLeads(self, request, context):
+        """Streams each committed change of the leads that match, with the insight into the lead, from now on or from a resume token on, until the caller ends it.
+        The first message says that watching has begun: it has no change, only a token. The changes of a lead come in their order.
+
+        Transactional: no; what is streamed is committed by a majority and is never taken back. Idempotent: a read; after any error watch again with the last token, and
+        changes that were seen already do not come again.
+        Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS);
+        OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IntelligenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -132,6 +150,11 @@ def add_IntelligenceServiceServicer_to_server(servicer, server):
                     servicer.GetPipelineSummary,
                     request_deserializer=shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.GetPipelineSummaryRequest.FromString,
                     response_serializer=shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.GetPipelineSummaryResponse.SerializeToString,
+            ),
+            'WatchLeads': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchLeads,
+                    request_deserializer=shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.WatchLeadsRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.WatchLeadsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -247,6 +270,33 @@ class IntelligenceService:
             '/leadscore.intelligence.v1.IntelligenceService/GetPipelineSummary',
             shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.GetPipelineSummaryRequest.SerializeToString,
             shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.GetPipelineSummaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchLeads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/leadscore.intelligence.v1.IntelligenceService/WatchLeads',
+            shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.WatchLeadsRequest.SerializeToString,
+            shared_dot_pb_dot_intelligence_dot_v1_dot_intelligence__pb2.WatchLeadsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,15 @@ class IntelligenceServiceStub:
     Transactional: no; leads that change while they are counted are counted as they are then. Idempotent: a read.
     Errors: none of its own.
     """
+    WatchLeads: _grpc.UnaryStreamMultiCallable[_intelligence_pb2.WatchLeadsRequest, _intelligence_pb2.WatchLeadsResponse]
+    """Streams each committed change of the leads that match, with the insight into the lead, from now on or from a resume token on, until the caller ends it.
+    The first message says that watching has begun: it has no change, only a token. The changes of a lead come in their order.
+
+    Transactional: no; what is streamed is committed by a majority and is never taken back. Idempotent: a read; after any error watch again with the last token, and
+    changes that were seen already do not come again.
+    Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS);
+    OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
+    """
 
 @_typing.type_check_only
 class IntelligenceServiceAsyncStub(IntelligenceServiceStub):
@@ -98,6 +107,15 @@ class IntelligenceServiceAsyncStub(IntelligenceServiceStub):
 
     Transactional: no; leads that change while they are counted are counted as they are then. Idempotent: a read.
     Errors: none of its own.
+    """
+    WatchLeads: _aio.UnaryStreamMultiCallable[_intelligence_pb2.WatchLeadsRequest, _intelligence_pb2.WatchLeadsResponse]  # type: ignore[assignment]
+    """Streams each committed change of the leads that match, with the insight into the lead, from now on or from a resume token on, until the caller ends it.
+    The first message says that watching has begun: it has no change, only a token. The changes of a lead come in their order.
+
+    Transactional: no; what is streamed is committed by a majority and is never taken back. Idempotent: a read; after any error watch again with the last token, and
+    changes that were seen already do not come again.
+    Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS);
+    OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
     """
 
 class IntelligenceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -155,6 +173,21 @@ class IntelligenceServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Transactional: no; leads that change while they are counted are counted as they are then. Idempotent: a read.
         Errors: none of its own.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchLeads(
+        self,
+        request: _intelligence_pb2.WatchLeadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_intelligence_pb2.WatchLeadsResponse], _abc.AsyncIterator[_intelligence_pb2.WatchLeadsResponse]]:
+        """Streams each committed change of the leads that match, with the insight into the lead, from now on or from a resume token on, until the caller ends it.
+        The first message says that watching has begun: it has no change, only a token. The changes of a lead come in their order.
+
+        Transactional: no; what is streamed is committed by a majority and is never taken back. Idempotent: a read; after any error watch again with the last token, and
+        changes that were seen already do not come again.
+        Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS);
+        OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
         """
 
 def add_IntelligenceServiceServicer_to_server(servicer: IntelligenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,230 @@
+"""The loop that delivers: claims what is due, makes one attempt at a time for each, and stores what became of it.
+
+Guarantee: what is due is attempted, at least once, whatever process is killed whenever: a claim lapses. An endpoint
+that is slow or dead takes its own share of the attempts in flight, and a small one at that.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from automation_service.domain.action import Action
+from automation_service.domain.delivery import Answer, Delivery, Fate
+from automation_service.domain.rule import Rule, RuleNotFound
+from automation_service.ports import Claim, Deliveries, Due, Receivers, Rules
+from shared import logs
+
+ATTEMPT_SECONDS = 15.0
+"""Longest time for an attempt."""
+CLAIM = timedelta(seconds=30)
+"""A claim lapses after this time: longer than an attempt and its book-keeping, so that no living worker loses one."""
+GATHER_SECONDS = 0.003
+"""Under load, attempts that end within this span make room together, and what follows is claimed together."""
+POLL_SECONDS = 0.5
+"""How often an idle worker looks for what has become due."""
+IN_FLIGHT = 128
+"""Attempts that a worker makes at a time."""
+PER_ENDPOINT = 12
+"""Of those, at one endpoint that answers."""
+MOST_TOGETHER = 32
+"""Executions that are looked at together."""
+PER_FAILING_ENDPOINT = 2
+"""Of those, at one endpoint whose last attempt failed."""
+MOST_ENDPOINTS = 10_000
+"""Endpoints whose failing is remembered."""
+JITTER = 0.1
+"""A wait is longer or shorter by up to this share, so that what failed together does not come back together."""
+
+_LOG = logs.get(__name__)
+
+
+class Endpoints:
+    """How many attempts are in flight, by endpoint, and which endpoints fail."""
+
+    def __init__(self) -> None:
+        self._in_flight: Counter[str] = Counter()
+        self._failing: dict[str, None] = {}
+
+    def begin(self, endpoint: str) -> None:
+        """Counts an attempt in."""
+        self._in_flight[endpoint] += 1
+
+    def end(self, endpoint: str, *, failed: bool) -> None:
+        """Counts an attempt out."""
+        self._in_flight[endpoint] -= 1
+        self._in_flight += Counter()  # drops what has come to zero
+        self._failing.pop(endpoint, None)
+        if failed:
+            self._failing[endpoint] = None
+            if len(self._failing) > MOST_ENDPOINTS:
+                del self._failing[next(iter(self._failing))]
+
+    def busy(self) -> list[str]:
+        """Returns the endpoints that have their share."""
+        return [endpoint for endpoint, count in self._in_flight.items() if count >= self._share(endpoint)]
+
+    def admit(self, due: Iterable[Due]) -> list[Due]:
+        """Returns those for which there is room, the first ones first."""
+        admitted: list[Due] = []
+        begun = self._in_flight.copy()
+        for each in due:
+            if begun.total() < IN_FLIGHT and begun[each.endpoint] < self._share(each.endpoint):
+                begun[each.endpoint] += 1
+                admitted.append(each)
+        return admitted
+
+    def _share(self, endpoint: str) -> int:
+        return PER_FAILING_ENDPOINT if endpoint in self._failing else PER_ENDPOINT
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """Makes one attempt at a claimed delivery and stores what became of it."""
+
+    deliveries: Deliveries
+    rules: Rules
+    receivers: Receivers
+    schedule: Sequence[timedelta]
+    clock: Callable[[], datetime]
+
+    async def rules_of(self, claims: Iterable[Claim]) -> dict[str, Rule]:
+        """Returns the enabled rules of claimed deliveries by their id, as they are now."""
+        found: dict[str, Rule] = {}
+        for rule_id in {claim.rule_id for claim in claims}:
+            with contextlib.suppress(RuleNotFound):
+                rule = await self.rules.get(rule_id)
+                if rule.draft.enabled:
+                    found[rule_id] = rule
+        return found
+
+    async def deliver(self, claim: Claim, rule: Rule | None, on_answer: Callable[[Fate], None]) -> None:
+        """Delivers, to where the rule says now: a corrected URL or a new secret takes effect at once.
+
+        Without an enabled rule, or without its action, the delivery is cancelled. `on_answer` is called before what
+        became of it is stored: the receiver has no more part in that.
+        """
+        delivery = claim.delivery
+        action = rule.draft.action(delivery.action_id) if rule else None
+        if rule is None or action is None or action.kind != delivery.receiver:
+            on_answer(Fate.FINAL)
+            await self.deliveries.settle(claim, delivery.cancelled())
+            return
+        began = self.clock()
+        answer = await self._attempt(action, delivery)
+        on_answer(answer.fate)
+        jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (no secret)
+        settled = delivery.settled(answer, began, self.clock() - began, self.schedule, jitter)
+        if answer.fate is Fate.GONE:
+            await self._disable(rule, f"{delivery.endpoint} answered {answer.status}")
+        await self.deliveries.settle(claim, settled)
+        _LOG.info(
+            "delivery",
+            delivery=delivery.delivery_id,
+            endpoint=delivery.endpoint,
+            fate=answer.fate.value,
+            status=answer.status,
+            error=answer.error,
+            tries=settled.tries,
+            ms=round((self.clock() - began) / timedelta(milliseconds=1), 2),
+        )
+
+    async def _attempt(self, action: Action, delivery: Delivery) -> Answer:
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                return await self.receivers.send(action, delivery)
+        except TimeoutError:
+            return Answer(Fate.RETRY, error=f"no answer within {ATTEMPT_SECONDS:g} s")
+
+    async def _disable(self, rule: Rule, reason: str) -> None:
+        disabled = replace(
+            rule,
+            draft=replace(rule.draft, enabled=False),
+            revision=rule.revision + 1,
+            update_time=self.clock(),
+            disable_reason=reason,
+        )
+        # Whoever has changed it meanwhile knows better, and is told by the next 410.
+        if await self.rules.replace(disabled, rule.revision):
+            _LOG.warning("rule disabled", rule=rule.draft.rule_id, reason=reason)
+
+
+class Dispatcher:
+    """Keeps couriers busy; `run()` must be running."""
+
+    def __init__(self, deliveries: Deliveries, courier: Courier, clock: Callable[[], datetime]) -> None:
+        self._deliveries = deliveries
+        self._courier = courier
+        self._clock = clock
+        self._endpoints = Endpoints()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._is_held_up = False
+
+    def ring(self) -> None:
+        """Lets the loop know that something has become due."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Delivers for ever. When it is cancelled, it finishes the attempts that it has begun."""
+        try:
+            while True:
+                self._wake.clear()
+                try:
+                    await self._claim_all()
+                except Exception as error:  # noqa: BLE001 (what was claimed is due again when the claim lapses)
+                    _LOG.warning("claim failed", error=" ".join(repr(error).split())[:500])
+                await self._rest()
+                if self._is_held_up:
+                    await asyncio.sleep(GATHER_SECONDS)
+        finally:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _claim_all(self) -> None:
+        """Begins attempts until nothing more is due, or nothing more may begin."""
+        self._is_held_up = True
+        while room := IN_FLIGHT - len(self._tasks):
+            now, busy = self._clock(), self._endpoints.busy()
+            due = await self._deliveries.due(now, busy, min(room, MOST_TOGETHER))
+            if not due:
+                self._is_held_up = bool(busy)
+                return
+            claims = await self._deliveries.claim(self._endpoints.admit(due), now, now + CLAIM)
+            rules = await self._courier.rules_of(claims)
+            for claim in claims:
+                self._begin(claim, rules.get(claim.rule_id))
+
+    def _begin(self, claim: Claim, rule: Rule | None) -> None:
+        self._endpoints.begin(claim.delivery.endpoint)
+        task = asyncio.create_task(self._deliver(claim, rule))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _deliver(self, claim: Claim, rule: Rule | None) -> None:
+        answered = False
+
+        def on_answer(fate: Fate) -> None:
+            nonlocal answered
+            answered = True
+            self._endpoints.end(claim.delivery.endpoint, failed=fate is Fate.RETRY)
+            if self._is_held_up:
+                self._wake.set()
+
+        try:
+            await self._courier.deliver(claim, rule, on_answer)
+        except Exception as error:  # noqa: BLE001 (the claim lapses, and the delivery is due again)
+            text = " ".join(repr(error).split())[:500]
+            _LOG.warning("delivery given up", delivery=claim.delivery.delivery_id, error=text)
+        finally:
+            if not answered:
+                on_answer(Fate.RETRY)

@@ -1,0 +1,226 @@
+"""Rows ⇄ domain: how rules, executions and changes are written down in MongoDB."""
+
+from dataclasses import asdict
+from datetime import timedelta
+
+from automation_service.domain.action import Action, Email, Preset, Receiver, Slack, Webhook
+from automation_service.domain.condition import AttributeCondition, Conditions, Operator
+from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
+from automation_service.domain.execution import Execution, Key
+from automation_service.domain.lead import Change, Risk
+from automation_service.domain.rule import Draft, Rule
+from automation_service.domain.trigger import (
+    Direction,
+    EventReceived,
+    Inactive,
+    ScoreCrossed,
+    StageEntered,
+    StageLeft,
+    Trigger,
+    WhileConditionHolds,
+)
+from shared.mongo import Document
+
+
+def read_change(row: Document) -> Change:
+    """Returns a change from a row of the inbox `score_changes`."""
+    return Change(
+        change_id=row["_id"],
+        lead_id=row["lead_id"],
+        sequence=row["sequence"],
+        scores=tuple(row["scores"]),
+        stages=tuple(row["stages"]),
+        event_types=tuple(row["event_types"]),
+        date_bucket=row["date_bucket"],
+        last_event_time=row["last_event_time"],
+        inactive_days=row["inactive_days"],
+    )
+
+
+def write_rule(rule: Rule) -> Document:
+    """Returns a rule's row."""
+    draft = rule.draft
+    return {
+        "_id": draft.rule_id,
+        "display_name": draft.display_name,
+        "enabled": draft.enabled,
+        "trigger": write_trigger(draft.trigger),
+        "conditions": asdict(draft.conditions),
+        "actions": [_write_action(action) for action in draft.actions],
+        "cool_down_days": draft.cool_down_days,
+        "revision": rule.revision,
+        "create_time": rule.create_time,
+        "update_time": rule.update_time,
+        "disable_reason": rule.disable_reason,
+    }
+
+
+def read_rule(row: Document) -> Rule:
+    """Returns a rule from its row."""
+    draft = Draft(
+        rule_id=row["_id"],
+        display_name=row["display_name"],
+        enabled=row["enabled"],
+        conditions=_read_conditions(row["conditions"]),
+        trigger=read_trigger(row["trigger"]),
+        actions=tuple(_read_action(action) for action in row["actions"]),
+        cool_down_days=row["cool_down_days"],
+    )
+    return Rule(draft, row["revision"], row["create_time"], row["update_time"], row["disable_reason"])
+
+
+def write_trigger(trigger: Trigger) -> Document:
+    """Returns a trigger with its kind."""
+    kind = {
+        WhileConditionHolds: "while_condition_holds",
+        StageEntered: "stage_entered",
+        StageLeft: "stage_left",
+        ScoreCrossed: "score_crossed",
+        EventReceived: "event_received",
+        Inactive: "inactive",
+    }[type(trigger)]
+    return {"kind": kind, **asdict(trigger)}
+
+
+def read_trigger(row: Document) -> Trigger:
+    """Returns a trigger from what `write_trigger` gave."""
+    match row["kind"]:
+        case "stage_entered":
+            return StageEntered(tuple(row["stages"]))
+        case "stage_left":
+            return StageLeft(tuple(row["stages"]))
+        case "score_crossed":
+            return ScoreCrossed(row["threshold"], Direction(row["direction"]))
+        case "event_received":
+            return EventReceived(row["event_type"])
+        case "inactive":
+            return Inactive(row["days"])
+        case _:
+            return WhileConditionHolds()
+
+
+def write_execution(execution: Execution) -> Document:
+    """Returns an execution's row."""
+    return {
+        "_id": execution.execution_id,
+        **execution.key._asdict(),
+        "state": execution.state.value,
+        "change_sequence": execution.change_sequence,
+        "score": execution.score,
+        "stage_before": execution.stage_before,
+        "stage_after": execution.stage_after,
+        "velocity": execution.velocity,
+        "risk": execution.risk.value,
+        "next_action": execution.next_action,
+        "why": list(execution.why),
+        "last_event_time": execution.last_event_time,
+        "record_time": execution.record_time,
+        "deliveries": [write_delivery(delivery) for delivery in execution.deliveries],
+    }
+
+
+def read_execution(row: Document) -> Execution:
+    """Returns an execution from its row."""
+    return Execution(
+        key=Key(row["lead_id"], row["rule_id"], row["date_bucket"]),
+        change_sequence=row["change_sequence"],
+        score=row["score"],
+        stage_before=row["stage_before"],
+        stage_after=row["stage_after"],
+        velocity=row["velocity"],
+        risk=Risk(row["risk"]),
+        next_action=row["next_action"],
+        why=tuple(row["why"]),
+        last_event_time=row["last_event_time"],
+        record_time=row["record_time"],
+        deliveries=tuple(read_delivery(delivery) for delivery in row["deliveries"]),
+    )
+
+
+def write_delivery(delivery: Delivery) -> Document:
+    """Returns a delivery as a part of its execution's row; durations are in milliseconds."""
+    return {
+        "delivery_id": delivery.delivery_id,
+        "action_id": delivery.action_id,
+        "receiver": delivery.receiver,
+        "endpoint": delivery.endpoint,
+        "body": delivery.body,
+        "recipients": list(delivery.recipients),
+        "state": delivery.state.value,
+        "due_time": delivery.due_time,
+        "tries": delivery.tries,
+        "attempts": [
+            {
+                "attempt_time": attempt.attempt_time,
+                "milliseconds": attempt.duration // timedelta(milliseconds=1),
+                "status": attempt.status,
+                "error": attempt.error,
+                "answer": attempt.answer,
+            }
+            for attempt in delivery.attempts
+        ],
+        "lease": delivery.lease,
+    }
+
+
+def read_delivery(row: Document) -> Delivery:
+    """Returns a delivery from its part of a row."""
+    return Delivery(
+        delivery_id=row["delivery_id"],
+        action_id=row["action_id"],
+        receiver=row["receiver"],
+        endpoint=row["endpoint"],
+        body=row["body"],
+        recipients=tuple(row["recipients"]),
+        state=ExecutionState(row["state"]),
+        due_time=row["due_time"],
+        tries=row["tries"],
+        attempts=tuple(
+            Attempt(
+                each["attempt_time"],
+                timedelta(milliseconds=each["milliseconds"]),
+                each["status"],
+                each["error"],
+                each["answer"],
+            )
+            for each in row["attempts"]
+        ),
+        lease=row["lease"],
+    )
+
+
+def _read_conditions(row: Document) -> Conditions:
+    return Conditions(
+        **row
+        | {
+            "stages": tuple(row["stages"]),
+            "next_actions": tuple(row["next_actions"]),
+            "risk": None if row["risk"] is None else Risk(row["risk"]),
+            "attributes": tuple(
+                AttributeCondition(each["attribute"], Operator(each["operator"]), tuple(each["values"]))
+                for each in row["attributes"]
+            ),
+        }
+    )
+
+
+def _write_action(action: Action) -> Document:
+    return {
+        "action_id": action.action_id,
+        "preset": action.preset.value,
+        # A list, since names may be anything, and those of fields may not.
+        "parameters": [list(each) for each in action.parameters.items()],
+        action.kind: asdict(action.receiver),
+    }
+
+
+def _read_action(row: Document) -> Action:
+    return Action(row["action_id"], _read_receiver(row), Preset(row["preset"]), dict(row["parameters"]))
+
+
+def _read_receiver(row: Document) -> Receiver:
+    if "webhook" in row:
+        return Webhook(row["webhook"]["url"], tuple(row["webhook"]["secrets"]))
+    if "slack" in row:
+        return Slack(**row["slack"])
+    return Email(**row["email"] | {"to": tuple(row["email"]["to"])})

@@ -1,0 +1,193 @@
+"""What must hold of a lead for a rule to fire."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from math import isfinite
+from typing import Any, TypeGuard
+
+from automation_service.domain.lead import Facts, Risk
+from automation_service.domain.limits import InvalidRule, check_distinct, check_text
+
+MOST_ATTRIBUTES = 20
+"""Attribute conditions of a rule."""
+MOST_VALUES = 100
+"""Values of one attribute condition."""
+MOST_VALUE_CHARACTERS = 4096
+
+Value = str | float | bool
+"""A value that an attribute is compared with."""
+
+
+class Operator(StrEnum):
+    """How an attribute is compared with the values of a condition."""
+
+    EQUALS = "equals"
+    IN = "in"
+    CONTAINS = "contains"
+    STARTS_WITH = "starts_with"
+    EXISTS = "exists"
+    LESS_THAN = "less_than"
+    AT_MOST = "at_most"
+    GREATER_THAN = "greater_than"
+    AT_LEAST = "at_least"
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _equals(found: object, asked: Value) -> bool:
+    # In Python True == 1; in an attribute they are two things.
+    return found == asked and isinstance(found, bool) == isinstance(asked, bool)
+
+
+def _contains(found: object, asked: Value) -> bool:
+    if isinstance(found, str):
+        return isinstance(asked, str) and asked in found
+    return isinstance(found, list) and any(_equals(item, asked) for item in found)
+
+
+def _numeric(compare: Callable[[float, float], bool]) -> Callable[[Any, Any], bool]:
+    return lambda found, asked: _is_number(found) and compare(found, asked)
+
+
+_COMPARISONS: Mapping[Operator, Callable[[Any, Any], bool]] = {
+    Operator.EQUALS: _equals,
+    Operator.IN: _equals,
+    Operator.CONTAINS: _contains,
+    Operator.STARTS_WITH: lambda found, asked: isinstance(found, str) and found.startswith(asked),
+    Operator.LESS_THAN: _numeric(lambda found, asked: found < asked),
+    Operator.AT_MOST: _numeric(lambda found, asked: found <= asked),
+    Operator.GREATER_THAN: _numeric(lambda found, asked: found > asked),
+    Operator.AT_LEAST: _numeric(lambda found, asked: found >= asked),
+}
+_NUMERIC = (Operator.LESS_THAN, Operator.AT_MOST, Operator.GREATER_THAN, Operator.AT_LEAST)
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeCondition:
+    """What is asked of one attribute: that it compares with one of the values, or, for EXISTS, that it is there."""
+
+    attribute: str
+    operator: Operator
+    values: tuple[Value, ...] = ()
+
+    def holds(self, attributes: Mapping[str, Any]) -> bool:
+        """Tells whether the attributes of a lead fulfil the condition."""
+        found = attributes.get(self.attribute)
+        if found is None:
+            return False
+        if self.operator is Operator.EXISTS:
+            return True
+        return any(_COMPARISONS[self.operator](found, asked) for asked in self.values)
+
+    def __str__(self) -> str:
+        asked = " or ".join(repr(value) for value in self.values)
+        return f"attribute {self.attribute} {self.operator.replace('_', ' ')} {asked}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Whether one condition holds; `field` is its path in the rule, `explanation` a sentence for people."""
+
+    field: str
+    holds: bool
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What must hold for a rule to fire; an empty tuple and None ask for nothing.
+
+    A further fact takes a field here and its line in `outcomes`.
+    """
+
+    stages: tuple[str, ...] = ()
+    minimum_score: int | None = None
+    minimum_velocity: int | None = None
+    risk: Risk | None = None
+    maximum_score: int | None = None
+    maximum_velocity: int | None = None
+    next_actions: tuple[str, ...] = ()
+    attributes: tuple[AttributeCondition, ...] = ()
+
+    def can_hold(self, stage: str, score: int) -> bool:
+        """Tells whether all that is asked of stage and score holds."""
+        return (
+            (not self.stages or stage in self.stages)
+            and (self.minimum_score is None or score >= self.minimum_score)
+            and (self.maximum_score is None or score <= self.maximum_score)
+        )
+
+    def hold(self, facts: Facts) -> bool:
+        """Tells whether all that is asked holds."""
+        return all(outcome.holds for outcome in self.outcomes(facts))
+
+    def outcomes(self, facts: Facts) -> Iterator[Outcome]:
+        """Yields what became of each condition that is asked, in the order of the fields."""
+        yield from _among("stages", "stage", facts.stage, self.stages)
+        yield from _at_least("minimum_score", "score", facts.score, self.minimum_score)
+        yield from _at_least("minimum_velocity", "velocity", facts.velocity, self.minimum_velocity)
+        yield from _among("risk", "risk", facts.risk, (self.risk,) if self.risk else ())
+        yield from _at_most("maximum_score", "score", facts.score, self.maximum_score)
+        yield from _at_most("maximum_velocity", "velocity", facts.velocity, self.maximum_velocity)
+        yield from _among("next_actions", "next action", facts.next_action, self.next_actions)
+        for index, each in enumerate(self.attributes):
+            found = facts.attributes.get(each.attribute)
+            explanation = f"{each}: the lead has {'none' if found is None else repr(found)}"
+            yield Outcome(f"conditions.attributes[{index}]", each.holds(facts.attributes), explanation)
+
+
+def check_conditions(conditions: Conditions) -> None:
+    """Checks conditions against their limits, but for the names of stages.
+
+    Raises:
+        InvalidRule: They break one.
+    """
+    check_distinct("conditions.stages", conditions.stages)
+    check_distinct("conditions.next_actions", conditions.next_actions)
+    for name in ("minimum_velocity", "maximum_velocity"):
+        velocity = getattr(conditions, name)
+        if velocity is not None and velocity < 0:
+            raise InvalidRule(f"conditions.{name}", f"is {velocity}, must not be negative")
+    if len(conditions.attributes) > MOST_ATTRIBUTES:
+        raise InvalidRule("conditions.attributes", f"has {len(conditions.attributes)}, at most {MOST_ATTRIBUTES}")
+    for index, each in enumerate(conditions.attributes):
+        _check_attribute(f"conditions.attributes[{index}]", each)
+
+
+def asks_nothing(conditions: Conditions) -> bool:
+    """Tells whether there is no condition at all."""
+    return all(getattr(conditions, field.name) in ((), None) for field in fields(conditions))
+
+
+def _check_attribute(field: str, asked: AttributeCondition) -> None:
+    check_text(f"{field}.attribute", asked.attribute, required=True)
+    least, most = {Operator.EXISTS: (0, 0), Operator.IN: (1, MOST_VALUES)}.get(asked.operator, (1, 1))
+    if not least <= len(asked.values) <= most:
+        wanted = f"{least}" if least == most else f"{least} to {most}"
+        raise InvalidRule(f"{field}.values", f"has {len(asked.values)}, must have {wanted} for {asked.operator}")
+    for index, value in enumerate(asked.values):
+        place = f"{field}.values[{index}]"
+        if isinstance(value, str):
+            check_text(place, value, most=MOST_VALUE_CHARACTERS)
+        if asked.operator is Operator.STARTS_WITH and not isinstance(value, str):
+            raise InvalidRule(place, "is no text")
+        if not (isfinite(value) if _is_number(value) else asked.operator not in _NUMERIC):
+            raise InvalidRule(place, "is no number")
+
+
+def _among(field: str, name: str, found: str, asked: tuple[str, ...]) -> Iterator[Outcome]:
+    if asked:
+        yield Outcome(f"conditions.{field}", found in asked, f"{name} is {found}, asked is {' or '.join(asked)}")
+
+
+def _at_least(field: str, name: str, found: int, asked: int | None) -> Iterator[Outcome]:
+    if asked is not None:
+        yield Outcome(f"conditions.{field}", found >= asked, f"{name} is {found}, asked is at least {asked}")
+
+
+def _at_most(field: str, name: str, found: int, asked: int | None) -> Iterator[Outcome]:
+    if asked is not None:
+        yield Outcome(f"conditions.{field}", found <= asked, f"{name} is {found}, asked is at most {asked}")

@@ -1,0 +1,70 @@
+"""What receivers are told. `docs/webhook.schema.json` is its schema, `docs/automations.md` tells what it means."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+from automation_service.domain.action import Action
+from automation_service.domain.lead import Change, Insight
+from automation_service.domain.rule import Rule
+
+TYPE = "leadscore.automation.fired"
+
+
+def payload(
+    execution_id: str, rule: Rule, action: Action, change: Change, insight: Insight, record_time: datetime
+) -> dict[str, Any]:
+    """Returns the payload as JSON values."""
+    return {
+        "type": TYPE,
+        "timestamp": record_time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "data": {
+            "execution_id": execution_id,
+            "date": change.date_bucket,
+            "rule": {
+                "rule_id": rule.draft.rule_id,
+                "display_name": rule.draft.display_name,
+                "revision": rule.revision,
+            },
+            "action": {
+                "action_id": action.action_id,
+                "preset": action.preset.value,
+                "parameters": dict(action.parameters),
+            },
+            "lead": {"lead_id": change.lead_id, "attributes": _plain(insight.attributes)},
+            "sequence": change.sequence,
+            "score": {"before": change.score_before, "after": change.score},
+            "stage": {"from": change.stage_before, "to": change.stage},
+            "velocity": insight.velocity,
+            "risk": insight.risk.value,
+            "next_action": insight.next_action,
+            "why": why(rule, insight),
+        },
+    }
+
+
+def why(rule: Rule, insight: Insight) -> list[str]:
+    """Returns why a rule fired, in sentences: the trigger first, then the thresholds of the scoring model."""
+    return [f"trigger: {rule.draft.trigger}"] + [
+        f"{each.decided.replace('_', ' ')} {each.outcome}: {each.explanation}" for each in insight.why
+    ]
+
+
+def write(values: Mapping[str, Any]) -> bytes:
+    """Returns JSON values as the body of a request."""
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+    """Returns a value that came over the wire as people wrote it: 250, not 250.0; what JSON cannot say becomes null."""
+    match value:
+        case float():
+            return int(value) if isfinite(value) and value.is_integer() else value if isfinite(value) else None
+        case Mapping():
+            return {name: _plain(each) for name, each in value.items()}
+        case list():
+            return [_plain(each) for each in value]
+        case _:
+            return value

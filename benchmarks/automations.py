@@ -1,0 +1,166 @@
+"""Deliveries of automations: how many, how soon, and what a dead endpoint costs the others."""
+
+import asyncio
+import contextlib
+import statistics
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+from pymongo import AsyncMongoClient
+from pymongo.write_concern import WriteConcern
+
+from shared import wire
+from shared.mongo import Document
+from shared.pb.automation.v1 import automation_pb2 as pb
+from shared.pb.ingest.v1 import ingest_pb2
+from tests.automation.fakes import SECRET
+from tests.receiver import Receiver, Request, Writer, answering, receiving
+from tests.system import System
+
+ANSWER_SECONDS = 0.005
+DELIVERIES = 1_500
+AT_A_TIME = 12
+ROUNDS = 3
+WORKERS = ("automation-worker", "automation-worker-2")
+"""One per core: a worker is one process with one event loop."""
+LOW_LOAD = 150
+LOW_LOAD_RATE = 5
+
+
+async def measure(system: System) -> None:
+    """Takes every measurement and prints it."""
+    for worker in WORKERS[1:]:
+        system.start(worker)
+    async with receiving() as receiver, receiving() as dead:
+        receiver.behaviour = answering(200, seconds=ANSWER_SECONDS)
+        dead.behaviour = _never
+        alone, with_dead, floors = [], [], []
+        for _ in range(ROUNDS):
+            alone.append(await deliveries(system, receiver))
+            floors.append(await plain_posts(receiver))
+            with_dead.append(await deliveries(system, receiver, dead))
+        ratio = statistics.median(one / other for one, other in zip(alone, floors, strict=True))
+        print(
+            f"deliveries of {len(WORKERS)} workers to a receiver that answers in {ANSWER_SECONDS * 1000:.0f} ms: "
+            f"{statistics.median(alone):,.0f}/s; plain httpx, {AT_A_TIME} at a time: "
+            f"{statistics.median(floors):,.0f}/s; ratio {ratio:.2f}"
+        )
+        cost = statistics.median(one / other for one, other in zip(with_dead, alone, strict=True))
+        print(f"the same beside a dead endpoint: {statistics.median(with_dead):,.0f}/s; ratio {cost:.2f}")
+        waits, floor = sorted(await until_requested(system, receiver)), sorted(await insert_and_post(system, receiver))
+        print(
+            f"from the scoring transaction to the request, {LOW_LOAD_RATE} events/s: "
+            f"median {statistics.median(waits) * 1000:.0f} ms, 99th percentile {_percentile(waits, 99) * 1000:.0f} ms; "
+            f"one majority insert and one POST: median {statistics.median(floor) * 1000:.0f} ms"
+        )
+
+
+async def deliveries(system: System, receiver: Receiver, dead: Receiver | None = None) -> float:
+    """Returns deliveries/s from the first to the last request, with as many due at a dead endpoint, if there is one.
+
+    Evaluating the rules is part of it; scoring is not, since the worker is started when all is scored.
+    """
+    for worker in WORKERS:
+        system.stop(worker)
+    async with _rules(system, *(each for each in (dead, receiver) if each)):
+        receiver.requests.clear()
+        await _ingest(system, _events(DELIVERIES))
+        for worker in WORKERS:
+            system.start(worker)
+        while len(receiver.requests) < DELIVERIES:
+            await asyncio.sleep(0.05)
+    times = sorted(request.time for request in receiver.requests)
+    return (len(times) - 1) / (times[-1] - times[0])
+
+
+async def plain_posts(receiver: Receiver) -> float:
+    """Returns requests/s of httpx alone, to the same receiver."""
+    left, started = DELIVERIES, time.perf_counter()
+    limits = httpx.Limits(max_connections=AT_A_TIME, max_keepalive_connections=AT_A_TIME)
+    async with httpx.AsyncClient(limits=limits, trust_env=False) as client:
+
+        async def caller() -> None:
+            nonlocal left
+            while left > 0:
+                left -= 1
+                await client.post(receiver.url(), content=bytes(800))
+
+        await asyncio.gather(*(caller() for _ in range(AT_A_TIME)))
+    return DELIVERIES / (time.perf_counter() - started)
+
+
+async def until_requested(system: System, receiver: Receiver) -> list[float]:
+    """Returns the seconds from the record time of each change, taken in the scoring transaction, to its request."""
+    receiver.requests.clear()
+    async with _rules(system, receiver):
+        for event in _events(LOW_LOAD):
+            await system.ingest().IngestEvent(ingest_pb2.IngestEventRequest(event=event), timeout=10)
+            await asyncio.sleep(1 / LOW_LOAD_RATE)
+        while len(receiver.requests) < LOW_LOAD:
+            await asyncio.sleep(0.05)
+    async with AsyncMongoClient[Document](system.mongo.uri, tz_aware=True) as client:
+        rows = client.get_default_database()["automation_executions"].find(
+            {"deliveries.delivery_id": {"$in": [request.headers["webhook-id"] for request in receiver.requests]}}
+        )
+        leads = {row["deliveries"][0]["delivery_id"]: row["lead_id"] async for row in rows}
+        changes = client.get_default_database()["score_changes"].find({"lead_id": {"$in": list(leads.values())}})
+        committed = {row["lead_id"]: row["record_time"].timestamp() async for row in changes}
+    return [request.time - committed[leads[request.headers["webhook-id"]]] for request in receiver.requests]
+
+
+async def insert_and_post(system: System, receiver: Receiver) -> list[float]:
+    """Returns the seconds for one journaled majority insert and one POST, again and again."""
+    found = []
+    async with AsyncMongoClient[Document](system.mongo.uri) as client, httpx.AsyncClient(trust_env=False) as http:
+        floor = client["floor"].get_collection("events", write_concern=WriteConcern("majority", j=True))
+        for number in range(LOW_LOAD):
+            started = time.perf_counter()
+            await floor.insert_one({"number": number})
+            await http.post(receiver.url(), content=bytes(800))
+            found.append(time.perf_counter() - started - ANSWER_SECONDS)
+        await client.drop_database("floor")
+    return found
+
+
+@contextlib.asynccontextmanager
+async def _rules(system: System, *receivers: Receiver) -> AsyncIterator[None]:
+    """Has one rule per receiver while the block runs."""
+    stub, ids = system.automation(), [f"bench-{uuid.uuid4().hex[:8]}" for _ in receivers]
+    for rule_id, receiver in zip(ids, receivers, strict=True):
+        rule = pb.AutomationRule(rule_id=rule_id, enabled=True)
+        rule.conditions.stages.append("hot")
+        rule.actions.add().webhook.MergeFrom(pb.Webhook(url=receiver.url(), secrets=[SECRET]))
+        await stub.CreateAutomationRule(pb.CreateAutomationRuleRequest(rule=rule), timeout=10)
+    yield
+    for rule_id in ids:
+        await stub.DeleteAutomationRule(pb.DeleteAutomationRuleRequest(rule_id=rule_id), timeout=10)
+
+
+def _events(count: int) -> list[ingest_pb2.Event]:
+    """Returns one event for each of so many new leads, enough to make it hot."""
+    run, now = uuid.uuid4().hex[:8], wire.to_timestamp(wire.now())
+    return [
+        ingest_pb2.Event(event_id=f"{run}-{each}", lead_id=f"{run}-{each}", event_type="demo_request", event_time=now)
+        for each in range(count)
+    ]
+
+
+async def _ingest(system: System, events: Sequence[ingest_pb2.Event]) -> None:
+    for start in range(0, len(events), 500):
+        request = ingest_pb2.BatchIngestEventsRequest(events=events[start : start + 500])
+        await system.ingest().BatchIngestEvents(request, timeout=30)
+    async with AsyncMongoClient[Document](system.mongo.uri) as client:
+        rows = client.get_default_database()["score_changes"]
+        ids = [event.lead_id for event in events]
+        while await rows.count_documents({"lead_id": {"$in": ids}}) < len(ids):
+            await asyncio.sleep(0.05)
+
+
+async def _never(_request: Request, _writer: Writer) -> None:
+    await asyncio.sleep(3600)
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    return values[min(len(values) * percent // 100, len(values) - 1)]

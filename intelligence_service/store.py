@@ -1,0 +1,73 @@
+"""MongoDB ⇄ domain: reads the stream of what is inserted into `score_changes`, and nothing else."""
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from pymongo.errors import ExecutionTimeout, OperationFailure
+
+from intelligence_service.domain.watch import LeadChange, ResumeTokenExpired
+from intelligence_service.ports import Seen
+from shared.errors import InvalidArgument
+from shared.mongo import Database, Document
+
+CHANGES = "score_changes"
+BATCH = 500
+"""Changes that the database hands over at a time."""
+WAIT_MILLISECONDS = 1_000
+"""How long the database keeps a question open to which there is no answer yet."""
+
+_TOKEN = re.compile(r"82[0-9A-F]{10,2048}", re.ASCII)
+_EXPIRED = {136, 280, 286}
+"""CappedPositionLost, ChangeStreamFatalError, ChangeStreamHistoryLost."""
+
+
+class MongoLeadChanges:
+    """`LeadChanges` by a change stream. It shows what a majority has committed, as soon as it has."""
+
+    def __init__(self, database: Database) -> None:
+        self._changes = database[CHANGES]
+
+    async def after(self, token: str) -> AsyncGenerator[Seen, None]:
+        """Yields the changes after a token, or from now on; see `LeadChanges`."""
+        pipeline: list[Document] = [
+            {"$match": {"operationType": "insert"}},
+            {"$project": {f"fullDocument.{field.name}": 1 for field in fields(LeadChange)}},
+        ]
+        resume = _read(token) if token else None
+        try:
+            async with await self._changes.watch(
+                pipeline, resume_after=resume, batch_size=BATCH, max_await_time_ms=WAIT_MILLISECONDS
+            ) as stream:
+                if stream.resume_token:
+                    yield Seen(_write(stream.resume_token))
+                while stream.alive:
+                    row = await stream.try_next()
+                    yield Seen(_write(row["_id"] if row else stream.resume_token), _change(row) if row else None)
+        except OperationFailure as error:
+            raise _meaning(error, token) from error
+
+
+def _meaning(error: OperationFailure, token: str) -> Exception:
+    if error.code in _EXPIRED:
+        return ResumeTokenExpired()
+    if token and not isinstance(error, ExecutionTimeout):
+        # The server reads a token that was made up as far as it gets, and complains in many ways.
+        return InvalidArgument("resume_token", "is not a token of this service")
+    return error
+
+
+def _write(token: Mapping[str, Any] | None) -> str:
+    return str(token["_data"]) if token else ""
+
+
+def _read(token: str) -> Document:
+    if not _TOKEN.fullmatch(token):
+        raise InvalidArgument("resume_token", "is not a token of this service")
+    return {"_data": token}
+
+
+def _change(row: Document) -> LeadChange:
+    change = row["fullDocument"]
+    return LeadChange(**change | {"event_types": tuple(change["event_types"])})

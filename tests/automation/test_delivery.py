@@ -1,0 +1,281 @@
+"""What becomes of a delivery: the schedule, the states, and the loop that makes the attempts."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automation_service.dispatch import IN_FLIGHT, PER_ENDPOINT, PER_FAILING_ENDPOINT, Courier, Dispatcher
+from automation_service.domain.action import Action, Slack
+from automation_service.domain.delivery import MOST_ATTEMPTS, NEVER, Answer, Delivery, ExecutionState, Fate
+from automation_service.domain.execution import Execution
+from automation_service.ports import Receivers
+from shared.tasks import running
+from tests.automation.fakes import NOW, FakeExecutions, FakeReceivers, FakeRules, change, executed, rule, webhook
+from tests.conftest import eventually
+
+SCHEDULE = [timedelta(seconds=seconds) for seconds in (5, 300)]
+LATER = Answer(Fate.RETRY, 503, "later")
+GONE = Answer(Fate.GONE, 410)
+
+
+def delivery(**fields: object) -> Delivery:
+    [found] = executed(change(), rule("call", None, webhook())).deliveries
+    return replace(found, **fields)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.sampled_from(Fate), max_size=30), st.lists(st.integers(1, 10_000), max_size=9), st.floats(0.9, 1.1))
+def test_a_delivery_ends_and_keeps_its_id_and_body(fates: Sequence[Fate], waits: Sequence[int], jitter: float) -> None:
+    """Whatever is answered, there are at most as many attempts as the schedule has waits, and one more."""
+    schedule, now, found = [timedelta(seconds=wait) for wait in waits], NOW, delivery()
+    made = 0
+    for fate in fates:
+        if found.state is not ExecutionState.PENDING:
+            break
+        before, now = found, max(now, found.due_time)
+        found = found.settled(Answer(fate, 200), now, timedelta(seconds=1), schedule, jitter)
+        made += 1
+        assert (found.delivery_id, found.body) == (before.delivery_id, before.body)
+        if found.state is ExecutionState.PENDING:
+            wait = found.due_time - now - timedelta(seconds=1)
+            assert abs(wait - schedule[made - 1] * jitter) <= timedelta(milliseconds=1)
+    assert made <= len(schedule) + 1
+    assert len(found.attempts) == made
+    assert (found.due_time == NEVER) is (found.state is not ExecutionState.PENDING)
+    expected = {
+        Fate.ARRIVED: ExecutionState.DELIVERED,
+        Fate.FINAL: ExecutionState.FAILED,
+        Fate.GONE: ExecutionState.FAILED,
+    }
+    if made and fates[made - 1] in expected:
+        assert found.state is expected[fates[made - 1]]
+
+
+def test_only_the_latest_attempts_are_kept() -> None:
+    found = delivery()
+    for number in range(MOST_ATTEMPTS + 3):
+        answer = Answer(Fate.RETRY, 500 + number)
+        found = found.settled(answer, NOW, timedelta(), [timedelta(seconds=1)] * 99, 1)
+    assert [each.status for each in found.attempts] == list(range(503, 503 + MOST_ATTEMPTS))
+
+
+def test_a_retry_begins_the_schedule_anew_and_leaves_what_is_done_or_under_way_alone() -> None:
+    failed = delivery().settled(Answer(Fate.FINAL, 404), NOW, timedelta(), SCHEDULE, 1)
+    again = failed.retried(NOW + timedelta(days=1))
+    assert (again.state, again.due_time, again.tries) == ("pending", NOW + timedelta(days=1), 0)
+    assert again.attempts == failed.attempts
+    done = delivery(state=ExecutionState.DELIVERED, due_time=NEVER)
+    assert done.retried(NOW) == done
+    under_way = delivery(lease="token", due_time=NOW + timedelta(seconds=20))
+    assert under_way.retried(NOW) == under_way
+    assert delivery(lease="token", due_time=NOW).retried(NOW).lease == ""
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        """Returns its time."""
+        return self.now
+
+
+class Desk:
+    """A dispatcher over fakes."""
+
+    def __init__(self, receivers: Receivers, *executions: Execution, rules: FakeRules | None = None) -> None:
+        self.executions = FakeExecutions(*executions)
+        self.rules = rules or FakeRules(rule("call", None, webhook()))
+        self.clock = Clock()
+        self.dispatcher = Dispatcher(
+            self.executions,
+            Courier(self.executions, self.rules, receivers, SCHEDULE, self.clock),
+            self.clock,
+        )
+
+    def delivery(self) -> Delivery:
+        """Returns the only delivery."""
+        [found] = (each.deliveries[0] for each in self.executions.executions.values())
+        return found
+
+    async def settles(self, tries: int) -> None:
+        """Waits until so many attempts are stored."""
+
+        async def made() -> bool:
+            return len(self.delivery().attempts) >= tries
+
+        await eventually(made, within=5, what=f"{tries} attempts are stored")
+
+
+async def test_a_delivery_is_attempted_by_its_schedule_until_it_arrives() -> None:
+    receivers = FakeReceivers(LATER, replace(LATER, retry_after=timedelta(hours=2)), Answer(Fate.ARRIVED, 200))
+    desk = Desk(receivers, executed(change(), rule("call", None, webhook())))
+    async with running(desk.dispatcher.run()):
+        await desk.settles(1)
+        assert timedelta(seconds=4.5) <= desk.delivery().due_time - NOW <= timedelta(seconds=5.5)
+        desk.clock.now = desk.delivery().due_time
+        await desk.settles(2)
+        assert desk.delivery().due_time - desk.clock.now == timedelta(hours=2)
+        desk.clock.now = desk.delivery().due_time
+        await desk.settles(3)
+    assert desk.delivery().state is ExecutionState.DELIVERED
+    assert len({(sent.delivery_id, sent.body) for _, sent in receivers.sent}) == 1
+
+
+async def test_after_the_last_wait_it_has_failed() -> None:
+    desk = Desk(FakeReceivers(LATER), executed(change(), rule("call", None, webhook())))
+    async with running(desk.dispatcher.run()):
+        for tries in (1, 2, 3):
+            await desk.settles(tries)
+            desk.clock.now = min(desk.delivery().due_time, NOW + timedelta(days=1))
+    assert (desk.delivery().state, len(desk.delivery().attempts)) == (ExecutionState.FAILED, 3)
+
+
+async def test_a_receiver_that_is_gone_disables_the_rule_and_cancels_the_rest() -> None:
+    both = rule("call", None, webhook("one"), webhook("two", "https://other.example/"))
+    receivers = FakeReceivers(GONE, LATER)
+    desk = Desk(receivers, executed(change(), both), executed(change("bob"), both), rules=FakeRules(both))
+    desk.rules._executions = desk.executions
+
+    async def nothing_is_pending() -> bool:
+        return all(each.state is not ExecutionState.PENDING for each in desk.executions.executions.values())
+
+    async with running(desk.dispatcher.run()):
+        await eventually(nothing_is_pending, within=5, what="the others are cancelled")
+    stored = await desk.rules.get("call")
+    assert (stored.draft.enabled, stored.disable_reason) == (False, "https://crm.example answered 410")
+    assert stored.revision == 2
+
+
+@pytest.mark.parametrize("change_of_rule", ["disabled", "deleted", "without the action", "with another receiver"])
+async def test_what_the_rule_no_longer_says_is_not_delivered(change_of_rule: str) -> None:
+    """Also when it was recorded by a drain that had read the rule before."""
+    rules = {
+        "disabled": FakeRules(rule("call", None, webhook(), enabled=False)),
+        "deleted": FakeRules(),
+        "without the action": FakeRules(rule("call", None, webhook("other"))),
+        "with another receiver": FakeRules(rule("call", None, Action("crm", Slack("https://chat.example/")))),
+    }[change_of_rule]
+    receivers = FakeReceivers()
+    desk = Desk(receivers, executed(change(), rule("call", None, webhook())), rules=rules)
+
+    async def is_cancelled() -> bool:
+        return desk.delivery().state is ExecutionState.CANCELLED
+
+    async with running(desk.dispatcher.run()):
+        await eventually(is_cancelled, within=5, what="it is cancelled")
+    assert receivers.sent == []
+
+
+async def test_a_new_url_and_secret_are_used_at_once() -> None:
+    receivers = FakeReceivers()
+    moved = webhook(url="https://new.example/")
+    desk = Desk(
+        receivers, executed(change(), rule("call", None, webhook())), rules=FakeRules(rule("call", None, moved))
+    )
+    async with running(desk.dispatcher.run()):
+        await desk.settles(1)
+    assert [action for action, _ in receivers.sent] == [moved]
+
+
+class DeadEnd:
+    """`Receivers` of which one answers, and the others never do; `begun` counts attempts by endpoint."""
+
+    def __init__(self) -> None:
+        self.begun: dict[str, int] = {}
+        self.free = asyncio.Event()
+
+    async def check(self, field: str, action: Action) -> list[str]:
+        """Knows nothing."""
+        return []
+
+    async def send(self, action: Action, delivery: Delivery) -> Answer:
+        """Answers, or not."""
+        self.begun[delivery.endpoint] = self.begun.get(delivery.endpoint, 0) + 1
+        if "dead" in delivery.endpoint:
+            await self.free.wait()
+            return LATER
+        return Answer(Fate.ARRIVED, 200)
+
+
+async def test_a_dead_endpoint_has_its_share_and_the_others_do_not_wait() -> None:
+    dead, alive = webhook("dead", "https://dead.example/"), webhook("alive", "https://alive.example/")
+    rules = [rule("dead", None, dead), rule("alive", None, alive)]
+    # All that is due at the dead one comes first.
+    executions = [executed(change(f"lead-{number}"), rules[0], NOW - timedelta(hours=1)) for number in range(200)]
+    executions += [executed(change(f"lead-{number}"), rules[1]) for number in range(200)]
+    receivers = DeadEnd()
+    desk = Desk(receivers, *executions, rules=FakeRules(*rules))
+
+    async def all_alive_are_delivered() -> bool:
+        return receivers.begun.get("https://alive.example", 0) == 200
+
+    async with running(desk.dispatcher.run()):
+        await eventually(all_alive_are_delivered, within=5, what="the living endpoint gets all that is its")
+        assert receivers.begun["https://dead.example"] == PER_ENDPOINT < IN_FLIGHT
+        receivers.begun.clear()
+        receivers.free.set()
+
+        async def all_dead_are_tried() -> bool:
+            return receivers.begun.get("https://dead.example", 0) == 200 - PER_ENDPOINT
+
+        await eventually(all_dead_are_tried, within=5, what="the rest is tried when it answers")
+
+
+async def test_an_endpoint_that_failed_gets_few_attempts_at_a_time() -> None:
+    dead = rule("dead", None, webhook("dead", "https://dead.example/"))
+    receivers = DeadEnd()
+    desk = Desk(receivers, executed(change(), dead), rules=FakeRules(dead))
+    receivers.free.set()
+    async with running(desk.dispatcher.run()):
+        await desk.settles(1)
+        receivers.free.clear()
+        receivers.begun.clear()
+        await desk.executions.record([executed(change(f"lead-{number}"), dead) for number in range(50)])
+        desk.dispatcher.ring()
+
+        async def some_are_tried() -> bool:
+            return receivers.begun.get("https://dead.example", 0) >= PER_FAILING_ENDPOINT
+
+        await eventually(some_are_tried, within=5, what="the failing endpoint is tried")
+        assert receivers.begun["https://dead.example"] == PER_FAILING_ENDPOINT
+        receivers.free.set()
+
+
+async def test_a_failure_of_ours_leaves_a_delivery_due_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(FakeReceivers(), executed(change(), rule("call", None, webhook())))
+    get, failures = desk.rules.get, [OSError(), OSError()]
+
+    async def fail(rule_id: str) -> object:
+        if failures:
+            raise failures.pop()
+        return await get(rule_id)
+
+    monkeypatch.setattr(desk.rules, "get", fail)
+
+    async def is_delivered() -> bool:
+        desk.clock.now += timedelta(seconds=1)
+        return desk.delivery().state is ExecutionState.DELIVERED
+
+    async with running(desk.dispatcher.run()):
+        await eventually(is_delivered, within=5, what="the claim lapses and the delivery arrives")
+
+
+async def test_attempts_that_have_begun_are_finished_when_the_loop_ends() -> None:
+    receivers = DeadEnd()
+    dead = rule("dead", None, webhook("dead", "https://dead.example/"))
+    desk = Desk(receivers, executed(change(), dead), rules=FakeRules(dead))
+
+    async def has_begun() -> bool:
+        return bool(receivers.begun)
+
+    async with running(desk.dispatcher.run()):
+        await eventually(has_begun, within=5, what="the attempt begins")
+        asyncio.get_running_loop().call_later(0.1, receivers.free.set)
+    assert len(desk.delivery().attempts) == 1

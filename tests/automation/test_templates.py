@@ -1,0 +1,60 @@
+"""Templates say what a person may say, and nothing that runs, grows or reaches."""
+
+import pytest
+
+from automation_service.domain.execution import Unrenderable
+from automation_service.domain.limits import InvalidRule
+from automation_service.templates import MOST_OUTPUT, SandboxedTemplates
+
+VALUES = {"lead": {"lead_id": "ada", "attributes": {"name": "Ada <b>", "seats": 250}}, "why": ["a", "b"], "risk": "low"}
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("plain", "plain"),
+        ("{{ lead.lead_id }}", "ada"),
+        ("{{ lead['attributes']['name'] | upper }}", "ADA <B>"),
+        ("{{ lead.attributes.company | default('no company') }}", "no company"),
+        ("{{ nothing.at.all }}.", "."),
+        ("{% if risk == 'low' and not nothing %}yes{% elif risk %}no{% else %}never{% endif %}", "yes"),
+        ("{{ 'many' if lead.attributes.seats >= 100 else 'few' }}", "many"),
+        ("{{ why[0] ~ '-' ~ why | length }}\n", "a-2\n"),
+    ],
+)
+def test_a_template_is_filled(template: str, text: str) -> None:
+    subject = SandboxedTemplates()
+    subject.check("body", template)
+    assert subject.render(template, VALUES) == text
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(10) %}{% endfor %}", "{% for a in why %}{{ a }}{% endfor %}", "{% set a = 'a' %}",
+        "{% macro m() %}{% endmacro %}", "{{ range(1000000000) }}", "{{ lead.lead_id * 1000000000 }}",
+        "{{ 9 ** 9 ** 9 }}",
+        "{{ 1 + 1 }}", "{{ ''.__class__ }}", "{{ lead.__class__.__mro__ }}", "{{ lead['__class__'] }}{{ lead._x }}",
+        "{{ lead.items() }}", "{{ ''.join(why) }}", "{{ why | join(',') }}", "{{ lead | attr('__class__') }}",
+        "{{ lead.lead_id | center(1000000000) }}", "{{ 'x' | format(1) }}", "{% include 'a' %}",
+        "{% import 'a' as b %}",
+        "{% extends 'a' %}", "{% block a %}{% endblock %}", "{% call a() %}{% endcall %}",
+        "{% filter upper %}{% endfilter %}",
+        "{% with a = 1 %}{% endwith %}", "{{", "{% if %}", "{{ lead[risk] }}", "{{ self }}{{ cycler() }}",
+        "{{ lipsum() }}", "{{ [1, 2] }}", "{{ why[0:1] }}", "{{ {'a': 1} }}", "{{ x is defined }}", "{{ -1 }}",
+        "{% autoescape true %}{% endautoescape %}", "{% do x %}", "{{ " + "(" * 2000 + ")" * 2000 + " }}",
+    ],
+)  # fmt: skip
+def test_what_loops_calls_computes_or_reaches_is_refused(template: str) -> None:
+    with pytest.raises(InvalidRule) as caught:
+        SandboxedTemplates().check("actions[0].email.body", template)
+    assert caught.value.field == "actions[0].email.body"
+
+
+def test_a_value_that_does_not_fit_is_told() -> None:
+    with pytest.raises(Unrenderable):
+        SandboxedTemplates().render("{{ lead.lead_id | round }}", VALUES)
+
+
+def test_the_output_is_bounded() -> None:
+    assert len(SandboxedTemplates().render("{{ a }}" * 100, {"a": "x" * 10_000})) == MOST_OUTPUT

@@ -1,0 +1,184 @@
+"""Whatever is killed: one execution per lead, rule and date, and one delivery of each or more, with one id and body."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import pytest
+import redis.asyncio
+
+from shared import wire
+from shared.pb.automation.v1 import automation_pb2 as pb
+from shared.pb.ingest.v1 import ingest_pb2
+from tests.automation.fakes import SECRET
+from tests.conftest import eventually
+from tests.e2e.crashing import POINTS
+from tests.e2e.load import all_scored, send
+from tests.receiver import Receiver, answering, receiving
+from tests.system import System, running_system
+
+SETTINGS = {"LEADSCORE_DELIVERY_SCHEDULE": ",".join(["0.3"] * 100)}
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with running_system(tmp_path_factory.mktemp("automations"), settings=SETTINGS) as system:
+        yield system
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
+
+
+def demo_requests(prefix: str, leads: int) -> list[ingest_pb2.Event]:
+    """Returns one event for each of some leads, enough to make it hot."""
+    now = wire.to_timestamp(wire.now())
+    return [
+        ingest_pb2.Event(
+            event_id=f"{prefix}-{number}", lead_id=f"{prefix}-{number}", event_type="demo_request", event_time=now
+        )
+        for number in range(leads)
+    ]
+
+
+async def create_rule(system: System, rule_id: str, receiver: Receiver) -> None:
+    """Creates a rule that tells the receiver of hot leads."""
+    rule = pb.AutomationRule(rule_id=rule_id, enabled=True)
+    rule.conditions.stages.append("hot")
+    action = rule.actions.add(action_id="crm")
+    action.webhook.url = receiver.url(f"/{rule_id}")
+    action.webhook.secrets.append(SECRET)
+    await system.automation().CreateAutomationRule(pb.CreateAutomationRuleRequest(rule=rule), timeout=10)
+
+
+async def delete_rule(system: System, rule_id: str) -> None:
+    await system.automation().DeleteAutomationRule(pb.DeleteAutomationRuleRequest(rule_id=rule_id), timeout=10)
+
+
+async def executions(system: System, rule_id: str) -> list[pb.AutomationExecution]:
+    """Returns all executions of a rule."""
+    found: list[pb.AutomationExecution] = []
+    token = ""
+    while True:
+        request = pb.ListAutomationExecutionsRequest(rule_id=rule_id, page_size=500, page_token=token)
+        page = await system.automation().ListAutomationExecutions(request, timeout=10)
+        found += page.executions
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+async def all_delivered(system: System, rule_id: str, leads: Sequence[str], *, within: float) -> None:
+    """Waits until each lead has its execution and each execution is delivered, then checks I8."""
+
+    async def delivered() -> bool:
+        found = await executions(system, rule_id)
+        return len(found) >= len(leads) and all(each.state == pb.EXECUTION_STATE_DELIVERED for each in found)
+
+    await eventually(delivered, within=within, what=f"{len(leads)} executions of {rule_id} are delivered")
+    assert sorted(each.lead_id for each in await executions(system, rule_id)) == sorted(leads)
+
+
+async def check_requests(system: System, rule_id: str, receiver: Receiver) -> None:
+    """Checks I9: each execution came, under one id and with one body, and all signatures are good."""
+    receiver.verify(SECRET)
+    ids = {delivery.delivery_id for each in await executions(system, rule_id) for delivery in each.deliveries}
+    bodies = receiver.bodies()
+    assert set(bodies) == ids
+    assert {len(each) for each in bodies.values()} == {1}
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_kill_the_worker_at_a_point(processes: System, receiver: Receiver, point: str) -> None:
+    rule_id = f"at-{list(POINTS).index(point)}"
+    await create_rule(processes, rule_id, receiver)
+    processes.stop("automation-worker")
+    processes.start("automation-worker", module="tests.e2e.crashing", settings={"CRASH_AT": point})
+    events = demo_requests(rule_id, 5)
+    await send(processes, events)
+
+    async def has_died() -> bool:
+        return processes.has_ended("automation-worker")
+
+    await eventually(has_died, within=20, what=f"the worker dies: {point}")
+    processes.start("automation-worker")
+    await all_delivered(processes, rule_id, [event.lead_id for event in events], within=30)
+    await check_requests(processes, rule_id, receiver)
+    await delete_rule(processes, rule_id)
+    await processes.close_channels()
+
+
+async def test_kills_at_random_redis_flushed_and_the_receiver_down(processes: System, receiver: Receiver) -> None:
+    await create_rule(processes, "random", receiver)
+    events = demo_requests("random", 600)
+    chance = random.Random(7)
+    receiver.behaviour = answering(503, retry_after="0")
+    sending = asyncio.create_task(send(processes, events, batch=20))
+    for number in range(5):
+        await asyncio.sleep(chance.uniform(0.2, 1.0))  # the time of the fault, not a wait of the test
+        processes.kill("automation-worker")
+        processes.start("automation-worker")
+        async with redis.asyncio.Redis.from_url(processes.redis.url) as client:
+            await client.flushall()
+        if number == 2:
+            receiver.behaviour = answering(200, seconds=0.02)
+    await sending
+    await all_scored(processes)
+    await all_delivered(processes, "random", [event.lead_id for event in events], within=60)
+    await check_requests(processes, "random", receiver)
+    await delete_rule(processes, "random")
+    await processes.close_channels()
+
+
+async def test_a_receiver_that_is_down_gets_all_when_it_is_back(processes: System, receiver: Receiver) -> None:
+    receiver.behaviour = answering(500)
+    await create_rule(processes, "down", receiver)
+    events = demo_requests("down", 50)
+    await send(processes, events)
+
+    async def all_are_tried() -> bool:
+        found = await executions(processes, "down")
+        return len(found) == 50 and all(each.deliveries[0].attempts for each in found)
+
+    await eventually(all_are_tried, within=20, what="all are tried in vain")
+    receiver.behaviour = answering(200)
+    await all_delivered(processes, "down", [event.lead_id for event in events], within=30)
+    await check_requests(processes, "down", receiver)
+    await delete_rule(processes, "down")
+    await processes.close_channels()
+
+
+async def test_a_receiver_that_is_gone_disables_the_rule_and_an_operator_sets_it_right(
+    processes: System, receiver: Receiver
+) -> None:
+    receiver.behaviour = answering(410)
+    await create_rule(processes, "gone", receiver)
+    await send(processes, demo_requests("gone", 1))
+    automation = processes.automation()
+
+    async def is_disabled() -> bool:
+        rule = (await automation.GetAutomationRule(pb.GetAutomationRuleRequest(rule_id="gone"), timeout=5)).rule
+        return not rule.enabled and "answered 410" in rule.disable_reason
+
+    await eventually(is_disabled, within=20, what="the rule is disabled")
+    [found] = await executions(processes, "gone")
+    receiver.behaviour = answering(200)
+    update = pb.UpdateAutomationRuleRequest(rule=pb.AutomationRule(rule_id="gone", enabled=True))
+    update.update_mask.paths.append("enabled")
+    assert (await automation.UpdateAutomationRule(update, timeout=5)).rule.disable_reason == ""
+    retry = pb.RetryAutomationExecutionRequest(execution_id=found.execution_id)
+    await automation.RetryAutomationExecution(retry, timeout=5)
+    await all_delivered(processes, "gone", ["gone-0"], within=10)
+    await check_requests(processes, "gone", receiver)
+    await delete_rule(processes, "gone")
+    await processes.close_channels()
+
+
+def test_no_secret_is_in_any_log(processes: System) -> None:
+    for name in ("automation", "automation-worker"):
+        log = processes.log(name)
+        assert '"event": "delivery"' in log or name == "automation"
+        assert SECRET not in log
+        assert SECRET.removeprefix("whsec_") not in log
