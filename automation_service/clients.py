@@ -54,6 +54,7 @@ def _insight(intelligence: intelligence_pb2.LeadIntelligence) -> Insight:
         score=intelligence.score,
         stage=intelligence.stage,
         attributes=wire.to_dict(intelligence.attributes),
+        fit_grade=intelligence.fit.grade,
         why=tuple(Threshold(each.decided, each.outcome, each.explanation) for each in intelligence.thresholds),
     )
 

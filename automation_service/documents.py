@@ -195,6 +195,7 @@ def _read_conditions(row: Document) -> Conditions:
         | {
             "stages": tuple(row["stages"]),
             "next_actions": tuple(row["next_actions"]),
+            "fit_grades": tuple(row["fit_grades"]),
             "risk": None if row["risk"] is None else Risk(row["risk"]),
             "attributes": tuple(
                 AttributeCondition(each["attribute"], Operator(each["operator"]), tuple(each["values"]))

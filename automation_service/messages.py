@@ -9,7 +9,7 @@ from automation_service.domain.action import Action, Email, Preset, Receiver, Sl
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator, Outcome, Value
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution
-from automation_service.domain.lead import Risk
+from automation_service.domain.lead import Change, Risk
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.rule import Draft, Rule
 from automation_service.domain.trigger import (
@@ -72,6 +72,7 @@ def write_rule(rule: Rule) -> pb.AutomationRule:
             maximum_score=asked.maximum_score,
             maximum_velocity=asked.maximum_velocity,
             next_actions=asked.next_actions,
+            fit_grades=asked.fit_grades,
             attributes=[_write_attribute(each) for each in asked.attributes],
         ),
         trigger=_write_trigger(draft.trigger),
@@ -134,6 +135,7 @@ def _read_conditions(asked: pb.Conditions) -> Conditions:
         maximum_score=asked.maximum_score if asked.HasField("maximum_score") else None,
         maximum_velocity=asked.maximum_velocity if asked.HasField("maximum_velocity") else None,
         next_actions=tuple(asked.next_actions),
+        fit_grades=tuple(asked.fit_grades),
         attributes=tuple(_read_attribute(index, each) for index, each in enumerate(asked.attributes)),
     )
 
@@ -261,3 +263,18 @@ def _known(place: str, table: Mapping[K, V], number: K) -> V:
     if number not in table:
         raise InvalidRule(place, f"{number} is none of those that are known")
     return table[number]
+
+
+def read_supposed(change: pb.SupposedChange) -> Change:
+    """Returns a change that has not happened: no event caused it, and it was recorded on no date."""
+    return Change(
+        change_id="",
+        lead_id=change.lead_id,
+        sequence=0,
+        scores=tuple(dict.fromkeys((change.score_before, change.score_after))),
+        stages=tuple(dict.fromkeys((change.stage_before, change.stage_after))),
+        event_types=(),
+        date_bucket="",
+        last_event_time=wire.EPOCH,
+        inactive_days=0,
+    )

@@ -11,10 +11,18 @@ from automation_service.domain.execution import ExecutionNotFound, NothingToRetr
 from automation_service.domain.lead import LeadNotFound
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.rule import RuleChanged, RuleDisabled, RuleExists, RuleNotFound
-from automation_service.messages import STATES, read_rule, write_check, write_delivery, write_execution, write_rule
+from automation_service.messages import (
+    STATES,
+    read_rule,
+    read_supposed,
+    write_check,
+    write_delivery,
+    write_execution,
+    write_rule,
+)
 from automation_service.ports import ExecutionQuery
 from automation_service.usecases import Operation, RuleBook
-from shared.arguments import identifier, optional_text, time
+from shared.arguments import identifier, identifiers, optional_text, time
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pages import page_size, read_token, write_token
 from shared.pb.automation.v1 import automation_pb2 as pb
@@ -37,6 +45,8 @@ ERRORS: ErrorTable = {
 }
 
 DEFAULT_PAGE, MOST_PAGE = 50, 500
+MOST_CHANGES = 500
+"""Supposed changes in a preview."""
 _FIELDS = ("display_name", "enabled", "trigger", "conditions", "actions", "cool_down_days")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -103,6 +113,15 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
             deliveries=[write_delivery(each, with_body=True) for each in trial.deliveries],
             last_date_bucket=trial.last_date_bucket,
         )
+
+    async def PreviewAutomationRules(
+        self, request: pb.PreviewAutomationRulesRequest, context: Context
+    ) -> pb.PreviewAutomationRulesResponse:
+        """See `automation.proto`."""
+        identifiers("changes", [each.lead_id for each in request.changes], most=MOST_CHANGES)
+        counts = await self._operation.preview([read_supposed(each) for each in request.changes])
+        rules = [pb.RulePreview(rule_id=rule_id, lead_count=count) for rule_id, count in counts.items()]
+        return pb.PreviewAutomationRulesResponse(rules=rules)
 
     async def GetAutomationExecution(
         self, request: pb.GetAutomationExecutionRequest, context: Context

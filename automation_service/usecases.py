@@ -1,6 +1,7 @@
 """What the service does: keep rules, try them out, evaluate them at every change of a lead, and deliver again."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -170,6 +171,13 @@ class Operation:
         last = (await self.executions.last_firings({candidate.pair})).get(candidate.pair)
         outcomes = [taken_to_occur, *tried.draft.conditions.outcomes(facts_of(change, insight))]
         return Trial(outcomes, warnings, sent.deliveries, last.date_bucket if last else "")
+
+    async def preview(self, changes: Sequence[Change]) -> dict[str, int]:
+        """Returns for how many of some supposed changes each enabled rule would fire; records and sends nothing."""
+        possible = candidates(changes, await self.rules.enabled())
+        insights = await self.insights.of({each.change.lead_id for each in possible})
+        fired = fire(possible, insights, (), {})
+        return dict(sorted(Counter(each.rule.draft.rule_id for each in fired).items()))
 
     async def retry(self, execution_id: str) -> Execution:
         """Makes those deliveries of an execution due at once that have not arrived, and returns it.

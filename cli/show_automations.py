@@ -103,6 +103,8 @@ def _conditions(conditions: pb.Conditions) -> Iterator[str]:
         yield f"risk {pb.Risk.Name(conditions.risk).removeprefix('RISK_').lower()}"
     if conditions.next_actions:
         yield f"next action {' or '.join(conditions.next_actions)}"
+    if conditions.fit_grades:
+        yield f"fit {' or '.join(conditions.fit_grades)}"
     for asked in conditions.attributes:
         operator = pb.Operator.Name(asked.operator).removeprefix("OPERATOR_").lower().replace("_", " ")
         yield f"{asked.attribute} {operator} {' or '.join(map(_value, asked.values))}".rstrip()

@@ -6,15 +6,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated
 
+import grpc
 import typer
 
-from cli.connection import CommandError, Connection
+from cli.connection import CALL_SECONDS, CommandError, Connection
 from cli.model_files import IN_FORCE, find_model
 from cli.options import STREAM_SECONDS, AsJson, BasePort
 from cli.output import bar, print_json, say, show, to_json
 from cli.simulation import Simulation
 from cli.simulation_views import simulation_view
 from shared import spans
+from shared.pb.automation.v1 import automation_pb2
+from shared.pb.automation.v1.automation_pb2_grpc import AutomationServiceStub
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 
 
@@ -38,14 +41,15 @@ def simulate(
         request.version = found.after.version
     else:
         request.draft.CopyFrom(found.after)
-    with connection.scoring() as stub, bar("simulating") as progress:
+    with connection.scoring() as stub, connection.automation() as rules, bar("simulating") as progress:
         for answer in stub.SimulateScoringModel(request, timeout=STREAM_SECONDS):
             found.take(answer)
+            _preview(rules, answer.differences, found)
             progress.update(answer.leads_checked, total=answer.leads_total)
     if report and writer:
         _write(report, writer.to_html(found))
     if as_json:
-        _print_json(found.largest, found.summary)
+        _print_json(found)
     else:
         show(simulation_view(found), as_json=False)
 
@@ -79,7 +83,32 @@ def _write(path: Path, html: str) -> None:
     say(f"the report is in {path}")
 
 
-def _print_json(differences: Iterable[pb.LeadDifference], summary: pb.SimulationSummary) -> None:
-    for each in differences:
+def _preview(rules: AutomationServiceStub, differences: Iterable[pb.LeadDifference], found: Simulation) -> None:
+    """Asks the automation service which rules would fire; a simulation goes on without it."""
+    changes = [
+        automation_pb2.SupposedChange(
+            lead_id=each.lead_id,
+            score_before=each.score_before,
+            score_after=each.score_after,
+            stage_before=each.stage_before,
+            stage_after=each.stage_after,
+        )
+        for each in differences
+        if (each.score_before, each.stage_before) != (each.score_after, each.stage_after)
+    ]
+    if not changes or found.automations is None:
+        return
+    try:
+        request = automation_pb2.PreviewAutomationRulesRequest(changes=changes)
+        previews = rules.PreviewAutomationRules(request, timeout=CALL_SECONDS).rules
+    except grpc.RpcError:
+        say("the automation service does not answer, so what would fire is not told")
+        found.automations = None
+    else:
+        found.automations.update({each.rule_id: each.lead_count for each in previews})
+
+
+def _print_json(found: Simulation) -> None:
+    for each in found.largest:
         print_json(to_json(each))
-    print_json(to_json(summary))
+    print_json(to_json(found.summary) | {"automations": found.automations})

@@ -30,6 +30,8 @@ class Simulation:
     """The leads whose scores change most, largest change first."""
     changes: Counter[int] = field(default_factory=Counter)
     """How many leads change by how many points, each by the `bucket` of its change."""
+    automations: Counter[str] | None = field(default_factory=Counter)
+    """For how many leads each automation rule would fire; None when nobody could tell."""
 
     def take(self, answer: pb.SimulateScoringModelResponse) -> None:
         """Takes the next message. Memory stays flat, however many leads there are."""

@@ -38,6 +38,9 @@ def _sections(simulation: Simulation) -> Iterator[RenderableType]:
         yield _ranking_table("tenth", summary.ranking_before.deciles, summary.ranking_after.deciles)
     yield pieces.heading("rules of the simulated model")
     yield _rules_table(summary.rules)
+    if simulation.automations:
+        yield pieces.heading("automation rules that would fire, for so many leads")
+        yield pieces.bars(simulation.automations.most_common())
     if summary.unknown_event_types:
         yield pieces.heading("events that none of its rules knows")
         yield pieces.bars((each.event_type, each.event_count) for each in summary.unknown_event_types)

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 from automation_service.domain.lead import Facts, Risk
 from automation_service.domain.limits import InvalidRule, check_distinct, check_text
 
+FIT_GRADES = ("A", "B", "C", "D")
 MOST_ATTRIBUTES = 20
 """Attribute conditions of a rule."""
 MOST_VALUES = 100
@@ -111,6 +112,7 @@ class Conditions:
     maximum_velocity: int | None = None
     next_actions: tuple[str, ...] = ()
     attributes: tuple[AttributeCondition, ...] = ()
+    fit_grades: tuple[str, ...] = ()
 
     def can_hold(self, stage: str, score: int) -> bool:
         """Tells whether all that is asked of stage and score holds."""
@@ -133,6 +135,7 @@ class Conditions:
         yield from _at_most("maximum_score", "score", facts.score, self.maximum_score)
         yield from _at_most("maximum_velocity", "velocity", facts.velocity, self.maximum_velocity)
         yield from _among("next_actions", "next action", facts.next_action, self.next_actions)
+        yield from _among("fit_grades", "fit grade", facts.fit_grade or "none", self.fit_grades)
         for index, each in enumerate(self.attributes):
             found = facts.attributes.get(each.attribute)
             explanation = f"{each}: the lead has {'none' if found is None else repr(found)}"
@@ -147,6 +150,10 @@ def check_conditions(conditions: Conditions) -> None:
     """
     check_distinct("conditions.stages", conditions.stages)
     check_distinct("conditions.next_actions", conditions.next_actions)
+    check_distinct("conditions.fit_grades", conditions.fit_grades)
+    for index, grade in enumerate(conditions.fit_grades):
+        if grade not in FIT_GRADES:
+            raise InvalidRule(f"conditions.fit_grades[{index}]", f"{grade[:20]!r} is none of {', '.join(FIT_GRADES)}")
     for name in ("minimum_velocity", "maximum_velocity"):
         velocity = getattr(conditions, name)
         if velocity is not None and velocity < 0:

@@ -73,7 +73,10 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Insight:
-    """What a lead's score means when its change is evaluated; `score` and `stage` are those of then."""
+    """What a lead's score means when its change is evaluated; `score` and `stage` are those of then.
+
+    `fit_grade` is A to D, empty when the model knows no fit.
+    """
 
     velocity: int
     risk: Risk
@@ -82,6 +85,7 @@ class Insight:
     stage: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     why: tuple[Threshold, ...] = ()
+    fit_grade: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class Facts:
     risk: Risk
     next_action: str
     attributes: Mapping[str, Any]
+    fit_grade: str = ""
 
 
 def facts_of(change: Change, insight: Insight) -> Facts:
@@ -105,4 +110,5 @@ def facts_of(change: Change, insight: Insight) -> Facts:
         risk=insight.risk,
         next_action=insight.next_action,
         attributes=insight.attributes,
+        fit_grade=insight.fit_grade,
     )

@@ -99,6 +99,21 @@ async def test_rules_come_page_by_page(stub: Stub) -> None:
     assert pages == [["a", "b"], ["c", "old"]]
 
 
+async def test_supposed_changes_tell_which_rules_would_fire(stub: Stub, executions: FakeExecutions) -> None:
+    away = pb.AutomationRule(rule_id="away", enabled=True, conditions=pb.Conditions(stages=["cold"]))
+    await stub.CreateAutomationRule(pb.CreateAutomationRuleRequest(rule=away))
+    before = len(executions.executions)
+    changes = [
+        pb.SupposedChange(lead_id="ada", score_before=20, score_after=40, stage_before="warm", stage_after="hot"),
+        pb.SupposedChange(lead_id="bob", score_before=20, score_after=40, stage_before="warm", stage_after="hot"),
+        pb.SupposedChange(lead_id="eve", score_before=20, score_after=5, stage_before="warm", stage_after="cold"),
+        pb.SupposedChange(lead_id="nobody", score_after=40, stage_before="cold", stage_after="hot"),
+    ]
+    answer = await stub.PreviewAutomationRules(pb.PreviewAutomationRulesRequest(changes=changes))
+    assert {each.rule_id: each.lead_count for each in answer.rules} == {"away": 1, "old": 2}
+    assert len(executions.executions) == before, "nothing is recorded"
+
+
 async def test_executions_come_page_by_page(stub: Stub) -> None:
     pages: list[list[str]] = []
     token = ""
@@ -346,6 +361,13 @@ _DAMAGED = "?"
             _created(conditions=pb.Conditions(attributes=[pb.AttributeCondition(attribute="a")])),
             "RULE_INVALID",
             ["conditions.attributes[0].operator"],
+        ),
+        ("PreviewAutomationRules", pb.PreviewAutomationRulesRequest(), "ARGUMENT_INVALID", ["changes"]),
+        (
+            "PreviewAutomationRules",
+            pb.PreviewAutomationRulesRequest(changes=[pb.SupposedChange(lead_id="a\0")]),
+            "ARGUMENT_INVALID",
+            ["changes[0]"],
         ),
         ("TestAutomationRule", pb.TestAutomationRuleRequest(lead_id="ada"), "ARGUMENT_INVALID", ["rule_id"]),
         ("TestAutomationRule", pb.TestAutomationRuleRequest(rule_id="old"), "ARGUMENT_INVALID", ["lead_id"]),

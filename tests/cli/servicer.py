@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from cli.__main__ import app
 from shared.errors import ErrorRow, ErrorTable, status_of
+from shared.pb.automation.v1 import automation_pb2, automation_pb2_grpc
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.pb.scoring.v1 import scoring_pb2_grpc
 
@@ -157,6 +158,18 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
         return stored
 
 
+class Rules(automation_pb2_grpc.AutomationServiceServicer):
+    """Lets one rule fire for whatever enters the stage `hot`."""
+
+    def PreviewAutomationRules(
+        self, request: automation_pb2.PreviewAutomationRulesRequest, context: grpc.ServicerContext
+    ) -> automation_pb2.PreviewAutomationRulesResponse:
+        """See `automation.proto`."""
+        count = sum(1 for each in request.changes if each.stage_after == "hot")
+        rules = [automation_pb2.RulePreview(rule_id="call-hot", lead_count=count)]
+        return automation_pb2.PreviewAutomationRulesResponse(rules=rules)
+
+
 def refuse(context: grpc.ServicerContext, error: Exception) -> None:
     """Ends a call as the real service does."""
     context.abort_with_status(rpc_status.to_status(status_of(error, ERRORS)))
@@ -167,14 +180,19 @@ Run = Callable[..., Result]
 
 
 @contextmanager
-def serving() -> Iterator[tuple[Service, Run]]:
-    """Serves in this process and yields the command line that talks to it."""
+def serving(*, automation: bool = False) -> Iterator[tuple[Service, Run]]:
+    """Serves in this process, with an automation service if asked, and yields the command line that talks to it."""
     service = Service()  # type: ignore[abstract]  # other calls are answered with UNIMPLEMENTED
     with ThreadPoolExecutor(4) as pool:
         server = grpc.server(pool, options=[("grpc.so_reuseport", 0)])
         scoring_pb2_grpc.add_ScoringServiceServicer_to_server(service, server)
-        # Its port is the one after that of the ingest service.
-        environment = {"LEADSCORE_BASE_PORT": str(server.add_insecure_port("127.0.0.1:0") - 1), "COLUMNS": "100"}
+        rules = Rules()  # type: ignore[abstract]  # the same
+        automation_pb2_grpc.add_AutomationServiceServicer_to_server(rules, server)
+        # Their ports are the two after that of the ingest service.
+        port = server.add_insecure_port("127.0.0.1:0")
+        if automation:
+            server.add_insecure_port(f"127.0.0.1:{port + 1}")
+        environment = {"LEADSCORE_BASE_PORT": str(port - 1), "COLUMNS": "100"}
         server.start()
         try:
             yield service, lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)), env=environment)

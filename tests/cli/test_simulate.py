@@ -256,3 +256,23 @@ def test_a_report_needs_an_extra(tmp_path: Path) -> None:
         error = run("simulate", "1", "--report", tmp_path / "report.html").exception
     assert str(error) == "--report needs matplotlib: pip install 'leadscore[report]'"
     assert not service.requests
+
+
+def test_the_rules_that_would_fire_are_told() -> None:
+    with serving(automation=True) as (service, run):
+        service.answers = [
+            pb.SimulateScoringModelResponse(differences=[difference("ada", 0, 40), difference("bob", 0, 50)]),
+            pb.SimulateScoringModelResponse(differences=[difference("eve", 0, 60)], summary=summary(), done=True),
+        ]
+        assert json_of(run("simulate", "1", "--json"))[-1]["automations"] == {"call-hot": 3}
+        assert "automation rules that would fire" in run("simulate", "1").stdout
+
+
+def test_a_simulation_does_without_the_automation_service() -> None:
+    with serving() as (service, run):
+        service.answers = [
+            pb.SimulateScoringModelResponse(differences=[difference("ada", 0, 40)], summary=summary(), done=True)
+        ]
+        result = run("simulate", "1", "--json")
+    assert result.exit_code == 0
+    assert json_of(result)[-1]["automations"] is None

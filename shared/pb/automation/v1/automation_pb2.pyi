@@ -186,7 +186,7 @@ class Inactive(_message.Message):
     def __init__(self, days: _Optional[int] = ...) -> None: ...
 
 class Conditions(_message.Message):
-    __slots__ = ("stages", "minimum_score", "minimum_velocity", "risk", "maximum_score", "maximum_velocity", "next_actions", "attributes")
+    __slots__ = ("stages", "minimum_score", "minimum_velocity", "risk", "maximum_score", "maximum_velocity", "next_actions", "attributes", "fit_grades")
     STAGES_FIELD_NUMBER: _ClassVar[int]
     MINIMUM_SCORE_FIELD_NUMBER: _ClassVar[int]
     MINIMUM_VELOCITY_FIELD_NUMBER: _ClassVar[int]
@@ -195,6 +195,7 @@ class Conditions(_message.Message):
     MAXIMUM_VELOCITY_FIELD_NUMBER: _ClassVar[int]
     NEXT_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    FIT_GRADES_FIELD_NUMBER: _ClassVar[int]
     stages: _containers.RepeatedScalarFieldContainer[str]
     minimum_score: int
     minimum_velocity: int
@@ -203,7 +204,8 @@ class Conditions(_message.Message):
     maximum_velocity: int
     next_actions: _containers.RepeatedScalarFieldContainer[str]
     attributes: _containers.RepeatedCompositeFieldContainer[AttributeCondition]
-    def __init__(self, stages: _Optional[_Iterable[str]] = ..., minimum_score: _Optional[int] = ..., minimum_velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ..., maximum_score: _Optional[int] = ..., maximum_velocity: _Optional[int] = ..., next_actions: _Optional[_Iterable[str]] = ..., attributes: _Optional[_Iterable[_Union[AttributeCondition, _Mapping]]] = ...) -> None: ...
+    fit_grades: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, stages: _Optional[_Iterable[str]] = ..., minimum_score: _Optional[int] = ..., minimum_velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ..., maximum_score: _Optional[int] = ..., maximum_velocity: _Optional[int] = ..., next_actions: _Optional[_Iterable[str]] = ..., attributes: _Optional[_Iterable[_Union[AttributeCondition, _Mapping]]] = ..., fit_grades: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AttributeCondition(_message.Message):
     __slots__ = ("attribute", "operator", "values")
@@ -401,6 +403,40 @@ class DeleteAutomationRuleRequest(_message.Message):
 class DeleteAutomationRuleResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class PreviewAutomationRulesRequest(_message.Message):
+    __slots__ = ("changes",)
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    changes: _containers.RepeatedCompositeFieldContainer[SupposedChange]
+    def __init__(self, changes: _Optional[_Iterable[_Union[SupposedChange, _Mapping]]] = ...) -> None: ...
+
+class SupposedChange(_message.Message):
+    __slots__ = ("lead_id", "score_before", "score_after", "stage_before", "stage_after")
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    SCORE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    STAGE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    lead_id: str
+    score_before: int
+    score_after: int
+    stage_before: str
+    stage_after: str
+    def __init__(self, lead_id: _Optional[str] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ...) -> None: ...
+
+class PreviewAutomationRulesResponse(_message.Message):
+    __slots__ = ("rules",)
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    rules: _containers.RepeatedCompositeFieldContainer[RulePreview]
+    def __init__(self, rules: _Optional[_Iterable[_Union[RulePreview, _Mapping]]] = ...) -> None: ...
+
+class RulePreview(_message.Message):
+    __slots__ = ("rule_id", "lead_count")
+    RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    rule_id: str
+    lead_count: int
+    def __init__(self, rule_id: _Optional[str] = ..., lead_count: _Optional[int] = ...) -> None: ...
 
 class TestAutomationRuleRequest(_message.Message):
     __slots__ = ("rule_id", "rule", "lead_id")

@@ -68,6 +68,11 @@ class AutomationServiceStub:
                 request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleResponse.FromString,
                 _registered_method=True)
+        self.PreviewAutomationRules = channel.unary_unary(
+                '/leadscore.automation.v1.AutomationService/PreviewAutomationRules',
+                request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.PreviewAutomationRulesRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.PreviewAutomationRulesResponse.FromString,
+                _registered_method=True)
         self.GetAutomationExecution = channel.unary_unary(
                 '/leadscore.automation.v1.AutomationService/GetAutomationExecution',
                 request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationExecutionRequest.SerializeToString,
@@ -153,6 +158,17 @@ class AutomationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PreviewAutomationRules(self, request, context):
+        """Tells which enabled rules would fire if leads changed in the given ways, such as those that a simulation of a scoring model foretells. Velocity, risk and
+        next action are taken as they are now, and no rule is taken to have fired for these leads already. Nothing is recorded and nothing is sent.
+
+        Transactional: no, the rules and the leads are two reads. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no change, more than 500, or a malformed lead id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetAutomationExecution(self, request, context):
         """Returns one execution, with the bodies of its deliveries.
 
@@ -217,6 +233,11 @@ def add_AutomationServiceServicer_to_server(servicer, server):
                     servicer.TestAutomationRule,
                     request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleRequest.FromString,
                     response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleResponse.SerializeToString,
+            ),
+            'PreviewAutomationRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewAutomationRules,
+                    request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.PreviewAutomationRulesRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.PreviewAutomationRulesResponse.SerializeToString,
             ),
             'GetAutomationExecution': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAutomationExecution,
@@ -400,6 +421,33 @@ class AutomationService:
             '/leadscore.automation.v1.AutomationService/TestAutomationRule',
             shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleRequest.SerializeToString,
             shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.TestAutomationRuleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewAutomationRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.automation.v1.AutomationService/PreviewAutomationRules',
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.PreviewAutomationRulesRequest.SerializeToString,
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.PreviewAutomationRulesResponse.FromString,
             options,
             channel_credentials,
             insecure,

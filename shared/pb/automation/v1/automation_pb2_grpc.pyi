@@ -74,6 +74,13 @@ class AutomationServiceStub:
     Transactional: no, the rule and the lead are two reads. Idempotent: a read.
     Errors: NOT_FOUND (RULE_NOT_FOUND, LEAD_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name.
     """
+    PreviewAutomationRules: _grpc.UnaryUnaryMultiCallable[_automation_pb2.PreviewAutomationRulesRequest, _automation_pb2.PreviewAutomationRulesResponse]
+    """Tells which enabled rules would fire if leads changed in the given ways, such as those that a simulation of a scoring model foretells. Velocity, risk and
+    next action are taken as they are now, and no rule is taken to have fired for these leads already. Nothing is recorded and nothing is sent.
+
+    Transactional: no, the rules and the leads are two reads. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no change, more than 500, or a malformed lead id.
+    """
     GetAutomationExecution: _grpc.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationExecutionRequest, _automation_pb2.GetAutomationExecutionResponse]
     """Returns one execution, with the bodies of its deliveries.
 
@@ -140,6 +147,13 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
 
     Transactional: no, the rule and the lead are two reads. Idempotent: a read.
     Errors: NOT_FOUND (RULE_NOT_FOUND, LEAD_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name.
+    """
+    PreviewAutomationRules: _aio.UnaryUnaryMultiCallable[_automation_pb2.PreviewAutomationRulesRequest, _automation_pb2.PreviewAutomationRulesResponse]  # type: ignore[assignment]
+    """Tells which enabled rules would fire if leads changed in the given ways, such as those that a simulation of a scoring model foretells. Velocity, risk and
+    next action are taken as they are now, and no rule is taken to have fired for these leads already. Nothing is recorded and nothing is sent.
+
+    Transactional: no, the rules and the leads are two reads. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no change, more than 500, or a malformed lead id.
     """
     GetAutomationExecution: _aio.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationExecutionRequest, _automation_pb2.GetAutomationExecutionResponse]  # type: ignore[assignment]
     """Returns one execution, with the bodies of its deliveries.
@@ -240,6 +254,19 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Transactional: no, the rule and the lead are two reads. Idempotent: a read.
         Errors: NOT_FOUND (RULE_NOT_FOUND, LEAD_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name.
+        """
+
+    @_abc_1.abstractmethod
+    def PreviewAutomationRules(
+        self,
+        request: _automation_pb2.PreviewAutomationRulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_automation_pb2.PreviewAutomationRulesResponse, _abc.Awaitable[_automation_pb2.PreviewAutomationRulesResponse]]:
+        """Tells which enabled rules would fire if leads changed in the given ways, such as those that a simulation of a scoring model foretells. Velocity, risk and
+        next action are taken as they are now, and no rule is taken to have fired for these leads already. Nothing is recorded and nothing is sent.
+
+        Transactional: no, the rules and the leads are two reads. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no change, more than 500, or a malformed lead id.
         """
 
     @_abc_1.abstractmethod
