@@ -10,8 +10,6 @@ from datetime import UTC
 from typing import Any, TypeVar
 
 import pymongo
-from bson.codec_options import TypeDecoder, TypeRegistry
-from bson.dbref import DBRef
 from pymongo import AsyncMongoClient, IndexModel, MongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
@@ -42,15 +40,6 @@ _NO_REPLICATION_ENABLED = 76
 _ALREADY_INITIALIZED = 23
 
 
-class _NoReference(TypeDecoder):
-    """Leaves what looks like a DBRef the plain document that it is: its names are the callers'."""
-
-    bson_type = DBRef
-
-    def transform_bson(self, value: DBRef) -> Document:
-        return dict(value.as_doc())
-
-
 async def connect(uri: str) -> Database:
     """Opens the database that the URI names and checks that it can do transactions.
 
@@ -69,7 +58,6 @@ async def connect(uri: str) -> Database:
             readConcernLevel="majority",
             serverSelectionTimeoutMS=SELECT_SECONDS * 1000,
             appname="leadscore",
-            type_registry=TypeRegistry([_NoReference()]),
         )
     except (PyMongoError, ValueError, OSError) as error:
         raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None

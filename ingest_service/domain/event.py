@@ -22,6 +22,9 @@ MOST_AHEAD = timedelta(hours=24)
 RESERVED_PREFIXES = ("decay:", "model:", "adjustment:", "retraction:")
 """Ids that begin so belong to the history entries that are no events."""
 
+REFERENCE = frozenset({"$ref", "$id"})
+"""MongoDB's drivers read an object with both as a reference of their own, and not as what it says."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -105,6 +108,8 @@ def _check_time(time: datetime | None, now: datetime) -> None:
 def _check_properties(properties: Mapping[str, Any]) -> None:
     if len(properties) > MOST_PROPERTIES:
         raise InvalidEvent("properties", f"has {len(properties)} properties, at most {MOST_PROPERTIES} are allowed")
+    if properties.keys() >= REFERENCE:
+        raise InvalidEvent("properties", f"have both {' and '.join(sorted(REFERENCE))}, which is reserved")
     for key, value in properties.items():
         _check_value(f"properties.{key}", key, 0)
         _check_value(f"properties.{key}", value, 1)
@@ -127,6 +132,8 @@ def _check_value(field: str, value: object, level: int) -> None:
         for item in value:
             _check_value(field, item, level + 1)
     if isinstance(value, dict):
+        if value.keys() >= REFERENCE:
+            raise InvalidEvent(field, f"has an object with both {' and '.join(sorted(REFERENCE))}, which is reserved")
         for key, item in value.items():
             _check_value(field, key, level)
             _check_value(field, item, level + 1)

@@ -149,6 +149,18 @@ def test_any_json_value_of_any_name_is_taken(name: str, value: object) -> None:
     check_event(event(properties={name: value}), NOW)
 
 
+@pytest.mark.parametrize(
+    ("properties", "field"),
+    [
+        ({"$ref": "leads", "$id": "ada"}, "properties"),
+        ({"link": {"$ref": "leads", "$id": "ada", "more": 1.0}}, "properties.link"),
+        ({"links": [{"a": {"$ref": 1.0, "$id": None}}]}, "properties.links"),
+    ],
+)
+def test_what_a_driver_would_read_as_a_reference_is_refused(properties: dict[str, Any], field: str) -> None:
+    assert field_of(event(properties=properties)) == field
+
+
 def test_the_first_flaw_in_the_order_of_the_fields_is_named() -> None:
     flaws: dict[str, Any] = {
         "event_id": "",
