@@ -108,7 +108,9 @@ class _Reader:
                 self.flaws.append(Flaw(place, str(flaw)))
 
     def field(self, target: Message, field: FieldDescriptor, value: object, path: str, level: int) -> None:
-        if field.is_repeated:
+        if entry := _entry_of(field):
+            self.entries(getattr(target, field.name), entry, _mapping(value), path, level + 1)
+        elif field.is_repeated:
             self.items(getattr(target, field.name), field, _list(value), path, level + 1)
         elif field.message_type:
             inner = getattr(target, field.name)
@@ -116,6 +118,17 @@ class _Reader:
             self.read(inner, value, path, level + 1)
         else:
             setattr(target, field.name, to_scalar(field, value))
+
+    def entries(self, entries: Any, value: FieldDescriptor, data: Mapping[Any, object], path: str, level: int) -> None:  # noqa: ANN401 (protobuf's two kinds of maps)
+        for key, item in data.items():
+            place = _inside(path, key)
+            try:
+                if value.message_type:
+                    self.read(entries[to_text(key)], item, place, level + 1)
+                else:
+                    entries[to_text(key)] = to_scalar(value, item)
+            except ValueError as flaw:
+                self.flaws.append(Flaw(place, str(flaw)))
 
     def items(self, items: Any, field: FieldDescriptor, values: list[object], path: str, level: int) -> None:  # noqa: ANN401 (protobuf's two kinds of lists)
         for index, value in enumerate(values):
@@ -177,10 +190,13 @@ _WRITERS: Mapping[str, Callable[[Any], Any]] = {
 def _plain(message: Message) -> Any:  # noqa: ANN401 (a span is a text, a Value anything)
     if write := _WRITERS.get(message.DESCRIPTOR.full_name):
         return write(message)
-    return {
-        _name(field): [_plain_item(field, each) for each in value] if field.is_repeated else _plain_item(field, value)
-        for field, value in message.ListFields()
-    }
+    return {_name(field): _plain_field(field, value) for field, value in message.ListFields()}
+
+
+def _plain_field(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 (what the field holds)
+    if entry := _entry_of(field):
+        return {key: _plain_item(entry, each) for key, each in value.items()}
+    return [_plain_item(field, each) for each in value] if field.is_repeated else _plain_item(field, value)
 
 
 def _plain_item(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 (what the field holds)
@@ -209,6 +225,13 @@ def _name(field: FieldDescriptor) -> str:
     first, *others = field.name.split("_")
     derived = first + "".join(part[:1].upper() + part[1:] for part in others)
     return field.name if field.json_name == derived else field.json_name
+
+
+@cache
+def _entry_of(field: FieldDescriptor) -> FieldDescriptor | None:
+    """Returns what the values of a map are, whose keys are texts; None for a field that is no map."""
+    is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
+    return field.message_type.fields_by_name["value"] if is_map and field.message_type else None
 
 
 def _is_value(field: FieldDescriptor) -> bool:
