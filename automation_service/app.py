@@ -8,7 +8,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from automation_service import store
 from automation_service.clients import IntelligenceInsights, ScoringModels
-from automation_service.dispatch import PER_ENDPOINT, Courier, Dispatcher
+from automation_service.dispatch import MOST_SETTLED, PER_ENDPOINT, SETTLE_SECONDS, Courier, Dispatcher
 from automation_service.network import Guard, GuardedTransport, SystemResolver
 from automation_service.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
 from automation_service.servicer import ERRORS, SERVICE, AutomationServicer
@@ -18,6 +18,7 @@ from automation_service.templates import SandboxedTemplates
 from automation_service.usecases import Evaluation, Operation, RuleBook, Scrutiny
 from shared import calls, mongo, wire
 from shared.doorbell import Doorbell
+from shared.groups import GroupCommit
 from shared.inbox import Drainer, Inbox, sweep
 from shared.pb.automation.v1 import automation_pb2_grpc
 from shared.server import Service, serve
@@ -64,7 +65,8 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
         await inbox.check()
         bell = Doorbell(connected, store.CHANGES)
         rules, deliveries = MongoRules(database), MongoDeliveries(database)
-        courier = Courier(deliveries, rules, receivers, settings.schedule, wire.now)
+        settling = GroupCommit(deliveries.settle, most=MOST_SETTLED, seconds=SETTLE_SECONDS)
+        courier = Courier(settling, rules, receivers, settings.schedule, wire.now)
         dispatcher = Dispatcher(deliveries, courier, wire.now)
         step = Evaluation(
             MongoChanges(database, inbox, transaction_seconds=settings.transaction_seconds),
@@ -73,7 +75,7 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
             IntelligenceInsights(channel),
             SandboxedTemplates(),
             settings.smtp_sender,
-            dispatcher.ring,
+            dispatcher,
             wire.now,
         ).step
         drainer = Drainer(bell, step, batch_rows=settings.batch_rows)

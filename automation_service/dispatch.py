@@ -5,24 +5,26 @@ that is slow or dead takes its own share of the attempts in flight, and a small 
 """
 
 import asyncio
-import contextlib
 import random
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from automation_service.domain.action import Action
-from automation_service.domain.delivery import Answer, Delivery, Fate
-from automation_service.domain.rule import Rule, RuleNotFound
-from automation_service.ports import Claim, Deliveries, Due, Receivers, Rules
+from automation_service.domain.delivery import Answer, Delivery, ExecutionState, Fate
+from automation_service.domain.execution import Execution
+from automation_service.domain.rule import Rule
+from automation_service.ports import Claim, Deliveries, Due, Receivers, Rules, Settlement
 from shared import logs
+from shared.groups import GroupCommit
 
 ATTEMPT_SECONDS = 15.0
 """Longest time for an attempt."""
 CLAIM = timedelta(seconds=30)
 """A claim lapses after this time: longer than an attempt and its book-keeping, so that no living worker loses one."""
-GATHER_SECONDS = 0.003
+GATHER_SECONDS = 0.008
 """Under load, attempts that end within this span make room together, and what follows is claimed together."""
 POLL_SECONDS = 0.5
 """How often an idle worker looks for what has become due."""
@@ -34,6 +36,10 @@ MOST_TOGETHER = 32
 """Executions that are looked at together."""
 PER_FAILING_ENDPOINT = 2
 """Of those, at one endpoint whose last attempt failed."""
+MOST_SETTLED = 128
+"""Attempts whose results are stored together, at most."""
+SETTLE_SECONDS = 5.0
+"""Longest time to store them."""
 MOST_ENDPOINTS = 10_000
 """Endpoints whose failing is remembered."""
 JITTER = 0.1
@@ -63,6 +69,10 @@ class Endpoints:
             if len(self._failing) > MOST_ENDPOINTS:
                 del self._failing[next(iter(self._failing))]
 
+    def room(self) -> int:
+        """Returns how many attempts may begin."""
+        return IN_FLIGHT - self._in_flight.total()
+
     def busy(self) -> list[str]:
         """Returns the endpoints that have their share."""
         return [endpoint for endpoint, count in self._in_flight.items() if count >= self._share(endpoint)]
@@ -85,7 +95,7 @@ class Endpoints:
 class Courier:
     """Makes one attempt at a claimed delivery and stores what became of it."""
 
-    deliveries: Deliveries
+    settling: GroupCommit[Settlement, None]
     rules: Rules
     receivers: Receivers
     schedule: Sequence[timedelta]
@@ -93,13 +103,8 @@ class Courier:
 
     async def rules_of(self, claims: Iterable[Claim]) -> dict[str, Rule]:
         """Returns the enabled rules of claimed deliveries by their id, as they are now."""
-        found: dict[str, Rule] = {}
-        for rule_id in {claim.rule_id for claim in claims}:
-            with contextlib.suppress(RuleNotFound):
-                rule = await self.rules.get(rule_id)
-                if rule.draft.enabled:
-                    found[rule_id] = rule
-        return found
+        enabled = await self.rules.enabled({claim.rule_id for claim in claims})
+        return {rule.draft.rule_id: rule for rule in enabled}
 
     async def deliver(self, claim: Claim, rule: Rule | None, on_answer: Callable[[Fate], None]) -> None:
         """Delivers, to where the rule says now: a corrected URL or a new secret takes effect at once.
@@ -111,7 +116,7 @@ class Courier:
         action = rule.draft.action(delivery.action_id) if rule else None
         if rule is None or action is None or action.kind != delivery.receiver:
             on_answer(Fate.FINAL)
-            await self.deliveries.settle(claim, delivery.cancelled())
+            await self.settling.add(Settlement(claim, delivery.cancelled()))
             return
         began = self.clock()
         answer = await self._attempt(action, delivery)
@@ -120,7 +125,7 @@ class Courier:
         settled = delivery.settled(answer, began, self.clock() - began, self.schedule, jitter)
         if answer.fate is Fate.GONE:
             await self._disable(rule, f"{delivery.endpoint} answered {answer.status}")
-        await self.deliveries.settle(claim, settled)
+        await self.settling.add(Settlement(claim, settled))
         _LOG.info(
             "delivery",
             delivery=delivery.delivery_id,
@@ -164,9 +169,38 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._is_held_up = False
 
-    def ring(self) -> None:
-        """Lets the loop know that something has become due."""
-        self._wake.set()
+    def admit(self, executions: Sequence[Execution]) -> list[Execution]:
+        """Returns executions with those deliveries claimed for which there is room; see `Outlet`.
+
+        It only looks: what several transactions admit at the same time may be more than there is room for, and then
+        waits for a connection.
+        """
+        now = self._clock()
+        due = [
+            Due(delivery.delivery_id, delivery.endpoint)
+            for each in executions
+            for delivery in each.deliveries
+            if delivery.due_time <= now
+        ]
+        admitted = {each.delivery_id for each in self._endpoints.admit(due)}
+        lease, until = secrets.token_hex(8), now + CLAIM
+        return [
+            replace(
+                each,
+                deliveries=tuple(
+                    delivery.claimed(lease, until) if delivery.delivery_id in admitted else delivery
+                    for delivery in each.deliveries
+                ),
+            )
+            for each in executions
+        ]
+
+    def begin(self, executions: Sequence[Execution]) -> None:
+        """Makes attempts at what was admitted, and looks for the rest; see `Outlet`."""
+        deliveries = [(each.key.rule_id, delivery) for each in executions for delivery in each.deliveries]
+        self._launch([Claim(rule_id, delivery) for rule_id, delivery in deliveries if delivery.lease])
+        if any(delivery.state is ExecutionState.PENDING and not delivery.lease for _, delivery in deliveries):
+            self._wake.set()
 
     async def run(self) -> None:
         """Delivers for ever. When it is cancelled, it finishes the attempts that it has begun."""
@@ -186,22 +220,21 @@ class Dispatcher:
     async def _claim_all(self) -> None:
         """Begins attempts until nothing more is due, or nothing more may begin."""
         self._is_held_up = True
-        while room := IN_FLIGHT - len(self._tasks):
+        while (room := self._endpoints.room()) > 0:
             now, busy = self._clock(), self._endpoints.busy()
             due = await self._deliveries.due(now, busy, min(room, MOST_TOGETHER))
             if not due:
                 self._is_held_up = bool(busy)
                 return
-            claims = await self._deliveries.claim(self._endpoints.admit(due), now, now + CLAIM)
-            rules = await self._courier.rules_of(claims)
-            for claim in claims:
-                self._begin(claim, rules.get(claim.rule_id))
+            self._launch(await self._deliveries.claim(self._endpoints.admit(due), now, now + CLAIM))
 
-    def _begin(self, claim: Claim, rule: Rule | None) -> None:
-        self._endpoints.begin(claim.delivery.endpoint)
-        task = asyncio.create_task(self._deliver(claim, rule))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _launch(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self._endpoints.begin(claim.delivery.endpoint)
+        if claims:
+            task = asyncio.create_task(self._deliver_all(claims))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _rest(self) -> None:
         try:
@@ -209,6 +242,16 @@ class Dispatcher:
                 await self._wake.wait()
         except TimeoutError:
             return
+
+    async def _deliver_all(self, claims: Sequence[Claim]) -> None:
+        try:
+            rules = await self._courier.rules_of(claims)
+        except Exception as error:  # noqa: BLE001 (the claims lapse, and the deliveries are due again)
+            _LOG.warning("deliveries given up", deliveries=len(claims), error=" ".join(repr(error).split())[:500])
+            for claim in claims:
+                self._endpoints.end(claim.delivery.endpoint, failed=False)
+            return
+        await asyncio.gather(*(self._deliver(claim, rules.get(claim.rule_id)) for claim in claims))
 
     async def _deliver(self, claim: Claim, rule: Rule | None) -> None:
         answered = False

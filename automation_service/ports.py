@@ -52,8 +52,8 @@ class Rules(Protocol):
     async def page(self, after: Place, most: int) -> list[Rule]:
         """Returns the rules whose ids follow a place, by id."""
 
-    async def enabled(self) -> list[Rule]:
-        """Returns all enabled rules."""
+    async def enabled(self, rule_ids: Collection[str] | None = None) -> list[Rule]:
+        """Returns all enabled rules, or those with some ids."""
 
     async def replace(self, rule: Rule, revision: int) -> bool:
         """Stores a rule in the place of the one with its id and this revision; tells whether there was one.
@@ -128,6 +128,13 @@ class Claim:
     delivery: Delivery
 
 
+class Settlement(NamedTuple):
+    """What became of a claimed delivery."""
+
+    claim: Claim
+    delivery: Delivery
+
+
 class Deliveries(Protocol):
     """The deliveries that are due, over all executions."""
 
@@ -143,11 +150,21 @@ class Deliveries(Protocol):
         Nobody else gets them before `until`. Then they are due again: whoever claimed them is taken for dead.
         """
 
-    async def settle(self, claim: Claim, delivery: Delivery) -> bool:
-        """Stores what became of a claimed delivery, and the state of its execution with it.
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
+        """Stores what became of claimed deliveries, and the states of their executions with it.
 
-        Tells whether the claim still held; if not, nothing is stored.
+        Where the claim holds no longer nothing is stored.
         """
+
+
+class Outlet(Protocol):
+    """Where deliveries leave at once, without being looked for."""
+
+    def admit(self, executions: Sequence[Execution]) -> list[Execution]:
+        """Returns executions to be recorded, with those deliveries claimed for which there is room; nothing begins."""
+
+    def begin(self, executions: Sequence[Execution]) -> None:
+        """Makes attempts at what was admitted, and looks for the rest soon; to be called once all is recorded."""
 
 
 class Receivers(Protocol):

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -15,7 +15,7 @@ from automation_service.domain.delivery import NEVER, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, ExecutionNotFound, Firing, Firings, Key
 from automation_service.domain.lead import Change
 from automation_service.domain.rule import Rule, RuleExists, RuleNotFound
-from automation_service.ports import Claim, Due, ExecutionQuery
+from automation_service.ports import Claim, Due, ExecutionQuery, Settlement
 from shared import mongo
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
@@ -101,9 +101,10 @@ class MongoRules:
         cursor = self._rules.find({"_id": {"$gt": after[0]}} if after else {}).sort("_id", ASCENDING).limit(most)
         return [documents.read_rule(row) async for row in cursor]
 
-    async def enabled(self) -> list[Rule]:
-        """Returns all enabled rules."""
-        return [documents.read_rule(row) async for row in self._rules.find({"enabled": True})]
+    async def enabled(self, rule_ids: Collection[str] | None = None) -> list[Rule]:
+        """Returns all enabled rules, or those with some ids."""
+        which = {"enabled": True} | ({} if rule_ids is None else {"_id": {"$in": list(rule_ids)}})
+        return [documents.read_rule(row) async for row in self._rules.find(which)]
 
     async def replace(self, rule: Rule, revision: int) -> bool:
         """Stores a rule in the place of the one with its id and this revision; see `Rules`."""
@@ -260,17 +261,20 @@ class MongoDeliveries:
             if each["lease"] == lease
         ]
 
-    async def settle(self, claim: Claim, delivery: Delivery) -> bool:
-        """Stores what became of a claimed delivery; see `Deliveries`."""
-        execution_id = _execution_id(claim.delivery.delivery_id)
-        held = {"$elemMatch": {"delivery_id": claim.delivery.delivery_id, "lease": claim.delivery.lease}}
-        is_it = {"$eq": ["$$this.delivery_id", claim.delivery.delivery_id]}
-        each = {"$cond": [is_it, {"$literal": documents.write_delivery(delivery)}, "$$this"]}
-        updated = await self._executions.update_one(
-            {"_id": execution_id, "deliveries": held},
-            [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": each}}}}, _DERIVE_STATE],
-        )
-        return updated.matched_count == 1
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
+        """Stores what became of claimed deliveries; see `Deliveries`."""
+        await self._executions.bulk_write([_settling(*each) for each in settlements], ordered=False)
+        return [None] * len(settlements)
+
+
+def _settling(claim: Claim, delivery: Delivery) -> UpdateOne:
+    held = {"$elemMatch": {"delivery_id": delivery.delivery_id, "lease": claim.delivery.lease}}
+    is_it = {"$eq": ["$$this.delivery_id", delivery.delivery_id]}
+    each = {"$cond": [is_it, {"$literal": documents.write_delivery(delivery)}, "$$this"]}
+    return UpdateOne(
+        {"_id": _execution_id(delivery.delivery_id), "deliveries": held},
+        [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": each}}}}, _DERIVE_STATE],
+    )
 
 
 def _derived_state() -> Any:  # noqa: ANN401 (an expression of the database)

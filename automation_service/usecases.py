@@ -29,7 +29,7 @@ from automation_service.domain.rule import (
     check_rule,
     check_stages,
 )
-from automation_service.ports import Changes, Executions, Insights, Models, Receivers, Rules, Templates
+from automation_service.ports import Changes, Executions, Insights, Models, Outlet, Receivers, Rules, Templates
 from shared import logs
 from shared.calls import deadline
 
@@ -206,7 +206,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Evaluates rules at changes. `ring` is called after a commit that left something to deliver."""
+    """Evaluates rules at changes; what is to be delivered leaves by the outlet after the commit."""
 
     changes: Changes
     rules: Rules
@@ -214,7 +214,7 @@ class Evaluation:
     insights: Insights
     templates: Templates
     sender: str
-    ring: Callable[[], None]
+    outlet: Outlet
     clock: Clock
 
     async def step(self, partitions: Sequence[int], most: int) -> int:
@@ -230,9 +230,9 @@ class Evaluation:
         insights = await self._ask({each.change.lead_id for each in open_ones})
         recorded = await self.changes.transact(partial(self._settle, pending, open_ones, insights))
         if recorded:
-            self.ring()
+            self.outlet.begin(recorded)
         milliseconds = round((time.perf_counter() - started) * 1000, 2)
-        _LOG.info("drain", partitions=len(partitions), changes=len(pending), executions=recorded, ms=milliseconds)
+        _LOG.info("drain", partitions=len(partitions), changes=len(pending), executions=len(recorded), ms=milliseconds)
         return len(pending)
 
     async def _candidates(self, pending: Sequence[Change]) -> list[Candidate]:
@@ -248,8 +248,11 @@ class Evaluation:
 
     async def _settle(
         self, changes: Sequence[Change], open_ones: Sequence[Candidate], insights: Mapping[str, Insight]
-    ) -> int:
-        """Records what fires and marks the changes; runs in a transaction, so others may have settled some of them."""
+    ) -> list[Execution]:
+        """Records what fires, which is returned, and marks the changes.
+
+        It runs in a transaction, so others may have settled some of them.
+        """
         pending = await self.changes.still_pending(changes)
         ids = {change.change_id for change in pending}
         due = [each for each in open_ones if each.change.change_id in ids]
@@ -257,8 +260,9 @@ class Evaluation:
         firings = await self.executions.last_firings({each.pair for each in due if each.looks_back})
         now = self.clock()
         fired = fire(due, insights, taken, firings)
-        await self.executions.record(
+        recorded = self.outlet.admit(
             [execution(each, insights[each.change.lead_id], now, self.templates.render, self.sender) for each in fired]
         )
+        await self.executions.record(recorded)
         await self.changes.mark(pending)
-        return len(fired)
+        return recorded

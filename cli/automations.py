@@ -12,7 +12,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 
 from cli import show_automations as show
 from cli.connection import CALL_SECONDS, CommandError, Connection
-from cli.options import AsJson, BasePort, Limit
+from cli.options import AsJson, BasePort, Limit, span_begin, span_end
 from cli.output import print_json, say, to_json
 from cli.output import show as print_view
 from shared.pb.automation.v1 import automation_pb2 as pb
@@ -107,6 +107,8 @@ def list_executions(
     rule_id: Annotated[str, typer.Option("--rule", help="Only this rule's.")] = "",
     date_bucket: Annotated[str, typer.Option("--date", help="Only this date's, YYYY-MM-DD.")] = "",
     state: Annotated[str, typer.Option(help=f"Only these: {', '.join(STATES)}.")] = "",
+    since: Annotated[str, typer.Option(help="Only those recorded at this date or time, or later.")] = "",
+    until: Annotated[str, typer.Option(help="Only those recorded up to this date, or before this time.")] = "",
     limit: Limit = 50,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
@@ -120,6 +122,8 @@ def list_executions(
         rule_id=rule_id,
         date_bucket=date_bucket,
         state=f"EXECUTION_STATE_{state.upper() or 'UNSPECIFIED'}",
+        from_time=span_begin(since) if since else None,
+        until_time=span_end(until) if until else None,
     )
     with Connection(base_port).automation() as stub:
         found = stub.ListAutomationExecutions(request, timeout=CALL_SECONDS).executions

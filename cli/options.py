@@ -1,7 +1,7 @@
 """What the options of several commands have in common."""
 
 import getpass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 
 import typer
@@ -47,11 +47,38 @@ def as_of(text: str) -> Timestamp:
     Raises:
         CommandError: It is none.
     """
+    found = _read_time("--as-of", text)
+    if _is_date(text):
+        end, now = datetime.combine(found, time.max, UTC), wire.now()
+        return wire.to_timestamp(now if end.date() == now.date() else end.replace(microsecond=999_000))
+    return wire.to_timestamp(found)
+
+
+def span_begin(text: str) -> Timestamp:
+    """Returns the first time of a span; a date means its beginning in UTC.
+
+    Raises:
+        CommandError: It is none.
+    """
+    return wire.to_timestamp(_read_time("--since", text))
+
+
+def span_end(text: str) -> Timestamp:
+    """Returns the time at which a span has ended; a date means its end in UTC.
+
+    Raises:
+        CommandError: It is none.
+    """
+    return wire.to_timestamp(_read_time("--until", text) + timedelta(days=_is_date(text)))
+
+
+def _is_date(text: str) -> bool:
+    return len(text) <= len("2026-01-31")
+
+
+def _read_time(option: str, text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise CommandError(f"--as-of is {text!r}, must be such as 2026-01-31 or 2026-01-31T12:00Z") from None
-    if len(text) <= len("2026-01-31"):
-        end, now = datetime.combine(found, time.max, UTC), wire.now()
-        return wire.to_timestamp(now if end.date() == now.date() else end.replace(microsecond=999_000))
-    return wire.to_timestamp(found if found.tzinfo else found.replace(tzinfo=UTC))
+        raise CommandError(f"{option} is {text!r}, must be such as 2026-01-31 or 2026-01-31T12:00Z") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

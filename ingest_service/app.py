@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 
+from ingest_service.domain.event import MOST_EVENTS
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.settings import IngestSettings
 from ingest_service.store import DONE, INBOX, MongoEventStore
-from ingest_service.usecases import GroupCommit, Ingest
+from ingest_service.usecases import Ingest
 from shared import broker, mongo, wire
 from shared.doorbell import Doorbell
+from shared.groups import GroupCommit
 from shared.inbox import Inbox
 from shared.pb.ingest.v1 import ingest_pb2_grpc
 from shared.server import Service, serve
@@ -23,7 +25,8 @@ async def run_server(settings: IngestSettings) -> None:
         await inbox.check()
         doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), INBOX)
         store = MongoEventStore(inbox, wire.now)
-        ingest = Ingest(store, GroupCommit(store.put, seconds=settings.call_seconds), doorbell, wire.now)
+        group = GroupCommit(store.put, most=MOST_EVENTS, seconds=settings.call_seconds)
+        ingest = Ingest(store, group, doorbell, wire.now)
         service = Service(
             SERVICE,
             lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestServicer(ingest), server),

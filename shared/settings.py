@@ -4,7 +4,9 @@ Guarantee: a process starts with settings that were checked as a whole, or ends 
 """
 
 import ipaddress
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -89,13 +91,18 @@ S = TypeVar("S", bound=ProcessSettings)
 
 
 def load(settings: type[S]) -> S:
-    """Reads settings from the environment.
+    """Reads settings from the environment, and those that it lacks from the files of `LEADSCORE_SECRETS_DIR`.
+
+    A file there is called as the variable would be, in small letters: `leadscore_smtp_password`.
 
     Raises:
         StartupError: A variable is missing or malformed; the text names it.
     """
+    secrets = os.environ.get("LEADSCORE_SECRETS_DIR")
+    if secrets and not Path(secrets).is_dir():
+        raise StartupError(f"LEADSCORE_SECRETS_DIR: {secrets} is no directory")
     try:
-        return settings()  # type: ignore[call-arg]
+        return settings(_secrets_dir=secrets)  # type: ignore[call-arg]
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:

@@ -96,6 +96,10 @@ class Delivery:
         wait = max(schedule[self.tries] * jitter, min(answer.retry_after, LONGEST_WAIT))
         return replace(after, due_time=began + took + wait)
 
+    def claimed(self, lease: str, until: datetime) -> "Delivery":
+        """Returns the delivery with an attempt under way."""
+        return replace(self, lease=lease, due_time=until)
+
     def cancelled(self) -> "Delivery":
         """Returns the delivery given up."""
         return replace(self, state=ExecutionState.CANCELLED, due_time=NEVER, lease="")

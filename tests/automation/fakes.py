@@ -22,7 +22,7 @@ from automation_service.domain.feasibility import Model
 from automation_service.domain.lead import Change, Insight, Risk
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.rule import Draft, Rule, RuleExists, RuleNotFound
-from automation_service.ports import Claim, Due, ExecutionQuery
+from automation_service.ports import Claim, Due, ExecutionQuery, Settlement
 from automation_service.templates import SandboxedTemplates
 from scoring_service import model_messages
 from shared.pages import Place
@@ -118,9 +118,13 @@ class FakeRules:
         """Returns the rules whose ids follow another one."""
         return [self.rules[rule_id] for rule_id in sorted(self.rules) if (rule_id,) > after][:most]
 
-    async def enabled(self) -> list[Rule]:
-        """Returns all enabled rules."""
-        return [each for each in self.rules.values() if each.draft.enabled]
+    async def enabled(self, rule_ids: Collection[str] | None = None) -> list[Rule]:
+        """Returns all enabled rules, or those with some ids."""
+        return [
+            each
+            for rule_id, each in self.rules.items()
+            if each.draft.enabled and (rule_ids is None or rule_id in rule_ids)
+        ]
 
     async def replace(self, rule: Rule, revision: int) -> bool:
         """Stores a rule in the place of the one with this revision."""
@@ -217,22 +221,37 @@ class FakeExecutions:
         for key, each in list(self.executions.items()):
             for delivery in each.deliveries:
                 if delivery.delivery_id in wanted and delivery.due_time <= now:
-                    claims.append(Claim(key.rule_id, replace(delivery, due_time=until, lease=str(self._leases))))
+                    claims.append(Claim(key.rule_id, delivery.claimed(str(self._leases), until)))
                     self._put(key, claims[-1].delivery)
         return claims
 
-    async def settle(self, claim: Claim, delivery: Delivery) -> bool:
-        """Stores what became of a claimed delivery."""
-        for key, each in self.executions.items():
-            if claim.delivery in each.deliveries:
-                self._put(key, delivery)
-                return True
-        return False
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
+        """Stores what became of claimed deliveries."""
+        for claim, delivery in settlements:
+            for key, each in self.executions.items():
+                if claim.delivery in each.deliveries:
+                    self._put(key, delivery)
+        return [None] * len(settlements)
 
     def _put(self, key: Key, delivery: Delivery) -> None:
         stored = self.executions[key]
         deliveries = [delivery if each.delivery_id == delivery.delivery_id else each for each in stored.deliveries]
         self.executions[key] = replace(stored, deliveries=tuple(deliveries))
+
+
+class FakeOutlet:
+    """An `Outlet` by which nothing leaves at once; `begun` is all that it was handed."""
+
+    def __init__(self) -> None:
+        self.begun: list[Execution] = []
+
+    def admit(self, executions: Sequence[Execution]) -> list[Execution]:
+        """Has no room."""
+        return list(executions)
+
+    def begin(self, executions: Sequence[Execution]) -> None:
+        """Keeps what it is handed."""
+        self.begun += executions
 
 
 class FakeReceivers:

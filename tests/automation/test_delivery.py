@@ -1,7 +1,7 @@
 """What becomes of a delivery: the schedule, the states, and the loop that makes the attempts."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -9,11 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation_service.dispatch import IN_FLIGHT, PER_ENDPOINT, PER_FAILING_ENDPOINT, Courier, Dispatcher
+from automation_service.dispatch import (
+    CLAIM,
+    IN_FLIGHT,
+    MOST_SETTLED,
+    PER_ENDPOINT,
+    PER_FAILING_ENDPOINT,
+    Courier,
+    Dispatcher,
+)
 from automation_service.domain.action import Action, Slack
 from automation_service.domain.delivery import MOST_ATTEMPTS, NEVER, Answer, Delivery, ExecutionState, Fate
 from automation_service.domain.execution import Execution
 from automation_service.ports import Receivers
+from shared.groups import GroupCommit
 from shared.tasks import running
 from tests.automation.fakes import NOW, FakeExecutions, FakeReceivers, FakeRules, change, executed, rule, webhook
 from tests.conftest import eventually
@@ -95,7 +104,13 @@ class Desk:
         self.clock = Clock()
         self.dispatcher = Dispatcher(
             self.executions,
-            Courier(self.executions, self.rules, receivers, SCHEDULE, self.clock),
+            Courier(
+                GroupCommit(self.executions.settle, most=MOST_SETTLED, seconds=5),
+                self.rules,
+                receivers,
+                SCHEDULE,
+                self.clock,
+            ),
             self.clock,
         )
 
@@ -103,6 +118,13 @@ class Desk:
         """Returns the only delivery."""
         [found] = (each.deliveries[0] for each in self.executions.executions.values())
         return found
+
+    async def take(self, executions: Sequence[Execution]) -> list[Execution]:
+        """Does what a drain does with new executions; returns them as they were recorded."""
+        recorded = self.dispatcher.admit(executions)
+        await self.executions.record(recorded)
+        self.dispatcher.begin(recorded)
+        return recorded
 
     async def settles(self, tries: int) -> None:
         """Waits until so many attempts are stored."""
@@ -173,6 +195,61 @@ async def test_what_the_rule_no_longer_says_is_not_delivered(change_of_rule: str
     assert receivers.sent == []
 
 
+async def test_what_was_just_recorded_leaves_without_being_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    receivers = FakeReceivers()
+    desk = Desk(receivers)
+
+    async def never(*_: object) -> None:
+        pytest.fail("expected no look for what is due")
+
+    monkeypatch.setattr(desk.executions, "due", never)
+    [recorded] = await desk.take([executed(change(), rule("call", None, webhook()))])
+    assert recorded.deliveries[0].due_time == NOW + CLAIM, "expected it to be nobody else's until the claim lapses"
+    await desk.settles(1)
+    assert desk.delivery().state is ExecutionState.DELIVERED
+    assert [sent.delivery_id for _, sent in receivers.sent] == [desk.delivery().delivery_id]
+
+
+async def test_what_was_just_recorded_of_a_rule_that_is_disabled_meanwhile_is_cancelled() -> None:
+    receivers = FakeReceivers()
+    desk = Desk(receivers, rules=FakeRules(rule("call", None, webhook(), enabled=False)))
+    await desk.take([executed(change(), rule("call", None, webhook()))])
+
+    async def is_cancelled() -> bool:
+        return desk.delivery().state is ExecutionState.CANCELLED
+
+    await eventually(is_cancelled, within=5, what="it is cancelled")
+    assert receivers.sent == []
+
+
+async def test_what_finds_no_room_at_once_is_left_to_be_looked_for() -> None:
+    receivers = DeadEnd()
+    receivers.free.set()
+    several = PER_ENDPOINT + 30
+    desk = Desk(receivers, rules=FakeRules(rule("call", None, webhook())))
+    recorded = await desk.take(
+        [executed(change(f"lead-{each}"), rule("call", None, webhook())) for each in range(several)]
+    )
+    leases = [each.deliveries[0].lease for each in recorded]
+    assert (all(leases[:PER_ENDPOINT]), any(leases[PER_ENDPOINT:])) == (True, False)
+
+    async def all_are_delivered() -> bool:
+        return all(each.state is ExecutionState.DELIVERED for each in desk.executions.executions.values())
+
+    async with running(desk.dispatcher.run()):
+        await eventually(all_are_delivered, within=5, what="all are delivered")
+    assert sum(receivers.begun.values()) == several
+
+
+async def test_a_delivery_that_failed_when_it_was_recorded_is_not_attempted() -> None:
+    failed = executed(change(), rule("call", None, webhook()))
+    failed = replace(failed, deliveries=(failed.deliveries[0].settled(Answer(Fate.FINAL), NOW, timedelta(), (), 1),))
+    receivers = FakeReceivers()
+    desk = Desk(receivers)
+    assert await desk.take([failed]) == [failed]
+    assert receivers.sent == []
+
+
 async def test_a_new_url_and_secret_are_used_at_once() -> None:
     receivers = FakeReceivers()
     moved = webhook(url="https://new.example/")
@@ -237,8 +314,7 @@ async def test_an_endpoint_that_failed_gets_few_attempts_at_a_time() -> None:
         await desk.settles(1)
         receivers.free.clear()
         receivers.begun.clear()
-        await desk.executions.record([executed(change(f"lead-{number}"), dead) for number in range(50)])
-        desk.dispatcher.ring()
+        await desk.take([executed(change(f"lead-{number}"), dead) for number in range(50)])
 
         async def some_are_tried() -> bool:
             return receivers.begun.get("https://dead.example", 0) >= PER_FAILING_ENDPOINT
@@ -250,14 +326,14 @@ async def test_an_endpoint_that_failed_gets_few_attempts_at_a_time() -> None:
 
 async def test_a_failure_of_ours_leaves_a_delivery_due_again(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(FakeReceivers(), executed(change(), rule("call", None, webhook())))
-    get, failures = desk.rules.get, [OSError(), OSError()]
+    enabled, failures = desk.rules.enabled, [OSError(), OSError()]
 
-    async def fail(rule_id: str) -> object:
+    async def fail(rule_ids: Collection[str]) -> object:
         if failures:
             raise failures.pop()
-        return await get(rule_id)
+        return await enabled(rule_ids)
 
-    monkeypatch.setattr(desk.rules, "get", fail)
+    monkeypatch.setattr(desk.rules, "enabled", fail)
 
     async def is_delivered() -> bool:
         desk.clock.now += timedelta(seconds=1)

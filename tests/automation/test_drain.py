@@ -15,7 +15,7 @@ from automation_service.usecases import Evaluation
 from shared import mongo
 from shared.inbox import Inbox
 from shared.mongo import Database
-from tests.automation.fakes import INSIGHT, NOW, SENDER, AbsentInsights, FakeInsights, change, rule
+from tests.automation.fakes import INSIGHT, NOW, SENDER, AbsentInsights, FakeInsights, FakeOutlet, change, rule
 
 LEADS = [f"lead-{number}" for number in range(40)]
 
@@ -46,7 +46,7 @@ def evaluation(
 ) -> Evaluation:
     changes = MongoChanges(database, inbox, transaction_seconds=10)
     templates, executions = SandboxedTemplates(), MongoExecutions(database)
-    return Evaluation(changes, MongoRules(database), executions, insights, templates, SENDER, lambda: None, clock)
+    return Evaluation(changes, MongoRules(database), executions, insights, templates, SENDER, FakeOutlet(), clock)
 
 
 async def put(inbox: Inbox, *changes: Change) -> None:

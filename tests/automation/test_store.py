@@ -22,7 +22,7 @@ from automation_service.domain.trigger import (
     StageLeft,
     Trigger,
 )
-from automation_service.ports import Claim, Deliveries, ExecutionQuery, Executions, Rules
+from automation_service.ports import Claim, Deliveries, ExecutionQuery, Executions, Rules, Settlement
 from automation_service.store import EXECUTIONS, INDEXES, MongoDeliveries, MongoExecutions, MongoRules
 from shared import mongo
 from shared.mongo import Database
@@ -212,8 +212,7 @@ async def test_an_execution_is_as_far_as_its_deliveries(kept: Kept) -> None:
         claim = await claim_one(deliveries, NOW, UNTIL, [])
         assert claim
         settled = claim.delivery.settled(Answer(fate, 200), NOW, TICK, [], 1)
-        assert await deliveries.settle(claim, settled)
-        assert not await deliveries.settle(claim, settled)
+        await deliveries.settle([Settlement(claim, settled), Settlement(claim, claim.delivery.cancelled())])
         stored = await executions.get(recorded.execution_id)
         assert settled in stored.deliveries
         [listed] = await executions.page(ExecutionQuery(9, lead_id="ada", state=stored.state))
@@ -232,8 +231,10 @@ async def test_a_claim_that_has_lapsed_settles_nothing(kept: Kept) -> None:
     second = await claim_one(deliveries, UNTIL, UNTIL + timedelta(seconds=30), [])
     assert first
     assert second
-    assert not await deliveries.settle(first, first.delivery.cancelled())
-    assert await deliveries.settle(second, second.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, [], 1))
+    settled = second.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, [], 1)
+    await deliveries.settle([Settlement(first, first.delivery.cancelled())])
+    assert (await executions.get(recorded.execution_id)).deliveries == (second.delivery,)
+    await deliveries.settle([Settlement(first, first.delivery.cancelled()), Settlement(second, settled)])
     assert (await executions.get(recorded.execution_id)).state is ExecutionState.DELIVERED
 
 
@@ -246,7 +247,7 @@ async def test_what_is_pending_of_a_disabled_or_deleted_rule_is_cancelled(kept: 
     for _ in range(2):
         claim = await claim_one(deliveries, NOW, UNTIL, [])
         assert claim
-        await deliveries.settle(claim, claim.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, [], 1))
+        await deliveries.settle([Settlement(claim, claim.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, [], 1))])
     recorded = executed(change(), BOTH)
     await executions.record([recorded, other])
     disabled = replace(BOTH, draft=replace(BOTH.draft, enabled=False), revision=2)

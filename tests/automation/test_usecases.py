@@ -20,6 +20,7 @@ from tests.automation.fakes import (
     FakeExecutions,
     FakeInsights,
     FakeModels,
+    FakeOutlet,
     FakeReceivers,
     FakeRules,
     change,
@@ -90,7 +91,7 @@ async def test_a_rule_whose_stage_the_model_has_lost_can_be_disabled() -> None:
 
 def evaluation(changes: FakeChanges, rules: FakeRules, insights: FakeInsights | AbsentInsights) -> Evaluation:
     return Evaluation(
-        changes, rules, FakeExecutions(), insights, SandboxedTemplates(), SENDER, lambda: None, lambda: NOW
+        changes, rules, FakeExecutions(), insights, SandboxedTemplates(), SENDER, FakeOutlet(), lambda: NOW
     )
 
 
@@ -98,9 +99,11 @@ async def test_a_step_records_what_fires_and_marks_all() -> None:
     changes = FakeChanges(change("ada"), change("bob", stage="cold", score=5), change("cyd"))
     insights = FakeInsights(unknown=["cyd"])
     evaluated = evaluation(changes, FakeRules(rule(), rule("calm", Conditions(risk=Risk.HIGH))), insights)
+    assert isinstance(outlet := evaluated.outlet, FakeOutlet)
     assert await evaluated.step([0], 10) == 3
     assert [each.key for each in await evaluated.executions.page(ExecutionQuery(9))] == [("ada", "call", "2026-03-01")]
     assert changes.waiting == []
+    assert [each.key.lead_id for each in outlet.begun] == ["ada"]
 
 
 async def test_only_leads_are_asked_for_on_which_a_rule_can_still_fire() -> None:

@@ -132,6 +132,10 @@ def test_a_rule_is_added_tried_and_followed_to_its_execution(up: Up, tmp_path: P
         if found:
             break
     execution = json.loads(found[0])
+    recorded = execution["record_time"]
+    for span, count in ((["--since", recorded], 1), (["--until", recorded], 0), (["--until", recorded[:10]], 1)):
+        listed = up.run("executions", "list", "--lead", "eve", *span, "--json").stdout.splitlines()
+        assert len(listed) == count, f"expected {count} within {span}"
     card = up.run("executions", "show", execution["execution_id"]).stdout
     assert "trigger: an event of type" in card
     assert up.run("executions", "retry", execution["execution_id"]).returncode == 1
@@ -145,6 +149,7 @@ def test_a_rule_is_added_tried_and_followed_to_its_execution(up: Up, tmp_path: P
         (["rules", "enable", "nothing"], "nothing"),
         (["rules", "test", "--lead", "ada"], "--file"),
         (["executions", "list", "--state", "lost"], "lost"),
+        (["executions", "list", "--since", "lately"], "--since is 'lately'"),
         (["executions", "show", "nothing"], "EXECUTION_NOT_FOUND"),
         (["watch", "--resume", "nonsense"], "resume_token"),
         (["lead", "nobody"], "nobody"),

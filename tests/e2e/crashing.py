@@ -23,7 +23,7 @@ POINTS: dict[str, tuple[type, str, bool]] = {
     "in the transaction, before the executions are inserted": (MongoExecutions, "record", False),
     "in the transaction, after the executions are inserted": (MongoExecutions, "record", True),
     "before the commit": (MongoChanges, "mark", True),
-    "after the commit, before the deliveries are rung for": (Dispatcher, "ring", False),
+    "after the commit, before the deliveries begin": (Dispatcher, "begin", False),
     "delivery claimed": (MongoDeliveries, "claim", True),
     "before the request": (HttpReceivers, "post", False),
     "after the receiver's 2xx, before the mark": (HttpReceivers, "post", True),
@@ -54,9 +54,12 @@ def _crashing(method: Callable[..., Awaitable[Any]], *, after: bool) -> Callable
 def main() -> None:
     """Runs the worker."""
     kind, name, after = POINTS[os.environ["CRASH_AT"]]
+    if name == "claim":
+        # Only what finds no room at once is claimed later.
+        Dispatcher.admit = lambda _, executions: list(executions)  # type: ignore[assignment, method-assign]
     # A claim that is left behind shall not hold the test up for long.
     dispatch.CLAIM = timedelta(seconds=3)
-    setattr(kind, name, (lambda _: _crash()) if name == "ring" else _crashing(getattr(kind, name), after=after))
+    setattr(kind, name, (lambda *_: _crash()) if name == "begin" else _crashing(getattr(kind, name), after=after))
     settings = load(AutomationSettings)
     logs.configure("automation_service", settings.log_level)
     work(settings)

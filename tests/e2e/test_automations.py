@@ -1,12 +1,14 @@
 """Whatever is killed: one execution per lead, rule and date, and one delivery of each or more, with one id and body."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 import redis.asyncio
 
+from cli.embedded import free_port
 from shared import wire
 from shared.pb.automation.v1 import automation_pb2 as pb
 from shared.pb.ingest.v1 import ingest_pb2
@@ -132,21 +134,28 @@ async def test_kills_at_random_redis_flushed_and_the_receiver_down(processes: Sy
     await processes.close_channels()
 
 
-async def test_a_receiver_that_is_down_gets_all_when_it_is_back(processes: System, receiver: Receiver) -> None:
-    receiver.behaviour = answering(500)
-    await create_rule(processes, "down", receiver)
-    events = demo_requests("down", 50)
-    await send(processes, events)
+@pytest.mark.parametrize("how", ["fails", "is closed"])
+async def test_a_receiver_that_is_down_gets_all_when_it_is_back(processes: System, how: str) -> None:
+    receiver, rule_id = Receiver(port=free_port()), f"down-{how}".replace(" ", "-")
+    async with contextlib.AsyncExitStack() as running:
+        if how == "fails":
+            receiver = await running.enter_async_context(receiving(port=receiver.port))
+            receiver.behaviour = answering(500)
+        await create_rule(processes, rule_id, receiver)
+        events = demo_requests(rule_id, 50)
+        await send(processes, events)
 
-    async def all_are_tried() -> bool:
-        found = await executions(processes, "down")
-        return len(found) == 50 and all(each.deliveries[0].attempts for each in found)
+        async def all_are_tried() -> bool:
+            found = await executions(processes, rule_id)
+            return len(found) == 50 and all(each.deliveries[0].attempts for each in found)
 
-    await eventually(all_are_tried, within=20, what="all are tried in vain")
-    receiver.behaviour = answering(200)
-    await all_delivered(processes, "down", [event.lead_id for event in events], within=30)
-    await check_requests(processes, "down", receiver)
-    await delete_rule(processes, "down")
+        await eventually(all_are_tried, within=20, what="all are tried in vain")
+        if how == "is closed":
+            receiver = await running.enter_async_context(receiving(port=receiver.port))
+        receiver.behaviour = answering(200)
+        await all_delivered(processes, rule_id, [event.lead_id for event in events], within=30)
+        await check_requests(processes, rule_id, receiver)
+    await delete_rule(processes, rule_id)
     await processes.close_channels()
 
 

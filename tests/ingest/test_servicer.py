@@ -12,8 +12,9 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout
 
 from ingest_service.domain.event import MOST_EVENTS, Event
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
-from ingest_service.usecases import GroupCommit, Ingest
+from ingest_service.usecases import Ingest
 from shared import wire
+from shared.groups import GroupCommit
 from shared.pb.ingest.v1 import ingest_pb2 as pb
 from shared.pb.ingest.v1 import ingest_pb2_grpc
 from tests.ingest.fakes import NOW, FakeBell, FakeEventStore, event
@@ -29,7 +30,9 @@ def store() -> FakeEventStore:
 
 @pytest.fixture
 async def channel(store: FakeEventStore) -> AsyncIterator[grpc.aio.Channel]:
-    servicer = IngestServicer(Ingest(store, GroupCommit(store.put, seconds=5), FakeBell(), lambda: NOW))
+    servicer = IngestServicer(
+        Ingest(store, GroupCommit(store.put, most=MOST_EVENTS, seconds=5), FakeBell(), lambda: NOW)
+    )
     async with served(
         ERRORS, lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, server)
     ) as opened:

@@ -11,8 +11,9 @@ from pymongo.errors import ConnectionFailure
 from ingest_service.domain.event import MOST_EVENTS, Event, EventIdConflict, InvalidBatch, InvalidEvent
 from ingest_service.ports import Stored
 from ingest_service.store import DONE, INBOX, MongoEventStore
-from ingest_service.usecases import GroupCommit, Ingest
+from ingest_service.usecases import Ingest
 from shared.calls import deadline, seconds_left
+from shared.groups import GroupCommit
 from shared.inbox import Inbox
 from shared.mongo import Database
 from tests.conftest import PARTITIONS, eventually
@@ -21,8 +22,8 @@ from tests.ingest.fakes import NOW, FakeBell, FakeEventStore, HeldEventStore, ev
 SECONDS = 7.0
 
 
-def group_of(store: FakeEventStore) -> GroupCommit:
-    return GroupCommit(store.put, seconds=SECONDS)
+def group_of(store: FakeEventStore) -> GroupCommit[Event, Stored]:
+    return GroupCommit(store.put, most=MOST_EVENTS, seconds=SECONDS)
 
 
 def numbered(*numbers: int) -> list[Event]:
@@ -171,7 +172,7 @@ async def test_the_deadline_of_a_group_is_not_that_of_the_call_that_began_it() -
         left.append(seconds_left())
         return [Stored.NEW] * len(events)
 
-    group = GroupCommit(put, seconds=SECONDS)
+    group = GroupCommit(put, most=MOST_EVENTS, seconds=SECONDS)
     for seconds in (0.0, 1000.0):
         with deadline(seconds):
             await group.add(event())
@@ -180,7 +181,7 @@ async def test_the_deadline_of_a_group_is_not_that_of_the_call_that_began_it() -
 
 async def test_a_call_at_its_deadline_does_not_bound_the_write_of_its_group(database: Database) -> None:
     store = MongoEventStore(Inbox(database, INBOX, done=DONE, partitions=PARTITIONS), lambda: NOW)
-    group = GroupCommit(store.put, seconds=SECONDS)
+    group = GroupCommit(store.put, most=MOST_EVENTS, seconds=SECONDS)
     with deadline(1e-6):
         assert await answers(group.add(event())) == [Stored.NEW]
 

@@ -1,6 +1,7 @@
 """A process starts with checked settings, or ends with one line that names the variable."""
 
 from datetime import timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -41,6 +42,22 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("LEADSCORE_SWEEP_AGE_SECONDS", "0.5")
     settings = load(Settings)
     assert (settings.partitions, settings.sweep_age) == (7, timedelta(milliseconds=500))
+
+
+def test_values_come_from_files_where_the_environment_has_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "leadscore_mongo_uri").write_text("mongodb://me:secret@db.example/leadscore\n")
+    (tmp_path / "leadscore_redis_url").write_text("redis://from-a-file/0")
+    monkeypatch.setenv("LEADSCORE_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("LEADSCORE_REDIS_URL", "redis://from-the-environment/0")
+    settings = load(Settings)
+    assert settings.mongo_uri.get_secret_value() == "mongodb://me:secret@db.example/leadscore"
+    assert settings.redis_url.get_secret_value() == "redis://from-the-environment/0"
+
+
+def test_a_directory_of_secrets_that_is_none_ends_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LEADSCORE_SECRETS_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(StartupError, match=r"LEADSCORE_SECRETS_DIR: .*nowhere is no directory"):
+        load(Settings)
 
 
 @pytest.mark.parametrize(
