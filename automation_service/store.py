@@ -236,7 +236,8 @@ class MongoDeliveries:
         if busy:
             asked["endpoint"] = {"$nin": list(busy)}
         fields = {f"deliveries.{name}": 1 for name in ("delivery_id", "endpoint", "due_time")}
-        rows = self._claims.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint("due")
+        # Only what no failover takes back may leave: recorded anew, it would leave with another body.
+        rows = self._executions.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint("due")
         return [
             Due(each["delivery_id"], each["endpoint"])
             async for row in rows.limit(most)
