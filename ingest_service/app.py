@@ -6,7 +6,7 @@ import contextlib
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.settings import IngestSettings
 from ingest_service.store import DONE, INBOX, MongoEventStore
-from ingest_service.usecases import GroupCommit, Ingest
+from ingest_service.usecases import Backlog, GroupCommit, Ingest
 from shared import broker, mongo, wire
 from shared.doorbell import Doorbell
 from shared.inbox import Inbox
@@ -24,13 +24,15 @@ async def run_server(settings: IngestSettings) -> None:
         doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), INBOX)
         store = MongoEventStore(inbox, wire.now)
         ingest = Ingest(store, GroupCommit(store.put, seconds=settings.call_seconds), doorbell, wire.now)
+        backlog = Backlog(store.oldest_pending, wire.now, limit=settings.backlog_age)
         service = Service(
             SERVICE,
             lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestServicer(ingest), server),
             ERRORS,
             lambda: mongo.is_primary(database),
+            gate=backlog.check,
         )
-        async with running(doorbell.run()):
+        async with running(doorbell.run(), backlog.watch()):
             await serve(service, settings)
 
 
