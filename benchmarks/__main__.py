@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pymongo import AsyncMongoClient
 from pymongo.write_concern import WriteConcern
 
-from benchmarks import automations, model
+from benchmarks import automations, model, overload
 from shared import wire
 from shared.mongo import Document
 from shared.pb.ingest.v1 import ingest_pb2
@@ -165,6 +165,7 @@ async def measure(system: System) -> None:
         f"visible after acknowledgement, {STEADY_RATE} events/s: median {statistics.median(waits) * 1000:.0f} ms, "
         f"95th percentile {waits[len(waits) * 95 // 100] * 1000:.0f} ms, largest {waits[-1] * 1000:.0f} ms"
     )
+    await overload.measure(system)
     await automations.measure(system)
     await model.measure(system)  # at last: it puts another model in force
     await system.close_channels()

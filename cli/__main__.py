@@ -96,7 +96,14 @@ def ingest_file(
             done = totals.accepted + totals.duplicate + totals.rejected
             progress.update(done, note=f"{done / max(totals.seconds, 0.001):,.0f}/s")
 
-        totals = ingest(connection, lines, batch_size=batch_size, concurrency=concurrency, on_progress=on_progress)
+        totals = ingest(
+            connection,
+            lines,
+            batch_size=batch_size,
+            concurrency=concurrency,
+            on_progress=on_progress,
+            on_refusal=lambda reason: say(f"waiting until the ingest service takes more: {printable(reason)}"),
+        )
     if wait:
         with bar("scoring") as progress:
             wait_until_scored(

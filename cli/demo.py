@@ -50,7 +50,14 @@ def run_demo(*, as_json: bool) -> None:
     ):
         events = make_events(SEED, wire.now())
         say(f"ingesting {len(events):,} events of the last 90 days")
-        totals = ingest(connection, _lines(events), batch_size=500, concurrency=4, on_progress=lambda _: None)
+        totals = ingest(
+            connection,
+            _lines(events),
+            batch_size=500,
+            concurrency=4,
+            on_progress=lambda _: None,
+            on_refusal=say,
+        )
         wait_until_scored(connection, timeout=60, on_progress=lambda _: None)
         if totals.accepted != len(events):
             raise CommandError(f"{totals.accepted} of {len(events)} events were accepted: {totals.flaws}")

@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Lock
 
 import grpc
 
 from cli.connection import CALL_SECONDS, CommandError, Connection
 from cli.reading import Line
+from shared.calls import retry_seconds
 from shared.pb.ingest.v1 import ingest_pb2 as pb
 from shared.pb.ingest.v1.ingest_pb2_grpc import IngestServiceStub
 from shared.pb.scoring.v1 import scoring_pb2
@@ -19,6 +20,8 @@ MESSAGE_BYTES = 1000 * 1024
 """Longest batch, a little less than the 1 MiB that a server takes."""
 PATIENCE_SECONDS = 60.0
 """How long a batch is sent again while the service is away."""
+REFUSED_SECONDS = 900.0
+"""How long it is sent again while the service is there and asks to wait, as it does until scoring has caught up."""
 FIRST_FLAWS = 10
 """How many of the flaws are kept."""
 POLL_SECONDS = 0.2
@@ -70,11 +73,15 @@ def ingest(
     batch_size: int,
     concurrency: int,
     on_progress: Callable[[Totals], None],
+    on_refusal: Callable[[str], None],
 ) -> Totals:
-    """Sends the events of the lines and returns what became of them; `on_progress` is called after each batch.
+    """Sends the events of the lines and returns what became of them.
+
+    `on_progress` is called after each batch, `on_refusal` with the service's reason when it first asks to wait.
 
     Raises:
-        CommandError: The service is away for longer than `PATIENCE_SECONDS`, or was never there.
+        CommandError: The service is away for longer than `PATIENCE_SECONDS`, was never there, or asks to wait for
+            longer than `REFUSED_SECONDS`.
     """
     totals, started = Totals(), time.monotonic()
     waiting: deque[tuple[_Batch, Future[list[pb.EventOutcome]]]] = deque()
@@ -87,7 +94,7 @@ def ingest(
 
     # The channel is closed before the pool is waited for, so that an interrupted run ends its calls at once.
     with ThreadPoolExecutor(concurrency) as pool, connection.ingest() as stub:
-        sender = _Sender(stub)
+        sender = _Sender(stub, on_refusal)
         try:
             for batch in _batches(lines, batch_size):
                 waiting.append((batch, pool.submit(sender.send, batch.events)))
@@ -128,29 +135,43 @@ def wait_until_scored(connection: Connection, *, timeout: float, on_progress: Ca
 class _Sender:
     """Sends batches, from several threads."""
 
-    def __init__(self, stub: IngestServiceStub) -> None:
+    def __init__(self, stub: IngestServiceStub, on_refusal: Callable[[str], None]) -> None:
         self.stop = Event()
         self._stub = stub
+        self._on_refusal = on_refusal
         self._was_answered = False
+        self._was_refused = Lock()
 
     def send(self, events: list[pb.Event]) -> list[pb.EventOutcome]:
         """Returns one outcome per event, in order."""
         if not events:
             return []
-        ends, pause = time.monotonic() + PATIENCE_SECONDS, POLL_SECONDS
+        started, pause = time.monotonic(), POLL_SECONDS
         while True:
             try:
                 answer = self._stub.BatchIngestEvents(pb.BatchIngestEventsRequest(events=events), timeout=CALL_SECONDS)
             except grpc.RpcError as error:
+                asked = self._asked_to_wait(error)
                 # A service that never answered is not on its way back: say so at once.
-                if _code(error) not in _AGAIN or not self._was_answered or time.monotonic() > ends:
+                if _code(error) not in _AGAIN or not self._was_answered:
                     raise
-                if self.stop.wait(pause):
+                if time.monotonic() > started + (PATIENCE_SECONDS if asked is None else REFUSED_SECONDS):
+                    raise
+                if self.stop.wait(max(pause, asked or 0.0)):
                     raise
                 pause = min(2 * pause, 5.0)
             else:
                 self._was_answered = True
                 return list(answer.outcomes)
+
+    def _asked_to_wait(self, error: grpc.RpcError) -> float | None:
+        """Returns for how many seconds the service asks to wait; None when it does not."""
+        asked = retry_seconds(error)
+        if asked is not None:
+            self._was_answered = True
+            if self._was_refused.acquire(blocking=False):  # by the first of all threads, and never given back
+                self._on_refusal(error.details() or "")
+        return asked
 
 
 def _batches(lines: Iterable[Line], most: int) -> Iterator[_Batch]:

@@ -7,7 +7,7 @@ from ingest_service.domain.event import MOST_EVENTS
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.settings import IngestSettings
 from ingest_service.store import DONE, INBOX, MongoEventStore
-from ingest_service.usecases import Ingest
+from ingest_service.usecases import Backlog, Ingest
 from shared import broker, mongo, wire
 from shared.doorbell import Doorbell
 from shared.groups import GroupCommit
@@ -27,13 +27,15 @@ async def run_server(settings: IngestSettings) -> None:
         store = MongoEventStore(inbox, wire.now)
         group = GroupCommit(store.put, most=MOST_EVENTS, seconds=settings.call_seconds)
         ingest = Ingest(store, group, doorbell, wire.now)
+        backlog = Backlog(store.oldest_pending, wire.now, limit=settings.backlog_age)
         service = Service(
             SERVICE,
             lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestServicer(ingest), server),
             ERRORS,
             lambda: mongo.is_primary(database),
+            gate=backlog.check,
         )
-        async with running(doorbell.run()):
+        async with running(doorbell.run(), backlog.watch()):
             await serve(service, settings)
 
 

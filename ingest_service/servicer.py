@@ -2,11 +2,12 @@
 
 import grpc
 
+from ingest_service.domain.backlog import BacklogTooOld
 from ingest_service.domain.event import Event, EventIdConflict, InvalidBatch, InvalidEvent
 from ingest_service.ports import Stored
 from ingest_service.usecases import Ingest, Outcome
 from shared import wire
-from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
+from shared.errors import ARGUMENTS, OVERLOADED, ErrorRow, ErrorTable, InvalidArgument, Overloaded
 from shared.pb.ingest.v1 import ingest_pb2 as pb
 from shared.pb.ingest.v1 import ingest_pb2_grpc
 from shared.server import Context
@@ -15,6 +16,8 @@ SERVICE = "leadscore.ingest.v1.IngestService"
 
 ERRORS: ErrorTable = {
     InvalidArgument: ARGUMENTS[InvalidArgument],
+    Overloaded: OVERLOADED,
+    BacklogTooOld: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "BACKLOG_TOO_OLD"),
     InvalidEvent: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "EVENT_INVALID"),
     EventIdConflict: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "EVENT_ID_CONFLICT"),
     InvalidBatch: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "BATCH_INVALID"),

@@ -1,11 +1,28 @@
 """The settings of the ingest service: `LEADSCORE_<NAME>` in the environment."""
 
+from datetime import timedelta
+
 from pydantic import Field
 
 from shared.settings import ServerSettings, StoreSettings
 
 
 class IngestSettings(ServerSettings, StoreSettings):
-    """Server and store; nothing of its own."""
+    """Server and store, and how far scoring may lag behind."""
 
     port: int = Field(50051, ge=1, le=65535, description="Port to listen on.")
+    # Calls that wait together are written together: more places, larger groups.
+    call_places: int = Field(
+        256, ge=1, le=100_000, description="Unary calls that are worked on at a time; a large request takes several."
+    )
+    backlog_seconds: float = Field(
+        300.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Age of the oldest event not scored yet, in seconds, above which no more are taken; 0: any age.",
+    )
+
+    @property
+    def backlog_age(self) -> timedelta:
+        """`backlog_seconds` as a span."""
+        return timedelta(seconds=self.backlog_seconds)

@@ -29,6 +29,10 @@ class MongoEventStore:
         """Returns the partition that the events of a lead wait in."""
         return self._inbox.partition_of(lead_id)
 
+    async def oldest_pending(self) -> datetime | None:
+        """Returns when the oldest event that waits to be scored was put, None when none waits."""
+        return min((await self._inbox.waiting()).values(), default=None)
+
     async def put(self, events: Sequence[Event]) -> list[Stored]:
         """Stores the events whose id is new and tells for each whether it was; see `EventStore`.
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import grpc
 import pymongo
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 DEFAULT_SECONDS = 10.0
 """For an outgoing RPC that no incoming one caused."""
@@ -69,3 +71,13 @@ class _Bounded(grpc.aio.UnaryUnaryClientInterceptor):
 def connect(target: str) -> grpc.aio.Channel:
     """Opens a channel to another service; to be called in the event loop that uses it, and closed there."""
     return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=[_Bounded()])
+
+
+def retry_seconds(error: grpc.RpcError) -> float | None:
+    """Returns how long the server asks to wait before the call is made again, None when it does not say."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    for detail in status.details if status else ():
+        info = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            return float(info.retry_delay.ToTimedelta().total_seconds())
+    return None

@@ -6,6 +6,7 @@ not foreseen becomes INTERNAL with a fixed sentence; no text of an unforeseen ex
     Exception
     ├── InvalidArgument            what a servicer finds wrong with a request
     │   └── InvalidPageToken
+    ├── Overloaded                 what a server says that cannot take the call now
     ├── a service's own errors     its domain raises them, its ERRORS table maps them
     ├── pymongo.errors.PyMongoError, grpc.aio.AioRpcError, TimeoutError      mapped here
     └── anything else              INTERNAL
@@ -13,9 +14,11 @@ not foreseen becomes INTERNAL with a fixed sentence; no text of an unforeseen ex
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import grpc
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from pymongo.errors import (
     ConnectionFailure,
@@ -48,6 +51,14 @@ class InvalidPageToken(InvalidArgument):
         super().__init__("page_token", "is not a token of this query; begin again without one")
 
 
+class Overloaded(Exception):
+    """A server has no place for a call. `retry_seconds` is when the caller shall come back."""
+
+    def __init__(self, retry_seconds: float) -> None:
+        super().__init__("more calls come than can be done; call again")
+        self.retry_seconds = retry_seconds
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
     """What callers see of an exception: a canonical code, and a value of the proto's ErrorReason without its prefix."""
@@ -59,14 +70,19 @@ class ErrorRow:
 ErrorTable = Mapping[type[Exception], ErrorRow]
 """One per service: each exception that its domain can raise, and what callers see of it.
 
-Its text is shown to callers.
+Its text is shown to callers. So is, if it has them, what its `field` or `violations` name, and its `retry_seconds`:
+how long they shall wait before they call again.
 """
+
+OVERLOADED = ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+"""What callers see of `Overloaded`, which every service has."""
 
 ARGUMENTS: ErrorTable = {
     InvalidArgument: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "ARGUMENT_INVALID"),
     InvalidPageToken: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID"),
+    Overloaded: OVERLOADED,
 }
-"""The rows that every service shares."""
+"""The rows that services with pages share."""
 
 _PASSED_ON = {
     grpc.StatusCode.UNAVAILABLE,
@@ -94,7 +110,17 @@ def status_of(error: BaseException, table: ErrorTable) -> status_pb2.Status:
     violations = _violations(error)
     if violations:
         status.details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
+    seconds = retry_seconds_of(error)
+    if seconds is not None:
+        delay = duration_pb2.Duration()
+        delay.FromTimedelta(timedelta(seconds=seconds))
+        status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     return status
+
+
+def retry_seconds_of(error: BaseException) -> float | None:
+    """Returns how long a caller that was refused shall wait before it calls again, None for any other error."""
+    return getattr(error, "retry_seconds", None)
 
 
 def _violations(error: BaseException) -> list[error_details_pb2.BadRequest.FieldViolation]:
@@ -140,7 +166,7 @@ def _number(code: grpc.StatusCode) -> int:
     return int(code_pb2.Code.Value(code.name))
 
 
-def _packed(detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> any_pb2.Any:
+def _packed(detail: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(detail)
     return packed

@@ -1,8 +1,8 @@
 """A gRPC server as every service runs it.
 
-Guarantee: health says SERVING only while the service can do its work; each RPC is bounded in time, leaves one log
-line, and fails only in the ways that its proto names; at SIGTERM the server says NOT_SERVING, finishes what runs, and
-ends.
+Guarantee: health says SERVING only while the service can do its work, and says so however many calls come; each RPC is
+bounded in time, leaves one log line (those that are refused share one), and fails only in the ways that its proto
+names; at SIGTERM the server says NOT_SERVING, finishes what runs, and ends.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from shared import logs
+from shared.admission import Admission, nothing_refused
 from shared.calls import deadline
-from shared.errors import ErrorTable, InvalidArgument, status_of
+from shared.errors import ErrorTable, InvalidArgument, retry_seconds_of, status_of
 from shared.settings import ServerSettings, StartupError
 
 PROBE_SECONDS = 1.0
@@ -36,17 +37,23 @@ MESSAGE_BYTES = 1024 * 1024
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
+Parse: TypeAlias = "Callable[[bytes], Any] | None"
+
 _LOG = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a server serves: a proto service's full name, how to add its servicer, its errors, and its health."""
+    """What a server serves: a proto service's full name, how to add its servicer, its errors, and its health.
+
+    `gate` raises what calls are to be refused with for the time being, whatever they ask for.
+    """
 
     name: str
     register: Callable[[grpc.aio.Server], None]
     errors: ErrorTable
     probe: Callable[[], Awaitable[bool]]
+    gate: Callable[[], None] = nothing_refused
 
 
 async def serve(service: Service, settings: ServerSettings) -> None:
@@ -61,7 +68,8 @@ async def serve(service: Service, settings: ServerSettings) -> None:
             ("grpc.max_receive_message_length", MESSAGE_BYTES),
         ],
     )
-    service.register(guarded(server, service.errors, settings.call_seconds))
+    admission = Admission(settings.call_places, settings.queue_seconds, service.gate)
+    service.register(guarded(server, service.errors, admission, settings.call_seconds))
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     if settings.reflection:
@@ -85,9 +93,9 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     _LOG.info("stopped")
 
 
-def guarded(server: grpc.aio.Server, errors: ErrorTable, call_seconds: float) -> grpc.aio.Server:
-    """Returns what to add a servicer to, instead of the server, to have its calls bounded, logged and translated."""
-    return _Calls(server, errors, call_seconds)  # type: ignore[return-value]  # it has what registration calls
+def guarded(server: grpc.aio.Server, errors: ErrorTable, admission: Admission, call_seconds: float) -> grpc.aio.Server:
+    """Returns what to add a servicer to, instead of the server, to have its calls admitted, bounded and translated."""
+    return _Calls(server, errors, admission, call_seconds)  # type: ignore[return-value]  # it has what registration calls
 
 
 async def _watch_health(servicer: health.aio.HealthServicer, service: Service) -> None:
@@ -110,37 +118,24 @@ async def _set_health(servicer: health.aio.HealthServicer, name: str, *, serving
         await servicer.set(each, status)
 
 
-class _Malformed:
-    """Stands for a request that could not be parsed, until there is a context to say so."""
-
-
-def _lenient(parse: Callable[[bytes], object] | None) -> Callable[[bytes], object]:
-    # grpc itself answers INTERNAL when a request cannot be parsed, but the fault is the caller's.
-    def parse_or_not(data: bytes) -> object:
-        try:
-            return parse(data) if parse else data
-        except DecodeError:
-            return _Malformed()
-
-    return parse_or_not
-
-
-def _well_formed(request: object) -> object:
-    if isinstance(request, _Malformed):
-        raise InvalidArgument("request", "is not a message of this method's type")
-    return request
+def _parsed(parse: Parse, data: bytes) -> object:
+    try:
+        return parse(data) if parse else data
+    except DecodeError:
+        raise InvalidArgument("request", "is not a message of this method's type") from None
 
 
 class _Calls:
-    """Bounds, logs and translates every call of one service.
+    """Admits, bounds, logs and translates every call of one service.
 
     It takes the place of the server at registration and wraps what is registered there. An interceptor would do the
     same at a third of the whole cost of a small call.
     """
 
-    def __init__(self, server: grpc.aio.Server, errors: ErrorTable, call_seconds: float) -> None:
+    def __init__(self, server: grpc.aio.Server, errors: ErrorTable, admission: Admission, call_seconds: float) -> None:
         self._server = server
         self._errors = errors
+        self._admission = admission
         self._call_seconds = call_seconds
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
@@ -152,25 +147,35 @@ class _Calls:
         """Does nothing: generated code registers the same handlers in both ways."""
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
-        codecs = (_lenient(handler.request_deserializer), handler.response_serializer)
+        parse, serializer = handler.request_deserializer, handler.response_serializer
+        # Requests are parsed here and not by grpc, which would parse what is refused then, and would answer INTERNAL to
+        # what cannot be parsed.
         if handler.response_streaming:
-            inner: Callable[[object, Context], AsyncIterator[object]] = handler.unary_stream  # type: ignore[assignment]
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(method, parse, handler.unary_stream), None, serializer
+            )
+        return grpc.unary_unary_rpc_method_handler(self._unary(method, parse, handler.unary_unary), None, serializer)
 
-            async def stream(request: object, context: Context) -> AsyncIterator[object]:
-                start, fault = time.perf_counter(), None
-                try:
-                    async for response in inner(_well_formed(request), context):
-                        yield response
-                except BaseException as error:
-                    fault = error
-                    raise
-                finally:
-                    await self._end(method, start, fault, context)
+    def _stream(self, method: str, parse: Parse, inner: Any) -> Any:  # noqa: ANN401 (as grpc has it)
+        """Wraps a method that answers with a stream. Streams may be long, so they take no places from other calls."""
 
-            return grpc.unary_stream_rpc_method_handler(stream, *codecs)
-        answer: Callable[[object, Context], Awaitable[object]] = handler.unary_unary  # type: ignore[assignment]
+        async def stream(data: bytes, context: Context) -> AsyncIterator[object]:
+            start, fault = time.perf_counter(), None
+            try:
+                async for response in inner(_parsed(parse, data), context):
+                    yield response
+            except BaseException as error:
+                fault = error
+                raise
+            finally:
+                await self._end(method, start, fault, context)
 
-        async def unary(request: object, context: Context) -> object:
+        return stream
+
+    def _unary(self, method: str, parse: Parse, inner: Any) -> Any:  # noqa: ANN401 (as grpc has it)
+        """Wraps a method that answers once."""
+
+        async def unary(data: bytes, context: Context) -> object:
             start, fault = time.perf_counter(), None
             left = context.time_remaining()
             seconds = self._call_seconds if left is None else min(left, self._call_seconds)
@@ -178,14 +183,15 @@ class _Calls:
                 # What is bounded by the deadline ends by itself; whatever else a call may wait for is cut off after it.
                 async with asyncio.timeout(seconds + GRACE_SECONDS):
                     with deadline(seconds):
-                        return await answer(_well_formed(request), context)
+                        async with self._admission.place(len(data), seconds):
+                            return await inner(_parsed(parse, data), context)
             except BaseException as error:
                 fault = error
                 raise
             finally:
                 await self._end(method, start, fault, context)
 
-        return grpc.unary_unary_rpc_method_handler(unary, *codecs)
+        return unary
 
     async def _end(self, method: str, start: float, fault: BaseException | None, context: Context) -> None:
         """Writes the call's one log line and, if it failed, gives the caller its status."""
@@ -198,10 +204,14 @@ class _Calls:
             _LOG.info("rpc", method=method, code="CANCELLED", ms=milliseconds)
             return
         status = status_of(fault, self._errors)
-        code = code_pb2.Code.Name(status.code)
+        code, pushback = code_pb2.Code.Name(status.code), retry_seconds_of(fault)
         if code == "INTERNAL":
             _LOG.error("rpc", method=method, code=code, ms=milliseconds, exc_info=fault)
-        else:
+        elif pushback is None:
             _LOG.info("rpc", method=method, code=code, ms=milliseconds, error=str(fault))
         answer = rpc_status.to_status(status)
-        await context.abort(answer.code, answer.details, answer.trailing_metadata)
+        metadata = answer.trailing_metadata
+        if pushback is not None:
+            # What gRPC's own retries go by; they do not read the status.
+            metadata = (*metadata, ("grpc-retry-pushback-ms", str(round(pushback * 1000))))
+        await context.abort(answer.code, answer.details, metadata)

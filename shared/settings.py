@@ -39,6 +39,12 @@ class ServerSettings(ProcessSettings):
     call_seconds: float = Field(
         10.0, gt=0, allow_inf_nan=False, description="Longest time for a unary call, in seconds."
     )
+    call_places: int = Field(
+        32, ge=1, le=100_000, description="Unary calls that are worked on at a time; a large request takes several."
+    )
+    queue_seconds: float = Field(
+        1.0, gt=0, allow_inf_nan=False, description="Longest time that a call waits for a place, in seconds."
+    )
     stop_seconds: float = Field(
         10.0, gt=0, allow_inf_nan=False, description="Longest time to finish calls at shutdown, in seconds."
     )

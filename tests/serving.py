@@ -8,16 +8,21 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from shared import calls
+from shared.admission import Admission, nothing_refused
 from shared.errors import ErrorTable
 from shared.server import guarded
 
 
 @contextlib.asynccontextmanager
-async def served(errors: ErrorTable, *register: Callable[[grpc.aio.Server], object]) -> AsyncIterator[grpc.aio.Channel]:
+async def served(
+    errors: ErrorTable,
+    *register: Callable[[grpc.aio.Server], object],
+    gate: Callable[[], None] = nothing_refused,
+) -> AsyncIterator[grpc.aio.Channel]:
     """Serves on a free port and yields a channel to it."""
     server = grpc.aio.server()
     for each in register:
-        each(guarded(server, errors, 5.0))
+        each(guarded(server, errors, Admission(32, 1.0, gate), 5.0))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from shared.errors import ErrorTable
+from shared.settings import ServerSettings, StartupError, load
 
 ROOT = Path(__file__).parents[2]
 CONTEXTS = ("ingest", "scoring", "automation", "intelligence")
@@ -74,3 +75,18 @@ def test_every_rpc_is_implemented(context: str) -> None:
     implementation = getattr(servicer(context), f"{context.capitalize()}Servicer")
     for method in stubs(context).DESCRIPTOR.services_by_name[name].methods:
         assert method.name in vars(implementation), f"{name}.{method.name} is not implemented"
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_every_server_refuses_an_address_beyond_this_machine(context: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (settings,) = (
+        kind
+        for _, kind in inspect.getmembers(importlib.import_module(f"{context}_service.settings"), inspect.isclass)
+        if issubclass(kind, ServerSettings) and kind is not ServerSettings
+    )
+    monkeypatch.delenv("LEADSCORE_INSECURE", raising=False)
+    monkeypatch.delenv("LEADSCORE_HOST", raising=False)
+    assert load(settings).host == "127.0.0.1"
+    monkeypatch.setenv("LEADSCORE_HOST", "0.0.0.0")  # noqa: S104 (it is refused)
+    with pytest.raises(StartupError, match="LEADSCORE_INSECURE"):
+        load(settings)

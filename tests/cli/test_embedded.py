@@ -1,7 +1,7 @@
 """Servers of our own start, come back, and leave nothing running."""
 
 from pathlib import Path
-from socket import create_server
+from socket import create_connection, create_server
 
 import pymongo
 import pytest
@@ -9,6 +9,7 @@ import redis
 
 from cli.connection import CommandError
 from cli.embedded import EmbeddedMongo, EmbeddedRedis
+from cli.receiver import receiving
 from shared import mongo
 
 Embedded = EmbeddedMongo | EmbeddedRedis
@@ -17,6 +18,16 @@ KINDS = [EmbeddedMongo, EmbeddedRedis]
 
 def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+def listens_at_127_0_0_1_only(port: int) -> bool:
+    """Tells whether something listens, but not at every address: then 127.0.0.2 would answer as well."""
+    create_connection(("127.0.0.1", port), 1).close()
+    try:
+        create_connection(("127.0.0.2", port), 1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -58,6 +69,17 @@ def test_mongod_keeps_its_data_over_a_stop_and_a_crash(tmp_path: Path) -> None:
 def test_redis_answers(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path) as server, redis.Redis.from_url(server.url) as client:
         assert client.ping()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_listens_at_this_machine_only(tmp_path: Path, kind: type[Embedded]) -> None:
+    with kind(tmp_path) as server:
+        assert listens_at_127_0_0_1_only(server.port)
+
+
+def test_the_receiver_of_the_demo_listens_at_this_machine_only() -> None:
+    with receiving("whsec_c2VjcmV0") as receiver:
+        assert listens_at_127_0_0_1_only(int(receiver.url.split(":")[2].split("/")[0]))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,6 +6,10 @@ from contextlib import contextmanager
 
 import grpc
 import pytest
+from google.protobuf import any_pb2
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
 
 from cli import ingest as module
 from cli.connection import CommandError, Connection
@@ -76,8 +80,31 @@ def events(count: int) -> list[pb.Event]:
     return [pb.Event(event_id=f"event-{number}") for number in range(count)]
 
 
-def send(connection: Connection, sent: list[Line], *, batch_size: int = 10, concurrency: int = 1) -> Totals:
-    return ingest(connection, sent, batch_size=batch_size, concurrency=concurrency, on_progress=lambda _: None)
+def send(
+    connection: Connection,
+    sent: list[Line],
+    *,
+    batch_size: int = 10,
+    concurrency: int = 1,
+    on_refusal: Callable[[str], None] = lambda _: None,
+) -> Totals:
+    return ingest(
+        connection,
+        sent,
+        batch_size=batch_size,
+        concurrency=concurrency,
+        on_progress=lambda _: None,
+        on_refusal=on_refusal,
+    )
+
+
+def refuse(context: grpc.ServicerContext, text: str) -> None:
+    """Refuses a call as an ingest service does that takes no more for now."""
+    info = any_pb2.Any()
+    info.Pack(error_details_pb2.RetryInfo(retry_delay=Duration(nanos=1_000_000)))
+    context.abort_with_status(
+        rpc_status.to_status(status_pb2.Status(code=code_pb2.RESOURCE_EXHAUSTED, message=text, details=[info]))
+    )
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -144,11 +171,36 @@ def test_a_deadline_that_passed_leads_to_another_call(monkeypatch: pytest.Monkey
         assert send(connection, lines(*events(30))).accepted == 30
 
 
+def test_a_service_that_asks_to_wait_is_waited_for_from_the_first_call_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+    reasons: list[str] = []
+
+    def ask(number: int, context: grpc.ServicerContext) -> None:
+        if number <= 12:
+            refuse(context, "no workers")
+
+    with serving(ask) as (_, connection):
+        totals = send(connection, lines(*events(30)), on_refusal=reasons.append)
+    assert totals.accepted == 30
+    assert reasons == ["no workers"], "it is told once"
+
+
+def test_a_service_that_asks_to_wait_for_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(module, "REFUSED_SECONDS", 0.0)
+    with (
+        serving(lambda _, context: refuse(context, "no workers")) as (_, connection),
+        pytest.raises(CommandError, match=r"ingest: no workers \(RESOURCE_EXHAUSTED\)"),
+    ):
+        send(connection, lines(*events(1)))
+
+
 def test_a_refusal_is_final() -> None:
-    def refuse(number: int, context: grpc.ServicerContext) -> None:
+    def reject(number: int, context: grpc.ServicerContext) -> None:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such thing")
 
-    with serving(refuse) as (service, connection), pytest.raises(CommandError, match="no such thing"):
+    with serving(reject) as (service, connection), pytest.raises(CommandError, match="no such thing"):
         send(connection, lines(*events(1)))
     assert len(service.sizes) == 1
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.demo import _free_base_port
-from tests.cli.test_embedded import is_alive
+from tests.cli.test_embedded import is_alive, listens_at_127_0_0_1_only
 from tests.cli.test_reading import ROW
 
 COMMAND = [sys.executable, "-m", "cli"]
@@ -60,6 +60,10 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     yield running
     if running.process.poll() is None:
         running.stop(signal.SIGTERM)
+
+
+def test_every_service_listens_at_this_machine_only(up: Up) -> None:
+    assert all(listens_at_127_0_0_1_only(up.base_port + number) for number in range(4))
 
 
 def test_it_tells_where_things_are(up: Up) -> None:

@@ -18,6 +18,7 @@ from structlog.typing import EventDict
 
 from cli.embedded import free_port
 from shared import server as servers
+from shared.admission import Admission
 from shared.mongo import Database
 from shared.server import MESSAGE_BYTES, Service, guarded, serve
 from shared.settings import ServerSettings, StartupError
@@ -33,7 +34,7 @@ SLACK = 2.0
 async def opened(make: Callable[[str], Awaitable[str]], call_seconds: float = 5.0) -> AsyncIterator[grpc.aio.Channel]:
     """Yields a channel without any deadline of its own to a teapot behind a guarded server."""
     server = grpc.aio.server()
-    Teapot(make).register(guarded(server, ERRORS, call_seconds))
+    Teapot(make).register(guarded(server, ERRORS, Admission(8, 5.0), call_seconds))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -26,6 +26,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_EXECUTION_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_NOTHING_TO_RETRY: _ClassVar[ErrorReason]
     ERROR_REASON_RULE_DISABLED: _ClassVar[ErrorReason]
+    ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
 
 class Risk(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -79,6 +80,7 @@ ERROR_REASON_LEAD_NOT_FOUND: ErrorReason
 ERROR_REASON_EXECUTION_NOT_FOUND: ErrorReason
 ERROR_REASON_NOTHING_TO_RETRY: ErrorReason
 ERROR_REASON_RULE_DISABLED: ErrorReason
+ERROR_REASON_OVERLOADED: ErrorReason
 RISK_UNSPECIFIED: Risk
 RISK_LOW: Risk
 RISK_HIGH: Risk

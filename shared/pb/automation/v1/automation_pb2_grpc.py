@@ -30,6 +30,7 @@ class AutomationServiceStub:
     exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     def __init__(self, channel):
@@ -95,6 +96,7 @@ class AutomationServiceServicer:
     exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     def CreateAutomationRule(self, request, context):
@@ -267,6 +269,7 @@ class AutomationService:
     exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     @staticmethod

@@ -31,6 +31,7 @@ class AutomationServiceStub:
     exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     @_typing.overload
@@ -108,6 +109,7 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -181,6 +183,7 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
     exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     @_abc_1.abstractmethod

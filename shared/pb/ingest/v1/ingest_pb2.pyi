@@ -25,6 +25,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_EVENT_ID_CONFLICT: _ClassVar[ErrorReason]
     ERROR_REASON_BATCH_INVALID: _ClassVar[ErrorReason]
     ERROR_REASON_ARGUMENT_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
+    ERROR_REASON_BACKLOG_TOO_OLD: _ClassVar[ErrorReason]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_ACCEPTED: Outcome
 OUTCOME_DUPLICATE: Outcome
@@ -34,6 +36,8 @@ ERROR_REASON_EVENT_INVALID: ErrorReason
 ERROR_REASON_EVENT_ID_CONFLICT: ErrorReason
 ERROR_REASON_BATCH_INVALID: ErrorReason
 ERROR_REASON_ARGUMENT_INVALID: ErrorReason
+ERROR_REASON_OVERLOADED: ErrorReason
+ERROR_REASON_BACKLOG_TOO_OLD: ErrorReason
 
 class Event(_message.Message):
     __slots__ = ("event_id", "lead_id", "event_type", "event_time", "properties", "source")

@@ -30,7 +30,7 @@ class IntelligenceServiceStub:
     asked for.
 
     Every RPC is a read, idempotent and without a transaction of its own. Each may answer UNAVAILABLE or DEADLINE_EXCEEDED when the scoring
-    service is away or slow; calling again is safe.
+    service is away or slow; calling again is safe. Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): call again when RetryInfo says.
     """
 
     def __init__(self, channel):
@@ -71,7 +71,7 @@ class IntelligenceServiceServicer:
     asked for.
 
     Every RPC is a read, idempotent and without a transaction of its own. Each may answer UNAVAILABLE or DEADLINE_EXCEEDED when the scoring
-    service is away or slow; calling again is safe.
+    service is away or slow; calling again is safe. Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): call again when RetryInfo says.
     """
 
     def GetLeadIntelligence(self, request, context):
@@ -169,7 +169,7 @@ class IntelligenceService:
     asked for.
 
     Every RPC is a read, idempotent and without a transaction of its own. Each may answer UNAVAILABLE or DEADLINE_EXCEEDED when the scoring
-    service is away or slow; calling again is safe.
+    service is away or slow; calling again is safe. Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): call again when RetryInfo says.
     """
 
     @staticmethod

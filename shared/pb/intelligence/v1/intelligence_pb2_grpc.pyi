@@ -31,7 +31,7 @@ class IntelligenceServiceStub:
     asked for.
 
     Every RPC is a read, idempotent and without a transaction of its own. Each may answer UNAVAILABLE or DEADLINE_EXCEEDED when the scoring
-    service is away or slow; calling again is safe.
+    service is away or slow; calling again is safe. Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): call again when RetryInfo says.
     """
 
     @_typing.overload
@@ -79,7 +79,7 @@ class IntelligenceServiceAsyncStub(IntelligenceServiceStub):
     asked for.
 
     Every RPC is a read, idempotent and without a transaction of its own. Each may answer UNAVAILABLE or DEADLINE_EXCEEDED when the scoring
-    service is away or slow; calling again is safe.
+    service is away or slow; calling again is safe. Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): call again when RetryInfo says.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -123,7 +123,7 @@ class IntelligenceServiceServicer(metaclass=_abc_1.ABCMeta):
     asked for.
 
     Every RPC is a read, idempotent and without a transaction of its own. Each may answer UNAVAILABLE or DEADLINE_EXCEEDED when the scoring
-    service is away or slow; calling again is safe.
+    service is away or slow; calling again is safe. Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): call again when RetryInfo says.
     """
 
     @_abc_1.abstractmethod

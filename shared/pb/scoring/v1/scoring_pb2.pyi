@@ -25,6 +25,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_EVENT_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_EVENT_NOT_SCORED: _ClassVar[ErrorReason]
     ERROR_REASON_REQUEST_ID_CONFLICT: _ClassVar[ErrorReason]
+    ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
 
 class LeadOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -78,6 +79,7 @@ ERROR_REASON_MODEL_OUTDATED: ErrorReason
 ERROR_REASON_EVENT_NOT_FOUND: ErrorReason
 ERROR_REASON_EVENT_NOT_SCORED: ErrorReason
 ERROR_REASON_REQUEST_ID_CONFLICT: ErrorReason
+ERROR_REASON_OVERLOADED: ErrorReason
 LEAD_ORDER_UNSPECIFIED: LeadOrder
 LEAD_ORDER_SCORE: LeadOrder
 LEAD_ORDER_LAST_EVENT_TIME: LeadOrder

@@ -30,6 +30,7 @@ class ScoringServiceStub:
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     def __init__(self, channel):
@@ -130,6 +131,7 @@ class ScoringServiceServicer:
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     def GetLeadScore(self, request, context):
@@ -424,6 +426,7 @@ class ScoringService:
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     @staticmethod

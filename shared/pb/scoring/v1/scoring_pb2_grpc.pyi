@@ -31,6 +31,7 @@ class ScoringServiceStub:
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     @_typing.overload
@@ -167,6 +168,7 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -299,6 +301,7 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
+    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
     """
 
     @_abc_1.abstractmethod

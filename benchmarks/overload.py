@@ -1,0 +1,152 @@
+"""Overload: what is still accepted, and how soon health answers, when five times as many call as it takes."""
+
+import asyncio
+import multiprocessing
+import random
+import statistics
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from shared import wire
+from shared.calls import retry_seconds
+from shared.pb.ingest.v1 import ingest_pb2 as pb
+from shared.pb.ingest.v1 import ingest_pb2_grpc
+from tests.system import System
+
+SECONDS = 5.0
+TIMES = 5
+SINGLES, BATCHES = 100, 8
+"""Clients that saturate ingest."""
+BATCH = 500
+HEALTH_EVERY = 0.05
+CALL_SECONDS = 10.0
+FAST_SECONDS = 0.1
+"""What a single call takes on an idle machine, with much to spare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Clients that call again as soon as they were answered, and no sooner than they were told when refused."""
+
+    clients: int
+    events: int
+
+    def times(self, number: int) -> "Load":
+        """Returns as many times the clients."""
+        return Load(self.clients * number, self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of a load: accepted events/s, refused and failed calls, and the slowest health check in seconds."""
+
+    goodput: float
+    refused: int
+    failed: int
+    health: float = 0.0
+
+
+async def measure(system: System) -> None:
+    """Takes every measurement and prints it."""
+    for load, what in ((Load(SINGLES, 1), "single calls"), (Load(BATCHES, BATCH), f"batches of {BATCH}")):
+        peak = await _under(system, load)
+        over = await _under(system, load.times(TIMES))
+        fast_again = await _until_fast(system)
+        print(
+            f"overload, {TIMES} times {load.clients} clients, {what}: {over.goodput:,.0f} events/s accepted, "
+            f"{over.refused:,} calls refused, {over.failed:,} failed; "
+            f"at its peak: {peak.goodput:,.0f}; ratio {over.goodput / peak.goodput:.2f}"
+        )
+        print(
+            f"  slowest health check meanwhile: {over.health * 1000:.0f} ms, at its peak: {peak.health * 1000:.0f} ms, "
+            f"idle: {await _idle_health(system) * 1000:.0f} ms; a single call is fast again after {fast_again:.2f} s",
+            flush=True,
+        )
+
+
+async def _under(system: System, load: Load) -> Found:
+    """Lets a process of its own make the load, lest the health checks wait for the clients."""
+    loop, health = asyncio.get_running_loop(), [0.0]
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        running = loop.run_in_executor(pool, _run, system.target("ingest"), load)
+        while not running.done():
+            health.append(await _timed(lambda: _health(system)))
+            await asyncio.sleep(HEALTH_EVERY)
+        found = await running
+    return Found(found.goodput, found.refused, found.failed, max(health))
+
+
+def _run(target: str, load: Load) -> Found:
+    return asyncio.run(_clients(target, load))
+
+
+async def _clients(target: str, load: Load) -> Found:
+    accepted = refused = failed = 0
+    ends = time.perf_counter() + SECONDS
+
+    async def client(stub: "ingest_pb2_grpc.IngestServiceAsyncStub") -> None:
+        nonlocal accepted, refused, failed
+        while time.perf_counter() < ends:
+            request = pb.BatchIngestEventsRequest(events=_events(load.events))
+            try:
+                if load.events == 1:
+                    await stub.IngestEvent(pb.IngestEventRequest(event=request.events[0]), timeout=CALL_SECONDS)
+                else:
+                    await stub.BatchIngestEvents(request, timeout=CALL_SECONDS)
+                accepted += load.events
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    failed += 1
+                else:
+                    refused += 1
+                    await asyncio.sleep(retry_seconds(error) or 0.0)
+
+    async with grpc.aio.insecure_channel(target) as channel:
+        stub: ingest_pb2_grpc.IngestServiceAsyncStub = ingest_pb2_grpc.IngestServiceStub(channel)
+        started = time.perf_counter()
+        await asyncio.gather(*(client(stub) for _ in range(load.clients)))
+    return Found(accepted / (time.perf_counter() - started), refused, failed)
+
+
+def _events(count: int) -> list[pb.Event]:
+    run, now = uuid.uuid4().hex, wire.to_timestamp(wire.now())
+    events = []
+    for number in range(count):
+        lead = f"lead-{random.randrange(1_000)}"
+        event = pb.Event(event_id=f"{run}-{number}", lead_id=lead, event_type="page_view", event_time=now)
+        event.properties.fields["url"].string_value = f"https://shop.example/products/{number % 97}"
+        event.properties.fields["duration"].number_value = number % 60
+        events.append(event)
+    return events
+
+
+async def _until_fast(system: System) -> float:
+    """Returns the seconds until a single call is fast."""
+    started = time.perf_counter()
+    while True:
+        request = pb.IngestEventRequest(event=_events(1)[0])
+        if await _timed(lambda: system.ingest().IngestEvent(request, timeout=CALL_SECONDS)) < FAST_SECONDS:  # noqa: B023
+            return time.perf_counter() - started
+
+
+async def _idle_health(system: System) -> float:
+    return statistics.median([await _timed(lambda: _health(system)) for _ in range(20)])
+
+
+async def _health(system: System) -> None:
+    stub = health_pb2_grpc.HealthStub(system.channel("ingest"))
+    answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=60)  # type: ignore[attr-defined]  # the stubs lack it
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise RuntimeError("health did not stay SERVING under load")
+
+
+async def _timed(call: Callable[[], Awaitable[object]]) -> float:
+    started = time.perf_counter()
+    await call()
+    return time.perf_counter() - started

@@ -1,0 +1,82 @@
+"""When scoring does not keep up, ingest takes no more, says so, and goes on by itself."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from shared.pb.ingest.v1 import ingest_pb2 as pb
+from shared.wire import to_time
+from tests.conftest import eventually
+from tests.e2e.load import all_scored, make_events, scores, send, violations
+from tests.serving import refusal
+from tests.system import System, running_system
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[System]:
+    """A system in which no event may wait for longer than a second."""
+    with running_system(tmp_path, settings={"LEADSCORE_BACKLOG_SECONDS": "1"}) as system:
+        yield system
+
+
+async def test_ingest_waits_for_scoring_and_goes_on(impatient: System, tmp_path: Path) -> None:
+    impatient.stop("scoring-worker")
+    await send(impatient, make_events(100, leads=100, seed=1))
+
+    async def is_refused() -> bool:
+        try:
+            await impatient.ingest().IngestEvent(pb.IngestEventRequest(), timeout=5)
+        except grpc.aio.AioRpcError as error:
+            # The event is empty, so it is either refused unseen or found invalid.
+            return refusal(error)[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "BACKLOG_TOO_OLD")
+        raise AssertionError("an empty event was taken")
+
+    await eventually(is_refused, within=30, what="no more is taken")
+    assert await _health(impatient) == health_pb2.HealthCheckResponse.SERVING
+    assert "events are refused" in impatient.log("ingest")
+    command = await _ingest(impatient, _file(tmp_path / "events.ndjson", make_events(50, leads=50, seed=2, prefix="b")))
+    assert command.stderr is not None
+    told = (await asyncio.wait_for(command.stderr.readline(), 60)).decode()
+    assert "waiting until the ingest service takes more: the oldest event has waited" in told
+    impatient.start("scoring-worker")
+    assert await asyncio.wait_for(command.wait(), 60) == 0
+    assert "events are taken again" in impatient.log("ingest")
+    await all_scored(impatient)
+    assert await send(impatient, make_events(100, leads=100, seed=1)) == {pb.OUTCOME_DUPLICATE: 100}
+    assert {lead.startswith("b") for lead in await scores(impatient)} == {False, True}
+    assert await violations(impatient) == []
+    await impatient.close_channels()
+
+
+async def _health(system: System) -> int:
+    stub = health_pb2_grpc.HealthStub(system.channel("ingest"))
+    answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)  # type: ignore[attr-defined]  # the stubs lack it
+    return int(answer.status)
+
+
+async def _ingest(system: System, file: Path) -> asyncio.subprocess.Process:
+    port = str(system.ports["ingest"])
+    command = [sys.executable, "-m", "cli", "ingest", str(file), "--base-port", port]
+    return await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+
+
+def _file(path: Path, events: list[pb.Event]) -> Path:
+    rows = [
+        {
+            "event_id": event.event_id,
+            "lead_id": event.lead_id,
+            "event_type": event.event_type,
+            "event_time": to_time(event.event_time).isoformat(),
+        }
+        for event in events
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
