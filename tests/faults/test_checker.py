@@ -132,7 +132,7 @@ async def drain(scoring: Scoring) -> None:
 
 async def lived(database: Database, journal: Journal) -> None:
     """Lets the services do all that they do: ingest, score, decay, correct, publish, automate."""
-    await store.migrate(database, partitions=PARTITIONS, time_zone="Europe/Vienna", now=days_ago(100))
+    await store.migrate(database, partitions=PARTITIONS, time_zone="UTC", now=days_ago(100))
     events = Inbox(database, store.EVENTS, done=store.SCORED, partitions=PARTITIONS)
     changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
     await events.migrate()
