@@ -1,0 +1,112 @@
+"""The invariants of automation: I8, from changes, rules and executions, and I9, from executions and requests."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from tests.faults.journal import Request
+from tests.faults.rows import Document, LeadRows
+from tests.faults.violation import Unsupported, Violation
+
+_CONDITIONS = {"stages", "minimum_score", "maximum_score"}
+_NOTHING: tuple[object, ...] = (None, [], ())
+
+
+def in_any_snapshot(rows: LeadRows, rules: Mapping[str, Document], zone: ZoneInfo) -> Iterator[Violation]:
+    """Yields executions that a committed change does not account for, and keys that have two (I8)."""
+    changes = {each["sequence"]: each for each in rows.changes}
+    for change in rows.changes:
+        if change["date_bucket"] != change["record_time"].astimezone(zone).date().isoformat():
+            yield Violation("I8", f"change {change['_id']!r} has another date bucket than the date it was recorded on")
+    for execution in rows.executions:
+        cause = changes.get(execution["change_sequence"])
+        if cause is None:
+            yield Violation("I8", f"execution {execution['_id']!r} of lead {rows.lead_id!r} has no committed change")
+        else:
+            yield from _accounts_for(cause, execution, rules)
+    keys = Counter((each["rule_id"], each["date_bucket"]) for each in rows.executions)
+    for (rule_id, bucket), count in keys.items():
+        if count > 1:
+            key = f"lead {rows.lead_id!r}, rule {rule_id!r} and date {bucket}"
+            yield Violation("I8", f"{key} have {count} executions")
+
+
+def when_quiesced(rows: LeadRows, rules: Mapping[str, Document], parked: Collection[str]) -> Iterator[Violation]:
+    """Yields keys under which a rule fired and left no execution (I8)."""
+    recorded = {(each["rule_id"], each["date_bucket"]) for each in rows.executions}
+    for rule_id, rule in rules.items():
+        for change in rows.changes:
+            is_settled = not (change["state"] == "parked" and change["_id"] in parked)
+            if is_settled and _must_fire(rule, change) and (rule_id, change["date_bucket"]) not in recorded:
+                what = f"rule {rule_id!r} fires on change {change['_id']!r} of {change['date_bucket']}"
+                yield Violation("I8", f"{what} and has no execution")
+
+
+def deliveries(executions: Sequence[Document], requests: Sequence[Request], *, is_live: bool) -> Iterator[Violation]:
+    """Yields what is wrong with what the receiver saw (I9); `is_live` tells that there is one that answers."""
+    seen: dict[str, list[Request]] = defaultdict(list)
+    for request in requests:
+        seen[request.delivery_id].append(request)
+    stored = {
+        each["delivery_id"]: (execution["_id"], each)
+        for execution in executions
+        for each in execution["deliveries"]
+        if each["receiver"] == "webhook"
+    }
+    for delivery_id, (execution_id, delivery) in stored.items():
+        if is_live and delivery["state"] != "cancelled" and delivery_id not in seen:
+            yield Violation("I9", f"delivery {delivery_id!r} of execution {execution_id!r} was never seen")
+    for delivery_id, of_one in seen.items():
+        if delivery_id not in stored:
+            yield Violation("I9", f"a request with the id {delivery_id!r} was seen, of no execution")
+        elif {request.body for request in of_one} != {bytes(stored[delivery_id][1]["body"])}:
+            yield Violation("I9", f"requests of delivery {delivery_id!r} have another body than is stored")
+        if not all(request.is_signed_well for request in of_one):
+            yield Violation("I9", f"a request of delivery {delivery_id!r} has no good signature")
+
+
+def _accounts_for(change: Document, execution: Document, rules: Mapping[str, Document]) -> Iterator[Violation]:
+    which = f"execution {execution['_id']!r}"
+    if change["date_bucket"] != execution["date_bucket"]:
+        buckets = f"{execution['date_bucket']}, its change {change['_id']!r} {change['date_bucket']}"
+        yield Violation("I8", f"{which} has the date bucket {buckets}")
+    told = (change["score_after"], change["stage_before"], change["stage_after"])
+    if told != (execution["score"], execution["stage_before"], execution["stage_after"]):
+        yield Violation("I8", f"{which} has another score or stage than its change {change['_id']!r}")
+    rule = rules.get(execution["rule_id"])
+    if rule is None or not _fires(rule, change):
+        yield Violation("I8", f"{which} is of rule {execution['rule_id']!r}, which does not fire on {change['_id']!r}")
+
+
+def _must_fire(rule: Document, change: Document) -> bool:
+    """Tells whether a rule certainly stood as it does when the change was settled, and fires on it."""
+    since: datetime = rule["update_time"]
+    return bool(rule["enabled"]) and change["record_time"] > since and _fires(rule, change)
+
+
+def _fires(rule: Document, change: Document) -> bool:
+    asked = {name: value for name, value in rule["conditions"].items() if value not in _NOTHING}
+    if more := asked.keys() - _CONDITIONS:
+        raise Unsupported(f"rule {rule['_id']!r} with the conditions {sorted(more)}")
+    if rule["cool_down_days"] > 1:
+        raise Unsupported(f"rule {rule['_id']!r} with a cool-down")
+    return (
+        _occurs(rule, change)
+        and change["stage_after"] in asked.get("stages", [change["stage_after"]])
+        and asked.get("minimum_score", change["score_after"]) <= change["score_after"]
+        and asked.get("maximum_score", change["score_after"]) >= change["score_after"]
+    )
+
+
+def _occurs(rule: Document, change: Document) -> bool:
+    trigger = rule["trigger"]
+    match trigger["kind"]:
+        case "while_condition_holds":
+            return True
+        case "stage_entered":
+            return any(stage in trigger["stages"] for stage in change["stages"][1:])
+        case "event_received":
+            return trigger["event_type"] in change["event_types"]
+        case kind:
+            raise Unsupported(f"rule {rule['_id']!r} with the trigger {kind!r}")

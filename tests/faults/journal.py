@@ -1,0 +1,56 @@
+"""What the outside saw: filled by the harness, read by the checker."""
+
+from dataclasses import dataclass, field
+
+import grpc
+
+from shared.pb.ingest.v1 import ingest_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One finished call of a client.
+
+    `seconds` is how long it took, `deadline` how long the client allowed, in seconds. `under_fault` tells that a fault
+    was on, or healing was not over, at some time of the call.
+    """
+
+    method: str
+    code: grpc.StatusCode
+    seconds: float
+    deadline: float
+    under_fault: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request that the receiver of webhooks saw.
+
+    `delivery_id` is its `webhook-id`, `answered` the HTTP status that it was given, 0 for none (reset, time-out).
+    """
+
+    delivery_id: str
+    body: bytes
+    is_signed_well: bool
+    answered: int
+
+
+@dataclass(slots=True)
+class Journal:
+    """Everything that the outside saw since the database was made.
+
+    `sent` holds each event as first sent, and is written before the call. `acknowledged` are the ids that got ACCEPTED
+    or DUPLICATE for the payload in `sent`; `refused` those for which only another payload was offered and refused.
+    `wrongly_accepted` are sentences about answers that must not be: a conflict that was accepted (I11), or, with `I15`
+    in the sentence, an OK for what was not accepted. `shown` is the score after an entry, by lead and sequence, as a
+    reply or a delivery showed it. `parked` are the ids of events and changes that are expected to be parked.
+    """
+
+    sent: dict[str, ingest_pb2.Event] = field(default_factory=dict)
+    acknowledged: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    wrongly_accepted: list[str] = field(default_factory=list)
+    shown: dict[tuple[str, int], int] = field(default_factory=dict)
+    calls: list[Seen] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    parked: set[str] = field(default_factory=set)
