@@ -17,6 +17,7 @@ from automation_service.domain.delivery import Answer, Delivery, Fate
 from automation_service.domain.rule import Rule, RuleNotFound
 from automation_service.ports import Claim, Deliveries, Due, Receivers, Rules
 from shared import logs
+from shared.tasks import is_cancelled
 
 ATTEMPT_SECONDS = 15.0
 """Longest time for an attempt."""
@@ -169,9 +170,9 @@ class Dispatcher:
         self._wake.set()
 
     async def run(self) -> None:
-        """Delivers for ever. When it is cancelled, it finishes the attempts that it has begun."""
+        """Delivers until it is cancelled. When it is cancelled, it finishes the attempts that it has begun."""
         try:
-            while True:
+            while not is_cancelled():
                 self._wake.clear()
                 try:
                     await self._claim_all()
