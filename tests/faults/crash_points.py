@@ -63,7 +63,8 @@ def _found(_: tuple[Any, ...], result: Any) -> bool:
 
 
 def _worked(_: tuple[Any, ...], result: Any) -> bool:
-    return result != 0 and result != (0, 0, set()) and result != ((), set())
+    # Of a drain, a page of decay, or a page of a rollout.
+    return result not in (0, (0, set()), (0, 0, set()), ((), set()))
 
 
 def _sends_a_commit(arguments: tuple[Any, ...], _: Any) -> bool:

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,9 @@ class World:
         self.is_under_fault = False
         self.decay_day = 0
         """Days that decay runs have come forward since the first one."""
-        self.clock_file = directory / "clock"
+        self.clock_ahead = timedelta()
+        """How far the clock of the services is ahead of the machine's; behind it when negative."""
+        self._clock_file = directory / "clock"
         self.checker = Checker(mongo.uri, self.journal)
         self.client: AsyncMongoClient[Document] = AsyncMongoClient(mongo.uri, tz_aware=True)
         self._record = directory / "crashes"
@@ -87,7 +89,7 @@ class World:
             **_SETTINGS,
             "LEADSCORE_MONGO_URI": mongo.product_uri,
             "LEADSCORE_REDIS_URL": redis.product_url,
-            **clock.environment(self.clock_file),
+            **clock.environment(self._clock_file),
         }
         self.system = System(directory, mongo.members[0], redis, settings)
         self.processes = [*SERVERS, *WORKERS]
@@ -151,6 +153,11 @@ class World:
         """Starts the process of a crash point again, to die there."""
         at = {crash_points.AT: point, crash_points.PASS: str(fatal_pass), crash_points.RECORD: str(self._record)}
         await self.restart(crash_points.POINTS[point].process, at)
+
+    def set_clock(self, ahead: timedelta) -> None:
+        """Sets the clock of all services, the running ones too."""
+        self.clock_ahead = ahead
+        clock.set_clock(self._clock_file, ahead)
 
     async def serving(self, *servers: str) -> None:
         """Waits until servers serve, for 30 s at most."""
