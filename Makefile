@@ -6,7 +6,7 @@ CODE := automation_service benchmarks cli ingest_service intelligence_service sc
 GENERATE = $(BIN)/python -m grpc_tools.protoc -Ishared/pb=protos/leadscore --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
-.PHONY: help install demo up test lint format generate bench lock clean
+.PHONY: help install demo up test lint format generate bench chaos lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -49,6 +49,9 @@ generate: install ## Generate shared/pb from protos/
 
 bench: install ## Measure throughput and latency beside their floors
 	$(BIN)/python -m benchmarks
+
+chaos: install ## Break everything in turn under load and check what must hold (ROUNDS=, FAULTS=, SEED=)
+	$(BIN)/python -m tests.faults
 
 lock: install ## Resolve the newest versions into the lock files
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \

@@ -19,6 +19,7 @@ from automation_service.domain.rule import Rule
 from automation_service.ports import Claim, Deliveries, Due, Receivers, Rules, Settlement
 from shared import logs
 from shared.groups import GroupCommit
+from shared.tasks import is_cancelled
 
 ATTEMPT_SECONDS = 15.0
 """Longest time for an attempt."""
@@ -203,9 +204,9 @@ class Dispatcher:
             self._wake.set()
 
     async def run(self) -> None:
-        """Delivers for ever. When it is cancelled, it finishes the attempts that it has begun."""
+        """Delivers until it is cancelled. When it is cancelled, it finishes the attempts that it has begun."""
         try:
-            while True:
+            while not is_cancelled():
                 self._wake.clear()
                 try:
                     await self._claim_all()

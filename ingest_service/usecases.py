@@ -18,6 +18,7 @@ from ingest_service.ports import Bell, EventStore, Stored
 from shared import logs
 from shared.calls import deadline
 from shared.groups import GroupCommit
+from shared.tasks import is_cancelled
 
 LOOK_SECONDS = 1.0
 """How often the backlog is looked at, and the longest that a look may take."""
@@ -99,8 +100,8 @@ class Backlog:
             raise BacklogTooOld(self._excess, self._limit)
 
     async def watch(self) -> None:
-        """Looks, for ever, unless there is no limit."""
-        while self._limit:
+        """Looks until it is cancelled, unless there is no limit."""
+        while self._limit and not is_cancelled():
             await self.look()
             await asyncio.sleep(LOOK_SECONDS)
 

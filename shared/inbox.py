@@ -23,6 +23,7 @@ from shared import logs
 from shared.doorbell import MOST_TOGETHER, Doorbell, Lease
 from shared.mongo import Database, Document, create_indexes, durable
 from shared.settings import StartupError
+from shared.tasks import is_cancelled
 
 PENDING = "pending"
 _INDEX = IndexModel(
@@ -140,8 +141,8 @@ class Drainer:
             self._changed.notify_all()
 
     async def run(self) -> None:
-        """Drains what waits, for ever."""
-        while True:
+        """Drains what waits, until it is cancelled."""
+        while not is_cancelled():
             async with self._changed:
                 await self._changed.wait_for(lambda: self._waiting)
                 partitions, self._waiting = sorted(self._waiting), set()
@@ -173,11 +174,13 @@ class Drainer:
 
 
 async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: float = 1.0) -> None:
-    """Rings, for ever, for each partition in which a row has waited longer than `age`; looks every `every` seconds.
+    """Rings, until it is cancelled, for each partition in which a row has waited longer than `age`.
+
+    It looks every `every` seconds.
 
     This is what makes the doorbell dispensable: whatever Redis or a worker lost is rung for again.
     """
-    while True:
+    while not is_cancelled():
         try:
             before = datetime.now(UTC) - age
             doorbell.ring(partition for partition, oldest in (await inbox.waiting()).items() if oldest < before)

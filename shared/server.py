@@ -100,7 +100,7 @@ def guarded(server: grpc.aio.Server, errors: ErrorTable, admission: Admission, c
 
 async def _watch_health(servicer: health.aio.HealthServicer, service: Service) -> None:
     was = None
-    while True:
+    while not is_cancelled():
         serving = False
         with contextlib.suppress(Exception):  # whatever goes wrong, the service cannot do its work
             async with asyncio.timeout(PROBE_SECONDS):

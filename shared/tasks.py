@@ -26,6 +26,16 @@ async def running(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[Non
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def is_cancelled() -> bool:
+    """Tells whether the running task was told to end.
+
+    What runs for ever and awaits the driver asks each time round: `asyncio.wait_for`, which the driver awaits, swallows
+    in Python 3.11 a cancellation that comes together with its result.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         _LOG.error("background task failed", task=task.get_name(), exc_info=task.exception())

@@ -24,6 +24,7 @@ from shared.pb.scoring.v1 import scoring_pb2_grpc
 SERVERS = ("ingest", "scoring", "automation", "intelligence")
 WORKERS = ("scoring-worker", "automation-worker")
 READY_SECONDS = 30.0
+STOP_SECONDS = 30.0
 NO_SETTINGS: Mapping[str, str] = {}
 
 
@@ -60,10 +61,11 @@ class System:
             command = [sys.executable, "-m", f"{service}_service", "migrate"]
             subprocess.run(command, env=self._environment, check=True, timeout=60)
 
-    def start(self, name: str, *, module: str = "", settings: Mapping[str, str] = NO_SETTINGS) -> None:
-        """Starts one process; `name` may end in a number, for further workers. `module` stands in for the service."""
+    def start(self, name: str, *, is_armed: bool = False, settings: Mapping[str, str] = NO_SETTINGS) -> None:
+        """Starts one process; `name` may end in a number, for further workers. See `tests.faults.armed`."""
         service, _, worker = name.partition("-")
-        command = [sys.executable, "-m", module or f"{service}_service", "work" if worker else "serve"]
+        module = ["tests.faults.armed", service] if is_armed else [f"{service}_service"]
+        command = [sys.executable, "-m", *module, "work" if worker else "serve"]
         environment = (
             self._environment | ({} if worker else {"LEADSCORE_PORT": str(self.ports[service])}) | dict(settings)
         )
@@ -101,9 +103,15 @@ class System:
         os.killpg(self._processes[name].pid, number)
 
     def stop(self, name: str) -> int:
-        """Ends a process with SIGTERM and returns its exit status."""
-        self._processes[name].terminate()
-        return self._processes.pop(name).wait(30)
+        """Ends a process with SIGTERM and returns its exit status; one that takes longer than 30 s is killed."""
+        process = self._processes.pop(name)
+        process.terminate()
+        try:
+            return process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return -signal.SIGKILL
 
     def stop_all(self) -> None:
         """Ends every process, the stubborn ones by force."""
@@ -111,7 +119,7 @@ class System:
             process.terminate()
         for name in list(self._processes):
             try:
-                self._processes[name].wait(30)
+                self._processes[name].wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self.kill(name)
         self._processes.clear()

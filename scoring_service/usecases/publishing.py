@@ -16,6 +16,7 @@ from scoring_service.ports import Bell, Models, Scores, StoredModel, Views
 from scoring_service.usecases.recording import Clock, Due, Recording
 from shared import logs
 from shared.pages import Place
+from shared.tasks import is_cancelled
 
 PAGE_LEADS = 100
 """Leads of one transaction; each takes its whole past."""
@@ -96,8 +97,8 @@ class Rollout:
     partitions: int
 
     async def run(self) -> None:
-        """Rolls out whatever is not, for ever."""
-        while True:
+        """Rolls out whatever is not, until it is cancelled."""
+        while not is_cancelled():
             try:
                 await self.step()
             except PyMongoError as error:

@@ -14,11 +14,12 @@ from shared.pb.automation.v1 import automation_pb2 as pb
 from shared.pb.ingest.v1 import ingest_pb2
 from tests.automation.fakes import SECRET
 from tests.conftest import eventually
-from tests.e2e.crashing import POINTS
 from tests.e2e.load import all_scored, send
+from tests.faults import armed, crash_points
 from tests.receiver import Receiver, answering, receiving
 from tests.system import System, running_system
 
+POINTS = [name for name, point in crash_points.POINTS.items() if point.process == "automation-worker"]
 SETTINGS = {"LEADSCORE_DELIVERY_SCHEDULE": ",".join(["0.3"] * 100)}
 
 
@@ -94,10 +95,12 @@ async def check_requests(system: System, rule_id: str, receiver: Receiver) -> No
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_kill_the_worker_at_a_point(processes: System, receiver: Receiver, point: str) -> None:
-    rule_id = f"at-{list(POINTS).index(point)}"
+    rule_id = f"at-{POINTS.index(point)}"
     await create_rule(processes, rule_id, receiver)
     processes.stop("automation-worker")
-    processes.start("automation-worker", module="tests.e2e.crashing", settings={"CRASH_AT": point})
+    # A claim that is left behind shall not hold the test up for long.
+    settings = {crash_points.AT: point, armed.CLAIM: "3"}
+    processes.start("automation-worker", is_armed=True, settings=settings)
     events = demo_requests(rule_id, 5)
     await send(processes, events)
 

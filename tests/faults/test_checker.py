@@ -37,7 +37,7 @@ from shared.inbox import Inbox
 from shared.mongo import Database
 from shared.pb.ingest.v1 import ingest_pb2
 from shared.pb.scoring.v1 import scoring_pb2
-from tests.automation.fakes import SENDER, FakeInsights, rule, webhook
+from tests.automation.fakes import SENDER, FakeInsights, FakeOutlet, rule, webhook
 from tests.conftest import PARTITIONS, ROOT
 from tests.faults import rows
 from tests.faults.checker import Checker, Unsupported, Violation
@@ -105,7 +105,7 @@ async def drain(scoring: Scoring) -> None:
     changes = MongoChanges(scoring.database, scoring.changes, transaction_seconds=10)
     rules, executions = MongoRules(scoring.database), MongoExecutions(scoring.database)
     evaluation = Evaluation(
-        changes, rules, executions, FakeInsights(), SandboxedTemplates(), SENDER, lambda: None, scoring.clock
+        changes, rules, executions, FakeInsights(), SandboxedTemplates(), SENDER, FakeOutlet(), scoring.clock
     )
     while await evaluation.step(range(PARTITIONS), 500):
         pass

@@ -1,6 +1,7 @@
 """The inbox on a real database: each row is handed out until one transaction has marked it, and no later."""
 
 import asyncio
+import contextlib
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -348,6 +349,21 @@ async def test_two_lanes_share_the_work(bell: RecordingDoorbell) -> None:
         await drainer.drain([2])
         await eventually(lambda: _true(len(ended) == 2), within=5, what="both lanes are at work at the same time")
     assert sorted(ended) == [[1], [2]]
+
+
+async def test_a_lane_ends_although_what_it_awaits_swallows_its_cancellation(bell: RecordingDoorbell) -> None:
+    began = asyncio.Event()
+
+    async def step(partitions: Sequence[int], most: int) -> int:
+        began.set()
+        with contextlib.suppress(asyncio.CancelledError):  # as `asyncio.wait_for` does when its result is there
+            await asyncio.Event().wait()
+        return 0
+
+    drainer = Drainer(bell, step, batch_rows=BATCH)
+    async with asyncio.timeout(5), running(drainer.run()):
+        await drainer.drain([1])
+        await began.wait()
 
 
 async def test_whoever_hands_over_waits_while_there_is_no_room(bell: RecordingDoorbell) -> None:

@@ -1,0 +1,50 @@
+"""`python -m tests.faults`: a series of rounds; `ROUNDS`, `FAULTS` and `SEED` of the environment say which.
+
+`FAULTS` are the beginnings of names, separated by commas. Exit status 1 when anything was violated.
+"""
+
+import asyncio
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.faults import report
+from tests.faults.rounds import Round
+from tests.faults.series import Series, named, plan
+
+ROUNDS = 300
+FILE = Path("chaos.json")
+
+
+async def _run(rounds: int, names: str, seed: int, console: Console) -> bool:
+    """Runs the series, tells what it found, and returns whether that is nothing."""
+    done: list[Round] = []
+    with tempfile.TemporaryDirectory(prefix="leadscore-chaos-", ignore_cleanup_errors=True) as directory:
+        series = Series(Path(directory))
+        try:
+            async for each in series.run(plan(named(names), rounds, seed)):
+                done.append(each)
+                console.print(report.line(each, len(done), rounds), highlight=False)
+        except asyncio.CancelledError:
+            console.print("stopped; so far:")
+    console.print(report.table(done))
+    console.print(report.crash_table(series.crashes))
+    report.write(FILE, done, series.crashes, seed)
+    return not any(each.violations for each in done)
+
+
+def main() -> None:
+    """Reads the environment and runs the series; Ctrl-C ends it and tells what it found so far."""
+    seed = int(os.environ.get("SEED") or random.randrange(1_000_000))
+    rounds = int(os.environ.get("ROUNDS") or ROUNDS)
+    console = Console()
+    console.print(f"{rounds} rounds, seed {seed}")
+    sys.exit(0 if asyncio.run(_run(rounds, os.environ.get("FAULTS") or "", seed, console)) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""More than usual: one hot lead, duplicates over duplicates, five times the clients, decay beside everything."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from tests.faults.fault import Scene, fault
+from tests.faults.load import CLIENTS
+
+HOT_EVENTS = 2_000
+HOT_BATCH = 100
+
+
+@fault("hot lead", f"{HOT_EVENTS} events of one lead against 8 lanes of two workers", is_quick=False)
+async def hot_lead(scene: Scene) -> AsyncIterator[None]:
+    """All of them must be scored within the time that draining may take."""
+    async with scene.world.further("scoring-worker-2"):
+        for _ in range(HOT_EVENTS // HOT_BATCH):
+            await scene.load.send(scene.load.make(HOT_BATCH, lead="hottest"))
+        yield
+
+
+@fault("duplicates", "everything is sent ten times more, in random order and in random cuts")
+async def duplicates(scene: Scene) -> AsyncIterator[None]:
+    """All of it must be called a duplicate, and change nothing."""
+    await scene.load.send(scene.load.make(60))
+    events = 10 * scene.load.again()
+    scene.chance.shuffle(events)
+    while events:
+        cut = scene.chance.randrange(1, 200)
+        await scene.load.repeat(events[:cut])
+        events = events[cut:]
+    yield
+
+
+@fault("overload", "five times the clients", clients=5 * CLIENTS)
+async def overload(scene: Scene) -> AsyncIterator[None]:
+    """Nothing else is wrong."""
+    await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
+    yield
+
+
+@fault("decay", "decay runs that are repeated and concurrent, for days that were missed")
+async def decay(scene: Scene) -> AsyncIterator[None]:
+    """All of them together do what one would."""
+    for _ in range(scene.chance.randrange(1, 3)):
+        await scene.load.decay(days=scene.chance.randrange(1, 4))
+        await asyncio.gather(*(scene.load.decay() for _ in range(3)))
+    yield

@@ -1,0 +1,32 @@
+"""Replies of MongoDB are lost on their way, or every connection is."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from tests.faults.fault import Scene, fault
+
+
+@fault("commit reply lost", "commits arrive and are done; their replies are lost with the connection")
+async def commit_reply_lost(scene: Scene) -> AsyncIterator[None]:
+    """The services must find out by themselves."""
+    with scene.world.mongo.proxy.losing_replies("commitTransaction"):
+        await asyncio.sleep(scene.chance.uniform(0.5, 2.0))
+    yield
+
+
+@fault("insert reply lost", "events arrive in MongoDB and are stored; the replies are lost with the connection")
+async def insert_reply_lost(scene: Scene) -> AsyncIterator[None]:
+    """Clients must send again, and find duplicates."""
+    with scene.world.mongo.proxy.losing_replies("put_time"):
+        await asyncio.sleep(scene.chance.uniform(0.5, 2.0))
+    yield
+
+
+@fault("mongo resets", "every connection to MongoDB is reset, again and again")
+async def mongo_resets(scene: Scene) -> AsyncIterator[None]:
+    """A broken network between the services and MongoDB."""
+    for _ in range(scene.chance.randrange(2, 6)):
+        with scene.world.mongo.proxy.away():
+            await asyncio.sleep(scene.chance.uniform(0, 0.4))
+        await asyncio.sleep(scene.chance.uniform(0, 0.4))
+    yield

@@ -1,0 +1,241 @@
+"""The load of a round: seeded clients that send and send again as the README tells them to, and readers."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import grpc
+
+from shared import wire
+from shared.pb.ingest.v1 import ingest_pb2 as pb
+from shared.pb.ingest.v1 import ingest_pb2_grpc
+from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
+from shared.pb.scoring.v1 import scoring_pb2, scoring_pb2_grpc
+from tests.e2e.load import KINDS, RETRIED
+from tests.faults.journal import Seen
+from tests.faults.world import World
+
+CALL_SECONDS = 5.0
+"""The deadline of a call."""
+DECAY_SECONDS = 30.0
+"""The deadline of a decay run."""
+PAUSE_SECONDS = 0.15
+"""How long a client rests between two calls, on average."""
+BACK_OFF_SECONDS = 0.2
+"""How long it rests before it sends again what failed."""
+CLIENTS = 3
+LEADS = 6
+QUIET_LEADS = 3
+"""Leads whose events are old, so that decay takes from them."""
+DECAY_BEGINS_DAYS = 40
+"""How long ago the first decay run of a world is said to be."""
+T = TypeVar("T")
+
+
+class Load:
+    """What is sent and asked in a round; leads and events have the prefix of the round."""
+
+    def __init__(self, world: World, chance: random.Random, prefix: str) -> None:
+        self._world = world
+        self._chance = chance
+        self._prefix = prefix
+        self._count = 0
+        self._mine: list[pb.Event] = []
+        self._read: set[str] = set()
+        self._is_over = asyncio.Event()
+        self.acknowledgements: list[float] = []
+        """When an event was acknowledged, by the monotonic clock."""
+
+    @contextlib.asynccontextmanager
+    async def running(self, clients: int = CLIENTS) -> AsyncIterator[None]:
+        """Sends and reads while the block runs; then `finish` must be awaited."""
+        self._tasks = [asyncio.create_task(self._client(number)) for number in range(clients)]
+        self._tasks += [asyncio.create_task(self._reader())]
+        try:
+            yield
+        finally:
+            self._is_over.set()
+
+    async def finish(self, within: float) -> bool:
+        """Waits until all that was sent is acknowledged; tells whether it was."""
+        done, waiting = await asyncio.wait(self._tasks, timeout=within)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for task in done:
+            task.result()
+        return not waiting
+
+    def make(self, count: int, *, lead: str = "") -> list[pb.Event]:
+        """Returns new events, of one lead or of several, many of them late and some with equal times."""
+        events = [self._event(lead) for _ in range(count)]
+        self._world.journal.sent.update((event.event_id, event) for event in events)
+        return events
+
+    async def send(self, events: list[pb.Event]) -> None:
+        """Sends new events until each of them is acknowledged."""
+        await self.repeat(events)
+        self._mine += events
+
+    async def repeat(self, events: list[pb.Event]) -> None:
+        """Sends events, new or not, until each of them is acknowledged; one alone as a batch only now and then."""
+        if len(events) == 1 and self._chance.random() < 0.8:
+            await self._retried(lambda: self._one(events[0]))
+        else:
+            await self._retried(lambda: self._batch(events))
+
+    def again(self) -> list[pb.Event]:
+        """Returns all that was acknowledged in this round so far."""
+        return list(self._mine)
+
+    async def conflict(self) -> None:
+        """Offers another payload for an id that is taken, which must be refused and change nothing."""
+        event = pb.Event()
+        event.CopyFrom(self._chance.choice(self._mine))
+        event.event_type += "-or-not"
+        if self._chance.random() < 0.5:
+            request = pb.IngestEventRequest(event=event)
+            code, _ = await self.call("IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=CALL_SECONDS))
+            accepted = code is grpc.StatusCode.OK
+        else:
+            batch = pb.BatchIngestEventsRequest(events=[event])
+            _, outcomes = await self.call(
+                "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(batch, timeout=CALL_SECONDS)
+            )
+            accepted = bool(outcomes and outcomes.outcomes[0].outcome != pb.OUTCOME_REJECTED)
+        if accepted:
+            self._world.journal.wrongly_accepted.append(f"another payload for event {event.event_id} was accepted")
+
+    async def decay(self, days: int = 0) -> int | None:
+        """Applies the ticks of some days more than before; returns the entries that it appended, None if it failed."""
+        self._world.decay_day += days
+        as_of = datetime.now(UTC) - timedelta(days=DECAY_BEGINS_DAYS - self._world.decay_day)
+        request = scoring_pb2.DecayScoresRequest(as_of_time=wire.to_timestamp(min(as_of, datetime.now(UTC))))
+
+        async def run() -> int:
+            appended = 0
+            async for progress in self._scoring.DecayScores(request, timeout=DECAY_SECONDS):
+                appended = progress.entries_appended
+            return appended
+
+        return (await self.call("DecayScores", run, deadline=DECAY_SECONDS))[1]
+
+    async def call(
+        self, method: str, ask: Callable[[], Awaitable[T]], *, deadline: float = CALL_SECONDS
+    ) -> tuple[grpc.StatusCode, T | None]:
+        """Makes one call, enters it in the journal, and returns its status and what it answered."""
+        began, was_under_fault = time.monotonic(), self._world.is_under_fault
+        code, answer = grpc.StatusCode.OK, None
+        try:
+            answer = await ask()
+        except grpc.aio.AioRpcError as error:
+            code = error.code()
+        under_fault = was_under_fault or self._world.is_under_fault
+        self._world.journal.calls.append(Seen(method, code, time.monotonic() - began, deadline, under_fault))
+        return code, answer
+
+    @property
+    def _ingest(self) -> "ingest_pb2_grpc.IngestServiceAsyncStub":
+        return ingest_pb2_grpc.IngestServiceStub(self._world.channel("ingest"))
+
+    @property
+    def _scoring(self) -> "scoring_pb2_grpc.ScoringServiceAsyncStub":
+        return scoring_pb2_grpc.ScoringServiceStub(self._world.channel("scoring"))
+
+    @property
+    def _intelligence(self) -> "intelligence_pb2_grpc.IntelligenceServiceAsyncStub":
+        return intelligence_pb2_grpc.IntelligenceServiceStub(self._world.channel("intelligence"))
+
+    def _event(self, lead: str) -> pb.Event:
+        self._count += 1
+        kind = self._chance.choice(KINDS)
+        lead = lead or self._chance.choice(["hot", "hot", *(f"lead-{number}" for number in range(LEADS)), "quiet"])
+        days = (0.0, 30.0)
+        if lead == "quiet":
+            lead, days = f"quiet-{self._chance.randrange(QUIET_LEADS)}", (DECAY_BEGINS_DAYS + 8.0, 80.0)
+        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        return pb.Event(
+            event_id=f"{self._prefix}-{self._count}",
+            lead_id=f"{self._prefix}-{lead}",
+            event_type=kind,
+            event_time=wire.to_timestamp(hour - timedelta(hours=round(24 * self._chance.uniform(*days)))),
+        )
+
+    async def _client(self, number: int) -> None:
+        while not self._is_over.is_set():
+            lot = self._chance.random()
+            if self._mine and lot < 0.10:
+                await self.repeat([self._chance.choice(self._mine)])
+            elif self._mine and lot < 0.15:
+                await self.conflict()
+            elif lot < 0.18:
+                await self.decay(days=self._chance.randrange(2))
+            else:
+                count = 1 if lot < 0.6 else self._chance.randrange(2, 20)
+                await self.send(self.make(count))
+            await asyncio.sleep(self._chance.uniform(0, 2 * PAUSE_SECONDS))
+
+    async def _reader(self) -> None:
+        while not self._is_over.is_set():
+            if self._mine:
+                await self._look(self._chance.choice(self._mine).lead_id)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _look(self, lead_id: str) -> None:
+        request = scoring_pb2.ListScoreHistoryRequest(lead_id=lead_id, page_size=1000)
+        _, page = await self.call(
+            "ListScoreHistory", lambda: self._scoring.ListScoreHistory(request, timeout=CALL_SECONDS)
+        )
+        for entry in page.entries if page else ():
+            self._show(lead_id, entry.sequence, entry.score_after)
+        if page and page.entries:
+            ask = intelligence_pb2.GetLeadIntelligenceRequest(lead_id=lead_id)
+            await self.call(
+                "GetLeadIntelligence", lambda: self._intelligence.GetLeadIntelligence(ask, timeout=CALL_SECONDS)
+            )
+
+    def _show(self, lead_id: str, sequence: int, score_after: int) -> None:
+        shown = self._world.journal.shown.setdefault((lead_id, sequence), score_after)
+        if shown != score_after:
+            self._world.violations.append(("I10", f"{lead_id} {sequence}: {shown} was shown, then {score_after}"))
+
+    async def _retried(self, call: Callable[[], Awaitable[bool]]) -> None:
+        while not await call():
+            await asyncio.sleep(BACK_OFF_SECONDS)
+
+    async def _one(self, event: pb.Event) -> bool:
+        """Sends an event and tells whether it need not be sent again."""
+        request = pb.IngestEventRequest(event=event)
+        code, answer = await self.call("IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=CALL_SECONDS))
+        if answer:
+            self._acknowledge(event, answer.outcome)
+        elif code not in RETRIED:
+            self._world.violations.append(("I15", f"event {event.event_id} was answered with {code.name}"))
+        return code not in RETRIED
+
+    async def _batch(self, events: list[pb.Event]) -> bool:
+        """Sends events and tells whether they need not be sent again."""
+        request = pb.BatchIngestEventsRequest(events=events)
+        code, answer = await self.call(
+            "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(request, timeout=CALL_SECONDS)
+        )
+        if answer:
+            for event, outcome in zip(events, answer.outcomes, strict=True):
+                self._acknowledge(event, outcome.outcome)
+        elif code not in RETRIED:
+            self._world.violations.append(("I15", f"a batch with {events[0].event_id} was answered with {code.name}"))
+        return code not in RETRIED
+
+    def _acknowledge(self, event: pb.Event, outcome: pb.Outcome) -> None:
+        journal = self._world.journal
+        if outcome == pb.OUTCOME_REJECTED:
+            journal.wrongly_accepted.append(f"event {event.event_id} was refused, although it is well-formed and new")
+        elif outcome == pb.OUTCOME_ACCEPTED and event.event_id in journal.acknowledged:
+            journal.wrongly_accepted.append(f"event {event.event_id} was accepted again instead of called a duplicate")
+        else:
+            journal.acknowledged.add(event.event_id)
+            self.acknowledgements.append(time.monotonic())

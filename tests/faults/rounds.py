@@ -1,0 +1,133 @@
+"""One round: load, a fault, healing, draining, checking."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pymongo.errors import PyMongoError
+
+from tests.faults.checker import Violation
+from tests.faults.drain import DRAIN_SECONDS, drained
+from tests.faults.fault import Fault, Scene
+from tests.faults.load import Load
+from tests.faults.world import World
+
+BEFORE_SECONDS = 1.0
+"""Load before the fault, on average."""
+AFTER_SECONDS = 0.7
+"""Load after it."""
+SNAPSHOT_SECONDS = 0.5
+"""How often the database is checked while the fault is on."""
+MOST_VIOLATIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What came of a round. Times are in seconds; the gaps are the longest without an acknowledgement, and a score."""
+
+    seed: int
+    fault: str
+    violations: Sequence[Violation]
+    seconds: float
+    drain_seconds: float
+    ingest_gap: float
+    scoring_gap: float
+
+
+class _Watch:
+    """Looks at the database during the fault: snapshots, and when scores came forward."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.violations: set[Violation] = set()
+        self.progress: list[float] = []
+
+    async def run(self) -> None:
+        entries = 0
+        while True:
+            with contextlib.suppress(PyMongoError, TimeoutError):
+                async with asyncio.timeout(10 * SNAPSHOT_SECONDS):
+                    count = await self._world.database["score_history"].estimated_document_count()
+                    if count > entries:
+                        entries = count
+                        self.progress.append(time.monotonic())
+                    self.violations.update(await self._world.checker.snapshot())
+            await asyncio.sleep(SNAPSHOT_SECONDS)
+
+
+async def run_round(world: World, fault: Fault, seed: int) -> Round:
+    """Runs one round in a world; the same fault and seed make the same load and the same decisions."""
+    chance = random.Random(seed)
+    load, watch = Load(world, chance, f"{seed}"), _Watch(world)
+    began = time.monotonic()
+    world.violations.clear()
+    async with _beside(watch):
+        async with load.running(fault.clients):
+            await asyncio.sleep(chance.uniform(0.5, 1.5) * BEFORE_SECONDS)
+            world.is_under_fault = True
+            async with fault.inject(Scene(world, load, chance)):
+                pass
+            await asyncio.sleep(AFTER_SECONDS)
+        healed = time.monotonic()
+        found = await _settle(world, load)
+        world.is_under_fault = False
+    drained_after = time.monotonic() - healed
+    found += [Violation(*each) for each in world.violations]
+    found += await _check(world, load)
+    gap = _longest_gap(began, load.acknowledgements, healed)
+    if gap > fault.longest_gap:
+        found.append(
+            Violation("I13", f"no event was acknowledged for {gap:.1f} s, {fault.longest_gap:g} s are allowed")
+        )
+    violations = sorted({*found, *watch.violations})[:MOST_VIOLATIONS]
+    scoring_gap = _longest_gap(began, watch.progress, time.monotonic())
+    return Round(seed, fault.name, violations, time.monotonic() - began, drained_after, gap, scoring_gap)
+
+
+@contextlib.asynccontextmanager
+async def _beside(watch: _Watch) -> AsyncIterator[None]:
+    task = asyncio.create_task(watch.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+
+
+async def _settle(world: World, load: Load) -> list[Violation]:
+    """Waits until all is acknowledged, decayed and drained, and returns what is not."""
+    found = []
+    if not await load.finish(DRAIN_SECONDS):
+        found.append(Violation("I13", f"some events were not acknowledged within {DRAIN_SECONDS:g} s after healing"))
+    if not await _decayed(load):
+        found.append(Violation("I13", f"no decay run was completed within {DRAIN_SECONDS:g} s after healing"))
+    found += [Violation("I13", each) for each in await drained(world)]
+    return found
+
+
+async def _decayed(load: Load) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while await load.decay() is None:
+                await asyncio.sleep(SNAPSHOT_SECONDS)
+        return True
+    return False
+
+
+async def _check(world: World, load: Load) -> list[Violation]:
+    """Checks what must hold when quiesced."""
+    found = []
+    if again := await load.decay():
+        found.append(Violation("I12", f"a decay run that was repeated appended {again} entries"))
+    return found + await world.checker.quiesced()
+
+
+def _longest_gap(began: float, times: Sequence[float], ended: float) -> float:
+    inside = [each for each in times if began < each < ended]
+    return max(later - earlier for earlier, later in pairwise([began, *inside, ended]))

@@ -1,0 +1,92 @@
+"""A series of rounds: which faults, in which order, and in which worlds."""
+
+import contextlib
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+
+from tests.faults import faults
+from tests.faults.fault import FAULTS, Fault
+from tests.faults.rounds import Round, run_round
+from tests.faults.world import World, running_world
+
+__all__ = ["Plan", "Series", "faults", "named", "plan"]
+
+WORLD_ROUNDS = 10
+"""Rounds that share a world; a new one is begun before its database is too large to be checked quickly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A round to come."""
+
+    fault: Fault
+    seed: int
+
+
+def named(names: str) -> list[Fault]:
+    """Returns the faults whose names begin with one of some words, separated by commas; all of them for none.
+
+    Raises:
+        ValueError: A word begins no name.
+    """
+    found = []
+    for word in names.split(",") if names else [""]:
+        matching = [fault for fault in FAULTS.values() if fault.name.startswith(word.strip())]
+        if not matching:
+            raise ValueError(f"no fault begins with {word!r}; there are: {', '.join(FAULTS)}")
+        found += matching
+    return found
+
+
+def plan(chosen: Sequence[Fault], rounds: int, seed: int) -> list[Plan]:
+    """Returns as many rounds of each fault as of any other, in an order that the seed decides.
+
+    The seed of a round is the sum of this seed and its place, so a series of one round with its seed is that round.
+    """
+    order = list(chosen)
+    random.Random(seed).shuffle(order)
+    return [Plan(fault, seed + number) for number, fault in enumerate(islice(cycle(order), rounds))]
+
+
+def _blocks(plans: Sequence[Plan]) -> Iterator[list[Plan]]:
+    """Yields what shares a world: rounds with the same number of members, a few at a time."""
+    for members in sorted({each.fault.members for each in plans}):
+        alike = [each for each in plans if each.fault.members == members]
+        for start in range(0, len(alike), WORLD_ROUNDS):
+            yield alike[start : start + WORLD_ROUNDS]
+
+
+@dataclass(slots=True)
+class Series:
+    """Runs what is planned, in directories of its own below one."""
+
+    directory: Path
+    crashes: Counter[str] = field(default_factory=Counter)
+    """How often each crash point has fired."""
+    _worlds: int = 0
+
+    async def run(self, plans: Sequence[Plan]) -> AsyncIterator[Round]:
+        """Yields each round when it is done. After one with a violation a new world is begun."""
+        for block in _blocks(plans):
+            left = block
+            while left:
+                async with self._world(left[0].fault.members) as world:
+                    while left:
+                        done = await run_round(world, left[0].fault, left[0].seed)
+                        left = left[1:]
+                        yield done
+                        if done.violations:
+                            break
+
+    @contextlib.asynccontextmanager
+    async def _world(self, members: int) -> AsyncIterator[World]:
+        self._worlds += 1
+        async with running_world(self.directory / f"world-{self._worlds}", members=members) as world:
+            try:
+                yield world
+            finally:
+                self.crashes += world.crashes()

@@ -1,0 +1,265 @@
+"""A world: databases, every service and worker, a receiver, and what the outside saw of them; rounds share it.
+
+What dies is started again, as a supervisor does. Whatever blocks runs in a thread, so that the clients of the harness,
+which are in the event loop, are never late because of it.
+"""
+
+import asyncio
+import contextlib
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+from pymongo import AsyncMongoClient
+from standardwebhooks import Webhook
+
+from shared.mongo import Document
+from shared.pb.automation.v1 import automation_pb2, automation_pb2_grpc
+from tests.automation.fakes import SECRET
+from tests.faults import armed, clock, crash_points
+from tests.faults.checker import Checker
+from tests.faults.journal import Journal, Request
+from tests.faults.servers import Mongo, Redis
+from tests.receiver import Behaviour, Receiver, Writer, answering, receiving
+from tests.receiver import Request as Received
+from tests.system import NO_SETTINGS, SERVERS, STOP_SECONDS, WORKERS, System
+
+RESTART_SECONDS = 1.0
+"""What has died is not started more often than this."""
+GOOD, HOSTILE = "/good", "/hostile"
+"""The paths of the receiver: one that always takes what it gets, and one that need not."""
+RETRIES = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.2s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"],
+            },
+        }
+    ]
+}
+"""The retry policy that the README tells clients to have."""
+_CHANNEL = [
+    ("grpc.service_config", json.dumps(RETRIES)),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+]
+_SETTINGS = {
+    "LEADSCORE_PARTITIONS": "16",
+    "LEADSCORE_DELIVERY_SCHEDULE": ",".join(["0.3"] * 500),
+    armed.CLAIM: "3",
+    armed.HEARTBEAT: "4",
+}
+
+
+class World:
+    """A running world; see `running_world`."""
+
+    def __init__(self, directory: Path, mongo: Mongo, redis: Redis, receiver: Receiver) -> None:
+        self.mongo = mongo
+        self.redis = redis
+        self.receiver = receiver
+        self.journal = Journal()
+        self.violations: list[tuple[str, str]] = []
+        """What the harness itself saw: the invariant, and a sentence."""
+        self.is_under_fault = False
+        self.decay_day = 0
+        """Days that decay runs have come forward since the first one."""
+        self.clock_ahead = timedelta()
+        """How far the clock of the services is ahead of the machine's; behind it when negative."""
+        self._clock_file = directory / "clock"
+        self.checker = Checker(mongo.uri, self.journal)
+        self.client: AsyncMongoClient[Document] = AsyncMongoClient(mongo.uri, tz_aware=True)
+        self._record = directory / "crashes"
+        self._held: set[str] = set()
+        self._started: dict[str, float] = {}
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        settings = {
+            **_SETTINGS,
+            "LEADSCORE_MONGO_URI": mongo.product_uri,
+            "LEADSCORE_REDIS_URL": redis.product_url,
+            **clock.environment(self._clock_file),
+        }
+        self.system = System(directory, mongo.members[0], redis, settings)
+        self.processes = [*SERVERS, *WORKERS]
+
+    @property
+    def database(self) -> Any:
+        """The database, as the harness reads it."""
+        return self.client["leadscore"]
+
+    def channel(self, server: str) -> grpc.aio.Channel:
+        """Returns a channel of a client that follows the documented retry policy."""
+        if server not in self._channels:
+            self._channels[server] = grpc.aio.insecure_channel(self.system.target(server), options=_CHANNEL)
+        return self._channels[server]
+
+    def crashes(self) -> Counter[str]:
+        """Returns how often each crash point has fired."""
+        return Counter(self._record.read_text().splitlines() if self._record.exists() else ())
+
+    def kill(self, *names: str) -> None:
+        """Kills processes as a crash would; the supervisor starts them again."""
+        for name in names:
+            with contextlib.suppress(ProcessLookupError, KeyError):
+                self.system.signal(name, signal.SIGKILL)
+
+    @contextlib.asynccontextmanager
+    async def frozen(self, *names: str) -> AsyncIterator[None]:
+        """Freezes processes while the block runs."""
+        for name in names:
+            self.system.signal(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for name in names:
+                self.system.signal(name, signal.SIGCONT)
+
+    @contextlib.asynccontextmanager
+    async def further(self, name: str) -> AsyncIterator[None]:
+        """Runs a further worker while the block runs."""
+        self._start(name)
+        self.processes.append(name)
+        try:
+            yield
+        finally:
+            self.processes.remove(name)
+            await self._stop(name)
+
+    async def restart(self, name: str, settings: Mapping[str, str] = NO_SETTINGS) -> None:
+        """Ends a process cleanly and starts it again, with further settings until the next start."""
+        self._held.add(name)
+        try:
+            if not self.system.has_ended(name):
+                await self._stop(name)
+            self._start(name, settings)
+        finally:
+            self._held.discard(name)
+        if name in SERVERS:
+            await self.serving(name)
+
+    async def arm(self, point: str, fatal_pass: int) -> None:
+        """Starts the process of a crash point again, to die there."""
+        at = {crash_points.AT: point, crash_points.PASS: str(fatal_pass), crash_points.RECORD: str(self._record)}
+        await self.restart(crash_points.POINTS[point].process, at)
+
+    def set_clock(self, ahead: timedelta) -> None:
+        """Sets the clock of all services, the running ones too."""
+        self.clock_ahead = ahead
+        clock.set_clock(self._clock_file, ahead)
+
+    async def serving(self, *servers: str) -> None:
+        """Waits until servers serve, for 30 s at most."""
+        with contextlib.suppress(AssertionError):  # one that has died meanwhile is started again
+            await asyncio.to_thread(self.system.wait_until_serving, *servers)
+
+    async def start(self) -> None:
+        """Starts everything and creates the rules."""
+        await asyncio.to_thread(self.system.migrate)
+        for name in self.processes:
+            self._start(name)
+        await asyncio.to_thread(self.system.wait_until_serving, *SERVERS)
+        self.answer(GOOD, answering(200), 200)
+        self.answer(HOSTILE, answering(200), 200)
+        for path in (GOOD, HOSTILE):
+            await self._create_rule(path)
+
+    def answer(self, path: str, behaviour: Behaviour, status: int) -> None:
+        """Lets the receiver behave so at a path, and the journal note the status with which it answers (0: none)."""
+
+        async def behave(received: Received, writer: Writer) -> None:
+            self._note(received, status)
+            await behaviour(received, writer)
+
+        self.receiver.by_path[path] = behave
+
+    async def enable_rule(self, path: str) -> None:
+        """Enables the rule of a path again, as an operator does after a receiver was gone."""
+        update = automation_pb2.UpdateAutomationRuleRequest(
+            rule=automation_pb2.AutomationRule(rule_id=path[1:], enabled=True)
+        )
+        update.update_mask.paths.append("enabled")
+        stub = automation_pb2_grpc.AutomationServiceStub(self.channel("automation"))
+        await stub.UpdateAutomationRule(update, timeout=10, wait_for_ready=True)
+
+    async def supervise(self) -> None:
+        """Starts again what has ended, for ever."""
+        while True:
+            for name in self.processes:
+                if name not in self._held and self._may_start(name) and self.system.has_ended(name):
+                    self._start(name)
+            await asyncio.sleep(0.1)
+
+    async def close(self) -> None:
+        """Ends everything but the databases."""
+        self._held.update(self.processes)
+        for channel in self._channels.values():
+            await channel.close()
+        await self.checker.close()
+        await self.client.close()
+        await asyncio.to_thread(self.system.stop_all)
+
+    async def _stop(self, name: str) -> None:
+        if await asyncio.to_thread(self.system.stop, name) == -signal.SIGKILL:
+            self.violations.append(("I13", f"{name} did not end within {STOP_SECONDS:g} s of SIGTERM"))
+
+    def _may_start(self, name: str) -> bool:
+        return time.monotonic() - self._started[name] > RESTART_SECONDS
+
+    def _start(self, name: str, settings: Mapping[str, str] = NO_SETTINGS) -> None:
+        self._started[name] = time.monotonic()
+        self.system.start(name, is_armed=True, settings=settings)
+
+    async def _create_rule(self, path: str) -> None:
+        rule = automation_pb2.AutomationRule(rule_id=path[1:], enabled=True)
+        rule.conditions.minimum_score = 11
+        action = rule.actions.add(action_id="crm")
+        action.webhook.url = self.receiver.url(path)
+        action.webhook.secrets.append(SECRET)
+        stub = automation_pb2_grpc.AutomationServiceStub(self.channel("automation"))
+        request = automation_pb2.CreateAutomationRuleRequest(rule=rule)
+        await stub.CreateAutomationRule(request, timeout=10, wait_for_ready=True)
+
+    def _note(self, received: Received, status: int) -> None:
+        delivery_id = received.headers["webhook-id"]
+        # By the sender's own time: clocks are among the faults.
+        signed_at = datetime.fromtimestamp(int(received.headers["webhook-timestamp"]), UTC)
+        signature = Webhook(SECRET).sign(delivery_id, signed_at, received.body.decode())
+        is_signed_well = signature in received.headers["webhook-signature"].split()
+        self.journal.requests.append(Request(delivery_id, received.body, is_signed_well, status))
+
+
+@contextlib.asynccontextmanager
+async def running_world(directory: Path, *, members: int) -> AsyncIterator[World]:
+    """Runs a new world in a directory, with a MongoDB of one member or of three."""
+    mongo, redis = Mongo(directory, members), Redis(directory / "redis")
+    async with AsyncExitStack() as stack:
+        receiver = await stack.enter_async_context(receiving())
+        await stack.enter_async_context(_in_thread(mongo.running()))
+        await stack.enter_async_context(_in_thread(redis.running()))
+        world = World(directory, mongo, redis, receiver)
+        stack.push_async_callback(world.close)
+        await world.start()
+        supervising = asyncio.create_task(world.supervise())
+        stack.callback(supervising.cancel)
+        yield world
+
+
+@contextlib.asynccontextmanager
+async def _in_thread(manager: contextlib.AbstractContextManager[None]) -> AsyncIterator[None]:
+    await asyncio.to_thread(manager.__enter__)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(manager.__exit__, None, None, None)
