@@ -25,6 +25,7 @@ from shared.admission import Admission, nothing_refused
 from shared.calls import deadline
 from shared.errors import ErrorTable, InvalidArgument, retry_seconds_of, status_of
 from shared.settings import ServerSettings, StartupError
+from shared.tasks import is_cancelled
 
 PROBE_SECONDS = 1.0
 """How often health is looked at anew, and the longest that a look may take."""
