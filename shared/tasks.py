@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Coroutine
 
 from shared import logs
 
+PATIENCE_SECONDS = 1.0
+"""Time for a cancelled task to end before it is cancelled again."""
+
 _LOG = logs.get(__name__)
 
 
@@ -21,9 +24,11 @@ async def running(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[Non
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # More than once: what runs out just then, in the driver for example, can swallow a cancellation.
+        while left := [task for task in tasks if not task.done()]:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=PATIENCE_SECONDS)
 
 
 def _report(task: asyncio.Task[None]) -> None:
