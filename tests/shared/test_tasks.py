@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
+from shared import tasks
 from shared.tasks import running
 
 
@@ -73,3 +74,22 @@ async def test_one_that_returns_or_is_cancelled_is_no_failure() -> None:
         async with running(asyncio.sleep(0), task.run()):
             await task.started.wait()
     assert lines == []
+
+
+async def test_a_task_that_swallows_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "PATIENCE_SECONDS", 0.01)
+    swallowed: list[str] = []
+
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if swallowed:
+                    raise
+                swallowed.append("once")
+
+    async with asyncio.timeout(5):
+        async with running(stubborn()):
+            await asyncio.sleep(0)
+    assert swallowed == ["once"]
