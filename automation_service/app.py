@@ -18,8 +18,10 @@ from automation_service.templates import SandboxedTemplates
 from automation_service.usecases import Evaluation, Operation, RuleBook, Scrutiny
 from shared import calls, mongo, wire
 from shared.doorbell import Doorbell
+from shared.drainer import Drainer, sweep
 from shared.groups import GroupCommit
-from shared.inbox import Drainer, Inbox, sweep
+from shared.inbox import Inbox
+from shared.parking import Parking
 from shared.pb.automation.v1 import automation_pb2_grpc
 from shared.server import Service, serve
 from shared.tasks import running
@@ -34,12 +36,15 @@ async def run_server(settings: AutomationSettings) -> None:
         calls.connect(settings.intelligence_target) as intelligence,
         _receivers(settings) as receivers,
     ):
+        changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
+        await changes.check()
         rules, executions = MongoRules(database), MongoExecutions(database)
         scrutiny = Scrutiny(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
         insights = IntelligenceInsights(intelligence)
         servicer = AutomationServicer(
             RuleBook(rules, scrutiny, wire.now),
             Operation(rules, executions, insights, scrutiny, settings.smtp_sender, wire.now),
+            Parking(changes),
         )
         await serve(
             Service(
@@ -78,9 +83,10 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
             dispatcher,
             wire.now,
         ).step
-        drainer = Drainer(bell, step, batch_rows=settings.batch_rows)
+        drainer = Drainer(inbox, bell, step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
-        async with running(bell.run(), *lanes, sweep(inbox, bell, age=settings.sweep_age), dispatcher.run()):
+        sweeping = sweep(inbox, bell, age=settings.sweep_age)
+        async with running(bell.run(), *lanes, drainer.suspects.run(), sweeping, dispatcher.run()):
             yield drainer
 
 

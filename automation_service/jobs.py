@@ -6,7 +6,7 @@ import dramatiq
 
 from automation_service.store import CHANGES
 from shared.doorbell import Doorbell
-from shared.inbox import Drainer
+from shared.drainer import Drainer
 
 _NAME = Doorbell.queue(CHANGES)
 

@@ -23,6 +23,7 @@ from automation_service.domain.trigger import (
     WhileConditionHolds,
 )
 from shared import wire
+from shared.parking import Parked
 from shared.pb.automation.v1 import automation_pb2 as pb
 
 _RISKS = {pb.RISK_UNSPECIFIED: None, pb.RISK_LOW: Risk.LOW, pb.RISK_HIGH: Risk.HIGH}
@@ -124,6 +125,17 @@ def write_delivery(delivery: Delivery, *, with_body: bool) -> pb.Delivery:
 def write_check(outcome: Outcome) -> pb.Check:
     """Returns what became of a condition."""
     return pb.Check(field=outcome.field, holds=outcome.holds, explanation=outcome.explanation)
+
+
+def write_parked(parked: Parked) -> pb.ParkedChange:
+    """Returns a parked change."""
+    return pb.ParkedChange(
+        change_id=parked.row_id,
+        lead_id=parked.row["lead_id"],
+        attempts=parked.attempts,
+        reason=parked.reason,
+        park_time=wire.to_timestamp(parked.park_time),
+    )
 
 
 def _read_conditions(asked: pb.Conditions) -> Conditions:

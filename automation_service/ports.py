@@ -22,8 +22,11 @@ class Changes(Protocol):
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
         """Runs `body` as one transaction, again from its start on a conflict."""
 
-    async def pending(self, partitions: Sequence[int], most: int) -> list[Change]:
-        """Returns the oldest changes that wait in some partitions, each lead's in the order of their sequence."""
+    async def pending(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> list[Change]:
+        """Returns the oldest changes that wait in some partitions, each lead's in the order of their sequence.
+
+        They are those among `ids`, or all that never failed alone.
+        """
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
         """Returns those of the changes that nobody has marked since they were read, in the order given."""

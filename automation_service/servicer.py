@@ -18,13 +18,15 @@ from automation_service.messages import (
     write_check,
     write_delivery,
     write_execution,
+    write_parked,
     write_rule,
 )
 from automation_service.ports import ExecutionQuery
 from automation_service.usecases import Operation, RuleBook
-from shared.arguments import identifier, identifiers, optional_text, time
+from shared.arguments import identifier, identifiers, ids_or_all, optional_text, time
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pages import page_size, read_token, write_token
+from shared.parking import Parking
 from shared.pb.automation.v1 import automation_pb2 as pb
 from shared.pb.automation.v1 import automation_pb2_grpc
 from shared.server import Context
@@ -46,7 +48,7 @@ ERRORS: ErrorTable = {
 
 DEFAULT_PAGE, MOST_PAGE = 50, 500
 MOST_CHANGES = 500
-"""Supposed changes in a preview."""
+"""Supposed changes in a preview, and parked ones in a retry."""
 _FIELDS = ("display_name", "enabled", "trigger", "conditions", "actions", "cool_down_days")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -54,10 +56,11 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     """Translates; the use cases do the work."""
 
-    def __init__(self, book: RuleBook, operation: Operation) -> None:
+    def __init__(self, book: RuleBook, operation: Operation, parking: Parking) -> None:
         self._book = book
         self._operation = operation
         self._executions = operation.executions
+        self._parking = parking
 
     async def CreateAutomationRule(
         self, request: pb.CreateAutomationRuleRequest, context: Context
@@ -148,6 +151,25 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         """See `automation.proto`."""
         execution = await self._operation.retry(identifier("execution_id", request.execution_id))
         return pb.RetryAutomationExecutionResponse(execution=write_execution(execution, with_bodies=True))
+
+    async def ListParkedChanges(
+        self, request: pb.ListParkedChangesRequest, context: Context
+    ) -> pb.ListParkedChangesResponse:
+        """See `automation.proto`."""
+        most = page_size(request.page_size, default=DEFAULT_PAGE, most=MOST_PAGE)
+        asked = ("ListParkedChanges",)
+        found = await self._parking.page(read_token(asked, request.page_token, datetime, str), most + 1)
+        token = write_token(asked, found[most - 1].park_time, found[most - 1].row_id) if len(found) > most else ""
+        return pb.ListParkedChangesResponse(
+            parked_changes=[write_parked(each) for each in found[:most]], next_page_token=token
+        )
+
+    async def RetryParkedChanges(
+        self, request: pb.RetryParkedChangesRequest, context: Context
+    ) -> pb.RetryParkedChangesResponse:
+        """See `automation.proto`."""
+        change_ids = ids_or_all("change_ids", request.change_ids, every=request.all, most=MOST_CHANGES)
+        return pb.RetryParkedChangesResponse(retried_count=await self._parking.retry(change_ids))
 
 
 def _query(request: pb.ListAutomationExecutionsRequest) -> tuple[ExecutionQuery, tuple[object, ...]]:

@@ -60,9 +60,9 @@ class MongoChanges:
         """Runs `body` as one transaction; see `Changes`."""
         return await mongo.transact(self._database, body, seconds=self._seconds)
 
-    async def pending(self, partitions: Sequence[int], most: int) -> list[Change]:
-        """Returns the oldest changes that wait in some partitions, each lead's in the order of their sequence."""
-        rows = await self._inbox.pending(partitions, most)
+    async def pending(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> list[Change]:
+        """Returns the oldest changes that wait in some partitions; see `Changes`."""
+        rows = await self._inbox.pending(partitions, most, ids=ids)
         return sorted(map(documents.read_change, rows), key=lambda change: (change.lead_id, change.sequence))
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:

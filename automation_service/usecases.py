@@ -217,13 +217,14 @@ class Evaluation:
     outlet: Outlet
     clock: Clock
 
-    async def step(self, partitions: Sequence[int], most: int) -> int:
-        """Settles up to `most` changes of some partitions in one transaction and returns the number that was found.
+    async def step(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+        """Settles up to `most` changes of some partitions, those among `ids` if given, and returns the number found.
 
-        Intelligence is asked before, and only for leads on which some rule can still fire.
+        All of it is one transaction. Intelligence is asked before, and only for leads on which some rule can still
+        fire.
         """
         started = time.perf_counter()
-        pending = await self.changes.pending(partitions, most)
+        pending = await self.changes.pending(partitions, most, ids)
         if not pending:
             return 0
         open_ones = await self._candidates(pending)

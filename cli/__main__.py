@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli import automations, corrections, models, show, simulate
+from cli import automations, corrections, models, parked, show, simulate
 from cli.connection import CALL_SECONDS, CommandError, Connection
 from cli.demo import run_demo
 from cli.ingest import Totals, ingest, wait_until_scored
@@ -36,6 +36,7 @@ app.command()(corrections.retract)
 app.command()(corrections.rebuild)
 app.add_typer(automations.rules, name="rules")
 app.add_typer(automations.executions, name="executions")
+app.add_typer(parked.app, name="parked")
 app.command()(watch)
 
 
@@ -204,7 +205,8 @@ def verify(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
         print_view(f"{violation.invariant} {violation.lead_id} {violation.message}", violation, as_json=as_json)
     people = (
         f"{answer.leads_checked:,} leads, {answer.entries_checked:,} entries, {answer.events_checked:,} events, "
-        f"{answer.events_pending:,} more wait to be scored: {len(violations) or 'no'} violations"
+        f"{answer.events_pending:,} more wait to be scored, {answer.events_parked:,} are parked: "
+        f"{len(violations) or 'no'} violations"
     )
     print_view(people, answer, as_json=as_json)
     if violations:

@@ -23,8 +23,10 @@ from scoring_service.usecases.publishing import Publishing, Rollout
 from scoring_service.usecases.simulate import Simulate
 from shared import broker, mongo, wire
 from shared.doorbell import Doorbell
-from shared.inbox import Drainer, Inbox, sweep
+from shared.drainer import Drainer, sweep
+from shared.inbox import Inbox
 from shared.mongo import Database
+from shared.parking import Parking
 from shared.pb.scoring.v1 import scoring_pb2_grpc
 from shared.server import Service, serve
 from shared.settings import zone
@@ -56,6 +58,7 @@ async def run_server(settings: ScoringSettings) -> None:
             Corrections(scores, bell, calendar, wire.now),
             Publishing(parts.models, views, wire.now),
             Simulate(views, calendar),
+            Parking(parts.events),
         )
         await serve(
             Service(
@@ -75,10 +78,10 @@ async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> Asyn
         bell = Doorbell(connected, store.EVENTS)
         drain = Drain(parts.scores, parts.bell, parts.calendar, wire.now)
         rollout = Rollout(parts.models, parts.scores, parts.bell, parts.calendar, wire.now, settings.partitions)
-        drainer = Drainer(bell, drain.step, batch_rows=settings.batch_rows)
+        drainer = Drainer(parts.events, bell, drain.step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
         sweeping = sweep(parts.events, bell, age=settings.sweep_age)
-        async with running(bell.run(), *lanes, sweeping, rollout.run()):
+        async with running(bell.run(), *lanes, drainer.suspects.run(), sweeping, rollout.run()):
             yield drainer
 
 

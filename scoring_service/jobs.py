@@ -6,7 +6,7 @@ import dramatiq
 
 from scoring_service.store import EVENTS
 from shared.doorbell import Doorbell
-from shared.inbox import Drainer
+from shared.drainer import Drainer
 
 _NAME = Doorbell.queue(EVENTS)
 

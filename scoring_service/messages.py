@@ -13,6 +13,7 @@ from scoring_service.usecases.check import RebuildProgress, VerifyProgress
 from scoring_service.usecases.decay import DecayProgress
 from scoring_service.usecases.simulate import SimulationProgress
 from shared import wire
+from shared.parking import Parked
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 
 _MODES = {Mode.FORWARD: pb.PUBLICATION_MODE_FORWARD, Mode.RESCORE: pb.PUBLICATION_MODE_RESCORE}
@@ -88,12 +89,24 @@ def verify_progress(progress: VerifyProgress) -> pb.VerifyScoresResponse:
         entries_checked=progress.entries_checked,
         events_checked=progress.events_checked,
         events_pending=progress.events_pending,
+        events_parked=progress.events_parked,
         violations=[
             pb.Violation(invariant=each.invariant, lead_id=each.lead_id, message=each.message)
             for each in progress.violations
         ],
         violations_total=progress.violations_total,
         done=progress.done,
+    )
+
+
+def parked_event(parked: Parked) -> pb.ParkedEvent:
+    """Returns a parked event."""
+    return pb.ParkedEvent(
+        event_id=parked.row_id,
+        lead_id=parked.row["lead_id"],
+        attempts=parked.attempts,
+        reason=parked.reason,
+        park_time=wire.to_timestamp(parked.park_time),
     )
 
 

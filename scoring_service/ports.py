@@ -49,8 +49,8 @@ class Scores(Protocol):
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
         """Runs `body` as one transaction, again from its start on a conflict."""
 
-    async def waiting(self, partitions: Sequence[int], most: int) -> Batch:
-        """Returns the oldest events that wait in some partitions."""
+    async def waiting(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> Batch:
+        """Returns the oldest events that wait in some partitions: those among `ids`, or all that never failed alone."""
 
     async def mark(self, batch: Batch) -> None:
         """Marks the events of a batch as scored."""
@@ -83,7 +83,7 @@ class Scores(Protocol):
         """Returns an entry by its id, with its lead's id; None when there is none."""
 
     async def is_waiting(self, event_id: str) -> bool:
-        """Tells whether an event waits to be scored."""
+        """Tells whether an event waits to be scored, or is parked."""
 
     async def append(self, commit: Commit) -> set[int]:
         """Appends entries, stores the leads' states and puts their changes into automation's inbox.
@@ -118,6 +118,14 @@ class LeadQuery:
     after: Place = ()
 
 
+class Backlog(NamedTuple):
+    """How many events wait to be scored, when the oldest of them was put, and how many more are parked."""
+
+    pending: int
+    oldest_put_time: datetime | None
+    parked: int
+
+
 class Views(Protocol):
     """The reading side."""
 
@@ -148,8 +156,8 @@ class Views(Protocol):
     async def decayed_through(self, lead_ids: Sequence[str]) -> dict[str, date | None]:
         """Returns the dates through which the leads' partitions are decayed, by lead."""
 
-    async def backlog(self) -> tuple[int, datetime | None]:
-        """Returns how many events wait to be scored, and when the oldest was put."""
+    async def backlog(self) -> Backlog:
+        """Returns what waits to be scored."""
 
     async def count_leads(self) -> int:
         """Returns the number of leads."""

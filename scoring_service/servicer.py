@@ -27,9 +27,10 @@ from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.publishing import Publishing
 from scoring_service.usecases.simulate import Simulate
 from shared import arguments, wire
-from shared.arguments import identifier, identifiers, optional_text
+from shared.arguments import identifier, identifiers, ids_or_all, optional_text
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pages import page_size, read_token, write_token
+from shared.parking import Parking
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.pb.scoring.v1 import scoring_pb2_grpc
 from shared.server import Context
@@ -81,6 +82,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         corrections: Corrections,
         publishing: Publishing,
         simulate: Simulate,
+        parking: Parking,
     ) -> None:
         self._ask = ask
         self._decay = decay
@@ -88,6 +90,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self._corrections = corrections
         self._publishing = publishing
         self._simulate = simulate
+        self._parking = parking
 
     async def GetLeadScore(self, request: pb.GetLeadScoreRequest, context: Context) -> pb.GetLeadScoreResponse:
         """See `scoring.proto`."""
@@ -171,10 +174,31 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.GetScoringBacklogRequest, context: Context
     ) -> pb.GetScoringBacklogResponse:
         """See `scoring.proto`."""
-        pending, oldest = await self._ask.backlog()
+        backlog = await self._ask.backlog()
+        oldest = backlog.oldest_put_time
         return pb.GetScoringBacklogResponse(
-            pending_events=pending, oldest_put_time=wire.to_timestamp(oldest) if oldest else None
+            pending_events=backlog.pending,
+            oldest_put_time=wire.to_timestamp(oldest) if oldest else None,
+            parked_events=backlog.parked,
         )
+
+    async def ListParkedEvents(
+        self, request: pb.ListParkedEventsRequest, context: Context
+    ) -> pb.ListParkedEventsResponse:
+        """See `scoring.proto`."""
+        most, asked = page_size(request.page_size, default=50, most=500), ("ListParkedEvents",)
+        found = await self._parking.page(read_token(asked, request.page_token, datetime, str), most + 1)
+        token = write_token(asked, found[most - 1].park_time, found[most - 1].row_id) if len(found) > most else ""
+        return pb.ListParkedEventsResponse(
+            parked_events=[messages.parked_event(each) for each in found[:most]], next_page_token=token
+        )
+
+    async def RetryParkedEvents(
+        self, request: pb.RetryParkedEventsRequest, context: Context
+    ) -> pb.RetryParkedEventsResponse:
+        """See `scoring.proto`."""
+        event_ids = ids_or_all("event_ids", request.event_ids, every=request.all, most=MOST_IDS)
+        return pb.RetryParkedEventsResponse(retried_count=await self._parking.retry(event_ids))
 
     async def GetScoringModel(self, request: pb.GetScoringModelRequest, context: Context) -> pb.GetScoringModelResponse:
         """See `scoring.proto`."""

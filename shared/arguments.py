@@ -52,6 +52,19 @@ def identifiers(field: str, texts: Sequence[str], *, most: int) -> list[str]:
     return list(dict.fromkeys(identifier(f"{field}[{index}]", text) for index, text in enumerate(texts)))
 
 
+def ids_or_all(field: str, texts: Sequence[str], *, every: bool, most: int) -> list[str] | None:
+    """Returns 1 to `most` ids as `identifiers` does, or None for all when `every` is set.
+
+    Raises:
+        InvalidArgument: There are both or neither, there are more, or one is malformed.
+    """
+    if not every:
+        return identifiers(field, texts, most=most)
+    if texts:
+        raise InvalidArgument(field, "has ids although all are asked for")
+    return None
+
+
 def time(field: str, timestamp: Timestamp) -> datetime:
     """Returns a time between 1970 and `LATEST`, cut to the millisecond.
 

@@ -8,6 +8,9 @@ Keys in Redis (dramatiq's own apart):
                                            begins, and by expiry.
     leadscore:<inbox>:lease:<partition>    the token of the drain that has the partition. Cleared when the drain ends,
                                            and by expiry.
+    leadscore:<inbox>:unclean:<partition>  how many drains have begun since one ended, be it with an error: more than
+                                           the one that has the lease means that a worker died. Cleared when a drain
+                                           ends, and by expiry.
 """
 
 import asyncio
@@ -30,6 +33,8 @@ MOST_TOGETHER = 16
 """Partitions that one message rings for; more would keep them from other workers."""
 LEASE_MILLISECONDS = 5_000
 """A worker that died holds its partitions up for this long; a living one renews before each batch."""
+UNCLEAN_MILLISECONDS = 600_000
+"""For so long it is remembered that a worker died while it drained a partition."""
 
 _RING = """
 -- KEYS: rung, one per partition. ARGV: milliseconds. Returns the indexes (from 1) of those that nobody has rung for.
@@ -40,16 +45,23 @@ end
 return first
 """
 _TAKE = """
--- KEYS: lease, rung, lease, rung, … ARGV: token, milliseconds. Returns the indexes (from 1) of the partitions taken.
+-- KEYS: lease, rung, unclean, lease, rung, unclean, … ARGV: token, milliseconds, milliseconds of unclean. Returns the
+-- indexes (from 1) of the partitions taken, those of free ones that are not taken together with others because a worker
+-- died in them, and the number of those deaths when only one was asked for.
 -- A ring is cleared before the drain's first read, so that whoever commits a row from now on rings anew.
-local taken = {}
-for index = 1, #KEYS / 2 do
-    if redis.call('set', KEYS[2 * index - 1], ARGV[1], 'NX', 'PX', ARGV[2]) then
-        redis.call('del', KEYS[2 * index])
+local taken, apart, deaths = {}, {}, 0
+for index = 1, #KEYS / 3 do
+    local lease, rung, unclean = KEYS[3 * index - 2], KEYS[3 * index - 1], KEYS[3 * index]
+    if #KEYS > 3 and redis.call('exists', unclean) == 1 and redis.call('exists', lease) == 0 then
+        apart[#apart + 1] = index
+    elseif redis.call('set', lease, ARGV[1], 'NX', 'PX', ARGV[2]) then
+        redis.call('del', rung)
+        deaths = redis.call('incr', unclean) - 1
+        redis.call('pexpire', unclean, ARGV[3])
         taken[#taken + 1] = index
     end
 end
-return taken
+return {taken, apart, deaths}
 """
 _RENEW = """
 -- KEYS: lease, one per partition. ARGV: token, milliseconds. Keeps those leases that are still ours.
@@ -58,12 +70,14 @@ for _, key in ipairs(KEYS) do
 end
 """
 _RELEASE = """
--- KEYS: lease, rung, lease, rung, … ARGV: token. Gives back the leases that are still ours and returns the indexes
--- (from 1) of the partitions for which someone rang meanwhile: whoever answered found the lease taken and left.
+-- KEYS: lease, rung, unclean, lease, rung, unclean, … ARGV: token. Gives back the leases that are still ours and
+-- returns the indexes (from 1) of the partitions for which someone rang meanwhile: whoever answered found the lease
+-- taken and left.
 local rung = {}
-for index = 1, #KEYS / 2 do
-    if redis.call('get', KEYS[2 * index - 1]) == ARGV[1] then redis.call('del', KEYS[2 * index - 1]) end
-    if redis.call('exists', KEYS[2 * index]) == 1 then rung[#rung + 1] = index end
+for index = 1, #KEYS / 3 do
+    if redis.call('get', KEYS[3 * index - 2]) == ARGV[1] then redis.call('del', KEYS[3 * index - 2]) end
+    if redis.call('exists', KEYS[3 * index - 1]) == 1 then rung[#rung + 1] = index end
+    redis.call('del', KEYS[3 * index])
 end
 return rung
 """
@@ -72,10 +86,16 @@ _LOG = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to drain some partitions, as far as Redis knows."""
+    """The right to drain some partitions, as far as Redis knows.
+
+    Workers died while they drained those `apart`, so they are to be leased alone; `deaths` is how many did, one after
+    the other, in the only partition of this lease.
+    """
 
     partitions: Sequence[int]
     token: str
+    apart: Sequence[int] = ()
+    deaths: int = 0
 
 
 class Doorbell:
@@ -121,15 +141,14 @@ class Doorbell:
     @contextlib.asynccontextmanager
     async def lease(self, partitions: Sequence[int]) -> AsyncIterator[Lease]:
         """Holds the leases of those of the partitions that no other drain has. Without Redis everyone gets all."""
-        token = secrets.token_hex(8)
-        taken = partitions
+        lease = Lease(partitions, secrets.token_hex(8))
         with contextlib.suppress(RedisError):
-            taken = await asyncio.to_thread(self._take_free, partitions, token)
+            lease = await asyncio.to_thread(self._take_free, partitions, lease.token)
         try:
-            yield Lease(taken, token)
+            yield lease
         finally:
             with contextlib.suppress(RedisError):
-                await asyncio.to_thread(self._give_back, taken, token)
+                await asyncio.to_thread(self._give_back, lease)
 
     async def renew(self, lease: Lease) -> None:
         """Keeps a lease for another `LEASE_MILLISECONDS`."""
@@ -141,12 +160,14 @@ class Doorbell:
         keys = [self._key("rung", partition) for partition in partitions]
         self._enqueue([partitions[index - 1] for index in self._ring(keys, [RING_MILLISECONDS])])
 
-    def _take_free(self, partitions: Sequence[int], token: str) -> Sequence[int]:
-        taken = self._take(self._pairs(partitions), [token, LEASE_MILLISECONDS])
-        return [partitions[index - 1] for index in taken]
+    def _take_free(self, partitions: Sequence[int], token: str) -> Lease:
+        taken, apart, deaths = self._take(self._keys(partitions), [token, LEASE_MILLISECONDS, UNCLEAN_MILLISECONDS])
+        chosen = ([partitions[index - 1] for index in indexes] for indexes in (taken, apart))
+        return Lease(next(chosen), token, next(chosen), deaths if len(partitions) == 1 else 0)
 
-    def _give_back(self, partitions: Sequence[int], token: str) -> None:
-        self._enqueue([partitions[index - 1] for index in self._release(self._pairs(partitions), [token])])
+    def _give_back(self, lease: Lease) -> None:
+        rung = self._release(self._keys(lease.partitions), [lease.token])
+        self._enqueue([lease.partitions[index - 1] for index in rung])
 
     def _enqueue(self, partitions: Sequence[int]) -> None:
         name = self.queue(self._inbox)
@@ -155,8 +176,8 @@ class Doorbell:
             message: Message[None] = Message(queue_name=name, actor_name=name, args=(together,), kwargs={}, options={})
             self._broker.enqueue(message)
 
-    def _pairs(self, partitions: Sequence[int]) -> list[str]:
-        return [self._key(kind, partition) for partition in partitions for kind in ("lease", "rung")]
+    def _keys(self, partitions: Sequence[int]) -> list[str]:
+        return [self._key(kind, partition) for partition in partitions for kind in ("lease", "rung", "unclean")]
 
     def _key(self, kind: str, partition: int) -> str:
         return f"leadscore:{self._inbox}:{kind}:{partition}"

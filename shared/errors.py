@@ -21,11 +21,14 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from pymongo.errors import (
+    BulkWriteError,
     ConnectionFailure,
     ExecutionTimeout,
     InvalidOperation,
     NetworkTimeout,
+    OperationFailure,
     PyMongoError,
+    WriteError,
     WTimeoutError,
 )
 
@@ -90,6 +93,15 @@ _PASSED_ON = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.ABORTED,
 }
+_NOT_OF_A_REQUEST = {
+    *_PASSED_ON,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNIMPLEMENTED,
+}
+_OF_DATA = {2, 257, 10334}
+"""Codes by which MongoDB refuses what it was given: BadValue, TransactionTooLargeForCache, BSONObjectTooLarge."""
 _SENTENCES = {
     grpc.StatusCode.UNAVAILABLE: "a service or database that this call needs is away; call again",
     grpc.StatusCode.DEADLINE_EXCEEDED: "the call took longer than it may; its outcome is unknown, call again",
@@ -121,6 +133,24 @@ def status_of(error: BaseException, table: ErrorTable) -> status_pb2.Status:
 def retry_seconds_of(error: BaseException) -> float | None:
     """Returns how long a caller that was refused shall wait before it calls again, None for any other error."""
     return getattr(error, "retry_seconds", None)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tells whether an error is of the environment: something is away, slow, overloaded, in the way or not permitted.
+
+    The same work can succeed later, untouched. Every other error is taken to be of the work itself.
+    """
+    if isinstance(error, grpc.aio.AioRpcError):
+        return error.code() in _NOT_OF_A_REQUEST
+    if isinstance(error, PyMongoError):
+        return _code_of(error) is not grpc.StatusCode.INTERNAL or not _is_of_data(error)
+    return isinstance(error, OSError)  # which TimeoutError is, too
+
+
+def _is_of_data(error: PyMongoError) -> bool:
+    if isinstance(error, BulkWriteError):
+        return bool(error.details and error.details.get("writeErrors"))
+    return isinstance(error, WriteError) or (isinstance(error, OperationFailure) and error.code in _OF_DATA)
 
 
 def _violations(error: BaseException) -> list[error_details_pb2.BadRequest.FieldViolation]:

@@ -8,30 +8,33 @@ are part of whatever transaction runs. Who drains, when, and how often at the sa
 two drains of one partition meet as a write conflict, and one of them begins again.
 
 A row holds, beside what the producer writes: `partition`, `state` (`pending`, then the consumer's word for done) and
-`put_time`.
+`put_time`. One that failed alone holds more, see `shared.parking`.
 """
 
-import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import PyMongoError
 
-from shared import logs
-from shared.doorbell import MOST_TOGETHER, Doorbell, Lease
 from shared.mongo import Database, Document, create_indexes, durable
 from shared.settings import StartupError
-from shared.tasks import is_cancelled
 
 PENDING = "pending"
-_INDEX = IndexModel(
-    [("state", ASCENDING), ("partition", ASCENDING), ("put_time", ASCENDING)],
-    name="pending",
-    partialFilterExpression={"state": PENDING},
-)
-_LOG = logs.get(__name__)
+APART: Document = {"attempts": {"$exists": True}}
+"""The condition for rows that failed alone, whatever became of them."""
+_INDEXES = [
+    IndexModel(
+        [("state", ASCENDING), ("partition", ASCENDING), ("put_time", ASCENDING)],
+        name="pending",
+        partialFilterExpression={"state": PENDING},
+    ),
+    IndexModel(
+        [("state", ASCENDING), ("park_time", ASCENDING), ("_id", ASCENDING)],
+        name="apart",
+        partialFilterExpression=APART,
+    ),
+]
 
 
 class Inbox:
@@ -56,13 +59,23 @@ class Inbox:
         """Returns the fields that make a document a pending row."""
         return {"partition": self.partition_of(key), "state": PENDING, "put_time": put_time}
 
-    async def pending(self, partitions: Sequence[int], most: int, fields: Document | None = None) -> list[Document]:
+    async def pending(
+        self,
+        partitions: Sequence[int],
+        most: int,
+        fields: Document | None = None,
+        *,
+        ids: Sequence[str] | None = None,
+    ) -> list[Document]:
         """Returns pending rows, at most `most`, whole or with the fields of a projection.
+
+        They are those among `ids`, or all but those that failed alone, which would hold the others up.
 
         They come partition by partition, the oldest of each first: with a backlog a transaction keeps to few of them,
         and so finds many rows of few keys; without one it takes what there is of all.
         """
-        cursor = self.rows.find({"state": PENDING, "partition": {"$in": list(partitions)}}, fields)
+        which = {"attempts": {"$exists": False}} if ids is None else {"_id": {"$in": list(ids)}}
+        cursor = self.rows.find({"state": PENDING, "partition": {"$in": list(partitions)}, **which}, fields)
         return await cursor.sort([("partition", ASCENDING), ("put_time", ASCENDING)]).limit(most).to_list()
 
     async def still_pending(self, rows: Sequence[Document]) -> list[Document]:
@@ -90,8 +103,8 @@ class Inbox:
         return {row["_id"]: row["oldest"] async for row in oldest}
 
     async def migrate(self) -> None:
-        """Creates the collection, its index, and the record of its number of partitions. The producer calls it."""
-        await create_indexes(self._database, {self.rows.name: [_INDEX]})
+        """Creates the collection, its indexes, and the record of its number of partitions. The producer calls it."""
+        await create_indexes(self._database, {self.rows.name: _INDEXES})
         await durable(self._inboxes).update_one(
             {"_id": self.rows.name}, {"$setOnInsert": {"partitions": self._partitions}}, upsert=True
         )
@@ -109,81 +122,3 @@ class Inbox:
         if record["partitions"] != self._partitions:
             made = record["partitions"]
             raise StartupError(f"the database was made with {made} partitions: set LEADSCORE_PARTITIONS={made}")
-
-
-Step = Callable[[Sequence[int], int], Awaitable[int]]
-"""`step(partitions, most)`: one transaction over at most so many rows of the partitions; returns how many it did."""
-
-
-class Drainer:
-    """Empties partitions; those that were rung for together are drained together.
-
-    A transaction costs about the same for one row of one partition as for some rows of many, so under a steady trickle
-    it is this that keeps scores fresh. `run()` must be running; run it twice for two transactions at a time.
-    """
-
-    def __init__(self, doorbell: Doorbell, step: Step, *, batch_rows: int, batches: int = 20) -> None:
-        self._doorbell = doorbell
-        self._step = step
-        self._batch_rows = batch_rows
-        self._batches = batches
-        self._waiting: set[int] = set()
-        self._changed = asyncio.Condition()
-
-    async def drain(self, partitions: Sequence[int]) -> None:
-        """Hands partitions over to the next drain; returns when there is room for them, not when they are drained.
-
-        What is handed over and lost with the process is rung for again by the sweeper, sooner than by dramatiq.
-        """
-        async with self._changed:
-            await self._changed.wait_for(lambda: len(self._waiting) < MOST_TOGETHER)
-            self._waiting.update(partitions)
-            self._changed.notify_all()
-
-    async def run(self) -> None:
-        """Drains what waits, until it is cancelled."""
-        while not is_cancelled():
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._waiting)
-                partitions, self._waiting = sorted(self._waiting), set()
-                self._changed.notify_all()
-            await self._drain_apart(partitions)
-
-    async def _drain_apart(self, partitions: Sequence[int]) -> None:
-        if not await self._drain(partitions) and len(partitions) > 1:
-            # Whatever is wrong with one of them must not hold up the others.
-            for partition in partitions:
-                await self._drain([partition])
-
-    async def _drain(self, partitions: Sequence[int]) -> bool:
-        try:
-            async with self._doorbell.lease(partitions) as lease:
-                await self._empty(lease)
-        except Exception as error:  # noqa: BLE001 (the rows are still pending, and the sweeper rings again)
-            _LOG.warning("drain failed", partitions=partitions, error=" ".join(repr(error).split())[:500])
-            return False
-        return True
-
-    async def _empty(self, lease: Lease) -> None:
-        for _ in range(self._batches if lease.partitions else 0):
-            if await self._step(lease.partitions, self._batch_rows) < self._batch_rows:
-                return
-            await self._doorbell.renew(lease)
-        # Others shall have their turn.
-        self._doorbell.ring(lease.partitions)
-
-
-async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: float = 1.0) -> None:
-    """Rings, until it is cancelled, for each partition in which a row has waited longer than `age`.
-
-    It looks every `every` seconds.
-
-    This is what makes the doorbell dispensable: whatever Redis or a worker lost is rung for again.
-    """
-    while not is_cancelled():
-        try:
-            before = datetime.now(UTC) - age
-            doorbell.ring(partition for partition, oldest in (await inbox.waiting()).items() if oldest < before)
-        except PyMongoError as error:
-            _LOG.warning("sweep failed", inbox=inbox.rows.name, error=str(error))
-        await asyncio.sleep(every)

@@ -61,11 +61,14 @@ class System:
             command = [sys.executable, "-m", f"{service}_service", "migrate"]
             subprocess.run(command, env=self._environment, check=True, timeout=60)
 
-    def start(self, name: str, *, is_armed: bool = False, settings: Mapping[str, str] = NO_SETTINGS) -> None:
-        """Starts one process; `name` may end in a number, for further workers. See `tests.faults.armed`."""
+    def start(self, name: str, *, module: str = "", settings: Mapping[str, str] = NO_SETTINGS) -> None:
+        """Starts one process; `name` may end in a number, for further workers.
+
+        `module` stands in for the service, whose name it is given: see `tests.faults.armed`.
+        """
         service, _, worker = name.partition("-")
-        module = ["tests.faults.armed", service] if is_armed else [f"{service}_service"]
-        command = [sys.executable, "-m", *module, "work" if worker else "serve"]
+        program = [module, service] if module else [f"{service}_service"]
+        command = [sys.executable, "-m", *program, "work" if worker else "serve"]
         environment = (
             self._environment | ({} if worker else {"LEADSCORE_PORT": str(self.ports[service])}) | dict(settings)
         )

@@ -16,6 +16,7 @@ from scoring_service.store.models import MongoModels
 from shared import mongo
 from shared.inbox import PENDING, Inbox
 from shared.mongo import Database, Document
+from shared.parking import PARKED
 
 _EVENT_FIELDS = dict.fromkeys(("lead_id", "partition", "event_type", "event_time", "properties"), 1)
 _FACTS = {"kind": {"$in": ["EVENT", "ADJUSTMENT", "RETRACTION"]}}
@@ -42,9 +43,9 @@ class MongoScores:
         """Runs `body` as one transaction; see `Scores`."""
         return await mongo.transact(self._database, body, seconds=self._seconds)
 
-    async def waiting(self, partitions: Sequence[int], most: int) -> Batch:
-        """Returns the oldest events that wait in some partitions."""
-        rows = await self._events.pending(partitions, most, _EVENT_FIELDS)
+    async def waiting(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> Batch:
+        """Returns the oldest events that wait in some partitions; see `Scores`."""
+        rows = await self._events.pending(partitions, most, _EVENT_FIELDS, ids=ids)
         events: dict[str, list[Event]] = defaultdict(list)
         for row in rows:
             events[row["lead_id"]].append(documents.read_event(row))
@@ -96,8 +97,9 @@ class MongoScores:
         return (row["lead_id"], documents.read_entry(row)) if row else None
 
     async def is_waiting(self, event_id: str) -> bool:
-        """Tells whether an event waits to be scored."""
-        return await self._events.rows.find_one({"_id": event_id, "state": PENDING}, {"_id": 1}) is not None
+        """Tells whether an event waits to be scored, or is parked."""
+        unscored = {"_id": event_id, "state": {"$in": [PENDING, PARKED]}}
+        return await self._events.rows.find_one(unscored, {"_id": 1}) is not None
 
     async def append(self, commit: Commit) -> set[int]:
         """Appends entries, stores the leads' states and puts their changes into automation's inbox; see `Scores`."""

@@ -10,7 +10,7 @@ from pymongo import ASCENDING, DESCENDING
 from scoring_service.domain.history import Entry, EntryKind, Lead
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
-from scoring_service.ports import LeadOrder, LeadQuery
+from scoring_service.ports import Backlog, LeadOrder, LeadQuery
 from scoring_service.store import SCORED, documents
 from scoring_service.store.models import MongoModels
 from scoring_service.store.scores import find_entries, find_leads, quiet, stale
@@ -18,6 +18,7 @@ from shared import mongo
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
 from shared.pages import Place
+from shared.parking import Parking
 
 _EVENT_FIELDS = dict.fromkeys(("lead_id", "event_type", "event_time", "properties"), 1)
 _ORDERS = {
@@ -102,10 +103,10 @@ class MongoViews:
         dates = {row["_id"]: documents.read_date(row["through"]) async for row in rows}
         return {lead_id: dates[partition] for lead_id, partition in partitions.items()}
 
-    async def backlog(self) -> tuple[int, datetime | None]:
-        """Returns how many events wait to be scored, and when the oldest was put."""
-        count = await self._events.count_pending()
-        return count, min((await self._events.waiting()).values(), default=None) if count else None
+    async def backlog(self) -> Backlog:
+        """Returns what waits to be scored."""
+        pending, parked = await self._events.count_pending(), await Parking(self._events).count()
+        return Backlog(pending, min((await self._events.waiting()).values(), default=None) if pending else None, parked)
 
     async def count_leads(self) -> int:
         """Returns the number of leads."""

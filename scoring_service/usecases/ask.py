@@ -8,7 +8,7 @@ from scoring_service.domain.fold import Calendar, fold
 from scoring_service.domain.history import Entry, Lead, LeadNotFound, steps_of
 from scoring_service.domain.model import Fitness, ScoringModel
 from scoring_service.domain.timeline import Timeline
-from scoring_service.ports import LeadQuery, Views
+from scoring_service.ports import Backlog, LeadQuery, Views
 from scoring_service.usecases.recording import Clock
 from shared.pages import Place
 
@@ -82,8 +82,8 @@ class Ask:
             raise LeadNotFound(lead_id)
         return entries
 
-    async def backlog(self) -> tuple[int, datetime | None]:
-        """Returns how many events wait to be scored, and when the oldest was put."""
+    async def backlog(self) -> Backlog:
+        """Returns what waits to be scored."""
         return await self.views.backlog()
 
     async def _as_they_were(self, leads: dict[str, Lead], timeline: Timeline, as_of: datetime) -> dict[str, Lead]:

@@ -24,6 +24,7 @@ class VerifyProgress:
     entries_checked: int = 0
     events_checked: int = 0
     events_pending: int = 0
+    events_parked: int = 0
     violations: Sequence[Violation] = ()
     violations_total: int = 0
     done: bool = False
@@ -78,7 +79,8 @@ class Check:
         events, entries = await self.views.count_scored()
         left = [Violation("I3", "", f"{events} events are stored as scored, {entries} have an entry")]
         progress = progress.plus(left if events != entries else ())
-        yield replace(progress, events_pending=(await self.views.backlog())[0], done=True)
+        backlog = await self.views.backlog()
+        yield replace(progress, events_pending=backlog.pending, events_parked=backlog.parked, done=True)
 
     async def rebuild(self, lead_id: str) -> Rebuilt:
         """Stores what a lead's history folds to, should the stored state differ.

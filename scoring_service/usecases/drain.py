@@ -23,18 +23,23 @@ class Drain:
     calendar: Calendar
     clock: Clock
 
-    async def step(self, partitions: Sequence[int], most: int) -> int:
-        """Scores up to `most` events of some partitions in one transaction and returns their number."""
+    async def step(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+        """Scores up to `most` events of some partitions, those among `ids` if given, and returns their number.
+
+        All of it is one transaction.
+        """
         started = time.perf_counter()
-        events, leads, rung = await self.scores.transact(partial(self._score, partitions, most))
+        events, leads, rung = await self.scores.transact(partial(self._score, partitions, most, ids))
         self.bell.ring(rung)
         if events:
             milliseconds = round((time.perf_counter() - started) * 1000, 2)
             _LOG.info("drain", partitions=len(partitions), events=events, leads=leads, ms=milliseconds)
         return events
 
-    async def _score(self, partitions: Sequence[int], most: int) -> tuple[int, int, set[int]]:
-        batch = await self.scores.waiting(partitions, most)
+    async def _score(
+        self, partitions: Sequence[int], most: int, ids: Sequence[str] | None
+    ) -> tuple[int, int, set[int]]:
+        batch = await self.scores.waiting(partitions, most, ids)
         if not batch.rows:
             return 0, 0, set()
         stands = await self.scores.begin(set(batch.partitions.values()))

@@ -82,9 +82,10 @@ class FakeChanges:
         """Runs `body`."""
         return await body()
 
-    async def pending(self, partitions: Sequence[int], most: int) -> list[Change]:
+    async def pending(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> list[Change]:
         """Returns the oldest changes, whatever the partition."""
-        return sorted(self.waiting[:most], key=lambda each: (each.lead_id, each.sequence))
+        found = [each for each in self.waiting if ids is None or each.change_id in ids]
+        return sorted(found[:most], key=lambda each: (each.lead_id, each.sequence))
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
         """Returns those of the changes that nobody has marked."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 import pytest
@@ -40,6 +40,8 @@ from tests.serving import refusal, served
 Stub: TypeAlias = "automation_pb2_grpc.AutomationServiceAsyncStub"
 CONDITIONS = pb.Conditions(stages=["hot"], minimum_score=0, minimum_velocity=9, risk=pb.RISK_LOW)
 RULE = pb.AutomationRule(rule_id="call", display_name="Call", enabled=True, conditions=CONDITIONS)
+NOTHING_PARKED: Any = None
+"""What is parked has a test of its own, on a real database."""
 NOTHING_TO_DO = executed(change("bob"), rule("old"))
 EXECUTIONS = [executed(change("ada", day=day), rule(), NOW + timedelta(days=day)) for day in (3, 2, 1)]
 
@@ -54,7 +56,9 @@ async def stub(executions: FakeExecutions) -> AsyncIterator[Stub]:
     scrutiny = Scrutiny(FakeModels(), FakeReceivers(), SandboxedTemplates(), allow_http=False)
     rules, insights = FakeRules(rule("old"), executions=executions), FakeInsights(unknown=["nobody"])
     servicer = AutomationServicer(
-        RuleBook(rules, scrutiny, lambda: NOW), Operation(rules, executions, insights, scrutiny, SENDER, lambda: NOW)
+        RuleBook(rules, scrutiny, lambda: NOW),
+        Operation(rules, executions, insights, scrutiny, SENDER, lambda: NOW),
+        NOTHING_PARKED,
     )
     async with served(
         ERRORS, lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server)

@@ -146,6 +146,16 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
         entry = pb.ScoreEntry(lead_id="ada", score_before=50, score_after=30, delta=-20, stage_after="warm")
         return pb.RetractEventResponse(entry=entry)
 
+    def ListParkedEvents(self, request: Any, context: grpc.ServicerContext) -> pb.ListParkedEventsResponse:
+        """See `scoring.proto`."""
+        event = pb.ParkedEvent(event_id="e-1", lead_id="ada", attempts=5, reason="KeyError: 'points'", park_time=NOON)
+        return pb.ListParkedEventsResponse(parked_events=[event])
+
+    def RetryParkedEvents(self, request: Any, context: grpc.ServicerContext) -> pb.RetryParkedEventsResponse:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        return pb.RetryParkedEventsResponse(retried_count=1)
+
     def _in_force(self) -> int:
         return next(model.version for model in self.models if model.state == pb.MODEL_STATE_IN_FORCE)
 
@@ -168,6 +178,19 @@ class Rules(automation_pb2_grpc.AutomationServiceServicer):
         count = sum(1 for each in request.changes if each.stage_after == "hot")
         rules = [automation_pb2.RulePreview(rule_id="call-hot", lead_count=count)]
         return automation_pb2.PreviewAutomationRulesResponse(rules=rules)
+
+    def ListParkedChanges(
+        self, request: Any, context: grpc.ServicerContext
+    ) -> automation_pb2.ListParkedChangesResponse:
+        """See `automation.proto`."""
+        change = automation_pb2.ParkedChange(change_id="bob:2", lead_id="bob", attempts=5, reason="[boom]\x1b")
+        return automation_pb2.ListParkedChangesResponse(parked_changes=[change])
+
+    def RetryParkedChanges(
+        self, request: Any, context: grpc.ServicerContext
+    ) -> automation_pb2.RetryParkedChangesResponse:
+        """See `automation.proto`."""
+        return automation_pb2.RetryParkedChangesResponse(retried_count=2)
 
 
 def refuse(context: grpc.ServicerContext, error: Exception) -> None:

@@ -20,6 +20,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
+from pymongo import AsyncMongoClient
 
 from automation_service.domain.execution import Key
 from scoring_service.model_messages import write_model
@@ -129,6 +130,7 @@ async def test_forged_page_tokens(system: System) -> None:
 
     await _prepare(system)
     await _publish(system)
+    await _park(system)
     inputs = []
     for method in LISTS:
         orders = method.input_type.fields_by_name.get("order")
@@ -247,6 +249,8 @@ LIKELY: dict[str, dict[str, Any] | Callable[[int], dict[str, Any]]] = {
     "GetAutomationExecution": {"execution_id": _EXECUTION_ID},
     "RetryAutomationExecution": {"execution_id": _EXECUTION_ID},
     "WatchLeads": {"lead_ids": ["lead-1"]},
+    "RetryParkedEvents": {"event_ids": ["likely-1"]},
+    "RetryParkedChanges": {"change_ids": ["lead-0:1"]},
     "BatchGetLeadScores": {"lead_ids": ["lead-1"]},
     "BatchGetLeadIntelligence": {"lead_ids": ["lead-1"]},
 }  # fmt: skip
@@ -336,6 +340,17 @@ async def _publish(system: System) -> None:
         actor="tester",
     )
     await stub.PublishScoringModel(request, timeout=10)
+
+
+async def _park(system: System) -> None:
+    """Sees to it that there is more than one parked event, and more than one parked change."""
+    parked = {"state": "parked", "attempts": 5, "reason": "planted", "park_time": wire.now()}
+    async with AsyncMongoClient[dict[str, Any]](system.mongo.uri, tz_aware=True) as client:
+        for name in ("events", "score_changes"):
+            rows = client["leadscore"][name]
+            for row in await rows.find({}).limit(2).to_list():
+                planted = {**row, **parked, "_id": f"parked-{row['_id']}"}
+                await rows.replace_one({"_id": planted["_id"]}, planted, upsert=True)
 
 
 async def _executed(system: System, lead: str) -> None:

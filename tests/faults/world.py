@@ -219,7 +219,7 @@ class World:
 
     def _start(self, name: str, settings: Mapping[str, str] = NO_SETTINGS) -> None:
         self._started[name] = time.monotonic()
-        self.system.start(name, is_armed=True, settings=settings)
+        self.system.start(name, module="tests.faults.armed", settings=settings)
 
     async def _create_rule(self, path: str) -> None:
         rule = automation_pb2.AutomationRule(rule_id=path[1:], enabled=True)

@@ -24,6 +24,7 @@ from scoring_service.usecases.publishing import Publishing, Rollout
 from scoring_service.usecases.simulate import Simulate
 from shared.inbox import Inbox
 from shared.mongo import Database
+from shared.parking import Parking
 from tests.conftest import PARTITIONS
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
@@ -63,6 +64,7 @@ class Scoring:
         self.publishing = Publishing(self.models, self.views, self.clock)
         self.rollout = Rollout(self.models, self.scores, self.bell, calendar, self.clock, PARTITIONS)
         self.simulate = Simulate(self.views, calendar)
+        self.parking = Parking(self.events)
 
     def clock(self) -> datetime:
         """Returns the time of this test."""

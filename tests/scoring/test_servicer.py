@@ -60,7 +60,13 @@ DAY = timedelta(days=1)
 async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stub]:
     monkeypatch.setattr(wire, "now", scoring.clock)
     servicer = ScoringServicer(
-        scoring.ask, scoring.decay, scoring.check, scoring.corrections, scoring.publishing, scoring.simulate
+        scoring.ask,
+        scoring.decay,
+        scoring.check,
+        scoring.corrections,
+        scoring.publishing,
+        scoring.simulate,
+        scoring.parking,
     )
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
@@ -71,7 +77,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 @pytest.fixture
 async def strict() -> AsyncIterator[Stub]:
     nothing: Any = Unreached()
-    servicer = ScoringServicer(nothing, nothing, nothing, nothing, nothing, nothing)
+    servicer = ScoringServicer(nothing, nothing, nothing, nothing, nothing, nothing, nothing)
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
     ) as channel:

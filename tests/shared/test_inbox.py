@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 
 from shared import broker as brokers
 from shared.doorbell import MOST_TOGETHER, Doorbell
-from shared.inbox import Drainer, Inbox, sweep
+from shared.drainer import Drainer, sweep
+from shared.inbox import Inbox
 from shared.mongo import Database, Document, transact
 from shared.settings import StartupError
 from shared.tasks import running
@@ -51,7 +52,7 @@ class Steps:
         self._done = list(done)
         self._bad = bad
 
-    async def step(self, partitions: Sequence[int], most: int) -> int:
+    async def step(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
         """Does a step; it fails when it is for the bad partition, and does nothing when no number is left."""
         assert most == BATCH
         self.asked.append(list(partitions))
@@ -167,7 +168,7 @@ async def test_pending_rows_are_found_by_the_index(inbox: Inbox) -> None:
     stages = str(plan["queryPlanner"]["winningPlan"])
     assert "IXSCAN" in stages
     assert "'SORT'" not in stages
-    assert list(await inbox.rows.index_information()) == ["_id_", "pending"]
+    assert list(await inbox.rows.index_information()) == ["_id_", "pending", "apart"]
 
 
 async def test_an_inbox_is_made_once_and_its_rows_stay(inbox: Inbox) -> None:
@@ -300,9 +301,9 @@ async def test_rows_put_while_others_are_drained_are_not_missed(database: Databa
     assert sorted(seen[0] + seen[1]) == list(range(total))
 
 
-async def test_a_drain_goes_on_until_a_batch_is_not_full(bell: RecordingDoorbell) -> None:
+async def test_a_drain_goes_on_until_a_batch_is_not_full(inbox: Inbox, bell: RecordingDoorbell) -> None:
     steps = Steps(BATCH, BATCH, 3, BATCH)
-    drainer = Drainer(bell, steps.step, batch_rows=BATCH)
+    drainer = Drainer(inbox, bell, steps.step, batch_rows=BATCH)
     async with running(drainer.run()):
         await drainer.drain([1])
         await steps_are(steps, [[1]] * 3)
@@ -311,9 +312,11 @@ async def test_a_drain_goes_on_until_a_batch_is_not_full(bell: RecordingDoorbell
     assert bell.rung == [], "a partition that is empty needs no ring"
 
 
-async def test_a_drain_gives_way_after_some_batches_and_rings_itself_again(bell: RecordingDoorbell) -> None:
+async def test_a_drain_gives_way_after_some_batches_and_rings_itself_again(
+    inbox: Inbox, bell: RecordingDoorbell
+) -> None:
     steps = Steps(*[BATCH] * 3, 0, *[BATCH] * 9)
-    drainer = Drainer(bell, steps.step, batch_rows=BATCH, batches=3)
+    drainer = Drainer(inbox, bell, steps.step, batch_rows=BATCH, batches=3)
     async with running(drainer.run()):
         await drainer.drain([1, 2])
         await eventually(lambda: _true(bell.rung), within=5, what="the drain rings for what it has left")
@@ -322,27 +325,27 @@ async def test_a_drain_gives_way_after_some_batches_and_rings_itself_again(bell:
     assert bell.rung == [[1, 2]]
 
 
-async def test_partitions_that_wait_together_are_drained_together_once(bell: RecordingDoorbell) -> None:
+async def test_partitions_that_wait_together_are_drained_together_once(inbox: Inbox, bell: RecordingDoorbell) -> None:
     steps = Steps()
-    drainer = Drainer(bell, steps.step, batch_rows=BATCH)
+    drainer = Drainer(inbox, bell, steps.step, batch_rows=BATCH)
     for partitions in ([5, 1], [3], [1]):
         await drainer.drain(partitions)
     async with running(drainer.run()):
         await steps_are(steps, [[1, 3, 5]])
 
 
-async def test_two_lanes_share_the_work(bell: RecordingDoorbell) -> None:
+async def test_two_lanes_share_the_work(inbox: Inbox, bell: RecordingDoorbell) -> None:
     meeting = asyncio.Barrier(2)
     begun: list[list[int]] = []
     ended: list[list[int]] = []
 
-    async def step(partitions: Sequence[int], most: int) -> int:
+    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
         begun.append(list(partitions))
         await meeting.wait()  # neither goes on before both are at work
         ended.append(list(partitions))
         return 0
 
-    drainer = Drainer(bell, step, batch_rows=BATCH)
+    drainer = Drainer(inbox, bell, step, batch_rows=BATCH)
     async with running(drainer.run(), drainer.run()):
         await drainer.drain([1])
         await eventually(lambda: _true(begun), within=5, what="one lane is at work")
@@ -351,24 +354,26 @@ async def test_two_lanes_share_the_work(bell: RecordingDoorbell) -> None:
     assert sorted(ended) == [[1], [2]]
 
 
-async def test_a_lane_ends_although_what_it_awaits_swallows_its_cancellation(bell: RecordingDoorbell) -> None:
+async def test_a_lane_ends_although_what_it_awaits_swallows_its_cancellation(
+    inbox: Inbox, bell: RecordingDoorbell
+) -> None:
     began = asyncio.Event()
 
-    async def step(partitions: Sequence[int], most: int) -> int:
+    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
         began.set()
         with contextlib.suppress(asyncio.CancelledError):  # as `asyncio.wait_for` does when its result is there
             await asyncio.Event().wait()
         return 0
 
-    drainer = Drainer(bell, step, batch_rows=BATCH)
+    drainer = Drainer(inbox, bell, step, batch_rows=BATCH)
     async with asyncio.timeout(5), running(drainer.run()):
         await drainer.drain([1])
         await began.wait()
 
 
-async def test_whoever_hands_over_waits_while_there_is_no_room(bell: RecordingDoorbell) -> None:
+async def test_whoever_hands_over_waits_while_there_is_no_room(inbox: Inbox, bell: RecordingDoorbell) -> None:
     steps = Steps()
-    drainer = Drainer(bell, steps.step, batch_rows=BATCH)
+    drainer = Drainer(inbox, bell, steps.step, batch_rows=BATCH)
     await drainer.drain(range(MOST_TOGETHER))
     late = asyncio.create_task(drainer.drain([99]))
     for _ in range(10):
@@ -379,9 +384,9 @@ async def test_whoever_hands_over_waits_while_there_is_no_room(bell: RecordingDo
         await steps_are(steps, [list(range(MOST_TOGETHER)), [99]])
 
 
-async def test_a_partition_that_fails_does_not_hold_up_the_others(bell: RecordingDoorbell) -> None:
+async def test_a_partition_that_fails_does_not_hold_up_the_others(inbox: Inbox, bell: RecordingDoorbell) -> None:
     steps = Steps(bad=2)
-    drainer = Drainer(bell, steps.step, batch_rows=BATCH)
+    drainer = Drainer(inbox, bell, steps.step, batch_rows=BATCH)
     with capture_logs() as lines:
         async with running(drainer.run()):
             await drainer.drain([1, 2, 3])
@@ -392,30 +397,31 @@ async def test_a_partition_that_fails_does_not_hold_up_the_others(bell: Recordin
 
 @pytest.mark.parametrize("error", [PyMongoError("planted"), TimeoutError(), KeyError("field"), AssertionError()])
 async def test_a_drain_that_fails_ends_neither_its_lane_nor_its_lease(
-    bell: RecordingDoorbell, error: Exception
+    inbox: Inbox, bell: RecordingDoorbell, error: Exception
 ) -> None:
     errors = [error]
     drained: list[list[int]] = []
 
-    async def step(partitions: Sequence[int], most: int) -> int:
+    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
         drained.append(list(partitions))
         if errors:
             raise errors.pop()
         return 0
 
-    drainer = Drainer(bell, step, batch_rows=BATCH)
+    drainer = Drainer(inbox, bell, step, batch_rows=BATCH)
     with capture_logs() as lines:
         async with running(drainer.run()):
             await drainer.drain([1])
             await eventually(lambda: _true(drained), within=5, what="a drain that fails")
             await drainer.drain([1])
             await eventually(lambda: _true(len(drained) == 2), within=5, what="another one, by the same lane")
-    assert [line["event"] for line in lines] == ["drain failed"]
+    of_environment = isinstance(error, OSError | PyMongoError)
+    assert [line["event"] for line in lines] == ["drain failed" if of_environment else "batch is cut"]
 
 
-async def test_a_partition_that_another_drain_has_is_left_to_it(bell: RecordingDoorbell) -> None:
+async def test_a_partition_that_another_drain_has_is_left_to_it(inbox: Inbox, bell: RecordingDoorbell) -> None:
     steps = Steps()
-    drainer = Drainer(bell, steps.step, batch_rows=BATCH)
+    drainer = Drainer(inbox, bell, steps.step, batch_rows=BATCH)
     async with bell.lease([1]), running(drainer.run()):
         await drainer.drain([1])
         await drainer.drain([1, 2])

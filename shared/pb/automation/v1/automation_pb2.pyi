@@ -525,3 +525,47 @@ class ListAutomationExecutionsResponse(_message.Message):
     executions: _containers.RepeatedCompositeFieldContainer[AutomationExecution]
     next_page_token: str
     def __init__(self, executions: _Optional[_Iterable[_Union[AutomationExecution, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListParkedChangesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListParkedChangesResponse(_message.Message):
+    __slots__ = ("parked_changes", "next_page_token")
+    PARKED_CHANGES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    parked_changes: _containers.RepeatedCompositeFieldContainer[ParkedChange]
+    next_page_token: str
+    def __init__(self, parked_changes: _Optional[_Iterable[_Union[ParkedChange, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ParkedChange(_message.Message):
+    __slots__ = ("change_id", "lead_id", "attempts", "reason", "park_time")
+    CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PARK_TIME_FIELD_NUMBER: _ClassVar[int]
+    change_id: str
+    lead_id: str
+    attempts: int
+    reason: str
+    park_time: _timestamp_pb2.Timestamp
+    def __init__(self, change_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., park_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class RetryParkedChangesRequest(_message.Message):
+    __slots__ = ("change_ids", "all")
+    CHANGE_IDS_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    change_ids: _containers.RepeatedScalarFieldContainer[str]
+    all: bool
+    def __init__(self, change_ids: _Optional[_Iterable[str]] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class RetryParkedChangesResponse(_message.Message):
+    __slots__ = ("retried_count",)
+    RETRIED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    retried_count: int
+    def __init__(self, retried_count: _Optional[int] = ...) -> None: ...

@@ -89,6 +89,16 @@ class AutomationServiceStub:
                 request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.FromString,
                 _registered_method=True)
+        self.ListParkedChanges = channel.unary_unary(
+                '/leadscore.automation.v1.AutomationService/ListParkedChanges',
+                request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListParkedChangesRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListParkedChangesResponse.FromString,
+                _registered_method=True)
+        self.RetryParkedChanges = channel.unary_unary(
+                '/leadscore.automation.v1.AutomationService/RetryParkedChanges',
+                request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesResponse.FromString,
+                _registered_method=True)
 
 
 class AutomationServiceServicer:
@@ -203,6 +213,27 @@ class AutomationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListParkedChanges(self, request, context):
+        """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
+        them alone, and which are not tried again until someone says so. The other changes of their leads are evaluated.
+
+        Transactional: each page is one read. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryParkedChanges(self, request, context):
+        """Lets parked changes wait to be evaluated again, as if they had just come, with as many attempts. What fires then has the date of the change.
+
+        Transactional: change by change. Idempotent: yes. An id that is unknown, done or waiting is left alone and not counted.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AutomationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -255,6 +286,16 @@ def add_AutomationServiceServicer_to_server(servicer, server):
                     servicer.RetryAutomationExecution,
                     request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.FromString,
                     response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.SerializeToString,
+            ),
+            'ListParkedChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListParkedChanges,
+                    request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListParkedChangesRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListParkedChangesResponse.SerializeToString,
+            ),
+            'RetryParkedChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryParkedChanges,
+                    request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -532,6 +573,60 @@ class AutomationService:
             '/leadscore.automation.v1.AutomationService/RetryAutomationExecution',
             shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.SerializeToString,
             shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListParkedChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.automation.v1.AutomationService/ListParkedChanges',
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListParkedChangesRequest.SerializeToString,
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListParkedChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryParkedChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.automation.v1.AutomationService/RetryParkedChanges',
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesRequest.SerializeToString,
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

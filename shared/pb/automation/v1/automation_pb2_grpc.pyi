@@ -102,6 +102,19 @@ class AutomationServiceStub:
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered or nothing is to be;
     FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
+    ListParkedChanges: _grpc.UnaryUnaryMultiCallable[_automation_pb2.ListParkedChangesRequest, _automation_pb2.ListParkedChangesResponse]
+    """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
+    them alone, and which are not tried again until someone says so. The other changes of their leads are evaluated.
+
+    Transactional: each page is one read. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    """
+    RetryParkedChanges: _grpc.UnaryUnaryMultiCallable[_automation_pb2.RetryParkedChangesRequest, _automation_pb2.RetryParkedChangesResponse]
+    """Lets parked changes wait to be evaluated again, as if they had just come, with as many attempts. What fires then has the date of the change.
+
+    Transactional: change by change. Idempotent: yes. An id that is unknown, done or waiting is left alone and not counted.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+    """
 
 @_typing.type_check_only
 class AutomationServiceAsyncStub(AutomationServiceStub):
@@ -176,6 +189,19 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     Transactional: one update. Idempotent: yes, until the next attempt has been made.
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered or nothing is to be;
     FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
+    """
+    ListParkedChanges: _aio.UnaryUnaryMultiCallable[_automation_pb2.ListParkedChangesRequest, _automation_pb2.ListParkedChangesResponse]  # type: ignore[assignment]
+    """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
+    them alone, and which are not tried again until someone says so. The other changes of their leads are evaluated.
+
+    Transactional: each page is one read. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    """
+    RetryParkedChanges: _aio.UnaryUnaryMultiCallable[_automation_pb2.RetryParkedChangesRequest, _automation_pb2.RetryParkedChangesResponse]  # type: ignore[assignment]
+    """Lets parked changes wait to be evaluated again, as if they had just come, with as many attempts. What fires then has the date of the change.
+
+    Transactional: change by change. Idempotent: yes. An id that is unknown, done or waiting is left alone and not counted.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
     """
 
 class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -308,6 +334,31 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         Transactional: one update. Idempotent: yes, until the next attempt has been made.
         Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered or nothing is to be;
         FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def ListParkedChanges(
+        self,
+        request: _automation_pb2.ListParkedChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_automation_pb2.ListParkedChangesResponse, _abc.Awaitable[_automation_pb2.ListParkedChangesResponse]]:
+        """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
+        them alone, and which are not tried again until someone says so. The other changes of their leads are evaluated.
+
+        Transactional: each page is one read. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def RetryParkedChanges(
+        self,
+        request: _automation_pb2.RetryParkedChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_automation_pb2.RetryParkedChangesResponse, _abc.Awaitable[_automation_pb2.RetryParkedChangesResponse]]:
+        """Lets parked changes wait to be evaluated again, as if they had just come, with as many attempts. What fires then has the date of the change.
+
+        Transactional: change by change. Idempotent: yes. An id that is unknown, done or waiting is left alone and not counted.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
         """
 
 def add_AutomationServiceServicer_to_server(servicer: AutomationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -306,7 +306,7 @@ class VerifyScoresRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class VerifyScoresResponse(_message.Message):
-    __slots__ = ("leads_checked", "leads_total", "entries_checked", "events_checked", "events_pending", "violations", "violations_total", "done")
+    __slots__ = ("leads_checked", "leads_total", "entries_checked", "events_checked", "events_pending", "violations", "violations_total", "done", "events_parked")
     LEADS_CHECKED_FIELD_NUMBER: _ClassVar[int]
     LEADS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_CHECKED_FIELD_NUMBER: _ClassVar[int]
@@ -315,6 +315,7 @@ class VerifyScoresResponse(_message.Message):
     VIOLATIONS_FIELD_NUMBER: _ClassVar[int]
     VIOLATIONS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_PARKED_FIELD_NUMBER: _ClassVar[int]
     leads_checked: int
     leads_total: int
     entries_checked: int
@@ -323,7 +324,8 @@ class VerifyScoresResponse(_message.Message):
     violations: _containers.RepeatedCompositeFieldContainer[Violation]
     violations_total: int
     done: bool
-    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., entries_checked: _Optional[int] = ..., events_checked: _Optional[int] = ..., events_pending: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[Violation, _Mapping]]] = ..., violations_total: _Optional[int] = ..., done: _Optional[bool] = ...) -> None: ...
+    events_parked: int
+    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., entries_checked: _Optional[int] = ..., events_checked: _Optional[int] = ..., events_pending: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[Violation, _Mapping]]] = ..., violations_total: _Optional[int] = ..., done: _Optional[bool] = ..., events_parked: _Optional[int] = ...) -> None: ...
 
 class Violation(_message.Message):
     __slots__ = ("invariant", "lead_id", "message")
@@ -340,12 +342,58 @@ class GetScoringBacklogRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetScoringBacklogResponse(_message.Message):
-    __slots__ = ("pending_events", "oldest_put_time")
+    __slots__ = ("pending_events", "oldest_put_time", "parked_events")
     PENDING_EVENTS_FIELD_NUMBER: _ClassVar[int]
     OLDEST_PUT_TIME_FIELD_NUMBER: _ClassVar[int]
+    PARKED_EVENTS_FIELD_NUMBER: _ClassVar[int]
     pending_events: int
     oldest_put_time: _timestamp_pb2.Timestamp
-    def __init__(self, pending_events: _Optional[int] = ..., oldest_put_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    parked_events: int
+    def __init__(self, pending_events: _Optional[int] = ..., oldest_put_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_events: _Optional[int] = ...) -> None: ...
+
+class ListParkedEventsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListParkedEventsResponse(_message.Message):
+    __slots__ = ("parked_events", "next_page_token")
+    PARKED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    parked_events: _containers.RepeatedCompositeFieldContainer[ParkedEvent]
+    next_page_token: str
+    def __init__(self, parked_events: _Optional[_Iterable[_Union[ParkedEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ParkedEvent(_message.Message):
+    __slots__ = ("event_id", "lead_id", "attempts", "reason", "park_time")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PARK_TIME_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    lead_id: str
+    attempts: int
+    reason: str
+    park_time: _timestamp_pb2.Timestamp
+    def __init__(self, event_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., park_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class RetryParkedEventsRequest(_message.Message):
+    __slots__ = ("event_ids", "all")
+    EVENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    event_ids: _containers.RepeatedScalarFieldContainer[str]
+    all: bool
+    def __init__(self, event_ids: _Optional[_Iterable[str]] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class RetryParkedEventsResponse(_message.Message):
+    __slots__ = ("retried_count",)
+    RETRIED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    retried_count: int
+    def __init__(self, retried_count: _Optional[int] = ...) -> None: ...
 
 class AdjustLeadScoreRequest(_message.Message):
     __slots__ = ("lead_id", "delta", "target", "reason", "actor", "request_id")

@@ -79,6 +79,16 @@ class ScoringServiceStub:
                 request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogResponse.FromString,
                 _registered_method=True)
+        self.ListParkedEvents = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/ListParkedEvents',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListParkedEventsRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListParkedEventsResponse.FromString,
+                _registered_method=True)
+        self.RetryParkedEvents = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/RetryParkedEvents',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsResponse.FromString,
+                _registered_method=True)
         self.AdjustLeadScore = channel.unary_unary(
                 '/leadscore.scoring.v1.ScoringService/AdjustLeadScore',
                 request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.AdjustLeadScoreRequest.SerializeToString,
@@ -212,10 +222,32 @@ class ScoringServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetScoringBacklog(self, request, context):
-        """Returns how many accepted events wait to be scored, and since when. Zero means that every acknowledged event shows in the scores.
+        """Returns how many accepted events wait to be scored, and since when, and how many are parked. Zero of both means that every acknowledged
+        event shows in the scores.
 
         Transactional: one read. Idempotent: a read.
         Errors: none of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListParkedEvents(self, request, context):
+        """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, and are not
+        tried again until someone says so. The other events of their leads are scored.
+
+        Transactional: each page is one read. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryParkedEvents(self, request, context):
+        """Lets parked events wait to be scored again, as if they had just been accepted, with as many attempts. What is scored then is a late event.
+
+        Transactional: event by event. Idempotent: yes. An id that is unknown, scored or waiting is left alone and not counted.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -240,7 +272,7 @@ class ScoringServiceServicer:
 
         Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
         one appended, whatever its reason says.
-        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
+        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored or is parked: call again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -367,6 +399,16 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     servicer.GetScoringBacklog,
                     request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogRequest.FromString,
                     response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogResponse.SerializeToString,
+            ),
+            'ListParkedEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListParkedEvents,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListParkedEventsRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListParkedEventsResponse.SerializeToString,
+            ),
+            'RetryParkedEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryParkedEvents,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsResponse.SerializeToString,
             ),
             'AdjustLeadScore': grpc.unary_unary_rpc_method_handler(
                     servicer.AdjustLeadScore,
@@ -635,6 +677,60 @@ class ScoringService:
             '/leadscore.scoring.v1.ScoringService/GetScoringBacklog',
             shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogRequest.SerializeToString,
             shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.GetScoringBacklogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListParkedEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/ListParkedEvents',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListParkedEventsRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ListParkedEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryParkedEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/RetryParkedEvents',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

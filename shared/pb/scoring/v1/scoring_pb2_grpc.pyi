@@ -88,10 +88,24 @@ class ScoringServiceStub:
     Errors: none of its own.
     """
     GetScoringBacklog: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]
-    """Returns how many accepted events wait to be scored, and since when. Zero means that every acknowledged event shows in the scores.
+    """Returns how many accepted events wait to be scored, and since when, and how many are parked. Zero of both means that every acknowledged
+    event shows in the scores.
 
     Transactional: one read. Idempotent: a read.
     Errors: none of its own.
+    """
+    ListParkedEvents: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListParkedEventsRequest, _scoring_pb2.ListParkedEventsResponse]
+    """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, and are not
+    tried again until someone says so. The other events of their leads are scored.
+
+    Transactional: each page is one read. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    """
+    RetryParkedEvents: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.RetryParkedEventsRequest, _scoring_pb2.RetryParkedEventsResponse]
+    """Lets parked events wait to be scored again, as if they had just been accepted, with as many attempts. What is scored then is a late event.
+
+    Transactional: event by event. Idempotent: yes. An id that is unknown, scored or waiting is left alone and not counted.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
     """
     AdjustLeadScore: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.AdjustLeadScoreRequest, _scoring_pb2.AdjustLeadScoreResponse]
     """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
@@ -108,7 +122,7 @@ class ScoringServiceStub:
 
     Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
     one appended, whatever its reason says.
-    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
+    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored or is parked: call again.
     """
     RebuildLeadScores: _grpc.UnaryStreamMultiCallable[_scoring_pb2.RebuildLeadScoresRequest, _scoring_pb2.RebuildLeadScoresResponse]
     """Folds the history of every lead again and streams its progress with the ids of those whose stored state differed; the last message is the
@@ -222,10 +236,24 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Errors: none of its own.
     """
     GetScoringBacklog: _aio.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]  # type: ignore[assignment]
-    """Returns how many accepted events wait to be scored, and since when. Zero means that every acknowledged event shows in the scores.
+    """Returns how many accepted events wait to be scored, and since when, and how many are parked. Zero of both means that every acknowledged
+    event shows in the scores.
 
     Transactional: one read. Idempotent: a read.
     Errors: none of its own.
+    """
+    ListParkedEvents: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListParkedEventsRequest, _scoring_pb2.ListParkedEventsResponse]  # type: ignore[assignment]
+    """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, and are not
+    tried again until someone says so. The other events of their leads are scored.
+
+    Transactional: each page is one read. Idempotent: a read.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    """
+    RetryParkedEvents: _aio.UnaryUnaryMultiCallable[_scoring_pb2.RetryParkedEventsRequest, _scoring_pb2.RetryParkedEventsResponse]  # type: ignore[assignment]
+    """Lets parked events wait to be scored again, as if they had just been accepted, with as many attempts. What is scored then is a late event.
+
+    Transactional: event by event. Idempotent: yes. An id that is unknown, scored or waiting is left alone and not counted.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
     """
     AdjustLeadScore: _aio.UnaryUnaryMultiCallable[_scoring_pb2.AdjustLeadScoreRequest, _scoring_pb2.AdjustLeadScoreResponse]  # type: ignore[assignment]
     """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
@@ -242,7 +270,7 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
 
     Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
     one appended, whatever its reason says.
-    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
+    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored or is parked: call again.
     """
     RebuildLeadScores: _aio.UnaryStreamMultiCallable[_scoring_pb2.RebuildLeadScoresRequest, _scoring_pb2.RebuildLeadScoresResponse]  # type: ignore[assignment]
     """Folds the history of every lead again and streams its progress with the ids of those whose stored state differed; the last message is the
@@ -401,10 +429,36 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scoring_pb2.GetScoringBacklogRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scoring_pb2.GetScoringBacklogResponse, _abc.Awaitable[_scoring_pb2.GetScoringBacklogResponse]]:
-        """Returns how many accepted events wait to be scored, and since when. Zero means that every acknowledged event shows in the scores.
+        """Returns how many accepted events wait to be scored, and since when, and how many are parked. Zero of both means that every acknowledged
+        event shows in the scores.
 
         Transactional: one read. Idempotent: a read.
         Errors: none of its own.
+        """
+
+    @_abc_1.abstractmethod
+    def ListParkedEvents(
+        self,
+        request: _scoring_pb2.ListParkedEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.ListParkedEventsResponse, _abc.Awaitable[_scoring_pb2.ListParkedEventsResponse]]:
+        """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, and are not
+        tried again until someone says so. The other events of their leads are scored.
+
+        Transactional: each page is one read. Idempotent: a read.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def RetryParkedEvents(
+        self,
+        request: _scoring_pb2.RetryParkedEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.RetryParkedEventsResponse, _abc.Awaitable[_scoring_pb2.RetryParkedEventsResponse]]:
+        """Lets parked events wait to be scored again, as if they had just been accepted, with as many attempts. What is scored then is a late event.
+
+        Transactional: event by event. Idempotent: yes. An id that is unknown, scored or waiting is left alone and not counted.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
         """
 
     @_abc_1.abstractmethod
@@ -433,7 +487,7 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
         one appended, whatever its reason says.
-        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
+        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored or is parked: call again.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,71 @@
+"""`leadscore parked …`: what could not be scored or evaluated, and is not tried again by itself."""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+
+from cli import pieces
+from cli.connection import CALL_SECONDS, CommandError, Connection
+from cli.options import AsJson, BasePort, Limit
+from cli.output import print_json, show
+from cli.pieces import moment, plain
+from shared.pb.automation.v1 import automation_pb2
+from shared.pb.scoring.v1 import scoring_pb2
+
+app = typer.Typer(help="Events and changes that could not be worked on.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_parked(limit: Limit = 50, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """List parked events (of scoring) and parked changes (of automation), at most so many each, with the reasons."""
+    connection, most = Connection(base_port), min(limit, 500)
+    with connection.scoring() as scoring:
+        events = scoring.ListParkedEvents(
+            scoring_pb2.ListParkedEventsRequest(page_size=most), timeout=CALL_SECONDS
+        ).parked_events
+    with connection.automation() as automation:
+        changes = automation.ListParkedChanges(
+            automation_pb2.ListParkedChangesRequest(page_size=most), timeout=CALL_SECONDS
+        ).parked_changes
+    show(_table(events, changes), *events, *changes, as_json=as_json)
+
+
+@app.command("retry")
+def retry_parked(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of events or changes.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """Try parked events and changes again, once the cause is gone. Twice is once."""
+    if every == bool(ids):
+        raise CommandError("name either ids or --all")
+    connection = Connection(base_port)
+    with connection.scoring() as scoring:
+        retry_events = scoring_pb2.RetryParkedEventsRequest(event_ids=ids, all=every)
+        events = scoring.RetryParkedEvents(retry_events, timeout=CALL_SECONDS).retried_count
+    with connection.automation() as automation:
+        retry_changes = automation_pb2.RetryParkedChangesRequest(change_ids=ids, all=every)
+        changes = automation.RetryParkedChanges(retry_changes, timeout=CALL_SECONDS).retried_count
+    if as_json:
+        print_json({"retried_events": events, "retried_changes": changes})
+    else:
+        show(f"{events:,} events and {changes:,} changes are tried again", as_json=False)
+
+
+def _table(events: Iterable[scoring_pb2.ParkedEvent], changes: Iterable[automation_pb2.ParkedChange]) -> RenderableType:
+    table = pieces.table("kind", "id", "lead", "attempts", "parked", "reason", right={"attempts"})
+    for event in events:
+        table.add_row("event", plain(event.event_id), *_cells(event))
+    for change in changes:
+        table.add_row("change", plain(change.change_id), *_cells(change))
+    return table
+
+
+def _cells(parked: scoring_pb2.ParkedEvent | automation_pb2.ParkedChange) -> Iterator[RenderableType]:
+    yield plain(parked.lead_id)
+    yield str(parked.attempts)
+    yield moment(parked.park_time)
+    yield plain(parked.reason)

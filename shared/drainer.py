@@ -1,0 +1,134 @@
+"""The drainer: how a worker empties the partitions of an inbox that it is rung for.
+
+Guarantee: a batch that fails by the fault of a row in it is cut in halves until that row stands alone, and all others
+are done. A batch that its worker dies of is cut, too: the next drains of its partition take ever fewer rows.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from pymongo.errors import PyMongoError
+
+from shared import logs
+from shared.doorbell import MOST_TOGETHER, Doorbell, Lease
+from shared.errors import is_transient
+from shared.inbox import Inbox
+from shared.parking import Parking
+from shared.suspects import Step, Suspects
+from shared.tasks import is_cancelled
+
+SHRINK = 8
+"""Each worker that dies in a partition divides the next batch by this."""
+_LOG = logs.get(__name__)
+
+
+class Drainer:
+    """Empties partitions; those that were rung for together are drained together.
+
+    A transaction costs about the same for one row of one partition as for some rows of many, so under a steady trickle
+    it is this that keeps scores fresh. `run()` must be running; run it twice for two transactions at a time. So must
+    `suspects.run()`.
+    """
+
+    def __init__(self, inbox: Inbox, doorbell: Doorbell, step: Step, *, batch_rows: int, batches: int = 20) -> None:
+        self.suspects = Suspects(Parking(inbox), step)
+        self._inbox = inbox
+        self._doorbell = doorbell
+        self._step = step
+        self._batch_rows = batch_rows
+        self._batches = batches
+        self._waiting: set[int] = set()
+        self._changed = asyncio.Condition()
+
+    async def drain(self, partitions: Sequence[int]) -> None:
+        """Hands partitions over to the next drain; returns when there is room for them, not when they are drained.
+
+        What is handed over and lost with the process is rung for again by the sweeper, sooner than by dramatiq.
+        """
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._waiting) < MOST_TOGETHER)
+            self._waiting.update(partitions)
+            self._changed.notify_all()
+
+    async def run(self) -> None:
+        """Drains what waits, until it is cancelled."""
+        while not is_cancelled():
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._waiting)
+                partitions, self._waiting = sorted(self._waiting), set()
+                self._changed.notify_all()
+            for partition in await self._drain(partitions):
+                await self._drain([partition])
+
+    async def _drain(self, partitions: Sequence[int]) -> Sequence[int]:
+        """Drains partitions together and returns those that should be drained alone.
+
+        Whatever is wrong with one of them must not hold up the others.
+        """
+        try:
+            async with self._doorbell.lease(partitions) as lease:
+                await self._empty(lease)
+                return lease.apart
+        except Exception as error:  # noqa: BLE001 (the rows are still pending, and the sweeper rings again)
+            _warn("drain failed", partitions, error)
+            return partitions if len(partitions) > 1 else ()
+
+    async def _empty(self, lease: Lease) -> None:
+        most = max(1, self._batch_rows // SHRINK**lease.deaths)
+        for _ in range(self._batches if lease.partitions else 0):
+            if await self._batch(lease, most) < most:
+                return
+            await self._doorbell.renew(lease)
+        # Others shall have their turn.
+        self._doorbell.ring(lease.partitions)
+
+    async def _batch(self, lease: Lease, most: int) -> int:
+        """Does a batch, or what can be done of it, and returns how many rows it had."""
+        if lease.deaths and most == 1:
+            return await self._cut(lease, most)
+        try:
+            return await self._step(lease.partitions, most)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            _warn("batch is cut", lease.partitions, error)
+            return await self._cut(lease, most)
+
+    async def _cut(self, lease: Lease, most: int) -> int:
+        ids = [row["_id"] for row in await self._inbox.pending(lease.partitions, most, {"_id": 1})]
+        await self._halves(lease, ids)
+        return len(ids)
+
+    async def _halves(self, lease: Lease, ids: Sequence[str]) -> None:
+        middle = len(ids) // 2
+        for half in filter(None, (ids[:middle], ids[middle:])):
+            await self._doorbell.renew(lease)
+            if len(half) == 1:
+                await self.suspects.attempt(half[0])
+                continue
+            try:
+                await self._step(lease.partitions, len(half), half)
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                await self._halves(lease, half)
+
+
+async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: float = 1.0) -> None:
+    """Rings, until it is cancelled, for each partition in which a row has waited longer than `age`.
+
+    It looks every `every` seconds. This is what makes the doorbell dispensable: whatever Redis or a worker lost is rung
+    for again.
+    """
+    while not is_cancelled():
+        try:
+            before = datetime.now(UTC) - age
+            doorbell.ring(partition for partition, oldest in (await inbox.waiting()).items() if oldest < before)
+        except PyMongoError as error:
+            _LOG.warning("sweep failed", inbox=inbox.rows.name, error=str(error))
+        await asyncio.sleep(every)
+
+
+def _warn(what: str, partitions: Sequence[int], error: Exception) -> None:
+    _LOG.warning(what, partitions=partitions, error=" ".join(repr(error).split())[:500])

@@ -1,0 +1,32 @@
+"""Listing what is parked, and trying it again."""
+
+import pytest
+
+from cli.connection import CommandError
+from tests.cli.servicer import json_of, serving
+
+
+def test_both_kinds_are_listed_with_their_reasons() -> None:
+    with serving(automation=True) as (_, run):
+        people, programs = run("parked", "list"), run("parked", "list", "--json")
+    for text in ("event", "e-1", "change", "bob:2", "ada", "KeyError: 'points'", "[boom]", "2026-01-31 12:00 UTC"):
+        assert text in people.stdout
+    assert "\x1b" not in people.stdout
+    assert [each.get("event_id") or each["change_id"] for each in json_of(programs)] == ["e-1", "bob:2"]
+
+
+@pytest.mark.parametrize(("arguments", "ids"), [(("--all",), []), (("e-1", "bob:2"), ["e-1", "bob:2"])])
+def test_a_retry_asks_both_services(arguments: tuple[str, ...], ids: list[str]) -> None:
+    with serving(automation=True) as (service, run):
+        people, programs = run("parked", "retry", *arguments), run("parked", "retry", *arguments, "--json")
+    assert people.stdout == "1 events and 2 changes are tried again\n"
+    assert json_of(programs) == [{"retried_events": 1, "retried_changes": 2}]
+    assert list(service.requests[0].event_ids) == ids
+    assert service.requests[0].all == (not ids)
+
+
+@pytest.mark.parametrize("arguments", [(), ("e-1", "--all")])
+def test_a_retry_needs_ids_or_all(arguments: tuple[str, ...]) -> None:
+    with serving(automation=True) as (service, run):
+        assert isinstance(run("parked", "retry", *arguments).exception, CommandError)
+    assert not service.requests

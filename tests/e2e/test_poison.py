@@ -1,0 +1,105 @@
+"""What cannot be scored or evaluated is parked with its reason, all else goes on, and a retry mends it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared import wire
+from shared.pb.automation.v1 import automation_pb2
+from shared.pb.ingest.v1 import ingest_pb2
+from shared.pb.scoring.v1 import scoring_pb2
+from tests.conftest import eventually
+from tests.e2e.load import all_scored, make_events, scores, send, violations
+from tests.system import WORKERS, System, running_system
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    settings = {"LEADSCORE_BATCH_ROWS": "8", "LEADSCORE_SWEEP_AGE_SECONDS": "1"}
+    with running_system(tmp_path_factory.mktemp("poison"), settings=settings) as system:
+        yield system
+
+
+def poison(event_id: str, lead_id: str, event_type: str) -> ingest_pb2.Event:
+    now = wire.to_timestamp(wire.now())
+    return ingest_pb2.Event(event_id=event_id, lead_id=lead_id, event_type=event_type, event_time=now)
+
+
+async def parked(system: System) -> dict[str, tuple[int, str]]:
+    """Returns attempts and reason of all that is parked, by id."""
+    events = await system.scoring().ListParkedEvents(scoring_pb2.ListParkedEventsRequest(), timeout=10)
+    changes = await system.automation().ListParkedChanges(automation_pb2.ListParkedChangesRequest(), timeout=10)
+    found = {each.event_id: (each.attempts, each.reason) for each in events.parked_events}
+    return found | {each.change_id: (each.attempts, each.reason) for each in changes.parked_changes}
+
+
+async def executed(system: System) -> list[str]:
+    """Returns the leads for which the rule has fired."""
+    request = automation_pb2.ListAutomationExecutionsRequest(page_size=500)
+    found = await system.automation().ListAutomationExecutions(request, timeout=10)
+    return sorted(each.lead_id for each in found.executions)
+
+
+async def test_poison_is_parked_and_a_retry_mends_it(processes: System) -> None:
+    system = processes
+    rule = automation_pb2.AutomationRule(rule_id="all", enabled=True)
+    rule.conditions.minimum_score = 0
+    await system.automation().CreateAutomationRule(automation_pb2.CreateAutomationRuleRequest(rule=rule), timeout=10)
+
+    def start(name: str) -> None:
+        system.start(name, module="tests.e2e.poisoned")
+
+    for name in WORKERS:
+        system.stop(name)
+    events = make_events(300, leads=20, seed=3)
+    bad = [
+        poison("raising", "lead-1", "raises"),
+        poison("killing", "lead-2", "kills"),
+        poison("cursing", "cursed", "signup"),
+    ]
+    assert await send(system, [*events[:150], *bad, *events[150:]]) == {ingest_pb2.OUTCOME_ACCEPTED: 303}
+    for name in WORKERS:
+        start(name)
+
+    async def all_parked() -> bool:
+        if system.has_ended("scoring-worker"):
+            start("scoring-worker")
+        return len(await parked(system)) == 3
+
+    await eventually(all_parked, within=60, what="all three are parked")
+    assert await parked(system) == {
+        "raising": (5, "ValueError: no judgement"),
+        "killing": (5, "its worker died while it was being drained"),
+        "cursed:1": (5, "ZeroDivisionError: no rule for this"),
+    }
+    await all_scored(system)
+    assert await violations(system) == []
+    leads = sorted(await scores(system))
+
+    async def others_executed() -> bool:
+        return await executed(system) == [lead for lead in leads if lead != "cursed"]
+
+    await eventually(others_executed, within=20, what="rules have fired for all other leads")
+    backlog = await system.scoring().GetScoringBacklog(scoring_pb2.GetScoringBacklogRequest(), timeout=5)
+    assert (backlog.pending_events, backlog.parked_events) == (0, 2)
+
+    for name in WORKERS:
+        system.stop(name)
+        system.start(name)
+    retried = await system.scoring().RetryParkedEvents(scoring_pb2.RetryParkedEventsRequest(all=True), timeout=5)
+    request = automation_pb2.RetryParkedChangesRequest(change_ids=["cursed:1"])
+    assert (await system.automation().RetryParkedChanges(request, timeout=5)).retried_count == 1
+    assert retried.retried_count == 2
+    await all_scored(system)
+
+    async def all_executed() -> bool:
+        return await executed(system) == leads
+
+    await eventually(all_executed, within=20, what="rules have fired for every lead")
+    assert await parked(system) == {}
+    assert await violations(system) == []
+    history = await system.scoring().ListScoreHistory(
+        scoring_pb2.ListScoreHistoryRequest(lead_id="lead-2", page_size=1000), timeout=10
+    )
+    assert [entry.event_id for entry in history.entries].count("killing") == 1
+    await system.close_channels()

@@ -1,0 +1,58 @@
+"""`python -m tests.shared.dying MONGO REDIS INBOX BAD SECONDS`: a worker that dies of a letter, or reads slowly.
+
+It ends by itself when no letter waits. It prints a line when it begins.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+
+from shared import broker, doorbell, mongo, parking
+from shared.doorbell import Doorbell
+from shared.drainer import Drainer
+from shared.inbox import Inbox
+from shared.tasks import running
+from tests.conftest import PARTITIONS, eventually
+
+NAME = "letters"
+BATCH = 64
+
+
+async def main(mongo_uri: str, redis_url: str, queue: str, bad: str, seconds: float) -> None:
+    """Works until nothing waits."""
+    # What a dead worker leaves behind shall not hold the test up for long.
+    doorbell.LEASE_MILLISECONDS, parking.CLAIM = 200, timedelta(milliseconds=200)
+    database = await mongo.connect(mongo_uri)
+    inbox = Inbox(database, NAME, done="read", partitions=PARTITIONS)
+
+    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+        rows = []
+
+        async def body() -> None:
+            nonlocal rows
+            rows = await inbox.pending(partitions, most, ids=ids)
+            for row in rows:
+                if row["_id"] == bad:
+                    os._exit(9)
+                await asyncio.sleep(seconds)
+            await inbox.mark(rows)
+
+        await mongo.transact(database, body, seconds=10)
+        return len(rows)
+
+    drainer = Drainer(inbox, Doorbell(broker.connect(redis_url), queue), step, batch_rows=BATCH)
+
+    async def nothing_waits() -> bool:
+        await drainer.drain(range(PARTITIONS))
+        return not await inbox.count_pending()
+
+    async with running(drainer.run(), drainer.run(), drainer.suspects.run(every=0.01)):
+        print("begins", flush=True)  # noqa: T201 (the test waits for it)
+        await eventually(nothing_waits, within=60, what="no letter waits")
+
+
+if __name__ == "__main__":
+    _, uri, url, name, letter, pause = sys.argv
+    asyncio.run(main(uri, url, name, letter, float(pause)))

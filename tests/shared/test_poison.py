@@ -1,0 +1,351 @@
+"""Rows that cannot be done: found in their batch, tried apart, parked with their reason; all others are done."""
+
+import asyncio
+import contextlib
+import random
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import grpc
+import pytest
+from grpc.aio import Metadata
+from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError, WriteError
+from structlog.testing import capture_logs
+
+from shared import broker as brokers
+from shared import parking as parking_module
+from shared.doorbell import Doorbell
+from shared.drainer import Drainer
+from shared.errors import is_transient
+from shared.inbox import Inbox
+from shared.mongo import Database, Document, transact
+from shared.parking import DIED, MOST_ATTEMPTS, MOST_REASON, Parking
+from shared.tasks import running
+from tests.conftest import PARTITIONS, eventually
+
+ALL = range(PARTITIONS)
+BATCH = 64
+SOON = timedelta(milliseconds=10)
+
+
+class Reader:
+    """A consumer that cannot read some letters."""
+
+    def __init__(self, database: Database, inbox: Inbox, *unreadable: str) -> None:
+        self.unreadable = set(unreadable)
+        self.error: Exception = ValueError("it is\n  illegible")
+        self.tries: Counter[str] = Counter()
+        self.sizes: list[int] = []
+        self._database = database
+        self._inbox = inbox
+
+    async def step(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+        """Reads letters in one transaction."""
+        rows: list[Document] = []
+
+        async def body() -> None:
+            nonlocal rows
+            rows = await self._inbox.pending(partitions, most, ids=ids)
+            await self._inbox.mark(rows)
+            if self.unreadable & {row["_id"] for row in rows}:
+                raise self.error
+
+        try:
+            await transact(self._database, body, seconds=10)
+        finally:
+            self.sizes.append(len(rows))
+            self.tries.update(row["_id"] for row in rows)
+        return len(rows)
+
+
+@pytest.fixture
+async def inbox(database: Database) -> Inbox:
+    made = Inbox(database, "letters", done="read", partitions=PARTITIONS)
+    await made.migrate()
+    return made
+
+
+@pytest.fixture
+def bell(redis_url: str) -> Iterator[Doorbell]:
+    broker = brokers.connect(redis_url)
+    yield Doorbell(broker, f"letters_{uuid.uuid4().hex}")
+    broker.client.close()
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts follow one another soon."""
+    monkeypatch.setattr(parking_module, "PAUSE", SOON)
+    monkeypatch.setattr(parking_module, "CLAIM", SOON)
+
+
+async def put(inbox: Inbox, count: int, *, key: str = "") -> list[str]:
+    """Puts letters, all of one key if one is given."""
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    rows = [
+        {
+            "_id": f"letter-{number:03}",
+            "lead_id": key or str(number),
+            **inbox.pending_row(key or str(number), start + timedelta(milliseconds=number)),
+        }
+        for number in range(count)
+    ]
+    await inbox.rows.insert_many(rows)
+    return [row["_id"] for row in rows]
+
+
+async def row(inbox: Inbox, row_id: str) -> Document:
+    found = await inbox.rows.find_one({"_id": row_id})
+    assert found is not None
+    return found
+
+
+async def states(inbox: Inbox) -> Counter[str]:
+    return Counter([each["state"] async for each in inbox.rows.find({})])
+
+
+@contextlib.asynccontextmanager
+async def working(inbox: Inbox, bell: Doorbell, reader: Reader) -> AsyncIterator[Drainer]:
+    """Runs all that a worker runs, but for dramatiq."""
+    drainer = Drainer(inbox, bell, reader.step, batch_rows=BATCH)
+    async with running(drainer.run(), drainer.run(), drainer.suspects.run(every=0.01)):
+        yield drainer
+
+
+async def drained(inbox: Inbox, drainer: Drainer, pending: int) -> None:
+    async def left() -> bool:
+        await drainer.drain(ALL)
+        return await inbox.count_pending() == pending
+
+    await eventually(left, within=20, what=f"{pending} rows wait")
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("bad", [("letter-000",), ("letter-041", "letter-042", "letter-099")])
+async def test_those_that_fail_are_parked_and_all_others_done(
+    database: Database, inbox: Inbox, bell: Doorbell, bad: Sequence[str]
+) -> None:
+    ids = await put(inbox, 100)
+    reader = Reader(database, inbox, *bad)
+    async with working(inbox, bell, reader) as drainer:
+        await drained(inbox, drainer, 0)
+    assert await states(inbox) == {"read": 100 - len(bad), "parked": len(bad)}
+    for row_id in bad:
+        parked = await row(inbox, row_id)
+        assert (parked["attempts"], parked["reason"]) == (MOST_ATTEMPTS, "ValueError: it is illegible")
+        assert timedelta() <= datetime.now(UTC) - parked["park_time"] < timedelta(minutes=1)
+        assert "retry_time" not in parked
+    found = await Parking(inbox).page((), 10)
+    assert sorted(each.row_id for each in found) == sorted(bad)
+    assert await Parking(inbox).count() == len(bad)
+    # Parked rows cost nothing more.
+    tries = reader.tries.copy()
+    async with working(inbox, bell, reader) as drainer:
+        await inbox.rows.insert_one({"_id": "late", **inbox.pending_row("7", datetime.now(UTC))})
+        await drained(inbox, drainer, 0)
+    assert reader.tries - tries == {"late": 1}
+    assert set(ids) >= set(bad)
+
+
+async def test_the_others_do_not_wait_for_the_attempts(database: Database, inbox: Inbox, bell: Doorbell) -> None:
+    ids = await put(inbox, 40, key="ada")
+    reader = Reader(database, inbox, ids[7])
+    with capture_logs() as lines:
+        async with working(inbox, bell, reader) as drainer:
+            await drained(inbox, drainer, 1)
+            waiting = await row(inbox, ids[7])
+            await inbox.rows.insert_one({"_id": "late", **inbox.pending_row("ada", datetime.now(UTC))})
+            await drained(inbox, drainer, 1)
+    assert (waiting["state"], waiting["attempts"]) == ("pending", 1)
+    assert waiting["retry_time"] > datetime.now(UTC) - timedelta(seconds=2)
+    assert max(count for row_id, count in reader.tries.items() if row_id != ids[7]) <= 7, "cut in halves"
+    assert {"batch is cut", "row failed"} <= {line["event"] for line in lines}
+
+
+@pytest.mark.usefixtures("short")
+async def test_a_retry_begins_anew_and_is_idempotent(database: Database, inbox: Inbox, bell: Doorbell) -> None:
+    ids = await put(inbox, 6)
+    reader = Reader(database, inbox, ids[1], ids[3])
+    parking = Parking(inbox)
+    async with working(inbox, bell, reader) as drainer:
+        await drained(inbox, drainer, 0)
+        first, second = await parking.page((), 2)
+        assert await parking.page((first.park_time, first.row_id), 2) == [second]
+        assert await parking.retry(["unknown", ids[0], ids[1]]) == 1
+        fresh = await row(inbox, ids[1])
+        assert not {"reason", "park_time"} & fresh.keys() or fresh["state"] != "parked"
+        await drained(inbox, drainer, 0)
+        assert await parking.count() == 2, "it fails as before"
+        reader.unreadable.clear()
+        assert await parking.retry(None) == 2
+        assert await parking.retry(None) == 0
+        await drained(inbox, drainer, 0)
+    assert await states(inbox) == {"read": 6}
+    assert reader.tries[ids[1]] > 2 * MOST_ATTEMPTS
+
+
+@pytest.mark.usefixtures("short")
+async def test_a_reason_is_one_line_of_bounded_length(database: Database, inbox: Inbox, bell: Doorbell) -> None:
+    [row_id] = await put(inbox, 1)
+    reader = Reader(database, inbox, row_id)
+    reader.error = RuntimeError("much\r\n" * 1000)
+    async with working(inbox, bell, reader) as drainer:
+        await drained(inbox, drainer, 0)
+    reason = (await row(inbox, row_id))["reason"]
+    assert reason.startswith("RuntimeError: much much")
+    assert len(reason) <= MOST_REASON
+
+
+class _RpcError(grpc.aio.AioRpcError):
+    def __init__(self, code: grpc.StatusCode) -> None:
+        super().__init__(code, Metadata(), Metadata(), "planted")
+
+
+def labelled(label: str) -> PyMongoError:
+    error = OperationFailure("planted", 112)
+    error._add_error_label(label)
+    return error
+
+
+OF_THE_ENVIRONMENT = [
+    AutoReconnect("planted"),
+    PyMongoError("planted"),
+    TimeoutError(),
+    ConnectionResetError(),
+    labelled("TransientTransactionError"),
+    labelled("RetryableWriteError"),
+    OperationFailure("not authorized", 13),
+    OperationFailure("disk full", 14031),
+    BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 64}]}),
+    _RpcError(grpc.StatusCode.UNAVAILABLE),
+    _RpcError(grpc.StatusCode.DEADLINE_EXCEEDED),
+    _RpcError(grpc.StatusCode.RESOURCE_EXHAUSTED),
+    _RpcError(grpc.StatusCode.UNIMPLEMENTED),
+]
+OF_THE_WORK = [
+    ValueError(),
+    KeyError("field"),
+    ZeroDivisionError(),
+    RecursionError(),
+    WriteError("planted", 2),
+    DuplicateKeyError("planted", 11000),
+    OperationFailure("too large", 10334),
+    BulkWriteError({"writeErrors": [{"code": 2}], "writeConcernErrors": []}),
+    _RpcError(grpc.StatusCode.INTERNAL),
+    _RpcError(grpc.StatusCode.INVALID_ARGUMENT),
+]
+
+
+@pytest.mark.parametrize("error", OF_THE_ENVIRONMENT, ids=repr)
+def test_what_is_of_the_environment(error: Exception) -> None:
+    assert is_transient(error)
+
+
+@pytest.mark.parametrize("error", OF_THE_WORK, ids=repr)
+def test_what_is_of_the_work(error: Exception) -> None:
+    assert not is_transient(error)
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("error", [AutoReconnect("planted"), TimeoutError(), OF_THE_ENVIRONMENT[-3]], ids=repr)
+async def test_what_is_of_the_environment_parks_nothing(
+    database: Database, inbox: Inbox, bell: Doorbell, error: Exception
+) -> None:
+    ids = await put(inbox, 10)
+    reader = Reader(database, inbox, ids[4])
+    async with working(inbox, bell, reader) as drainer:
+        # One row has been at fault before.
+        await drained(inbox, drainer, 1)
+        reader.error = error
+        reader.unreadable |= {"another"}
+        await inbox.rows.insert_one({"_id": "another", **inbox.pending_row("0", datetime.now(UTC))})
+
+        async def often() -> bool:
+            await drainer.drain(ALL)
+            return min(reader.tries[ids[4]], reader.tries["another"]) > 4 * MOST_ATTEMPTS
+
+        await eventually(often, within=20, what="both fail again and again")
+        assert (await row(inbox, ids[4]))["state"] == (await row(inbox, "another"))["state"] == "pending"
+        assert (await row(inbox, ids[4]))["attempts"] <= MOST_ATTEMPTS
+        assert "attempts" not in await row(inbox, "another")
+        reader.unreadable.clear()
+        await drained(inbox, drainer, 0)
+    assert await states(inbox) == {"read": 11}
+
+
+class Workers:
+    """Starts workers that may die, one after the other."""
+
+    def __init__(self, database_uri: str, redis_url: str) -> None:
+        self._arguments = (database_uri, redis_url, f"letters_{uuid.uuid4().hex}")
+
+    @contextlib.contextmanager
+    def started(self, bad: str = "-", seconds: float = 0) -> "Iterator[subprocess.Popen[str]]":
+        """Runs one that has begun."""
+        command = [sys.executable, "-m", "tests.shared.dying", *self._arguments, bad, str(seconds)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "begins\n"
+                yield process
+            finally:
+                process.kill()
+
+    def die(self, bad: str) -> bool:
+        """Runs one until it ends; tells whether it died of the letter."""
+        with self.started(bad) as process:
+            return process.wait(60) == 9
+
+
+@pytest.fixture
+def workers(database_uri: str, redis_url: str) -> Workers:
+    return Workers(database_uri, redis_url)
+
+
+async def test_a_row_that_kills_its_workers_is_parked_and_all_others_are_done(inbox: Inbox, workers: Workers) -> None:
+    bad = (await put(inbox, 150))[70]
+    deaths = 0
+    while await asyncio.to_thread(workers.die, bad):
+        deaths += 1
+        assert deaths <= 2 + MOST_ATTEMPTS, "two to find it in its batch, and those that count"
+    parked = await row(inbox, bad)
+    assert (parked["state"], parked["attempts"], parked["reason"]) == ("parked", MOST_ATTEMPTS, DIED)
+    assert await states(inbox) == {"read": 149, "parked": 1}
+    assert await Parking(inbox).retry([bad]) == 1
+    assert not await asyncio.to_thread(workers.die, "-")
+    assert await states(inbox) == {"read": 150}
+
+
+async def test_rows_are_innocent_of_random_kills(inbox: Inbox, workers: Workers) -> None:
+    await put(inbox, 60)
+    chance = random.Random(7)
+    for _ in range(10):
+        with workers.started(seconds=0.02) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(process.wait, chance.uniform(0.05, 0.7))
+            process.kill()
+    assert not await asyncio.to_thread(workers.die, "-")
+    assert await states(inbox) == {"read": 60}
+
+
+async def test_a_partition_in_which_workers_died_is_leased_alone(bell: Doorbell) -> None:
+    given_back, bell._give_back = bell._give_back, lambda _: None  # type: ignore[method-assign,assignment]
+    for deaths in range(3):
+        async with bell.lease([3]) as lease:
+            assert (lease.partitions, lease.deaths) == ([3], deaths)
+        assert (await _leased(bell, 2, 3))[1:] == ([2], []), "while the dead one has its lease nobody takes it"
+        bell._broker.client.delete(*(f"leadscore:{bell._inbox}:lease:{partition}" for partition in (2, 3)))
+        bell._broker.client.delete(f"leadscore:{bell._inbox}:unclean:2")
+    bell._give_back = given_back  # type: ignore[method-assign]
+    assert await _leased(bell, 2, 3, 4) == (0, [2, 4], [3])
+    assert await _leased(bell, 3) == (3, [3], [])
+    assert await _leased(bell, 3, 4) == (0, [3, 4], []), "one clean end, and all is forgotten"
+
+
+async def _leased(bell: Doorbell, *partitions: int) -> tuple[int, Sequence[int], Sequence[int]]:
+    async with bell.lease(partitions) as lease:
+        return lease.deaths, lease.partitions, lease.apart
