@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
-from pymongo.write_concern import WriteConcern
 
 from automation_service import documents
 from automation_service.domain.delivery import NEVER, Delivery, ExecutionState
@@ -223,9 +222,10 @@ class MongoDeliveries:
     """`Deliveries` over the same collection: each execution holds its own."""
 
     def __init__(self, database: Database) -> None:
-        self._executions = database[EXECUTIONS]
-        # A claim that a failover takes back costs a second attempt, which receivers must expect anyway.
-        self._claims = self._executions.with_options(write_concern=WriteConcern(1), read_concern=ReadConcern("local"))
+        self._executions = mongo.durable(database[EXECUTIONS])
+        # What others claim shows at once. What a failover may take back shows, too, but only what a majority has can be
+        # claimed: else it could leave, be recorded anew, and leave again with another body.
+        self._latest = self._executions.with_options(read_concern=ReadConcern("local"))
 
     async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
         """Returns deliveries that are due; see `Deliveries`.
@@ -236,8 +236,7 @@ class MongoDeliveries:
         if busy:
             asked["endpoint"] = {"$nin": list(busy)}
         fields = {f"deliveries.{name}": 1 for name in ("delivery_id", "endpoint", "due_time")}
-        # Only what no failover takes back may leave: recorded anew, it would leave with another body.
-        rows = self._executions.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint("due")
+        rows = self._latest.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint("due")
         return [
             Due(each["delivery_id"], each["endpoint"])
             async for row in rows.limit(most)
@@ -249,7 +248,7 @@ class MongoDeliveries:
         """Claims those that are still due; see `Deliveries`."""
         ids, lease = [each.delivery_id for each in due], secrets.token_hex(8)
         which: Document = {"_id": {"$in": list({_execution_id(each) for each in ids})}}
-        await self._claims.update_many(
+        await self._executions.update_many(
             which | {"state": _PENDING},
             {"$set": {"deliveries.$[due].due_time": until, "deliveries.$[due].lease": lease}},
             array_filters=[{"due.delivery_id": {"$in": ids}, "due.due_time": {"$lte": now}}],
@@ -257,7 +256,7 @@ class MongoDeliveries:
         fields: Document = {"_id": 0, "rule_id": 1, "deliveries": 1}
         return [
             Claim(row["rule_id"], documents.read_delivery(each))
-            async for row in self._claims.find(which | {"deliveries.lease": lease}, fields)
+            async for row in self._latest.find(which | {"deliveries.lease": lease}, fields)
             for each in row["deliveries"]
             if each["lease"] == lease
         ]

@@ -137,7 +137,7 @@ async def test_a_change_that_another_drain_settled_does_not_hide_a_later_one(mon
     found = await changes.pending([0], 10)
     changes.waiting = [change(sequence=2)]
 
-    async def pending(partitions: Sequence[int], most: int) -> object:
+    async def pending(partitions: Sequence[int], most: int, ids: Sequence[str] | None) -> object:
         return found
 
     monkeypatch.setattr(changes, "pending", pending)
