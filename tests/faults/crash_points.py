@@ -79,7 +79,7 @@ def _always(_: tuple[Any, ...], __: Any) -> bool:
 
 POINTS: Mapping[str, Point] = {
     "ingest: before the insert": Point("ingest", MongoEventStore, "put"),
-    "ingest: after the insert, before the acknowledgement": Point("ingest", MongoEventStore, "put", after=True),
+    "ingest: after the insert before the acknowledgement": Point("ingest", MongoEventStore, "put", after=True),
     "ingest: before the doorbell": Point("ingest", Doorbell, "_send"),
     "scoring: before the history insert": Point(
         "scoring-worker", AsyncCollection, "insert_many", passes=_into("score_history")
@@ -88,37 +88,37 @@ POINTS: Mapping[str, Point] = {
         "scoring-worker", AsyncCollection, "insert_many", after=True, passes=_into("score_history")
     ),
     "scoring: before the commit": Point("scoring-worker", MongoScores, "mark", after=True),
-    "scoring: commit sent, reply unread": Point(
+    "scoring: commit sent reply unread": Point(
         "scoring-worker", AsyncConnection, "send_message", after=True, passes=_sends_a_commit
     ),
-    "scoring: after the commit, before the doorbell": Point(
+    "scoring: after the commit before the doorbell": Point(
         "scoring-worker", MongoScores, "transact", after=True, passes=_worked
     ),
-    "scoring: after the commit, before the message is acknowledged": Point(
+    "scoring: after the commit before the message is acknowledged": Point(
         "scoring-worker", _RedisConsumer, "ack", passes=_always, needs_commit=True
     ),
     "decay: half-way through a page": Point("scoring", MongoScores, "append", after=True),
     "decay: between two pages": Point("scoring", MongoScores, "transact", after=True, passes=_worked),
     "automation: changes read": Point("automation-worker", MongoChanges, "pending", after=True, passes=_found),
     "automation: before the execution insert": Point("automation-worker", MongoExecutions, "record"),
-    "automation: after the execution insert, in the transaction": Point(
+    "automation: after the execution insert in the transaction": Point(
         "automation-worker", MongoExecutions, "record", after=True
     ),
     "automation: before the commit": Point("automation-worker", MongoChanges, "mark", after=True),
-    "automation: commit sent, reply unread": Point(
+    "automation: commit sent reply unread": Point(
         "automation-worker", AsyncConnection, "send_message", after=True, passes=_sends_a_commit
     ),
-    "automation: after the commit, before the deliveries begin": Point(
+    "automation: after the commit before the deliveries begin": Point(
         "automation-worker", Dispatcher, "begin", passes=_always
     ),
-    "automation: after the commit, before the message is acknowledged": Point(
+    "automation: after the commit before the message is acknowledged": Point(
         "automation-worker", _RedisConsumer, "ack", passes=_always, needs_commit=True
     ),
     "automation: delivery claimed": Point(
         "automation-worker", MongoDeliveries, "claim", after=True, passes=_found, needs_claim=True
     ),
-    "automation: after the execution insert, before the delivery": Point("automation-worker", HttpReceivers, "post"),
-    "automation: after the receiver's 2xx, before the mark": Point(
+    "automation: after the execution insert before the delivery": Point("automation-worker", HttpReceivers, "post"),
+    "automation: after the receiver's 2xx before the mark": Point(
         "automation-worker", HttpReceivers, "post", after=True, passes=lambda _, answer: answer.status == 200
     ),
     "automation: after the mark": Point("automation-worker", MongoDeliveries, "settle", after=True),

@@ -45,10 +45,12 @@ class _Watch:
         self._world = world
         self.violations: set[Violation] = set()
         self.progress: list[float] = []
+        self.is_over = False
 
     async def run(self) -> None:
         entries = 0
-        while True:
+        # Not cancelled, but told: the driver may swallow a cancellation.
+        while not self.is_over:
             with contextlib.suppress(PyMongoError, TimeoutError):
                 async with asyncio.timeout(10 * SNAPSHOT_SECONDS):
                     count = await self._world.database["score_history"].estimated_document_count()
@@ -94,10 +96,8 @@ async def _beside(watch: _Watch) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
+        watch.is_over = True
+        await task
 
 
 async def _settle(world: World, load: Load) -> list[Violation]:

@@ -46,6 +46,16 @@ class Member(EmbeddedMongo):
         super().start()
         self.command({"setParameter": 1, "transactionLifetimeLimitSeconds": ORPHAN_SECONDS})
 
+    @contextlib.contextmanager
+    def lagging(self) -> Iterator[None]:
+        """Lets the member get nothing from the primary while the block runs."""
+        point = {"configureFailPoint": "stopReplProducer"}
+        self.command(point | {"mode": "alwaysOn"})
+        try:
+            yield
+        finally:
+            self.command(point | {"mode": "off"})
+
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to the process."""
         os.kill(self.pid, number)
@@ -86,10 +96,10 @@ class Mongo:
         """Returns the member that is primary, as soon as there is one."""
         return _eventually(self._find_primary)
 
-    def secondaries(self) -> list[Member]:
-        """Returns the other members."""
+    def primary_and_secondaries(self) -> tuple[Member, list[Member]]:
+        """Returns the primary and the other members."""
         primary = self.primary()
-        return [member for member in self.members if member is not primary]
+        return primary, [member for member in self.members if member is not primary]
 
     @contextlib.contextmanager
     def failing(self, commands: list[str], mode: Any, **data: Any) -> Iterator[None]:

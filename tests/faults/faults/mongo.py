@@ -35,6 +35,20 @@ async def primary_killed(scene: Scene) -> AsyncIterator[None]:
     yield
 
 
+@fault("primary killed ahead", "the primary of three is killed with writes that the others have not got", members=3)
+async def primary_killed_ahead(scene: Scene) -> AsyncIterator[None]:
+    """They are gone when it is back: nobody may have been told of them."""
+    primary, others = await asyncio.to_thread(scene.world.mongo.primary_and_secondaries)
+    with contextlib.ExitStack() as lagging:
+        for member in others:
+            lagging.enter_context(member.lagging())
+        await asyncio.sleep(scene.chance.uniform(0.5, 1.5))
+        primary.kill()
+    await asyncio.to_thread(scene.world.mongo.primary)
+    await asyncio.to_thread(primary.start)
+    yield
+
+
 @fault("primary frozen", "the primary of three is frozen past an election, and thawed", members=3)
 async def primary_frozen(scene: Scene) -> AsyncIterator[None]:
     """For a moment there are two that think they are primary."""

@@ -1,0 +1,117 @@
+"""The harness is tried as well: faults planted into a copy of the code must each be caught."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+SECONDS = 180.0
+"""Longest time for the rounds of one planted fault."""
+NOT_CODE = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "chaos.json")
+FREE = "__import__('asyncio').get_running_loop().create_task"
+"""A task in a context of its own is in no transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A fault of the code: what is replaced in which files, which rounds must notice it, and what they may call it."""
+
+    edits: Sequence[tuple[str, str, str]]
+    rounds: str
+    noticed_as: frozenset[str]
+
+
+PLANTED: Mapping[str, Planted] = {
+    "acknowledge before the insert": Planted(
+        [
+            (
+                "ingest_service/usecases.py",
+                "iter(await asyncio.shield(self.store.put(sound)) if sound else ())",
+                "asyncio.create_task(self.store.put(sound)) and iter([Stored.NEW] * len(sound))",
+            )
+        ],
+        "crash ingest: before the insert",
+        frozenset({"I1", "I11"}),
+    ),
+    "w:1": Planted(
+        [("shared/mongo.py", 'WriteConcern("majority", j=True)', "WriteConcern(1)")],
+        "primary killed ahead",
+        frozenset({"I1", "I3", "I10"}),
+    ),
+    "sweeper off": Planted(
+        [("shared/drainer.py", "        await asyncio.sleep(every)", "        await asyncio.sleep(1e9 * every)")],
+        "redis flushed",
+        frozenset({"I3", "I13"}),
+    ),
+    "outbox row outside the transaction": Planted(
+        [
+            (
+                "scoring_service/store/scores.py",
+                "await self._changes.rows.insert_many(changes)",
+                f"await {FREE}(self._changes.rows.insert_many(changes), context=__import__('contextvars').Context())",
+            )
+        ],
+        "crash scoring: before the commit",
+        frozenset({"I6", "I8"}),
+    ),
+    "date bucket from the clock at the evaluation": Planted(
+        [
+            (
+                "automation_service/documents.py",
+                'date_bucket=row["date_bucket"]',
+                "date_bucket=__import__('shared.wire').wire.now().date().isoformat()",
+            )
+        ],
+        "midnight",
+        frozenset({"I8"}),
+    ),
+    "a dropped unique index": Planted(
+        [("automation_service/store.py", 'name="once", unique=True', 'name="once"')],
+        "kill automation-worker",
+        frozenset({"I8"}),
+    ),
+    "a caught DuplicateKeyError": Planted(
+        [
+            (
+                "automation_service/store.py",
+                "            await self._executions.insert_many(",
+                "          with __import__('contextlib').suppress(DuplicateKeyError):\n"
+                "            await self._executions.insert_many(",
+            ),
+            (
+                "automation_service/store.py",
+                "return {Key(**row) async for row in rows} & set(keys)",
+                "return {Key(**row) async for row in rows if not row}",
+            ),
+        ],
+        "kill automation-worker",
+        frozenset({"I8", "I13"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_caught(tmp_path: Path, name: str) -> None:
+    planted = PLANTED[name]
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT, copy, ignore=NOT_CODE)
+    for file, old, new in planted.edits:
+        text = (copy / file).read_text()
+        assert text.count(old) == 1, f"expected once in {file}: {old}"
+        (copy / file).write_text(text.replace(old, new))
+    environment = os.environ | {"ROUNDS": "1", "FAULTS": planted.rounds, "SEED": "3"}
+    command = [sys.executable, "-m", "tests.faults"]
+    ended = subprocess.run(
+        command, cwd=copy, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert ended.returncode == 1, f"expected violations: {ended.stdout[-2000:]}{ended.stderr[-2000:]}"
+    [bad] = json.loads((copy / "chaos.json").read_text())["rounds_with_violations"]
+    assert {each.split()[0] for each in bad["violations"]} & planted.noticed_as, bad
