@@ -11,8 +11,8 @@ from tests.faults.series import Plan, Series, named
 
 SEED = 20_260_301
 SHORT = (
-    *("kill ingest", "kill scoring-worker", "kill automation-worker", "kill all", "pause a server"),
-    *("crash ingest: after the insert", "crash scoring: commit sent", "crash decay: half-way"),
+    *("kill ingest", "kill scoring-worker", "kill all", "pause a server"),
+    *("crash scoring: commit sent", "crash decay: half-way"),
     *("crash automation: after the receiver's 2xx", "crash automation: after the execution insert before"),
     *("redis killed", "redis flushed", "redis hangs", "redis full", "mongod killed", "mongod frozen"),
     *("transient errors", "commit unconfirmed", "commit reply lost", "insert reply lost", "mongo resets"),
