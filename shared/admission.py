@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 
 from shared import logs
-from shared.errors import Overloaded
+from shared.errors import Overloaded, Stopping
 
 PLACE_BYTES = 2_048
 """Of a request: one that is longer takes a place for each such part, since work and memory grow with it."""
@@ -45,6 +45,22 @@ class Admission:
         self._waiting: OrderedDict[asyncio.Future[None], int] = OrderedDict()
         self._waiting_places = 0
         self._refused = 0
+        self._told: asyncio.Event | None = None
+
+    def close(self) -> asyncio.Event:
+        """Lets nobody in from now on, except those who wait already; who comes is told so once the event is set."""
+        self._told = asyncio.Event()
+        return self._told
+
+    async def check(self) -> None:
+        """Takes part in every call, also in those that take no place.
+
+        Raises:
+            Stopping: Nobody is let in any more.
+        """
+        if self._told:
+            await self._told.wait()
+            raise Stopping
 
     @contextlib.asynccontextmanager
     async def place(self, size: int, seconds: float) -> AsyncIterator[None]:
@@ -54,9 +70,11 @@ class Admission:
         take: what is started shall have the time to end, and who is refused the time to try again.
 
         Raises:
+            Stopping: Nobody is let in any more.
             Overloaded: There is none.
             TimeoutError: The call's time is over; nobody waits for its answer.
         """
+        await self.check()
         if seconds <= 0:
             raise TimeoutError
         count = min(1 + size // PLACE_BYTES, self._places)

@@ -6,11 +6,11 @@ are done. A batch that its worker dies of is cut, too: the next drains of its pa
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from pymongo.errors import PyMongoError
 
-from shared import logs
+from shared import logs, wire
 from shared.doorbell import MOST_TOGETHER, Doorbell, Lease
 from shared.errors import is_transient
 from shared.inbox import Inbox
@@ -123,7 +123,7 @@ async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: floa
     """
     while not is_cancelled():
         try:
-            before = datetime.now(UTC) - age
+            before = wire.now() - age
             doorbell.ring(partition for partition, oldest in (await inbox.waiting()).items() if oldest < before)
         except PyMongoError as error:
             _LOG.warning("sweep failed", inbox=inbox.rows.name, error=str(error))

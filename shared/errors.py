@@ -62,6 +62,10 @@ class Overloaded(Exception):
         self.retry_seconds = retry_seconds
 
 
+class Stopping(Exception):
+    """A server lets nobody in any more; another one, or its successor, will."""
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
     """What callers see of an exception: a canonical code, and a value of the proto's ErrorReason without its prefix."""
@@ -180,7 +184,7 @@ def _code_of(error: BaseException) -> grpc.StatusCode:
         return grpc.StatusCode.DEADLINE_EXCEEDED
     if isinstance(error, PyMongoError):
         return _code_of_mongo(error)
-    return grpc.StatusCode.INTERNAL
+    return grpc.StatusCode.UNAVAILABLE if isinstance(error, Stopping) else grpc.StatusCode.INTERNAL
 
 
 def _code_of_mongo(error: PyMongoError) -> grpc.StatusCode:

@@ -10,11 +10,12 @@ all keeps what it has of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pymongo import ASCENDING, ReturnDocument
 
+from shared import wire
 from shared.inbox import APART, PENDING, Inbox
 from shared.mongo import Document, durable
 from shared.pages import Place
@@ -57,7 +58,7 @@ class Parking:
 
     async def begin(self, row_id: str) -> Suspect | None:
         """Counts an attempt that is about to be made; None when the row is done, or somebody else tries it."""
-        now = datetime.now(UTC)
+        now = wire.now()
         row = await self._rows.find_one_and_update(
             {"_id": row_id, "state": PENDING, "retry_time": {"$not": {"$gt": now}}},
             {"$inc": {"attempts": 1}, "$set": {"retry_time": now + CLAIM}},
@@ -72,21 +73,21 @@ class Parking:
         if suspect.attempts >= MOST_ATTEMPTS:
             await self.park(suspect, reason)
         else:
-            retry_time = datetime.now(UTC) + PAUSE * 2 ** (suspect.attempts - 1)
+            retry_time = wire.now() + PAUSE * 2 ** (suspect.attempts - 1)
             await self._update(suspect, {"$set": {"reason": reason, "retry_time": retry_time}})
 
     async def forgive(self, suspect: Suspect) -> None:
         """Takes an attempt back: it failed, but nobody knows whether the row can be done."""
-        await self._update(suspect, {"$inc": {"attempts": -1}, "$set": {"retry_time": datetime.now(UTC) + PAUSE}})
+        await self._update(suspect, {"$inc": {"attempts": -1}, "$set": {"retry_time": wire.now() + PAUSE}})
 
     async def park(self, suspect: Suspect, reason: str) -> None:
         """Parks a row, unless it was done or tried again meanwhile."""
-        parked = {"state": PARKED, "reason": reason, "park_time": datetime.now(UTC)}
+        parked = {"state": PARKED, "reason": reason, "park_time": wire.now()}
         await self._update(suspect, {"$set": parked, "$unset": {"retry_time": ""}})
 
     async def due(self) -> list[Suspect]:
         """Returns the rows that may be tried again."""
-        due = {"state": PENDING, **APART, "retry_time": {"$lte": datetime.now(UTC)}}
+        due = {"state": PENDING, **APART, "retry_time": {"$lte": wire.now()}}
         return [_suspect(row) async for row in self._rows.find(due, {"partition": 1, "attempts": 1})]
 
     async def count(self) -> int:
@@ -109,7 +110,7 @@ class Parking:
         """
         which: Document = {} if row_ids is None else {"_id": {"$in": list(row_ids)}}
         cleared = dict.fromkeys(("attempts", "reason", "park_time"), "")
-        update = {"$set": {"state": PENDING, "put_time": datetime.now(UTC)}, "$unset": cleared}
+        update = {"$set": {"state": PENDING, "put_time": wire.now()}, "$unset": cleared}
         return (await self._rows.update_many({"state": PARKED, **APART, **which}, update)).modified_count
 
     async def _update(self, suspect: Suspect, update: Document) -> None:

@@ -29,6 +29,11 @@ from shared.tasks import is_cancelled
 
 PROBE_SECONDS = 1.0
 """How often health is looked at anew, and the longest that a look may take."""
+LEAVE_SECONDS = 0.2
+"""Before it stops, a server holds all new calls for this long, and then tells them that it is away. Of calls that it
+has not looked at when it stops, gRPC says that they were cancelled, which callers do not retry."""
+TELL_SECONDS = 0.05
+"""How long after it has begun to stop: by then no further call can come."""
 GRACE_SECONDS = 0.25
 """How long what has reached its deadline may take to say so."""
 MESSAGE_BYTES = 1024 * 1024
@@ -90,6 +95,9 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     await stop.wait()
     watching.cancel()
     await servicer.enter_graceful_shutdown()
+    callers = admission.close()
+    await asyncio.sleep(LEAVE_SECONDS)
+    asyncio.get_running_loop().call_later(TELL_SECONDS, callers.set)
     await server.stop(settings.stop_seconds)
     _LOG.info("stopped")
 
@@ -163,6 +171,7 @@ class _Calls:
         async def stream(data: bytes, context: Context) -> AsyncIterator[object]:
             start, fault = time.perf_counter(), None
             try:
+                await self._admission.check()
                 async for response in inner(_parsed(parse, data), context):
                     yield response
             except BaseException as error:

@@ -61,7 +61,10 @@ class Checker:
             async with rows.one_moment(self._database):
                 found = await rows.read(self._database)
             transactions = await rows.open_transactions(self._database)
-        return await asyncio.to_thread(lambda: reported(self._when_quiesced(found, transactions)))
+            unique = await rows.unique_keys(self._database)
+        return await asyncio.to_thread(
+            lambda: reported([*self._when_quiesced(found, transactions), *stuck.indexes(unique)])
+        )
 
     async def close(self) -> None:
         """Closes the connections."""

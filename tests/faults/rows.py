@@ -15,6 +15,11 @@ Database = AsyncDatabase[Document]
 OLD_MICROSECONDS = 3_000_000
 """A transaction that has been open for longer belongs to nobody who is at work."""
 
+UNIQUE = {
+    ("score_history", "lead_id", "sequence"),
+    ("automation_executions", "lead_id", "rule_id", "date_bucket"),
+}
+"""What a unique index must stand behind: the collection's name, and the fields."""
 _WITHOUT = {"deliveries.attempts": 0}
 
 
@@ -126,6 +131,16 @@ async def open_transactions(database: Database) -> list[Document]:
         {"$match": {"transaction.timeOpenMicros": {"$gt": OLD_MICROSECONDS}}},
     ]
     return await (await admin.aggregate(stages)).to_list()
+
+
+async def unique_keys(database: Database) -> set[tuple[str, ...]]:
+    """Returns what unique indexes there are: the collection's name, and the fields."""
+    return {
+        (collection, *(field for field, _ in index["key"]))
+        for collection in {name for name, *_ in UNIQUE}
+        for index in (await database[collection].index_information()).values()
+        if index.get("unique")
+    }
 
 
 async def _sums(database: Database, collection: str, sums: Document) -> dict[str, Document]:

@@ -1,8 +1,8 @@
-"""The invariant I13, as far as the database tells: when quiesced, nothing is stuck."""
+"""The invariant I13, as far as the database tells: when quiesced, nothing is stuck. And the indexes behind others."""
 
 from collections.abc import Collection, Iterator, Sequence
 
-from tests.faults.rows import Document, Rows
+from tests.faults.rows import UNIQUE, Document, Rows
 from tests.faults.violation import Violation
 
 _EVENT_STATES = {"pending", "scored", "parked"}
@@ -30,6 +30,13 @@ def in_database(
         yield Violation(
             "I13", f"session {operation.get('lsid', {}).get('id')} has a transaction open for {seconds:.0f} s"
         )
+
+
+def indexes(found: Collection[tuple[str, ...]]) -> Iterator[Violation]:
+    """Yields unique indexes that are gone: what they would have refused may come at any time."""
+    for collection, *fields in sorted(UNIQUE - set(found)):
+        invariant = "I5" if collection == "score_history" else "I8"
+        yield Violation(invariant, f"{collection} has no unique index on {', '.join(fields)}")
 
 
 def _inbox(what: str, rows: Sequence[Document], known: Collection[str], parked: Collection[str]) -> Iterator[Violation]:

@@ -39,7 +39,7 @@ from shared.pb.ingest.v1 import ingest_pb2
 from shared.pb.scoring.v1 import scoring_pb2
 from tests.automation.fakes import SENDER, FakeInsights, FakeOutlet, rule, webhook
 from tests.conftest import PARTITIONS, ROOT
-from tests.faults import rows
+from tests.faults import rows, stuck
 from tests.faults.checker import Checker, Unsupported, Violation
 from tests.faults.corruptions import (
     CORRUPTIONS,
@@ -215,6 +215,23 @@ async def checking(uri: str, correct: World, world: World, *, is_live: bool = Tr
 
 def invariants(found: list[Violation]) -> set[str]:
     return {each.invariant for each in found}
+
+
+@pytest.fixture(autouse=True)
+def _indexes_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copies of the database have none, so that doubles can be tried."""
+
+    async def unique_keys(database: object) -> set[tuple[str, ...]]:
+        return rows.UNIQUE
+
+    monkeypatch.setattr(rows, "unique_keys", unique_keys)
+
+
+def test_a_unique_index_that_is_gone_is_noticed() -> None:
+    assert not list(stuck.indexes(rows.UNIQUE))
+    assert [each.what for each in stuck.indexes({("score_history", "lead_id", "sequence")})] == [
+        "automation_executions has no unique index on lead_id, rule_id, date_bucket"
+    ]
 
 
 async def test_a_correct_world_has_everything_and_no_violation(uri: str, correct: World) -> None:

@@ -77,6 +77,10 @@ class Running:
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
         signal.raise_signal(signal.SIGTERM)
 
+    def has_ended(self) -> bool:
+        """Tells whether the server has ended."""
+        return self._task.done()
+
     async def ended(self, within: float) -> None:
         """Waits until the server has ended."""
         await asyncio.wait_for(self._task, within)
@@ -116,6 +120,7 @@ async def healthy() -> bool:
 @pytest.fixture(autouse=True)
 def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(servers, "LEAVE_SECONDS", 0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -296,6 +301,26 @@ async def test_at_sigterm_health_is_false_while_a_running_call_finishes() -> Non
         kitchen.free.set()
         assert await call == "green"
         await server.ended(within=SLACK)
+
+
+async def test_callers_that_go_on_calling_a_server_that_stops_are_told_that_it_is_away() -> None:
+    codes: set[grpc.StatusCode] = set()
+
+    async def call(server: Running) -> None:
+        while not server.has_ended():
+            try:
+                await pour(server.channel, timeout=2)
+            except grpc.aio.AioRpcError as error:
+                codes.add(error.code())
+
+    async with running(Kitchen(), healthy) as server:
+        await eventually(server.is_healthy, within=5, what="SERVING at first")
+        calls = [asyncio.create_task(call(server)) for _ in range(50)]
+        await pour(server.channel)
+        server.tell_to_stop()
+        await server.ended(within=SLACK)
+        await asyncio.gather(*calls)
+    assert codes == {grpc.StatusCode.UNAVAILABLE}
 
 
 async def test_a_call_that_does_not_end_holds_the_server_up_for_its_bound_only() -> None:

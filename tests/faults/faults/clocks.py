@@ -18,8 +18,11 @@ async def midnight(scene: Scene) -> AsyncIterator[None]:
     try:
         now = wire.now() + world.clock_ahead
         left = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - now
-        world.set_clock(world.clock_ahead + left - timedelta(seconds=scene.chance.uniform(0.5, 2.0)))
-        await asyncio.sleep(3)
+        ahead = scene.chance.uniform(1.0, 2.0)
+        world.set_clock(world.clock_ahead + left - timedelta(seconds=ahead))
+        await asyncio.sleep(ahead / 2)
+        async with world.frozen("automation-worker"):
+            await asyncio.sleep(ahead)
         yield
     finally:
         world.answer(GOOD, answering(200), 200)
