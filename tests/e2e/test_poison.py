@@ -1,6 +1,7 @@
 """What cannot be scored or evaluated is parked with its reason, all else goes on, and a retry mends it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,17 +11,18 @@ from shared.pb.ingest.v1 import ingest_pb2
 from shared.pb.scoring.v1 import scoring_pb2
 from tests.conftest import eventually
 from tests.e2e.load import all_scored, make_events, scores, send, violations
+from tests.faults import armed, poison
 from tests.system import WORKERS, System, running_system
 
 
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[System]:
     settings = {"LEADSCORE_BATCH_ROWS": "8", "LEADSCORE_SWEEP_AGE_SECONDS": "1"}
-    with running_system(tmp_path_factory.mktemp("poison"), settings=settings) as system:
+    with running_system(tmp_path, settings=settings) as system:
         yield system
 
 
-def poison(event_id: str, lead_id: str, event_type: str) -> ingest_pb2.Event:
+def event(event_id: str, lead_id: str, event_type: str) -> ingest_pb2.Event:
     now = wire.to_timestamp(wire.now())
     return ingest_pb2.Event(event_id=event_id, lead_id=lead_id, event_type=event_type, event_time=now)
 
@@ -40,22 +42,25 @@ async def executed(system: System) -> list[str]:
     return sorted(each.lead_id for each in found.executions)
 
 
-async def test_poison_is_parked_and_a_retry_mends_it(processes: System) -> None:
+async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path: Path) -> None:
     system = processes
     rule = automation_pb2.AutomationRule(rule_id="all", enabled=True)
     rule.conditions.minimum_score = 0
     await system.automation().CreateAutomationRule(automation_pb2.CreateAutomationRuleRequest(rule=rule), timeout=10)
 
+    spans = {armed.CLAIM: "1", armed.LEASE: "1"}
+    (file := tmp_path / "on").touch()
+
     def start(name: str) -> None:
-        system.start(name, module="tests.e2e.poisoned")
+        system.start(name, module="tests.faults.armed", settings={**spans, poison.FILE: str(file)})
 
     for name in WORKERS:
         system.stop(name)
     events = make_events(300, leads=20, seed=3)
     bad = [
-        poison("raising", "lead-1", "raises"),
-        poison("killing", "lead-2", "kills"),
-        poison("cursing", "cursed", "signup"),
+        event("raising", "lead-1", poison.RAISES),
+        event("killing", "lead-2", poison.KILLS),
+        event("cursing", poison.CURSED, "signup"),
     ]
     assert await send(system, [*events[:150], *bad, *events[150:]]) == {ingest_pb2.OUTCOME_ACCEPTED: 303}
     for name in WORKERS:

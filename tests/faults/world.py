@@ -23,7 +23,7 @@ from standardwebhooks import Webhook
 from shared.mongo import Document
 from shared.pb.automation.v1 import automation_pb2, automation_pb2_grpc
 from tests.automation.fakes import SECRET
-from tests.faults import armed, clock, crash_points
+from tests.faults import armed, clock, crash_points, poison
 from tests.faults.checker import Checker
 from tests.faults.journal import Journal, Request
 from tests.faults.servers import Mongo, Redis
@@ -81,6 +81,7 @@ class World:
         self._clock_file = directory / "clock"
         self.checker = Checker(mongo.uri, self.journal)
         self.client: AsyncMongoClient[Document] = AsyncMongoClient(mongo.uri, tz_aware=True)
+        self.poison_file = directory / "poison"
         self._record = directory / "crashes"
         self._held: set[str] = set()
         self._started: dict[str, float] = {}
@@ -90,6 +91,7 @@ class World:
             "LEADSCORE_MONGO_URI": mongo.product_uri,
             "LEADSCORE_REDIS_URL": redis.product_url,
             **clock.environment(self._clock_file),
+            poison.FILE: str(self.poison_file),
         }
         self.system = System(directory, mongo.members[0], redis, settings)
         self.processes = [*SERVERS, *WORKERS]

@@ -1,5 +1,5 @@
 """The table of faults, by theme; importing this package fills `tests.faults.fault.FAULTS`."""
 
-from tests.faults.faults import clocks, crashes, heavy, mongo, network, processes, receivers, redis
+from tests.faults.faults import clocks, crashes, heavy, mongo, network, parking, processes, receivers, redis
 
-__all__ = ["clocks", "crashes", "heavy", "mongo", "network", "processes", "receivers", "redis"]
+__all__ = ["clocks", "crashes", "heavy", "mongo", "network", "parking", "processes", "receivers", "redis"]
