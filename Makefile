@@ -27,7 +27,8 @@ up: install ## Run the whole system on this machine until Ctrl-C
 	$(BIN)/leadscore up
 
 test: install ## Run all tests against a real MongoDB and a real Redis
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults/test_chaos.py
+	$(BIN)/pytest tests/faults/test_chaos.py
 
 lint: install ## ruff, strict types, buf, generated code fresh, architecture
 	$(BIN)/ruff check $(CODE)
