@@ -51,7 +51,7 @@ generate: install ## Generate shared/pb from protos/
 bench: install ## Measure throughput and latency beside their floors
 	$(BIN)/python -m benchmarks
 
-chaos: install ## Break everything in turn under load and check what must hold (ROUNDS=, FAULTS=, SEED=)
+chaos: install ## Break everything in turn under load and check what must hold (ROUNDS=, FAULTS=, SEED=, SOAK=minutes)
 	$(BIN)/python -m tests.faults
 
 lock: install ## Resolve the newest versions into the lock files

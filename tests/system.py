@@ -101,6 +101,10 @@ class System:
         """Tells whether a process has ended by itself; it can be started again then."""
         return self._processes[name].poll() is not None
 
+    def pids(self) -> dict[str, int]:
+        """Returns the process ids of what was started, by name."""
+        return {name: process.pid for name, process in self._processes.items()}
+
     def signal(self, name: str, number: signal.Signals) -> None:
         """Sends a signal to a process and its children."""
         os.killpg(self._processes[name].pid, number)

@@ -1,5 +1,6 @@
 """`python -m tests.faults`: a series of rounds; `ROUNDS`, `FAULTS` and `SEED` of the environment say which.
 
+With `SOAK` it is a soak of so many minutes instead.
 `FAULTS` are the beginnings of names, separated by commas. Exit status 1 when anything was violated.
 """
 
@@ -15,6 +16,8 @@ from rich.console import Console
 from tests.faults import report
 from tests.faults.rounds import Round
 from tests.faults.series import Series, named, plan
+from tests.faults.soak import soak
+from tests.faults.world import running_world
 
 ROUNDS = 300
 FILE = Path("chaos.json")
@@ -37,11 +40,26 @@ async def _run(rounds: int, names: str, seed: int, console: Console) -> bool:
     return not any(each.violations for each in done)
 
 
+async def _soak(minutes: float, seed: int, console: Console) -> bool:
+    """Soaks a world, tells what its processes took, and returns whether nothing was violated."""
+    with tempfile.TemporaryDirectory(prefix="leadscore-soak-", ignore_cleanup_errors=True) as directory:
+        async with running_world(Path(directory), members=1) as world:
+            watched, violations = await soak(world, minutes, seed)
+    console.print(watched.table())
+    for each in violations:
+        console.print(f"{each.invariant} {each.what}")
+    console.print(f"{len(violations)} violations")
+    return not violations
+
+
 def main() -> None:
-    """Reads the environment and runs the series; Ctrl-C ends it and tells what it found so far."""
+    """Reads the environment and runs what it says; Ctrl-C ends a series and tells what it found so far."""
     seed = int(os.environ.get("SEED") or random.randrange(1_000_000))
-    rounds = int(os.environ.get("ROUNDS") or ROUNDS)
     console = Console()
+    if minutes := float(os.environ.get("SOAK") or 0):
+        console.print(f"soaking for {minutes:g} minutes, seed {seed}")
+        sys.exit(0 if asyncio.run(_soak(minutes, seed, console)) else 1)
+    rounds = int(os.environ.get("ROUNDS") or ROUNDS)
     console.print(f"{rounds} rounds, seed {seed}")
     sys.exit(0 if asyncio.run(_run(rounds, os.environ.get("FAULTS") or "", seed, console)) else 1)
 

@@ -75,11 +75,11 @@ async def run_round(world: World, fault: Fault, seed: int) -> Round:
                 pass
             await asyncio.sleep(AFTER_SECONDS)
         healed = time.monotonic()
-        found = await _settle(world, load)
+        found = await settle(world, load)
         world.is_under_fault = False
     drained_after = time.monotonic() - healed
     found += [Violation(*each) for each in world.violations]
-    found += await _check(world, load)
+    found += await check(world, load)
     gap = _longest_gap(began, load.acknowledgements, healed)
     if gap > fault.longest_gap:
         found.append(
@@ -100,7 +100,7 @@ async def _beside(watch: _Watch) -> AsyncIterator[None]:
         await task
 
 
-async def _settle(world: World, load: Load) -> list[Violation]:
+async def settle(world: World, load: Load) -> list[Violation]:
     """Waits until all is acknowledged, decayed and drained, and returns what is not."""
     found = []
     if not await load.finish(DRAIN_SECONDS):
@@ -120,7 +120,7 @@ async def _decayed(load: Load) -> bool:
     return False
 
 
-async def _check(world: World, load: Load) -> list[Violation]:
+async def check(world: World, load: Load) -> list[Violation]:
     """Checks what must hold when quiesced."""
     found = []
     if again := await load.decay():

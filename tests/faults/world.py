@@ -111,6 +111,11 @@ class World:
         """Returns how often each crash point has fired."""
         return Counter(self._record.read_text().splitlines() if self._record.exists() else ())
 
+    def pids(self) -> dict[str, int]:
+        """Returns the ids of all processes by name, those of the databases too."""
+        databases = {f"mongod {number}": member.pid for number, member in enumerate(self.mongo.members)}
+        return {**self.system.pids(), **databases, "redis": self.redis.pid}
+
     def kill(self, *names: str) -> None:
         """Kills processes as a crash would; the supervisor starts them again."""
         for name in names:

@@ -1,0 +1,121 @@
+"""A soak: one world under half the load for long, a fault every two minutes, and the memory of each process watched."""
+
+import asyncio
+import contextlib
+import random
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.table import Table
+
+from tests.faults.fault import FAULTS, Scene
+from tests.faults.load import CLIENTS, Load
+from tests.faults.rounds import check, settle
+from tests.faults.violation import Violation
+from tests.faults.world import World
+
+FAULT_SECONDS = 120.0
+SAMPLE_SECONDS = 5.0
+WARM_UP = 0.25
+"""Of the time: a process may grow until then."""
+WINDOW = 12
+"""Samples at the beginning and at the end whose medians are compared."""
+MOST_GROWTH = 0.10
+SOAKED = ("redis flushed", "redis hangs", "transient errors", "mongo resets", "receiver 500", "duplicates", "decay")
+"""Faults after which every process is the one that it was, so that its memory can be compared."""
+
+
+class Sample(NamedTuple):
+    """What a process had at a time: resident memory in MiB, and open files."""
+
+    mebibytes: float
+    files: int
+
+
+@dataclass(slots=True)
+class Watched:
+    """Samples by name and process id, in the order of time, from the end of the warm-up on."""
+
+    samples: dict[tuple[str, int], list[Sample]] = field(default_factory=lambda: defaultdict(list))
+
+    async def run(self, world: World, warm_up: float) -> None:
+        """Takes samples until it is cancelled, after so many seconds."""
+        await asyncio.sleep(warm_up)
+        while True:
+            for name, pid in world.pids().items():
+                with contextlib.suppress(OSError):
+                    self.samples[name, pid].append(_sample(pid))
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    def growths(self) -> Mapping[str, tuple[Sample, Sample]]:
+        """Returns medians of the first and of the last samples of those processes that have lived for long enough."""
+        return {
+            name: (_median(samples[:WINDOW]), _median(samples[-WINDOW:]))
+            for (name, _), samples in self.samples.items()
+            if len(samples) >= 2 * WINDOW
+        }
+
+    def violations(self) -> list[Violation]:
+        """Returns the processes that have grown by more than they may (I14)."""
+        return [
+            Violation(
+                "I14",
+                f"{name} has grown from {first.mebibytes:.0f} to {last.mebibytes:.0f} MiB, {first.files} to "
+                f"{last.files} files",
+            )
+            for name, (first, last) in self.growths().items()
+            if last.mebibytes > first.mebibytes * (1 + MOST_GROWTH) or last.files > first.files * (1 + MOST_GROWTH) + 2
+        ]
+
+    def table(self) -> Table:
+        """Returns what there was after the warm-up, and at the end."""
+        found = Table("process", "MiB then", "MiB at the end", "files then", "files at the end", title="Soak")
+        for name, (first, last) in sorted(self.growths().items()):
+            found.add_row(name, f"{first.mebibytes:.0f}", f"{last.mebibytes:.0f}", str(first.files), str(last.files))
+        return found
+
+
+async def soak(world: World, minutes: float, seed: int) -> tuple[Watched, list[Violation]]:
+    """Soaks a world for some minutes and returns what its processes had, and what is violated at the end."""
+    chance = random.Random(seed)
+    load, watched = Load(world, chance, f"soak-{seed}"), Watched()
+    ends = time.monotonic() + 60 * minutes
+    async with _beside(watched, world, 60 * minutes * WARM_UP):
+        async with load.running(CLIENTS // 2):
+            while (left := ends - time.monotonic()) > 0:
+                await asyncio.sleep(min(FAULT_SECONDS, left))
+                world.is_under_fault = True
+                async with FAULTS[chance.choice(SOAKED)].inject(Scene(world, load, chance)):
+                    pass
+                await asyncio.sleep(SAMPLE_SECONDS)
+                world.is_under_fault = False
+        found = await settle(world, load)
+    found += [Violation(*each) for each in world.violations]
+    return watched, [*found, *await check(world, load), *watched.violations()]
+
+
+@contextlib.asynccontextmanager
+async def _beside(watched: Watched, world: World, warm_up: float) -> AsyncIterator[None]:
+    task = asyncio.create_task(watched.run(world, warm_up))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _sample(pid: int) -> Sample:
+    process = Path(f"/proc/{pid}")
+    pages = int((process / "statm").read_text().split()[1])
+    return Sample(pages * 4096 / 2**20, sum(1 for _ in (process / "fd").iterdir()))
+
+
+def _median(samples: Sequence[Sample]) -> Sample:
+    return Sample(
+        statistics.median(each.mebibytes for each in samples), round(statistics.median(each.files for each in samples))
+    )
