@@ -23,8 +23,9 @@ from shared.tasks import is_cancelled
 
 ATTEMPT_SECONDS = 15.0
 """Longest time for an attempt."""
-CLAIM = timedelta(seconds=30)
-"""A claim lapses after this time: longer than an attempt and its book-keeping, so that no living worker loses one."""
+CLAIM = timedelta(seconds=40)
+"""A claim lapses after this time: longer than a transaction that records it, an attempt and its book-keeping together,
+so that no living worker loses one."""
 GATHER_SECONDS = 0.008
 """Under load, attempts that end within this span make room together, and what follows is claimed together."""
 POLL_SECONDS = 0.5
@@ -169,12 +170,13 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._is_held_up = False
+        self._held: list[Claim] = []
 
     def admit(self, executions: Sequence[Execution]) -> list[Execution]:
         """Returns executions with those deliveries claimed for which there is room; see `Outlet`.
 
-        It only looks: what several transactions admit at the same time may be more than there is room for, and then
-        waits for a connection.
+        It only looks: what several transactions admit at the same time may be more than there is room for. `begin`
+        holds the rest until there is.
         """
         now = self._clock()
         due = [
@@ -199,7 +201,8 @@ class Dispatcher:
     def begin(self, executions: Sequence[Execution]) -> None:
         """Makes attempts at what was admitted, and looks for the rest; see `Outlet`."""
         deliveries = [(each.key.rule_id, delivery) for each in executions for delivery in each.deliveries]
-        self._launch([Claim(rule_id, delivery) for rule_id, delivery in deliveries if delivery.lease])
+        self._held += [Claim(rule_id, delivery) for rule_id, delivery in deliveries if delivery.lease]
+        self._launch_held()
         if any(delivery.state is ExecutionState.PENDING and not delivery.lease for _, delivery in deliveries):
             self._wake.set()
 
@@ -211,7 +214,7 @@ class Dispatcher:
                 try:
                     await self._claim_all()
                 except Exception as error:  # noqa: BLE001 (what was claimed is due again when the claim lapses)
-                    _LOG.warning("claim failed", error=" ".join(repr(error).split())[:500])
+                    _LOG.warning("claim failed", error=logs.one_line(error))
                 await self._rest()
                 if self._is_held_up:
                     await asyncio.sleep(GATHER_SECONDS)
@@ -221,13 +224,23 @@ class Dispatcher:
     async def _claim_all(self) -> None:
         """Begins attempts until nothing more is due, or nothing more may begin."""
         self._is_held_up = True
+        self._launch_held()
         while (room := self._endpoints.room()) > 0:
             now, busy = self._clock(), self._endpoints.busy()
             due = await self._deliveries.due(now, busy, min(room, MOST_TOGETHER))
             if not due:
-                self._is_held_up = bool(busy)
+                self._is_held_up = bool(busy or self._held)
                 return
             self._launch(await self._deliveries.claim(self._endpoints.admit(due), now, now + CLAIM))
+
+    def _launch_held(self) -> None:
+        """Launches those claims that are held for which there is room by now; one that would lapse is dropped."""
+        latest = self._clock() + timedelta(seconds=ATTEMPT_SECONDS)
+        held = [claim for claim in self._held if claim.delivery.due_time > latest]
+        due = [Due(claim.delivery.delivery_id, claim.delivery.endpoint) for claim in held]
+        admitted = {each.delivery_id for each in self._endpoints.admit(due)}
+        self._held = [claim for claim in held if claim.delivery.delivery_id not in admitted]
+        self._launch([claim for claim in held if claim.delivery.delivery_id in admitted])
 
     def _launch(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
@@ -248,7 +261,7 @@ class Dispatcher:
         try:
             rules = await self._courier.rules_of(claims)
         except Exception as error:  # noqa: BLE001 (the claims lapse, and the deliveries are due again)
-            _LOG.warning("deliveries given up", deliveries=len(claims), error=" ".join(repr(error).split())[:500])
+            _LOG.warning("deliveries given up", deliveries=len(claims), error=logs.one_line(error))
             for claim in claims:
                 self._endpoints.end(claim.delivery.endpoint, failed=False)
             return
@@ -261,13 +274,13 @@ class Dispatcher:
             nonlocal answered
             answered = True
             self._endpoints.end(claim.delivery.endpoint, failed=fate is Fate.RETRY)
-            if self._is_held_up:
+            if self._is_held_up or self._held:
                 self._wake.set()
 
         try:
             await self._courier.deliver(claim, rule, on_answer)
         except Exception as error:  # noqa: BLE001 (the claim lapses, and the delivery is due again)
-            text = " ".join(repr(error).split())[:500]
+            text = logs.one_line(error)
             _LOG.warning("delivery given up", delivery=claim.delivery.delivery_id, error=text)
         finally:
             if not answered:

@@ -120,13 +120,13 @@ class SmtpServer:
                 refused, text = await server.sendmail(self.sender, delivery.recipients, delivery.body)
         except aiosmtplib.SMTPRecipientsRefused as error:
             first = error.recipients[0]
-            return Answer(fate_of_reply(first.code), first.code, first.message[:ANSWER_BYTES])
+            return Answer(fate_of_reply(first.code), first.code, _kept(first.message))
         except aiosmtplib.SMTPResponseException as error:
-            return Answer(fate_of_reply(error.code), error.code, error.message[:ANSWER_BYTES])
+            return Answer(fate_of_reply(error.code), error.code, _kept(error.message))
         except (aiosmtplib.SMTPException, OSError) as error:
-            return Answer(Fate.RETRY, error=f"{type(error).__name__}: {error}"[:ANSWER_BYTES])
+            return Answer(Fate.RETRY, error=_kept(f"{type(error).__name__}: {error}"))
         note = f"; refused for {', '.join(refused)}" if refused else ""
-        return Answer(Fate.ARRIVED, aiosmtplib.SMTPStatus.completed, f"{text}{note}"[:ANSWER_BYTES])
+        return Answer(Fate.ARRIVED, aiosmtplib.SMTPStatus.completed, _kept(f"{text}{note}"))
 
 
 class AllReceivers:
@@ -155,6 +155,11 @@ class AllReceivers:
                 return await self._smtp.send(delivery)
             case slack:
                 return await self._http.post(slack.url, delivery.body, {})
+
+
+def _kept(text: str) -> str:
+    """Returns what is kept of a text: mail servers answer in any encoding, and what is not text cannot be stored."""
+    return text.encode(errors="replace").decode()[:ANSWER_BYTES]
 
 
 async def _beginning(response: httpx.Response) -> str:

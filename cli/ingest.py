@@ -146,7 +146,8 @@ class _Sender:
         """Returns one outcome per event, in order."""
         if not events:
             return []
-        started, pause = time.monotonic(), POLL_SECONDS
+        started = away_since = time.monotonic()
+        pause = POLL_SECONDS
         while True:
             try:
                 answer = self._stub.BatchIngestEvents(pb.BatchIngestEventsRequest(events=events), timeout=CALL_SECONDS)
@@ -155,7 +156,10 @@ class _Sender:
                 # A service that never answered is not on its way back: say so at once.
                 if _code(error) not in _AGAIN or not self._was_answered:
                     raise
-                if time.monotonic() > started + (PATIENCE_SECONDS if asked is None else REFUSED_SECONDS):
+                now = time.monotonic()
+                if asked is not None:
+                    away_since = now
+                if now > away_since + PATIENCE_SECONDS or now > started + REFUSED_SECONDS:
                     raise
                 if self.stop.wait(max(pause, asked or 0.0)):
                     raise

@@ -119,7 +119,8 @@ class Backlog:
         try:
             with deadline(LOOK_SECONDS):
                 oldest = await self._oldest()
-        except Exception:  # noqa: BLE001 (whatever goes wrong, it is no reason to refuse)
+        except Exception as error:  # noqa: BLE001 (whatever goes wrong, it is no reason to refuse)
+            _LOG.warning("backlog unknown", error=logs.one_line(error))
             return timedelta(0)
         return self._clock() - oldest if oldest else timedelta(0)
 

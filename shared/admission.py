@@ -17,7 +17,7 @@ from shared.errors import Overloaded, Stopping
 PLACE_BYTES = 2_048
 """Of a request: one that is longer takes a place for each such part, since work and memory grow with it."""
 MOST_WAITING = 4_096
-"""Places that waiting calls may come to; all in all they hold 8 MiB."""
+"""Parts of that size that the requests of waiting calls may come to: 8 MiB."""
 RETRY_SECONDS = 1.0
 """When refused callers shall come back, on average."""
 REPORT_SECONDS = 1.0
@@ -43,7 +43,7 @@ class Admission:
         self._seconds = seconds
         self._gate = gate
         self._waiting: OrderedDict[asyncio.Future[None], int] = OrderedDict()
-        self._waiting_places = 0
+        self._waiting_parts = 0
         self._refused = 0
         self._told: asyncio.Event | None = None
 
@@ -77,10 +77,11 @@ class Admission:
         await self.check()
         if seconds <= 0:
             raise TimeoutError
-        count = min(1 + size // PLACE_BYTES, self._places)
+        parts = 1 + size // PLACE_BYTES
+        count = min(parts, self._places)
         try:
             self._gate()
-            await self._enter(count, min(self._seconds, seconds / 2))
+            await self._enter(count, parts, min(self._seconds, seconds / 2))
         except Exception:
             self._count_refusal()
             raise
@@ -89,15 +90,15 @@ class Admission:
         finally:
             self._leave(count)
 
-    async def _enter(self, count: int, seconds: float) -> None:
+    async def _enter(self, count: int, parts: int, seconds: float) -> None:
         if not self._waiting and count <= self._free:
             self._free -= count
             return
-        if self._waiting_places + count > MOST_WAITING:
+        if self._waiting_parts + parts > MOST_WAITING:
             raise _overloaded()
         turn = asyncio.get_running_loop().create_future()
         self._waiting[turn] = count
-        self._waiting_places += count
+        self._waiting_parts += parts
         try:
             async with asyncio.timeout(seconds):
                 await turn
@@ -106,12 +107,13 @@ class Admission:
             if isinstance(error, TimeoutError):
                 raise _overloaded() from None
             raise
+        finally:
+            self._waiting_parts -= parts
 
     def _leave(self, count: int) -> None:
         self._free += count
         while self._waiting and next(iter(self._waiting.values())) <= self._free:
             turn, count = self._waiting.popitem(last=False)
-            self._waiting_places -= count
             self._free -= count
             # Whoever has given up in this very moment has yet to notice, and gives the place back then.
             if not turn.done():
@@ -122,7 +124,6 @@ class Admission:
             self._leave(count)
             return
         del self._waiting[turn]
-        self._waiting_places -= count
         self._leave(0)  # those behind may fit into what is free
 
     def _count_refusal(self) -> None:

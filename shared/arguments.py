@@ -15,6 +15,8 @@ from shared.errors import InvalidArgument
 MOST_CHARACTERS = 256
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 """The end of time for requests: far enough from the last year that every computation with a time stays possible."""
+MOST_ROW_CHARACTERS = MOST_CHARACTERS + 20
+"""Of the id of a row in an inbox: a lead's id and a number, at most."""
 
 
 def identifier(field: str, text: str, *, most: int = MOST_CHARACTERS) -> str:
@@ -41,15 +43,17 @@ def optional_text(field: str, text: str, *, most: int = MOST_CHARACTERS) -> str:
     return text
 
 
-def identifiers(field: str, texts: Sequence[str], *, most: int) -> list[str]:
-    """Returns 1 to `most` ids, each once, in the order given.
+def identifiers(field: str, texts: Sequence[str], *, most: int, characters: int = MOST_CHARACTERS) -> list[str]:
+    """Returns 1 to `most` ids of at most so many characters, each once, in the order given.
 
     Raises:
         InvalidArgument: There is none, there are more, or one is malformed.
     """
     if not 1 <= len(texts) <= most:
         raise InvalidArgument(field, f"has {len(texts)} ids, must have 1 to {most}")
-    return list(dict.fromkeys(identifier(f"{field}[{index}]", text) for index, text in enumerate(texts)))
+    return list(
+        dict.fromkeys(identifier(f"{field}[{index}]", text, most=characters) for index, text in enumerate(texts))
+    )
 
 
 def ids_or_all(field: str, texts: Sequence[str], *, every: bool, most: int) -> list[str] | None:
@@ -58,11 +62,9 @@ def ids_or_all(field: str, texts: Sequence[str], *, every: bool, most: int) -> l
     Raises:
         InvalidArgument: There are both or neither, there are more, or one is malformed.
     """
-    if not every:
-        return identifiers(field, texts, most=most)
-    if texts:
+    if every and texts:
         raise InvalidArgument(field, "has ids although all are asked for")
-    return None
+    return None if every else identifiers(field, texts, most=most, characters=MOST_ROW_CHARACTERS)
 
 
 def time(field: str, timestamp: Timestamp) -> datetime:

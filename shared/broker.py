@@ -8,11 +8,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import Generic, TypeVar
+from uuid import uuid4
 
 import redis
-from dramatiq import Broker, Worker
+from dramatiq import Broker, Consumer, Worker
 from dramatiq.asyncio import async_to_sync
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
@@ -45,13 +46,32 @@ def connect(redis_url: str, *middleware: Middleware) -> RedisBroker:
         client = redis.Redis.from_url(redis_url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS)
     except ValueError as error:
         raise StartupError(f"LEADSCORE_REDIS_URL: {error}") from None
-    return RedisBroker(  # type: ignore[no-untyped-call]
+    return _Broker(  # type: ignore[no-untyped-call]
         client=client,
         middleware=list(middleware),
         namespace="leadscore:dramatiq",
         heartbeat_timeout=HEARTBEAT_MILLISECONDS,
         maintenance_chance=MAINTENANCE_CHANCE,
     )
+
+
+class _Broker(RedisBroker):
+    """A broker that takes another name when it consumes a queue anew, which dramatiq does after it has lost Redis.
+
+    What it had fetched and never seen, since the answer was lost, then comes back as from a worker that died. Under the
+    name of one that lives it would stay for ever.
+    """
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """See `RedisBroker`."""
+        if queue_name in self._consumed:
+            self.broker_id = str(uuid4())
+        self._consumed.add(queue_name)
+        return super().consume(queue_name, prefetch, timeout)
+
+    @cached_property
+    def _consumed(self) -> set[str]:
+        return set()
 
 
 class _NotOpened(MiddlewareError):

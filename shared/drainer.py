@@ -11,6 +11,7 @@ from datetime import timedelta
 from pymongo.errors import PyMongoError
 
 from shared import logs, wire
+from shared.calls import deadline
 from shared.doorbell import MOST_TOGETHER, Doorbell, Lease
 from shared.errors import is_transient
 from shared.inbox import Inbox
@@ -20,6 +21,8 @@ from shared.tasks import is_cancelled
 
 SHRINK = 8
 """Each worker that dies in a partition divides the next batch by this."""
+READ_SECONDS = 5.0
+"""Longest time to read which rows there are to be cut."""
 _LOG = logs.get(__name__)
 
 
@@ -59,7 +62,8 @@ class Drainer:
                 partitions, self._waiting = sorted(self._waiting), set()
                 self._changed.notify_all()
             for partition in await self._drain(partitions):
-                await self._drain([partition])
+                if not is_cancelled():
+                    await self._drain([partition])
 
     async def _drain(self, partitions: Sequence[int]) -> Sequence[int]:
         """Drains partitions together and returns those that should be drained alone.
@@ -77,7 +81,7 @@ class Drainer:
     async def _empty(self, lease: Lease) -> None:
         most = max(1, self._batch_rows // SHRINK**lease.deaths)
         for _ in range(self._batches if lease.partitions else 0):
-            if await self._batch(lease, most) < most:
+            if await self._batch(lease, most) < most or is_cancelled():
                 return
             await self._doorbell.renew(lease)
         # Others shall have their turn.
@@ -90,13 +94,14 @@ class Drainer:
         try:
             return await self._step(lease.partitions, most)
         except Exception as error:
-            if is_transient(error):
+            if not _may_be_of_rows(error):
                 raise
             _warn("batch is cut", lease.partitions, error)
             return await self._cut(lease, most)
 
     async def _cut(self, lease: Lease, most: int) -> int:
-        ids = [row["_id"] for row in await self._inbox.pending(lease.partitions, most, {"_id": 1})]
+        with deadline(READ_SECONDS):
+            ids = [row["_id"] for row in await self._inbox.pending(lease.partitions, most, {"_id": 1})]
         await self._halves(lease, ids)
         return len(ids)
 
@@ -110,7 +115,7 @@ class Drainer:
             try:
                 await self._step(lease.partitions, len(half), half)
             except Exception as error:
-                if is_transient(error):
+                if not _may_be_of_rows(error):
                     raise
                 await self._halves(lease, half)
 
@@ -130,5 +135,10 @@ async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: floa
         await asyncio.sleep(every)
 
 
+def _may_be_of_rows(error: Exception) -> bool:
+    """Tells whether fewer rows might do: also after a time-out, for all of them may be too much for one transaction."""
+    return not is_transient(error) or (isinstance(error, PyMongoError) and error.timeout)
+
+
 def _warn(what: str, partitions: Sequence[int], error: Exception) -> None:
-    _LOG.warning(what, partitions=partitions, error=" ".join(repr(error).split())[:500])
+    _LOG.warning(what, partitions=partitions, error=logs.one_line(error))

@@ -55,6 +55,11 @@ def get(name: str) -> structlog.typing.FilteringBoundLogger:
     return logger
 
 
+def one_line(error: BaseException) -> str:
+    """Returns an error's kind and text on one line, cut to what a log line should have."""
+    return " ".join(repr(error).split())[:500]
+
+
 class _Forgiving:
     """A stream whose disk may be full."""
 

@@ -5,7 +5,7 @@ of it; a row whose last allowed attempt failed is parked with its reason, and no
 
 Such a row holds, beside what every row does: `attempts` (made at it alone), `retry_time` (when it may be tried again),
 `reason` (why the last one failed), and when it is `parked`, its `state`, also `park_time`. A row that was done after
-all keeps what it has of them.
+all keeps what it has of them. Its `put_time` is that of the last attempt, so that it does not pass for a backlog.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,8 @@ CLAIM = timedelta(seconds=15)
 """Longer than an attempt takes: a row that is not settled by then is taken for one whose worker died."""
 PAUSE = timedelta(seconds=1)
 """Wait after the first failed attempt; each further one doubles it."""
+MOST_DUE = 100
+"""Rows that are looked at together."""
 MOST_REASON = 300
 """Characters of a reason."""
 DIED = "its worker died while it was being drained"
@@ -61,7 +63,7 @@ class Parking:
         now = wire.now()
         row = await self._rows.find_one_and_update(
             {"_id": row_id, "state": PENDING, "retry_time": {"$not": {"$gt": now}}},
-            {"$inc": {"attempts": 1}, "$set": {"retry_time": now + CLAIM}},
+            {"$inc": {"attempts": 1}, "$set": {"retry_time": now + CLAIM, "put_time": now}},
             projection={"partition": 1, "attempts": 1},
             return_document=ReturnDocument.AFTER,
         )
@@ -86,9 +88,10 @@ class Parking:
         await self._update(suspect, {"$set": parked, "$unset": {"retry_time": ""}})
 
     async def due(self) -> list[Suspect]:
-        """Returns the rows that may be tried again."""
+        """Returns rows that may be tried again, those first that have waited for longest."""
         due = {"state": PENDING, **APART, "retry_time": {"$lte": wire.now()}}
-        return [_suspect(row) async for row in self._rows.find(due, {"partition": 1, "attempts": 1})]
+        rows = self._rows.find(due, {"partition": 1, "attempts": 1}).sort("retry_time", ASCENDING).limit(MOST_DUE)
+        return [_suspect(row) async for row in rows]
 
     async def count(self) -> int:
         """Returns the number of parked rows."""

@@ -84,7 +84,7 @@ class WorkerSettings(ProcessSettings):
         3.0, gt=0, allow_inf_nan=False, description="Age of a waiting row that is rung for anew, in seconds."
     )
     transaction_seconds: float = Field(
-        8.0, gt=0, allow_inf_nan=False, description="Longest time for a drain transaction, in seconds."
+        8.0, gt=0, le=10, allow_inf_nan=False, description="Longest time for a drain transaction, in seconds."
     )
 
     @property

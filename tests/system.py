@@ -87,7 +87,7 @@ class System:
         """Waits until servers say that they serve."""
         ends = time.monotonic() + READY_SECONDS
         for server in servers:
-            while not self._is_serving(server):
+            while not self.is_serving(server):
                 code = self._processes[server].poll()
                 assert code is None, f"{server} ended with {code}: {self.log(server)[-2000:]}"
                 assert time.monotonic() < ends, f"expected {server} to serve within {READY_SECONDS} s"
@@ -163,7 +163,8 @@ class System:
             await channel.close()
         self._channels.clear()
 
-    def _is_serving(self, server: str) -> bool:
+    def is_serving(self, server: str) -> bool:
+        """Tells whether a server says, within a second, that it serves."""
         with grpc.insecure_channel(self.target(server)) as channel:
             try:
                 stub = health_pb2_grpc.HealthStub(channel)

@@ -105,8 +105,10 @@ class MongoViews:
 
     async def backlog(self) -> Backlog:
         """Returns what waits to be scored."""
-        pending, parked = await self._events.count_pending(), await Parking(self._events).count()
-        return Backlog(pending, min((await self._events.waiting()).values(), default=None) if pending else None, parked)
+        async with self.snapshot():
+            pending, parked = await self._events.count_pending(), await Parking(self._events).count()
+            waiting = await self._events.waiting() if pending else {}
+        return Backlog(pending, min(waiting.values(), default=None), parked)
 
     async def count_leads(self) -> int:
         """Returns the number of leads."""

@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from typing import Any
 
+import aiosmtplib
 import jsonschema
 import pytest
 from aiosmtpd.controller import Controller
@@ -278,6 +279,22 @@ async def test_the_reply_of_the_mail_server_decides(
     mailbox.reply = reply
     answer = await told(subject, Action("mail", Email(("sales@example.org",))))
     assert (answer.fate, answer.status) == (fate, int(reply[:3]))
+
+
+@pytest.mark.parametrize("code", [250, 550])
+async def test_an_answer_that_is_no_utf_8_can_be_stored(
+    subject: AllReceivers, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    text = b"Empf\xe4nger".decode("ascii", "surrogateescape")  # as aiosmtplib hands it on
+
+    async def sendmail(*_: object) -> tuple[dict[str, object], str]:
+        if code != 250:
+            raise aiosmtplib.SMTPDataError(code, text)
+        return {}, text
+
+    monkeypatch.setattr(aiosmtplib.SMTP, "sendmail", sendmail)
+    answer = await told(subject, Action("mail", Email(("sales@example.org",))))
+    assert (answer.status, answer.text.encode()) == (code, b"Empf?nger")
 
 
 async def test_a_mail_server_that_is_away_is_worth_another_try(subject: AllReceivers) -> None:

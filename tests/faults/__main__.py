@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.faults import report
+from tests.faults.fault import FAULTS
 from tests.faults.rounds import Round
 from tests.faults.series import Series, named, plan
 from tests.faults.soak import soak
@@ -37,7 +38,11 @@ async def _run(rounds: int, names: str, seed: int, console: Console) -> bool:
     console.print(report.table(done))
     console.print(report.crash_table(series.crashes))
     report.write(FILE, done, series.crashes, seed)
-    return not any(each.violations for each in done)
+    planned = {FAULTS[each.fault].crash_point for each in done} - {""}
+    unfired = [name for name in sorted(planned) if not series.crashes[name]]
+    for name in unfired:
+        console.print(f"the crash point {name!r} has not fired, so its rounds showed nothing")
+    return not unfired and not any(each.violations for each in done)
 
 
 async def _soak(minutes: float, seed: int, console: Console) -> bool:

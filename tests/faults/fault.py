@@ -30,8 +30,6 @@ class Fault:
     inject: Inject
     members: int = 1
     """Members of the replica set that it needs."""
-    is_quick: bool = True
-    """Whether a round of it belongs to the short profile."""
     longest_gap: float = 30.0
     """Seconds that may pass without an acknowledgement."""
     clients: int = CLIENTS
@@ -48,7 +46,6 @@ def fault(
     what: str,
     *,
     members: int = 1,
-    is_quick: bool = True,
     longest_gap: float = 30.0,
     clients: int = CLIENTS,
     crash_point: str = "",
@@ -57,7 +54,7 @@ def fault(
 
     def enter(generator: Callable[[Scene], AsyncIterator[None]]) -> Inject:
         inject = asynccontextmanager(generator)
-        FAULTS[name] = Fault(name, what, inject, members, is_quick, longest_gap, clients, crash_point)
+        FAULTS[name] = Fault(name, what, inject, members, longest_gap, clients, crash_point)
         return inject
 
     return enter

@@ -123,7 +123,10 @@ async def _decayed(load: Load) -> bool:
 async def check(world: World, load: Load) -> list[Violation]:
     """Checks what must hold when quiesced."""
     found = []
-    if again := await load.decay():
+    again = await load.decay()
+    if again is None:
+        found.append(Violation("I12", "a decay run failed although the fault was over"))
+    elif again:
         found.append(Violation("I12", f"a decay run that was repeated appended {again} entries"))
     return found + await world.checker.quiesced()
 

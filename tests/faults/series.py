@@ -35,7 +35,10 @@ def named(names: str) -> list[Fault]:
     """
     found = []
     for word in names.split(",") if names else [""]:
-        matching = [fault for fault in FAULTS.values() if fault.name.startswith(word.strip())]
+        word = word.strip()
+        matching = [fault for fault in FAULTS.values() if fault.name == word] or [
+            fault for fault in FAULTS.values() if fault.name.startswith(word)
+        ]
         if not matching:
             raise ValueError(f"no fault begins with {word!r}; there are: {', '.join(FAULTS)}")
         found += matching

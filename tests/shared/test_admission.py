@@ -135,6 +135,17 @@ async def test_a_full_queue_refuses_at_once() -> None:
     assert isinstance(await calls.outcome("c"), Overloaded)
 
 
+async def test_few_places_do_not_make_the_queue_longer() -> None:
+    calls = Calls(Admission(1, LONG))
+    await calls.come("a", "b", size=MOST_WAITING * PLACE_BYTES)
+    await calls.come("c")
+    assert isinstance(await calls.outcome("c"), Overloaded)
+    await calls.cancel("b")
+    await calls.come("d")
+    await calls.leave("a")
+    assert calls.inside == ["d"]
+
+
 async def test_a_waiting_caller_that_goes_away_lets_those_behind_come_forward() -> None:
     calls = Calls(Admission(2, LONG))
     await calls.come("a")

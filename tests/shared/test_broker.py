@@ -273,3 +273,21 @@ def test_a_signal_that_comes_as_the_worker_becomes_ready_is_not_lost(redis_url: 
         check=False,
     )
     assert done.returncode == 0, "expected every worker to stop within 3 s"
+
+
+def test_what_a_lost_answer_took_along_comes_back_to_the_same_worker(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(brokers, "HEARTBEAT_MILLISECONDS", 100)
+    monkeypatch.setattr(brokers, "MAINTENANCE_CHANCE", 1_000_000)
+    queue = "lost"
+    broker = brokers.connect(redis_url)
+    broker.flush(queue)
+    broker.consume(queue)
+    broker.enqueue(dramatiq.Message(queue_name=queue, actor_name="pour", args=(), kwargs={}, options={}))
+    assert broker.do_fetch(queue, 1), "expected the message, whose answer shall not be seen"
+    again = broker.consume(queue, timeout=20)
+    found = next((message for _ in range(200) if (message := next(again))), None)
+    assert found is not None, "expected it to come back"
+    again.ack(found)
+    assert broker.do_qsize(queue) == 0

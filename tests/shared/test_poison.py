@@ -13,7 +13,15 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 from grpc.aio import Metadata
-from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError, WriteError
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WriteError,
+)
 from structlog.testing import capture_logs
 
 from shared import broker as brokers
@@ -23,7 +31,8 @@ from shared.drainer import Drainer
 from shared.errors import is_transient
 from shared.inbox import Inbox
 from shared.mongo import Database, Document, transact
-from shared.parking import DIED, MOST_ATTEMPTS, MOST_REASON, Parking
+from shared.parking import DIED, MOST_ATTEMPTS, MOST_REASON, Parking, Suspect
+from shared.suspects import Suspects
 from shared.tasks import running
 from tests.conftest import PARTITIONS, eventually
 
@@ -186,6 +195,50 @@ async def test_a_retry_begins_anew_and_is_idempotent(database: Database, inbox: 
         await drained(inbox, drainer, 0)
     assert await states(inbox) == {"read": 6}
     assert reader.tries[ids[1]] > 2 * MOST_ATTEMPTS
+
+
+@pytest.mark.usefixtures("short")
+async def test_what_is_too_much_for_one_transaction_is_cut_until_it_fits(
+    database: Database, inbox: Inbox, bell: Doorbell
+) -> None:
+    await put(inbox, 50)
+    reader = Reader(database, inbox)
+
+    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+        if most > 10:
+            raise ExecutionTimeout("it took too long")
+        return await reader.step(partitions, most, ids)
+
+    drainer = Drainer(inbox, bell, step, batch_rows=BATCH)
+    async with running(drainer.run()):
+        await drained(inbox, drainer, 0)
+    assert await states(inbox) == {"read": 50}
+
+
+async def test_an_attempt_that_cannot_be_taken_back_is_taken_back_later(
+    database: Database, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [row_id] = await put(inbox, 1)
+    reader = Reader(database, inbox, row_id)
+    reader.error = AutoReconnect("the primary is away")
+    drainer = Suspects(parking := Parking(inbox), reader.step)
+    forgive, faults = parking.forgive, [AutoReconnect("still away")]
+
+    async def away(suspect: Suspect) -> None:
+        if faults:
+            raise faults.pop()
+        await forgive(suspect)
+
+    monkeypatch.setattr(parking, "forgive", away)
+    with pytest.raises(AutoReconnect, match="the primary is away"):
+        await drainer.attempt(row_id)
+    assert (await row(inbox, row_id))["attempts"] == 1
+
+    async def is_forgiven() -> bool:
+        return bool((await row(inbox, row_id))["attempts"] == 0)
+
+    async with running(drainer.run(every=0.01)):
+        await eventually(is_forgiven, within=5, what="the attempt is taken back")
 
 
 @pytest.mark.usefixtures("short")

@@ -1,6 +1,7 @@
 """More than usual: one hot lead, duplicates over duplicates, five times the clients, decay beside everything."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 from tests.faults.fault import Scene, fault
@@ -8,9 +9,11 @@ from tests.faults.load import CLIENTS
 
 HOT_EVENTS = 2_000
 HOT_BATCH = 100
+HEALTH_SECONDS = 1.0
+"""A health check may take this long, whatever the load."""
 
 
-@fault("hot lead", f"{HOT_EVENTS} events of one lead against 8 lanes of two workers", is_quick=False)
+@fault("hot lead", f"{HOT_EVENTS} events of one lead against 8 lanes of two workers")
 async def hot_lead(scene: Scene) -> AsyncIterator[None]:
     """All of them must be scored within the time that draining may take."""
     async with scene.world.further("scoring-worker-2"):
@@ -32,11 +35,21 @@ async def duplicates(scene: Scene) -> AsyncIterator[None]:
     yield
 
 
-@fault("overload", "five times the clients", clients=5 * CLIENTS)
+@fault("overload", "five times the clients of an ingest service with two places", clients=5 * CLIENTS)
 async def overload(scene: Scene) -> AsyncIterator[None]:
-    """Nothing else is wrong."""
-    await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
+    """What does not fit is refused and comes back; health does not suffer."""
+    world = scene.world
+    await world.restart("ingest", {"LEADSCORE_CALL_PLACES": "2", "LEADSCORE_QUEUE_SECONDS": "0.02"})
+    ends = time.monotonic() + scene.chance.uniform(1.0, 3.0)
+    while time.monotonic() < ends:
+        began = time.monotonic()
+        if not await asyncio.to_thread(world.system.is_serving, "ingest"):
+            world.violations.append(("I15", "health was not SERVING under overload"))
+        if time.monotonic() - began > HEALTH_SECONDS:
+            world.violations.append(("I15", f"a health check took {time.monotonic() - began:.1f} s under overload"))
+        await asyncio.sleep(0.1)
     yield
+    await world.restart("ingest")
 
 
 @fault("decay", "decay runs that are repeated and concurrent, for days that were missed")

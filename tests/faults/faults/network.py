@@ -9,16 +9,14 @@ from tests.faults.fault import Scene, fault
 @fault("commit reply lost", "commits arrive and are done; their replies are lost with the connection")
 async def commit_reply_lost(scene: Scene) -> AsyncIterator[None]:
     """The services must find out by themselves."""
-    with scene.world.mongo.proxy.losing_replies("commitTransaction"):
-        await asyncio.sleep(scene.chance.uniform(0.5, 2.0))
+    await _lose(scene, "commitTransaction")
     yield
 
 
 @fault("insert reply lost", "events arrive in MongoDB and are stored; the replies are lost with the connection")
 async def insert_reply_lost(scene: Scene) -> AsyncIterator[None]:
     """Clients must send again, and find duplicates."""
-    with scene.world.mongo.proxy.losing_replies("put_time"):
-        await asyncio.sleep(scene.chance.uniform(0.5, 2.0))
+    await _lose(scene, "put_time")
     yield
 
 
@@ -30,3 +28,12 @@ async def mongo_resets(scene: Scene) -> AsyncIterator[None]:
             await asyncio.sleep(scene.chance.uniform(0, 0.4))
         await asyncio.sleep(scene.chance.uniform(0, 0.4))
     yield
+
+
+async def _lose(scene: Scene, word: str) -> None:
+    proxy = scene.world.mongo.proxy
+    before = proxy.lost_replies
+    with proxy.losing_replies(word):
+        await asyncio.sleep(scene.chance.uniform(0.5, 2.0))
+    if proxy.lost_replies == before:
+        scene.world.violations.append(("I13", f"no reply to {word!r} was lost, so the round showed nothing"))

@@ -17,7 +17,6 @@ CALL_SECONDS = 10.0
 @fault(
     "poison",
     "an event that raises, one that kills its worker, a change at which a rule raises; an operator retries them",
-    is_quick=False,
 )
 async def poison(scene: Scene) -> AsyncIterator[None]:
     """They are parked after some attempts; when what was wrong is mended and they are retried, they count once."""

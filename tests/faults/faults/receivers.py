@@ -45,7 +45,7 @@ BEHAVIOURS: dict[str, tuple[Behaviour, int]] = {
 
 
 def _hostile(name: str, behaviour: Behaviour, status: int) -> None:
-    @fault(f"receiver {name}", f"a receiver that misbehaves: {name}", is_quick=name not in ("hangs", "drips"))
+    @fault(f"receiver {name}", f"a receiver that misbehaves: {name}")
     async def inject(scene: Scene) -> AsyncIterator[None]:
         scene.world.answer(HOSTILE, behaviour, status)
         try:
