@@ -24,8 +24,8 @@ from shared.tasks import is_cancelled
 ATTEMPT_SECONDS = 15.0
 """Longest time for an attempt."""
 CLAIM = timedelta(seconds=40)
-"""A claim lapses after this time: longer than a transaction that records it, an attempt and its book-keeping together,
-so that no living worker loses one."""
+"""A claim lapses after this time. Half of it is longer than an attempt and its book-keeping; an attempt begins in the
+first half or not at all. So no living worker loses one."""
 GATHER_SECONDS = 0.008
 """Under load, attempts that end within this span make room together, and what follows is claimed together."""
 POLL_SECONDS = 0.5
@@ -235,7 +235,7 @@ class Dispatcher:
 
     def _launch_held(self) -> None:
         """Launches those claims that are held for which there is room by now; one that would lapse is dropped."""
-        latest = self._clock() + timedelta(seconds=ATTEMPT_SECONDS)
+        latest = self._clock() + CLAIM / 2
         held = [claim for claim in self._held if claim.delivery.due_time > latest]
         due = [Due(claim.delivery.delivery_id, claim.delivery.endpoint) for claim in held]
         admitted = {each.delivery_id for each in self._endpoints.admit(due)}

@@ -241,6 +241,31 @@ async def test_what_finds_no_room_at_once_is_left_to_be_looked_for() -> None:
     assert sum(receivers.begun.values()) == several
 
 
+async def test_what_several_drains_admit_at_once_waits_until_there_is_room() -> None:
+    receivers, call = DeadEnd(), rule("dead", None, webhook("dead", "https://dead.example/"))
+    desk = Desk(receivers, rules=FakeRules(call))
+    drains = [
+        desk.dispatcher.admit([executed(change(f"{drain}-{each}"), call) for each in range(PER_ENDPOINT)])
+        for drain in range(3)
+    ]
+    for recorded in drains:
+        assert all(each.deliveries[0].lease for each in recorded)
+        await desk.executions.record(recorded)
+        desk.dispatcher.begin(recorded)
+
+    async def have_begun() -> bool:
+        return receivers.begun.get("https://dead.example", 0) >= PER_ENDPOINT
+
+    async def are_all_made() -> bool:
+        return receivers.begun["https://dead.example"] == 3 * PER_ENDPOINT
+
+    async with running(desk.dispatcher.run()):
+        await eventually(have_begun, within=5, what="as many attempts as there is room for")
+        assert receivers.begun["https://dead.example"] == PER_ENDPOINT
+        receivers.free.set()
+        await eventually(are_all_made, within=5, what="the others follow")
+
+
 async def test_a_delivery_that_failed_when_it_was_recorded_is_not_attempted() -> None:
     failed = executed(change(), rule("call", None, webhook()))
     failed = replace(failed, deliveries=(failed.deliveries[0].settled(Answer(Fate.FINAL), NOW, timedelta(), (), 1),))
