@@ -4,7 +4,6 @@ import base64
 import queue
 import random
 import secrets
-import socket
 import tempfile
 import time
 import uuid
@@ -20,7 +19,7 @@ from cli.output import show as print_view
 from cli.reading import Line
 from cli.receiver import Receiver, receiving
 from cli.show_automations import execution_card
-from cli.up import Plan, system
+from cli.up import Plan, is_free, system
 from shared import wire
 from shared.pb.automation.v1 import automation_pb2
 from shared.pb.automation.v1.automation_pb2_grpc import AutomationServiceStub
@@ -30,6 +29,8 @@ from shared.pb.scoring.v1 import scoring_pb2
 
 SEED = 42
 RECEIVE_SECONDS = 15.0
+BASE_PORTS = range(20_000, 32_000)
+"""Below the ports that Linux gives to outgoing connections, which would come in between."""
 """Longest time until a rule that fires has reached its receiver."""
 _SETTINGS = {"LEADSCORE_WEBHOOK_HTTP": "true", "LEADSCORE_WEBHOOK_NETWORKS": "127.0.0.0/8"}
 """The demo's receiver is on this machine, which a rule may not reach otherwise."""
@@ -141,12 +142,7 @@ def _lines(events: Sequence[ingest_pb2.Event]) -> Iterator[Line]:
 
 def _free_base_port() -> int:
     for _ in range(100):
-        base = random.randrange(20_000, 60_000)  # noqa: S311 (no secret)
-        if all(_is_free(base + offset) for offset in range(len(SERVICES))):
+        base = random.choice(BASE_PORTS)  # noqa: S311 (no secret)
+        if all(is_free(base + offset) for offset in range(len(SERVICES))):
             return base
     raise CommandError("no four ports in a row are free on this machine")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0

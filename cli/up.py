@@ -88,17 +88,24 @@ def run_until_stopped(plan: Plan, say: Say, on_ready: Callable[[], None]) -> Non
         say("stopping")
 
 
+def is_free(port: int) -> bool:
+    """Tells whether a service could listen at a port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def _require_free_ports(connection: Connection) -> None:
     for service in SERVICES:
-        host, port = connection.target(service).split(":")
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, int(port)))
-            except OSError:
-                raise CommandError(
-                    f"port {port} for the {service} service is taken: stop what listens there, or choose --base-port"
-                ) from None
+        port = int(connection.target(service).split(":")[1])
+        if not is_free(port):
+            raise CommandError(
+                f"port {port} for the {service} service is taken: stop what listens there, or choose --base-port"
+            )
 
 
 @contextmanager

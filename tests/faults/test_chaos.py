@@ -13,7 +13,7 @@ SEED = 20_260_301
 SHORT = (
     *("kill ingest", "kill scoring-worker", "kill all", "pause a server"),
     *("crash scoring: commit sent", "crash decay: half-way"),
-    *("crash automation: after the receiver's 2xx", "crash automation: after the execution insert before"),
+    *("crash automation: after the receiver's 2xx", "connections closed", "receiver 410"),
     *("redis killed", "redis flushed", "redis hangs", "redis full", "mongod killed", "mongod frozen"),
     *("transient errors", "commit unconfirmed", "commit reply lost", "insert reply lost", "mongo resets"),
     *("midnight", "receiver 500", "receiver reset", "duplicates", "decay"),

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 
 from tests.faults.fault import Scene, fault
 
+WAIT_SECONDS, MOST_WAITS = 0.1, 100
+"""How often, and how many times, it is looked whether a reply was lost."""
+
 
 @fault("commit reply lost", "commits arrive and are done; their replies are lost with the connection")
 async def commit_reply_lost(scene: Scene) -> AsyncIterator[None]:
@@ -35,5 +38,9 @@ async def _lose(scene: Scene, word: str) -> None:
     before = proxy.lost_replies
     with proxy.losing_replies(word):
         await asyncio.sleep(scene.chance.uniform(0.5, 2.0))
+        for _ in range(MOST_WAITS):
+            if proxy.lost_replies > before:
+                break
+            await asyncio.sleep(WAIT_SECONDS)
     if proxy.lost_replies == before:
         scene.world.violations.append(("I13", f"no reply to {word!r} was lost, so the round showed nothing"))
