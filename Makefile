@@ -27,7 +27,7 @@ up: install ## Run the whole system on this machine until Ctrl-C
 	$(BIN)/leadscore up
 
 test: install ## Run all tests against a real MongoDB and a real Redis
-	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults/test_chaos.py --ignore tests/faults/test_planted.py
+	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/faults/test_chaos.py --ignore tests/faults/test_planted.py
 	$(BIN)/pytest tests/faults/test_chaos.py
 
 lint: install ## ruff, strict types, buf, generated code fresh, architecture

@@ -107,9 +107,11 @@ def ingest_file(
         )
     if wait:
         with bar("scoring") as progress:
-            wait_until_scored(
+            parked_events = wait_until_scored(
                 connection, timeout=timeout, on_progress=lambda left: progress.update(0, note=f"{left:,} wait")
             )
+        if parked_events:
+            say(f"{parked_events:,} events could not be scored and are parked: see leadscore parked list")
     _print_totals(totals, as_json=as_json)
     if totals.rejected:
         raise typer.Exit(1)

@@ -108,8 +108,8 @@ def ingest(
     return totals
 
 
-def wait_until_scored(connection: Connection, *, timeout: float, on_progress: Callable[[int], None]) -> None:
-    """Returns when no event waits to be scored; `on_progress` is told how many do.
+def wait_until_scored(connection: Connection, *, timeout: float, on_progress: Callable[[int], None]) -> int:
+    """Returns the number of parked events when no other waits to be scored; `on_progress` is told how many do.
 
     Raises:
         CommandError: Some still wait after `timeout` seconds.
@@ -119,14 +119,15 @@ def wait_until_scored(connection: Connection, *, timeout: float, on_progress: Ca
         while True:
             try:
                 request = scoring_pb2.GetScoringBacklogRequest()
-                left = stub.GetScoringBacklog(request, timeout=CALL_SECONDS).pending_events
+                backlog = stub.GetScoringBacklog(request, timeout=CALL_SECONDS)
             except grpc.RpcError as error:
                 if _code(error) not in _AGAIN or time.monotonic() > ends:
                     raise
             else:
+                left = backlog.pending_events
                 on_progress(left)
                 if not left:
-                    return
+                    return backlog.parked_events
                 if time.monotonic() > ends:
                     raise CommandError(f"{left:,} events still wait to be scored after {timeout:g} s: do workers run?")
             time.sleep(POLL_SECONDS)

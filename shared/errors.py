@@ -32,6 +32,8 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
+from shared.calls import retry_seconds
+
 DOMAIN = "leadscore"
 MOST_BYTES = 256
 """Of a message, a field or a description: all of a status goes into trailing metadata, of which clients take 8 KiB."""
@@ -120,12 +122,13 @@ def status_of(error: BaseException, table: ErrorTable) -> status_pb2.Status:
     row = next((table[kind] for kind in type(error).__mro__ if kind in table), None)
     if row is None:
         code = _code_of(error)
-        return status_pb2.Status(code=_number(code), message=_SENTENCES[code])
-    info = error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN)
-    status = status_pb2.Status(code=_number(row.code), message=_short(str(error)), details=[_packed(info)])
-    violations = _violations(error)
-    if violations:
-        status.details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
+        status = status_pb2.Status(code=_number(code), message=_SENTENCES[code])
+    else:
+        info = error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN)
+        status = status_pb2.Status(code=_number(row.code), message=_short(str(error)), details=[_packed(info)])
+        violations = _violations(error)
+        if violations:
+            status.details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
     seconds = retry_seconds_of(error)
     if seconds is not None:
         delay = duration_pb2.Duration()
@@ -135,7 +138,9 @@ def status_of(error: BaseException, table: ErrorTable) -> status_pb2.Status:
 
 
 def retry_seconds_of(error: BaseException) -> float | None:
-    """Returns how long a caller that was refused shall wait before it calls again, None for any other error."""
+    """Returns how long a caller that was refused, here or further on, shall wait; None for any other error."""
+    if isinstance(error, grpc.aio.AioRpcError):
+        return retry_seconds(error)
     return getattr(error, "retry_seconds", None)
 
 
@@ -179,6 +184,8 @@ def _short(text: str) -> str:
 
 def _code_of(error: BaseException) -> grpc.StatusCode:
     if isinstance(error, grpc.aio.AioRpcError):
+        if error.code() is grpc.StatusCode.CANCELLED:
+            return grpc.StatusCode.UNAVAILABLE  # not by us: the other service stopped in the middle
         return error.code() if error.code() in _PASSED_ON else grpc.StatusCode.INTERNAL
     if isinstance(error, TimeoutError | ExecutionTimeout | NetworkTimeout | WTimeoutError):
         return grpc.StatusCode.DEADLINE_EXCEEDED

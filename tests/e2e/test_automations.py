@@ -99,7 +99,7 @@ async def test_kill_the_worker_at_a_point(processes: System, receiver: Receiver,
     await create_rule(processes, rule_id, receiver)
     processes.stop("automation-worker")
     # A claim that is left behind shall not hold the test up for long.
-    settings = {crash_points.AT: point, armed.CLAIM: "3"}
+    settings = {crash_points.AT: point, armed.CLAIM: "1"}
     processes.start("automation-worker", module="tests.faults.armed", settings=settings)
     events = demo_requests(rule_id, 5)
     await send(processes, events)

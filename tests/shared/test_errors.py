@@ -3,9 +3,19 @@
 import grpc
 import pytest
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
 from pymongo import errors as mongo_errors
 
-from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument, InvalidPageToken, status_of
+from shared.errors import (
+    ARGUMENTS,
+    ErrorRow,
+    ErrorTable,
+    InvalidArgument,
+    InvalidPageToken,
+    Overloaded,
+    retry_seconds_of,
+    status_of,
+)
 
 PRIVATE = "mongodb://user:hunter2@db"
 
@@ -94,7 +104,7 @@ def test_a_refused_argument_names_its_field(error: InvalidArgument, reason: str,
         (rpc_error(grpc.StatusCode.ABORTED), "ABORTED"),
         (rpc_error(grpc.StatusCode.NOT_FOUND), "INTERNAL"),
         (rpc_error(grpc.StatusCode.UNKNOWN), "INTERNAL"),
-        (rpc_error(grpc.StatusCode.CANCELLED), "INTERNAL"),
+        (rpc_error(grpc.StatusCode.CANCELLED), "UNAVAILABLE"),
         (Unforeseen(PRIVATE), "INTERNAL"),
         (ValueError(PRIVATE), "INTERNAL"),
         (KeyError(PRIVATE), "INTERNAL"),
@@ -107,6 +117,18 @@ def test_the_text_of_an_unforeseen_error_never_leaves(error: Exception, code: st
     assert status.message, "a sentence of ours is expected"
     assert b"hunter2" not in status.SerializeToString()
     assert details(status) == ("", "", [])
+
+
+def test_a_refusal_that_is_passed_on_still_says_when_to_come_back() -> None:
+    refused = rpc_status.to_status(status_of(Overloaded(2.5), TABLE))
+    metadata = grpc.aio.Metadata(*refused.trailing_metadata)
+    error = grpc.aio.AioRpcError(refused.code, grpc.aio.Metadata(), metadata, details=refused.details)
+    passed_on = status_of(error, TABLE)
+    assert code_of(passed_on) == "RESOURCE_EXHAUSTED"
+    assert retry_seconds_of(error) == 2.5
+    info = error_details_pb2.RetryInfo()
+    assert [detail.Unpack(info) for detail in passed_on.details] == [True]
+    assert info.retry_delay.ToTimedelta().total_seconds() == 2.5
 
 
 def test_a_field_of_an_unforeseen_error_stays_inside_too() -> None:

@@ -272,7 +272,7 @@ class ScoringServiceServicer:
 
         Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
         one appended, whatever its reason says.
-        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored or is parked: call again.
+        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again; if it is parked, after RetryParkedEvents.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

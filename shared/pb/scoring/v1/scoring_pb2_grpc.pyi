@@ -122,7 +122,7 @@ class ScoringServiceStub:
 
     Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
     one appended, whatever its reason says.
-    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored or is parked: call again.
+    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again; if it is parked, after RetryParkedEvents.
     """
     RebuildLeadScores: _grpc.UnaryStreamMultiCallable[_scoring_pb2.RebuildLeadScoresRequest, _scoring_pb2.RebuildLeadScoresResponse]
     """Folds the history of every lead again and streams its progress with the ids of those whose stored state differed; the last message is the
@@ -270,7 +270,7 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
 
     Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
     one appended, whatever its reason says.
-    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored or is parked: call again.
+    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again; if it is parked, after RetryParkedEvents.
     """
     RebuildLeadScores: _aio.UnaryStreamMultiCallable[_scoring_pb2.RebuildLeadScoresRequest, _scoring_pb2.RebuildLeadScoresResponse]  # type: ignore[assignment]
     """Folds the history of every lead again and streams its progress with the ids of those whose stored state differed; the last message is the
@@ -487,7 +487,7 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
         one appended, whatever its reason says.
-        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored or is parked: call again.
+        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again; if it is parked, after RetryParkedEvents.
         """
 
     @_abc_1.abstractmethod
