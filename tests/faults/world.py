@@ -39,6 +39,7 @@ RETRIES = {
     "methodConfig": [
         {
             "name": [{}],
+            "waitForReady": True,
             "retryPolicy": {
                 "maxAttempts": 5,
                 "initialBackoff": "0.2s",
