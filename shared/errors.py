@@ -106,6 +106,12 @@ _NOT_OF_A_REQUEST = {
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNIMPLEMENTED,
 }
+_LOST_BY_FAILOVER = {43, 134, 175, 237, 239, 246, 262, 11601}
+"""Codes by which MongoDB ends a read in the middle when a primary steps down, which the driver does not try again.
+
+CursorNotFound, ReadConcernMajorityNotAvailableYet, QueryPlanKilled, CursorKilled, SnapshotTooOld, SnapshotUnavailable,
+ExceededTimeLimit, Interrupted.
+"""
 _OF_DATA = {2, 257, 10334}
 """Codes by which MongoDB refuses what it was given: BadValue, TransactionTooLargeForCache, BSONObjectTooLarge."""
 _SENTENCES = {
@@ -200,6 +206,8 @@ def _code_of_mongo(error: PyMongoError) -> grpc.StatusCode:
         return grpc.StatusCode.UNAVAILABLE
     if error.has_error_label("TransientTransactionError"):
         return grpc.StatusCode.ABORTED
+    if isinstance(error, OperationFailure) and error.code in _LOST_BY_FAILOVER:
+        return grpc.StatusCode.UNAVAILABLE
     return grpc.StatusCode.INTERNAL
 
 
