@@ -42,7 +42,7 @@ def run_demo(*, as_json: bool) -> None:
     Raises:
         CommandError: Something did not work as it should; the text says what.
     """
-    connection = Connection(_free_base_port())
+    connection = Connection(free_base_port())
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     with (
         tempfile.TemporaryDirectory(prefix="leadscore-demo-") as directory,
@@ -140,7 +140,12 @@ def _lines(events: Sequence[ingest_pb2.Event]) -> Iterator[Line]:
     return (Line(number, event, None) for number, event in enumerate(events, start=1))
 
 
-def _free_base_port() -> int:
+def free_base_port() -> int:
+    """Returns a port that is free, as are the three after it.
+
+    Raises:
+        CommandError: There is none.
+    """
     for _ in range(100):
         base = random.choice(BASE_PORTS)  # noqa: S311 (no secret)
         if all(is_free(base + offset) for offset in range(len(SERVICES))):

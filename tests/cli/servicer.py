@@ -12,6 +12,7 @@ from grpc_status import rpc_status
 from typer.testing import CliRunner, Result
 
 from cli.__main__ import app
+from cli.demo import free_base_port
 from shared.errors import ErrorRow, ErrorTable, status_of
 from shared.pb.automation.v1 import automation_pb2, automation_pb2_grpc
 from shared.pb.scoring.v1 import scoring_pb2 as pb
@@ -211,11 +212,12 @@ def serving(*, automation: bool = False) -> Iterator[tuple[Service, Run]]:
         scoring_pb2_grpc.add_ScoringServiceServicer_to_server(service, server)
         rules = Rules()  # type: ignore[abstract]  # the same
         automation_pb2_grpc.add_AutomationServiceServicer_to_server(rules, server)
+        base = free_base_port()
         # Their ports are the two after that of the ingest service.
-        port = server.add_insecure_port("127.0.0.1:0")
+        server.add_insecure_port(f"127.0.0.1:{base + 1}")
         if automation:
-            server.add_insecure_port(f"127.0.0.1:{port + 1}")
-        environment = {"LEADSCORE_BASE_PORT": str(port - 1), "COLUMNS": "100"}
+            server.add_insecure_port(f"127.0.0.1:{base + 2}")
+        environment = {"LEADSCORE_BASE_PORT": str(base), "COLUMNS": "100"}
         server.start()
         try:
             yield service, lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)), env=environment)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo import _free_base_port
+from cli.demo import free_base_port
 from tests.cli.test_embedded import is_alive, listens_at_127_0_0_1_only
 from tests.cli.test_reading import ROW
 
@@ -22,7 +22,7 @@ class Up:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        self.base_port = _free_base_port()
+        self.base_port = free_base_port()
         self.environment = os.environ | {"LEADSCORE_BASE_PORT": str(self.base_port)}
         self.process = subprocess.Popen(
             [*COMMAND, "up", "--data-dir", str(data_dir)], env=self.environment, stdout=subprocess.PIPE, text=True
@@ -173,7 +173,7 @@ def test_an_error_is_one_line(up: Up, arguments: list[str], message: str) -> Non
 
 
 def test_a_second_one_in_the_same_directory_is_refused(up: Up) -> None:
-    other = str(_free_base_port())
+    other = str(free_base_port())
     second = up.run("up", "--data-dir", str(up.data_dir), "--base-port", other)
     assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
     assert "already" in second.stderr

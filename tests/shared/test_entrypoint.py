@@ -33,6 +33,8 @@ def fail(settings: ServerSettings) -> None:
 
 def wait(settings: ServerSettings) -> None:
     """Wait for Ctrl-C."""
+    # As in a terminal, also when the tests run where it is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.raise_signal(signal.SIGINT)
 
 
