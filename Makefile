@@ -6,7 +6,7 @@ CODE := automation_service benchmarks cli ingest_service intelligence_service sc
 GENERATE = $(BIN)/python -m grpc_tools.protoc -Ishared/pb=protos/leadscore --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
-.PHONY: help install demo up test lint format generate bench chaos planted lock clean
+.PHONY: help install demo up test lint format generate bench chaos proof lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -28,7 +28,6 @@ up: install ## Run the whole system on this machine until Ctrl-C
 
 test: install ## Run all tests against a real MongoDB and a real Redis
 	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/faults/test_chaos.py --ignore tests/faults/test_planted.py
-	$(BIN)/pytest tests/faults/test_chaos.py
 
 lint: install ## ruff, strict types, buf, generated code fresh, architecture
 	$(BIN)/ruff check $(CODE)
@@ -51,8 +50,8 @@ generate: install ## Generate shared/pb from protos/
 bench: install ## Measure throughput and latency beside their floors
 	$(BIN)/python -m benchmarks
 
-planted: install ## Plant faults into copies of the code, and see that the rounds catch each
-	$(BIN)/pytest tests/faults/test_planted.py
+proof: install ## A short series of rounds, and faults planted into copies of the code, which the rounds must catch
+	$(BIN)/pytest tests/faults/test_chaos.py tests/faults/test_planted.py
 
 chaos: install ## Break everything in turn under load and check what must hold (ROUNDS=, FAULTS=, SEED=, SOAK=minutes)
 	$(BIN)/python -m tests.faults

@@ -28,6 +28,7 @@ from pymongo.errors import (
     NetworkTimeout,
     OperationFailure,
     PyMongoError,
+    WriteConcernError,
     WriteError,
     WTimeoutError,
 )
@@ -106,6 +107,8 @@ _NOT_OF_A_REQUEST = {
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNIMPLEMENTED,
 }
+_UNKNOWN_OUTCOME = ("RetryableWriteError", "UnknownTransactionCommitResult")
+"""Labels by which MongoDB and its driver say that something may or may not have been done."""
 _LOST_BY_FAILOVER = {43, 134, 175, 237, 239, 246, 262, 11601}
 """Codes by which MongoDB ends a read in the middle when a primary steps down, which the driver does not try again.
 
@@ -202,7 +205,9 @@ def _code_of(error: BaseException) -> grpc.StatusCode:
 
 def _code_of_mongo(error: PyMongoError) -> grpc.StatusCode:
     # A client is closed only while its process stops, hence InvalidOperation.
-    if isinstance(error, ConnectionFailure | InvalidOperation) or error.has_error_label("RetryableWriteError"):
+    if isinstance(error, ConnectionFailure | InvalidOperation | WriteConcernError) or any(
+        map(error.has_error_label, _UNKNOWN_OUTCOME)
+    ):
         return grpc.StatusCode.UNAVAILABLE
     if error.has_error_label("TransientTransactionError"):
         return grpc.StatusCode.ABORTED
