@@ -1,6 +1,6 @@
 """A scoring service in this process, over a real database."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from scoring_service import store
 from scoring_service.domain.fold import Calendar
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication
+from scoring_service.servicer import ERRORS, ScoringServicer
 from scoring_service.store.models import MongoModels
 from scoring_service.store.scores import MongoScores
 from scoring_service.store.views import MongoViews
@@ -22,12 +23,17 @@ from scoring_service.usecases.decay import DecayProgress, DecayRun
 from scoring_service.usecases.drain import Drain
 from scoring_service.usecases.publishing import Publishing, Rollout
 from scoring_service.usecases.simulate import Simulate
+from shared import wire
 from shared.inbox import Inbox
 from shared.mongo import Database
 from shared.parking import Parking
+from shared.pb.scoring.v1 import scoring_pb2_grpc
 from tests.conftest import PARTITIONS
+from tests.scoring.requests import Stub, Unreached
+from tests.serving import served
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 
 @dataclass
@@ -121,3 +127,40 @@ async def scoring(database: Database) -> Scoring:
 def days_ago(days: float) -> datetime:
     """Returns a time before NOW."""
     return NOW - timedelta(days=days)
+
+
+@pytest.fixture
+async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stub]:
+    """A stub of the service over its real use cases."""
+    monkeypatch.setattr(wire, "now", scoring.clock)
+    servicer = ScoringServicer(
+        scoring.ask,
+        scoring.decay,
+        scoring.check,
+        scoring.corrections,
+        scoring.publishing,
+        scoring.simulate,
+        scoring.parking,
+    )
+    async with served(
+        ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
+    ) as channel:
+        yield scoring_pb2_grpc.ScoringServiceStub(channel)
+
+
+@pytest.fixture
+async def strict() -> AsyncIterator[Stub]:
+    """A stub of a service that refuses before it asks anything."""
+    nothing: Any = Unreached()
+    servicer = ScoringServicer(nothing, nothing, nothing, nothing, nothing, nothing, nothing)
+    async with served(
+        ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
+    ) as channel:
+        yield scoring_pb2_grpc.ScoringServiceStub(channel)
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets streams report after every two leads."""
+    for module in ("check", "decay", "simulate"):
+        monkeypatch.setattr(f"scoring_service.usecases.{module}.PAGE_LEADS", 2)

@@ -1,38 +1,22 @@
 """Parked events over gRPC, and what else tells of them."""
 
-from collections.abc import AsyncIterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 import pytest
 
-from scoring_service.servicer import ERRORS, ScoringServicer
 from shared.pb.scoring.v1 import scoring_pb2 as pb
-from shared.pb.scoring.v1 import scoring_pb2_grpc
 from tests.scoring.conftest import NOW, Scoring, days_ago
-from tests.serving import refusal, served
+from tests.scoring.requests import Stub
+from tests.serving import refusal
 
-Stub: TypeAlias = "scoring_pb2_grpc.ScoringServiceAsyncStub"
 
-
-@pytest.fixture
-async def stub(scoring: Scoring) -> AsyncIterator[Stub]:
+@pytest.fixture(autouse=True)
+async def _parked(scoring: Scoring) -> None:
+    """Four events, of which three are parked."""
     await scoring.put(*((f"e{number}", "ada", "signup", days_ago(number)) for number in range(4)))
     parked = {"state": "parked", "attempts": 5, "reason": "KeyError: 'x'", "park_time": NOW}
     await scoring.events.rows.update_many({"_id": {"$in": ["e1", "e2", "e3"]}}, {"$set": parked})
-    servicer = ScoringServicer(
-        scoring.ask,
-        scoring.decay,
-        scoring.check,
-        scoring.corrections,
-        scoring.publishing,
-        scoring.simulate,
-        scoring.parking,
-    )
-    async with served(
-        ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
-    ) as channel:
-        yield scoring_pb2_grpc.ScoringServiceStub(channel)
 
 
 async def test_parked_events_are_listed_page_by_page(stub: Stub) -> None:

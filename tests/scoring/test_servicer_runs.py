@@ -1,0 +1,145 @@
+"""What callers run over gRPC: decay, rebuilds, verification and corrections, over a real database."""
+
+from datetime import timedelta
+
+import pytest
+
+from scoring_service.domain.validation import MOST_SCORE
+from shared.pb.scoring.v1 import scoring_pb2 as pb
+from tests.scoring.conftest import NOW, Scoring, days_ago
+from tests.scoring.requests import (
+    Stub,
+    adjusting,
+    answers,
+    at,
+    history_of,
+    refused,
+    score_of,
+)
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_decay_streams_its_progress(scoring: Scoring, stub: Stub) -> None:
+    await scoring.put(*((f"e{n}", f"lead{n}", "contract_signed", days_ago(8)) for n in range(5)))
+    await scoring.put(("fresh", "eve", "signup", days_ago(1)))
+    await scoring.drain_all()
+    summary = pb.DecayScoresResponse(
+        through_date="2026-03-20",
+        leads_checked=5,
+        leads_total=5,
+        leads_changed=5,
+        entries_appended=5,
+        points_removed=25,
+        done=True,
+    )
+    dry = await answers(stub, "DecayScores", pb.DecayScoresRequest(as_of_time=at(NOW), dry_run=True))
+    assert {each.dry_run for each in dry} == {True}, "expected every message of a dry run to say so"
+    dry[-1].dry_run = False
+    assert dry[-1] == summary, "a dry run foretells"
+    assert (await score_of(stub, "lead0")).score == 100, "a dry run writes nothing"
+
+    progress = await answers(stub, "DecayScores", pb.DecayScoresRequest())
+    assert len(progress) > 2, "expected progress before the summary"
+    assert [each.done for each in progress] == [False] * (len(progress) - 1) + [True]
+    checked = [each.leads_checked for each in progress]
+    assert checked == sorted(checked), "counts are totals so far"
+    assert progress[-1] == summary, "without a time decay runs up to now"
+    assert (await score_of(stub, "lead0")).score == 95
+
+    [again] = await answers(stub, "DecayScores", pb.DecayScoresRequest(as_of_time=at(NOW)))
+    assert again == pb.DecayScoresResponse(through_date="2026-03-20", done=True), "a second run does nothing"
+
+
+@pytest.mark.parametrize(("ahead", "code"), [(timedelta(minutes=1), ""), (timedelta(minutes=2), "INVALID_ARGUMENT")])
+async def test_decay_forgives_a_clock_a_minute_of_haste(stub: Stub, ahead: timedelta, code: str) -> None:
+    request = pb.DecayScoresRequest(as_of_time=at(NOW + ahead))
+    if not code:
+        assert (await answers(stub, "DecayScores", request))[-1].done, "expected a summary"
+        return
+    assert await refused(stub, "DecayScores", request) == (code, "ARGUMENT_INVALID", ["as_of_time"])
+
+
+async def seed_damaged(scoring: Scoring) -> None:
+    """Leads of which two have a stored score that their history does not give."""
+    await scoring.put(*((f"e{n}", f"lead{n}", "signup", days_ago(1)) for n in range(3)))
+    await scoring.drain_all()
+    await scoring.database["leads"].update_many({"_id": {"$in": ["lead1", "lead2"]}}, {"$set": {"score": 7}})
+
+
+async def test_a_rebuild_tells_what_it_changed(scoring: Scoring, stub: Stub) -> None:
+    await seed_damaged(scoring)
+    first, second = [await stub.RebuildLeadScore(pb.RebuildLeadScoreRequest(lead_id="lead1")) for _ in range(2)]
+    assert (first.changed, first.score_before, first.lead_score.score) == (True, 7, 20)
+    assert (second.changed, second.score_before, second.lead_score) == (False, 20, first.lead_score)
+    assert first.lead_score == await score_of(stub, "lead1")
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_a_rebuild_of_all_streams_what_it_changed(scoring: Scoring, stub: Stub) -> None:
+    await seed_damaged(scoring)
+    damaged = [
+        pb.RebuildLeadScoresResponse(leads_checked=2, leads_total=3, leads_changed=1, changed_lead_ids=["lead1"]),
+        pb.RebuildLeadScoresResponse(leads_checked=3, leads_total=3, leads_changed=2, changed_lead_ids=["lead2"]),
+        pb.RebuildLeadScoresResponse(leads_checked=3, leads_total=3, leads_changed=2, done=True),
+    ]
+    assert await answers(stub, "RebuildLeadScores", pb.RebuildLeadScoresRequest(check_only=True)) == damaged
+    assert (await score_of(stub, "lead1")).score == 7, "a check writes nothing"
+    assert await answers(stub, "RebuildLeadScores", pb.RebuildLeadScoresRequest()) == damaged
+    assert (await score_of(stub, "lead1")).score == 20
+    [*_, again] = await answers(stub, "RebuildLeadScores", pb.RebuildLeadScoresRequest())
+    assert (again.leads_changed, again.done) == (0, True), "a second rebuild changes nothing"
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_a_verification_streams_what_is_wrong(scoring: Scoring, stub: Stub) -> None:
+    await seed_damaged(scoring)
+    await scoring.put(("waits", "lead0", "signup", NOW))
+    progress = await answers(stub, "VerifyScores", pb.VerifyScoresRequest())
+    assert [(each.leads_checked, each.leads_total, each.done) for each in progress] == [
+        (2, 3, False),
+        (3, 3, False),
+        (3, 3, True),
+    ]
+    assert [{violation.lead_id for violation in each.violations} for each in progress] == [{"lead1"}, {"lead2"}, set()]
+    assert [each.violations_total for each in progress] == [3, 6, 6], "violations_total counts all so far"
+    assert (progress[-1].entries_checked, progress[-1].events_checked, progress[-1].events_pending) == (3, 3, 1)
+    violation = progress[0].violations[0]
+    assert (violation.invariant, violation.message) == ("I5", "the deltas add up to 20, the score is 7")
+
+
+async def test_the_backlog_is_what_waits(scoring: Scoring, stub: Stub) -> None:
+    assert await stub.GetScoringBacklog(pb.GetScoringBacklogRequest()) == pb.GetScoringBacklogResponse()
+    await scoring.put(("e1", "ada", "signup", days_ago(9)))
+    scoring.now = NOW + timedelta(minutes=5)
+    await scoring.put(("e2", "bob", "signup", days_ago(9)))
+    waiting = await stub.GetScoringBacklog(pb.GetScoringBacklogRequest())
+    assert waiting == pb.GetScoringBacklogResponse(pending_events=2, oldest_put_time=at(NOW))
+    await scoring.drain_all()
+    assert await stub.GetScoringBacklog(pb.GetScoringBacklogRequest()) == pb.GetScoringBacklogResponse()
+
+
+# Corrections.
+
+
+async def test_adjustments_add_or_set_and_are_made_once(scoring: Scoring, stub: Stub) -> None:
+    await scoring.put(("e1", "ada", "signup", days_ago(1)))
+    await scoring.drain_all()
+    requests = [
+        adjusting(request_id="add", delta=15),
+        adjusting(request_id="take", delta=-5),
+        adjusting(request_id="set", target=77),
+        adjusting(request_id="nothing", delta=0),
+        adjusting(request_id="zero", target=0),
+        adjusting(request_id="most", delta=MOST_SCORE),
+        adjusting(request_id="least", target=-MOST_SCORE),
+        adjusting(request_id="é" * 256, delta=1, reason="x" * 1_024, actor="x" * 256),
+    ]
+    first: list[pb.ScoreEntry] = []
+    for request in requests:
+        scoring.now += timedelta(seconds=1)
+        first.append((await stub.AdjustLeadScore(request)).entry)
+    assert [each.delta for each in first] == [15, -5, 47, 0, -77, 10_000, -10_000, 1]
+    second = [(await stub.AdjustLeadScore(request)).entry for request in requests]
+    assert second == first, "the same requests again answer with the same entries"
+    assert (await history_of(stub))[1:] == first
+    assert (await score_of(stub)).score == 1
