@@ -162,8 +162,12 @@ class Doorbell:
 
     def _take_free(self, partitions: Sequence[int], token: str) -> Lease:
         taken, apart, deaths = self._take(self._keys(partitions), [token, LEASE_MILLISECONDS, UNCLEAN_MILLISECONDS])
-        chosen = ([partitions[index - 1] for index in indexes] for indexes in (taken, apart))
-        return Lease(next(chosen), token, next(chosen), deaths if len(partitions) == 1 else 0)
+        return Lease(
+            [partitions[index - 1] for index in taken],
+            token,
+            [partitions[index - 1] for index in apart],
+            deaths if len(partitions) == 1 else 0,
+        )
 
     def _give_back(self, lease: Lease) -> None:
         rung = self._release(self._keys(lease.partitions), [lease.token])

@@ -42,12 +42,24 @@ async def executed(system: System) -> list[str]:
     return sorted(each.lead_id for each in found.executions)
 
 
-async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path: Path) -> None:
-    system = processes
+async def create_rule(system: System) -> None:
+    """Creates a rule that fires for every lead."""
     rule = automation_pb2.AutomationRule(rule_id="all", enabled=True)
     rule.conditions.minimum_score = 0
     await system.automation().CreateAutomationRule(automation_pb2.CreateAutomationRuleRequest(rule=rule), timeout=10)
 
+
+async def retry(system: System) -> None:
+    """Retries what is parked, all events and the change by its id."""
+    retried = await system.scoring().RetryParkedEvents(scoring_pb2.RetryParkedEventsRequest(all=True), timeout=5)
+    request = automation_pb2.RetryParkedChangesRequest(change_ids=["cursed:1"])
+    assert (await system.automation().RetryParkedChanges(request, timeout=5)).retried_count == 1
+    assert retried.retried_count == 2
+
+
+async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path: Path) -> None:
+    system = processes
+    await create_rule(system)
     spans = {armed.CLAIM: "1", armed.LEASE: "1"}
     (file := tmp_path / "on").touch()
 
@@ -91,10 +103,7 @@ async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path
     for name in WORKERS:
         system.stop(name)
         system.start(name)
-    retried = await system.scoring().RetryParkedEvents(scoring_pb2.RetryParkedEventsRequest(all=True), timeout=5)
-    request = automation_pb2.RetryParkedChangesRequest(change_ids=["cursed:1"])
-    assert (await system.automation().RetryParkedChanges(request, timeout=5)).retried_count == 1
-    assert retried.retried_count == 2
+    await retry(system)
     await all_scored(system)
 
     async def all_executed() -> bool:
