@@ -18,7 +18,6 @@ __all__ = ["Checker", "Unsupported", "Violation"]
 SNAPSHOT_LEADS = 20
 """Leads that a snapshot looks at closely, beside the hot one and those whose sums are wrong."""
 SNAPSHOT_SECONDS = 5.0
-QUIESCED_SECONDS = 60.0
 
 
 class Checker:
@@ -48,16 +47,16 @@ class Checker:
                 found = await rows.read(self._database, lead_ids)
         return await asyncio.to_thread(lambda: reported(self._in_any_snapshot(found)))
 
-    async def quiesced(self) -> list[Violation]:
+    async def quiesced(self, seconds: float = 60.0) -> list[Violation]:
         """Reads everything when nothing is left to do and returns what is wrong: I1 to I11, I13 and I15.
 
         I12 is among them as far as one database tells: a date's decay that some leads of a partition did not get.
 
         Raises:
-            PyMongoError: The database cannot be read.
+            PyMongoError: The database cannot be read, or not within so many seconds.
             Unsupported: It holds what the checker does not know.
         """
-        with pymongo.timeout(QUIESCED_SECONDS):
+        with pymongo.timeout(seconds):
             async with rows.one_moment(self._database):
                 found = await rows.read(self._database)
             transactions = await rows.open_transactions(self._database)

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +142,11 @@ def arm(environment: Mapping[str, str]) -> None:
         _patch(Dispatcher, "admit", lambda _, executions: list(executions))
     method = getattr(point.kind, point.method)
     _patch(point.kind, point.method, _held(method, fatal) if point.needs_commit else _crashing(method, point, fatal))
+
+
+def recorded(record: Path) -> Counter[str]:
+    """Returns how often each point has fired, by the file that was named to the processes as `CRASH_RECORD`."""
+    return Counter(record.read_text().splitlines() if record.exists() else ())
 
 
 class _Fatal:

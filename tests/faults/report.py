@@ -16,7 +16,7 @@ def line(done: Round, number: int, of: int) -> str:
     verdict = f"[red]{len(done.violations)} violations[/]" if done.violations else "[green]ok[/]"
     text = (
         f"{number:3}/{of} {verdict}  {done.fault}  {done.seconds:.1f} s, drained in {done.drain_seconds:.1f} s, "
-        f"gaps {done.ingest_gap:.1f} and {done.scoring_gap:.1f} s"
+        f"gaps {done.ingest_gap:.1f} and {done.scoring_gap:.1f} s, {done.snapshots} snapshots"
     )
     if done.violations:
         text += f"\n    again: make chaos ROUNDS=1 SEED={done.seed} FAULTS='{done.fault}'"
@@ -26,18 +26,22 @@ def line(done: Round, number: int, of: int) -> str:
 
 def table(rounds: Sequence[Round]) -> Table:
     """Returns the table of faults."""
-    found = Table("fault", "rounds", "violations", "slowest drain, s", "longest gap, s", title="Rounds per fault")
+    columns = ("fault", "rounds", "violations", "snapshots", "slowest drain, s", "longest gap, s", "scoring gap, s")
+    found = Table(*columns, title="Rounds per fault")
     for name, of_fault in sorted(_by_fault(rounds).items()):
         found.add_row(
             name,
             str(len(of_fault)),
             str(sum(len(each.violations) for each in of_fault)),
+            str(sum(each.snapshots for each in of_fault)),
             f"{max(each.drain_seconds for each in of_fault):.1f}",
             f"{max(each.ingest_gap for each in of_fault):.1f}",
+            f"{max(each.scoring_gap for each in of_fault):.1f}",
         )
     found.add_section()
     violations = sum(len(each.violations) for each in rounds)
-    found.add_row("all", str(len(rounds)), str(violations))
+    snapshots = sum(each.snapshots for each in rounds)
+    found.add_row("all", str(len(rounds)), str(violations), str(snapshots))
     return found
 
 
@@ -61,6 +65,7 @@ def write(path: Path, rounds: Sequence[Round], crashes: Counter[str], seed: int)
         "seed": seed,
         "rounds": len(rounds),
         "violations": sum(len(each.violations) for each in rounds),
+        "snapshots": sum(each.snapshots for each in rounds),
         "seconds": round(sum(each.seconds for each in rounds), 1),
         "rounds_per_fault": per_fault,
         "longest_gap_seconds": round(max((each.ingest_gap for each in rounds), default=0.0), 2),

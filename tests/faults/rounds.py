@@ -22,12 +22,19 @@ AFTER_SECONDS = 0.7
 """Load after it."""
 SNAPSHOT_SECONDS = 0.5
 """How often the database is checked while the fault is on."""
+CHECK_SECONDS = 60.0
+"""Longest time to read the whole history at the end of a round."""
 MOST_VIOLATIONS = 20
+ROUND_SECONDS = 240.0
+"""A round that takes longer hangs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What came of a round. Times are in seconds; the gaps are the longest without an acknowledgement, and a score."""
+    """What came of a round. Times are in seconds; the gaps are the longest without an acknowledgement, and a score.
+
+    `snapshots` is how many were checked while the load ran, the fault was on, and what it left was drained.
+    """
 
     seed: int
     fault: str
@@ -36,6 +43,7 @@ class Round:
     drain_seconds: float
     ingest_gap: float
     scoring_gap: float
+    snapshots: int
 
 
 class _Watch:
@@ -45,6 +53,7 @@ class _Watch:
         self._world = world
         self.violations: set[Violation] = set()
         self.progress: list[float] = []
+        self.snapshots = 0
         self.is_over = False
 
     async def run(self) -> None:
@@ -58,11 +67,21 @@ class _Watch:
                         entries = count
                         self.progress.append(time.monotonic())
                     self.violations.update(await self._world.checker.snapshot())
+                    self.snapshots += 1
             await asyncio.sleep(SNAPSHOT_SECONDS)
 
 
 async def run_round(world: World, fault: Fault, seed: int) -> Round:
-    """Runs one round in a world; the same fault and seed make the same load and the same decisions."""
+    """Runs one round in a world; the same fault and seed make the same load and the same decisions.
+
+    Raises:
+        TimeoutError: It hangs.
+    """
+    async with asyncio.timeout(ROUND_SECONDS):
+        return await _round(world, fault, seed)
+
+
+async def _round(world: World, fault: Fault, seed: int) -> Round:
     chance = random.Random(seed)
     load, watch = Load(world, chance, f"{seed}"), _Watch(world)
     began = time.monotonic()
@@ -85,9 +104,12 @@ async def run_round(world: World, fault: Fault, seed: int) -> Round:
         found.append(
             Violation("I13", f"no event was acknowledged for {gap:.1f} s, {fault.longest_gap:g} s are allowed")
         )
+    if not watch.snapshots:
+        found.append(Violation("I6", "no snapshot could be read, so nothing is known of what held meanwhile"))
     violations = sorted({*found, *watch.violations})[:MOST_VIOLATIONS]
-    scoring_gap = _longest_gap(began, watch.progress, time.monotonic())
-    return Round(seed, fault.name, violations, time.monotonic() - began, drained_after, gap, scoring_gap)
+    ended = time.monotonic()
+    scoring_gap = _longest_gap(began, watch.progress, ended)
+    return Round(seed, fault.name, violations, ended - began, drained_after, gap, scoring_gap, watch.snapshots)
 
 
 @contextlib.asynccontextmanager
@@ -120,15 +142,15 @@ async def _decayed(load: Load) -> bool:
     return False
 
 
-async def check(world: World, load: Load) -> list[Violation]:
-    """Checks what must hold when quiesced."""
+async def check(world: World, load: Load, seconds: float = CHECK_SECONDS) -> list[Violation]:
+    """Checks what must hold when quiesced, and reads all that is there within some seconds."""
     found = []
     again = await load.decay()
     if again is None:
         found.append(Violation("I12", "a decay run failed although the fault was over"))
     elif again:
         found.append(Violation("I12", f"a decay run that was repeated appended {again} entries"))
-    return found + await world.checker.quiesced()
+    return found + await world.checker.quiesced(seconds)
 
 
 def _longest_gap(began: float, times: Sequence[float], ended: float) -> float:

@@ -1,17 +1,17 @@
 """A series of rounds: which faults, in which order, and in which worlds."""
 
-import contextlib
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import cycle, islice
+from dataclasses import dataclass
+from itertools import count, cycle, islice
 from pathlib import Path
 
 from tests.faults import faults
+from tests.faults.crash_points import recorded
 from tests.faults.fault import FAULTS, Fault
 from tests.faults.rounds import Round, run_round
-from tests.faults.world import World, running_world
+from tests.faults.world import running_world
 
 __all__ = ["Plan", "Series", "faults", "named", "plan"]
 
@@ -63,33 +63,28 @@ def _blocks(plans: Sequence[Plan]) -> Iterator[list[Plan]]:
             yield alike[start : start + WORLD_ROUNDS]
 
 
-@dataclass(slots=True)
 class Series:
     """Runs what is planned, in directories of its own below one."""
 
-    directory: Path
-    crashes: Counter[str] = field(default_factory=Counter)
-    """How often each crash point has fired."""
-    _worlds: int = 0
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._record = directory / "crashes"
+        self._worlds = count(1)
+
+    def crashes(self) -> Counter[str]:
+        """Returns how often each crash point has fired."""
+        return recorded(self._record)
 
     async def run(self, plans: Sequence[Plan]) -> AsyncIterator[Round]:
         """Yields each round when it is done. After one with a violation a new world is begun."""
         for block in _blocks(plans):
             left = block
             while left:
-                async with self._world(left[0].fault.members) as world:
+                directory = self._directory / f"world-{next(self._worlds)}"
+                async with running_world(directory, self._record, members=left[0].fault.members) as world:
                     while left:
                         done = await run_round(world, left[0].fault, left[0].seed)
                         left = left[1:]
                         yield done
                         if done.violations:
                             break
-
-    @contextlib.asynccontextmanager
-    async def _world(self, members: int) -> AsyncIterator[World]:
-        self._worlds += 1
-        async with running_world(self.directory / f"world-{self._worlds}", members=members) as world:
-            try:
-                yield world
-            finally:
-                self.crashes += world.crashes()

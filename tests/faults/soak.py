@@ -6,21 +6,26 @@ import random
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.table import Table
 
 from tests.faults.fault import FAULTS, Scene
-from tests.faults.load import CLIENTS, Load
+from tests.faults.load import Load
 from tests.faults.rounds import check, settle
 from tests.faults.violation import Violation
 from tests.faults.world import World
 
 FAULT_SECONDS = 120.0
+LOAD_CLIENTS = 8
+"""About half of what two cores hold on which everything else runs as well; see `docs/reliability.md`."""
 SAMPLE_SECONDS = 5.0
+CHECK_SECONDS = 900.0
+"""Longest time to read the whole history at the end."""
 WARM_UP = 0.25
 """Of the time: a process may grow until then."""
 WINDOW = 12
@@ -80,23 +85,33 @@ class Watched:
         return found
 
 
-async def soak(world: World, minutes: float, seed: int) -> tuple[Watched, list[Violation]]:
-    """Soaks a world for some minutes and returns what its processes had, and what is violated at the end."""
-    chance = random.Random(seed)
-    load, watched = Load(world, chance, f"soak-{seed}"), Watched()
-    ends = time.monotonic() + 60 * minutes
+async def soak(world: World, minutes: float, seed: int, tell: Callable[[str], None]) -> tuple[Watched, list[Violation]]:
+    """Soaks a world for some minutes and returns what its processes had, and what is violated at the end.
+
+    After each fault there is a new load with new leads, lest the history of a lead grow without end.
+    """
+    chance, watched = random.Random(seed), Watched()
+    found: list[Violation] = []
+    began = time.monotonic()
+    ends = began + 60 * minutes
     async with _beside(watched, world, 60 * minutes * WARM_UP):
-        async with load.running(CLIENTS // 2):
-            while (left := ends - time.monotonic()) > 0:
-                await asyncio.sleep(min(FAULT_SECONDS, left))
+        for number in count(1):
+            load = Load(world, chance, f"soak-{seed}-{number}")
+            async with load.running(LOAD_CLIENTS):
+                await asyncio.sleep(min(FAULT_SECONDS, ends - time.monotonic()))
+                fault = FAULTS[chance.choice(SOAKED)]
                 world.is_under_fault = True
-                async with FAULTS[chance.choice(SOAKED)].inject(Scene(world, load, chance)):
+                async with fault.inject(Scene(world, load, chance)):
                     pass
-                await asyncio.sleep(SAMPLE_SECONDS)
-                world.is_under_fault = False
-        found = await settle(world, load)
+            found += await settle(world, load)
+            world.is_under_fault = False
+            minute = (time.monotonic() - began) / 60
+            tell(f"{minute:5.1f} min  {len(world.journal.acknowledged):,} events acknowledged, {fault.name}")
+            if time.monotonic() > ends:
+                break
     found += [Violation(*each) for each in world.violations]
-    return watched, [*found, *await check(world, load), *watched.violations()]
+    tell(f"checking {len(world.journal.acknowledged):,} events")
+    return watched, [*found, *await check(world, load, CHECK_SECONDS), *watched.violations()]
 
 
 @contextlib.asynccontextmanager

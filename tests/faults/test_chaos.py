@@ -31,7 +31,7 @@ async def test_what_must_hold_holds_in_a_short_series(tmp_path: Path) -> None:
     told = [report.line(each, number, len(faults)) for number, each in enumerate(rounds, 1) if each.violations]
     assert not told, "\n".join(told)
     for fault in faults:
-        assert not fault.crash_point or series.crashes[fault.crash_point], f"{fault.crash_point!r} did not fire"
+        assert not fault.crash_point or series.crashes()[fault.crash_point], f"{fault.crash_point!r} did not fire"
 
 
 def test_faults_are_chosen_by_the_beginnings_of_their_names() -> None:
