@@ -22,6 +22,7 @@ from shared import wire
 from shared.mongo import Document
 from shared.pb.ingest.v1 import ingest_pb2
 from shared.pb.scoring.v1 import scoring_pb2
+from tests.e2e.load import all_scored
 from tests.system import System, running_system
 
 ROUNDS = 3
@@ -66,8 +67,7 @@ async def end_to_end(system: System) -> float:
             await system.ingest().BatchIngestEvents(request, timeout=30)
 
     await asyncio.gather(*(client() for _ in range(BATCH_CLIENTS)))
-    while (await system.scoring().GetScoringBacklog(scoring_pb2.GetScoringBacklogRequest())).pending_events:
-        await asyncio.sleep(0.02)
+    await all_scored(system, within=300)
     return BATCH_EVENTS / (time.perf_counter() - started)
 
 

@@ -18,6 +18,7 @@ from shared import wire, yamls
 from shared.mongo import Document
 from shared.pb.ingest.v1 import ingest_pb2
 from shared.pb.scoring.v1 import scoring_pb2
+from tests.e2e.load import all_scored
 from tests.system import System
 
 RULES = 200
@@ -72,8 +73,7 @@ async def fill(system: System) -> None:
             await system.ingest().BatchIngestEvents(request, timeout=60)
 
     await asyncio.gather(*(client() for _ in range(4)))
-    while (await system.scoring().GetScoringBacklog(scoring_pb2.GetScoringBacklogRequest())).pending_events:
-        await asyncio.sleep(0.1)
+    await all_scored(system, within=300)
 
 
 async def simulate(system: System) -> float:

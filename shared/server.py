@@ -29,6 +29,8 @@ from shared.tasks import is_cancelled
 
 PROBE_SECONDS = 1.0
 """How often health is looked at anew, and the longest that a look may take."""
+ILL_PROBES = 2
+"""A server is ill when so many looks in a row say so: one slow answer of a database under load is no outage."""
 LEAVE_SECONDS = 0.2
 """Before it stops, a server holds all new calls for this long, and then tells them that it is away. Of calls that it
 has not looked at when it stops, gRPC says that they were cancelled, which callers do not retry."""
@@ -108,12 +110,14 @@ def guarded(server: grpc.aio.Server, errors: ErrorTable, admission: Admission, c
 
 
 async def _watch_health(servicer: health.aio.HealthServicer, service: Service) -> None:
-    was = None
+    was, failed = None, ILL_PROBES
     while not is_cancelled():
-        serving = False
+        holds = False
         with contextlib.suppress(Exception):  # whatever goes wrong, the service cannot do its work
             async with asyncio.timeout(PROBE_SECONDS):
-                serving = await service.probe()
+                holds = await service.probe()
+        failed = 0 if holds else failed + 1
+        serving = failed < ILL_PROBES
         if serving != was:
             _LOG.info("health", serving=serving)
             await _set_health(servicer, service.name, serving=serving)

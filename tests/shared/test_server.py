@@ -283,6 +283,21 @@ async def test_health_follows_the_probe(fault: str) -> None:
         await eventually(server.is_healthy, within=5, what="SERVING again")
 
 
+async def test_one_probe_that_fails_changes_nothing() -> None:
+    looks = iter([True, False, True, False, True, False, False])
+
+    async def probe() -> bool:
+        return next(looks, False)
+
+    async with running(Kitchen(), probe) as server:
+        await eventually(server.is_healthy, within=5, what="SERVING at first")
+        watch = server.watch()
+        assert (await watch.read()).status == SERVING
+        assert (await asyncio.wait_for(watch.read(), 15)).status == NOT_SERVING
+        assert next(looks, None) is None, "NOT_SERVING is expected only after two failed looks in a row"
+        watch.cancel()
+
+
 async def test_at_sigterm_health_is_false_while_a_running_call_finishes() -> None:
     kitchen = Kitchen(waits=True)
     async with running(kitchen, healthy) as server:
