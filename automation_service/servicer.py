@@ -25,7 +25,7 @@ from automation_service.ports import ExecutionQuery
 from automation_service.usecases import Operation, RuleBook
 from shared.arguments import identifier, identifiers, ids_or_all, optional_text, time
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
-from shared.pages import page_size, read_token, write_token
+from shared.pages import Page, asked_page
 from shared.parking import Parking
 from shared.pb.automation.v1 import automation_pb2 as pb
 from shared.pb.automation.v1 import automation_pb2_grpc
@@ -80,11 +80,10 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: pb.ListAutomationRulesRequest, context: Context
     ) -> pb.ListAutomationRulesResponse:
         """See `automation.proto`."""
-        most = page_size(request.page_size, default=DEFAULT_PAGE, most=MOST_PAGE)
-        asked = ("ListAutomationRules",)
-        rules = await self._book.rules.page(read_token(asked, request.page_token, str), most + 1)
-        token = write_token(asked, rules[most - 1].draft.rule_id) if len(rules) > most else ""
-        return pb.ListAutomationRulesResponse(rules=[write_rule(rule) for rule in rules[:most]], next_page_token=token)
+        page = asked_page(request, ("ListAutomationRules",), str, default=DEFAULT_PAGE, most=MOST_PAGE)
+        found = await self._book.rules.page(page.after, page.limit)
+        rules, token = page.cut(found, lambda rule: (rule.draft.rule_id,))
+        return pb.ListAutomationRulesResponse(rules=map(write_rule, rules), next_page_token=token)
 
     async def UpdateAutomationRule(
         self, request: pb.UpdateAutomationRuleRequest, context: Context
@@ -137,13 +136,12 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: pb.ListAutomationExecutionsRequest, context: Context
     ) -> pb.ListAutomationExecutionsResponse:
         """See `automation.proto`."""
-        query, asked = _query(request)
+        query, page = _query(request)
         found = await self._executions.page(query)
-        most = query.most - 1
-        last = found[most - 1] if len(found) > most else None
-        token = write_token(asked, last.record_time, last.execution_id) if last else ""
-        executions = [write_execution(each, with_bodies=False) for each in found[:most]]
-        return pb.ListAutomationExecutionsResponse(executions=executions, next_page_token=token)
+        executions, token = page.cut(found, lambda each: (each.record_time, each.execution_id))
+        return pb.ListAutomationExecutionsResponse(
+            executions=[write_execution(each, with_bodies=False) for each in executions], next_page_token=token
+        )
 
     async def RetryAutomationExecution(
         self, request: pb.RetryAutomationExecutionRequest, context: Context
@@ -156,13 +154,10 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: pb.ListParkedChangesRequest, context: Context
     ) -> pb.ListParkedChangesResponse:
         """See `automation.proto`."""
-        most = page_size(request.page_size, default=DEFAULT_PAGE, most=MOST_PAGE)
-        asked = ("ListParkedChanges",)
-        found = await self._parking.page(read_token(asked, request.page_token, datetime, str), most + 1)
-        token = write_token(asked, found[most - 1].park_time, found[most - 1].row_id) if len(found) > most else ""
-        return pb.ListParkedChangesResponse(
-            parked_changes=[write_parked(each) for each in found[:most]], next_page_token=token
-        )
+        page = asked_page(request, ("ListParkedChanges",), datetime, str, default=DEFAULT_PAGE, most=MOST_PAGE)
+        found = await self._parking.page(page.after, page.limit)
+        parked, token = page.cut(found, lambda each: (each.park_time, each.row_id))
+        return pb.ListParkedChangesResponse(parked_changes=map(write_parked, parked), next_page_token=token)
 
     async def RetryParkedChanges(
         self, request: pb.RetryParkedChangesRequest, context: Context
@@ -172,25 +167,25 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         return pb.RetryParkedChangesResponse(retried_count=await self._parking.retry(change_ids))
 
 
-def _query(request: pb.ListAutomationExecutionsRequest) -> tuple[ExecutionQuery, tuple[object, ...]]:
-    """Returns what is asked for, one more than a page holds, and all that a page token is bound to."""
+def _query(request: pb.ListAutomationExecutionsRequest) -> tuple[ExecutionQuery, Page]:
     lead_id, rule_id = optional_text("lead_id", request.lead_id), optional_text("rule_id", request.rule_id)
     from_time = time("from_time", request.from_time) if request.HasField("from_time") else None
     until_time = time("until_time", request.until_time) if request.HasField("until_time") else None
     date_bucket = _date_bucket(request.date_bucket)
     bounds = [each.isoformat() if each else "" for each in (from_time, until_time)]
     asked = ("ListAutomationExecutions", lead_id, rule_id, date_bucket, int(request.state), *bounds)
+    page = asked_page(request, asked, datetime, str, default=DEFAULT_PAGE, most=MOST_PAGE)
     query = ExecutionQuery(
-        most=page_size(request.page_size, default=DEFAULT_PAGE, most=MOST_PAGE) + 1,
+        most=page.limit,
         lead_id=lead_id,
         rule_id=rule_id,
         date_bucket=date_bucket,
         state=_state(request.state),
         from_time=from_time,
         until_time=until_time,
-        after=read_token(asked, request.page_token, datetime, str),
+        after=page.after,
     )
-    return query, asked
+    return query, page
 
 
 def _state(state: pb.ExecutionState) -> ExecutionState | None:

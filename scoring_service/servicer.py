@@ -29,7 +29,7 @@ from scoring_service.usecases.simulate import Simulate
 from shared import arguments, wire
 from shared.arguments import identifier, identifiers, ids_or_all, optional_text
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
-from shared.pages import page_size, read_token, write_token
+from shared.pages import asked_page
 from shared.parking import Parking
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.pb.scoring.v1 import scoring_pb2_grpc
@@ -111,33 +111,25 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 
     async def ListLeadScores(self, request: pb.ListLeadScoresRequest, context: Context) -> pb.ListLeadScoresResponse:
         """See `scoring.proto`."""
-        most = page_size(request.page_size, default=50, most=MOST_PAGE)
         order = _order(request.order)
         minimum = request.minimum_score if request.HasField("minimum_score") else ANY_SCORE
         asked = ("ListLeadScores", order.value, optional_text("stage", request.stage), minimum)
-        query = LeadQuery(order, most + 1, minimum, after=read_token(asked, request.page_token, _KEYS[order], str))
-        scores = await self._ask.page(query, request.stage)
-        token = write_token(asked, *_place_of(order, scores[most - 1].lead)) if len(scores) > most else ""
-        return pb.ListLeadScoresResponse(
-            lead_scores=[messages.lead_score(score) for score in scores[:most]], next_page_token=token
-        )
+        page = asked_page(request, asked, _KEYS[order], str, default=50, most=MOST_PAGE)
+        found = await self._ask.page(LeadQuery(order, page.limit, minimum, after=page.after), request.stage)
+        scores, token = page.cut(found, lambda score: _place_of(order, score.lead))
+        return pb.ListLeadScoresResponse(lead_scores=map(messages.lead_score, scores), next_page_token=token)
 
     async def ListScoreHistory(
         self, request: pb.ListScoreHistoryRequest, context: Context
     ) -> pb.ListScoreHistoryResponse:
         """See `scoring.proto`."""
         lead_id = identifier("lead_id", request.lead_id)
-        most = page_size(request.page_size, default=100, most=MOST_PAGE)
         asked = ("ListScoreHistory", lead_id, request.newest_first)
-        entries = await self._ask.history(
-            lead_id,
-            after=read_token(asked, request.page_token, int),
-            most=most + 1,
-            newest_first=request.newest_first,
-        )
-        token = write_token(asked, entries[most - 1].sequence) if len(entries) > most else ""
+        page = asked_page(request, asked, int, default=100, most=MOST_PAGE)
+        found = await self._ask.history(lead_id, after=page.after, most=page.limit, newest_first=request.newest_first)
+        entries, token = page.cut(found, lambda entry: (entry.sequence,))
         return pb.ListScoreHistoryResponse(
-            entries=[messages.score_entry(lead_id, each) for each in entries[:most]], next_page_token=token
+            entries=[messages.score_entry(lead_id, each) for each in entries], next_page_token=token
         )
 
     async def DecayScores(
@@ -186,12 +178,10 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.ListParkedEventsRequest, context: Context
     ) -> pb.ListParkedEventsResponse:
         """See `scoring.proto`."""
-        most, asked = page_size(request.page_size, default=50, most=500), ("ListParkedEvents",)
-        found = await self._parking.page(read_token(asked, request.page_token, datetime, str), most + 1)
-        token = write_token(asked, found[most - 1].park_time, found[most - 1].row_id) if len(found) > most else ""
-        return pb.ListParkedEventsResponse(
-            parked_events=[messages.parked_event(each) for each in found[:most]], next_page_token=token
-        )
+        page = asked_page(request, ("ListParkedEvents",), datetime, str, default=50, most=500)
+        found = await self._parking.page(page.after, page.limit)
+        parked, token = page.cut(found, lambda each: (each.park_time, each.row_id))
+        return pb.ListParkedEventsResponse(parked_events=map(messages.parked_event, parked), next_page_token=token)
 
     async def RetryParkedEvents(
         self, request: pb.RetryParkedEventsRequest, context: Context
@@ -209,10 +199,10 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.ListScoringModelsRequest, context: Context
     ) -> pb.ListScoringModelsResponse:
         """See `scoring.proto`."""
-        most, asked = page_size(request.page_size, default=20, most=100), ("ListScoringModels",)
-        found = await self._publishing.models.page(read_token(asked, request.page_token, int), most + 1)
-        token = write_token(asked, found[most - 1].model.version) if len(found) > most else ""
-        return pb.ListScoringModelsResponse(scoring_models=await self._shown(*found[:most]), next_page_token=token)
+        page = asked_page(request, ("ListScoringModels",), int, default=20, most=100)
+        found = await self._publishing.models.page(page.after, page.limit)
+        models, token = page.cut(found, lambda each: (each.model.version,))
+        return pb.ListScoringModelsResponse(scoring_models=await self._shown(*models), next_page_token=token)
 
     async def CreateScoringModel(
         self, request: pb.CreateScoringModelRequest, context: Context
@@ -244,12 +234,12 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.ListModelPublicationsRequest, context: Context
     ) -> pb.ListModelPublicationsResponse:
         """See `scoring.proto`."""
-        most, asked = page_size(request.page_size, default=20, most=100), ("ListModelPublications",)
-        found = await self._publishing.publications(read_token(asked, request.page_token, int), most + 1)
-        token = write_token(asked, found[most - 1].number) if len(found) > most else ""
+        page = asked_page(request, ("ListModelPublications",), int, default=20, most=100)
+        found = await self._publishing.publications(page.after, page.limit)
+        publications, token = page.cut(found, lambda each: (each.number,))
         last, left = await self._publishing.leads_left()
         return pb.ListModelPublicationsResponse(
-            publications=[messages.publication(each, left if each.number == last else 0) for each in found[:most]],
+            publications=[messages.publication(each, left if each.number == last else 0) for each in publications],
             next_page_token=token,
         )
 

@@ -7,15 +7,62 @@ import base64
 import binascii
 import hashlib
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from shared.errors import InvalidArgument, InvalidPageToken
 
 Place = tuple[str | int | datetime, ...]
 """Where a page ends: the sort keys of its last item; empty before the first page. Times are aware, in UTC."""
 
+T = TypeVar("T")
 _INT64 = range(-(2**63), 2**63)
+
+
+class Request(Protocol):
+    """The two fields that every request for a list has."""
+
+    page_size: int
+    page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that was asked for: where it begins, and what is to be read for it."""
+
+    query: tuple[Any, ...]
+    size: int
+    after: Place
+
+    @property
+    def limit(self) -> int:
+        """How many items to read: one more than the page holds, which tells whether there is a next page."""
+        return self.size + 1
+
+    def cut(self, found: Sequence[T], place: Callable[[T], Place]) -> tuple[Sequence[T], str]:
+        """Returns the items of the page, of what was read, and the token of the next page, empty after the last."""
+        token = write_token(self.query, *place(found[self.size - 1])) if len(found) > self.size else ""
+        return found[: self.size], token
+
+
+def asked_page(
+    request: Request, query: tuple[Any, ...], *kinds: type[str | int | datetime], default: int, most: int
+) -> Page:
+    """Returns the page that a request asks for, of a list that is sorted by keys of these kinds.
+
+    `query` is all that the token is bound to, as JSON values.
+
+    Raises:
+        InvalidArgument: A negative number of items is asked for.
+        InvalidPageToken: See `read_token`.
+    """
+    return Page(
+        query,
+        page_size(request.page_size, default=default, most=most),
+        read_token(query, request.page_token, *kinds),
+    )
 
 
 def page_size(asked: int, *, default: int, most: int) -> int:

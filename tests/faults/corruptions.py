@@ -66,7 +66,6 @@ def a_true_has_become_a_one(world: World) -> str:
 
 
 def a_refused_payload_changed_the_event(world: World) -> str:
-    world.journal.acknowledged.remove("e4")
     world.journal.refused.add("e4")
     return an_event_has_another_payload(world)
 

@@ -40,7 +40,7 @@ class Journal:
     """Everything that the outside saw since the database was made.
 
     `sent` holds each event as first sent, and is written before the call. `acknowledged` are the ids that got ACCEPTED
-    or DUPLICATE for the payload in `sent`; `refused` those for which only another payload was offered and refused.
+    or DUPLICATE for the payload in `sent`; `refused` those for which another payload was offered too, and refused.
     `wrongly_accepted` are sentences about answers that must not be: a conflict that was accepted (I11), or, with `I15`
     in the sentence, an OK for what was not accepted. `shown` is the score after an entry, by lead and sequence, as a
     reply or a delivery showed it. `parked` are the ids of events and changes that are expected to be parked.

@@ -100,13 +100,16 @@ class Load:
         if self._chance.random() < 0.5:
             request = pb.IngestEventRequest(event=event)
             code, _ = await self.call("IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=CALL_SECONDS))
-            accepted = code is grpc.StatusCode.OK
+            accepted, refused = code is grpc.StatusCode.OK, code is grpc.StatusCode.ALREADY_EXISTS
         else:
             batch = pb.BatchIngestEventsRequest(events=[event])
             _, outcomes = await self.call(
                 "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(batch, timeout=CALL_SECONDS)
             )
-            accepted = bool(outcomes and outcomes.outcomes[0].outcome != pb.OUTCOME_REJECTED)
+            refused = bool(outcomes and outcomes.outcomes[0].outcome == pb.OUTCOME_REJECTED)
+            accepted = bool(outcomes and not refused)
+        if refused:
+            self._world.journal.refused.add(event.event_id)
         if accepted:
             self._world.journal.wrongly_accepted.append(f"another payload for event {event.event_id} was accepted")
 

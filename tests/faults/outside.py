@@ -42,8 +42,8 @@ def kept(events: Mapping[str, Document], journal: Journal) -> Iterator[Violation
     for event_id, row in events.items():
         first = journal.sent.get(event_id)
         if first is not None and payload.sent(first) != payload.stored(row):
-            refused = "I11" if event_id in journal.refused else "I2"
-            invariant = "I1" if event_id in journal.acknowledged else refused
+            unoffered = "I1" if event_id in journal.acknowledged else "I2"
+            invariant = "I11" if event_id in journal.refused else unoffered
             yield Violation(invariant, f"event {event_id!r} is stored with another payload than was sent")
     for sentence in journal.wrongly_accepted:
         yield Violation("I15" if "I15" in sentence else "I11", sentence)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidArgument, InvalidPageToken
-from shared.pages import Place, page_size, read_token, write_token
+from shared.pages import Page, Place, asked_page, page_size, read_token, write_token
 
 QUERY = ("ListThings", "hot", 7, None)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -19,6 +20,14 @@ integers = st.integers(-(2**63), 2**63 - 1)
 times = st.datetimes(timezones=st.just(UTC))
 keys = st.one_of(texts, integers, times)
 queries = st.tuples(st.text(), st.integers() | st.none(), st.booleans())
+
+
+@dataclass
+class ListOf:
+    """A request for a list, as generated code has them."""
+
+    page_size: int
+    page_token: str = ""
 
 
 def forged(*place: object, query: tuple[object, ...] = QUERY) -> str:
@@ -41,6 +50,23 @@ def test_the_token_of_another_query_is_refused(query: tuple[object, ...], other:
     else:
         with pytest.raises(InvalidPageToken):
             read_token(other, token, str)
+
+
+@given(st.lists(st.integers(0, 1000), unique=True), st.integers(1, 5))
+def test_pages_hold_every_item_once_and_the_last_one_has_no_token(items: list[int], size: int) -> None:
+    items.sort()
+    seen: list[int] = []
+    page = asked_page(ListOf(size), QUERY, int, default=3, most=4)
+    while True:
+        left = [item for item in items if not page.after or item > int(str(page.after[0]))]
+        held, token = page.cut(left[: page.limit], lambda item: (item,))
+        assert len(held) <= min(size, 4)
+        seen += held
+        if not token:
+            break
+        page = asked_page(ListOf(size, token), QUERY, int, default=3, most=4)
+        assert page == Page(QUERY, min(size, 4), (seen[-1],))
+    assert seen == items
 
 
 def test_no_token_is_the_first_page() -> None:
