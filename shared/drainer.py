@@ -124,12 +124,12 @@ async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: floa
     """Rings, until it is cancelled, for each partition in which a row has waited longer than `age`.
 
     It looks every `every` seconds. This is what makes the doorbell dispensable: whatever Redis or a worker lost is rung
-    for again.
+    for again. So is a row that was put further ahead than `age`: the clock has been set back since.
     """
     while not is_cancelled():
         try:
-            before = wire.now() - age
-            doorbell.ring(partition for partition, oldest in (await inbox.waiting()).items() if oldest < before)
+            waiting, now = await inbox.waiting(), wire.now()
+            doorbell.ring(partition for partition, oldest in waiting.items() if abs(now - oldest) > age)
         except PyMongoError as error:
             _LOG.warning("sweep failed", inbox=inbox.rows.name, error=str(error))
         await asyncio.sleep(every)

@@ -443,6 +443,17 @@ async def test_a_sweep_rings_only_for_what_has_waited_long(inbox: Inbox, bell: R
     assert set(map(tuple, bell.rung)) == {(2,), (3,)}
 
 
+async def test_a_sweep_rings_for_what_was_put_before_the_clock_was_set_back(
+    inbox: Inbox, bell: RecordingDoorbell
+) -> None:
+    now = datetime.now(UTC)
+    await put(inbox, key_in(inbox, 2), time=now + timedelta(hours=1))
+    await put(inbox, key_in(inbox, 5), time=now + timedelta(seconds=20))  # clocks of machines differ a little
+    async with running(sweep(inbox, bell, age=timedelta(seconds=30), every=0.01)):
+        await eventually(lambda: _true(len(bell.rung) >= 3), within=5, what="it rings for the hour")
+    assert set(map(tuple, bell.rung)) == {(2,)}
+
+
 async def test_a_sweep_outlives_an_error_of_the_database(
     inbox: Inbox, bell: RecordingDoorbell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
