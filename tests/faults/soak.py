@@ -31,6 +31,8 @@ WARM_UP = 0.25
 WINDOW = 12
 """Samples at the beginning and at the end whose medians are compared."""
 MOST_GROWTH = 0.10
+FILLER_MEBIBYTES = 400
+"""More than the cache that MongoDB has in a world."""
 SOAKED = ("redis flushed", "redis hangs", "transient errors", "mongo resets", "receiver 500", "duplicates", "decay")
 """Faults after which every process is the one that it was, so that its memory can be compared."""
 
@@ -94,6 +96,7 @@ async def soak(world: World, minutes: float, seed: int, tell: Callable[[str], No
     found: list[Violation] = []
     began = time.monotonic()
     ends = began + 60 * minutes
+    await _fill_cache(world)
     async with _beside(watched, world, 60 * minutes * WARM_UP):
         for number in count(1):
             load = Load(world, chance, f"soak-{seed}-{number}")
@@ -112,6 +115,13 @@ async def soak(world: World, minutes: float, seed: int, tell: Callable[[str], No
     found += [Violation(*each) for each in world.violations]
     tell(f"checking {len(world.journal.acknowledged):,} events")
     return watched, [*found, *await check(world, load, CHECK_SECONDS), *watched.violations()]
+
+
+async def _fill_cache(world: World) -> None:
+    """Lets MongoDB's cache be full from the beginning: it grows up to its bound, which is no leak."""
+    filler = world.client["filler"]["filler"]
+    for _ in range(FILLER_MEBIBYTES):
+        await filler.insert_one({"bytes": random.randbytes(2**20)})
 
 
 @contextlib.asynccontextmanager
