@@ -23,6 +23,8 @@ from tests.faults.world import World
 FAULT_SECONDS = 120.0
 LOAD_CLIENTS = 8
 """About half of what two cores hold on which everything else runs as well; see `docs/reliability.md`."""
+LOAD_SECONDS = 20.0
+"""Then new leads take the place of the old ones, lest the history of a lead grow without end."""
 SAMPLE_SECONDS = 5.0
 CHECK_SECONDS = 900.0
 """Longest time to read the whole history at the end."""
@@ -88,28 +90,29 @@ class Watched:
 
 
 async def soak(world: World, minutes: float, seed: int, tell: Callable[[str], None]) -> tuple[Watched, list[Violation]]:
-    """Soaks a world for some minutes and returns what its processes had, and what is violated at the end.
-
-    After each fault there is a new load with new leads, lest the history of a lead grow without end.
-    """
+    """Soaks a world for some minutes and returns what its processes had, and what is violated at the end."""
     chance, watched = random.Random(seed), Watched()
     found: list[Violation] = []
     began = time.monotonic()
     ends = began + 60 * minutes
     await _fill_cache(world)
     async with _beside(watched, world, 60 * minutes * WARM_UP):
+        fault_at = began + FAULT_SECONDS
         for number in count(1):
-            load = Load(world, chance, f"soak-{seed}-{number}")
+            load, what = Load(world, chance, f"soak-{seed}-{number}"), ""
             async with load.running(LOAD_CLIENTS):
-                await asyncio.sleep(min(FAULT_SECONDS, ends - time.monotonic()))
-                fault = FAULTS[chance.choice(SOAKED)]
-                world.is_under_fault = True
-                async with fault.inject(Scene(world, load, chance)):
-                    pass
+                await asyncio.sleep(min(LOAD_SECONDS, max(0.0, ends - time.monotonic())))
+                if time.monotonic() > fault_at:
+                    fault_at += FAULT_SECONDS
+                    what = chance.choice(SOAKED)
+                    world.is_under_fault = True
+                    async with FAULTS[what].inject(Scene(world, load, chance)):
+                        pass
             found += await settle(world, load)
             world.is_under_fault = False
-            minute = (time.monotonic() - began) / 60
-            tell(f"{minute:5.1f} min  {len(world.journal.acknowledged):,} events acknowledged, {fault.name}")
+            if what:
+                minute = (time.monotonic() - began) / 60
+                tell(f"{minute:5.1f} min  {len(world.journal.acknowledged):,} events acknowledged, {what}")
             if time.monotonic() > ends:
                 break
     found += [Violation(*each) for each in world.violations]
