@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from pymongo.errors import BulkWriteError, ConnectionFailure
+from pymongo.errors import BulkWriteError
 
 from ingest_service.domain.event import Event
 from ingest_service.ports import Stored
@@ -61,11 +61,10 @@ class MongoEventStore:
         try:
             await durable(self._inbox.rows).insert_many(rows, ordered=False)
         except BulkWriteError as error:
-            if error.details["writeConcernErrors"]:
-                raise ConnectionFailure("the majority did not confirm the write in time") from error
-            if any(fault["code"] != _DUPLICATE_KEY for fault in error.details["writeErrors"]):
+            faults = error.details["writeErrors"]
+            if error.details["writeConcernErrors"] or any(fault["code"] != _DUPLICATE_KEY for fault in faults):
                 raise
-            return {fault["index"] for fault in error.details["writeErrors"]}
+            return {fault["index"] for fault in faults}
         return set()
 
     def _row(self, event: Event, put_time: datetime) -> Document:

@@ -167,7 +167,7 @@ def is_transient(error: BaseException) -> bool:
 
 def _is_of_data(error: PyMongoError) -> bool:
     if isinstance(error, BulkWriteError):
-        return bool(error.details and error.details.get("writeErrors"))
+        return bool(error.details.get("writeErrors"))
     return isinstance(error, WriteError) or (isinstance(error, OperationFailure) and error.code in _OF_DATA)
 
 
@@ -205,15 +205,20 @@ def _code_of(error: BaseException) -> grpc.StatusCode:
 
 def _code_of_mongo(error: PyMongoError) -> grpc.StatusCode:
     # A client is closed only while its process stops, hence InvalidOperation.
-    if isinstance(error, ConnectionFailure | InvalidOperation | WriteConcernError) or any(
-        map(error.has_error_label, _UNKNOWN_OUTCOME)
-    ):
+    if isinstance(error, ConnectionFailure | InvalidOperation) or _is_unconfirmed(error):
         return grpc.StatusCode.UNAVAILABLE
     if error.has_error_label("TransientTransactionError"):
         return grpc.StatusCode.ABORTED
     if isinstance(error, OperationFailure) and error.code in _LOST_BY_FAILOVER:
         return grpc.StatusCode.UNAVAILABLE
     return grpc.StatusCode.INTERNAL
+
+
+def _is_unconfirmed(error: PyMongoError) -> bool:
+    """Tells whether what was asked for may or may not have been done, or may not stay done."""
+    if isinstance(error, BulkWriteError):
+        return bool(error.details.get("writeConcernErrors"))
+    return isinstance(error, WriteConcernError) or any(map(error.has_error_label, _UNKNOWN_OUTCOME))
 
 
 def _number(code: grpc.StatusCode) -> int:
