@@ -79,11 +79,12 @@ class Checker:
     def _when_quiesced(self, found: Rows, transactions: list[Document]) -> Iterator[Violation]:
         yield from self._in_any_snapshot(found)
         timeline, journal = Timeline(found), self._journal
+        yield from history.decayed(found.partitions, journal.decayed_through)
         for each in found.leads.values():
             through = found.partitions[each.lead["partition"]]["through"] if each.lead else ""
             yield from history.when_quiesced(each, timeline, through, journal.parked)
             yield from firing.when_quiesced(each, found.rules, journal.parked)
-        yield from firing.deliveries(found.executions(), journal.requests, is_live=self._is_live)
+        yield from firing.deliveries(found.executions(), found.rules, journal.requests, is_live=self._is_live)
         yield from outside.kept(found.events(), journal)
         yield from outside.shown(found.entries(), journal)
         yield from outside.answers(journal.calls)

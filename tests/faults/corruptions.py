@@ -75,11 +75,6 @@ def a_conflict_was_accepted(world: World) -> str:
     return "'e4'"
 
 
-def an_ok_for_nothing(world: World) -> str:
-    world.journal.wrongly_accepted.append("event 'e4' was answered OK without an outcome (I15)")
-    return "'e4'"
-
-
 def an_entry_is_missing(world: World) -> str:
     entry = world.entry()
     world.drop("score_history", entry)
@@ -300,6 +295,32 @@ def a_delivery_was_never_seen(world: World) -> str:
     return repr(world.journal.requests.pop().delivery_id)
 
 
+def a_delivery_was_taken_by_nobody(world: World) -> str:
+    refused = world.journal.requests[0]
+    others = [each for each in world.journal.requests if each.delivery_id != refused.delivery_id]
+    world.journal.requests = [*others, replace(refused, answered=500)]
+    return repr(refused.delivery_id)
+
+
+def a_delivery_failed_for_nothing(world: World) -> str:
+    execution = world.of("automation_executions", rule_id="while")
+    execution["state"] = execution["deliveries"][0]["state"] = "failed"
+    return repr(execution["deliveries"][0]["delivery_id"])
+
+
+def a_delivery_was_cancelled_for_nothing(world: World) -> str:
+    execution = world.of("automation_executions", rule_id="while")
+    execution["state"] = execution["deliveries"][0]["state"] = "cancelled"
+    return repr(execution["deliveries"][0]["delivery_id"])
+
+
+def an_execution_lacks_a_delivery(world: World) -> str:
+    execution = world.of("automation_executions", rule_id="while")
+    gone = execution["deliveries"].pop()["delivery_id"]
+    world.journal.requests = [each for each in world.journal.requests if each.delivery_id != gone]
+    return repr(execution["_id"])
+
+
 def a_request_has_another_body(world: World) -> str:
     request = world.journal.requests[0]
     world.journal.requests.append(replace(request, body=request.body + b" "))
@@ -327,6 +348,16 @@ def what_was_shown_is_another_score(world: World) -> str:
     return "entry 1 of lead 'ada'"
 
 
+def decay_did_not_do_what_it_said(world: World) -> str:
+    world.journal.decayed_through = "2026-06-01"
+    return "2026-06-01"
+
+
+def a_call_was_turned_away_for_nothing(world: World) -> str:
+    world.journal.calls.append(Seen("IngestEvent", grpc.StatusCode.UNAVAILABLE, 0.1, 1.0, under_fault=False))
+    return "UNAVAILABLE"
+
+
 def a_call_ended_with_internal(world: World) -> str:
     world.journal.calls.append(Seen("IngestEvent", grpc.StatusCode.INTERNAL, 0.1, 1.0, under_fault=True))
     return "INTERNAL"
@@ -349,7 +380,6 @@ CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
     (a_true_has_become_a_one, {"I1"}),
     (a_refused_payload_changed_the_event, {"I11"}),
     (a_conflict_was_accepted, {"I11"}),
-    (an_ok_for_nothing, {"I15"}),
     (an_entry_is_missing, {"I3", "I5", "I6", "I7", "I10"}),
     (the_last_entry_is_taken_back_whole, {"I5", "I6", "I10"}),
     (an_entry_is_doubled_under_another_id, {"I3", "I4", "I5", "I6", "I7"}),
@@ -366,6 +396,7 @@ CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
     (a_last_event_time_is_changed, {"I7"}),
     (a_lead_is_lost, {"I5", "I6"}),
     (decay_left_a_lead_out, {"I12"}),
+    (decay_did_not_do_what_it_said, {"I12"}),
     (an_unscored_event_is_marked_scored, {"I3", "I6", "I7"}),
     (a_scored_event_is_marked_pending, {"I6", "I7", "I13"}),
     (a_scored_event_is_marked_parked, {"I6", "I7", "I13"}),
@@ -382,12 +413,17 @@ CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
     (an_execution_is_of_no_firing, {"I8"}),
     (an_execution_waits, {"I13"}),
     (a_delivery_was_never_seen, {"I9"}),
+    (a_delivery_was_taken_by_nobody, {"I9"}),
+    (a_delivery_failed_for_nothing, {"I9"}),
+    (a_delivery_was_cancelled_for_nothing, {"I9"}),
+    (an_execution_lacks_a_delivery, {"I9"}),
     (a_request_has_another_body, {"I9"}),
     (a_request_is_unsigned, {"I9"}),
     (a_request_is_of_no_execution, {"I9"}),
     (what_was_shown_is_gone, {"I10"}),
     (what_was_shown_is_another_score, {"I10"}),
     (a_call_ended_with_internal, {"I15"}),
+    (a_call_was_turned_away_for_nothing, {"I15"}),
     (a_call_outlasted_its_deadline, {"I15"}),
     (a_publication_is_not_rolled_out, {"I13"}),
 ]

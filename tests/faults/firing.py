@@ -43,20 +43,31 @@ def when_quiesced(rows: LeadRows, rules: Mapping[str, Document], parked: Collect
                 yield Violation("I8", f"{what} and has no execution")
 
 
-def deliveries(executions: Sequence[Document], requests: Sequence[Request], *, is_live: bool) -> Iterator[Violation]:
+def deliveries(
+    executions: Sequence[Document], rules: Mapping[str, Document], requests: Sequence[Request], *, is_live: bool
+) -> Iterator[Violation]:
     """Yields what is wrong with what the receiver saw (I9); `is_live` tells that there is one that answers."""
+    for execution in executions:
+        rule = rules.get(execution["rule_id"])
+        if rule is not None and len(execution["deliveries"]) != len(rule["actions"]):
+            what = f"{len(execution['deliveries'])} deliveries, its rule has {len(rule['actions'])} actions"
+            yield Violation("I9", f"execution {execution['_id']!r} has {what}")
     seen: dict[str, list[Request]] = defaultdict(list)
     for request in requests:
         seen[request.delivery_id].append(request)
     stored = {
-        each["delivery_id"]: (execution["_id"], each)
+        each["delivery_id"]: (execution, each)
         for execution in executions
         for each in execution["deliveries"]
         if each["receiver"] == "webhook"
     }
-    for delivery_id, (execution_id, delivery) in stored.items():
-        if is_live and delivery["state"] != "cancelled" and delivery_id not in seen:
-            yield Violation("I9", f"delivery {delivery_id!r} of execution {execution_id!r} was never seen")
+    refused = (each.delivery_id for each in requests if each.answered == 410)
+    gone = {stored[each][0]["rule_id"] for each in refused if each in stored}
+    for delivery_id, (execution, delivery) in stored.items():
+        answers = {request.answered for request in seen.get(delivery_id, ())}
+        if is_live and not _is_due_to(delivery["state"], answers, rule_is_gone=execution["rule_id"] in gone):
+            what = f"is {delivery['state']}, and its requests were answered with {sorted(answers)}"
+            yield Violation("I9", f"delivery {delivery_id!r} of execution {execution['_id']!r} {what}")
     for delivery_id, of_one in seen.items():
         if delivery_id not in stored:
             yield Violation("I9", f"a request with the id {delivery_id!r} was seen, of no execution")
@@ -64,6 +75,19 @@ def deliveries(executions: Sequence[Document], requests: Sequence[Request], *, i
             yield Violation("I9", f"requests of delivery {delivery_id!r} have another body than is stored")
         if not all(request.is_signed_well for request in of_one):
             yield Violation("I9", f"a request of delivery {delivery_id!r} has no good signature")
+
+
+def _is_due_to(state: str, answers: Collection[int], *, rule_is_gone: bool) -> bool:
+    """Tells whether a delivery may be in a state after such answers; what is still pending is not for us to judge."""
+    match state:
+        case "delivered":
+            return any(200 <= answer < 300 for answer in answers)
+        case "failed":
+            return any(300 <= answer < 500 and answer != 429 for answer in answers)
+        case "cancelled":
+            return rule_is_gone
+        case _:
+            return True
 
 
 def _accounts_for(change: Document, execution: Document, rules: Mapping[str, Document]) -> Iterator[Violation]:

@@ -1,6 +1,6 @@
 """The invariants of a lead's history: I3 to I7, from the rows of one lead."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -23,6 +23,13 @@ def when_quiesced(rows: LeadRows, timeline: Timeline, through: str, parked: Coll
     yield from _one_entry_each(rows, parked)
     yield from _verdicts(rows, timeline)
     yield from _replays(rows, timeline, through)
+
+
+def decayed(partitions: Mapping[int, Document], through: str) -> Iterator[Violation]:
+    """Yields partitions that a decay run has not reached, although it said that it has (I12); dates are YYYY-MM-DD."""
+    for number, partition in sorted(partitions.items()):
+        if partition["through"] < through:
+            yield Violation("I12", f"partition {number} is decayed through {partition['through']}, not {through}")
 
 
 def _own_ids(rows: LeadRows, timeline: Timeline) -> Iterator[Violation]:

@@ -41,9 +41,9 @@ class Journal:
 
     `sent` holds each event as first sent, and is written before the call. `acknowledged` are the ids that got ACCEPTED
     or DUPLICATE for the payload in `sent`; `refused` those for which another payload was offered too, and refused.
-    `wrongly_accepted` are sentences about answers that must not be: a conflict that was accepted (I11), or, with `I15`
-    in the sentence, an OK for what was not accepted. `shown` is the score after an entry, by lead and sequence, as a
-    reply or a delivery showed it. `parked` are the ids of events and changes that are expected to be parked.
+    `wrongly_accepted` are sentences about conflicts that were accepted (I11). `shown` is the score after an entry, by
+    lead and sequence, as a reply or a delivery showed it. `decayed_through` is the last date of which a decay run said
+    that its ticks are applied. `parked` are the ids of events and changes that are expected to be parked.
     """
 
     sent: dict[str, ingest_pb2.Event] = field(default_factory=dict)
@@ -51,6 +51,7 @@ class Journal:
     refused: set[str] = field(default_factory=set)
     wrongly_accepted: list[str] = field(default_factory=list)
     shown: dict[tuple[str, int], int] = field(default_factory=dict)
+    decayed_through: str = ""
     calls: list[Seen] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     parked: set[str] = field(default_factory=set)
