@@ -99,7 +99,11 @@ class System:
 
     def has_ended(self, name: str) -> bool:
         """Tells whether a process has ended by itself; it can be started again then."""
-        return self._processes[name].poll() is not None
+        return self.status(name) is not None
+
+    def status(self, name: str) -> int | None:
+        """Returns the exit status of a process, None while it runs."""
+        return self._processes[name].poll()
 
     def pids(self) -> dict[str, int]:
         """Returns the process ids of what was started, by name."""

@@ -7,6 +7,7 @@ With `SOAK` it is a soak of so many minutes instead.
 import asyncio
 import os
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -36,7 +37,7 @@ async def _run(rounds: int, names: str, seed: int, console: Console) -> bool:
                 done.append(each)
                 console.print(report.line(each, len(done), rounds), highlight=False)
         except asyncio.CancelledError:
-            console.print("stopped; so far:")
+            console.print("stopped before its end; so far:")
         crashes = series.crashes()
     console.print(report.table(done))
     console.print(report.crash_table(crashes))
@@ -46,7 +47,7 @@ async def _run(rounds: int, names: str, seed: int, console: Console) -> bool:
     rare = [name for name in sorted(planned) if crashes[name] < least]
     for name in rare:
         console.print(f"the crash point {name!r} has fired {crashes[name]} times, at least {least} are needed")
-    return not rare and not any(each.violations for each in done)
+    return len(done) == rounds and not rare and not any(each.violations for each in done)
 
 
 async def _soak(minutes: float, seed: int, console: Console) -> bool:
@@ -62,7 +63,12 @@ async def _soak(minutes: float, seed: int, console: Console) -> bool:
 
 
 def main() -> None:
-    """Reads the environment and runs what it says; Ctrl-C ends a series and tells what it found so far."""
+    """Reads the environment and runs what it says; Ctrl-C ends a series and tells what it found so far.
+
+    SIGTERM and SIGHUP do the same, lest servers be left behind: they are in process groups of their own.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     seed = int(os.environ.get("SEED") or random.randrange(1_000_000))
     console = Console()
     if minutes := float(os.environ.get("SOAK") or 0):

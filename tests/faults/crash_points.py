@@ -156,10 +156,14 @@ class _Fatal:
         self._name = name
         self._left = count
         self._record = Path(record) if record else None
+        self._lock = threading.Lock()
 
     def passed(self) -> None:
+        # Threads pass some points, and one death is one firing: the lock is never given back.
+        self._lock.acquire()
         self._left -= 1
         if self._left > 0:
+            self._lock.release()
             return
         if self._record:
             with self._record.open("a") as record:

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TypeVar
 
 import grpc
@@ -20,13 +21,16 @@ from tests.faults.journal import Seen
 from tests.faults.world import World
 
 CALL_SECONDS = 5.0
-"""The deadline of a call."""
+"""The deadline of a call, unless a fault says otherwise."""
 DECAY_SECONDS = 30.0
 """The deadline of a decay run."""
 PAUSE_SECONDS = 0.15
 """How long a client rests between two calls, on average."""
 BACK_OFF_SECONDS = 0.2
 """How long it rests before it sends again what failed."""
+FEED_SECONDS = 0.3
+FEED_EVENTS = 5
+"""Enough for a new lead to come to the score at which the rules fire."""
 CLIENTS = 3
 LEADS = 6
 QUIET_LEADS = 3
@@ -45,8 +49,8 @@ class Load:
         self._prefix = prefix
         self._count = 0
         self._mine: list[pb.Event] = []
-        self._read: set[str] = set()
         self._is_over = asyncio.Event()
+        self.call_seconds = CALL_SECONDS
         self.acknowledgements: list[float] = []
         """When an event was acknowledged, by the monotonic clock."""
 
@@ -69,6 +73,28 @@ class Load:
         for task in done:
             task.result()
         return not waiting
+
+    @contextlib.asynccontextmanager
+    async def feeding(self) -> AsyncIterator[None]:
+        """Sends events of ever new leads while the block runs.
+
+        A rule fires once for a lead in a day, so without them there are soon no executions, and no deliveries.
+        """
+        is_over = False
+
+        async def feed() -> None:
+            for number in count():
+                if is_over:
+                    return
+                await self.send(self.make(FEED_EVENTS, lead=f"new-{number}"))
+                await asyncio.sleep(FEED_SECONDS)
+
+        feeding = asyncio.create_task(feed())
+        try:
+            yield
+        finally:
+            is_over = True
+            await feeding
 
     def make(self, count: int, *, lead: str = "") -> list[pb.Event]:
         """Returns new events, of one lead or of several, many of them late and some with equal times."""
@@ -99,12 +125,14 @@ class Load:
         event.event_type += "-or-not"
         if self._chance.random() < 0.5:
             request = pb.IngestEventRequest(event=event)
-            code, _ = await self.call("IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=CALL_SECONDS))
+            code, _ = await self.call(
+                "IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=self.call_seconds)
+            )
             accepted, refused = code is grpc.StatusCode.OK, code is grpc.StatusCode.ALREADY_EXISTS
         else:
             batch = pb.BatchIngestEventsRequest(events=[event])
             _, outcomes = await self.call(
-                "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(batch, timeout=CALL_SECONDS)
+                "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(batch, timeout=self.call_seconds)
             )
             refused = bool(outcomes and outcomes.outcomes[0].outcome == pb.OUTCOME_REJECTED)
             accepted = bool(outcomes and not refused)
@@ -123,15 +151,19 @@ class Load:
             appended = 0
             async for progress in self._scoring.DecayScores(request, timeout=DECAY_SECONDS):
                 appended = progress.entries_appended
+                if progress.done:
+                    journal = self._world.journal
+                    journal.decayed_through = max(journal.decayed_through, progress.through_date)
             return appended
 
         return (await self.call("DecayScores", run, deadline=DECAY_SECONDS))[1]
 
     async def call(
-        self, method: str, ask: Callable[[], Awaitable[T]], *, deadline: float = CALL_SECONDS
+        self, method: str, ask: Callable[[], Awaitable[T]], *, deadline: float | None = None
     ) -> tuple[grpc.StatusCode, T | None]:
         """Makes one call, enters it in the journal, and returns its status and what it answered."""
         began, was_under_fault = time.monotonic(), self._world.is_under_fault
+        deadline = deadline or self.call_seconds
         code, answer = grpc.StatusCode.OK, None
         try:
             answer = await ask()
@@ -191,20 +223,29 @@ class Load:
     async def _look(self, lead_id: str) -> None:
         request = scoring_pb2.ListScoreHistoryRequest(lead_id=lead_id, page_size=1000)
         _, page = await self.call(
-            "ListScoreHistory", lambda: self._scoring.ListScoreHistory(request, timeout=CALL_SECONDS)
+            "ListScoreHistory", lambda: self._scoring.ListScoreHistory(request, timeout=self.call_seconds)
         )
         for entry in page.entries if page else ():
-            self._show(lead_id, entry.sequence, entry.score_after)
-        if page and page.entries:
-            ask = intelligence_pb2.GetLeadIntelligenceRequest(lead_id=lead_id)
-            await self.call(
-                "GetLeadIntelligence", lambda: self._intelligence.GetLeadIntelligence(ask, timeout=CALL_SECONDS)
-            )
+            self._world.show(lead_id, entry.sequence, entry.score_after)
+        if not page or not page.entries:
+            return
+        ask = intelligence_pb2.GetLeadIntelligenceRequest(lead_id=lead_id)
+        codes = [
+            await self._seen("GetLeadScore", lambda: self._score(lead_id)),
+            await self._seen(
+                "GetLeadIntelligence", lambda: self._intelligence.GetLeadIntelligence(ask, timeout=self.call_seconds)
+            ),
+        ]
+        if grpc.StatusCode.NOT_FOUND in codes:
+            self._world.violations.append(("I10", f"lead {lead_id} had entries, and was not found then"))
 
-    def _show(self, lead_id: str, sequence: int, score_after: int) -> None:
-        shown = self._world.journal.shown.setdefault((lead_id, sequence), score_after)
-        if shown != score_after:
-            self._world.violations.append(("I10", f"{lead_id} {sequence}: {shown} was shown, then {score_after}"))
+    async def _seen(self, method: str, ask: Callable[[], Awaitable[object]]) -> grpc.StatusCode:
+        return (await self.call(method, ask))[0]
+
+    async def _score(self, lead_id: str) -> None:
+        request = scoring_pb2.GetLeadScoreRequest(lead_id=lead_id)
+        lead = (await self._scoring.GetLeadScore(request, timeout=self.call_seconds)).lead_score
+        self._world.show(lead_id, lead.sequence, lead.score)
 
     async def _retried(self, call: Callable[[], Awaitable[bool]]) -> None:
         while not await call():
@@ -213,21 +254,31 @@ class Load:
     async def _one(self, event: pb.Event) -> bool:
         """Sends an event and tells whether it need not be sent again."""
         request = pb.IngestEventRequest(event=event)
-        code, answer = await self.call("IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=CALL_SECONDS))
+        code, answer = await self.call(
+            "IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=self.call_seconds)
+        )
         if answer:
             self._acknowledge(event, answer.outcome)
         elif code not in RETRIED:
             self._world.violations.append(("I15", f"event {event.event_id} was answered with {code.name}"))
         return code not in RETRIED
 
+    async def _ingest_one(
+        self, request: pb.IngestEventRequest
+    ) -> tuple[grpc.StatusCode, pb.IngestEventResponse | None]:
+        return await self.call("IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=self.call_seconds))
+
     async def _batch(self, events: list[pb.Event]) -> bool:
         """Sends events and tells whether they need not be sent again."""
         request = pb.BatchIngestEventsRequest(events=events)
         code, answer = await self.call(
-            "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(request, timeout=CALL_SECONDS)
+            "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(request, timeout=self.call_seconds)
         )
         if answer:
-            for event, outcome in zip(events, answer.outcomes, strict=True):
+            if len(answer.outcomes) != len(events):
+                what = f"{len(answer.outcomes)} outcomes for {len(events)} events"
+                self._world.violations.append(("I15", f"a batch with {events[0].event_id} was answered with {what}"))
+            for event, outcome in zip(events, answer.outcomes, strict=False):
                 self._acknowledge(event, outcome.outcome)
         elif code not in RETRIED:
             self._world.violations.append(("I15", f"a batch with {events[0].event_id} was answered with {code.name}"))

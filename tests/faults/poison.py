@@ -17,6 +17,8 @@ from scoring_service.store import documents
 from shared.mongo import Document
 
 FILE = "POISON_FILE"
+STATUS = 9
+"""The exit status of a worker that a row has killed."""
 RAISES, KILLS, CURSED = "raises", "kills", "cursed"
 
 
@@ -31,7 +33,7 @@ def arm(environment: Mapping[str, str]) -> None:
     def read_or_die(row: Document) -> Any:
         # Before anything is written: MongoDB keeps the locks of the dead for a while.
         if row["event_type"] == KILLS and is_on():
-            os._exit(9)
+            os._exit(STATUS)
         return read_event(row)
 
     def judge_or_raise(timeline: Timeline, event: Event) -> Any:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from tests.faults.crash_points import POINTS
 from tests.faults.rounds import Round
+from tests.faults.series import LOGS
 
 
 def line(done: Round, number: int, of: int) -> str:
@@ -19,7 +20,9 @@ def line(done: Round, number: int, of: int) -> str:
         f"gaps {done.ingest_gap:.1f} and {done.scoring_gap:.1f} s, {done.snapshots} snapshots"
     )
     if done.violations:
-        text += f"\n    again: make chaos ROUNDS=1 SEED={done.seed} FAULTS='{done.fault}'"
+        text += (
+            f"\n    again: make chaos ROUNDS=1 SEED={done.seed} FAULTS='{done.fault}'; logs: {LOGS / str(done.seed)}"
+        )
         text += "".join(f"\n    {each.invariant} {each.what}" for each in done.violations)
     return text
 

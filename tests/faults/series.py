@@ -1,6 +1,7 @@
 """A series of rounds: which faults, in which order, and in which worlds."""
 
 import random
+import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from tests.faults.world import running_world
 
 __all__ = ["Plan", "Series", "faults", "named", "plan"]
 
+LOGS = Path(".leadscore/chaos")
+"""Where the logs of worlds with violations are kept, by the seeds of the rounds."""
 WORLD_ROUNDS = 10
 """Rounds that share a world; a new one is begun before its database is too large to be checked quickly."""
 
@@ -87,4 +90,11 @@ class Series:
                         left = left[1:]
                         yield done
                         if done.violations:
+                            _keep_logs(directory, LOGS / str(done.seed))
                             break
+
+
+def _keep_logs(of: Path, to: Path) -> None:
+    to.mkdir(parents=True, exist_ok=True)
+    for log in of.glob("*.log"):
+        shutil.copy(log, to)

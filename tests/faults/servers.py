@@ -24,6 +24,7 @@ CACHE_GIGABYTES = "0.25"
 ELECTION_MILLISECONDS = 2_000
 HEARTBEAT_MILLISECONDS = 500
 T = TypeVar("T")
+_FAIL_POINT: dict[str, Any] = {"configureFailPoint": "failCommand"}
 
 
 class Member(EmbeddedMongo):
@@ -101,17 +102,25 @@ class Mongo:
         primary = self.primary()
         return primary, [member for member in self.members if member is not primary]
 
+    def term(self) -> int:
+        """Returns how many elections there have been."""
+        return int(self.primary().command({"replSetGetStatus": 1})["term"])
+
+    def failures(self) -> int:
+        """Returns how many commands have failed by `failing`, on all members, since they were started."""
+        return sum(int(member.command(_FAIL_POINT | {"mode": "off"})["count"]) for member in self.members)
+
     @contextlib.contextmanager
     def failing(self, commands: list[str], mode: Any, **data: Any) -> Iterator[None]:
         """Lets commands of the services fail on every member while the block runs; see MongoDB's `failCommand`."""
-        point = {"configureFailPoint": "failCommand"}
+        on = {"mode": mode, "data": {"failCommands": commands, "appName": APPLICATION, **data}}
         for member in self.members:
-            member.command(point | {"mode": mode, "data": {"failCommands": commands, "appName": APPLICATION, **data}})
+            member.command(_FAIL_POINT | on)
         try:
             yield
         finally:
             for member in self.members:
-                member.command(point | {"mode": "off"})
+                member.command(_FAIL_POINT | {"mode": "off"})
 
     def _initiate(self) -> None:
         if len(self.members) == 1:

@@ -5,8 +5,8 @@ import contextlib
 import random
 import statistics
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -69,15 +69,21 @@ class Watched:
             if len(samples) >= 2 * WINDOW
         }
 
-    def violations(self) -> list[Violation]:
-        """Returns the processes that have grown by more than they may (I14)."""
-        return [
+    def violations(self, names: Iterable[str]) -> list[Violation]:
+        """Returns those of the named processes that have grown by more than they may, or are not known to (I14)."""
+        lives, grown = Counter(name for name, _ in self.samples), self.growths()
+        unknown = [
+            Violation("I14", f"{name} was not the same process for long enough to tell whether it grows")
+            for name in names
+            if name not in grown or lives[name] > 1
+        ]
+        return unknown + [
             Violation(
                 "I14",
                 f"{name} has grown from {first.mebibytes:.0f} to {last.mebibytes:.0f} MiB, {first.files} to "
                 f"{last.files} files",
             )
-            for name, (first, last) in self.growths().items()
+            for name, (first, last) in grown.items()
             if last.mebibytes > first.mebibytes * (1 + MOST_GROWTH) or last.files > first.files * (1 + MOST_GROWTH) + 2
         ]
 
@@ -117,7 +123,7 @@ async def soak(world: World, minutes: float, seed: int, tell: Callable[[str], No
                 break
     found += [Violation(*each) for each in world.violations]
     tell(f"checking {len(world.journal.acknowledged):,} events")
-    return watched, [*found, *await check(world, load, CHECK_SECONDS), *watched.violations()]
+    return watched, [*found, *await check(world, load, CHECK_SECONDS), *watched.violations(world.pids())]
 
 
 async def _fill_cache(world: World) -> None:
@@ -134,7 +140,8 @@ async def _beside(watched: Watched, world: World, warm_up: float) -> AsyncIterat
         yield
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _sample(pid: int) -> Sample:

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 import pytest
 
 from tests.conftest import ROOT
 
-SECONDS = 180.0
+SECONDS = 400.0
 """Longest time for the rounds of one planted fault."""
 NOT_CODE = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "chaos.json")
 FREE = "__import__('asyncio').get_running_loop().create_task"
@@ -39,7 +40,7 @@ PLANTED: Mapping[str, Planted] = {
             )
         ],
         ["crash ingest: before the insert"],
-        frozenset({"I1", "I11"}),
+        frozenset({"I1"}),
     ),
     "w:1": Planted(
         [
@@ -119,9 +120,12 @@ def test_a_planted_fault_is_caught(tmp_path: Path, name: str) -> None:
         (copy / file).write_text(text.replace(old, new))
     environment = os.environ | {"ROUNDS": str(len(planted.rounds)), "FAULTS": ",".join(planted.rounds), "SEED": "3"}
     command = [sys.executable, "-m", "tests.faults"]
-    ended = subprocess.run(
-        command, cwd=copy, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    assert ended.returncode == 1, f"expected violations: {ended.stdout[-2000:]}{ended.stderr[-2000:]}"
+    with subprocess.Popen(command, cwd=copy, env=environment, stdout=PIPE, stderr=STDOUT, text=True) as rounds:
+        try:
+            told, _ = rounds.communicate(timeout=SECONDS)
+        except BaseException:
+            rounds.terminate()  # it ends the servers that it has started
+            raise
+    assert rounds.returncode == 1, f"expected violations: {told[-4000:]}"
     bad = json.loads((copy / "chaos.json").read_text())["rounds_with_violations"]
     assert {text.split()[0] for each in bad for text in each["violations"]} & planted.noticed_as, bad

@@ -33,6 +33,11 @@ from tests.system import NO_SETTINGS, SERVERS, STOP_SECONDS, WORKERS, System
 
 RESTART_SECONDS = 1.0
 """What has died is not started more often than this."""
+ASKED_SECONDS = 12.0
+"""Within this time after a fault has begun somebody must have met it."""
+RULES_AGE = timedelta(hours=2)
+STARTUP_ERROR = 1
+"""The exit status of a process that cannot begin, and says why."""
 GOOD, HOSTILE = "/good", "/hostile"
 """The paths of the receiver: one that always takes what it gets, and one that need not."""
 RETRIES = {
@@ -43,8 +48,8 @@ RETRIES = {
             "retryPolicy": {
                 "maxAttempts": 5,
                 "initialBackoff": "0.2s",
-                "maxBackoff": "2s",
-                "backoffMultiplier": 2,
+                "maxBackoff": "5s",
+                "backoffMultiplier": 3,
                 "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"],
             },
         }
@@ -180,8 +185,11 @@ class World:
         await asyncio.to_thread(self.system.wait_until_serving, *SERVERS)
         self.answer(GOOD, answering(200), 200)
         self.answer(HOSTILE, answering(200), 200)
+        # Rules that are older than any change: what fires by them must have an execution, also when clocks go back.
+        self.set_clock(-RULES_AGE)
         for path in (GOOD, HOSTILE):
             await self._create_rule(path)
+        self.set_clock(timedelta())
 
     def answer(self, path: str, behaviour: Behaviour, status: int) -> None:
         """Lets the receiver behave so at a path, and the journal note the status with which it answers (0: none)."""
@@ -191,6 +199,28 @@ class World:
             await behaviour(received, writer)
 
         self.receiver.by_path[path] = behave
+
+    @contextlib.asynccontextmanager
+    async def asked(self, path: str) -> AsyncIterator[None]:
+        """Sees to it that a request comes to a path of the receiver in the block, or soon after it."""
+        before = self._count_requests(path)
+        yield
+        ends = time.monotonic() + ASKED_SECONDS
+        while self._count_requests(path) == before:
+            if time.monotonic() > ends:
+                self.did_nothing(f"no request came to {path}")
+                return
+            await asyncio.sleep(0.05)
+
+    def did_nothing(self, why: str) -> None:
+        """Enters that a fault was not on, so that its round shows nothing."""
+        self.violations.append(("I13", f"the fault did not happen: {why}"))
+
+    def show(self, lead_id: str, sequence: int, score_after: int) -> None:
+        """Enters the score after an entry as it was shown to somebody."""
+        shown = self.journal.shown.setdefault((lead_id, sequence), score_after)
+        if shown != score_after:
+            self.violations.append(("I10", f"{lead_id} {sequence}: {shown} was shown, then {score_after}"))
 
     async def enable_rule(self, path: str) -> None:
         """Enables the rule of a path again, as an operator does after a receiver was gone."""
@@ -206,6 +236,7 @@ class World:
         while True:
             for name in self.processes:
                 if name not in self._held and self._may_start(name) and self.system.has_ended(name):
+                    self._look_at(name, self.system.status(name))
                     self._start(name)
             await asyncio.sleep(0.1)
 
@@ -224,6 +255,19 @@ class World:
         # It may also have died at an armed point just now.
         if status == -signal.SIGKILL and time.monotonic() - began >= STOP_SECONDS:
             self.violations.append(("I13", f"{name} did not end within {STOP_SECONDS:g} s of SIGTERM"))
+
+    def _look_at(self, name: str, status: int | None) -> None:
+        """Enters a process that has died of something that nobody did to it."""
+        expected = {-signal.SIGKILL}
+        if self.poison_file.exists():
+            expected.add(poison.STATUS)
+        if self.is_under_fault:
+            expected.add(STARTUP_ERROR)  # the database was away as it began
+        if status not in expected:
+            self.violations.append(("I15", f"{name} ended by itself with status {status}"))
+
+    def _count_requests(self, path: str) -> int:
+        return sum(request.path == path for request in self.receiver.requests)
 
     def _may_start(self, name: str) -> bool:
         return time.monotonic() - self._started[name] > RESTART_SECONDS
@@ -249,6 +293,8 @@ class World:
         signature = Webhook(SECRET).sign(delivery_id, signed_at, received.body.decode())
         is_signed_well = signature in received.headers["webhook-signature"].split()
         self.journal.requests.append(Request(delivery_id, received.body, is_signed_well, status))
+        told = json.loads(received.body)["data"]
+        self.show(told["lead"]["lead_id"], told["sequence"], told["score"]["after"])
 
 
 @contextlib.asynccontextmanager

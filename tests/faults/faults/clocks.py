@@ -20,9 +20,10 @@ async def midnight(scene: Scene) -> AsyncIterator[None]:
         left = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - now
         ahead = scene.chance.uniform(1.0, 2.0)
         world.set_clock(world.clock_ahead + left - timedelta(seconds=ahead))
-        await asyncio.sleep(ahead / 2)
-        async with world.frozen("automation-worker"):
-            await asyncio.sleep(ahead)
+        async with scene.load.feeding(), world.asked(GOOD):
+            await asyncio.sleep(ahead / 2)
+            async with world.frozen("automation-worker"):
+                await asyncio.sleep(ahead)
         yield
     finally:
         world.answer(GOOD, answering(200), 200)
@@ -35,8 +36,9 @@ async def an_hour_back(scene: Scene) -> AsyncIterator[None]:
     world.answer(HOSTILE, answering(503), 503)
     try:
         world.set_clock(right - timedelta(hours=1))
-        await asyncio.sleep(scene.chance.uniform(1.0, 2.0))
-        world.kill(scene.chance.choice(world.processes))
+        async with scene.load.feeding(), world.asked(HOSTILE):
+            await asyncio.sleep(scene.chance.uniform(1.0, 2.0))
+            world.kill(scene.chance.choice(world.processes))
         yield
     finally:
         world.answer(HOSTILE, answering(200), 200)

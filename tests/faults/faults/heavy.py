@@ -4,11 +4,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+import grpc
+
+from shared.pb.ingest.v1 import ingest_pb2
 from tests.faults.fault import Scene, fault
-from tests.faults.load import CLIENTS
+from tests.faults.load import CALL_SECONDS, CLIENTS
 
 HOT_EVENTS = 2_000
 HOT_BATCH = 100
+AT_ONCE = 30
 HEALTH_SECONDS = 1.0
 """A health check may take this long, whatever the load."""
 
@@ -40,8 +44,9 @@ async def overload(scene: Scene) -> AsyncIterator[None]:
     """What does not fit is refused and comes back; health does not suffer."""
     world = scene.world
     await world.restart("ingest", {"LEADSCORE_CALL_PLACES": "2", "LEADSCORE_QUEUE_SECONDS": "0.02"})
-    ends = time.monotonic() + scene.chance.uniform(1.0, 3.0)
+    ends, refused = time.monotonic() + scene.chance.uniform(1.0, 3.0), 0
     while time.monotonic() < ends:
+        refused += await _refusals(scene)
         began = time.monotonic()
         if not await asyncio.to_thread(world.system.is_serving, "ingest"):
             world.violations.append(("I15", "health was not SERVING under overload"))
@@ -49,7 +54,23 @@ async def overload(scene: Scene) -> AsyncIterator[None]:
             world.violations.append(("I15", f"a health check took {time.monotonic() - began:.1f} s under overload"))
         await asyncio.sleep(0.1)
     yield
+    if not refused:
+        world.did_nothing("no call was refused")
     await world.restart("ingest")
+
+
+async def _refusals(scene: Scene) -> int:
+    """Sends events together, once, as clients without retries do, and returns how many were refused."""
+
+    async def is_refused() -> bool:
+        request = ingest_pb2.IngestEventRequest(event=scene.load.make(1)[0])
+        try:
+            await scene.world.system.ingest().IngestEvent(request, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        return False
+
+    return sum(await asyncio.gather(*(is_refused() for _ in range(AT_ONCE))))
 
 
 @fault("decay", "decay runs that are repeated and concurrent, for days that were missed")

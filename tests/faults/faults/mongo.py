@@ -3,13 +3,17 @@
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 from pymongo.errors import PyMongoError
 
 from tests.faults.fault import Scene, fault
 from tests.faults.servers import Member
 
+UNDERWAY_SECONDS = 0.5
+"""Acknowledgements of what was confirmed before may come for so long."""
 TRANSIENT = (91, 189, 11600, 11602, 10107)
 """The codes of ShutdownInProgress, PrimarySteppedDown, InterruptedAtShutdown and the like."""
 
@@ -31,39 +35,43 @@ async def frozen(scene: Scene) -> AsyncIterator[None]:
 @fault("primary killed", "the primary of three is killed, and back after a while", members=3)
 async def primary_killed(scene: Scene) -> AsyncIterator[None]:
     """The others elect a new one."""
-    await _killed_for(scene, await asyncio.to_thread(scene.world.mongo.primary))
+    async with _election(scene):
+        await _killed_for(scene, await asyncio.to_thread(scene.world.mongo.primary))
     yield
 
 
 @fault("primary killed ahead", "the primary of three is killed with writes that the others have not got", members=3)
 async def primary_killed_ahead(scene: Scene) -> AsyncIterator[None]:
     """They are gone when it is back: nobody may have been told of them."""
-    primary, others = await asyncio.to_thread(scene.world.mongo.primary_and_secondaries)
-    with contextlib.ExitStack() as lagging:
-        for member in others:
-            lagging.enter_context(member.lagging())
-        await asyncio.sleep(scene.chance.uniform(0.5, 1.5))
-        primary.kill()
-    await asyncio.to_thread(scene.world.mongo.primary)
-    await asyncio.to_thread(primary.start)
+    async with _election(scene):
+        primary, others = await asyncio.to_thread(scene.world.mongo.primary_and_secondaries)
+        with contextlib.ExitStack() as lagging:
+            for member in others:
+                lagging.enter_context(member.lagging())
+            await asyncio.sleep(scene.chance.uniform(0.5, 1.5))
+            primary.kill()
+        await asyncio.to_thread(scene.world.mongo.primary)
+        await asyncio.to_thread(primary.start)
     yield
 
 
 @fault("primary frozen", "the primary of three is frozen past an election, and thawed", members=3)
 async def primary_frozen(scene: Scene) -> AsyncIterator[None]:
     """For a moment there are two that think they are primary."""
-    await _frozen_for(await asyncio.to_thread(scene.world.mongo.primary), scene.chance.uniform(3.0, 6.0))
+    async with _election(scene):
+        await _frozen_for(await asyncio.to_thread(scene.world.mongo.primary), scene.chance.uniform(3.0, 6.0))
     yield
 
 
 @fault("primary steps down", "the primary of three is told to step down, again and again", members=3)
 async def primary_steps_down(scene: Scene) -> AsyncIterator[None]:
     """Elections without any death."""
-    for _ in range(scene.chance.randrange(1, 4)):
-        primary = await asyncio.to_thread(scene.world.mongo.primary)
-        with contextlib.suppress(PyMongoError):
-            await asyncio.to_thread(primary.command, {"replSetStepDown": 5, "secondaryCatchUpPeriodSecs": 2})
-        await asyncio.sleep(scene.chance.uniform(0.2, 1.0))
+    async with _election(scene):
+        for _ in range(scene.chance.randrange(1, 4)):
+            primary = await asyncio.to_thread(scene.world.mongo.primary)
+            with contextlib.suppress(PyMongoError):  # the connection dies with the step, or it is refused
+                await asyncio.to_thread(primary.command, {"replSetStepDown": 5, "secondaryCatchUpPeriodSecs": 2})
+            await asyncio.sleep(scene.chance.uniform(0.2, 1.0))
     yield
 
 
@@ -73,8 +81,11 @@ async def two_of_three_down(scene: Scene) -> AsyncIterator[None]:
     members = scene.chance.sample(scene.world.mongo.members, 2)
     for member in members:
         member.kill()
+    down_since = time.monotonic() + UNDERWAY_SECONDS
     await asyncio.sleep(scene.chance.uniform(1.0, 5.0))
     yield
+    if any(each > down_since for each in scene.load.acknowledgements):
+        scene.world.violations.append(("I1", "an event was acknowledged while there was no majority"))
     for member in members:
         await asyncio.to_thread(member.start)
     await asyncio.to_thread(scene.world.mongo.primary)
@@ -85,7 +96,7 @@ async def transient_errors(scene: Scene) -> AsyncIterator[None]:
     """Reads, writes, and whatever belongs to transactions."""
     commands = ["find", "insert", "update", "aggregate", "getMore", "commitTransaction"]
     code = scene.chance.choice(TRANSIENT)
-    with scene.world.mongo.failing(commands, {"activationProbability": 0.2}, errorCode=code):
+    async with _failing(scene, commands, 0.2, errorCode=code):
         await asyncio.sleep(scene.chance.uniform(2.0, 4.0))
         yield
 
@@ -94,7 +105,7 @@ async def transient_errors(scene: Scene) -> AsyncIterator[None]:
 async def connections_closed(scene: Scene) -> AsyncIterator[None]:
     """Nothing was done, but nobody can know."""
     commands = ["find", "insert", "update", "aggregate", "commitTransaction"]
-    with scene.world.mongo.failing(commands, {"activationProbability": 0.2}, closeConnection=True):
+    async with _failing(scene, commands, 0.2, closeConnection=True):
         await asyncio.sleep(scene.chance.uniform(2.0, 4.0))
         yield
 
@@ -103,10 +114,30 @@ async def connections_closed(scene: Scene) -> AsyncIterator[None]:
 async def commit_unconfirmed(scene: Scene) -> AsyncIterator[None]:
     """The outcome is unknown: it must be asked for again."""
     unconfirmed = {"code": 91, "errmsg": "the majority is away"}
-    mode = {"activationProbability": 0.5}
-    with scene.world.mongo.failing(["commitTransaction", "insert"], mode, writeConcernError=unconfirmed):
+    async with _failing(scene, ["commitTransaction", "insert"], 0.5, writeConcernError=unconfirmed):
         await asyncio.sleep(scene.chance.uniform(2.0, 4.0))
         yield
+
+
+@contextlib.asynccontextmanager
+async def _failing(scene: Scene, commands: list[str], share: float, **data: Any) -> AsyncIterator[None]:
+    """Lets a share of some commands fail while the block runs, and sees to it that some did."""
+    mongo = scene.world.mongo
+    before = mongo.failures()
+    with mongo.failing(commands, {"activationProbability": share}, **data):
+        yield
+    if mongo.failures() == before:
+        scene.world.did_nothing(f"none of {', '.join(commands)} failed")
+
+
+@contextlib.asynccontextmanager
+async def _election(scene: Scene) -> AsyncIterator[None]:
+    """Sees to it that there was an election when the block has run."""
+    mongo = scene.world.mongo
+    before = await asyncio.to_thread(mongo.term)
+    yield
+    if await asyncio.to_thread(mongo.term) == before:
+        scene.world.did_nothing("there was no election")
 
 
 async def _killed_for(scene: Scene, member: Member) -> None:

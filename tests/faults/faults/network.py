@@ -43,4 +43,4 @@ async def _lose(scene: Scene, word: str) -> None:
                 break
             await asyncio.sleep(WAIT_SECONDS)
     if proxy.lost_replies == before:
-        scene.world.violations.append(("I13", f"no reply to {word!r} was lost, so the round showed nothing"))
+        scene.world.did_nothing(f"no reply to {word!r} was lost")

@@ -49,7 +49,8 @@ def _hostile(name: str, behaviour: Behaviour, status: int) -> None:
     async def inject(scene: Scene) -> AsyncIterator[None]:
         scene.world.answer(HOSTILE, behaviour, status)
         try:
-            await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
+            async with scene.load.feeding(), scene.world.asked(HOSTILE):
+                await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
             yield
         finally:
             scene.world.answer(HOSTILE, answering(200), 200)
@@ -64,7 +65,8 @@ async def gone(scene: Scene) -> AsyncIterator[None]:
     """What was pending is cancelled."""
     scene.world.answer(HOSTILE, answering(410), 410)
     try:
-        await asyncio.sleep(scene.chance.uniform(1.0, 2.0))
+        async with scene.load.feeding(), scene.world.asked(HOSTILE):
+            await asyncio.sleep(scene.chance.uniform(1.0, 2.0))
         yield
     finally:
         scene.world.answer(HOSTILE, answering(200), 200)
