@@ -28,8 +28,8 @@ _RETRIES = {
             "retryPolicy": {
                 "maxAttempts": 5,
                 "initialBackoff": "0.2s",
-                "maxBackoff": "5s",
-                "backoffMultiplier": 3,
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
                 "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"],
             },
         },
