@@ -10,7 +10,7 @@ from typing import Any
 MOST_EVENTS = 1_000
 """Events in a batch."""
 MOST_CHARACTERS = 256
-"""Characters in an id, a type or a source."""
+"""Characters in an id, a type, a source, or the name of a property at any level."""
 MOST_PROPERTIES = 64
 """Properties on the top level."""
 MOST_VALUE_BYTES = 4_096
@@ -113,7 +113,8 @@ def _check_properties(properties: Mapping[str, Any]) -> None:
     if len(properties) > MOST_PROPERTIES:
         raise InvalidEvent("properties", f"has {len(properties)} properties, at most {MOST_PROPERTIES} are allowed")
     for key, value in properties.items():
-        _check_name(f"properties.{key}", key)
+        # One that is too long must not become part of a field's path, which answers and logs repeat.
+        _check_name(f"properties.{key}" if len(key) <= MOST_CHARACTERS else "properties", key)
         _check_value(f"properties.{key}", value, 1)
         if isinstance(value, str | list | dict):
             size = len(json.dumps(value, ensure_ascii=False).encode())
@@ -124,6 +125,8 @@ def _check_properties(properties: Mapping[str, Any]) -> None:
 
 
 def _check_name(field: str, name: str) -> None:
+    if len(name) > MOST_CHARACTERS:
+        raise InvalidEvent(field, f"has a name with {len(name)} characters, at most {MOST_CHARACTERS} are allowed")
     if "\0" in name:
         raise InvalidEvent(field, "has a name with a NUL character")
     if name == RESERVED_NAME:

@@ -113,7 +113,7 @@ def test_64_properties_are_taken_and_more_are_refused() -> None:
         ("\n" * 2047, "\n" * 2047 + "a"),
         (["a" * 4092], ["a" * 4093]),
         ({"a": "a" * 4087}, {"a": "a" * 4088}),
-        ({"a" * 4087: 1.0}, {"a" * 4088: 1.0}),
+        ({"é" * 256: "a" * 3576}, {"é" * 256: "a" * 3577}),
     ],
 )
 def test_a_value_of_up_to_4_kib_of_json_is_taken(largest: object, larger: object) -> None:
@@ -139,6 +139,20 @@ def test_numbers_that_json_lacks_and_nul_are_refused_at_any_depth(containers: li
 
 def test_the_name_of_a_property_must_not_hold_a_nul() -> None:
     assert field_of(event(properties={"a\0": 1.0})) == "properties.a\0"
+
+
+@pytest.mark.parametrize("containers", [[], [list], [dict], [dict, list, dict]])
+def test_a_name_of_up_to_256_characters_is_taken_at_any_depth(containers: list[type]) -> None:
+    check_event(event(properties={"a": nested(containers, {"é" * 256: 1.0})}), NOW)
+    assert field_of(event(properties={"a": nested(containers, {"é" * 257: 1.0})})) == "properties.a"
+
+
+def test_a_name_that_is_too_long_is_not_repeated() -> None:
+    check_event(event(properties={"é" * 256: 1.0}), NOW)
+    with pytest.raises(InvalidEvent) as caught:
+        check_event(event(properties={"a" * 1_000_000: 1.0}), NOW)
+    assert caught.value.field == "properties"
+    assert str(caught.value) == "properties: has a name with 1000000 characters, at most 256 are allowed"
 
 
 @pytest.mark.parametrize(
