@@ -95,11 +95,14 @@ def disable_rule(rule_id: RuleId, base_port: BasePort = 50051, as_json: AsJson =
 
 
 @rules.command("delete")
-def delete_rule(rule_id: RuleId, base_port: BasePort = 50051) -> None:
+def delete_rule(rule_id: RuleId, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     """Delete a rule and cancel its pending deliveries; its executions stay readable."""
     with Connection(base_port).automation() as stub:
         stub.DeleteAutomationRule(pb.DeleteAutomationRuleRequest(rule_id=rule_id), timeout=CALL_SECONDS)
-    say(f"deleted: {rule_id}")
+    if as_json:
+        print_json({"deleted_rule_id": rule_id})
+    else:
+        say(f"deleted: {rule_id}")
 
 
 @executions.command("list")

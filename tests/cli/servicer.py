@@ -189,6 +189,12 @@ class Rules(automation_pb2_grpc.AutomationServiceServicer):
         rules = [automation_pb2.AutomationRule(rule_id=f"r-{number + 1}") for number in numbers]
         return automation_pb2.ListAutomationRulesResponse(rules=rules, next_page_token=token)
 
+    def DeleteAutomationRule(
+        self, request: automation_pb2.DeleteAutomationRuleRequest, context: grpc.ServicerContext
+    ) -> automation_pb2.DeleteAutomationRuleResponse:
+        """See `automation.proto`."""
+        return automation_pb2.DeleteAutomationRuleResponse()
+
     def ListAutomationExecutions(
         self, request: automation_pb2.ListAutomationExecutionsRequest, context: grpc.ServicerContext
     ) -> automation_pb2.ListAutomationExecutionsResponse:
