@@ -205,7 +205,8 @@ def verify(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
             violations += answer.violations
             progress.update(answer.leads_checked, total=answer.leads_total)
     for violation in violations:
-        print_view(f"{violation.invariant} {violation.lead_id} {violation.message}", violation, as_json=as_json)
+        people = printable(f"{violation.invariant} {violation.lead_id} {violation.message}")
+        print_view(people, violation, as_json=as_json)
     people = (
         f"{answer.leads_checked:,} leads, {answer.entries_checked:,} entries, {answer.events_checked:,} events, "
         f"{answer.events_pending:,} more wait to be scored, {answer.events_parked:,} are parked: "
@@ -270,7 +271,7 @@ def _print_totals(totals: Totals, *, as_json: bool) -> None:
         f"in {totals.seconds:.1f} s ({rate:,.0f} events/s)"
     )
     for line, reason in totals.flaws:
-        OUT.print(f"  line {line}: {reason}", markup=False)
+        OUT.print(f"  line {line}: {printable(reason)}", markup=False)
 
 
 if __name__ == "__main__":

@@ -128,6 +128,10 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
         self.requests.append(request)
         yield from self.answers
 
+    def VerifyScores(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """See `scoring.proto`."""
+        yield from self.answers
+
     def RebuildLeadScores(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         """See `scoring.proto`."""
         self.requests.append(request)
