@@ -16,6 +16,7 @@ from cli.ingest import Totals, ingest, wait_until_scored
 from cli.options import STREAM_SECONDS, AsJson, BasePort, LeadId, Limit, as_of
 from cli.output import ERR, OUT, bar, print_json, printable, say
 from cli.output import show as print_view
+from cli.pages import listed
 from cli.reading import read_events
 from cli.up import Plan, run_until_stopped
 from cli.watch import watch
@@ -160,8 +161,8 @@ def top(
     if order not in orders:
         raise CommandError(f"--order is {order!r}, must be score or recent")
     with Connection(base_port).intelligence() as stub:
-        request = intelligence_pb2.ListTopLeadsRequest(page_size=min(limit, 500), stage=stage, order=orders[order])
-        insights = stub.ListTopLeads(request, timeout=CALL_SECONDS).lead_intelligence
+        request = intelligence_pb2.ListTopLeadsRequest(stage=stage, order=orders[order])
+        insights = listed(stub.ListTopLeads, request, "lead_intelligence", limit)
     print_view(show.top_table(insights), *insights, as_json=as_json)
 
 
@@ -204,7 +205,8 @@ def verify(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
             violations += answer.violations
             progress.update(answer.leads_checked, total=answer.leads_total)
     for violation in violations:
-        print_view(f"{violation.invariant} {violation.lead_id} {violation.message}", violation, as_json=as_json)
+        people = printable(f"{violation.invariant} {violation.lead_id} {violation.message}")
+        print_view(people, violation, as_json=as_json)
     people = (
         f"{answer.leads_checked:,} leads, {answer.entries_checked:,} entries, {answer.events_checked:,} events, "
         f"{answer.events_pending:,} more wait to be scored, {answer.events_parked:,} are parked: "
@@ -223,8 +225,8 @@ def demo(as_json: AsJson = False) -> None:
 
 def _entries(connection: Connection, lead_id: str, most: int) -> list[scoring_pb2.ScoreEntry]:
     with connection.scoring() as stub:
-        request = scoring_pb2.ListScoreHistoryRequest(lead_id=lead_id, page_size=most, newest_first=True)
-        return list(stub.ListScoreHistory(request, timeout=CALL_SECONDS).entries)
+        request = scoring_pb2.ListScoreHistoryRequest(lead_id=lead_id, newest_first=True)
+        return listed(stub.ListScoreHistory, request, "entries", most)
 
 
 def _instant_of(text: str) -> datetime:
@@ -269,7 +271,7 @@ def _print_totals(totals: Totals, *, as_json: bool) -> None:
         f"in {totals.seconds:.1f} s ({rate:,.0f} events/s)"
     )
     for line, reason in totals.flaws:
-        OUT.print(f"  line {line}: {reason}", markup=False)
+        OUT.print(f"  line {line}: {printable(reason)}", markup=False)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from cli.connection import CALL_SECONDS, CommandError, Connection
 from cli.options import AsJson, BasePort, Limit, span_begin, span_end
 from cli.output import print_json, say, to_json
 from cli.output import show as print_view
+from cli.pages import listed
 from shared.pb.automation.v1 import automation_pb2 as pb
 
 STATES = ("recorded", "pending", "delivered", "failed", "cancelled")
@@ -30,7 +31,7 @@ executions = typer.Typer(help="What automation rules have fired for.", no_args_i
 def list_rules(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     """List the automation rules."""
     with Connection(base_port).automation() as stub:
-        found = stub.ListAutomationRules(pb.ListAutomationRulesRequest(page_size=500), timeout=CALL_SECONDS).rules
+        found = listed(stub.ListAutomationRules, pb.ListAutomationRulesRequest(), "rules")
     print_view(show.rules_table(found), *found, as_json=as_json)
 
 
@@ -94,11 +95,14 @@ def disable_rule(rule_id: RuleId, base_port: BasePort = 50051, as_json: AsJson =
 
 
 @rules.command("delete")
-def delete_rule(rule_id: RuleId, base_port: BasePort = 50051) -> None:
+def delete_rule(rule_id: RuleId, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     """Delete a rule and cancel its pending deliveries; its executions stay readable."""
     with Connection(base_port).automation() as stub:
         stub.DeleteAutomationRule(pb.DeleteAutomationRuleRequest(rule_id=rule_id), timeout=CALL_SECONDS)
-    say(f"deleted: {rule_id}")
+    if as_json:
+        print_json({"deleted_rule_id": rule_id})
+    else:
+        say(f"deleted: {rule_id}")
 
 
 @executions.command("list")
@@ -117,7 +121,6 @@ def list_executions(
     if state and state not in STATES:
         raise CommandError(f"--state is {state!r}, must be one of {', '.join(STATES)}")
     request = pb.ListAutomationExecutionsRequest(
-        page_size=min(limit, 500),
         lead_id=lead_id,
         rule_id=rule_id,
         date_bucket=date_bucket,
@@ -126,7 +129,7 @@ def list_executions(
         until_time=span_end(until) if until else None,
     )
     with Connection(base_port).automation() as stub:
-        found = stub.ListAutomationExecutions(request, timeout=CALL_SECONDS).executions
+        found = listed(stub.ListAutomationExecutions, request, "executions", limit)
     print_view(show.executions_table(found), *found, as_json=as_json)
 
 

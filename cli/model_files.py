@@ -1,17 +1,15 @@
 """Models as people name them: by a file, by a version, or as the one in force."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from cli.connection import CALL_SECONDS, CommandError, Connection
+from cli.pages import listed
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.plain import Flawed
 from shared.yamls import MOST_BYTES, read_yaml, write_yaml
 
 IN_FORCE = "in-force"
 """Names the model that judges now, wherever a version may be named. A file of this name is `./in-force`."""
-_PAGE = 100
 _GIVEN_BY_THE_SERVICE = ("version", "state", "create_time")
 
 
@@ -80,24 +78,11 @@ def mode_of(publication: pb.ModelPublication) -> str:
 
 def list_models(connection: Connection, most: int) -> list[pb.ScoringModel]:
     """Returns the newest models, newest first."""
-    request = pb.ListScoringModelsRequest(page_size=min(most, _PAGE))
     with connection.scoring() as stub:
-        return _listed(stub.ListScoringModels, request, "scoring_models", most)
+        return listed(stub.ListScoringModels, pb.ListScoringModelsRequest(), "scoring_models", most)
 
 
 def list_publications(connection: Connection, most: int) -> list[pb.ModelPublication]:
     """Returns the newest publications, newest first."""
-    request = pb.ListModelPublicationsRequest(page_size=min(most, _PAGE))
     with connection.scoring() as stub:
-        return _listed(stub.ListModelPublications, request, "publications", most)
-
-
-def _listed(call: Callable[..., Any], request: Any, field: str, most: int) -> list[Any]:  # noqa: ANN401 (either list)
-    found: list[Any] = []
-    while len(found) < most:
-        page = call(request, timeout=CALL_SECONDS)
-        found += getattr(page, field)
-        request.page_token = page.next_page_token
-        if not page.next_page_token:
-            break
-    return found[:most]
+        return listed(stub.ListModelPublications, pb.ListModelPublicationsRequest(), "publications", most)

@@ -10,6 +10,7 @@ from cli import pieces
 from cli.connection import CALL_SECONDS, CommandError, Connection
 from cli.options import AsJson, BasePort, Limit
 from cli.output import print_json, show
+from cli.pages import listed
 from cli.pieces import moment, plain
 from shared.pb.automation.v1 import automation_pb2
 from shared.pb.scoring.v1 import scoring_pb2
@@ -20,15 +21,13 @@ app = typer.Typer(help="Events and changes that could not be worked on.", no_arg
 @app.command("list")
 def list_parked(limit: Limit = 50, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     """List parked events (of scoring) and parked changes (of automation), at most so many each, with the reasons."""
-    connection, most = Connection(base_port), min(limit, 500)
+    connection = Connection(base_port)
     with connection.scoring() as scoring:
-        events = scoring.ListParkedEvents(
-            scoring_pb2.ListParkedEventsRequest(page_size=most), timeout=CALL_SECONDS
-        ).parked_events
+        asked_events = scoring_pb2.ListParkedEventsRequest()
+        events = listed(scoring.ListParkedEvents, asked_events, "parked_events", limit)
     with connection.automation() as automation:
-        changes = automation.ListParkedChanges(
-            automation_pb2.ListParkedChangesRequest(page_size=most), timeout=CALL_SECONDS
-        ).parked_changes
+        asked_changes = automation_pb2.ListParkedChangesRequest()
+        changes = listed(automation.ListParkedChanges, asked_changes, "parked_changes", limit)
     show(_table(events, changes), *events, *changes, as_json=as_json)
 
 

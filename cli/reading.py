@@ -67,9 +67,11 @@ def to_time(value: object) -> datetime:
     """Returns a time given as RFC 3339 (UTC when it names no zone) or as seconds or milliseconds since 1970.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: It is neither, or a text of eight digits, which may be either.
     """
     if isinstance(value, str):
+        if _may_be_a_date(value):
+            raise ValueError(f"{value!r} is no time: write a date as 2026-01-31, seconds as 20260131.0")
         try:
             return _from_number(float(value))
         except ValueError:
@@ -77,6 +79,12 @@ def to_time(value: object) -> datetime:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{value!r} is no time")  # noqa: TRY004 (a flaw of the data, not of the program)
     return _from_number(value)
+
+
+def _may_be_a_date(text: str) -> bool:
+    # As a number, ISO's other way to write a date would be a day in 1970, without a word.
+    digits = text.strip().replace("_", "")
+    return len(digits) == len("20260131") and digits.isdigit()
 
 
 def _from_number(number: float) -> datetime:

@@ -12,6 +12,9 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+MOST_CHARACTERS = 500
+"""Of an error in a log line."""
+
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     # What the frames of a failure hold is secrets and leads' data.
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -57,7 +60,12 @@ def get(name: str) -> structlog.typing.FilteringBoundLogger:
 
 def one_line(error: BaseException) -> str:
     """Returns an error's kind and text on one line, cut to what a log line should have."""
-    return " ".join(repr(error).split())[:500]
+    return cut(repr(error))
+
+
+def cut(text: str) -> str:
+    """Returns a text, of which a caller may have written any part, on one line, cut to what a log line should have."""
+    return " ".join(text.split())[:MOST_CHARACTERS]
 
 
 class _Forgiving:

@@ -222,7 +222,7 @@ class _Calls:
         if code == "INTERNAL":
             _LOG.error("rpc", method=method, code=code, ms=milliseconds, exc_info=fault)
         elif pushback is None:
-            _LOG.info("rpc", method=method, code=code, ms=milliseconds, error=str(fault))
+            _LOG.info("rpc", method=method, code=code, ms=milliseconds, error=logs.cut(str(fault)))
         answer = rpc_status.to_status(status)
         metadata = answer.trailing_metadata
         if pushback is not None:

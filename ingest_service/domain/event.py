@@ -10,7 +10,7 @@ from typing import Any
 MOST_EVENTS = 1_000
 """Events in a batch."""
 MOST_CHARACTERS = 256
-"""Characters in an id, a type or a source."""
+"""Characters in an id, a type, a source, or the name of a property at any level."""
 MOST_PROPERTIES = 64
 """Properties on the top level."""
 MOST_VALUE_BYTES = 4_096
@@ -22,8 +22,12 @@ MOST_AHEAD = timedelta(hours=24)
 RESERVED_PREFIXES = ("decay:", "model:", "adjustment:", "retraction:")
 """Ids that begin so belong to the history entries that are no events."""
 
-REFERENCE = frozenset({"$ref", "$id"})
-"""MongoDB's drivers read an object with both as a reference of their own, and not as what it says."""
+RESERVED_NAME = "$ref"
+"""MongoDB's drivers read an object with this and `$id` as a reference of their own, and not as what it says.
+
+It is refused by itself: two `identify` events, each with one of the names, would make such an object of a lead's
+attributes.
+"""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -108,10 +112,9 @@ def _check_time(time: datetime | None, now: datetime) -> None:
 def _check_properties(properties: Mapping[str, Any]) -> None:
     if len(properties) > MOST_PROPERTIES:
         raise InvalidEvent("properties", f"has {len(properties)} properties, at most {MOST_PROPERTIES} are allowed")
-    if properties.keys() >= REFERENCE:
-        raise InvalidEvent("properties", f"have both {' and '.join(sorted(REFERENCE))}, which is reserved")
     for key, value in properties.items():
-        _check_value(f"properties.{key}", key, 0)
+        # One that is too long must not become part of a field's path, which answers and logs repeat.
+        _check_name(f"properties.{key}" if len(key) <= MOST_CHARACTERS else "properties", key)
         _check_value(f"properties.{key}", value, 1)
         if isinstance(value, str | list | dict):
             size = len(json.dumps(value, ensure_ascii=False).encode())
@@ -119,6 +122,15 @@ def _check_properties(properties: Mapping[str, Any]) -> None:
                 raise InvalidEvent(
                     f"properties.{key}", f"has {size} bytes as JSON, at most {MOST_VALUE_BYTES:,} may be"
                 )
+
+
+def _check_name(field: str, name: str) -> None:
+    if len(name) > MOST_CHARACTERS:
+        raise InvalidEvent(field, f"has a name with {len(name)} characters, at most {MOST_CHARACTERS} are allowed")
+    if "\0" in name:
+        raise InvalidEvent(field, "has a name with a NUL character")
+    if name == RESERVED_NAME:
+        raise InvalidEvent(field, f"has the name {RESERVED_NAME}, which is reserved")
 
 
 def _check_value(field: str, value: object, level: int) -> None:
@@ -132,8 +144,6 @@ def _check_value(field: str, value: object, level: int) -> None:
         for item in value:
             _check_value(field, item, level + 1)
     if isinstance(value, dict):
-        if value.keys() >= REFERENCE:
-            raise InvalidEvent(field, f"has an object with both {' and '.join(sorted(REFERENCE))}, which is reserved")
         for key, item in value.items():
-            _check_value(field, key, level)
+            _check_name(field, key)
             _check_value(field, item, level + 1)

@@ -5,6 +5,8 @@ from datetime import date, datetime
 from itertools import chain, groupby
 from typing import Any, TypeVar
 
+from bson import DBRef
+
 from scoring_service import model_messages
 from scoring_service.domain.fold import LeadState, Usage
 from scoring_service.domain.history import Entry, EntryKind, Lead, Recorded
@@ -43,7 +45,7 @@ def read_lead(row: Document) -> Lead:
         contributions=row["contributions"],
         usage={key: Usage(*used) for key, used in row["usage"].items()},
         group_points=row["group_points"],
-        attributes=row["attributes"],
+        attributes=_read_attributes(row["attributes"]),
     )
     return Lead(row["_id"], row["sequence"], state, row["publication"])
 
@@ -190,6 +192,11 @@ def write_publication(publication: Publication) -> Document:
 
 
 _NOTHING: Mapping[str, Any] = {}
+
+
+def _read_attributes(attributes: Mapping[str, Any] | DBRef) -> Mapping[str, Any]:
+    # The driver takes attributes named `$ref` and `$id` for a reference. Ingest refuses `$ref` now; these came before.
+    return dict(attributes.as_doc()) if isinstance(attributes, DBRef) else attributes
 
 
 def _read_time(time: datetime) -> datetime | None:

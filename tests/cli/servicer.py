@@ -1,7 +1,7 @@
-"""A scoring service in this process, with models and leads in memory, and the command line that talks to it."""
+"""Services in this process, with models and leads in memory, and the command line that talks to them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -15,10 +15,13 @@ from cli.__main__ import app
 from cli.demo import free_base_port
 from shared.errors import ErrorRow, ErrorTable, status_of
 from shared.pb.automation.v1 import automation_pb2, automation_pb2_grpc
+from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.pb.scoring.v1 import scoring_pb2_grpc
 
 NOON = Timestamp(seconds=1_769_860_800)
+PAGE = 500
+"""The most that a page holds."""
 
 
 class Invalid(Exception):
@@ -64,6 +67,7 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
         self.publications: list[pb.ModelPublication] = []
         self.answers: list[Any] = []
         """What a stream answers."""
+        self.parked_events = 1
         self.leads_left = 0
         """How many leads a publication changes; each look at the publications finds one less."""
         self._store(built_in())
@@ -124,6 +128,10 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
         self.requests.append(request)
         yield from self.answers
 
+    def VerifyScores(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """See `scoring.proto`."""
+        yield from self.answers
+
     def RebuildLeadScores(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         """See `scoring.proto`."""
         self.requests.append(request)
@@ -149,8 +157,13 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
 
     def ListParkedEvents(self, request: Any, context: grpc.ServicerContext) -> pb.ListParkedEventsResponse:
         """See `scoring.proto`."""
-        event = pb.ParkedEvent(event_id="e-1", lead_id="ada", attempts=5, reason="KeyError: 'points'", park_time=NOON)
-        return pb.ListParkedEventsResponse(parked_events=[event])
+        numbers, token = page(self.parked_events, request)
+        event = pb.ParkedEvent(lead_id="ada", attempts=5, reason="KeyError: 'points'", park_time=NOON)
+        answer = pb.ListParkedEventsResponse(next_page_token=token)
+        for number in numbers:
+            event.event_id = f"e-{number + 1}"
+            answer.parked_events.append(event)
+        return answer
 
     def RetryParkedEvents(self, request: Any, context: grpc.ServicerContext) -> pb.RetryParkedEventsResponse:
         """See `scoring.proto`."""
@@ -170,7 +183,32 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
 
 
 class Rules(automation_pb2_grpc.AutomationServiceServicer):
-    """Lets one rule fire for whatever enters the stage `hot`."""
+    """Lets one rule fire for whatever enters the stage `hot`; lists more rules and executions than pages hold."""
+
+    def ListAutomationRules(
+        self, request: automation_pb2.ListAutomationRulesRequest, context: grpc.ServicerContext
+    ) -> automation_pb2.ListAutomationRulesResponse:
+        """See `automation.proto`."""
+        numbers, token = page(2 * PAGE + 1, request)
+        rules = [automation_pb2.AutomationRule(rule_id=f"r-{number + 1}") for number in numbers]
+        return automation_pb2.ListAutomationRulesResponse(rules=rules, next_page_token=token)
+
+    def DeleteAutomationRule(
+        self, request: automation_pb2.DeleteAutomationRuleRequest, context: grpc.ServicerContext
+    ) -> automation_pb2.DeleteAutomationRuleResponse:
+        """See `automation.proto`."""
+        return automation_pb2.DeleteAutomationRuleResponse()
+
+    def ListAutomationExecutions(
+        self, request: automation_pb2.ListAutomationExecutionsRequest, context: grpc.ServicerContext
+    ) -> automation_pb2.ListAutomationExecutionsResponse:
+        """See `automation.proto`."""
+        numbers, token = page(2 * PAGE + 1, request)
+        executions = [
+            automation_pb2.AutomationExecution(execution_id=f"x-{number + 1}", lead_id=request.lead_id)
+            for number in numbers
+        ]
+        return automation_pb2.ListAutomationExecutionsResponse(executions=executions, next_page_token=token)
 
     def PreviewAutomationRules(
         self, request: automation_pb2.PreviewAutomationRulesRequest, context: grpc.ServicerContext
@@ -194,6 +232,27 @@ class Rules(automation_pb2_grpc.AutomationServiceServicer):
         return automation_pb2.RetryParkedChangesResponse(retried_count=2)
 
 
+class Insights(intelligence_pb2_grpc.IntelligenceServiceServicer):
+    """Lists more leads than a page holds."""
+
+    def ListTopLeads(
+        self, request: intelligence_pb2.ListTopLeadsRequest, context: grpc.ServicerContext
+    ) -> intelligence_pb2.ListTopLeadsResponse:
+        """See `intelligence.proto`."""
+        numbers, token = page(2 * PAGE + 1, request)
+        found = [
+            intelligence_pb2.LeadIntelligence(lead_id=f"l-{number + 1}", stage=request.stage) for number in numbers
+        ]
+        return intelligence_pb2.ListTopLeadsResponse(lead_intelligence=found, next_page_token=token)
+
+
+def page(count: int, request: Any) -> tuple[Sequence[int], str]:
+    """Returns which of so many items are on the page that a request asks for, and the token of the next one."""
+    begin = int(request.page_token or 0)
+    end = begin + min(request.page_size, PAGE)
+    return range(count)[begin:end], str(end) if end < count else ""
+
+
 def refuse(context: grpc.ServicerContext, error: Exception) -> None:
     """Ends a call as the real service does."""
     context.abort_with_status(rpc_status.to_status(status_of(error, ERRORS)))
@@ -213,10 +272,13 @@ def serving(*, automation: bool = False) -> Iterator[tuple[Service, Run]]:
         rules = Rules()  # type: ignore[abstract]  # the same
         automation_pb2_grpc.add_AutomationServiceServicer_to_server(rules, server)
         base = free_base_port()
-        # Their ports are the two after that of the ingest service.
+        insights = Insights()  # type: ignore[abstract]  # the same
+        intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(insights, server)
+        # Their ports are those after that of the ingest service.
         server.add_insecure_port(f"127.0.0.1:{base + 1}")
         if automation:
             server.add_insecure_port(f"127.0.0.1:{base + 2}")
+        server.add_insecure_port(f"127.0.0.1:{base + 3}")
         environment = {"LEADSCORE_BASE_PORT": str(base), "COLUMNS": "100"}
         server.start()
         try:

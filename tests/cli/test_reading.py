@@ -94,6 +94,18 @@ def test_what_is_no_time(value: object) -> None:
         to_time(value)
 
 
+@pytest.mark.parametrize("value", ["20260131", " 20260131", "2026_01_31", "12345678"])
+def test_eight_digits_are_not_guessed_to_be_seconds(value: str) -> None:
+    with pytest.raises(ValueError, match=r"is no time: write a date as 2026-01-31, seconds as 20260131\.0") as caught:
+        to_time(value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["20260131.0", 20260131, "020260131"])
+def test_seconds_of_1970_can_be_given(value: object) -> None:
+    assert to_time(value) == datetime(1970, 8, 23, 11, 48, 51, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("text", "flaw"),
     [
@@ -104,6 +116,7 @@ def test_what_is_no_time(value: object) -> None:
         (b'{"lead_id": "\\ud800"}', "is not UTF-8"),
         (b'{"properties": [1]}', "properties: is not an object"),
         (b'{"timestamp": "soon"}', "event_time: 'soon' is no time"),
+        (b'{"timestamp": "20260131"}', "event_time: '20260131' is no time: write a date as 2026-01-31"),
         (b'{"properties": {"a": ' + b"[" * 30 + b"]" * 30 + b"}}", f"deeper than {MOST_LEVELS} levels"),
         (b"[" * 100_000, "is nested too deep"),
         (b'{"x": "' + b"y" * 3 * LINE_BYTES + b'"}', "is longer than"),

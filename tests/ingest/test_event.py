@@ -113,7 +113,7 @@ def test_64_properties_are_taken_and_more_are_refused() -> None:
         ("\n" * 2047, "\n" * 2047 + "a"),
         (["a" * 4092], ["a" * 4093]),
         ({"a": "a" * 4087}, {"a": "a" * 4088}),
-        ({"a" * 4087: 1.0}, {"a" * 4088: 1.0}),
+        ({"é" * 256: "a" * 3576}, {"é" * 256: "a" * 3577}),
     ],
 )
 def test_a_value_of_up_to_4_kib_of_json_is_taken(largest: object, larger: object) -> None:
@@ -141,10 +141,24 @@ def test_the_name_of_a_property_must_not_hold_a_nul() -> None:
     assert field_of(event(properties={"a\0": 1.0})) == "properties.a\0"
 
 
+@pytest.mark.parametrize("containers", [[], [list], [dict], [dict, list, dict]])
+def test_a_name_of_up_to_256_characters_is_taken_at_any_depth(containers: list[type]) -> None:
+    check_event(event(properties={"a": nested(containers, {"é" * 256: 1.0})}), NOW)
+    assert field_of(event(properties={"a": nested(containers, {"é" * 257: 1.0})})) == "properties.a"
+
+
+def test_a_name_that_is_too_long_is_not_repeated() -> None:
+    check_event(event(properties={"é" * 256: 1.0}), NOW)
+    with pytest.raises(InvalidEvent) as caught:
+        check_event(event(properties={"a" * 1_000_000: 1.0}), NOW)
+    assert caught.value.field == "properties"
+    assert str(caught.value) == "properties: has a name with 1000000 characters, at most 256 are allowed"
+
+
 @pytest.mark.parametrize(
     "value", [None, True, 0.0, -1.5, 1.7976931348623157e308, 5e-324, "", [], {}, [[]], {"": {"": ""}}]
 )
-@pytest.mark.parametrize("name", ["a", "", "a.b", "$ref", "_id"])
+@pytest.mark.parametrize("name", ["a", "", "a.b", "$id", "$db", "ref", "_id"])
 def test_any_json_value_of_any_name_is_taken(name: str, value: object) -> None:
     check_event(event(properties={name: value}), NOW)
 
@@ -152,12 +166,13 @@ def test_any_json_value_of_any_name_is_taken(name: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("properties", "field"),
     [
-        ({"$ref": "leads", "$id": "ada"}, "properties"),
+        ({"$ref": "leads", "$id": "ada"}, "properties.$ref"),
+        ({"$ref": "leads"}, "properties.$ref"),
         ({"link": {"$ref": "leads", "$id": "ada", "more": 1.0}}, "properties.link"),
-        ({"links": [{"a": {"$ref": 1.0, "$id": None}}]}, "properties.links"),
+        ({"links": [{"a": {"$ref": 1.0}}]}, "properties.links"),
     ],
 )
-def test_what_a_driver_would_read_as_a_reference_is_refused(properties: dict[str, Any], field: str) -> None:
+def test_what_a_driver_could_read_as_a_reference_is_refused(properties: dict[str, Any], field: str) -> None:
     assert field_of(event(properties=properties)) == field
 
 

@@ -41,6 +41,22 @@ async def seed_ada(scoring: Scoring) -> None:
     await scoring.drain_all()
 
 
+async def test_attributes_that_the_driver_reads_as_a_reference_are_told_as_they_are(
+    scoring: Scoring, stub: Stub
+) -> None:
+    await scoring.put(("e1", "ada", "identify", days_ago(2)), **{"$ref": "leads", "company": "ACME"})
+    await scoring.drain_all()
+    await scoring.put(("e2", "ada", "identify", days_ago(1)), **{"$id": 1.0})
+    await scoring.drain_all()
+    await scoring.put(("e3", "ada", "identify", days_ago(0.5)), size=12.5)
+    await scoring.drain_all()
+    attributes = {"$ref": "leads", "$id": 1.0, "company": "ACME", "size": 12.5}
+    assert wire.to_dict((await score_of(stub)).attributes) == attributes
+    (listed,) = (await stub.ListLeadScores(listing())).lead_scores
+    assert wire.to_dict(listed.attributes) == attributes
+    assert await scoring.verify() == []
+
+
 async def test_a_score_is_told_whole(scoring: Scoring, stub: Stub) -> None:
     await published(stub, model(fit=FIT))
     await scoring.rollout.step()

@@ -236,6 +236,17 @@ async def test_every_call_leaves_one_line_with_method_code_and_milliseconds() ->
     assert [line.get("error") for line in found] == [None, None, "there is no tea", "there is no tea"]
 
 
+@pytest.mark.parametrize("call", [pour, stream])
+async def test_the_line_of_a_refused_call_stays_short_whatever_it_was_sent(call: Any) -> None:
+    with capture_logs() as lines:
+        async with opened(Kitchen(Empty("no\n" + "tea" * 100_000)).pour) as channel:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call(channel, "tea")
+    (line,) = of_calls(lines)
+    assert line["error"].startswith("no teatea")
+    assert len(line["error"]) == 500
+
+
 @pytest.mark.parametrize("method", [POUR, STREAM])
 async def test_a_call_that_its_caller_leaves_has_its_line_too(method: str) -> None:
     kitchen = Kitchen(waits=True)

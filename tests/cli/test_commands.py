@@ -1,0 +1,36 @@
+"""What all commands have in common."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from cli.__main__ import app
+from tests.cli.servicer import json_of, serving
+
+
+def commands(command: Any, name: str = "") -> Iterator[tuple[str, TyperCommand]]:
+    """Yields each command below one, with its words."""
+    if not isinstance(command, TyperGroup):
+        yield name, command
+        return
+    for word, inner in command.commands.items():
+        yield from commands(inner, f"{name} {word}".strip())
+
+
+COMMANDS = dict(commands(get_command(app)))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_prints_json_if_asked(name: str) -> None:
+    options = [option for parameter in COMMANDS[name].params for option in parameter.opts]
+    assert "--json" in options
+
+
+def test_a_deleted_rule_is_told() -> None:
+    with serving(automation=True) as (_, run):
+        people, programs = run("rules", "delete", "call-hot"), run("rules", "delete", "call-hot", "--json")
+    assert (people.stdout, people.stderr) == ("", "deleted: call-hot\n")
+    assert json_of(programs) == [{"deleted_rule_id": "call-hot"}]

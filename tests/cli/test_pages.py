@@ -1,0 +1,38 @@
+"""Lists that are longer than a page are told whole, or up to what was asked."""
+
+import pytest
+
+from tests.cli.servicer import json_of, serving
+
+WHOLE = 1001
+"""A list that takes three pages."""
+
+
+@pytest.mark.parametrize("limit", [1, 499, 500, 501, 1000])
+@pytest.mark.parametrize(
+    ("arguments", "field", "prefix"),
+    [
+        (("top", "--stage", "hot"), "lead_id", "l"),
+        (("executions", "list", "--lead", "ada"), "execution_id", "x"),
+    ],
+)
+def test_as_many_as_asked_are_listed(arguments: tuple[str, ...], field: str, prefix: str, limit: int) -> None:
+    with serving(automation=True) as (_, run):
+        found = json_of(run(*arguments, "--limit", limit, "--json"))
+    assert [each[field] for each in found] == [f"{prefix}-{number + 1}" for number in range(limit)]
+    assert {each.get("stage") or each["lead_id"] for each in found} == {arguments[-1]}, "expected it on each page"
+
+
+@pytest.mark.parametrize(("parked", "limit", "shown"), [(3, 1000, 3), (501, 1000, 501), (WHOLE, 1000, 1000)])
+def test_as_many_parked_as_asked_are_listed(parked: int, limit: int, shown: int) -> None:
+    with serving(automation=True) as (service, run):
+        service.parked_events = parked
+        found = json_of(run("parked", "list", "--limit", limit, "--json"))
+    ids = [each["event_id"] for each in found if "event_id" in each]
+    assert ids == [f"e-{number + 1}" for number in range(shown)]
+
+
+def test_all_rules_are_listed() -> None:
+    with serving(automation=True) as (_, run):
+        found = json_of(run("rules", "list", "--json"))
+    assert [each["rule_id"] for each in found] == [f"r-{number + 1}" for number in range(WHOLE)]

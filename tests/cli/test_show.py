@@ -1,0 +1,40 @@
+"""What others chose to write does nothing to the terminal of whoever reads it."""
+
+import pytest
+from rich.console import RenderableType
+
+from cli import show
+from shared.pb.intelligence.v1 import intelligence_pb2 as intelligence
+from shared.pb.scoring.v1 import scoring_pb2 as scoring
+from tests.cli.servicer import NOON, serving
+from tests.cli.terminal import text_of
+
+EVIL = "\x1b]0;owned\x07[red]"
+SHOWN = "�]0;owned�[red]"
+CHANGE = intelligence.LeadChange(
+    lead_id=EVIL, stage_before="cold", stage_after=EVIL, event_types=["signup", EVIL], record_time=NOON
+)
+INSIGHT = intelligence.LeadIntelligence(lead_id=EVIL, stage=EVIL, next_action=EVIL, as_of_time=NOON)
+
+
+@pytest.mark.parametrize(
+    ("view", "times"),
+    [
+        (show.change_line(intelligence.WatchLeadsResponse(change=CHANGE, lead_intelligence=INSIGHT)), 4),
+        (show.card(INSIGHT, []), 3),
+        (show.top_table([INSIGHT]), 3),
+    ],
+)
+def test_a_view_obeys_nobody(view: RenderableType, times: int) -> None:
+    text = text_of(view, 300)
+    assert "\x1b" not in text
+    assert text.count(SHOWN) == times
+
+
+def test_a_violation_obeys_nobody() -> None:
+    violation = scoring.Violation(lead_id=EVIL, invariant="I1", message=f"expected 1 of {EVIL}")
+    with serving() as (service, run):
+        service.answers = [scoring.VerifyScoresResponse(violations=[violation], leads_checked=1, done=True)]
+        result = run("verify")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[0] == f"I1 {SHOWN} expected 1 of {SHOWN}"
