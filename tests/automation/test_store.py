@@ -27,6 +27,7 @@ from automation_service.store import EXECUTIONS, INDEXES, MongoDeliveries, Mongo
 from shared import mongo
 from shared.mongo import Database
 from tests.automation.fakes import NOW, FakeExecutions, FakeRules, change, executed, rule, webhook
+from tests.shared.commands import overheard
 
 
 @pytest.fixture(params=["memory", "mongodb"])
@@ -262,6 +263,18 @@ async def test_what_is_pending_of_a_disabled_or_deleted_rule_is_cancelled(kept: 
     assert {each.due_time for each in stored.deliveries} == {NEVER}
     assert (await executions.get(done.execution_id)).state is ExecutionState.DELIVERED
     assert (await executions.get(other.execution_id)).state is ExecutionState.PENDING
+
+
+async def test_what_is_acknowledged_is_on_a_majority(database_uri: str, database: Database) -> None:
+    before = executed(change(), rule("call", None, webhook()))
+    async with overheard(database_uri) as (heard, commands):
+        rules = MongoRules(heard)
+        await rules.create(rule())
+        assert await rules.replace(replace(rule(), revision=2), 1)
+        await MongoExecutions(heard).revive(before, before)
+        assert [command.get("writeConcern") for _, command in commands.sent] == [{"w": "majority", "j": True}] * 3
+        assert await rules.replace(replace(rule(enabled=False), revision=3), 2)
+        await rules.delete("call")
 
 
 async def test_what_changed_meanwhile_is_not_revived(kept: Kept) -> None:
