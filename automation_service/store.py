@@ -47,6 +47,15 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 T = TypeVar("T")
 
 
+async def check(database: Database) -> None:
+    """Checks at start that the database was made for this service: deliveries that are due are found by an index.
+
+    Raises:
+        StartupError: It was not.
+    """
+    await mongo.check_indexes(database, INDEXES, service="automation")
+
+
 class MongoChanges:
     """`Changes` over the inbox."""
 
