@@ -38,6 +38,7 @@ async def run_server(settings: AutomationSettings) -> None:
     ):
         changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
         await changes.check()
+        await store.check(database)
         rules, executions = MongoRules(database), MongoExecutions(database)
         scrutiny = Scrutiny(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
         insights = IntelligenceInsights(intelligence)
@@ -68,6 +69,7 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
     ):
         inbox = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
         await inbox.check()
+        await store.check(database)
         bell = Doorbell(connected, store.CHANGES)
         rules, deliveries = MongoRules(database), MongoDeliveries(database)
         settling = GroupCommit(deliveries.settle, most=MOST_SETTLED, seconds=SETTLE_SECONDS)

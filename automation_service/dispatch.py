@@ -145,6 +145,10 @@ class Courier:
                 return await self.receivers.send(action, delivery)
         except TimeoutError:
             return Answer(Fate.RETRY, error=f"no answer within {ATTEMPT_SECONDS:g} s")
+        except Exception as error:  # noqa: BLE001 (an attempt that is not counted is repeated for ever)
+            text = logs.one_line(error)
+            _LOG.warning("attempt failed", delivery=delivery.delivery_id, error=text)
+            return Answer(Fate.RETRY, error=text)
 
     async def _disable(self, rule: Rule, reason: str) -> None:
         disabled = replace(

@@ -7,7 +7,7 @@ from automation_service.domain.action import Action, Email, Preset, Receiver, Sl
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Key
-from automation_service.domain.lead import Change, Risk
+from automation_service.domain.lead import DECAY, Change, Risk
 from automation_service.domain.rule import Draft, Rule
 from automation_service.domain.trigger import (
     Direction,
@@ -34,6 +34,8 @@ def read_change(row: Document) -> Change:
         date_bucket=row["date_bucket"],
         last_event_time=row["last_event_time"],
         inactive_days=row["inactive_days"],
+        # A row that was written before there were kinds cannot tell decay from a correction.
+        kinds=tuple(row.get("kinds", () if row["event_types"] else (DECAY,))),
     )
 
 

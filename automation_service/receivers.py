@@ -52,9 +52,11 @@ class HttpReceivers:
     async def check(self, field: str, url: str) -> list[str]:
         """Looks at the addresses of a URL's host as they are now; see `Receivers`."""
         parts = httpx.URL(url)
+        if not _is_readable(parts):
+            raise InvalidRule(f"{field}.url", "has a host whose Punycode stands for no name")
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                await self._guard.addresses(parts.host, parts.port or 443)
+                await self._guard.addresses(parts.raw_host.decode(), parts.port or 443)
         except AddressRefused as error:
             raise InvalidRule(f"{field}.url", f"{error}; the operator can list its network") from None
         except (OSError, UnicodeError):
@@ -155,6 +157,14 @@ class AllReceivers:
                 return await self._smtp.send(delivery)
             case slack:
                 return await self._http.post(slack.url, delivery.body, {})
+
+
+def _is_readable(url: httpx.URL) -> bool:
+    """Tells whether httpx can read the host's Punycode; where it cannot, it makes no request."""
+    try:
+        return bool(url.host)
+    except UnicodeError:
+        return False
 
 
 def _kept(text: str) -> str:

@@ -47,6 +47,15 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 T = TypeVar("T")
 
 
+async def check(database: Database) -> None:
+    """Checks at start that the database was made for this service: deliveries that are due are found by an index.
+
+    Raises:
+        StartupError: It was not.
+    """
+    await mongo.check_indexes(database, INDEXES, service="automation")
+
+
 class MongoChanges:
     """`Changes` over the inbox."""
 
@@ -84,7 +93,7 @@ class MongoRules:
     async def create(self, rule: Rule) -> None:
         """Stores a new rule; see `Rules`."""
         try:
-            await self._rules.insert_one(documents.write_rule(rule))
+            await mongo.durable(self._rules).insert_one(documents.write_rule(rule))
         except DuplicateKeyError:
             raise RuleExists(rule.draft.rule_id) from None
 
@@ -108,15 +117,16 @@ class MongoRules:
     async def replace(self, rule: Rule, revision: int) -> bool:
         """Stores a rule in the place of the one with its id and this revision; see `Rules`."""
         row = documents.write_rule(rule)
+        stored = {"_id": row["_id"], "revision": revision}
+        if rule.draft.enabled:  # one write, which takes no transaction
+            return (await mongo.durable(self._rules).replace_one(stored, row)).matched_count == 1
 
         async def body() -> bool:
-            replaced = await self._rules.replace_one({"_id": row["_id"], "revision": revision}, row)
-            if replaced.matched_count and not rule.draft.enabled:
+            replaced = await self._rules.replace_one(stored, row)
+            if replaced.matched_count:
                 await self._cancel(row["_id"])
             return replaced.matched_count == 1
 
-        if rule.draft.enabled:
-            return await body()  # one write, which takes no transaction
         return await mongo.transact(self._database, body, seconds=RULE_SECONDS)
 
     async def delete(self, rule_id: str) -> None:
@@ -214,7 +224,8 @@ class MongoExecutions:
         """Stores the deliveries of `after` if those of `before` are still stored; see `Executions`."""
         stored, revived = documents.write_execution(before), documents.write_execution(after)
         update = {"$set": {"deliveries": revived["deliveries"], "state": revived["state"]}}
-        updated = await self._executions.update_one({"_id": stored["_id"], "deliveries": stored["deliveries"]}, update)
+        which = {"_id": stored["_id"], "deliveries": stored["deliveries"]}
+        updated = await mongo.durable(self._executions).update_one(which, update)
         return updated.matched_count == 1
 
 

@@ -185,7 +185,7 @@ class Operation:
         Raises:
             ExecutionNotFound: There is none with this id.
             RuleDisabled: Its rule is disabled or deleted.
-            NothingToRetry: All have arrived, or are being attempted.
+            NothingToRetry: All have arrived, are being attempted, or could not be written in the first place.
         """
         stored = await self.executions.get(execution_id)
         await self._require_enabled(stored.key.rule_id)

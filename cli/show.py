@@ -104,7 +104,7 @@ def change_line(answer: intelligence.WatchLeadsResponse) -> RenderableType:
         pieces.plain(change.lead_id, "bold"),
         f" {change.score_before:,} → {change.score_after:,} ",
         pieces.moved(change.stage_before, change.stage_after),
-        pieces.plain(f" {', '.join(change.event_types) or 'decay'}", "dim"),
+        pieces.plain(f" {', '.join(change.event_types) or 'no event'}", "dim"),
         f" · velocity {insight.velocity}, risk ",
         pieces.styled(_risk(insight.risk)),
         ", ",

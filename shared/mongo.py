@@ -125,6 +125,21 @@ async def create_indexes(database: Database, indexes: Mapping[str, Sequence[Inde
             await database[name].create_indexes(list(models))
 
 
+async def check_indexes(database: Database, indexes: Mapping[str, Sequence[IndexModel]], *, service: str) -> None:
+    """Checks at start that `create_indexes` has made the indexes of a service, by their names.
+
+    Raises:
+        StartupError: One is missing.
+    """
+    for collection, models in indexes.items():
+        existing = await database[collection].index_information()
+        for name in (model.document["name"] for model in models):
+            if name not in existing:
+                raise StartupError(
+                    f"the database has no index {name} of {collection}: run migrate of the {service} service"
+                )
+
+
 def initiate(uri: str) -> None:
     """Makes the servers that the URI names a replica set, unless they are one; returns when it has a primary.
 

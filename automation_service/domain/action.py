@@ -197,11 +197,14 @@ def is_address(text: str) -> bool:
 
 
 def keep_secrets(action: Action, stored: Action | None) -> Action:
-    """Returns an action with the secrets of the stored one with its id, where it has none of its own."""
+    """Returns an action with the secrets of the stored one with its id, where it has none of its own.
+
+    A URL of Slack is one. What answers hold of it says nothing new when it comes back.
+    """
     match action.receiver, stored and stored.receiver:
         case Webhook(secrets=()), Webhook(secrets=secrets):
             return replace(action, receiver=replace(action.receiver, secrets=secrets))
-        case Slack(url=""), Slack(url=url):
+        case Slack(url=asked), Slack(url=url) if asked in ("", origin(url)):
             return replace(action, receiver=replace(action.receiver, url=url))
     return action
 

@@ -107,9 +107,10 @@ class Delivery:
     def retried(self, now: datetime) -> "Delivery":
         """Returns the delivery due at once, with its schedule begun anew; unchanged when that is not for us to say.
 
-        A delivered one is done, and one that is being attempted will be known soon.
+        A delivered one is done, one that is being attempted will be known soon, and one without a body, whose template
+        did not go with the lead, has nothing to tell.
         """
-        if self.state is ExecutionState.DELIVERED or (self.lease and self.due_time > now):
+        if self.state is ExecutionState.DELIVERED or not self.body or (self.lease and self.due_time > now):
             return self
         return replace(self, state=ExecutionState.PENDING, due_time=now, tries=0, lease="")
 

@@ -34,7 +34,7 @@ class NothingToRetry(Exception):
     """Nothing of an execution can be delivered again."""
 
     def __init__(self, execution_id: str) -> None:
-        super().__init__(f"nothing of execution {execution_id!r} is pending, failed or cancelled, or it is under way")
+        super().__init__(f"nothing of execution {execution_id!r} can be sent again, or it is under way")
 
 
 class Key(NamedTuple):

@@ -6,6 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+DECAY = "DECAY"
+"""The kind of a history entry that the run of decay appends, as the scoring service calls it."""
+
 
 class Risk(StrEnum):
     """How likely a lead is to be lost."""
@@ -23,12 +26,12 @@ class LeadNotFound(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one transaction of the scoring service did to a lead: some events, or a run of decay.
+    """What one transaction of the scoring service did to a lead: events, a run of decay, a correction, another model.
 
     `sequence` is that of the last history entry that it appended. `scores` and `stages` are all that the lead went
     through, those before and after included; equal neighbours stand there once. `date_bucket` is the date on which it
     was committed, YYYY-MM-DD, and `inactive_days` the whole days from the lead's last event to then; both were computed
-    in that transaction.
+    in that transaction. `kinds` are those of the history entries that it appended.
     """
 
     change_id: str
@@ -40,6 +43,7 @@ class Change:
     date_bucket: str
     last_event_time: datetime
     inactive_days: int
+    kinds: tuple[str, ...] = ()
 
     @property
     def score_before(self) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from automation_service.domain.lead import Change
+from automation_service.domain.lead import DECAY, Change
 from automation_service.domain.limits import InvalidRule, check_distinct, check_range, check_text
 
 MOST_DAYS = 3650
@@ -116,7 +116,7 @@ class Inactive:
 
     def occurs(self, change: Change) -> bool:
         """Tells whether the trigger occurs in a change."""
-        return not change.event_types and change.inactive_days >= self.days
+        return DECAY in change.kinds and not change.event_types and change.inactive_days >= self.days
 
     def check(self) -> None:
         """Checks the limits; see `check_trigger`."""

@@ -27,7 +27,7 @@ class ResumeTokenExpired(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LeadChange:
-    """What one committed transaction did to a lead's score. `event_types` is empty when it was decay alone."""
+    """What one committed transaction did to a lead's score. `event_types` is empty when no event was scored."""
 
     lead_id: str
     sequence: int

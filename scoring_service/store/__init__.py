@@ -60,13 +60,14 @@ async def check(database: Database, *, time_zone: str) -> None:
     """Checks at start that the database was made for this time zone: ticks of another one would score anew.
 
     Raises:
-        StartupError: It was made for another one, or not made at all.
+        StartupError: It was made for another one, or not made at all, or by an older version without some index.
     """
     row = await database["scoring_partitions"].find_one({"_id": 0})
     if row is None:
         raise StartupError("the database has no scoring partitions: run migrate of the scoring service")
     if row["time_zone"] != time_zone:
         raise StartupError(f"the database was made for {row['time_zone']}: set LEADSCORE_TIME_ZONE={row['time_zone']}")
+    await mongo.check_indexes(database, INDEXES, service="scoring")
 
 
 async def _insert_if_new(database: Database, collection: str, row: mongo.Document) -> None:

@@ -141,6 +141,7 @@ def write_change(recorded: Recorded, commit: Commit) -> Document:
         "scores": _path(first.score_before, (entry.score_after for entry in recorded.entries)),
         "stages": _path(first.stage_before, (entry.stage_after for entry in recorded.entries)),
         "event_types": sorted({entry.event_type for entry in recorded.entries if entry.kind is EntryKind.EVENT}),
+        "kinds": sorted({entry.kind.value for entry in recorded.entries}),
         "date_bucket": commit.date_bucket,
         "last_event_time": last_event_time,
         "inactive_days": max(0, (commit.record_time - last_event_time).days) if last_event_time else 0,

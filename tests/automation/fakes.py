@@ -64,6 +64,7 @@ def change(lead_id: str = "ada", sequence: int = 1, score: int = 40, stage: str 
         date_bucket=f"2026-03-{day:02}",
         last_event_time=NOW - timedelta(hours=1),
         inactive_days=0,
+        kinds=("EVENT",),
     )
 
 

@@ -19,7 +19,15 @@ from automation_service.dispatch import (
     Dispatcher,
 )
 from automation_service.domain.action import Action, Slack
-from automation_service.domain.delivery import MOST_ATTEMPTS, NEVER, Answer, Delivery, ExecutionState, Fate
+from automation_service.domain.delivery import (
+    ANSWER_BYTES,
+    MOST_ATTEMPTS,
+    NEVER,
+    Answer,
+    Delivery,
+    ExecutionState,
+    Fate,
+)
 from automation_service.domain.execution import Execution
 from automation_service.ports import Receivers
 from shared.groups import GroupCommit
@@ -82,6 +90,8 @@ def test_a_retry_begins_the_schedule_anew_and_leaves_what_is_done_or_under_way_a
     under_way = delivery(lease="token", due_time=NOW + timedelta(seconds=20))
     assert under_way.retried(NOW) == under_way
     assert delivery(lease="token", due_time=NOW).retried(NOW).lease == ""
+    unwritten = replace(failed, body=b"")
+    assert unwritten.retried(NOW) == unwritten
 
 
 class Clock:
@@ -366,6 +376,29 @@ async def test_a_failure_of_ours_leaves_a_delivery_due_again(monkeypatch: pytest
 
     async with running(desk.dispatcher.run()):
         await eventually(is_delivered, within=5, what="the claim lapses and the delivery arrives")
+
+
+class Broken:
+    """`Receivers` that raise what no port has promised."""
+
+    async def check(self, field: str, action: Action) -> list[str]:
+        """Knows nothing."""
+        return []
+
+    async def send(self, action: Action, delivery: Delivery) -> Answer:
+        """Fails."""
+        raise UnicodeError("no such\nlabel" + "!" * 10_000)
+
+
+async def test_an_attempt_that_fails_in_an_unforeseen_way_is_one_of_the_schedule() -> None:
+    desk = Desk(Broken(), executed(change(), rule("call", None, webhook())))
+    async with running(desk.dispatcher.run()):
+        for tries in (1, 2, 3):
+            await desk.settles(tries)
+            desk.clock.now = min(desk.delivery().due_time, NOW + timedelta(days=1))
+    assert (desk.delivery().state, len(desk.delivery().attempts)) == (ExecutionState.FAILED, 3)
+    error = desk.delivery().attempts[0].error
+    assert (error.startswith("UnicodeError"), "\n" in error, len(error) <= ANSWER_BYTES) == (True, False, True)
 
 
 async def test_attempts_that_have_begun_are_finished_when_the_loop_ends() -> None:

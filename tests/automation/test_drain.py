@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from automation_service.domain.execution import Execution
-from automation_service.domain.lead import Change, Insight
+from automation_service.domain.lead import DECAY, Change, Insight
 from automation_service.ports import ExecutionQuery, Insights
 from automation_service.store import CHANGES, DONE, EXECUTIONS, INDEXES, MongoChanges, MongoExecutions, MongoRules
 from automation_service.templates import SandboxedTemplates
@@ -59,6 +60,7 @@ async def put(inbox: Inbox, *changes: Change) -> None:
             "scores": list(each.scores),
             "stages": list(each.stages),
             "event_types": list(each.event_types),
+            "kinds": list(each.kinds),
             "date_bucket": each.date_bucket,
             "last_event_time": each.last_event_time,
             "inactive_days": each.inactive_days,
@@ -77,6 +79,16 @@ async def test_changes_are_read_as_they_were_put(database: Database, inbox: Inbo
     await put(inbox, *put_changes)
     read = await MongoChanges(database, inbox, transaction_seconds=10).pending([0], 10)
     assert read == [put_changes[2], put_changes[1], put_changes[0]]
+
+
+async def test_a_change_that_does_not_tell_its_kinds_is_decay_if_it_has_no_events(
+    database: Database, inbox: Inbox
+) -> None:
+    """Rows that wait from before an upgrade are evaluated as they would have been."""
+    await put(inbox, change("ada"), replace(change("bob"), event_types=()))
+    await inbox.rows.update_many({}, {"$unset": {"kinds": ""}})
+    read = await MongoChanges(database, inbox, transaction_seconds=10).pending([0], 10)
+    assert [each.kinds for each in read] == [(), (DECAY,)]
 
 
 async def test_a_drain_leaves_one_execution_per_key_and_nothing_waiting(database: Database, inbox: Inbox) -> None:

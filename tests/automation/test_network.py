@@ -190,6 +190,15 @@ async def test_a_name_without_an_address_is_worth_another_try() -> None:
     assert (await subject.send(webhook(), DELIVERY)).fate is Fate.RETRY
 
 
+@pytest.mark.parametrize("host", ["xn--zz.com", "xn--a.example"])
+async def test_a_name_that_cannot_be_written_on_the_wire_is_refused(host: str) -> None:
+    subject = receivers(Networks(), resolving(["1.1.1.1"]))
+    assert await subject.check("actions[0].webhook", webhook(url="https://xn--strae-oqa.example/")) == []
+    with pytest.raises(InvalidRule) as caught:
+        await subject.check("actions[0].webhook", webhook(url=f"https://{host}/"))
+    assert caught.value.field == "actions[0].webhook.url"
+
+
 @given(st.ip_addresses())
 def test_whatever_python_knows_to_be_not_global_is_refused(address: object) -> None:
     if not address.is_global:  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from automation_service.domain.action import Action, Email
 from automation_service.domain.delivery import Answer, Fate
 from automation_service.servicer import ERRORS, AutomationServicer
 from automation_service.templates import SandboxedTemplates
@@ -264,6 +265,14 @@ async def test_an_execution_is_told_with_its_deliveries_and_retried(stub: Stub, 
     again = (await stub.RetryAutomationExecution(retry)).execution
     assert (again.state, wire.to_time(again.deliveries[0].next_attempt_time)) == (pb.EXECUTION_STATE_PENDING, NOW)
     assert len(again.deliveries[0].attempts) == 1
+
+
+async def test_what_could_not_be_written_is_not_retried(stub: Stub, executions: FakeExecutions) -> None:
+    failed = executed(change("eve"), rule("old", None, Action("mail", Email(to_attribute="email"))))
+    await executions.record([failed])
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.RetryAutomationExecution(pb.RetryAutomationExecutionRequest(execution_id=failed.execution_id))
+    assert refusal(caught.value)[:2] == (grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_TO_RETRY")
 
 
 def _created(**fields: object) -> pb.CreateAutomationRuleRequest:

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
+from automation_service.app import open_worker, run_server
 from automation_service.domain.action import Action, Email, Preset, Slack
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
 from automation_service.domain.delivery import NEVER, Answer, ExecutionState, Fate
@@ -23,10 +25,26 @@ from automation_service.domain.trigger import (
     Trigger,
 )
 from automation_service.ports import Claim, Deliveries, ExecutionQuery, Executions, Rules, Settlement
-from automation_service.store import EXECUTIONS, INDEXES, MongoDeliveries, MongoExecutions, MongoRules
+from automation_service.settings import AutomationSettings
+from automation_service.store import (
+    CHANGES,
+    DONE,
+    EXECUTIONS,
+    INDEXES,
+    MongoDeliveries,
+    MongoExecutions,
+    MongoRules,
+)
+from cli.embedded import free_port
 from shared import mongo
+from shared.inbox import Inbox
 from shared.mongo import Database
+from shared.settings import StartupError
 from tests.automation.fakes import NOW, FakeExecutions, FakeRules, change, executed, rule, webhook
+from tests.shared.commands import overheard
+
+NO_BROKER: Any = None
+"""It is not asked before the database is found to be in order."""
 
 
 @pytest.fixture(params=["memory", "mongodb"])
@@ -264,6 +282,18 @@ async def test_what_is_pending_of_a_disabled_or_deleted_rule_is_cancelled(kept: 
     assert (await executions.get(other.execution_id)).state is ExecutionState.PENDING
 
 
+async def test_what_is_acknowledged_is_on_a_majority(database_uri: str, database: Database) -> None:
+    before = executed(change(), rule("call", None, webhook()))
+    async with overheard(database_uri) as (heard, commands):
+        rules = MongoRules(heard)
+        await rules.create(rule())
+        assert await rules.replace(replace(rule(), revision=2), 1)
+        await MongoExecutions(heard).revive(before, before)
+        assert [command.get("writeConcern") for _, command in commands.sent] == [{"w": "majority", "j": True}] * 3
+        assert await rules.replace(replace(rule(enabled=False), revision=3), 2)
+        await rules.delete("call")
+
+
 async def test_what_changed_meanwhile_is_not_revived(kept: Kept) -> None:
     _, executions, deliveries = kept
     before = executed(change(), rule("call", None, webhook()))
@@ -298,3 +328,16 @@ async def test_a_claim_uses_its_index(database: Database) -> None:
     plan = str(explained["queryPlanner"]["winningPlan"])
     assert "'deliveries.endpoint': ['[MinKey, \"a\")', '(\"a\", MaxKey]']" in plan
     assert "'deliveries.due_time': ['[new Date(" in plan
+
+
+@pytest.mark.parametrize("kind", ["server", "worker"])
+async def test_without_its_own_migrate_neither_server_nor_worker_starts(
+    database_uri: str, database: Database, kind: str
+) -> None:
+    """The inbox alone, which the scoring service makes, is not enough to find a delivery that is due."""
+    settings = AutomationSettings.model_validate({"mongo_uri": database_uri, "port": free_port()})
+    await Inbox(database, CHANGES, done=DONE, partitions=settings.partitions).migrate()
+    start = run_server(settings) if kind == "server" else open_worker(settings, NO_BROKER).__aenter__()
+    with pytest.raises(StartupError, match="run migrate of the automation service"):
+        async with asyncio.timeout(10):
+            await start

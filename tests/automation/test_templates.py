@@ -58,3 +58,24 @@ def test_a_value_that_does_not_fit_is_told() -> None:
 
 def test_the_output_is_bounded() -> None:
     assert len(SandboxedTemplates().render("{{ a }}" * 100, {"a": "x" * 10_000})) == MOST_OUTPUT
+
+
+class Counted:
+    """A value of 10,000 characters that counts how often it is written."""
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def __str__(self) -> str:
+        self.written += 1
+        return "x" * 10_000
+
+
+def test_what_would_be_cut_off_is_not_rendered() -> None:
+    """Neither by outputs that follow each other, nor by one that is put together."""
+    put_together = "{{ " + " ~ ".join(["a"] * 2_000) + " }}"
+    filtered = "{{ " + " ~ ".join(["(a | string)"] * 1_000) + " }}"
+    for template in ("{{ a }}" * 2_000, "{% if a %}{{ a }}{% endif %}" * 500, put_together, filtered):
+        value = Counted()
+        assert len(SandboxedTemplates().render(template, {"a": value})) == MOST_OUTPUT
+        assert value.written <= MOST_OUTPUT // 10_000 + 1

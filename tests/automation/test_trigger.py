@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from automation_service.domain.condition import Conditions
 from automation_service.domain.execution import Firing, candidates, fire
-from automation_service.domain.lead import Change
+from automation_service.domain.lead import DECAY, Change
 from automation_service.domain.rule import Rule
 from automation_service.domain.trigger import (
     Direction,
@@ -86,6 +86,7 @@ def silent(day: int, days: int, last_event_days_ago: int = 100) -> Change:
     return replace(
         change(day=day, sequence=day),
         event_types=(),
+        kinds=(DECAY,),
         inactive_days=days,
         last_event_time=NOW - timedelta(days=last_event_days_ago),
     )
@@ -95,6 +96,8 @@ def test_inactivity_is_found_by_decay_alone_and_not_too_early() -> None:
     assert not Inactive(10).occurs(silent(1, 9))
     assert Inactive(10).occurs(silent(1, 10))
     assert not Inactive(10).occurs(replace(silent(1, 10), event_types=("page_view",)))
+    for kind in ("ADJUSTMENT", "RETRACTION", "MODEL"):
+        assert not Inactive(10).occurs(replace(silent(1, 10), kinds=(kind,)))
 
 
 def with_trigger(trigger: Trigger, cool_down_days: int = 0) -> Rule:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from automation_service.domain.action import Action, Slack
 from automation_service.domain.condition import Conditions
 from automation_service.domain.lead import Risk
 from automation_service.domain.limits import InvalidRule
@@ -81,6 +82,23 @@ async def test_an_update_must_leave_a_rule_within_the_limits() -> None:
         await book(rule()).update(draft(conditions=Conditions(stages=("tepid",))), ["conditions"], 0)
     with pytest.raises(RuleNotFound):
         await book().update(draft(), ["enabled"], 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ("", "https://chat.example/secret"),
+        ("https://chat.example", "https://chat.example/secret"),
+        ("https://chat.example/other", "https://chat.example/other"),
+        ("https://other.example", "https://other.example"),
+    ],
+)
+async def test_an_update_keeps_the_url_that_answers_do_not_tell(asked: str, kept: str) -> None:
+    """Whoever gets a rule, changes a text and sends it back has the URL's scheme and host only."""
+    subject = book(rule("call", None, Action("chat", Slack("https://chat.example/secret"))))
+    changed = draft("call", None, Action("chat", Slack(asked, "Call them")))
+    updated, _ = await subject.update(changed, ["actions"], 0)
+    assert updated.draft.actions == (Action("chat", Slack(kept, "Call them")),)
 
 
 async def test_a_rule_whose_stage_the_model_has_lost_can_be_disabled() -> None:

@@ -100,6 +100,9 @@ async def test_decay_is_in_the_history_and_in_automations_inbox(scoring: Scoring
         (EntryKind.DECAY, "decay:2026-03-20:ada", -5),
     ]
     assert scoring.bell.rung == {scoring.changes.partition_of("ada")}
+    change = await scoring.database["score_changes"].find_one({"_id": "ada:3"})
+    assert change is not None
+    assert (change["kinds"], change["event_types"]) == (["DECAY"], [])
 
 
 async def test_as_of_shows_the_past(scoring: Scoring) -> None:

@@ -35,7 +35,7 @@ async def test_an_event_becomes_an_entry_a_state_and_a_change(scoring: Scoring) 
         "pending",
     )
     assert (change["scores"], change["stages"], change["inactive_days"]) == ([0, 50], ["cold", "hot"], 1)
-    assert change["last_event_time"] == days_ago(1)
+    assert (change["last_event_time"], change["kinds"]) == (days_ago(1), ["EVENT"])
     assert scoring.bell.rung == {change["partition"]}
     assert await scoring.verify() == []
 

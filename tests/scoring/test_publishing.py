@@ -191,6 +191,7 @@ async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(sco
     assert (entry.kind, entry.delta, entry.stage_before, entry.stage_after) == (EntryKind.MODEL, 0, "warm", "hot")
     change = await scoring.database["score_changes"].find_one({"lead_id": "ada", "sequence": 2})
     assert change is not None, "automation hears of it"
+    assert (change["kinds"], change["event_types"]) == (["MODEL"], [])
 
 
 async def test_as_of_is_what_was_shown_then(scoring: Scoring) -> None:

@@ -320,3 +320,16 @@ async def test_indexes_are_created_once_and_collections_with_them(database: Data
     found = await database.things.index_information()
     assert set(found) == {"_id_", "by_name"}
     assert found["by_name"]["unique"]
+
+
+async def test_an_index_that_is_missing_is_told_with_the_remedy(database: Database) -> None:
+    indexes = {"things": [IndexModel([("name", ASCENDING)], name="by_name")], "bare": []}
+    remedy = "run migrate of the teapot service"
+    with pytest.raises(StartupError, match="has no index by_name of things"):
+        await mongo.check_indexes(database, indexes, service="teapot")
+    await mongo.create_indexes(database, indexes)
+    await mongo.check_indexes(database, indexes, service="teapot")
+    more = indexes | {"bare": [IndexModel([("age", ASCENDING)], name="by_age")]}
+    with pytest.raises(StartupError) as caught:
+        await mongo.check_indexes(database, more, service="teapot")
+    assert str(caught.value) == f"the database has no index by_age of bare: {remedy}"

@@ -203,10 +203,11 @@ class AutomationServiceServicer:
 
     def RetryAutomationExecution(self, request, context):
         """Makes those deliveries of an execution due at once that are pending, failed or cancelled, under their old ids and with their old bodies. The schedule of
-        attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone.
+        attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone, and so is one whose template did not go
+        with the lead, or whose lead had no address: it has no body.
 
         Transactional: one update. Idempotent: yes, until the next attempt has been made.
-        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered or nothing is to be;
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered, has no body, or nothing is to be;
         FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -96,10 +96,11 @@ class AutomationServiceStub:
     """
     RetryAutomationExecution: _grpc.UnaryUnaryMultiCallable[_automation_pb2.RetryAutomationExecutionRequest, _automation_pb2.RetryAutomationExecutionResponse]
     """Makes those deliveries of an execution due at once that are pending, failed or cancelled, under their old ids and with their old bodies. The schedule of
-    attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone.
+    attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone, and so is one whose template did not go
+    with the lead, or whose lead had no address: it has no body.
 
     Transactional: one update. Idempotent: yes, until the next attempt has been made.
-    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered or nothing is to be;
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered, has no body, or nothing is to be;
     FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
     ListParkedChanges: _grpc.UnaryUnaryMultiCallable[_automation_pb2.ListParkedChangesRequest, _automation_pb2.ListParkedChangesResponse]
@@ -184,10 +185,11 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     """
     RetryAutomationExecution: _aio.UnaryUnaryMultiCallable[_automation_pb2.RetryAutomationExecutionRequest, _automation_pb2.RetryAutomationExecutionResponse]  # type: ignore[assignment]
     """Makes those deliveries of an execution due at once that are pending, failed or cancelled, under their old ids and with their old bodies. The schedule of
-    attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone.
+    attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone, and so is one whose template did not go
+    with the lead, or whose lead had no address: it has no body.
 
     Transactional: one update. Idempotent: yes, until the next attempt has been made.
-    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered or nothing is to be;
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered, has no body, or nothing is to be;
     FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
     ListParkedChanges: _aio.UnaryUnaryMultiCallable[_automation_pb2.ListParkedChangesRequest, _automation_pb2.ListParkedChangesResponse]  # type: ignore[assignment]
@@ -329,10 +331,11 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.RetryAutomationExecutionResponse, _abc.Awaitable[_automation_pb2.RetryAutomationExecutionResponse]]:
         """Makes those deliveries of an execution due at once that are pending, failed or cancelled, under their old ids and with their old bodies. The schedule of
-        attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone.
+        attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone, and so is one whose template did not go
+        with the lead, or whose lead had no address: it has no body.
 
         Transactional: one update. Idempotent: yes, until the next attempt has been made.
-        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered or nothing is to be;
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered, has no body, or nothing is to be;
         FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
         """
 
