@@ -1,15 +1,14 @@
 """`Templates` in Jinja's language, less what could run for long, grow without end, or reach beyond the values.
 
-A template holds names, their fields, conditions and a few filters: no loops, no calls, no arithmetic, no assignments.
-So its output is bounded by its own length times that of the longest value. That can be gigabytes, so no more of it is
-made than is kept. Jinja's sandbox stands behind it.
+A template holds names, their fields, conditions and a few filters: no loops, no calls, no arithmetic, no assignments,
+and nothing that puts values together. So each piece of its output is no longer than a value. All pieces can be
+gigabytes, so no more of them are made than are kept. Jinja's sandbox stands behind it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import ChainableUndefined, TemplateError, nodes
-from jinja2.compiler import CodeGenerator, Frame
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from automation_service.domain.execution import Unrenderable
@@ -21,43 +20,15 @@ FILTERS = ("capitalize", "default", "int", "length", "lower", "round", "string",
 
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem,
-    nodes.If, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Filter, nodes.Concat,
+    nodes.If, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Filter,
 )  # fmt: skip
-
-
-class _Generator(CodeGenerator):
-    """Writes `~` in such a way that it makes no more than is kept: Jinja's own has all of its operands at once."""
-
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 (Jinja's)
-        self.write("environment.joined(part() for part in (")
-        for operand in node.nodes:
-            self.write("lambda: ")
-            self.visit(operand, frame)
-            self.write(", ")
-        self.write("))")
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    code_generator_class = _Generator
-
-    @staticmethod
-    def joined(parts: Iterable[object]) -> str:
-        """Returns the texts of values one after the other; once MOST_OUTPUT characters are there, no more is asked."""
-        texts: list[str] = []
-        room = MOST_OUTPUT
-        for part in parts:
-            texts.append(str(part)[:room])
-            room -= len(texts[-1])
-            if not room:
-                break
-        return "".join(texts)
 
 
 class SandboxedTemplates:
     """`Templates` by Jinja."""
 
     def __init__(self) -> None:
-        self._jinja = _Environment(
+        self._jinja = ImmutableSandboxedEnvironment(
             undefined=ChainableUndefined, autoescape=False, keep_trailing_newline=True, cache_size=200
         )
         self._jinja.globals.clear()
@@ -76,10 +47,16 @@ class SandboxedTemplates:
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
         """Fills a checked template with values; see `Templates`."""
+        texts, room = list[str](), MOST_OUTPUT
         try:
-            return self._jinja.joined(self._jinja.from_string(template).generate(values))
+            for text in self._jinja.from_string(template).generate(values):
+                texts.append(text[:room])
+                room -= len(texts[-1])
+                if not room:
+                    break
         except Exception as error:  # a filter that meets a value of another kind raises whatever it likes
             raise Unrenderable(f"the template does not go with the payload: {error}") from error
+        return "".join(texts)
 
 
 def _flaw(node: nodes.Node) -> str:

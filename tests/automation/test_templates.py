@@ -19,7 +19,7 @@ VALUES = {"lead": {"lead_id": "ada", "attributes": {"name": "Ada <b>", "seats": 
         ("{{ nothing.at.all }}.", "."),
         ("{% if risk == 'low' and not nothing %}yes{% elif risk %}no{% else %}never{% endif %}", "yes"),
         ("{{ 'many' if lead.attributes.seats >= 100 else 'few' }}", "many"),
-        ("{{ why[0] ~ '-' ~ why | length }}\n", "a-2\n"),
+        ("{{ why[0] }}-{{ why | length }}\n", "a-2\n"),
     ],
 )
 def test_a_template_is_filled(template: str, text: str) -> None:
@@ -33,7 +33,7 @@ def test_a_template_is_filled(template: str, text: str) -> None:
     [
         "{% for a in range(10) %}{% endfor %}", "{% for a in why %}{{ a }}{% endfor %}", "{% set a = 'a' %}",
         "{% macro m() %}{% endmacro %}", "{{ range(1000000000) }}", "{{ lead.lead_id * 1000000000 }}",
-        "{{ 9 ** 9 ** 9 }}",
+        "{{ 9 ** 9 ** 9 }}", "{{ why ~ why }}",
         "{{ 1 + 1 }}", "{{ ''.__class__ }}", "{{ lead.__class__.__mro__ }}", "{{ lead['__class__'] }}{{ lead._x }}",
         "{{ lead.items() }}", "{{ ''.join(why) }}", "{{ why | join(',') }}", "{{ lead | attr('__class__') }}",
         "{{ lead.lead_id | center(1000000000) }}", "{{ 'x' | format(1) }}", "{% include 'a' %}",
@@ -72,10 +72,7 @@ class Counted:
 
 
 def test_what_would_be_cut_off_is_not_rendered() -> None:
-    """Neither by outputs that follow each other, nor by one that is put together."""
-    put_together = "{{ " + " ~ ".join(["a"] * 2_000) + " }}"
-    filtered = "{{ " + " ~ ".join(["(a | string)"] * 1_000) + " }}"
-    for template in ("{{ a }}" * 2_000, "{% if a %}{{ a }}{% endif %}" * 500, put_together, filtered):
+    for template in ("{{ a }}" * 2_000, "{% if a %}{{ a }}{% endif %}" * 500):
         value = Counted()
         assert len(SandboxedTemplates().render(template, {"a": value})) == MOST_OUTPUT
         assert value.written <= MOST_OUTPUT // 10_000 + 1
