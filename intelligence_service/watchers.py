@@ -129,17 +129,33 @@ class Watchers:
         return await asyncio.shield(self._place)
 
     async def _catch_up(self, interest: Interest, token: str, until: str) -> AsyncGenerator[Sight, None]:
-        begun = False
-        async with self._catching_up, contextlib.aclosing(self._changes.after(token)) as stream:
+        place, begun = token, False
+        while not begun or place < until:
+            # Nobody holds a place among those that catch up while it waits for its caller to read.
+            async with self._catching_up:
+                place, wanted = await self._missed(interest, place, until)
+                sights = await self._sights(wanted)
+            if not begun:  # so the token is a good one
+                yield Sight(token)
+                begun = True
+            for sight in sights:
+                yield sight
+
+    async def _missed(self, interest: Interest, token: str, until: str) -> tuple[str, list[Seen]]:
+        """Reads a piece of what lies behind a token, and not beyond a place: returns its end, and what is wanted of it.
+
+        The end is the place itself, or beyond it, when nothing is left.
+        """
+        wanted: list[Seen] = []
+        count = 0
+        async with contextlib.aclosing(self._changes.after(token)) as stream:
             async for seen in stream:
-                if not begun:  # so the token is a good one
-                    yield Sight(token)
-                    begun = True
-                if seen.token > until:
-                    return
-                if seen.change and interest.wants(seen.change):
-                    for sight in await self._sights([seen]):
-                        yield sight
+                count += 1
+                if seen.change and seen.token <= until and interest.wants(seen.change):
+                    wanted.append(seen)
+                if seen.token >= until or count == MOST_TOGETHER:
+                    return max(seen.token, token), wanted
+        raise ResumeTokenExpired  # the collection is gone, and the stream with it
 
     async def _run(self) -> None:
         arrived: asyncio.Queue[Seen] = asyncio.Queue(MOST_TOGETHER)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import cached_property, partial
 from typing import Generic, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import redis
@@ -34,18 +35,21 @@ REDIS_SECONDS = 0.25
 
 A = TypeVar("A")
 _LOG = logs.get(__name__)
+_UNREADABLE = "LEADSCORE_REDIS_URL: is no URL of a Redis: percent-encode the user and the password"
 
 
 def connect(redis_url: str, *middleware: Middleware) -> RedisBroker:
     """Returns a broker; nothing is sent to Redis before it is used.
 
     Raises:
-        StartupError: The URL is malformed.
+        StartupError: The URL is malformed; the text holds nothing of it.
     """
     try:
         client = redis.Redis.from_url(redis_url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS)
-    except ValueError as error:
-        raise StartupError(f"LEADSCORE_REDIS_URL: {error}") from None
+    except ValueError:
+        raise StartupError(_UNREADABLE) from None  # not with the error: it may quote a part of the password
+    if _is_cut_short(redis_url):
+        raise StartupError(_UNREADABLE)
     return _Broker(  # type: ignore[no-untyped-call]
         client=client,
         middleware=list(middleware),
@@ -53,6 +57,12 @@ def connect(redis_url: str, *middleware: Middleware) -> RedisBroker:
         heartbeat_timeout=HEARTBEAT_MILLISECONDS,
         maintenance_chance=MAINTENANCE_CHANCE,
     )
+
+
+def _is_cut_short(url: str) -> bool:
+    """Tells whether an @ stands behind the host: then a part of the password is taken for it, and would be told."""
+    parts = urlsplit(url)
+    return parts.scheme != "unix" and url.count("@") > parts.netloc.count("@")
 
 
 class _Broker(RedisBroker):

@@ -34,6 +34,10 @@ ORPHAN_SECONDS = 10
 """How long the transaction of a killed process should stay open on the server: a bit more than a drain's bound."""
 
 _LOG = logs.get(__name__)
+_UNREADABLE = (
+    "LEADSCORE_MONGO_URI: is no MongoDB URI: percent-encode the user and the password, and look at the options "
+    "and, with mongodb+srv, at the DNS records"
+)
 _MAJORITY = WriteConcern("majority", j=True)
 _NOT_YET_INITIALIZED = 94
 _NO_REPLICATION_ENABLED = 76
@@ -47,7 +51,7 @@ async def connect(uri: str) -> Database:
     A client belongs to the event loop in which it is made. Close it with `await database.client.close()`.
 
     Raises:
-        StartupError: The URI is malformed, nothing answers at it, or it is no replica set.
+        StartupError: The URI is malformed, nothing answers at it, or it is no replica set. The text holds no password.
     """
     hosts = _hosts(_parse(uri))
     try:
@@ -203,9 +207,15 @@ async def _warn_of_orphans(client: AsyncMongoClient[Document]) -> None:
 
 def _parse(uri: str) -> Document:
     try:
-        return dict(parse_uri(uri))
-    except (PyMongoError, ValueError, OSError) as error:
-        raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
+        parsed = dict(parse_uri(uri))
+    except OSError as error:
+        raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None  # a file that an option names
+    except (PyMongoError, ValueError):
+        raise StartupError(_UNREADABLE) from None  # not with the error: it may quote a part of the password
+    if uri.count("@") > (parsed["username"] is not None):
+        # Read at the wrong places: a part of the password is taken for the host, and would be told as such.
+        raise StartupError(_UNREADABLE)
+    return parsed
 
 
 def _hosts(parsed: Document) -> list[str]:

@@ -54,7 +54,7 @@ async def subject(changes: FakeLeadChanges) -> AsyncIterator[Watchers]:
 async def begin(watchers: Watchers, interest: Interest = ALL, token: str = "") -> AsyncGenerator[Sight, None]:
     """Returns a watch that has begun."""
     watch = watchers.watch(interest, token)
-    first = await anext(watch)
+    [first] = await take(watch, 1)
     assert (first.change, first.insight) == (None, None)
     return watch
 
@@ -133,6 +133,47 @@ async def test_resuming_while_changes_come_misses_nothing(subject: Watchers, cha
         watch = await begin(subject, ALL, token)
     await committing
     assert found == list(range(1, count + 1))
+
+
+async def test_whoever_resumes_and_does_not_read_keeps_nobody_from_resuming(
+    subject: Watchers, changes: FakeLeadChanges
+) -> None:
+    watch = await begin(subject)
+    await changes.commit(*(change("ada", number) for number in range(1, 4)))
+    [first, *_] = await take(watch, 3)
+    idle = [await begin(subject, ALL, first.token) for _ in range(2 * module.CATCHING_UP)]
+    again = await begin(subject, ALL, first.token)
+    assert seen(await take(again, 2)) == [("ada", 2), ("ada", 3)]
+    assert changes.streams == 1
+    assert seen(await take(idle[0], 2)) == [("ada", 2), ("ada", 3)]
+
+
+async def test_catching_up_ends_although_nothing_happens(subject: Watchers, changes: FakeLeadChanges) -> None:
+    watch = await begin(subject)
+    await changes.commit(change("ada", 1), change("ada", 2))
+    token = (await take(watch, 2))[0].token
+    again = await begin(subject, ALL, token)
+    assert seen(await take(again, 1)) == [("ada", 2)]
+    following = asyncio.create_task(take(again, 1))
+
+    async def has_caught_up() -> bool:
+        return changes.streams == 1
+
+    await eventually(has_caught_up, within=2, what="whoever has caught up reads the stream of all")
+    await changes.commit(change("ada", 3))
+    assert seen(await following) == [("ada", 3)]
+
+
+async def test_what_is_read_piece_by_piece_is_whole(
+    subject: Watchers, changes: FakeLeadChanges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_TOGETHER", 4)
+    watch = await begin(subject)
+    await changes.commit(*(change(lead_id, number) for number in range(1, 16) for lead_id in ("ada", "bob")))
+    token = (await take(watch, 1))[0].token
+    again = await begin(subject, Interest(lead_ids=frozenset({"ada"})), token)
+    await changes.commit(change("ada", 16))
+    assert seen(await take(again, 15)) == [("ada", number) for number in range(2, 17)]
 
 
 async def test_two_hundred_watchers_read_one_stream(subject: Watchers, changes: FakeLeadChanges) -> None:
@@ -220,6 +261,22 @@ async def test_the_stream_of_the_database_is_watched_and_resumed(database: Datab
         assert [each.change for each in sights] == [change("ada", 1), change("bob", 1), change("ada", 2)]
         again = await begin(watchers, ALL, sights[0].token)
         assert seen(await take(again, 2)) == [("bob", 1), ("ada", 2)]
+
+
+async def test_the_stream_of_the_database_is_resumed_piece_by_piece(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_TOGETHER", 3)
+    await database.create_collection(CHANGES)
+    async with contextlib.aclosing(Watchers(MongoLeadChanges(database), intelligence())) as watchers:
+        watch = await begin(watchers)
+        await put(database, *(change("ada", number) for number in range(1, 11)))
+        token = (await take(watch, 10))[0].token
+        again = await begin(watchers, ALL, token)
+        assert seen(await take(again, 9)) == [("ada", number) for number in range(2, 11)]
+        following = asyncio.create_task(take(again, 1))
+        await put(database, change("ada", 11))
+        assert seen(await following) == [("ada", 11)]
 
 
 @pytest.mark.parametrize("token", ["nonsense", "82", "82ABCDEF0123", "FF" * 10, "82" + "0" * 60, "82" + "A" * 4000])

@@ -264,6 +264,20 @@ def test_a_malformed_url_is_told_in_one_line(url: str) -> None:
         brokers.connect(url)
 
 
+@pytest.mark.parametrize(
+    "password", ["hunter/two", "hunter?two", "hunter#two", "hunter[two", "hunter@5678/two", "5678/two", "5678?a=two"]
+)
+def test_no_part_of_a_password_that_is_not_encoded_is_told(password: str) -> None:
+    with pytest.raises(StartupError, match="percent-encode the user and the password") as caught:
+        brokers.connect(f"redis://:{password}@127.0.0.1:6379/0")
+    assert not {part for part in ("hunter", "two", "5678") if part in str(caught.value)}
+
+
+@pytest.mark.parametrize("url", ["redis://:hunter%2Ftwo@127.0.0.1/0", "redis://:hunter@two@127.0.0.1/0"])
+def test_a_password_that_can_be_read_is_taken(url: str) -> None:
+    assert brokers.connect(url).client.get_connection_kwargs()["host"] == "127.0.0.1"
+
+
 def test_a_signal_that_comes_as_the_worker_becomes_ready_is_not_lost(redis_url: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, redis_url, str(ROUNDS)],

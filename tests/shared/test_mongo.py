@@ -77,6 +77,28 @@ async def test_a_malformed_uri_is_told_in_one_line_without_its_password(uri: str
 
 
 @pytest.mark.parametrize(
+    "uri",
+    [
+        "mongodb://user:hunter/two@host/db",
+        "mongodb://user:hunter?two@host/db",
+        "mongodb://user:hunter?two=2@host/db",
+        "mongodb://user:hunter@two@host/db",
+        "mongodb://user:hunter:two@host/db",
+        "mongodb://user:hunter%two@host/db",
+        "mongodb://user:5678/two@host",
+        "mongodb://user:5678?appName=two@host",
+        "mongodb://user:5678@hunter/two@host",
+        "mongodb+srv://user:hunter/two@host/db",
+    ],
+)
+async def test_no_part_of_a_password_that_is_not_encoded_is_told(uri: str) -> None:
+    for attempt in (mongo.connect(uri), asyncio.to_thread(mongo.initiate, uri)):
+        with pytest.raises(StartupError, match="percent-encode the user and the password") as caught:
+            await attempt
+        assert not {part for part in ("hunter", "two", "5678") if part in str(caught.value)}
+
+
+@pytest.mark.parametrize(
     "option", ["tls=true&tlsCAFile=/nowhere.pem", "authMechanism=GSSAPI", "minPoolSize=9&maxPoolSize=1"]
 )
 async def test_an_option_that_only_the_client_refuses_is_told_in_one_line(option: str) -> None:
