@@ -335,7 +335,7 @@ async def test_callers_that_go_on_calling_a_server_that_stops_are_told_that_it_i
     async def call(server: Running) -> None:
         while not server.has_ended():
             try:
-                await pour(server.channel, timeout=2)
+                await pour(server.channel, timeout=20)
             except grpc.aio.AioRpcError as error:
                 codes.add(error.code())
 
