@@ -30,6 +30,9 @@ T = TypeVar("T")
 SELECT_SECONDS = 5.0
 """Longest time to find a primary; shorter than a call's own bound, so that callers see UNAVAILABLE."""
 
+LOOK_SECONDS = 1.0
+"""How long to look for the primary of what may be no replica set yet."""
+
 ORPHAN_SECONDS = 10
 """How long the transaction of a killed process should stay open on the server: a bit more than a drain's bound."""
 
@@ -39,6 +42,7 @@ _UNREADABLE = (
     "and, with mongodb+srv, at the DNS records"
 )
 _MAJORITY = WriteConcern("majority", j=True)
+_IMPLIED_BY_TLS_INSECURE = {"tlsAllowInvalidCertificates", "tlsAllowInvalidHostnames", "tlsDisableOCSPEndpointCheck"}
 _NOT_YET_INITIALIZED = 94
 _NO_REPLICATION_ENABLED = 76
 _ALREADY_INITIALIZED = 23
@@ -154,7 +158,11 @@ def initiate(uri: str) -> None:
     hosts = _hosts(parsed)
     name = parsed["options"].get("replicaSet")
     try:
-        with MongoClient[Document](hosts[0], directConnection=True, serverSelectionTimeoutMS=10_000) as seed:
+        if _has_primary(uri):
+            return
+        with MongoClient[Document](
+            hosts[0], directConnection=True, serverSelectionTimeoutMS=10_000, **_tls(parsed)
+        ) as seed:
             if not _is_initiated(seed):
                 if name is None:
                     raise StartupError("LEADSCORE_MONGO_URI must end with ?replicaSet= and the name that mongod has")
@@ -170,6 +178,26 @@ def initiate(uri: str) -> None:
         if error.code == _NO_REPLICATION_ENABLED:
             raise StartupError(_no_replica_set(hosts)) from None
         raise StartupError(f"MongoDB at {','.join(hosts)} refuses: {error.details}") from None
+    except (PyMongoError, ValueError, OSError) as error:
+        raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
+
+
+def _has_primary(uri: str) -> bool:
+    """Tells whether the servers are a replica set already that has a primary now, whichever of them it is."""
+    with MongoClient[Document](uri, serverSelectionTimeoutMS=LOOK_SECONDS * 1000) as client:
+        try:
+            hello = client.admin.command("hello")
+        except ConnectionFailure:
+            return False
+    return "setName" in hello and bool(hello["isWritablePrimary"])
+
+
+def _tls(parsed: Document) -> Document:
+    """Returns the options of a URI without which a server that requires TLS does not answer."""
+    options = {name: value for name, value in parsed["options"].items() if name.startswith("tls")}
+    if "tlsInsecure" in options:  # the parser adds what it implies, which the client refuses beside it
+        return {name: options[name] for name in options if name not in _IMPLIED_BY_TLS_INSECURE}
+    return options
 
 
 def _is_initiated(seed: MongoClient[Document]) -> bool:

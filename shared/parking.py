@@ -26,6 +26,8 @@ CLAIM = timedelta(seconds=15)
 """Longer than an attempt takes: a row that is not settled by then is taken for one whose worker died."""
 PAUSE = timedelta(seconds=1)
 """Wait after the first failed attempt; each further one doubles it."""
+FARTHEST = 2 * CLAIM
+"""How far ahead a `retry_time` can lie: no span that is set is longer than `CLAIM`; clocks may differ by as much."""
 MOST_DUE = 100
 """Rows that are looked at together."""
 MOST_REASON = 300
@@ -62,7 +64,7 @@ class Parking:
         """Counts an attempt that is about to be made; None when the row is done, or somebody else tries it."""
         now = wire.now()
         row = await self._rows.find_one_and_update(
-            {"_id": row_id, "state": PENDING, "retry_time": {"$not": {"$gt": now}}},
+            {"_id": row_id, "state": PENDING, "retry_time": {"$not": {"$gt": now, "$lte": now + FARTHEST}}},
             {"$inc": {"attempts": 1}, "$set": {"retry_time": now + CLAIM, "put_time": now}},
             projection={"partition": 1, "attempts": 1},
             return_document=ReturnDocument.AFTER,
@@ -89,7 +91,10 @@ class Parking:
 
     async def due(self) -> list[Suspect]:
         """Returns rows that may be tried again, those first that have waited for longest."""
-        due = {"state": PENDING, **APART, "retry_time": {"$lte": wire.now()}}
+        now = wire.now()
+        # Farther ahead than any attempt sets it: the clock was set back since, and would let the row wait for as long.
+        times = [{"retry_time": {"$lte": now}}, {"retry_time": {"$gt": now + FARTHEST}}]
+        due = {"state": PENDING, **APART, "$or": times}
         rows = self._rows.find(due, {"partition": 1, "attempts": 1}).sort("retry_time", ASCENDING).limit(MOST_DUE)
         return [_suspect(row) async for row in rows]
 

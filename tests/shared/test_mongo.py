@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import trustme
 from pymongo import ASCENDING, IndexModel, MongoClient
 from pymongo.errors import PyMongoError
 from structlog.testing import capture_logs
@@ -102,8 +103,10 @@ async def test_no_part_of_a_password_that_is_not_encoded_is_told(uri: str) -> No
     "option", ["tls=true&tlsCAFile=/nowhere.pem", "authMechanism=GSSAPI", "minPoolSize=9&maxPoolSize=1"]
 )
 async def test_an_option_that_only_the_client_refuses_is_told_in_one_line(option: str) -> None:
-    with pytest.raises(StartupError, match=r"^LEADSCORE_MONGO_URI: "):
-        await mongo.connect(f"mongodb://127.0.0.1:1/leadscore?{option}")
+    uri = f"mongodb://127.0.0.1:1/leadscore?{option}"
+    for attempt in (mongo.connect(uri), asyncio.to_thread(mongo.initiate, uri)):
+        with pytest.raises(StartupError, match=r"^LEADSCORE_MONGO_URI: "):
+            await attempt
 
 
 @UNCLOSED
@@ -136,6 +139,50 @@ async def test_a_replica_set_becomes_one_by_initiation_and_stays_one(new: Embedd
         database = await mongo.connect(new.uri)
         assert await mongo.is_primary(database)
         await database.client.close()
+
+
+def test_a_replica_set_is_known_by_any_of_its_members(mongo_uri: str) -> None:
+    mongo.initiate(mongo_uri.replace("mongodb://", "mongodb://127.0.0.1:1,"))
+
+
+@pytest.fixture
+def trusted(tmp_path: Path) -> Path:
+    """A file with a certificate authority."""
+    return tmp_path / "authority.pem"
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, trusted: Path) -> Iterator[EmbeddedMongo]:
+    """A mongod that requires TLS, which nobody has initiated."""
+    authority, certificate = trustme.CA(), tmp_path / "certificate.pem"
+    authority.cert_pem.write_to_path(trusted)
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+
+    class Guarded(EmbeddedMongo):
+        def _arguments(self) -> list[str]:
+            files = ["--tlsCertificateKeyFile", str(certificate), "--tlsCAFile", str(trusted)]
+            return [
+                *super()._arguments(),
+                "--tlsMode",
+                "requireTLS",
+                "--tlsAllowConnectionsWithoutCertificates",
+                *files,
+            ]
+
+    with Guarded(tmp_path / "mongo") as server:
+        yield server
+
+
+@pytest.mark.parametrize("trust", ["tlsCAFile={0}", "tlsInsecure=true"])
+async def test_a_server_that_requires_tls_becomes_a_replica_set(
+    guarded: EmbeddedMongo, trusted: Path, trust: str
+) -> None:
+    uri = f"{guarded.uri}&tls=true&{trust.format(trusted)}"
+    for _ in range(2):
+        await asyncio.to_thread(mongo.initiate, uri)
+    database = await mongo.connect(uri)
+    assert await mongo.is_primary(database)
+    await database.client.close()
 
 
 async def test_two_initiations_at_once_are_one(new: EmbeddedMongo, monkeypatch: pytest.MonkeyPatch) -> None:

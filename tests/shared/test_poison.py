@@ -31,7 +31,7 @@ from shared.drainer import Drainer
 from shared.errors import is_transient
 from shared.inbox import Inbox
 from shared.mongo import Database, Document, transact
-from shared.parking import DIED, MOST_ATTEMPTS, MOST_REASON, Parking, Suspect
+from shared.parking import CLAIM, DIED, MOST_ATTEMPTS, MOST_REASON, Parking, Suspect
 from shared.suspects import Suspects
 from shared.tasks import running
 from tests.conftest import PARTITIONS, eventually
@@ -239,6 +239,18 @@ async def test_an_attempt_that_cannot_be_taken_back_is_taken_back_later(
 
     async with running(drainer.run(every=0.01)):
         await eventually(is_forgiven, within=5, what="the attempt is taken back")
+
+
+async def test_what_was_to_wait_when_the_clock_was_set_back_is_tried_again(inbox: Inbox) -> None:
+    back, ahead, new = await put(inbox, 3)
+    parking, now = Parking(inbox), datetime.now(UTC)
+    for row_id, span in ((back, timedelta(hours=1)), (ahead, CLAIM + timedelta(seconds=5))):  # clocks differ a little
+        await inbox.rows.update_one({"_id": row_id}, {"$set": {"attempts": 1, "retry_time": now + span}})
+    assert [each.row_id for each in await parking.due()] == [back]
+    begun = [await parking.begin(row_id) for row_id in (back, ahead, new)]
+    assert [each and each.attempts for each in begun] == [2, None, 1]
+    assert await parking.due() == [], "both are being tried"
+    assert await parking.begin(back) is None
 
 
 @pytest.mark.usefixtures("short")
