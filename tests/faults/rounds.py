@@ -76,21 +76,21 @@ async def run_round(world: World, fault: Fault, seed: int) -> Round:
 
     A round that cannot be run to its end is a violation, too: nobody knows what held.
     """
-    began = time.monotonic()
+    began, watch = time.monotonic(), _Watch(world)
     world.violations.clear()
     try:
         async with asyncio.timeout(ROUND_SECONDS):
-            return await _round(world, fault, seed)
+            return await _round(world, fault, seed, watch)
     except Exception as error:  # noqa: BLE001 (whatever it is, what was found so far is told, and the next round is run)
-        found = [Violation(*each) for each in world.violations]
+        found = [*watch.violations, *(Violation(*each) for each in world.violations)]
         found.append(Violation("I13", f"the round could not be ended: {error!r}"[:500]))
         return Round(seed, fault.name, found, time.monotonic() - began, 0, 0, 0, 0)
 
 
-async def _round(world: World, fault: Fault, seed: int) -> Round:
+async def _round(world: World, fault: Fault, seed: int, watch: _Watch) -> Round:
     # Of their own, since clients draw in the order in which they are answered.
     chance, of_load = random.Random(f"fault {seed}"), random.Random(f"load {seed}")
-    load, watch = Load(world, of_load, f"{seed}"), _Watch(world)
+    load = Load(world, of_load, f"{seed}")
     began = time.monotonic()
     async with _beside(watch):
         async with load.running(fault.clients):
