@@ -33,7 +33,7 @@ ILL_PROBES = 2
 """A server is ill when so many looks in a row say so: one slow answer of a database under load is no outage."""
 LEAVE_SECONDS = 0.2
 """Before it stops, a server holds all new calls for this long, and then tells them that it is away. Of calls that it
-has not looked at when it stops, gRPC says that they were cancelled, which callers do not retry."""
+has not looked at when it stops, gRPC says that they were cancelled, which few callers retry."""
 TELL_SECONDS = 0.05
 """How long after it has begun to stop: by then no further call can come."""
 GRACE_SECONDS = 0.25
