@@ -104,7 +104,7 @@ def ingest_file(
             batch_size=batch_size,
             concurrency=concurrency,
             on_progress=on_progress,
-            on_refusal=lambda reason: say(f"waiting until the ingest service takes more: {printable(reason)}"),
+            on_refusal=lambda reason: say(f"waiting until the ingest service takes more: {reason}"),
         )
     if wait:
         with bar("scoring") as progress:
@@ -209,8 +209,7 @@ def verify(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
             violations += answer.violations
             progress.update(answer.leads_checked, total=answer.leads_total)
     for violation in violations:
-        people = printable(f"{violation.invariant} {violation.lead_id} {violation.message}")
-        print_view(people, violation, as_json=as_json)
+        print_view(f"{violation.invariant} {violation.lead_id} {violation.message}", violation, as_json=as_json)
     people = (
         f"{answer.leads_checked:,} leads, {answer.entries_checked:,} entries, {answer.events_checked:,} events, "
         f"{answer.events_pending:,} more wait to be scored, {answer.events_parked:,} are parked: "
@@ -270,12 +269,13 @@ def _print_totals(totals: Totals, *, as_json: bool) -> None:
         counts = {"accepted": totals.accepted, "duplicate": totals.duplicate, "rejected": totals.rejected}
         print_json({**counts, "seconds": round(totals.seconds, 3), "events_per_second": round(rate), "flaws": flaws})
         return
-    OUT.print(
+    people = (
         f"{totals.accepted:,} accepted, {totals.duplicate:,} duplicate, {totals.rejected:,} rejected "
         f"in {totals.seconds:.1f} s ({rate:,.0f} events/s)"
     )
+    print_view(people, as_json=False)
     for line, reason in totals.flaws:
-        OUT.print(f"  line {line}: {printable(reason)}", markup=False)
+        print_view(f"  line {line}: {reason}", as_json=False)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import typer
 
 from cli.connection import CALL_SECONDS, CommandError, Connection
 from cli.options import STREAM_SECONDS, Actor, AsJson, BasePort, LeadId, Reason, actor_of
-from cli.output import bar, print_json, printable, say, show
+from cli.output import bar, print_json, say, show
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 
 
@@ -50,7 +50,7 @@ def retract(
     request = pb.RetractEventRequest(event_id=event_id, reason=reason, actor=actor_of(actor))
     with Connection(base_port).scoring() as stub:
         entry = stub.RetractEvent(request, timeout=CALL_SECONDS).entry
-    show(f"retracted from {printable(entry.lead_id)}: {_change(entry)}", entry, as_json=as_json)
+    show(f"retracted from {entry.lead_id}: {_change(entry)}", entry, as_json=as_json)
 
 
 def rebuild(
@@ -92,7 +92,7 @@ def _rebuild_all(connection: Connection, *, check: bool, as_json: bool) -> None:
         if as_json:
             print_json({"changed_lead_id": lead_id})
         else:
-            show(printable(lead_id), as_json=False)
+            show(lead_id, as_json=False)
     what = "differ from their history" if check else "were rebuilt"
     show(f"{answer.leads_checked:,} leads, {answer.leads_changed:,} {what}", answer, as_json=as_json)
     if check and answer.leads_changed:
@@ -100,4 +100,4 @@ def _rebuild_all(connection: Connection, *, check: bool, as_json: bool) -> None:
 
 
 def _change(entry: pb.ScoreEntry) -> str:
-    return f"{entry.score_before:,} → {entry.score_after:,} points, {printable(entry.stage_after)}"
+    return f"{entry.score_before:,} → {entry.score_after:,} points, {entry.stage_after}"

@@ -31,7 +31,9 @@ _AGAIN = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.ABORTED,
+    grpc.StatusCode.CANCELLED,
 }
+"""After these a batch is sent again: it may or may not have been taken, as when a server stops in the middle."""
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ ERR = Console(stderr=True, highlight=False)
 
 
 def say(text: str) -> None:
-    """Tells the person at the terminal what is being done."""
-    ERR.print(text, style="dim", markup=False)
+    """Tells the person at the terminal what is being done; whatever others wrote in it is shown as it is."""
+    ERR.print(printable(text), style="dim", markup=False)
 
 
 def printable(text: str) -> str:
@@ -29,13 +29,15 @@ def to_json(message: Message) -> dict[str, object]:
 
 
 def show(view: RenderableType, *messages: Message, as_json: bool) -> None:
-    """Prints the view for people, or the messages as JSON, one a line."""
-    if not as_json:
-        plain = isinstance(view, str)  # a sentence is wrapped by the terminal, and its brackets are just brackets
-        OUT.print(view, soft_wrap=plain, markup=not plain)
-        return
-    for message in messages:
-        print_json(to_json(message))
+    """Prints the view or the sentence for people, or the messages as JSON, one a line."""
+    if as_json:
+        for message in messages:
+            print_json(to_json(message))
+    elif isinstance(view, str):
+        # A sentence is wrapped by the terminal, and whatever others wrote in it is shown as it is.
+        OUT.print(printable(view), soft_wrap=True, markup=False)
+    else:
+        OUT.print(view)
 
 
 def print_json(value: object) -> None:

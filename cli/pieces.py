@@ -62,7 +62,7 @@ def grid() -> Table:
 
 def heading(text: str) -> Text:
     """Returns the title of a section."""
-    return Text(f"\n{text}", "bold")
+    return Text.assemble("\n", plain(text, "bold"))
 
 
 def styled(name: str) -> Text:

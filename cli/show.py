@@ -9,7 +9,6 @@ from rich.panel import Panel
 from rich.text import Text
 
 from cli import pieces
-from cli.output import printable
 from shared import wire
 from shared.pb.intelligence.v1 import intelligence_pb2 as intelligence
 from shared.pb.scoring.v1 import scoring_pb2 as scoring
@@ -122,7 +121,7 @@ def _what(entry: scoring.ScoreEntry) -> Text:
             return Text(f"model {entry.model_version}", "magenta")
         case _:
             kind = scoring.EntryKind.Name(entry.kind).removeprefix("ENTRY_KIND_").lower()
-            taken = Text(f" of {printable(entry.event_type)}" if entry.event_type else "")
+            taken = pieces.plain(f" of {entry.event_type}" if entry.event_type else "")
             return Text.assemble((kind, "magenta"), taken, "\n", pieces.plain(f"{entry.reason} ({entry.actor})", "dim"))
 
 

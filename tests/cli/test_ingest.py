@@ -1,8 +1,10 @@
 """Sending: in batches that a server takes, again when it is unsure, and with one answer per line."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 import pytest
@@ -10,8 +12,10 @@ from google.protobuf import any_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from typer.testing import CliRunner
 
 from cli import ingest as module
+from cli.__main__ import app
 from cli.connection import CommandError, Connection
 from cli.embedded import free_port
 from cli.ingest import FIRST_FLAWS, MESSAGE_BYTES, Totals, ingest
@@ -126,6 +130,18 @@ def test_rejected_lines_are_told_in_the_order_of_the_file() -> None:
     assert totals.flaws == [(1, "is not JSON"), (13, "bad-1 is bad"), (14, "is nested too deep")]
 
 
+def test_the_command_tells_rejected_lines_and_obeys_none(tmp_path: Path) -> None:
+    file = tmp_path / "events.ndjson"
+    event = {"lead_id": "ada", "event_type": "signup", "occurred_at": "2026-03-01T12:00:00Z"}
+    file.write_text("".join(json.dumps(event | {"event_id": each}) + "\n" for each in ("bad\x1b[2J", "good")))
+    with serving() as (_, connection):
+        result = CliRunner().invoke(app, ["ingest", str(file), "--base-port", str(connection.base_port)])
+    assert result.exit_code == 1
+    first, second = result.stdout.splitlines()
+    assert first.startswith("1 accepted, 0 duplicate, 1 rejected in ")
+    assert second == "  line 1: bad�[2J is bad"
+
+
 def test_only_the_first_flaws_are_kept() -> None:
     with serving() as (service, connection):
         totals = send(connection, lines(*["flawed"] * 50))
@@ -145,10 +161,20 @@ def test_batches_keep_the_servers_limit_in_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.ABORTED]
+    "code",
+    [
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+    ],
 )
-def test_what_is_unsure_is_sent_again(code: grpc.StatusCode, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_unsure_is_sent_again_also_when_grpc_gives_up(
+    code: grpc.StatusCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr("cli.connection._RETRIES", {})
 
     def fail_twice(number: int, context: grpc.ServicerContext) -> None:
         if number in {2, 3}:
@@ -158,17 +184,6 @@ def test_what_is_unsure_is_sent_again(code: grpc.StatusCode, monkeypatch: pytest
         totals = send(connection, lines(*events(30)))
     assert totals.accepted == 30
     assert len(service.sizes) == 5
-
-
-def test_a_deadline_that_passed_leads_to_another_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
-
-    def late(number: int, context: grpc.ServicerContext) -> None:
-        if number == 2:
-            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "too late")
-
-    with serving(late) as (_, connection):
-        assert send(connection, lines(*events(30))).accepted == 30
 
 
 def test_a_service_that_asks_to_wait_is_waited_for_from_the_first_call_on(monkeypatch: pytest.MonkeyPatch) -> None:

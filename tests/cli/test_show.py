@@ -3,7 +3,10 @@
 import pytest
 from rich.console import RenderableType
 
-from cli import show
+from cli import show, show_automations
+from cli.output import say
+from cli.output import show as print_view
+from shared.pb.automation.v1 import automation_pb2 as automation
 from shared.pb.intelligence.v1 import intelligence_pb2 as intelligence
 from shared.pb.scoring.v1 import scoring_pb2 as scoring
 from tests.cli.servicer import NOON, serving
@@ -16,6 +19,29 @@ CHANGE = intelligence.LeadChange(
 )
 INSIGHT = intelligence.LeadIntelligence(lead_id=EVIL, stage=EVIL, next_action=EVIL, as_of_time=NOON)
 
+RULE = automation.AutomationRule(
+    rule_id=EVIL,
+    display_name=EVIL,
+    disable_reason=EVIL,
+    trigger=automation.Trigger(stage_entered=automation.StageEntered(stages=[EVIL])),
+)
+EXECUTION = automation.AutomationExecution(
+    lead_id=EVIL,
+    rule_id=EVIL,
+    stage_before=EVIL,
+    stage_after="hot",
+    next_action=EVIL,
+    why=[EVIL],
+    deliveries=[
+        automation.Delivery(
+            receiver="webhook", action_id=EVIL, endpoint=EVIL, body=EVIL.encode(), attempts=[{"answer": EVIL}]
+        )
+    ],
+)
+TRIAL = automation.TestAutomationRuleResponse(
+    checks=[automation.Check(field=EVIL, explanation=EVIL)], warnings=[EVIL], deliveries=EXECUTION.deliveries
+)
+
 
 @pytest.mark.parametrize(
     ("view", "times"),
@@ -23,6 +49,10 @@ INSIGHT = intelligence.LeadIntelligence(lead_id=EVIL, stage=EVIL, next_action=EV
         (show.change_line(intelligence.WatchLeadsResponse(change=CHANGE, lead_intelligence=INSIGHT)), 4),
         (show.card(INSIGHT, []), 3),
         (show.top_table([INSIGHT]), 3),
+        (show_automations.rules_table([RULE]), 4),
+        (show_automations.executions_table([EXECUTION]), 4),
+        (show_automations.execution_card(EXECUTION), 8),
+        (show_automations.trial(TRIAL), 7),
     ],
 )
 def test_a_view_obeys_nobody(view: RenderableType, times: int) -> None:
@@ -38,3 +68,10 @@ def test_a_violation_obeys_nobody() -> None:
         result = run("verify")
     assert result.exit_code == 1
     assert result.stdout.splitlines()[0] == f"I1 {SHOWN} expected 1 of {SHOWN}"
+
+
+def test_a_sentence_obeys_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    say(EVIL)
+    print_view(EVIL, as_json=False)
+    told = capsys.readouterr()
+    assert (told.err, told.out) == (f"{SHOWN}\n", f"{SHOWN}\n")
