@@ -34,6 +34,7 @@ lint: install ## ruff, strict types, buf, generated code fresh, architecture
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/buf lint protos
 	$(BIN)/buf format --diff --exit-code protos
+	if git show-ref --quiet --verify refs/heads/main; then $(BIN)/buf breaking protos --against '.git#branch=main,subdir=protos'; fi
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call GENERATE,$$fresh) && diff -r -x __init__.py -x __pycache__ "$$fresh/shared/pb" shared/pb \
 		|| { echo 'shared/pb is stale: run "make generate"'; exit 1; }
 	$(BIN)/mypy
@@ -62,5 +63,5 @@ lock: install ## Resolve the newest versions into the lock files
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 		--extra cli -c requirements.lock pyproject.toml -o deploy/requirements.lock
 
-clean: ## Remove .venv and every cache
-	rm -rf .venv .leadscore .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+clean: ## Remove .venv, every cache and the logs of make chaos, not the data of make up
+	rm -rf .venv .leadscore/chaos .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,19 +1,18 @@
 """`leadscore`: each command is a few lines that call, wait and show."""
 
 import sys
-from datetime import UTC, date, datetime, time
-from importlib.metadata import version
+import uuid
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from cli import automations, corrections, models, parked, show, simulate
+from cli import VERSION, automations, corrections, models, parked, show, simulate
 from cli.connection import CALL_SECONDS, CommandError, Connection
 from cli.demo import run_demo
 from cli.ingest import Totals, ingest, wait_until_scored
-from cli.options import STREAM_SECONDS, AsJson, BasePort, LeadId, Limit, as_of
+from cli.options import STREAM_SECONDS, AsJson, BasePort, LeadId, Limit, as_of, decay_time
 from cli.output import ERR, OUT, bar, print_json, printable, say
 from cli.output import show as print_view
 from cli.pages import listed
@@ -54,7 +53,7 @@ def _options(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if show_version:
-        OUT.print(version("leadscore"))
+        OUT.print(VERSION)
         raise typer.Exit
 
 
@@ -106,6 +105,7 @@ def ingest_file(
             on_progress=on_progress,
             on_refusal=lambda reason: say(f"waiting until the ingest service takes more: {reason}"),
         )
+    _print_totals(totals, as_json=as_json)
     if wait:
         with bar("scoring") as progress:
             parked_events = wait_until_scored(
@@ -113,7 +113,6 @@ def ingest_file(
             )
         if parked_events:
             say(f"{parked_events:,} events could not be scored and are parked: see leadscore parked list")
-    _print_totals(totals, as_json=as_json)
     if totals.rejected:
         raise typer.Exit(1)
 
@@ -180,7 +179,9 @@ def summary(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
 
 @app.command()
 def decay(
-    as_of: Annotated[str, typer.Option(help="Apply ticks up to this date (YYYY-MM-DD); today when not given.")] = "",
+    as_of: Annotated[
+        str, typer.Option(help="Apply the ticks through this date (its noon in UTC) or time; now when not given.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would happen, change nothing.")] = False,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
@@ -188,7 +189,7 @@ def decay(
     """Apply the decay ticks that are due. Daily work for cron; twice is once, and missed days are caught up."""
     request = scoring_pb2.DecayScoresRequest(dry_run=dry_run)
     if as_of:
-        request.as_of_time.CopyFrom(wire.to_timestamp(_instant_of(as_of)))
+        request.as_of_time.CopyFrom(decay_time(as_of))
     with Connection(base_port).scoring() as stub, bar("decaying") as progress:
         for answer in stub.DecayScores(request, timeout=STREAM_SECONDS):
             progress.update(answer.leads_checked, total=answer.leads_total)
@@ -232,15 +233,6 @@ def _entries(connection: Connection, lead_id: str, most: int) -> list[scoring_pb
         return listed(stub.ListScoreHistory, request, "entries", most)
 
 
-def _instant_of(text: str) -> datetime:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise CommandError(f"--as-of is {text!r}, must be a date such as 2026-01-31") from None
-    # Noon in UTC falls on that date in all zones but the outermost; today's must not lie in the future.
-    return min(datetime.combine(day, time(12), UTC), max(wire.now(), datetime.combine(day, time(0), UTC)))
-
-
 def _print_ready(connection: Connection, *, as_json: bool) -> None:
     targets = {service: connection.target(service) for service in ("ingest", "scoring", "automation", "intelligence")}
     if as_json:
@@ -251,15 +243,15 @@ def _print_ready(connection: Connection, *, as_json: bool) -> None:
             addresses.add_row(service, target)
         OUT.print(addresses)
         event = (
-            '{"event": {"event_id": "hello-1", "lead_id": "ada", "event_type": "demo_request", '
+            f'{{"event": {{"event_id": "hello-{uuid.uuid4()}", "lead_id": "ada", "event_type": "demo_request", '
             f'"event_time": "{wire.now().isoformat().replace("+00:00", "Z")}"}}}}'
         )
         OUT.print("\ntry:", style="dim")
         method = "leadscore.ingest.v1.IngestService/IngestEvent"
         OUT.print(f"grpcurl -plaintext -d '{event}' {targets['ingest']} {method}", soft_wrap=True, markup=False)
         OUT.print("leadscore lead ada\n")
-    OUT.print("ready")
-    OUT.file.flush()
+        OUT.print("ready")
+        OUT.file.flush()
 
 
 def _print_totals(totals: Totals, *, as_json: bool) -> None:

@@ -176,5 +176,5 @@ def _read_rules(file: str) -> Iterator[pb.AutomationRule]:
             yield ParseDict(rule, pb.AutomationRule())
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}") from None
-    except (ValueError, ParseError, AttributeError) as error:
+    except (ValueError, TypeError, RecursionError, ParseError, AttributeError) as error:
         raise CommandError(f"{file} holds no rule: {error}") from None

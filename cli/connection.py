@@ -97,7 +97,7 @@ class Connection:
     def explain(self, service: str, error: grpc.RpcError) -> CommandError:
         """Returns what a failed call means to a person."""
         code, details = error.code(), error.details() or ""
-        if code is grpc.StatusCode.UNAVAILABLE and "connect" in details:
+        if nobody_answers(error):
             return CommandError(
                 f"no {service} service answers at {self.target(service)}: "
                 "start it with `leadscore up`, or name its place with --base-port"
@@ -112,6 +112,11 @@ class Connection:
         # A single one is what the message says already.
         flaws = violations if len(violations) > 1 else ()
         return CommandError(f"{service}: {details} ({code.name}{reason})", flaws)
+
+
+def nobody_answers(error: grpc.RpcError) -> bool:
+    """Tells whether a call failed because no server takes connections there."""
+    return error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in (error.details() or "")
 
 
 def _details(status: Status | None, kind: type[Any]) -> Iterator[Any]:

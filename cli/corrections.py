@@ -10,12 +10,17 @@ from cli.options import STREAM_SECONDS, Actor, AsJson, BasePort, LeadId, Reason,
 from cli.output import bar, print_json, say, show
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 
+MOST = 10**12
+"""Points either way; what AdjustLeadScore takes."""
+
 
 def adjust(
     lead_id: LeadId,
     reason: Reason,
-    delta: Annotated[int | None, typer.Option(help="Add so many points; negative ones are taken away.")] = None,
-    target: Annotated[int | None, typer.Option(help="Make the score this one.")] = None,
+    delta: Annotated[
+        int | None, typer.Option(min=-MOST, max=MOST, help="Add so many points; negative ones are taken away.")
+    ] = None,
+    target: Annotated[int | None, typer.Option(min=-MOST, max=MOST, help="Make the score this one.")] = None,
     actor: Actor = "",
     request_id: Annotated[str, typer.Option(help="To send an adjustment again: the id that was told.")] = "",
     base_port: BasePort = 50051,

@@ -4,6 +4,8 @@ import base64
 import queue
 import random
 import secrets
+import signal
+import sys
 import tempfile
 import time
 import uuid
@@ -29,9 +31,9 @@ from shared.pb.scoring.v1 import scoring_pb2
 
 SEED = 42
 RECEIVE_SECONDS = 15.0
+"""Longest time until a rule that fires has reached its receiver."""
 BASE_PORTS = range(20_000, 32_000)
 """Below the ports that Linux gives to outgoing connections, which would come in between."""
-"""Longest time until a rule that fires has reached its receiver."""
 _SETTINGS = {"LEADSCORE_WEBHOOK_HTTP": "true", "LEADSCORE_WEBHOOK_NETWORKS": "127.0.0.0/8"}
 """The demo's receiver is on this machine, which a rule may not reach otherwise."""
 
@@ -41,13 +43,16 @@ def run_demo(*, as_json: bool) -> None:
 
     Raises:
         CommandError: Something did not work as it should; the text says what.
+        SystemExit: It was told to stop, or its terminal was closed; what it started is stopped.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda caught, _: sys.exit(128 + caught))
     connection = Connection(free_base_port())
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     with (
         tempfile.TemporaryDirectory(prefix="leadscore-demo-") as directory,
         receiving(secret) as receiver,
-        system(Plan(connection, Path(directory), settings=_SETTINGS), say),
+        system(Plan(connection, Path(directory), settings=_SETTINGS, own_databases=True), say),
     ):
         events = make_events(SEED, wire.now())
         say(f"ingesting {len(events):,} events of the last 90 days")

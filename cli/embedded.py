@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -62,12 +63,11 @@ class _Server:
         with (self.data_dir / f"{self.program}.log").open("ab") as log:
             # In a session of its own, so that Ctrl-C ends the services first and this last.
             self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True)
-        ends = time.monotonic() + START_SECONDS
-        while not self._listens():
-            if self._process.poll() is not None or time.monotonic() > ends:
-                self.stop()
-                raise CommandError(f"{self.program} does not start: {self._last_line()}")
-            time.sleep(0.02)
+        try:
+            self._wait_until_it_listens(self._process)
+        except BaseException:  # also Ctrl-C: nobody else would end it
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Ends the server cleanly, by force if it does not obey."""
@@ -97,6 +97,13 @@ class _Server:
     ) -> None:
         self.stop()
 
+    def _wait_until_it_listens(self, process: "subprocess.Popen[bytes]") -> None:
+        ends = time.monotonic() + START_SECONDS
+        while not self._listens():
+            if process.poll() is not None or time.monotonic() > ends:
+                raise CommandError(f"{self.program} does not start: {self._last_line()}")
+            time.sleep(0.02)
+
     def _usual_port(self) -> int:
         """Returns the port of the last start in this directory, else a free one: a replica set knows itself by it."""
         kept = self.data_dir / "port"
@@ -115,12 +122,18 @@ class _Server:
         found = shutil.which(self.program)
         if found:
             return found
-        spec = importlib.util.find_spec(self.package)
-        for place in (spec.submodule_search_locations or ()) if spec else ():
+        for place in self._package_dirs():
             program = Path(place) / self.path
             if program.exists():
                 return str(program)
         raise CommandError(f"there is no {self.program} on PATH: install it, or install leadscore[embedded]")
+
+    def _package_dirs(self) -> Iterable[str]:
+        try:
+            spec = importlib.util.find_spec(self.package)
+        except ModuleNotFoundError:  # of the package that this one is in
+            return ()
+        return (spec.submodule_search_locations or ()) if spec else ()
 
     def _last_line(self) -> str:
         lines = (self.data_dir / f"{self.program}.log").read_text(errors="replace").strip().splitlines()

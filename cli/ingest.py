@@ -9,7 +9,7 @@ from threading import Event, Lock
 
 import grpc
 
-from cli.connection import CALL_SECONDS, CommandError, Connection
+from cli.connection import CALL_SECONDS, CommandError, Connection, nobody_answers
 from cli.reading import Line
 from shared.calls import retry_seconds
 from shared.pb.ingest.v1 import ingest_pb2 as pb
@@ -142,7 +142,7 @@ class _Sender:
         self.stop = Event()
         self._stub = stub
         self._on_refusal = on_refusal
-        self._was_answered = False
+        self._was_there = False
         self._was_refused = Lock()
 
     def send(self, events: list[pb.Event]) -> list[pb.EventOutcome]:
@@ -156,8 +156,9 @@ class _Sender:
                 answer = self._stub.BatchIngestEvents(pb.BatchIngestEventsRequest(events=events), timeout=CALL_SECONDS)
             except grpc.RpcError as error:
                 asked = self._asked_to_wait(error)
-                # A service that never answered is not on its way back: say so at once.
-                if _code(error) not in _AGAIN or not self._was_answered:
+                self._was_there |= not nobody_answers(error)
+                # A service that never was there is not on its way back: say so at once.
+                if _code(error) not in _AGAIN or not self._was_there:
                     raise
                 now = time.monotonic()
                 if asked is not None:
@@ -168,16 +169,15 @@ class _Sender:
                     raise
                 pause = min(2 * pause, 5.0)
             else:
-                self._was_answered = True
+                self._was_there = True
                 return list(answer.outcomes)
 
     def _asked_to_wait(self, error: grpc.RpcError) -> float | None:
         """Returns for how many seconds the service asks to wait; None when it does not."""
         asked = retry_seconds(error)
-        if asked is not None:
-            self._was_answered = True
-            if self._was_refused.acquire(blocking=False):  # by the first of all threads, and never given back
-                self._on_refusal(error.details() or "")
+        # It is acquired by the first of all threads, and never given back.
+        if asked is not None and self._was_refused.acquire(blocking=False):
+            self._on_refusal(error.details() or "")
         return asked
 
 

@@ -54,6 +54,21 @@ def as_of(text: str) -> Timestamp:
     return wire.to_timestamp(found)
 
 
+def decay_time(text: str) -> Timestamp:
+    """Returns a time on the date through which a person asks to decay; a date means its noon in UTC, or now if sooner.
+
+    That noon falls on the same date in all zones but those 12 hours ahead and more: there a time must be given.
+
+    Raises:
+        CommandError: It is none.
+    """
+    found = _read_time("--as-of", text)
+    if _is_date(text):
+        # Today's noon may lie in the future, which is refused; what has not begun shall be.
+        found = min(found + timedelta(hours=12), max(wire.now(), found))
+    return wire.to_timestamp(found)
+
+
 def span_begin(text: str) -> Timestamp:
     """Returns the first time of a span; a date means its beginning in UTC.
 
@@ -69,7 +84,11 @@ def span_end(text: str) -> Timestamp:
     Raises:
         CommandError: It is none.
     """
-    return wire.to_timestamp(_read_time("--until", text) + timedelta(days=_is_date(text)))
+    found = _read_time("--until", text)
+    try:
+        return wire.to_timestamp(found + timedelta(days=1) if _is_date(text) else found)
+    except OverflowError:
+        raise CommandError(f"--until is {text!r}, must be before the year 10000") from None
 
 
 def _is_date(text: str) -> bool:

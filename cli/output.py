@@ -15,7 +15,7 @@ ERR = Console(stderr=True, highlight=False)
 
 def say(text: str) -> None:
     """Tells the person at the terminal what is being done; whatever others wrote in it is shown as it is."""
-    ERR.print(printable(text), style="dim", markup=False)
+    ERR.print(printable(text), style="dim", soft_wrap=True, markup=False)
 
 
 def printable(text: str) -> str:
@@ -41,8 +41,10 @@ def show(view: RenderableType, *messages: Message, as_json: bool) -> None:
 
 
 def print_json(value: object) -> None:
-    """Prints JSON on one line."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)  # noqa: T201 (this is where the command prints)
+    """Prints JSON on one line, with escapes in place of whatever a terminal would obey."""
+    written = json.dumps(value, ensure_ascii=False)
+    escaped = (character if character.isprintable() else json.dumps(character)[1:-1] for character in written)
+    print("".join(escaped), flush=True)  # noqa: T201 (this is where the command prints)
 
 
 class Bar:

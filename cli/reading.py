@@ -129,7 +129,7 @@ def _json_lines(stream: io.BufferedReader) -> Iterator[Line]:
                 pass
             yield Line(number, None, f"is longer than {LINE_BYTES:,} bytes")
         elif not text.isspace():
-            yield _json_line(number, text)
+            yield _json_line(number, text.removeprefix(codecs.BOM_UTF8) if number == 1 else text)
 
 
 def _json_line(number: int, text: bytes) -> Line:
@@ -141,6 +141,8 @@ def _json_line(number: int, text: bytes) -> Line:
         return Line(number, None, "is not UTF-8")
     except RecursionError:
         return Line(number, None, "is nested too deep")
+    except ValueError:
+        return Line(number, None, "has a number that is too long")
     if not isinstance(row, dict):
         return Line(number, None, "is not a JSON object")
     return _line(number, row)
@@ -150,21 +152,27 @@ def _csv_lines(stream: io.BufferedReader, name: str) -> Iterator[Line]:
     # What is not UTF-8 becomes surrogates, which protobuf refuses: a flaw of that line alone.
     text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     try:
-        yield from _rows(csv.reader(text), name)
+        # Not strict, it would take all that follows an open quote for one cell, without a word.
+        yield from _rows(csv.reader(text, strict=True), name)
     finally:
         text.detach()  # the stream is its owner's to close
 
 
 def _rows(rows: "_csv.Reader", name: str) -> Iterator[Line]:
-    header = next(rows, [])
+    try:
+        header = next(rows, [])
+    except csv.Error as error:
+        raise CommandError(f"the first line of {name} is not CSV: {error}") from None
     missing = [column for column in ("event_id", "lead_id", "event_type") if column not in header]
     if missing or not set(_TIMES) & set(header):
         raise CommandError(f"{name} has no column {(missing or _TIMES)[0]}: its first line must name the columns")
     while True:
+        begin = rows.line_num + 1
         try:
             cells = next(rows, None)
         except csv.Error as error:
-            yield Line(rows.line_num, None, f"is not CSV: {error}")
+            span = f", from line {begin} on" if begin < rows.line_num else ""
+            yield Line(rows.line_num, None, f"is not CSV{span}: {error}")
             continue
         if cells is None:
             return
@@ -179,7 +187,7 @@ def _csv_line(number: int, cells: dict[str, str]) -> Line:
     try:
         if "properties" in row:
             row["properties"] = json.loads(row["properties"])
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return Line(number, None, "properties: is not JSON")
     return _line(number, row)
 
@@ -189,6 +197,8 @@ def _line(number: int, row: Mapping[str, Any]) -> Line:
         return Line(number, _event(row), None)
     except UnicodeEncodeError:
         return Line(number, None, "is not UTF-8")
+    except OverflowError:
+        return Line(number, None, "has a number that is too large")
     except ValueError as flaw:
         return Line(number, None, str(flaw))
 

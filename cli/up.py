@@ -19,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.connection import SERVICES, CommandError, Connection
 from cli.embedded import EmbeddedMongo, EmbeddedRedis
+from shared.settings import StartupError, StoreSettings, load
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30
@@ -28,13 +29,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run and where; `settings` are variables of the environment of every process."""
+    """What to run and where; `settings` are variables of the environment of every process.
+
+    With `own_databases` the system has a MongoDB and a Redis to itself, whatever the environment names.
+    """
 
     connection: Connection
     data_dir: Path
     scoring_workers: int = 1
     automation_workers: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
+    own_databases: bool = False
 
     def programs(self) -> dict[str, tuple[list[str], int]]:
         """Returns, by name, the arguments of each service process and how many of it there are."""
@@ -76,9 +81,9 @@ def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
 
 
 def run_until_stopped(plan: Plan, say: Say, on_ready: Callable[[], None]) -> None:
-    """Runs a system until SIGINT or SIGTERM, then stops all of it."""
+    """Runs a system until it is told to stop or its terminal is closed, then stops all of it."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     with system(plan, say) as tend:
         if not stop.is_set():
@@ -124,6 +129,10 @@ def _locked(data_dir: Path) -> Iterator[None]:
 
 
 def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], list[EmbeddedMongo | EmbeddedRedis]]:
+    try:
+        given = set() if plan.own_databases else load(StoreSettings).model_fields_set
+    except StartupError as error:
+        raise CommandError(str(error)) from None
     environment = (
         os.environ
         | dict(plan.settings)
@@ -133,12 +142,12 @@ def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], 
         }
     )
     embedded: list[EmbeddedMongo | EmbeddedRedis] = []
-    if "LEADSCORE_MONGO_URI" not in environment:
+    if "mongo_uri" not in given:
         say("starting mongod")
         mongo = stack.enter_context(EmbeddedMongo(plan.data_dir / "mongo"))
         environment["LEADSCORE_MONGO_URI"] = mongo.uri
         embedded.append(mongo)
-    if "LEADSCORE_REDIS_URL" not in environment:
+    if "redis_url" not in given:
         say("starting redis-server")
         redis = stack.enter_context(EmbeddedRedis(plan.data_dir / "redis"))
         environment["LEADSCORE_REDIS_URL"] = redis.url
@@ -148,7 +157,8 @@ def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], 
 
 def _migrate(service: str, environment: dict[str, str]) -> None:
     command = [sys.executable, "-m", f"{service}_service", "migrate"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    # In a session of its own, as everything that is started here: Ctrl-C is for us.
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, start_new_session=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise CommandError(lines[-1] if lines else f"migrate of the {service} service failed")
@@ -160,7 +170,7 @@ def _supervised(plan: Plan, environment: dict[str, str]) -> Iterator["subprocess
     with config.open("w") as file:
         _configuration(plan).write(file)
     command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(config)]
-    # In a session of its own: Ctrl-C is for us, and we stop things in their order.
+    # We stop things in their order.
     supervisor = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )

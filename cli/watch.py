@@ -7,6 +7,7 @@ import typer
 
 from cli import show
 from cli.connection import Connection
+from cli.corrections import MOST
 from cli.options import AsJson, BasePort
 from cli.output import say
 from cli.output import show as print_view
@@ -15,7 +16,9 @@ from shared.pb.intelligence.v1 import intelligence_pb2 as pb
 
 def watch(
     stages: Annotated[list[str], typer.Option("--stage", help="Only leads in this stage; may be repeated.")] = [],  # noqa: B006 (typer reads it)
-    minimum_score: Annotated[int | None, typer.Option(help="Only leads with so many points or more.")] = None,
+    minimum_score: Annotated[
+        int | None, typer.Option(min=-MOST, max=MOST, help="Only leads with so many points or more.")
+    ] = None,
     lead_ids: Annotated[list[str], typer.Option("--lead", help="Only this lead; may be repeated.")] = [],  # noqa: B006 (typer reads it)
     resume: Annotated[str, typer.Option(help="Go on after this resume token.")] = "",
     count: Annotated[int, typer.Option(min=0, help="End after so many changes; 0 for never.")] = 0,
@@ -40,7 +43,7 @@ def watch(
         except KeyboardInterrupt:
             pass
         except grpc.RpcError:
-            if seen:
+            if token:
                 say(f"go on with --resume {token}")
             raise
         finally:

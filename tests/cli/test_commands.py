@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from cli.__main__ import app
+from cli.connection import CommandError
 from tests.cli.servicer import json_of, serving
 
 
@@ -27,6 +29,13 @@ COMMANDS = dict(commands(get_command(app)))
 def test_each_command_prints_json_if_asked(name: str) -> None:
     options = [option for parameter in COMMANDS[name].params for option in parameter.opts]
     assert "--json" in options
+
+
+@pytest.mark.parametrize("text", ["5", "null", "[true]", '"rule"', '{"rule": 1}', "{", "[" * 100_000])
+def test_a_file_that_holds_no_rule_is_told_in_one_line(text: str) -> None:
+    answer = CliRunner().invoke(app, ["rules", "add", "-f", "-"], input=text)
+    assert isinstance(answer.exception, CommandError)
+    assert str(answer.exception).startswith("- holds no rule: ")
 
 
 def test_a_deleted_rule_is_told() -> None:

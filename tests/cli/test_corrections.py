@@ -6,7 +6,7 @@ import pytest
 
 from cli import show
 from cli.connection import CommandError
-from cli.options import as_of
+from cli.options import as_of, decay_time
 from shared import wire
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from tests.cli.servicer import NOON, json_of, serving
@@ -102,6 +102,22 @@ def test_as_of(text: str, instant: str) -> None:
 def test_as_of_today_is_now() -> None:
     before = wire.to_timestamp(wire.now())
     assert before.ToNanoseconds() <= as_of(f"{wire.now():%Y-%m-%d}").ToNanoseconds()
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-01-31", "2026-01-31T12:00:00Z"),
+        ("2199-01-01", "2199-01-01T00:00:00Z"),
+        ("2026-01-31T12:00+13:00", "2026-01-30T23:00:00Z"),
+    ],
+)
+def test_the_time_of_a_decay_run(text: str, instant: str) -> None:
+    assert decay_time(text).ToJsonString() == instant
+
+
+def test_todays_decay_run_is_not_in_the_future() -> None:
+    assert decay_time(f"{wire.now():%Y-%m-%d}").ToNanoseconds() <= wire.to_timestamp(wire.now()).ToNanoseconds()
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-02-30", "12:00"])

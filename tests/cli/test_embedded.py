@@ -39,6 +39,22 @@ def test_it_leaves_nothing_running(tmp_path: Path, kind: type[Embedded]) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_it_leaves_nothing_running_after_an_interruption_of_its_start(
+    tmp_path: Path, kind: type[Embedded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, pids = kind(tmp_path), list[int]()
+
+    def interrupt(_: object) -> None:
+        pids.append(server.pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server, "_wait_until_it_listens", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        server.start()
+    assert not is_alive(*pids)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_it_leaves_nothing_running_after_an_error(tmp_path: Path, kind: type[Embedded]) -> None:
     server = kind(tmp_path)
 
@@ -91,10 +107,11 @@ def test_a_taken_port_is_told_in_one_line(tmp_path: Path, kind: type[Embedded]) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("inside", ["", ".inside"])
 def test_a_missing_program_is_told_in_one_line(
-    tmp_path: Path, kind: type[Embedded], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kind: type[Embedded], inside: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(kind, "package", "leadscore_has_no_such_package")
+    monkeypatch.setattr(kind, "package", f"leadscore_has_no_such_package{inside}")
     with pytest.raises(CommandError, match="install it, or install leadscore"):
         kind(tmp_path).start()

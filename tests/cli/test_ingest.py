@@ -211,6 +211,21 @@ def test_a_service_that_asks_to_wait_for_too_long_is_told(monkeypatch: pytest.Mo
         send(connection, lines(*events(1)))
 
 
+def test_a_service_that_is_there_is_waited_for_although_it_has_not_answered_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr("cli.connection._RETRIES", {})
+
+    def elect(number: int, context: grpc.ServicerContext) -> None:
+        if number <= 3:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "MongoDB has no primary")
+
+    with serving(elect) as (service, connection):
+        assert send(connection, lines(*events(1))).accepted == 1
+    assert len(service.sizes) == 4
+
+
 def test_a_refusal_is_final() -> None:
     def reject(number: int, context: grpc.ServicerContext) -> None:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such thing")

@@ -45,8 +45,9 @@ def flaw_of(tmp_path: Path, text: bytes) -> str:
 
 @pytest.mark.parametrize("name", ["events.jsonl", "events.jsonl.gz", "events"])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_ndjson_plain_or_gzip_whatever_its_name(tmp_path: Path, name: str, pack: Any) -> None:
-    (line,) = read(tmp_path / name, pack(json.dumps(ROW).encode() + b"\n\n"))
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_ndjson_plain_or_gzip_whatever_its_name(tmp_path: Path, name: str, pack: Any, mark: bytes) -> None:
+    (line,) = read(tmp_path / name, pack(mark + json.dumps(ROW).encode() + b"\n\n"))
     event = line.event
     assert event is not None
     assert (event.lead_id, event.event_id, event.event_type, event.source) == ("ada", "ada-1", "signup", "website")
@@ -117,6 +118,9 @@ def test_seconds_of_1970_can_be_given(value: object) -> None:
         (b'{"properties": [1]}', "properties: is not an object"),
         (b'{"timestamp": "soon"}', "event_time: 'soon' is no time"),
         (b'{"timestamp": "20260131"}', "event_time: '20260131' is no time: write a date as 2026-01-31"),
+        (b'{"properties": {"a": 1' + b"0" * 400 + b"}}", "has a number that is too large"),
+        (b'{"properties": {"a": 1' + b"0" * 5000 + b"}}", "has a number that is too long"),
+        (b'{"timestamp": 1' + b"0" * 400 + b"}", "event_time: "),
         (b'{"properties": {"a": ' + b"[" * 30 + b"]" * 30 + b"}}", f"deeper than {MOST_LEVELS} levels"),
         (b"[" * 100_000, "is nested too deep"),
         (b'{"x": "' + b"y" * 3 * LINE_BYTES + b'"}', "is longer than"),
@@ -155,13 +159,32 @@ def test_csv(tmp_path: Path, name: str, mark: bytes) -> None:
 def test_malformed_rows_of_csv(tmp_path: Path) -> None:
     header = b"lead_id,event_id,event_type,timestamp,properties\n"
     rows = b"a,1,x,1\na,2,x,1,,,\na,3,x,soon\na,4,x,1,{\n\xff,5,x,1\n" + b"y" * 200_000 + b"\na,6,x,1\n"
+    rows += b"a,7,x,1,1" + b"0" * 5000 + b'\na,8,x,1,"{"a": 1}"\na,9,x,1,\n'
     lines = read(tmp_path / "events.csv", header + rows)
-    assert [line.event.event_id if line.event else None for line in lines] == ["1", None, None, None, None, None, "6"]
+    assert [line.event.event_id if line.event else None for line in lines] == [
+        "1",
+        None,
+        None,
+        None,
+        None,
+        None,
+        "6",
+        *[None] * 2,
+        "9",
+    ]
     flaws = [(line.number, line.flaw) for line in lines if line.flaw]
     expected = {3: "7 cells", 4: "event_time", 5: "properties: is not JSON", 6: "is not UTF-8", 7: "is not CSV"}
+    expected |= {9: "properties: is not JSON", 10: "is not CSV"}
     assert {number for number, _ in flaws} == set(expected)
     for number, flaw in flaws:
         assert expected[number] in flaw
+
+
+def test_what_follows_an_open_quote_does_not_go_without_a_word(tmp_path: Path) -> None:
+    header = b"lead_id,event_id,event_type,timestamp,comment\n"
+    before, flawed = read(tmp_path / "events.csv", header + b'a,1,x,1,fine\na,2,x,1,"great\na,3,x,1,\na,4,x,1,\n')
+    assert before.event is not None
+    assert (flawed.number, flawed.flaw) == (5, "is not CSV, from line 3 on: unexpected end of data")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +194,7 @@ def test_malformed_rows_of_csv(tmp_path: Path) -> None:
         ("events.csv", b"lead_id,event_type,timestamp\n", "has no column event_id"),
         ("events.csv", b"lead_id,event_id,event_type\n", "has no column occurred_at"),
         ("events.csv", b"", "has no column event_id"),
+        ("events.csv", b'"lead_id,event_id\n', "the first line of .* is not CSV: unexpected end of data"),
         ("events.gz", gzip.compress(json.dumps(ROW).encode() * 99)[:-30], "is a damaged gzip file"),
         ("events.gz", b"\x1f\x8bnonsense", "is a damaged gzip file"),
     ],

@@ -1,10 +1,12 @@
 """What others chose to write does nothing to the terminal of whoever reads it."""
 
+import json
+
 import pytest
 from rich.console import RenderableType
 
 from cli import show, show_automations
-from cli.output import say
+from cli.output import print_json, say
 from cli.output import show as print_view
 from shared.pb.automation.v1 import automation_pb2 as automation
 from shared.pb.intelligence.v1 import intelligence_pb2 as intelligence
@@ -68,6 +70,19 @@ def test_a_violation_obeys_nobody() -> None:
         result = run("verify")
     assert result.exit_code == 1
     assert result.stdout.splitlines()[0] == f"I1 {SHOWN} expected 1 of {SHOWN}"
+
+
+def test_json_obeys_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = ["\x1b[2J", "\x7f", "\x9b2J", "\u202e", "\U000e0001", "[red] é €"]
+    print_json(texts)
+    told = capsys.readouterr().out
+    assert told == r'["\u001b[2J", "\u007f", "\u009b2J", "\u202e", "\udb40\udc01", "[red] é €"]' + "\n"
+    assert json.loads(told) == texts
+
+
+def test_a_long_word_of_a_sentence_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"go on with {'8' * 300}")
+    assert capsys.readouterr().err == f"go on with {'8' * 300}\n"
 
 
 def test_a_sentence_obeys_nobody(capsys: pytest.CaptureFixture[str]) -> None:

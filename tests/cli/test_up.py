@@ -154,6 +154,7 @@ def test_a_rule_is_added_tried_and_followed_to_its_execution(up: Up, tmp_path: P
         (["rules", "test", "--lead", "ada"], "--file"),
         (["executions", "list", "--state", "lost"], "lost"),
         (["executions", "list", "--since", "lately"], "--since is 'lately'"),
+        (["executions", "list", "--until", "9999-12-31"], "--until is '9999-12-31'"),
         (["executions", "show", "nothing"], "EXECUTION_NOT_FOUND"),
         (["watch", "--resume", "nonsense"], "resume_token"),
         (["lead", "nobody"], "nobody"),
@@ -185,7 +186,36 @@ def test_an_occupied_port_is_told(up: Up, tmp_path: Path) -> None:
     assert f"port {up.base_port}" in second.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_databases_that_files_name_are_used(up: Up, tmp_path: Path) -> None:
+    for name in ("leadscore_mongo_uri", "leadscore_redis_url"):
+        (tmp_path / name).write_text("nonsense://127.0.0.1")
+    other = str(free_base_port())
+    failed = up.run(
+        "up", "--data-dir", str(tmp_path / "data"), "--base-port", other, LEADSCORE_SECRETS_DIR=str(tmp_path)
+    )
+    told = failed.stderr.splitlines()
+    assert (failed.returncode, len(told)) == (1, 2)
+    assert told[0] == "creating collections and indexes", "expected no server of its own"
+    assert "LEADSCORE_MONGO_URI" in told[1]
+
+
+def test_a_demo_has_databases_of_its_own_and_leaves_nothing_when_it_is_told_to_stop(tmp_path: Path) -> None:
+    named = {"LEADSCORE_MONGO_URI": "nonsense://127.0.0.1", "LEADSCORE_REDIS_URL": "nonsense://127.0.0.1"}
+    environment = os.environ | named | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen([*COMMAND, "demo"], env=environment, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stderr is not None
+        for line in demo.stderr:
+            if line.startswith("ingesting"):
+                break
+        started = descendants(demo.pid)
+        assert len(started) >= 9
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(60) == 128 + signal.SIGTERM
+    assert not [pid for pid in started if is_alive(pid)]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_stops_cleanly_and_starts_again_where_it_was(up: Up, number: signal.Signals) -> None:
     started = descendants(up.process.pid)
     assert len(started) >= 9  # two databases, the supervisor, four servers, two workers

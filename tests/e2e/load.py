@@ -42,7 +42,7 @@ def make_events(count: int, *, leads: int, seed: int, prefix: str = "") -> list[
 async def send(
     system: System, events: Sequence[pb.Event], *, batch: int = 200, clients: int = 1, tries: int = 60
 ) -> Counter[pb.Outcome]:
-    """Sends events in batches and counts the outcomes; retries what the README tells clients to retry."""
+    """Sends events in batches and counts the outcomes; sends again after what a fault may show."""
     batches = [events[start : start + batch] for start in range(0, len(events), batch)]
     outcomes: Counter[pb.Outcome] = Counter()
 
