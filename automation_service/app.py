@@ -104,7 +104,10 @@ async def _receivers(settings: AutomationSettings) -> AsyncIterator[AllReceivers
         settings.smtp_sender,
     )
     async with open_client(GuardedTransport(guard, per_endpoint=PER_ENDPOINT)) as client:
-        yield AllReceivers(HttpReceivers(client, guard, wire.now), smtp if settings.smtp_host else None)
+        yield AllReceivers(
+            HttpReceivers(client, guard, wire.now, allow_http=settings.webhook_http),
+            smtp if settings.smtp_host else None,
+        )
 
 
 async def run_migration(settings: AutomationSettings) -> None:

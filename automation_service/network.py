@@ -7,6 +7,7 @@ the check and the connection nothing is resolved again. The name stays what TLS 
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -117,6 +118,7 @@ class _GuardedPool(httpx.AsyncHTTPTransport):
 
     def __init__(self, guard: Guard, connections: int, tls: ssl.SSLContext) -> None:
         super().__init__(verify=tls, trust_env=False)
+        self.last_use = 0.0
         # httpx offers no way to name a network backend, and httpcore no other place for one.
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
@@ -147,10 +149,15 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         endpoint = f"{request.url.scheme}://{request.url.netloc.decode()}"
         pool = self._pools.pop(endpoint, None) or self._open()
         self._pools[endpoint] = pool  # the one used last is the last one
-        oldest = next(iter(self._pools))
-        if len(self._pools) > MOST_POOLS and self._pools[oldest].is_idle:
+        pool.last_use = time.monotonic()
+        while self._is_dispensable(self._pools[oldest := next(iter(self._pools))]):
             await self._pools.pop(oldest).aclose()
         return await pool.handle_async_request(request)
+
+    def _is_dispensable(self, pool: _GuardedPool) -> bool:
+        # A pool closes what is too old only when it is used; one that is not used any more would keep it for ever.
+        is_old = time.monotonic() - pool.last_use > KEEP_SECONDS
+        return (is_old or len(self._pools) > MOST_POOLS) and pool.is_idle
 
     async def aclose(self) -> None:
         """Closes all connections."""

@@ -44,10 +44,13 @@ def open_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
 class HttpReceivers:
     """Webhooks and Slack."""
 
-    def __init__(self, client: httpx.AsyncClient, guard: Guard, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, guard: Guard, clock: Callable[[], datetime], *, allow_http: bool
+    ) -> None:
         self._client = client
         self._guard = guard
         self._clock = clock
+        self._schemes = {"https", "http"} if allow_http else {"https"}
 
     async def check(self, field: str, url: str) -> list[str]:
         """Looks at the addresses of a URL's host as they are now; see `Receivers`."""
@@ -66,6 +69,8 @@ class HttpReceivers:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Posts a body. The status decides as soon as it is there, however long the rest of the answer is."""
         try:
+            if httpx.URL(url).scheme not in self._schemes:  # of a rule that was stored when it was allowed
+                return Answer(Fate.FINAL, error="the URL is not https, and LEADSCORE_WEBHOOK_HTTP is false")
             async with self._client.stream("POST", url, content=body, headers=headers) as response:
                 text = await _beginning(response)
                 self._client.cookies.clear()
@@ -121,8 +126,9 @@ class SmtpServer:
                     await server.login(self.user, self.password())
                 refused, text = await server.sendmail(self.sender, delivery.recipients, delivery.body)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            first = error.recipients[0]
-            return Answer(fate_of_reply(first.code), first.code, _kept(first.message))
+            # Worth another try if it is for one of them.
+            told = max(error.recipients, key=lambda each: fate_of_reply(each.code) is Fate.RETRY)
+            return Answer(fate_of_reply(told.code), told.code, _kept(told.message))
         except aiosmtplib.SMTPResponseException as error:
             return Answer(fate_of_reply(error.code), error.code, _kept(error.message))
         except (aiosmtplib.SMTPException, OSError) as error:

@@ -5,10 +5,12 @@ and nothing that puts values together. So each piece of its output is no longer 
 gigabytes, so no more of them are made than are kept. Jinja's sandbox stands behind it.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal
 
 from jinja2 import ChainableUndefined, TemplateError, nodes
+from jinja2.filters import do_round
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from automation_service.domain.execution import Unrenderable
@@ -16,6 +18,10 @@ from automation_service.domain.limits import InvalidRule
 
 MOST_OUTPUT = 65_536
 """Characters of a text; more are cut off."""
+MOST_DIGITS = 15
+"""Digits after the point to which `round` rounds; a float has no more."""
+MOST_COMPILED = 128
+"""Templates that are kept compiled."""
 FILTERS = ("capitalize", "default", "int", "length", "lower", "round", "string", "title", "trim", "upper")
 
 _ALLOWED = (
@@ -28,28 +34,28 @@ class SandboxedTemplates:
     """`Templates` by Jinja."""
 
     def __init__(self) -> None:
-        self._jinja = ImmutableSandboxedEnvironment(
-            undefined=ChainableUndefined, autoescape=False, keep_trailing_newline=True, cache_size=200
-        )
+        self._jinja = _Environment(undefined=ChainableUndefined, autoescape=False, keep_trailing_newline=True)
         self._jinja.globals.clear()
+        self._jinja.filters["round"] = _round
+        self._compiled = lru_cache(MOST_COMPILED)(self._jinja.from_string)
 
     def check(self, field: str, template: str) -> None:
         """Checks a template; see `Templates`."""
         try:
             tree = self._jinja.parse(template)
-            self._jinja.compile(tree)
+            for node in tree.find_all(nodes.Node):
+                flaw = _flaw(node)
+                if flaw:
+                    raise InvalidRule(field, f"line {node.lineno}: {flaw}")
+            self._jinja.compile(tree)  # last, because it computes what is constant
         except (TemplateError, RecursionError, SyntaxError, ValueError, MemoryError) as error:
             raise InvalidRule(field, f"is no template: {error}") from None
-        for node in tree.find_all(nodes.Node):
-            flaw = _flaw(node)
-            if flaw:
-                raise InvalidRule(field, f"line {node.lineno}: {flaw}")
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
         """Fills a checked template with values; see `Templates`."""
         texts, room = list[str](), MOST_OUTPUT
         try:
-            for text in self._jinja.from_string(template).generate(values):
+            for text in self._compiled(template).generate(values):
                 texts.append(text[:room])
                 room -= len(texts[-1])
                 if not room:
@@ -57,6 +63,28 @@ class SandboxedTemplates:
         except Exception as error:  # a filter that meets a value of another kind raises whatever it likes
             raise Unrenderable(f"the template does not go with the payload: {error}") from error
         return "".join(texts)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Jinja's, where a field is what a mapping holds under its name, and never something of Python's."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 (Jinja's signature)
+        """Returns `obj.attribute`."""
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401 (Jinja's signature)
+        """Returns `obj[argument]`."""
+        if isinstance(obj, Mapping | Sequence):
+            try:
+                return obj[argument]
+            except (LookupError, TypeError):
+                pass
+        return self.undefined(obj=obj, name=argument)
+
+
+def _round(value: float, precision: int = 0, method: Literal["common", "ceil", "floor"] = "common") -> float:
+    """Rounds as Jinja does, which would compute ten to the power of any precision."""
+    return do_round(value, min(max(precision, 0), MOST_DIGITS), method)
 
 
 def _flaw(node: nodes.Node) -> str:

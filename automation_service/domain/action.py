@@ -25,6 +25,7 @@ SECRET_BYTES = range(24, 65)
 _ID = re.compile(r"[a-z0-9_-]{1,64}", re.ASCII)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII | re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII | re.IGNORECASE)
+_USUAL_PORTS = {"https": ":443", "http": ":80"}
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", re.ASCII)
 
 
@@ -134,7 +135,7 @@ class Action:
 def origin(url: str) -> str:
     """Returns scheme, host and port of a URL, without a port that goes without saying."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(_USUAL_PORTS.get(parts.scheme, ''))}"
 
 
 def check_actions(actions: tuple[Action, ...], *, allow_http: bool) -> None:
@@ -192,8 +193,8 @@ def check_url(place: str, url: str, *, allow_http: bool) -> SplitResult:
 
 
 def is_address(text: str) -> bool:
-    """Tells whether a text is an e-mail address of the usual form."""
-    return bool(_ADDRESS.fullmatch(text))
+    """Tells whether a text is an e-mail address of the usual form; an encoded word (RFC 2047) would be another one."""
+    return bool(_ADDRESS.fullmatch(text)) and "=?" not in text
 
 
 def keep_secrets(action: Action, stored: Action | None) -> Action:

@@ -188,16 +188,17 @@ def _delivery(
     try:
         recipients = _recipients(action, insight)
         texts = {name: render(template, values["data"]) for name, template in action.templates.items()}
-    except Unrenderable as error:
+        match action.receiver:
+            case Slack():
+                body = write({"text": texts["text"]})
+            case Email():
+                subject, text = texts["subject"], texts["body"]
+                body = letter.write(delivery.delivery_id, sender, recipients, subject, text, record_time)
+            case _:
+                body = write(values)
+    except (Unrenderable, ValueError) as error:
         answer = Answer(Fate.FINAL, error=str(error))
         return delivery.settled(answer, record_time, record_time - record_time, (), 1)
-    match action.receiver:
-        case Slack():
-            body = write({"text": texts["text"]})
-        case Email():
-            body = letter.write(delivery.delivery_id, sender, recipients, texts["subject"], texts["body"], record_time)
-        case _:
-            body = write(values)
     return Delivery(
         delivery.delivery_id, action.action_id, action.kind, action.endpoint, body, recipients, due_time=record_time
     )

@@ -11,7 +11,11 @@ MOST_SUBJECT = 200
 
 
 def write(delivery_id: str, sender: str, recipients: Sequence[str], subject: str, body: str, time: datetime) -> bytes:
-    """Returns an e-mail whose id and date are those of the delivery, whenever it is sent."""
+    """Returns an e-mail whose id and date are those of the delivery, whenever it is sent.
+
+    Raises:
+        ValueError: A header cannot hold what it is to hold.
+    """
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
     message["To"] = ", ".join(recipients)
@@ -24,5 +28,9 @@ def write(delivery_id: str, sender: str, recipients: Sequence[str], subject: str
 
 
 def one_line(text: str) -> str:
-    """Returns a text as a header can hold it: its lines joined, cut, and nothing that cannot be printed."""
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())[:MOST_SUBJECT]
+    """Returns a text as a header can hold it: its lines joined, cut, and nothing that cannot be printed.
+
+    What would be an encoded word (RFC 2047) is torn: decoded, it could hold lines, and so headers and a body.
+    """
+    line = "".join(character for character in " ".join(text.split()) if character.isprintable())
+    return line.replace("=?", "= ?")[:MOST_SUBJECT]

@@ -10,11 +10,11 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation_service.domain.action import Webhook, check_url
+from automation_service.domain.action import Slack, Webhook, check_url
 from automation_service.domain.address import Networks, read_networks
-from automation_service.domain.delivery import Answer, Delivery, Fate
+from automation_service.domain.delivery import Delivery, Fate
 from automation_service.domain.limits import InvalidRule
-from automation_service.network import Guard, GuardedTransport, Resolve, SystemResolver
+from automation_service.network import KEEP_SECONDS, Guard, GuardedTransport, Resolve, SystemResolver
 from automation_service.receivers import AllReceivers, HttpReceivers, open_client
 from shared import wire
 from tests.automation.fakes import SECRET, webhook
@@ -63,7 +63,7 @@ async def closing() -> AsyncIterator[None]:
 def receivers(networks: Networks, resolver: Resolve = RESOLVER, tls: ssl.SSLContext = TLS) -> AllReceivers:
     guard = Guard(networks, resolver)
     _clients.append(open_client(GuardedTransport(guard, per_endpoint=8, tls=tls)))
-    return AllReceivers(HttpReceivers(_clients[-1], guard, wire.now), None)
+    return AllReceivers(HttpReceivers(_clients[-1], guard, wire.now, allow_http=True), None)
 
 
 def resolving(*answers: Sequence[str]) -> Resolve:
@@ -220,9 +220,20 @@ def test_the_operator_can_list_networks() -> None:
 
 def test_a_secret_is_in_no_representation() -> None:
     assert SECRET not in repr(webhook())
-    assert "hooks" not in repr(webhook(url="https://hooks.example/T0/B0")).replace("hooks.example", "")
-    assert repr(Answer(Fate.ARRIVED))
+    assert "T0" not in repr(Slack("https://hooks.example/T0/B0"))
     assert repr(Webhook("u", (SECRET,))) == "Webhook(url='u')"
+
+
+async def test_connections_that_nobody_uses_are_closed() -> None:
+    transport = GuardedTransport(Guard(LOOPBACK, RESOLVER), per_endpoint=4)
+    async with receiving() as one, receiving() as other, open_client(transport) as client:
+        for _ in range(3):
+            await client.post(one.url(), content=b"{}")
+        assert (one.connections, len(one.tasks)) == (1, 1), "expected a connection that is kept"
+        [pool] = transport._pools.values()
+        pool.last_use -= 2 * KEEP_SECONDS
+        await client.post(other.url(), content=b"{}")
+        assert (len(other.tasks), len(one.tasks)) == (1, 0), "expected that of the other one only"
 
 
 async def test_the_guard_is_in_the_clients_way() -> None:

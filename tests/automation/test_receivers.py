@@ -4,12 +4,13 @@ import asyncio
 import email.policy
 import gzip
 import json
-import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from typing import Any
+from unittest.mock import Mock
 
 import aiosmtplib
 import jsonschema
@@ -17,6 +18,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from automation_service.dispatch import Courier
 from automation_service.domain.action import Action, Email, Preset, Slack, Webhook
 from automation_service.domain.address import read_networks
 from automation_service.domain.delivery import Answer, Delivery, Fate
@@ -47,6 +49,16 @@ class Mailbox:
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
         self.reply = "250 OK"
+        self.refused: dict[str, str] = {}
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's)
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Takes a recipient, unless it is one of `refused`."""
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's)
         """Keeps an e-mail."""
@@ -82,7 +94,7 @@ def smtp(mailbox: Mailbox) -> Iterator[SmtpServer]:
 async def subject(smtp: SmtpServer) -> AsyncIterator[AllReceivers]:
     guard = Guard(read_networks(["127.0.0.0/8"]), RESOLVER)
     async with open_client(GuardedTransport(guard, per_endpoint=8, tls=TLS)) as client:
-        yield AllReceivers(HttpReceivers(client, guard, wire.now), smtp)
+        yield AllReceivers(HttpReceivers(client, guard, wire.now, allow_http=True), smtp)
 
 
 def delivery(action: Action) -> Delivery:
@@ -226,21 +238,32 @@ async def test_whatever_a_receiver_does_is_an_answer(
     assert (await told(subject, webhook(url=receiver.url()))).fate is Fate.ARRIVED
 
 
-@pytest.mark.parametrize(("behaviour", "fate"), [(_drip, Fate.ARRIVED), (_drip_head, None), (_silence, None)])
+@pytest.mark.parametrize(
+    ("behaviour", "fate", "error"),
+    [
+        (_drip, Fate.ARRIVED, ""),
+        (_drip_head, Fate.RETRY, "no answer within 0.5 s"),
+        (_silence, Fate.RETRY, "no answer within 0.5 s"),
+    ],
+)
 async def test_a_slow_receiver_holds_nobody_beyond_the_limit(
-    subject: AllReceivers, receiver: Receiver, behaviour: Any, fate: Fate | None, monkeypatch: pytest.MonkeyPatch
+    subject: AllReceivers, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, behaviour: Any, fate: Fate, error: str
 ) -> None:
     monkeypatch.setattr("automation_service.receivers.TEXT_SECONDS", 0.3)
+    monkeypatch.setattr("automation_service.dispatch.ATTEMPT_SECONDS", 0.5)
     receiver.behaviour = behaviour
-    began = time.monotonic()
-    found = None
-    try:
-        async with asyncio.timeout(1.0):
-            found = (await told(subject, webhook(url=receiver.url()))).fate
-    except TimeoutError:
-        pass
-    assert found is fate
-    assert time.monotonic() - began < 3
+    action = webhook(url=receiver.url())
+    courier = Courier(settling=Mock(), rules=Mock(), receivers=subject, schedule=(), clock=wire.now)
+    async with asyncio.timeout(5.0):
+        answer = await courier._attempt(action, delivery(action))
+    assert (answer.fate, answer.error) == (fate, error)
+
+
+async def test_a_url_that_may_no_longer_be_http_is_not_called(subject: AllReceivers, receiver: Receiver) -> None:
+    subject._http._schemes = {"https"}
+    answer = await told(subject, webhook(url=receiver.url()))
+    assert (answer.fate, answer.status, receiver.requests) == (Fate.FINAL, 0, [])
+    assert "LEADSCORE_WEBHOOK_HTTP" in answer.error
 
 
 async def test_a_receiver_that_is_not_there_is_worth_another_try(subject: AllReceivers) -> None:
@@ -279,6 +302,45 @@ async def test_the_reply_of_the_mail_server_decides(
     mailbox.reply = reply
     answer = await told(subject, Action("mail", Email(("sales@example.org",))))
     assert (answer.fate, answer.status) == (fate, int(reply[:3]))
+
+
+@pytest.mark.parametrize(
+    ("refused", "fate", "status"),
+    [
+        ({"a@example.org": "450 later"}, Fate.ARRIVED, 250),
+        ({"a@example.org": "550 no", "b@example.org": "450 later"}, Fate.RETRY, 450),
+        ({"a@example.org": "450 later", "b@example.org": "550 no"}, Fate.RETRY, 450),
+        ({"a@example.org": "550 no", "b@example.org": "550 no"}, Fate.FINAL, 550),
+    ],
+)
+async def test_an_email_arrives_if_one_gets_it_and_is_tried_again_if_one_may(
+    subject: AllReceivers, mailbox: Mailbox, refused: dict[str, str], fate: Fate, status: int
+) -> None:
+    mailbox.refused = refused
+    answer = await told(subject, Action("mail", Email(("a@example.org", "b@example.org"))))
+    assert (answer.fate, answer.status) == (fate, status)
+    assert ("refused for a@example.org" in answer.text) == (fate is Fate.ARRIVED)
+
+
+@pytest.mark.parametrize(
+    "evil",
+    ["=?utf-8?q?a=0D=0ABcc:=20evil=40example.org=0D=0A=0D=0Aowned?=", "=?unicode_escape?q?=5Cud800?=", "a\r\nBcc: b"],
+)
+def test_no_lead_writes_the_headers_of_an_email(evil: str) -> None:
+    action = Action("mail", Email(("sales@example.org",), "", "{{ lead.lead_id }}", "{{ lead.lead_id }}"))
+    [delivery] = executed(change(lead_id=evil), rule("call", None, action), insight=INSIGHT).deliveries
+    assert delivery.state == "pending"
+    head = delivery.body.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert not [line for line in head if line.startswith((b"Bcc", b"owned"))]
+    assert [line[:8] for line in head].count(b"Subject:") == 1
+
+
+@pytest.mark.parametrize("evil", ["=?utf-8?q?a=0d=0ab?=@example.org", "=?unicode_escape?q?=5Cud800?=@example.org"])
+def test_a_leads_address_that_no_header_holds_fails_its_email_only(evil: str) -> None:
+    insight = replace(INSIGHT, attributes={"email": evil})
+    to_lead = Action("mail", Email(to_attribute="email"))
+    lost, kept = executed(change(), rule("call", None, to_lead, webhook()), insight=insight).deliveries
+    assert (lost.state, kept.state) == ("failed", "pending")
 
 
 @pytest.mark.parametrize("code", [250, 550])

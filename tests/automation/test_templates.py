@@ -1,12 +1,19 @@
 """Templates say what a person may say, and nothing that runs, grows or reaches."""
 
+from typing import Any
+
 import pytest
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from automation_service.domain.execution import Unrenderable
 from automation_service.domain.limits import InvalidRule
 from automation_service.templates import MOST_OUTPUT, SandboxedTemplates
 
-VALUES = {"lead": {"lead_id": "ada", "attributes": {"name": "Ada <b>", "seats": 250}}, "why": ["a", "b"], "risk": "low"}
+VALUES = {
+    "lead": {"lead_id": "ada", "attributes": {"name": "Ada <b>", "seats": 250, "items": "8 pieces"}},
+    "why": ["a", "b"],
+    "risk": "low",
+}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +27,11 @@ VALUES = {"lead": {"lead_id": "ada", "attributes": {"name": "Ada <b>", "seats": 
         ("{% if risk == 'low' and not nothing %}yes{% elif risk %}no{% else %}never{% endif %}", "yes"),
         ("{{ 'many' if lead.attributes.seats >= 100 else 'few' }}", "many"),
         ("{{ why[0] }}-{{ why | length }}\n", "a-2\n"),
+        ("{{ lead.lead_id[0] }}{{ why[7] }}{{ why.x }}", "a"),
+        ("{{ lead.attributes.items }}", "8 pieces"),
+        ("{{ lead.attributes.keys }}{{ lead.lead_id.upper }}{{ why.append }}{{ risk.format.x }}", ""),
+        ("{{ lead.attributes.seats | round(2) }} {{ 2.5 | round(0, 'ceil') | int }}", "250 3"),
+        ("{{ 1.5 | round(999999999, 'ceil') }} {{ 1.5 | round(lead.attributes.seats) }}", "1.5 1.5"),
     ],
 )
 def test_a_template_is_filled(template: str, text: str) -> None:
@@ -33,7 +45,7 @@ def test_a_template_is_filled(template: str, text: str) -> None:
     [
         "{% for a in range(10) %}{% endfor %}", "{% for a in why %}{{ a }}{% endfor %}", "{% set a = 'a' %}",
         "{% macro m() %}{% endmacro %}", "{{ range(1000000000) }}", "{{ lead.lead_id * 1000000000 }}",
-        "{{ 9 ** 9 ** 9 }}", "{{ why ~ why }}",
+        "{{ 9 ** 9999999999 }}", "{{ 'a' * 99999999999 }}", "{{ 1 and " + "a and " * 4000 + "a }}", "{{ why ~ why }}",
         "{{ 1 + 1 }}", "{{ ''.__class__ }}", "{{ lead.__class__.__mro__ }}", "{{ lead['__class__'] }}{{ lead._x }}",
         "{{ lead.items() }}", "{{ ''.join(why) }}", "{{ why | join(',') }}", "{{ lead | attr('__class__') }}",
         "{{ lead.lead_id | center(1000000000) }}", "{{ 'x' | format(1) }}", "{% include 'a' %}",
@@ -54,6 +66,20 @@ def test_what_loops_calls_computes_or_reaches_is_refused(template: str) -> None:
 def test_a_value_that_does_not_fit_is_told() -> None:
     with pytest.raises(Unrenderable):
         SandboxedTemplates().render("{{ lead.lead_id | round }}", VALUES)
+
+
+def test_a_template_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject, compiled = SandboxedTemplates(), list[str]()
+    compile_ = ImmutableSandboxedEnvironment.compile
+
+    def count(self: ImmutableSandboxedEnvironment, source: str, *rest: Any) -> Any:
+        compiled.append(source)
+        return compile_(self, source, *rest)
+
+    monkeypatch.setattr(ImmutableSandboxedEnvironment, "compile", count)
+    for _ in range(5):
+        subject.render("{{ risk }}", VALUES)
+    assert compiled == ["{{ risk }}"]
 
 
 def test_the_output_is_bounded() -> None:
