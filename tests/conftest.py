@@ -1,6 +1,7 @@
 """Real servers for the tests that need them, one each per session, and the one way to wait."""
 
 import asyncio
+import signal
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,6 +16,9 @@ from shared.mongo import Database
 
 settings.register_profile("leadscore", deadline=None, derandomize=True)
 settings.load_profile("leadscore")
+
+# Servers that tests start are in sessions of their own: whoever ends the tests, they must be ended, too.
+signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 PARTITIONS = 8
 ROOT = Path(__file__).parents[1]

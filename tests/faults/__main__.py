@@ -38,10 +38,11 @@ async def _run(rounds: int, names: str, seed: int, console: Console) -> bool:
                 console.print(report.line(each, len(done), rounds), highlight=False)
         except asyncio.CancelledError:
             console.print("stopped before its end; so far:")
-        crashes = series.crashes()
-    console.print(report.table(done))
-    console.print(report.crash_table(crashes))
-    report.write(FILE, done, crashes, seed)
+        finally:
+            crashes = series.crashes()
+            console.print(report.table(done))
+            console.print(report.crash_table(crashes))
+            report.write(FILE, done, crashes, seed)
     planned = {FAULTS[each.fault].crash_point for each in done} - {""}
     least = FIRINGS if len(done) >= ROUNDS and not names else 1
     rare = [name for name in sorted(planned) if crashes[name] < least]
@@ -67,8 +68,11 @@ def main() -> None:
 
     SIGTERM and SIGHUP do the same, lest servers be left behind: they are in process groups of their own.
     """
+    # A script that starts it in the background lets it ignore SIGINT, and asyncio would go along with that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup lets SIGHUP be
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     seed = int(os.environ.get("SEED") or random.randrange(1_000_000))
     console = Console()
     if minutes := float(os.environ.get("SOAK") or 0):

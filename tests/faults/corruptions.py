@@ -159,7 +159,7 @@ def a_score_and_its_whole_history_are_changed(world: World) -> str:
     for row, field in ((last, "score_after"), (lead, "score"), (change, "score_after")):
         row[field] += 1
     change["scores"][-1] += 1
-    world.journal.shown["ada", last["sequence"]] += 1
+    world.journal.shown["ada", last["sequence"]]["score_after"] += 1
     return "'ada'"
 
 
@@ -339,12 +339,18 @@ def a_request_is_of_no_execution(world: World) -> str:
 
 
 def what_was_shown_is_gone(world: World) -> str:
-    world.journal.shown["ada", 10_000] = 1
+    world.journal.shown["ada", 10_000] = {"score_after": 1}
     return "entry 10000 of lead 'ada'"
 
 
 def what_was_shown_is_another_score(world: World) -> str:
-    world.journal.shown["ada", 1] += 1
+    world.journal.shown["ada", 1]["score_after"] += 1
+    return "entry 1 of lead 'ada'"
+
+
+def what_was_shown_is_another_entry(world: World) -> str:
+    """As one that was lost with its primary and made again: all points are the same."""
+    world.journal.shown["ada", 1]["record_time"] -= timedelta(milliseconds=1)
     return "entry 1 of lead 'ada'"
 
 
@@ -382,7 +388,7 @@ CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
     (a_conflict_was_accepted, {"I11"}),
     (an_entry_is_missing, {"I3", "I5", "I6", "I7", "I10"}),
     (the_last_entry_is_taken_back_whole, {"I5", "I6", "I10"}),
-    (an_entry_is_doubled_under_another_id, {"I3", "I4", "I5", "I6", "I7"}),
+    (an_entry_is_doubled_under_another_id, {"I3", "I4", "I5", "I6", "I7", "I10"}),
     (an_entry_is_doubled_at_the_end, {"I3", "I4", "I6", "I7"}),
     (a_tick_is_doubled_under_another_id, {"I4", "I5", "I6"}),
     (two_entries_share_a_sequence, {"I5", "I6", "I10"}),
@@ -422,6 +428,7 @@ CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
     (a_request_is_of_no_execution, {"I9"}),
     (what_was_shown_is_gone, {"I10"}),
     (what_was_shown_is_another_score, {"I10"}),
+    (what_was_shown_is_another_entry, {"I10"}),
     (a_call_ended_with_internal, {"I15"}),
     (a_call_was_turned_away_for_nothing, {"I15"}),
     (a_call_outlasted_its_deadline, {"I15"}),

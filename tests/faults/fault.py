@@ -1,12 +1,17 @@
 """What a fault is, and how one is entered into the table of faults."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from random import Random
 
 from tests.faults.load import CLIENTS, Load
 from tests.faults.world import World
+
+OF_INGEST = ("IngestEvent", "BatchIngestEvents")
+OF_SCORING = ("ListScoreHistory", "GetLeadScore", "DecayScores")
+OF_INTELLIGENCE = ("GetLeadIntelligence",)
+EVERY_METHOD = (*OF_INGEST, *OF_SCORING, *OF_INTELLIGENCE)
+"""The methods that the load of a round calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +23,13 @@ class Scene:
     chance: Random
 
 
-Inject = Callable[[Scene], AbstractAsyncContextManager[None]]
+Inject = Callable[[Scene], Awaitable[None]]
+"""Breaks something, and has healed it when it returns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A row of the table: a fault that is on while the block of `inject` runs, and healed when it ends."""
+    """A row of the table."""
 
     name: str
     what: str
@@ -35,6 +41,8 @@ class Fault:
     clients: int = CLIENTS
     crash_point: str = ""
     """The crash point that it makes fire, if it is one."""
+    unhurt: Collection[str] = ()
+    """Methods whose calls must succeed all the same."""
 
 
 FAULTS: dict[str, Fault] = {}
@@ -49,12 +57,12 @@ def fault(
     longest_gap: float = 30.0,
     clients: int = CLIENTS,
     crash_point: str = "",
-) -> Callable[[Callable[[Scene], AsyncIterator[None]]], Inject]:
-    """Enters a generator that yields once, between injecting and healing, into the table."""
+    unhurt: Collection[str] = (),
+) -> Callable[[Inject], Inject]:
+    """Enters an `Inject` into the table."""
 
-    def enter(generator: Callable[[Scene], AsyncIterator[None]]) -> Inject:
-        inject = asynccontextmanager(generator)
-        FAULTS[name] = Fault(name, what, inject, members, longest_gap, clients, crash_point)
+    def enter(inject: Inject) -> Inject:
+        FAULTS[name] = Fault(name, what, inject, members, longest_gap, clients, crash_point, unhurt)
         return inject
 
     return enter

@@ -1,6 +1,7 @@
 """What the outside saw: filled by the harness, read by the checker."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 
@@ -41,16 +42,17 @@ class Journal:
 
     `sent` holds each event as first sent, and is written before the call. `acknowledged` are the ids that got ACCEPTED
     or DUPLICATE for the payload in `sent`; `refused` those for which another payload was offered too, and refused.
-    `wrongly_accepted` are sentences about conflicts that were accepted (I11). `shown` is the score after an entry, by
-    lead and sequence, as a reply or a delivery showed it. `decayed_through` is the last date of which a decay run said
-    that its ticks are applied. `parked` are the ids of events and changes that are expected to be parked.
+    `wrongly_accepted` are sentences about answers that contradict this (I11). `shown` is what replies and deliveries
+    showed of an entry, by lead and sequence, under the names of its fields. `decayed_through` is the last date of which
+    a decay run said that its ticks are applied. `parked` are the ids of events and changes that are expected to be
+    parked.
     """
 
     sent: dict[str, ingest_pb2.Event] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     wrongly_accepted: list[str] = field(default_factory=list)
-    shown: dict[tuple[str, int], int] = field(default_factory=dict)
+    shown: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     decayed_through: str = ""
     calls: list[Seen] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)

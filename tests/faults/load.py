@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TypeVar
@@ -24,6 +24,8 @@ CALL_SECONDS = 5.0
 """The deadline of a call, unless a fault says otherwise."""
 DECAY_SECONDS = 30.0
 """The deadline of a decay run."""
+VERIFY_SECONDS = 600.0
+"""The deadline of a verification; a soak leaves a long history."""
 PAUSE_SECONDS = 0.15
 """How long a client rests between two calls, on average."""
 BACK_OFF_SECONDS = 0.2
@@ -33,6 +35,7 @@ FEED_EVENTS = 5
 """Enough for a new lead to come to the score at which the rules fire."""
 CLIENTS = 3
 LEADS = 6
+SOURCES = ("", "website", "crm")
 QUIET_LEADS = 3
 """Leads whose events are old, so that decay takes from them."""
 DECAY_BEGINS_DAYS = 40
@@ -61,15 +64,16 @@ class Load:
         self._tasks += [asyncio.create_task(self._reader())]
         try:
             yield
+        except BaseException:
+            await self._cancel(self._tasks)
+            raise
         finally:
             self._is_over.set()
 
-    async def finish(self, within: float) -> bool:
-        """Waits until all that was sent is acknowledged; tells whether it was."""
-        done, waiting = await asyncio.wait(self._tasks, timeout=within)
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+    async def finish(self, ends: float) -> bool:
+        """Waits until all that was sent is acknowledged; tells whether it was at a time of the monotonic clock."""
+        done, waiting = await asyncio.wait(self._tasks, timeout=max(0.0, ends - time.monotonic()))
+        await self._cancel(waiting)
         for task in done:
             task.result()
         return not waiting
@@ -114,32 +118,37 @@ class Load:
         else:
             await self._retried(lambda: self._batch(events))
 
-    def again(self) -> list[pb.Event]:
-        """Returns all that was acknowledged in this round so far."""
+    def acknowledged(self) -> list[pb.Event]:
+        """Returns the events of this round that were acknowledged so far."""
         return list(self._mine)
 
     async def conflict(self) -> None:
         """Offers another payload for an id that is taken, which must be refused and change nothing."""
         event = pb.Event()
         event.CopyFrom(self._chance.choice(self._mine))
-        event.event_type += "-or-not"
+        match self._chance.randrange(5):
+            case 0:
+                event.event_type += "-or-not"
+            case 1:
+                event.source += "-or-not"
+            case 2:
+                event.lead_id += "-or-not"
+            case 3:
+                event.event_time.seconds += 1
+            case _:
+                event.properties["pages"] = event.properties.fields["pages"].number_value + 1
         if self._chance.random() < 0.5:
-            request = pb.IngestEventRequest(event=event)
-            code, _ = await self.call(
-                "IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=self.call_seconds)
-            )
+            code, _ = await self._ingest_one(event)
             accepted, refused = code is grpc.StatusCode.OK, code is grpc.StatusCode.ALREADY_EXISTS
         else:
-            batch = pb.BatchIngestEventsRequest(events=[event])
-            _, outcomes = await self.call(
-                "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(batch, timeout=self.call_seconds)
-            )
+            code, outcomes = await self._ingest_batch([event])
             refused = bool(outcomes and outcomes.outcomes[0].outcome == pb.OUTCOME_REJECTED)
             accepted = bool(outcomes and not refused)
         if refused:
             self._world.journal.refused.add(event.event_id)
-        if accepted:
-            self._world.journal.wrongly_accepted.append(f"another payload for event {event.event_id} was accepted")
+        elif accepted or code not in RETRIED:
+            what = f"another payload for event {event.event_id} was answered with {code.name}"
+            self._world.journal.wrongly_accepted.append(what)
 
     async def decay(self, days: int = 0) -> int | None:
         """Applies the ticks of some days more than before; returns the entries that it appended, None if it failed."""
@@ -158,6 +167,20 @@ class Load:
 
         return (await self.call("DecayScores", run, deadline=DECAY_SECONDS))[1]
 
+    async def verify(self) -> list[str]:
+        """Returns what the scoring service itself finds wrong."""
+
+        async def run() -> list[str]:
+            answers = self._scoring.VerifyScores(scoring_pb2.VerifyScoresRequest(), timeout=VERIFY_SECONDS)
+            return [
+                f"{each.invariant} {each.lead_id} {each.message}"
+                async for answer in answers
+                for each in answer.violations
+            ]
+
+        _, found = await self.call("VerifyScores", run, deadline=VERIFY_SECONDS)
+        return ["nothing, it failed"] if found is None else found
+
     async def call(
         self, method: str, ask: Callable[[], Awaitable[T]], *, deadline: float | None = None
     ) -> tuple[grpc.StatusCode, T | None]:
@@ -169,7 +192,7 @@ class Load:
             answer = await ask()
         except grpc.aio.AioRpcError as error:
             code = error.code()
-        under_fault = was_under_fault or self._world.is_under_fault
+        under_fault = (was_under_fault or self._world.is_under_fault) and method not in self._world.unhurt
         self._world.journal.calls.append(Seen(method, code, time.monotonic() - began, deadline, under_fault))
         return code, answer
 
@@ -187,7 +210,7 @@ class Load:
 
     def _event(self, lead: str) -> pb.Event:
         self._count += 1
-        kind = self._chance.choice(KINDS)
+        kind = self._chance.choice((*KINDS, "identify"))
         lead = lead or self._chance.choice(["hot", "hot", *(f"lead-{number}" for number in range(LEADS)), "quiet"])
         days = (0.0, 30.0)
         if lead == "quiet":
@@ -198,7 +221,15 @@ class Load:
             lead_id=f"{self._prefix}-{lead}",
             event_type=kind,
             event_time=wire.to_timestamp(hour - timedelta(hours=round(24 * self._chance.uniform(*days)))),
+            source=self._chance.choice(SOURCES),
+            properties=wire.to_struct({"name": f"Ada {self._count}", "pages": self._count, "tags": ["a", None, True]}),
         )
+
+    @staticmethod
+    async def _cancel(tasks: Collection["asyncio.Task[None]"]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _client(self, number: int) -> None:
         while not self._is_over.is_set():
@@ -226,7 +257,13 @@ class Load:
             "ListScoreHistory", lambda: self._scoring.ListScoreHistory(request, timeout=self.call_seconds)
         )
         for entry in page.entries if page else ():
-            self._world.show(lead_id, entry.sequence, entry.score_after)
+            self._world.show(
+                lead_id,
+                entry.sequence,
+                score_after=entry.score_after,
+                _id=entry.event_id,
+                record_time=wire.to_time(entry.record_time),
+            )
         if not page or not page.entries:
             return
         ask = intelligence_pb2.GetLeadIntelligenceRequest(lead_id=lead_id)
@@ -245,7 +282,7 @@ class Load:
     async def _score(self, lead_id: str) -> None:
         request = scoring_pb2.GetLeadScoreRequest(lead_id=lead_id)
         lead = (await self._scoring.GetLeadScore(request, timeout=self.call_seconds)).lead_score
-        self._world.show(lead_id, lead.sequence, lead.score)
+        self._world.show(lead_id, lead.sequence, score_after=lead.score)
 
     async def _retried(self, call: Callable[[], Awaitable[bool]]) -> None:
         while not await call():
@@ -253,27 +290,28 @@ class Load:
 
     async def _one(self, event: pb.Event) -> bool:
         """Sends an event and tells whether it need not be sent again."""
-        request = pb.IngestEventRequest(event=event)
-        code, answer = await self.call(
-            "IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=self.call_seconds)
-        )
+        code, answer = await self._ingest_one(event)
         if answer:
             self._acknowledge(event, answer.outcome)
         elif code not in RETRIED:
             self._world.violations.append(("I15", f"event {event.event_id} was answered with {code.name}"))
         return code not in RETRIED
 
-    async def _ingest_one(
-        self, request: pb.IngestEventRequest
-    ) -> tuple[grpc.StatusCode, pb.IngestEventResponse | None]:
+    async def _ingest_one(self, event: pb.Event) -> tuple[grpc.StatusCode, pb.IngestEventResponse | None]:
+        request = pb.IngestEventRequest(event=event)
         return await self.call("IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=self.call_seconds))
+
+    async def _ingest_batch(
+        self, events: list[pb.Event]
+    ) -> tuple[grpc.StatusCode, pb.BatchIngestEventsResponse | None]:
+        request = pb.BatchIngestEventsRequest(events=events)
+        return await self.call(
+            "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(request, timeout=self.call_seconds)
+        )
 
     async def _batch(self, events: list[pb.Event]) -> bool:
         """Sends events and tells whether they need not be sent again."""
-        request = pb.BatchIngestEventsRequest(events=events)
-        code, answer = await self.call(
-            "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(request, timeout=self.call_seconds)
-        )
+        code, answer = await self._ingest_batch(events)
         if answer:
             if len(answer.outcomes) != len(events):
                 what = f"{len(answer.outcomes)} outcomes for {len(events)} events"

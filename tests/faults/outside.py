@@ -53,13 +53,15 @@ def kept(events: Mapping[str, Document], journal: Journal) -> Iterator[Violation
 
 def shown(entries: Mapping[tuple[str, int], Document], journal: Journal) -> Iterator[Violation]:
     """Yields what a reply or a delivery showed and the history does not hold (I10)."""
-    for (lead_id, sequence), score in journal.shown.items():
+    for (lead_id, sequence), facts in journal.shown.items():
         entry = entries.get((lead_id, sequence))
         if entry is None:
             yield Violation("I10", f"entry {sequence} of lead {lead_id!r} was shown and is gone")
-        elif entry["score_after"] != score:
-            was = f"was shown with {score} points and has {entry['score_after']}"
-            yield Violation("I10", f"entry {sequence} of lead {lead_id!r} {was}")
+            continue
+        for name, fact in facts.items():
+            if entry[name] != fact:
+                was = f"was shown with {name} {fact} and has {entry[name]}"
+                yield Violation("I10", f"entry {sequence} of lead {lead_id!r} {was}")
 
 
 def answers(calls: Iterable[Seen]) -> Iterator[Violation]:

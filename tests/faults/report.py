@@ -1,6 +1,7 @@
 """What a series of rounds found: a table for people, and `chaos.json` for programs."""
 
 import json
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,8 @@ def line(done: Round, number: int, of: int) -> str:
     )
     if done.violations:
         text += (
-            f"\n    again: make chaos ROUNDS=1 SEED={done.seed} FAULTS='{done.fault}'; logs: {LOGS / str(done.seed)}"
+            f"\n    again: make chaos ROUNDS=1 SEED={done.seed} FAULTS={shlex.quote(done.fault)}; "
+            f"logs: {LOGS / str(done.seed)}"
         )
         text += "".join(f"\n    {each.invariant} {each.what}" for each in done.violations)
     return text

@@ -20,8 +20,10 @@ BEFORE_SECONDS = 1.0
 """Load before the fault, on average."""
 AFTER_SECONDS = 0.7
 """Load after it."""
-SNAPSHOT_SECONDS = 0.5
+LOOK_SECONDS = 0.5
 """How often the database is checked while the fault is on."""
+DECAY_PAUSE_SECONDS = 0.5
+"""Wait after a decay run that failed."""
 CHECK_SECONDS = 60.0
 """Longest time to read the whole history at the end of a round."""
 MOST_VIOLATIONS = 20
@@ -61,14 +63,14 @@ class _Watch:
         # Not cancelled, but told: the driver may swallow a cancellation.
         while not self.is_over:
             with contextlib.suppress(PyMongoError, TimeoutError):
-                async with asyncio.timeout(10 * SNAPSHOT_SECONDS):
+                async with asyncio.timeout(10 * LOOK_SECONDS):
                     count = await self._world.database["score_history"].estimated_document_count()
                     if count > entries:
                         entries = count
                         self.progress.append(time.monotonic())
                     self.violations.update(await self._world.checker.snapshot())
                     self.snapshots += 1
-            await asyncio.sleep(SNAPSHOT_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def run_round(world: World, fault: Fault, seed: int) -> Round:
@@ -83,7 +85,7 @@ async def run_round(world: World, fault: Fault, seed: int) -> Round:
             return await _round(world, fault, seed, watch)
     except Exception as error:  # noqa: BLE001 (whatever it is, what was found so far is told, and the next round is run)
         found = [*watch.violations, *(Violation(*each) for each in world.violations)]
-        found.append(Violation("I13", f"the round could not be ended: {error!r}"[:500]))
+        found.append(Violation("round", f"it could not be ended: {error!r}"[:500]))
         return Round(seed, fault.name, found, time.monotonic() - began, 0, 0, 0, 0)
 
 
@@ -95,25 +97,25 @@ async def _round(world: World, fault: Fault, seed: int, watch: _Watch) -> Round:
     async with _beside(watch):
         async with load.running(fault.clients):
             await asyncio.sleep(chance.uniform(0.5, 1.5) * BEFORE_SECONDS)
-            world.is_under_fault = True
+            world.is_under_fault, world.unhurt = True, fault.unhurt
             snapshots = -watch.snapshots
-            async with fault.inject(Scene(world, load, chance)):
-                pass
+            await fault.inject(Scene(world, load, chance))
             snapshots += watch.snapshots
             await asyncio.sleep(AFTER_SECONDS)
         healed = time.monotonic()
         found = await settle(world, load)
         world.is_under_fault = False
+    world.look_at_logs()
     drained_after = time.monotonic() - healed
     found += [Violation(*each) for each in world.violations]
     found += await check(world, load)
     gap = _longest_gap(began, load.acknowledgements, healed)
     if gap > fault.longest_gap:
         found.append(
-            Violation("I13", f"no event was acknowledged for {gap:.1f} s, {fault.longest_gap:g} s are allowed")
+            Violation("gap", f"no event was acknowledged for {gap:.1f} s, {fault.longest_gap:g} s are allowed")
         )
     if not watch.snapshots:
-        found.append(Violation("I6", "no snapshot could be read, so nothing is known of what held meanwhile"))
+        found.append(Violation("round", "no snapshot could be read, so nothing is known of what held meanwhile"))
     violations = sorted({*found, *watch.violations})[:MOST_VIOLATIONS]
     ended = time.monotonic()
     scoring_gap = _longest_gap(began, watch.progress, ended)
@@ -131,23 +133,22 @@ async def _beside(watch: _Watch) -> AsyncIterator[None]:
 
 
 async def settle(world: World, load: Load) -> list[Violation]:
-    """Waits until all is acknowledged, decayed and drained, and returns what is not."""
-    found = []
-    if not await load.finish(DRAIN_SECONDS):
+    """Waits until all is acknowledged, decayed and drained, `DRAIN_SECONDS` for all of it, and returns what is not."""
+    found, ends = list[Violation](), time.monotonic() + DRAIN_SECONDS
+    if not await load.finish(ends):
         found.append(Violation("I13", f"some events were not acknowledged within {DRAIN_SECONDS:g} s after healing"))
-    if not await _decayed(load):
+    if not await _decayed(load, ends):
         found.append(Violation("I13", f"no decay run was completed within {DRAIN_SECONDS:g} s after healing"))
-    found += [Violation("I13", each) for each in await drained(world)]
+    found += [Violation("I13", each) for each in await drained(world, ends)]
     return found
 
 
-async def _decayed(load: Load) -> bool:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while await load.decay() is None:
-                await asyncio.sleep(SNAPSHOT_SECONDS)
-        return True
-    return False
+async def _decayed(load: Load, ends: float) -> bool:
+    while await load.decay() is None:
+        if time.monotonic() > ends:
+            return False
+        await asyncio.sleep(DECAY_PAUSE_SECONDS)
+    return True
 
 
 async def check(world: World, load: Load, seconds: float = CHECK_SECONDS) -> list[Violation]:
@@ -158,6 +159,7 @@ async def check(world: World, load: Load, seconds: float = CHECK_SECONDS) -> lis
         found.append(Violation("I12", "a decay run failed although the fault was over"))
     elif again:
         found.append(Violation("I12", f"a decay run that was repeated appended {again} entries"))
+    found += [Violation("I7", f"verify says {each}") for each in await load.verify()]
     return found + await world.checker.quiesced(seconds)
 
 

@@ -92,9 +92,10 @@ class Series:
                         if done.violations:
                             _keep_logs(directory, LOGS / str(done.seed))
                             break
+                shutil.rmtree(directory, ignore_errors=True)
 
 
 def _keep_logs(of: Path, to: Path) -> None:
     to.mkdir(parents=True, exist_ok=True)
-    for log in of.glob("*.log"):
-        shutil.copy(log, to)
+    for log in of.rglob("*.log"):
+        shutil.copy(log, to / "-".join(log.relative_to(of).parts))

@@ -112,8 +112,7 @@ async def soak(world: World, minutes: float, seed: int, tell: Callable[[str], No
                     fault_at += FAULT_SECONDS
                     what = chance.choice(SOAKED)
                     world.is_under_fault = True
-                    async with FAULTS[what].inject(Scene(world, load, chance)):
-                        pass
+                    await FAULTS[what].inject(Scene(world, load, chance))
             found += await settle(world, load)
             world.is_under_fault = False
             if what:
@@ -121,6 +120,7 @@ async def soak(world: World, minutes: float, seed: int, tell: Callable[[str], No
                 tell(f"{minute:5.1f} min  {len(world.journal.acknowledged):,} events acknowledged, {what}")
             if time.monotonic() > ends:
                 break
+    world.look_at_logs()
     found += [Violation(*each) for each in world.violations]
     tell(f"checking {len(world.journal.acknowledged):,} events")
     return watched, [*found, *await check(world, load, CHECK_SECONDS), *watched.violations(world.pids())]

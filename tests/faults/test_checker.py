@@ -163,7 +163,10 @@ async def made(uri: str) -> World:
         for delivery in execution["deliveries"]:
             journal.requests.append(Request(delivery["delivery_id"], delivery["body"], True, 200))
             delivery["state"] = execution["state"] = "delivered"
-    journal.shown = {(each["lead_id"], each["sequence"]): each["score_after"] for each in collections["score_history"]}
+    journal.shown = {
+        (each["lead_id"], each["sequence"]): {name: each[name] for name in ("_id", "score_after", "record_time")}
+        for each in collections["score_history"]
+    }
     journal.calls = [Seen("IngestEvent", grpc.StatusCode.OK, 0.1, 1.0, under_fault=False)]
     return World(collections, journal)
 

@@ -10,7 +10,7 @@ import json
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +38,11 @@ ASKED_SECONDS = 12.0
 RULES_AGE = timedelta(hours=2)
 STARTUP_ERROR = 1
 """The exit status of a process that cannot begin, and says why."""
+READY = b"worker ready"
+"""What a worker logs when it works."""
+UNFORESEEN = (b'"level": "error"', b"Traceback")
+"""What no process may log, whatever is broken."""
+MOST_CHARACTERS = 300
 GOOD, HOSTILE = "/good", "/hostile"
 """The paths of the receiver: one that always takes what it gets, and one that need not."""
 RETRIES = {
@@ -80,6 +85,8 @@ class World:
         self.violations: list[tuple[str, str]] = []
         """What the harness itself saw: the invariant, and a sentence."""
         self.is_under_fault = False
+        self.unhurt: Collection[str] = ()
+        """Methods whose calls must succeed although a fault is on."""
         self.decay_day = 0
         """Days that decay runs have come forward since the first one."""
         self.clock_ahead = timedelta()
@@ -90,7 +97,10 @@ class World:
         self.poison_file = directory / "poison"
         self._record = record
         self._held: set[str] = set()
+        self._directory = directory
         self._started: dict[str, float] = {}
+        self._began_at: dict[str, int] = {}
+        self._read: dict[str, int] = {}
         self._channels: dict[str, grpc.aio.Channel] = {}
         settings = {
             **_SETTINGS,
@@ -141,10 +151,11 @@ class World:
 
     @contextlib.asynccontextmanager
     async def further(self, name: str) -> AsyncIterator[None]:
-        """Runs a further worker while the block runs."""
+        """Runs a further worker while the block runs, which begins when it works."""
         self._start(name)
         self.processes.append(name)
         try:
+            await self.until(lambda: READY in self.logged(name), f"{name} was not ready")
             yield
         finally:
             self.processes.remove(name)
@@ -154,7 +165,9 @@ class World:
         """Ends a process cleanly and starts it again, with further settings until the next start."""
         self._held.add(name)
         try:
-            if not self.system.has_ended(name):
+            if self.system.has_ended(name):
+                self._look_at(name, self.system.status(name))
+            else:
                 await self._stop(name)
             self._start(name, settings)
         finally:
@@ -205,22 +218,30 @@ class World:
         """Sees to it that a request comes to a path of the receiver in the block, or soon after it."""
         before = self._count_requests(path)
         yield
-        ends = time.monotonic() + ASKED_SECONDS
-        while self._count_requests(path) == before:
-            if time.monotonic() > ends:
-                self.did_nothing(f"no request came to {path}")
-                return
-            await asyncio.sleep(0.05)
+        await self.until(lambda: self._count_requests(path) > before, f"no request came to {path}")
 
     def did_nothing(self, why: str) -> None:
         """Enters that a fault was not on, so that its round shows nothing."""
-        self.violations.append(("I13", f"the fault did not happen: {why}"))
+        self.violations.append(("round", f"the fault did not happen: {why}"))
 
-    def show(self, lead_id: str, sequence: int, score_after: int) -> None:
-        """Enters the score after an entry as it was shown to somebody."""
-        shown = self.journal.shown.setdefault((lead_id, sequence), score_after)
-        if shown != score_after:
-            self.violations.append(("I10", f"{lead_id} {sequence}: {shown} was shown, then {score_after}"))
+    def show(self, lead_id: str, sequence: int, **facts: object) -> None:
+        """Enters what was shown of an entry to somebody, by the names that its fields have in the history."""
+        shown = self.journal.shown.setdefault((lead_id, sequence), {})
+        for name, fact in facts.items():
+            if shown.setdefault(name, fact) != fact:
+                what = f"{lead_id} {sequence}: {name} {shown[name]} was shown, then {fact}"
+                self.violations.append(("I10", what))
+
+    def look_at_logs(self) -> None:
+        """Enters what the processes have logged since the last look that no fault may bring about."""
+        for log in sorted(self._directory.glob("*.log")):
+            with log.open("rb") as lines:
+                lines.seek(self._read.get(log.name, 0))
+                for line in lines:
+                    if any(word in line for word in UNFORESEEN):
+                        said = line.decode(errors="replace").strip()
+                        self.violations.append(("log", f"{log.stem} logged {said[:MOST_CHARACTERS]}"))
+                self._read[log.name] = lines.tell()
 
     async def enable_rule(self, path: str) -> None:
         """Enables the rule of a path again, as an operator does after a receiver was gone."""
@@ -252,19 +273,35 @@ class World:
     async def _stop(self, name: str) -> None:
         began = time.monotonic()
         status = await asyncio.to_thread(self.system.stop, name)
-        # It may also have died at an armed point just now.
+        # It may also have died at an armed point just now, or have been told before it could listen.
+        self._look_at(name, status, 0, -signal.SIGTERM)
         if status == -signal.SIGKILL and time.monotonic() - began >= STOP_SECONDS:
-            self.violations.append(("I13", f"{name} did not end within {STOP_SECONDS:g} s of SIGTERM"))
+            self.violations.append(("stop", f"{name} did not end within {STOP_SECONDS:g} s of SIGTERM"))
 
-    def _look_at(self, name: str, status: int | None) -> None:
+    def _look_at(self, name: str, status: int | None, *expected: int) -> None:
         """Enters a process that has died of something that nobody did to it."""
-        expected = {-signal.SIGKILL}
+        fine = {-signal.SIGKILL, *expected}
         if self.poison_file.exists():
-            expected.add(poison.STATUS)
+            fine.add(poison.STATUS)
         if self.is_under_fault:
-            expected.add(STARTUP_ERROR)  # the database was away as it began
-        if status not in expected:
+            fine.add(STARTUP_ERROR)  # the database was away as it began; all else that ends so leaves a traceback
+        if status not in fine:
             self.violations.append(("I15", f"{name} ended by itself with status {status}"))
+
+    async def until(self, holds: Callable[[], bool], otherwise: str) -> None:
+        """Waits until something holds that makes a fault one, or enters that it was none."""
+        ends = time.monotonic() + ASKED_SECONDS
+        while not holds():
+            if time.monotonic() > ends:
+                self.did_nothing(otherwise)
+                return
+            await asyncio.sleep(0.05)
+
+    def logged(self, name: str) -> bytes:
+        """Returns what a process has logged since it was started."""
+        with (self._directory / f"{name}.log").open("rb") as log:
+            log.seek(self._began_at.get(name, 0))
+            return log.read()
 
     def _count_requests(self, path: str) -> int:
         return sum(request.path == path for request in self.receiver.requests)
@@ -274,6 +311,8 @@ class World:
 
     def _start(self, name: str, settings: Mapping[str, str] = NO_SETTINGS) -> None:
         self._started[name] = time.monotonic()
+        log = self._directory / f"{name}.log"
+        self._began_at[name] = log.stat().st_size if log.exists() else 0
         self.system.start(name, module="tests.faults.armed", settings=settings)
 
     async def _create_rule(self, path: str) -> None:
@@ -294,7 +333,7 @@ class World:
         is_signed_well = signature in received.headers["webhook-signature"].split()
         self.journal.requests.append(Request(delivery_id, received.body, is_signed_well, status))
         told = json.loads(received.body)["data"]
-        self.show(told["lead"]["lead_id"], told["sequence"], told["score"]["after"])
+        self.show(told["lead"]["lead_id"], told["sequence"], score_after=told["score"]["after"])
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,6 @@
 """Clocks jump."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from shared import wire
@@ -11,7 +10,7 @@ from tests.receiver import answering
 
 
 @fault("midnight", "midnight comes between the attempts of a delivery and while changes wait")
-async def midnight(scene: Scene) -> AsyncIterator[None]:
+async def midnight(scene: Scene) -> None:
     """Executions keep the date of their change. Time does not go back: the world lives on in the next day."""
     world = scene.world
     world.answer(GOOD, answering(503), 503)
@@ -24,13 +23,12 @@ async def midnight(scene: Scene) -> AsyncIterator[None]:
             await asyncio.sleep(ahead / 2)
             async with world.frozen("automation-worker"):
                 await asyncio.sleep(ahead)
-        yield
     finally:
         world.answer(GOOD, answering(200), 200)
 
 
 @fault("an hour back", "the clock of every process goes back by an hour, and forward again")
-async def an_hour_back(scene: Scene) -> AsyncIterator[None]:
+async def an_hour_back(scene: Scene) -> None:
     """What was due is due again when the clock is right."""
     world, right = scene.world, scene.world.clock_ahead
     world.answer(HOSTILE, answering(503), 503)
@@ -39,7 +37,6 @@ async def an_hour_back(scene: Scene) -> AsyncIterator[None]:
         async with scene.load.feeding(), world.asked(HOSTILE):
             await asyncio.sleep(scene.chance.uniform(1.0, 2.0))
             world.kill(scene.chance.choice(world.processes))
-        yield
     finally:
         world.answer(HOSTILE, answering(200), 200)
         world.set_clock(right)

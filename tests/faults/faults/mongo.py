@@ -19,29 +19,26 @@ TRANSIENT = (91, 189, 11600, 11602, 10107)
 
 
 @fault("mongod killed", "the only mongod is killed, and back after a while")
-async def killed(scene: Scene) -> AsyncIterator[None]:
+async def killed(scene: Scene) -> None:
     """It recovers from its journal."""
     await _killed_for(scene, scene.world.mongo.members[0])
-    yield
 
 
 @fault("mongod frozen", "SIGSTOP of the only mongod for some seconds")
-async def frozen(scene: Scene) -> AsyncIterator[None]:
+async def frozen(scene: Scene) -> None:
     """Every call waits for its deadline."""
     await _frozen_for(scene.world.mongo.members[0], scene.chance.uniform(1.0, 7.0))
-    yield
 
 
 @fault("primary killed", "the primary of three is killed, and back after a while", members=3)
-async def primary_killed(scene: Scene) -> AsyncIterator[None]:
+async def primary_killed(scene: Scene) -> None:
     """The others elect a new one."""
     async with _election(scene):
         await _killed_for(scene, await asyncio.to_thread(scene.world.mongo.primary))
-    yield
 
 
 @fault("primary killed ahead", "the primary of three is killed with writes that the others have not got", members=3)
-async def primary_killed_ahead(scene: Scene) -> AsyncIterator[None]:
+async def primary_killed_ahead(scene: Scene) -> None:
     """They are gone when it is back: nobody may have been told of them."""
     async with _election(scene):
         primary, others = await asyncio.to_thread(scene.world.mongo.primary_and_secondaries)
@@ -52,19 +49,17 @@ async def primary_killed_ahead(scene: Scene) -> AsyncIterator[None]:
             primary.kill()
         await asyncio.to_thread(scene.world.mongo.primary)
         await asyncio.to_thread(primary.start)
-    yield
 
 
 @fault("primary frozen", "the primary of three is frozen past an election, and thawed", members=3)
-async def primary_frozen(scene: Scene) -> AsyncIterator[None]:
+async def primary_frozen(scene: Scene) -> None:
     """For a moment there are two that think they are primary."""
     async with _election(scene):
         await _frozen_for(await asyncio.to_thread(scene.world.mongo.primary), scene.chance.uniform(3.0, 6.0))
-    yield
 
 
 @fault("primary steps down", "the primary of three is told to step down, again and again", members=3)
-async def primary_steps_down(scene: Scene) -> AsyncIterator[None]:
+async def primary_steps_down(scene: Scene) -> None:
     """Elections without any death."""
     async with _election(scene):
         for _ in range(scene.chance.randrange(1, 4)):
@@ -72,18 +67,16 @@ async def primary_steps_down(scene: Scene) -> AsyncIterator[None]:
             with contextlib.suppress(PyMongoError):  # the connection dies with the step, or it is refused
                 await asyncio.to_thread(primary.command, {"replSetStepDown": 5, "secondaryCatchUpPeriodSecs": 2})
             await asyncio.sleep(scene.chance.uniform(0.2, 1.0))
-    yield
 
 
 @fault("two of three down", "two members of three are killed: there is no majority", members=3)
-async def two_of_three_down(scene: Scene) -> AsyncIterator[None]:
+async def two_of_three_down(scene: Scene) -> None:
     """Nothing can be acknowledged until one is back."""
     members = scene.chance.sample(scene.world.mongo.members, 2)
     for member in members:
         member.kill()
     down_since = time.monotonic() + UNDERWAY_SECONDS
     await asyncio.sleep(scene.chance.uniform(1.0, 5.0))
-    yield
     if any(each > down_since for each in scene.load.acknowledgements):
         scene.world.violations.append(("I1", "an event was acknowledged while there was no majority"))
     for member in members:
@@ -92,31 +85,28 @@ async def two_of_three_down(scene: Scene) -> AsyncIterator[None]:
 
 
 @fault("transient errors", "one command of five fails with an error of a failover")
-async def transient_errors(scene: Scene) -> AsyncIterator[None]:
+async def transient_errors(scene: Scene) -> None:
     """Reads, writes, and whatever belongs to transactions."""
     commands = ["find", "insert", "update", "aggregate", "getMore", "commitTransaction"]
     code = scene.chance.choice(TRANSIENT)
     async with _failing(scene, commands, 0.2, errorCode=code):
         await asyncio.sleep(scene.chance.uniform(2.0, 4.0))
-        yield
 
 
 @fault("connections closed", "one command of five closes its connection in the place of an answer")
-async def connections_closed(scene: Scene) -> AsyncIterator[None]:
+async def connections_closed(scene: Scene) -> None:
     """Nothing was done, but nobody can know."""
     commands = ["find", "insert", "update", "aggregate", "commitTransaction"]
     async with _failing(scene, commands, 0.2, closeConnection=True):
         await asyncio.sleep(scene.chance.uniform(2.0, 4.0))
-        yield
 
 
 @fault("commit unconfirmed", "half of all commits are done, and answered with an error of the write concern")
-async def commit_unconfirmed(scene: Scene) -> AsyncIterator[None]:
+async def commit_unconfirmed(scene: Scene) -> None:
     """The outcome is unknown: it must be asked for again."""
     unconfirmed = {"code": 91, "errmsg": "the majority is away"}
     async with _failing(scene, ["commitTransaction", "insert"], 0.5, writeConcernError=unconfirmed):
         await asyncio.sleep(scene.chance.uniform(2.0, 4.0))
-        yield
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,6 @@
 """Rows that no worker gets over are parked, and all others go on."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 from shared.pb.automation.v1 import automation_pb2, automation_pb2_grpc
 from shared.pb.scoring.v1 import scoring_pb2, scoring_pb2_grpc
@@ -18,7 +17,7 @@ CALL_SECONDS = 10.0
     "poison",
     "an event that raises, one that kills its worker, a change at which a rule raises; an operator retries them",
 )
-async def poison(scene: Scene) -> AsyncIterator[None]:
+async def poison(scene: Scene) -> None:
     """They are parked after some attempts; when what was wrong is mended and they are retried, they count once."""
     world, load = scene.world, scene.load
     raising, killing, cursed = [*load.make(2), *load.make(1, lead=CURSED)]
@@ -30,7 +29,6 @@ async def poison(scene: Scene) -> AsyncIterator[None]:
         await load.send([raising, killing, cursed])
         if not await _parked(world, bad):
             world.violations.append(("I13", f"not all of {sorted(bad)} were parked within {PARKED_SECONDS:g} s"))
-        yield
     finally:
         world.poison_file.unlink()
         await _retry(world)

@@ -1,9 +1,8 @@
 """The receiver of one rule is hostile; that of the other gets what it should."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-from tests.faults.fault import Scene, fault
+from tests.faults.fault import EVERY_METHOD, Scene, fault
 from tests.faults.world import HOSTILE
 from tests.receiver import Behaviour, Request, Writer, answering
 
@@ -45,13 +44,12 @@ BEHAVIOURS: dict[str, tuple[Behaviour, int]] = {
 
 
 def _hostile(name: str, behaviour: Behaviour, status: int) -> None:
-    @fault(f"receiver {name}", f"a receiver that misbehaves: {name}")
-    async def inject(scene: Scene) -> AsyncIterator[None]:
+    @fault(f"receiver {name}", f"a receiver that misbehaves: {name}", unhurt=EVERY_METHOD)
+    async def inject(scene: Scene) -> None:
         scene.world.answer(HOSTILE, behaviour, status)
         try:
             async with scene.load.feeding(), scene.world.asked(HOSTILE):
                 await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
-            yield
         finally:
             scene.world.answer(HOSTILE, answering(200), 200)
 
@@ -60,14 +58,17 @@ for _name, (_behaviour, _status) in BEHAVIOURS.items():
     _hostile(_name, _behaviour, _status)
 
 
-@fault("receiver 410", "a receiver that is gone: its rule is disabled, until an operator enables it again")
-async def gone(scene: Scene) -> AsyncIterator[None]:
+@fault(
+    "receiver 410",
+    "a receiver that is gone: its rule is disabled, until an operator enables it again",
+    unhurt=EVERY_METHOD,
+)
+async def gone(scene: Scene) -> None:
     """What was pending is cancelled."""
     scene.world.answer(HOSTILE, answering(410), 410)
     try:
         async with scene.load.feeding(), scene.world.asked(HOSTILE):
             await asyncio.sleep(scene.chance.uniform(1.0, 2.0))
-        yield
     finally:
         scene.world.answer(HOSTILE, answering(200), 200)
         await scene.world.enable_rule(HOSTILE)

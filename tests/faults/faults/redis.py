@@ -2,66 +2,71 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from functools import partial
 
 from redis.asyncio import Redis
 
-from tests.faults.fault import Scene, fault
+from tests.faults.fault import EVERY_METHOD, Scene, fault
 
 UNHURT_SECONDS = 2.0
 """Longest time without an acknowledgement when only Redis is away."""
+_of_redis = partial(fault, longest_gap=UNHURT_SECONDS, unhurt=EVERY_METHOD)
 
 
-@fault("redis killed", "Redis is killed, and back after a while", longest_gap=UNHURT_SECONDS)
-async def killed(scene: Scene) -> AsyncIterator[None]:
+@_of_redis("redis killed", "Redis is killed, and back after a while")
+async def killed(scene: Scene) -> None:
     """It keeps nothing on disk."""
     redis = scene.world.redis
     redis.kill()
     await asyncio.sleep(scene.chance.uniform(0.2, 2.0))
-    yield
     await asyncio.to_thread(redis.start)
 
 
-@fault("redis flushed", "FLUSHALL, several times", longest_gap=UNHURT_SECONDS)
-async def flushed(scene: Scene) -> AsyncIterator[None]:
+@_of_redis("redis flushed", "FLUSHALL, several times")
+async def flushed(scene: Scene) -> None:
     """Rings, leases and messages are gone."""
     async with Redis.from_url(scene.world.redis.url) as client:
         for _ in range(scene.chance.randrange(1, 6)):
             await client.flushall()
             await asyncio.sleep(scene.chance.uniform(0, 0.5))
-    yield
 
 
-@fault("redis hangs", "SIGSTOP of Redis: it takes connections and does not answer", longest_gap=UNHURT_SECONDS)
-async def hangs(scene: Scene) -> AsyncIterator[None]:
+@_of_redis(
+    "redis hangs",
+    "SIGSTOP of Redis: it takes connections and does not answer",
+)
+async def hangs(scene: Scene) -> None:
     """Whoever asks waits for its time-out."""
     redis = scene.world.redis
     redis.signal(signal.SIGSTOP)
     try:
         await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
-        yield
     finally:
         redis.signal(signal.SIGCONT)
 
 
-@fault("redis full", "maxmemory of 1 MiB without eviction: every write is refused", longest_gap=UNHURT_SECONDS)
-async def full(scene: Scene) -> AsyncIterator[None]:
+@_of_redis(
+    "redis full",
+    "maxmemory of 1 MiB without eviction: every write is refused",
+)
+async def full(scene: Scene) -> None:
     """It answers, and takes nothing."""
     async with Redis.from_url(scene.world.redis.url) as client:
         await client.config_set("maxmemory-policy", "noeviction")
         await client.config_set("maxmemory", "1mb")
         try:
             await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
-            yield
         finally:
             await client.config_set("maxmemory", "0")
 
 
-@fault("redis resets", "every connection to Redis is reset, again and again", longest_gap=UNHURT_SECONDS)
-async def resets(scene: Scene) -> AsyncIterator[None]:
+@_of_redis(
+    "redis resets",
+    "every connection to Redis is reset, again and again",
+)
+async def resets(scene: Scene) -> None:
     """A broken network between the services and Redis."""
     for _ in range(scene.chance.randrange(2, 6)):
         with scene.world.redis.proxy.away():
             await asyncio.sleep(scene.chance.uniform(0, 0.4))
         await asyncio.sleep(scene.chance.uniform(0, 0.4))
-    yield
