@@ -43,7 +43,7 @@ def watch(
         except KeyboardInterrupt:
             pass
         except grpc.RpcError:
-            if token:
+            if token != resume:
                 say(f"go on with --resume {token}")
             raise
         finally:
