@@ -125,8 +125,6 @@ class Courier:
         on_answer(answer.fate)
         jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (no secret)
         settled = delivery.settled(answer, began, self.clock() - began, self.schedule, jitter)
-        if answer.fate is Fate.GONE:
-            await self._disable(rule, f"{delivery.endpoint} answered {answer.status}")
         await self.settling.add(Settlement(claim, settled))
         _LOG.info(
             "delivery",
@@ -138,6 +136,8 @@ class Courier:
             tries=settled.tries,
             ms=round((self.clock() - began) / timedelta(milliseconds=1), 2),
         )
+        if answer.fate is Fate.GONE:
+            await self._disable(rule, f"{delivery.endpoint} answered {answer.status}")
 
     async def _attempt(self, action: Action, delivery: Delivery) -> Answer:
         try:

@@ -61,11 +61,11 @@ class Rules(Protocol):
     async def replace(self, rule: Rule, revision: int) -> bool:
         """Stores a rule in the place of the one with its id and this revision; tells whether there was one.
 
-        If it is disabled its pending deliveries are cancelled, in the same transaction.
+        If it is disabled its pending deliveries are cancelled, in the same transaction, but for those that are claimed.
         """
 
     async def delete(self, rule_id: str) -> None:
-        """Deletes a rule and cancels its pending deliveries, in one transaction.
+        """Deletes a rule and cancels its pending deliveries, in one transaction, but for those that are claimed.
 
         Raises:
             RuleNotFound: There is none with this id.

@@ -140,13 +140,14 @@ class MongoRules:
             raise RuleNotFound(rule_id)
 
     async def _cancel(self, rule_id: str) -> None:
-        """Cancels what is pending of a rule.
+        """Cancels what is pending of a rule, but for what is claimed: that ends by its receiver's answer.
 
-        What another transaction records of it meanwhile is cancelled by whoever claims it: see `Courier`.
+        What is to be attempted again after it, or is recorded by another transaction meanwhile, is cancelled by whoever
+        claims it: see `Courier`.
         """
-        cancelled = {"state": ExecutionState.CANCELLED.value, "due_time": NEVER, "lease": ""}
-        is_pending = {"$eq": ["$$this.state", _PENDING]}
-        each = {"$cond": [is_pending, {"$mergeObjects": ["$$this", cancelled]}, "$$this"]}
+        cancelled = {"state": ExecutionState.CANCELLED.value, "due_time": NEVER}
+        waits = {"$and": [{"$eq": ["$$this.state", _PENDING]}, {"$eq": ["$$this.lease", ""]}]}
+        each = {"$cond": [waits, {"$mergeObjects": ["$$this", cancelled]}, "$$this"]}
         await self._database[EXECUTIONS].update_many(
             {"rule_id": rule_id, "state": _PENDING},
             [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": each}}}}, _DERIVE_STATE],

@@ -148,7 +148,9 @@ class FakeRules:
         for key, each in self._executions.executions.items():
             if key.rule_id == rule_id:
                 deliveries = (
-                    delivery.cancelled() if delivery.state is ExecutionState.PENDING else delivery
+                    delivery.cancelled()
+                    if delivery.state is ExecutionState.PENDING and not delivery.lease
+                    else delivery
                     for delivery in each.deliveries
                 )
                 self._executions.executions[key] = replace(each, deliveries=tuple(deliveries))

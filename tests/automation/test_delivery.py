@@ -1,6 +1,7 @@
 """What becomes of a delivery: the schedule, the states, and the loop that makes the attempts."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -176,10 +177,17 @@ async def test_a_receiver_that_is_gone_disables_the_rule_and_cancels_the_rest() 
     desk.rules._executions = desk.executions
 
     async def nothing_is_pending() -> bool:
+        desk.clock.now += timedelta(seconds=1)
         return all(each.state is not ExecutionState.PENDING for each in desk.executions.executions.values())
 
     async with running(desk.dispatcher.run()):
         await eventually(nothing_is_pending, within=5, what="the others are cancelled")
+    ends = Counter(
+        (each.state, tuple(attempt.status for attempt in each.attempts))
+        for execution in desk.executions.executions.values()
+        for each in execution.deliveries
+    )
+    assert ends == {(ExecutionState.FAILED, (410,)): 1, (ExecutionState.CANCELLED, (503,)): 3}
     stored = await desk.rules.get("call")
     assert (stored.draft.enabled, stored.disable_reason) == (False, "https://crm.example answered 410")
     assert stored.revision == 2

@@ -282,6 +282,25 @@ async def test_what_is_pending_of_a_disabled_or_deleted_rule_is_cancelled(kept: 
     assert (await executions.get(other.execution_id)).state is ExecutionState.PENDING
 
 
+@pytest.mark.parametrize("how", ["disable", "delete"])
+async def test_what_is_being_attempted_ends_by_its_answer_whatever_becomes_of_the_rule(kept: Kept, how: str) -> None:
+    rules, executions, deliveries = kept
+    await rules.create(BOTH)
+    recorded = executed(change(), BOTH)
+    await executions.record([recorded])
+    claim = await claim_one(deliveries, NOW, UNTIL)
+    assert claim
+    if how == "disable":
+        assert await rules.replace(replace(BOTH, draft=replace(BOTH.draft, enabled=False), revision=2), 1)
+    else:
+        await rules.delete("call")
+    arrived = claim.delivery.settled(Answer(Fate.ARRIVED, 200), NOW, TICK, [], 1)
+    await deliveries.settle([Settlement(claim, arrived)])
+    stored = await executions.get(recorded.execution_id)
+    assert {each.state for each in stored.deliveries} == {ExecutionState.DELIVERED, ExecutionState.CANCELLED}
+    assert arrived in stored.deliveries
+
+
 async def test_what_is_acknowledged_is_on_a_majority(database_uri: str, database: Database) -> None:
     before = executed(change(), rule("call", None, webhook()))
     async with overheard(database_uri) as (heard, commands):
