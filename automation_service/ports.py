@@ -61,11 +61,12 @@ class Rules(Protocol):
     async def replace(self, rule: Rule, revision: int) -> bool:
         """Stores a rule in the place of the one with its id and this revision; tells whether there was one.
 
-        If it is disabled its pending deliveries are cancelled, in the same transaction, but for those that are claimed.
+        If it is disabled its pending deliveries are cancelled after that, but for those that are claimed, and as far as
+        there is time: whoever claims one of such a rule cancels it.
         """
 
     async def delete(self, rule_id: str) -> None:
-        """Deletes a rule and cancels its pending deliveries, in one transaction, but for those that are claimed.
+        """Deletes a rule, and cancels its pending deliveries after that as `replace` does.
 
         Raises:
             RuleNotFound: There is none with this id.

@@ -3,10 +3,11 @@
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from automation_service import documents
@@ -15,15 +16,16 @@ from automation_service.domain.execution import Execution, ExecutionNotFound, Fi
 from automation_service.domain.lead import Change
 from automation_service.domain.rule import Rule, RuleExists, RuleNotFound
 from automation_service.ports import Claim, Due, ExecutionQuery, Settlement
-from shared import mongo
+from shared import logs, mongo
+from shared.calls import deadline, seconds_left
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
 from shared.pages import Place
 
 CHANGES, DONE = "score_changes", "done"
 RULES, EXECUTIONS = "automation_rules", "automation_executions"
-RULE_SECONDS = 5.0
-"""Longest time for the transaction that disables or deletes a rule."""
+MOST_CANCELLED = 500
+"""Executions whose deliveries are cancelled in one transaction."""
 
 _LATEST = [("record_time", DESCENDING), ("_id", DESCENDING)]
 _PENDING = ExecutionState.PENDING.value
@@ -45,6 +47,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     ],
 }
 T = TypeVar("T")
+_LOG = logs.get(__name__)
 
 
 async def check(database: Database) -> None:
@@ -89,6 +92,7 @@ class MongoRules:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._rules = database[RULES]
+        self._executions = database[EXECUTIONS]
 
     async def create(self, rule: Rule) -> None:
         """Stores a new rule; see `Rules`."""
@@ -118,40 +122,49 @@ class MongoRules:
         """Stores a rule in the place of the one with its id and this revision; see `Rules`."""
         row = documents.write_rule(rule)
         stored = {"_id": row["_id"], "revision": revision}
-        if rule.draft.enabled:  # one write, which takes no transaction
-            return (await mongo.durable(self._rules).replace_one(stored, row)).matched_count == 1
-
-        async def body() -> bool:
-            replaced = await self._rules.replace_one(stored, row)
-            if replaced.matched_count:
-                await self._cancel(row["_id"])
-            return replaced.matched_count == 1
-
-        return await mongo.transact(self._database, body, seconds=RULE_SECONDS)
+        replaced = await mongo.durable(self._rules).replace_one(stored, row)
+        if replaced.matched_count and not rule.draft.enabled:
+            await self._cancel(row["_id"])
+        return replaced.matched_count == 1
 
     async def delete(self, rule_id: str) -> None:
         """Deletes a rule; see `Rules`."""
-
-        async def body() -> int:
-            await self._cancel(rule_id)
-            return (await self._rules.delete_one({"_id": rule_id})).deleted_count
-
-        if not await mongo.transact(self._database, body, seconds=RULE_SECONDS):
+        deleted = await mongo.durable(self._rules).delete_one({"_id": rule_id})
+        if not deleted.deleted_count:
             raise RuleNotFound(rule_id)
+        await self._cancel(rule_id)
 
     async def _cancel(self, rule_id: str) -> None:
-        """Cancels what is pending of a rule, but for what is claimed: that ends by its receiver's answer.
+        """Cancels what is pending of a rule that is disabled or deleted, as far as it can be done in time.
 
-        What is to be attempted again after it, or is recorded by another transaction meanwhile, is cancelled by whoever
-        claims it: see `Courier`.
+        What is claimed ends by its receiver's answer. What is to be attempted again after that, what another
+        transaction records meanwhile, and what is left over is cancelled by whoever claims it: see `Courier`.
         """
+        try:
+            with deadline(seconds_left() / 2):  # the rule is stored, and the caller shall hear of it
+                pending = self._executions.find({"rule_id": rule_id, "state": _PENDING}, {"_id": 1})
+                while ids := [row["_id"] for row in await pending.to_list(MOST_CANCELLED)]:
+                    cancel = partial(self._cancel_some, rule_id, ids)
+                    if not await mongo.transact(self._database, cancel, seconds=seconds_left()):
+                        return
+        except PyMongoError as error:
+            _LOG.warning("not all cancelled", rule=rule_id, error=logs.one_line(error))
+
+    async def _cancel_some(self, rule_id: str, ids: Sequence[str]) -> bool:
+        """Cancels what waits in some executions, in a transaction; tells whether the rule is still not enabled.
+
+        Without this look it would cancel what is recorded, or made due again, once the rule is enabled.
+        """
+        if await self._rules.find_one({"_id": rule_id, "enabled": True}, {"_id": 1}):
+            return False
         cancelled = {"state": ExecutionState.CANCELLED.value, "due_time": NEVER}
         waits = {"$and": [{"$eq": ["$$this.state", _PENDING]}, {"$eq": ["$$this.lease", ""]}]}
         each = {"$cond": [waits, {"$mergeObjects": ["$$this", cancelled]}, "$$this"]}
-        await self._database[EXECUTIONS].update_many(
-            {"rule_id": rule_id, "state": _PENDING},
+        await self._executions.update_many(
+            {"_id": {"$in": ids}, "state": _PENDING},
             [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": each}}}}, _DERIVE_STATE],
         )
+        return True
 
 
 class MongoExecutions:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from automation_service import store
 from automation_service.app import open_worker, run_server
 from automation_service.domain.action import Action, Email, Preset, Slack
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
@@ -37,6 +38,7 @@ from automation_service.store import (
 )
 from cli.embedded import free_port
 from shared import mongo
+from shared.calls import deadline
 from shared.inbox import Inbox
 from shared.mongo import Database
 from shared.settings import StartupError
@@ -165,6 +167,7 @@ async def kept(request: pytest.FixtureRequest, database: Database) -> tuple[Rule
 
 Kept = tuple[Rules, Executions, Deliveries]
 BOTH = rule("call", None, webhook("one"), webhook("two", "https://other.example/"))
+DISABLED = replace(BOTH, draft=replace(BOTH.draft, enabled=False), revision=2)
 UNTIL = NOW + timedelta(seconds=30)
 TICK = timedelta(milliseconds=1)
 
@@ -268,11 +271,10 @@ async def test_what_is_pending_of_a_disabled_or_deleted_rule_is_cancelled(kept: 
         await deliveries.settle([Settlement(claim, claim.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, [], 1))])
     recorded = executed(change(), BOTH)
     await executions.record([recorded, other])
-    disabled = replace(BOTH, draft=replace(BOTH.draft, enabled=False), revision=2)
-    assert not await rules.replace(disabled, 7)
+    assert not await rules.replace(DISABLED, 7)
     assert (await executions.get(recorded.execution_id)).state is ExecutionState.PENDING
     if how == "disable":
-        assert await rules.replace(disabled, 1)
+        assert await rules.replace(DISABLED, 1)
     else:
         await rules.delete("call")
     stored = await executions.get(recorded.execution_id)
@@ -291,7 +293,7 @@ async def test_what_is_being_attempted_ends_by_its_answer_whatever_becomes_of_th
     claim = await claim_one(deliveries, NOW, UNTIL)
     assert claim
     if how == "disable":
-        assert await rules.replace(replace(BOTH, draft=replace(BOTH.draft, enabled=False), revision=2), 1)
+        assert await rules.replace(DISABLED, 1)
     else:
         await rules.delete("call")
     arrived = claim.delivery.settled(Answer(Fate.ARRIVED, 200), NOW, TICK, [], 1)
@@ -301,6 +303,57 @@ async def test_what_is_being_attempted_ends_by_its_answer_whatever_becomes_of_th
     assert arrived in stored.deliveries
 
 
+@pytest.mark.parametrize("how", ["disable", "delete"])
+async def test_a_rule_is_disabled_or_deleted_also_when_not_all_of_it_can_be_cancelled_in_time(
+    database: Database, how: str
+) -> None:
+    """As when there is too much, or others write the same executions over and over."""
+    await mongo.create_indexes(database, INDEXES)
+    rules, executions = MongoRules(database), MongoExecutions(database)
+    await rules.create(BOTH)
+    recorded = executed(change(), BOTH)
+    await executions.record([recorded])
+    async with database.client.start_session() as session, await session.start_transaction():
+        await database[EXECUTIONS].update_one({}, {"$set": {"held": True}}, session=session)
+        with deadline(2):
+            if how == "disable":
+                assert await rules.replace(DISABLED, 1)
+            else:
+                await rules.delete("call")
+    assert await rules.enabled() == []
+    assert (await executions.get(recorded.execution_id)).state is ExecutionState.PENDING
+
+
+async def test_all_that_is_pending_is_cancelled_batch_by_batch(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MOST_CANCELLED", 2)
+    await mongo.create_indexes(database, INDEXES)
+    rules, executions = MongoRules(database), MongoExecutions(database)
+    await rules.create(BOTH)
+    await executions.record([executed(change(f"lead-{number}"), BOTH) for number in range(5)])
+    assert await rules.replace(DISABLED, 1)
+    assert len(await executions.page(ExecutionQuery(9, state=ExecutionState.CANCELLED))) == 5
+
+
+async def test_nothing_is_cancelled_of_a_rule_that_was_enabled_meanwhile(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mongo.create_indexes(database, INDEXES)
+    rules, executions = MongoRules(database), MongoExecutions(database)
+    await rules.create(BOTH)
+    await executions.record([executed(change(), BOTH)])
+    cancel = rules._cancel
+
+    async def too_late(rule_id: str) -> None:
+        assert await rules.replace(replace(BOTH, revision=3), 2)
+        await cancel(rule_id)
+
+    monkeypatch.setattr(rules, "_cancel", too_late)
+    assert await rules.replace(DISABLED, 1)
+    assert len(await executions.page(ExecutionQuery(9, state=ExecutionState.PENDING))) == 1
+
+
 async def test_what_is_acknowledged_is_on_a_majority(database_uri: str, database: Database) -> None:
     before = executed(change(), rule("call", None, webhook()))
     async with overheard(database_uri) as (heard, commands):
@@ -308,9 +361,10 @@ async def test_what_is_acknowledged_is_on_a_majority(database_uri: str, database
         await rules.create(rule())
         assert await rules.replace(replace(rule(), revision=2), 1)
         await MongoExecutions(heard).revive(before, before)
-        assert [command.get("writeConcern") for _, command in commands.sent] == [{"w": "majority", "j": True}] * 3
         assert await rules.replace(replace(rule(enabled=False), revision=3), 2)
         await rules.delete("call")
+        written = [command.get("writeConcern") for name, command in commands.sent if name != "find"]
+        assert written == [{"w": "majority", "j": True}] * 5
 
 
 async def test_what_changed_meanwhile_is_not_revived(kept: Kept) -> None:
