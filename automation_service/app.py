@@ -38,7 +38,7 @@ async def run_server(settings: AutomationSettings) -> None:
     ):
         changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
         await changes.check()
-        await store.check(database)
+        await store.check(database, partitions=settings.partitions)
         rules, executions = MongoRules(database), MongoExecutions(database)
         scrutiny = Scrutiny(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
         insights = IntelligenceInsights(intelligence)
@@ -69,7 +69,7 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
     ):
         inbox = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
         await inbox.check()
-        await store.check(database)
+        await store.check(database, partitions=settings.partitions)
         bell = Doorbell(connected, store.CHANGES)
         rules, deliveries = MongoRules(database), MongoDeliveries(database)
         settling = GroupCommit(deliveries.settle, most=MOST_SETTLED, seconds=SETTLE_SECONDS)
@@ -113,4 +113,4 @@ async def run_migration(settings: AutomationSettings) -> None:
     await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
-        await mongo.create_indexes(database, store.INDEXES)
+        await store.migrate(database, partitions=settings.partitions)

@@ -31,6 +31,12 @@ class Changes(Protocol):
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
         """Returns those of the changes that nobody has marked since they were read, in the order given."""
 
+    async def take(self, lead_ids: Collection[str]) -> None:
+        """Takes leads for this transaction: of two that take one lead, only one commits unless it has seen the other.
+
+        What is decided by executions of other dates needs it, for nothing else that is written is the same.
+        """
+
     async def mark(self, changes: Sequence[Change]) -> None:
         """Marks changes as done."""
 
@@ -98,7 +104,10 @@ class Executions(Protocol):
         """Returns those of the keys under which an execution is recorded."""
 
     async def last_firings(self, pairs: Collection[tuple[str, str]]) -> Firings:
-        """Returns when rules last fired for leads, for those pairs of a lead and a rule that have an execution."""
+        """Returns when rules last fired for leads, for those pairs of a lead and a rule that have an execution.
+
+        That is the execution of the latest date.
+        """
 
     async def record(self, executions: Sequence[Execution]) -> None:
         """Stores executions whose keys are free; to be called in the transaction that found them free."""

@@ -1,4 +1,4 @@
-"""MongoDB ⇄ domain: `automation_rules`, `automation_executions`, and the consumer's side of `score_changes`."""
+"""MongoDB ⇄ domain: what this service owns, and the consumer's side of `score_changes`."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -21,11 +21,15 @@ from shared.calls import deadline, seconds_left
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
 from shared.pages import Place
+from shared.settings import StartupError
 
 CHANGES, DONE = "score_changes", "done"
 RULES, EXECUTIONS = "automation_rules", "automation_executions"
+PARTITIONS = "automation_partitions"
 MOST_CANCELLED = 500
 """Executions whose deliveries are cancelled in one transaction."""
+MOST_PAIRS = 1000
+"""Pairs of a lead and a rule whose last firing is looked up together."""
 
 _LATEST = [("record_time", DESCENDING), ("_id", DESCENDING)]
 _PENDING = ExecutionState.PENDING.value
@@ -45,18 +49,28 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
             partialFilterExpression={"state": _PENDING},
         ),
     ],
+    PARTITIONS: [],
 }
 T = TypeVar("T")
 _LOG = logs.get(__name__)
 
 
-async def check(database: Database) -> None:
+async def migrate(database: Database, *, partitions: int) -> None:
+    """Creates what this service owns: collections, indexes, and all partitions."""
+    await mongo.create_indexes(database, INDEXES)
+    rows = [UpdateOne({"_id": each}, {"$setOnInsert": {"transactions": 0}}, upsert=True) for each in range(partitions)]
+    await mongo.durable(database[PARTITIONS]).bulk_write(rows)
+
+
+async def check(database: Database, *, partitions: int) -> None:
     """Checks at start that the database was made for this service: deliveries that are due are found by an index.
 
     Raises:
         StartupError: It was not.
     """
     await mongo.check_indexes(database, INDEXES, service="automation")
+    if await database[PARTITIONS].find_one({"_id": partitions - 1}) is None:
+        raise StartupError("the database has no automation partitions: run migrate of the automation service")
 
 
 class MongoChanges:
@@ -80,6 +94,12 @@ class MongoChanges:
         """Returns those of the changes that nobody has marked since they were read."""
         ids = {row["_id"] for row in await self._inbox.still_pending(_ids(changes))}
         return [change for change in changes if change.change_id in ids]
+
+    async def take(self, lead_ids: Collection[str]) -> None:
+        """Takes the partitions of leads for this transaction; see `Changes`."""
+        if lead_ids:
+            taken = {self._inbox.partition_of(lead_id) for lead_id in lead_ids}
+            await self._database[PARTITIONS].update_many({"_id": {"$in": sorted(taken)}}, {"$inc": {"transactions": 1}})
 
     async def mark(self, changes: Sequence[Change]) -> None:
         """Marks changes as done."""
@@ -171,6 +191,7 @@ class MongoExecutions:
     """`Executions` over MongoDB; the unique index `once` stands behind the promise that a key has one."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._executions = database[EXECUTIONS]
 
     async def recorded(self, keys: Collection[Key]) -> set[Key]:
@@ -183,29 +204,14 @@ class MongoExecutions:
 
     async def last_firings(self, pairs: Collection[tuple[str, str]]) -> Firings:
         """Returns when rules last fired for leads; see `Executions`."""
-        if not pairs:
-            return {}
-        asked = {
-            "lead_id": {"$in": list({lead_id for lead_id, _ in pairs})},
-            "rule_id": {"$in": list({rule_id for _, rule_id in pairs})},
-        }
-        rows = await self._executions.aggregate(
-            [
-                {"$match": asked},
-                {"$sort": {"lead_id": ASCENDING, "rule_id": ASCENDING, "date_bucket": ASCENDING}},
-                {
-                    "$group": {
-                        "_id": {"lead_id": "$lead_id", "rule_id": "$rule_id"},
-                        "date_bucket": {"$last": "$date_bucket"},
-                        "last_event_time": {"$last": "$last_event_time"},
-                    }
-                },
-            ]
-        )
-        return {
-            (row["_id"]["lead_id"], row["_id"]["rule_id"]): Firing(row["date_bucket"], row["last_event_time"])
-            async for row in rows
-        }
+        asked = [{"lead_id": lead_id, "rule_id": rule_id} for lead_id, rule_id in pairs]
+        found: dict[tuple[str, str], Firing] = {}
+        for start in range(0, len(asked), MOST_PAIRS):
+            some = {"$documents": {"$literal": asked[start : start + MOST_PAIRS]}}
+            async for row in await self._database.aggregate([some, _LAST_FIRING]):
+                for firing in row["firings"]:
+                    found[row["lead_id"], row["rule_id"]] = Firing(**firing)
+        return found
 
     async def record(self, executions: Sequence[Execution]) -> None:
         """Stores executions whose keys are free; see `Executions`."""
@@ -300,6 +306,22 @@ def _settling(claim: Claim, delivery: Delivery) -> UpdateOne:
         {"_id": _execution_id(delivery.delivery_id), "deliveries": held},
         [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": each}}}}, _DERIVE_STATE],
     )
+
+
+_LAST_FIRING: Document = {
+    "$lookup": {
+        "from": EXECUTIONS,
+        "let": {"lead_id": "$lead_id", "rule_id": "$rule_id"},
+        "pipeline": [
+            {"$match": {"$expr": {"$and": [{"$eq": [f"${name}", f"$${name}"]} for name in ("lead_id", "rule_id")]}}},
+            {"$sort": {"date_bucket": DESCENDING}},
+            {"$limit": 1},
+            {"$project": {"_id": 0, "date_bucket": 1, "last_event_time": 1}},
+        ],
+        "as": "firings",
+    }
+}
+"""Joins to a lead and a rule their last firing, found by the index `once`, as a list of one, or of none."""
 
 
 def _derived_state() -> Any:  # noqa: ANN401 (an expression of the database)

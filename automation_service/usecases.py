@@ -258,7 +258,9 @@ class Evaluation:
         ids = {change.change_id for change in pending}
         due = [each for each in open_ones if each.change.change_id in ids]
         taken = await self.executions.recorded({each.key for each in due})
-        firings = await self.executions.last_firings({each.pair for each in due if each.looks_back})
+        looking_back = [each for each in due if each.looks_back]
+        await self.changes.take({each.change.lead_id for each in looking_back})
+        firings = await self.executions.last_firings({each.pair for each in looking_back})
         now = self.clock()
         fired = fire(due, insights, taken, firings)
         recorded = self.outlet.admit(

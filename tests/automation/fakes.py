@@ -92,6 +92,9 @@ class FakeChanges:
         """Returns those of the changes that nobody has marked."""
         return [each for each in changes if each in self.waiting]
 
+    async def take(self, lead_ids: Collection[str]) -> None:
+        """Does nothing: transactions are one at a time."""
+
     async def mark(self, changes: Sequence[Change]) -> None:
         """Marks changes as done."""
         self.waiting = [each for each in self.waiting if each not in changes]

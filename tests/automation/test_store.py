@@ -13,7 +13,7 @@ from automation_service.app import open_worker, run_server
 from automation_service.domain.action import Action, Email, Preset, Slack
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
 from automation_service.domain.delivery import NEVER, Answer, ExecutionState, Fate
-from automation_service.domain.execution import ExecutionNotFound, Key
+from automation_service.domain.execution import ExecutionNotFound, Firing, Key
 from automation_service.domain.lead import Risk
 from automation_service.domain.rule import RuleExists, RuleNotFound
 from automation_service.domain.trigger import (
@@ -387,6 +387,34 @@ async def test_the_last_firings_are_told_by_lead_and_rule(executions: Executions
     assert await executions.last_firings(set()) == {}
 
 
+async def test_a_last_firing_tells_the_silence_that_it_was_for_and_no_other(executions: Executions) -> None:
+    silent = replace(rule("x"), draft=replace(rule("x").draft, trigger=Inactive(3)))
+    await executions.record([executed(change("ada"), silent), executed(change("bob"), rule("x"))])
+    assert await executions.last_firings({("ada", "x"), ("bob", "x")}) == {
+        ("ada", "x"): Firing("2026-03-01", change().last_event_time),
+        ("bob", "x"): Firing("2026-03-01", None),
+    }
+
+
+async def test_the_last_firings_are_told_of_any_number_of_leads_with_any_names(
+    executions: Executions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MOST_PAIRS", 2)
+    names = ["$ada", "$$ROOT", "a.b", "{}", "$"]
+    await executions.record([executed(change(name), rule("$x")) for name in names])
+    assert set(await executions.last_firings({(name, "$x") for name in names})) == {(name, "$x") for name in names}
+
+
+async def test_of_a_long_history_only_the_last_firing_is_read(database: Database) -> None:
+    await mongo.create_indexes(database, INDEXES)
+    await MongoExecutions(database).record([executed(change(day=day), rule()) for day in range(1, 31)])
+    pipeline = [{"$documents": [{"lead_id": "ada", "rule_id": "call"}]}, store._LAST_FIRING]
+    asked = {"aggregate": 1, "pipeline": pipeline, "cursor": {}}
+    explained = await database.command("explain", asked, verbosity="executionStats")
+    [lookup] = [stage for stage in explained["stages"] if "$lookup" in stage]
+    assert (lookup["totalDocsExamined"], lookup["indexesUsed"]) == (1, ["once"])
+
+
 async def test_executions_are_listed_by_time(executions: Executions) -> None:
     three = [executed(change("ada", day=day), rule("x"), NOW + day * TICK) for day in (1, 2, 3)]
     await executions.record(three)
@@ -401,6 +429,15 @@ async def test_a_claim_uses_its_index(database: Database) -> None:
     plan = str(explained["queryPlanner"]["winningPlan"])
     assert "'deliveries.endpoint': ['[MinKey, \"a\")', '(\"a\", MaxKey]']" in plan
     assert "'deliveries.due_time': ['[new Date(" in plan
+
+
+async def test_a_database_from_before_there_were_partitions_is_to_be_migrated(database: Database) -> None:
+    await mongo.create_indexes(database, INDEXES)
+    with pytest.raises(StartupError, match="run migrate of the automation service"):
+        await store.check(database, partitions=8)
+    for _ in range(2):
+        await store.migrate(database, partitions=8)
+    await store.check(database, partitions=8)
 
 
 @pytest.mark.parametrize("kind", ["server", "worker"])
