@@ -8,7 +8,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from automation_service import store
 from automation_service.clients import IntelligenceInsights, ScoringModels
-from automation_service.dispatch import MOST_SETTLED, PER_ENDPOINT, SETTLE_SECONDS, Courier, Dispatcher
+from automation_service.dispatch import MOST_SETTLED, PER_ENDPOINT, SETTLE_SECONDS, Courier, Dispatcher, hasten
 from automation_service.network import Guard, GuardedTransport, SystemResolver
 from automation_service.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
 from automation_service.servicer import ERRORS, SERVICE, AutomationServicer
@@ -88,7 +88,8 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
         drainer = Drainer(inbox, bell, step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
         sweeping = sweep(inbox, bell, age=settings.sweep_age)
-        async with running(bell.run(), *lanes, drainer.suspects.run(), sweeping, dispatcher.run()):
+        hastening = hasten(deliveries, wire.now)
+        async with running(bell.run(), *lanes, drainer.suspects.run(), sweeping, dispatcher.run(), hastening):
             yield drainer
 
 

@@ -163,6 +163,9 @@ class Deliveries(Protocol):
         Nobody else gets them before `until`. Then they are due again: whoever claimed them is taken for dead.
         """
 
+    async def hasten(self, now: datetime, farthest: datetime) -> None:
+        """Makes due what is claimed, or was never attempted, and is due later than `farthest` only."""
+
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
         """Stores what became of claimed deliveries, and the states of their executions with it.
 

@@ -33,6 +33,9 @@ MOST_PAIRS = 1000
 
 _LATEST = [("record_time", DESCENDING), ("_id", DESCENDING)]
 _PENDING = ExecutionState.PENDING.value
+_DUE = "due_by_endpoint"
+_ANY_TEXT = {"$gte": ""}
+"""Without a condition on its first field the bounds of an index on lists are lost."""
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     RULES: [],
     EXECUTIONS: [
@@ -44,8 +47,8 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("date_bucket", ASCENDING), *_LATEST], name="latest_of_date"),
         IndexModel([("state", ASCENDING), *_LATEST], name="latest_of_state"),
         IndexModel(
-            [("deliveries.endpoint", ASCENDING), ("deliveries.due_time", ASCENDING)],
-            name="due",
+            [(f"deliveries.{name}", ASCENDING) for name in ("endpoint", "due_time", "lease", "tries")],
+            name=_DUE,
             partialFilterExpression={"state": _PENDING},
         ),
     ],
@@ -267,7 +270,7 @@ class MongoDeliveries:
         if busy:
             asked["endpoint"] = {"$nin": list(busy)}
         fields = {f"deliveries.{name}": 1 for name in ("delivery_id", "endpoint", "due_time")}
-        rows = self._latest.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint("due")
+        rows = self._latest.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint(_DUE)
         return [
             Due(each["delivery_id"], each["endpoint"])
             async for row in rows.limit(most)
@@ -291,6 +294,20 @@ class MongoDeliveries:
             for each in row["deliveries"]
             if each["lease"] == lease
         ]
+
+    async def hasten(self, now: datetime, farthest: datetime) -> None:
+        """Makes due what lies too far ahead; see `Deliveries`.
+
+        The index leaves out what waits for its next attempt, however much it is.
+        """
+        ahead = {"endpoint": _ANY_TEXT, "due_time": {"$gt": farthest, "$lt": NEVER}}
+        far: list[Document] = [ahead | {"lease": {"$gt": ""}}, ahead | {"tries": 0}]
+        await self._executions.update_many(
+            {"state": _PENDING, "$or": [{"deliveries": {"$elemMatch": each}} for each in far]},
+            {"$set": {"deliveries.$[far].due_time": now}},
+            array_filters=[{"$or": [{f"far.{name}": asked for name, asked in each.items()} for each in far]}],
+            hint=_DUE,
+        )
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
         """Stores what became of claimed deliveries; see `Deliveries`."""

@@ -18,6 +18,7 @@ from automation_service.dispatch import (
     PER_FAILING_ENDPOINT,
     Courier,
     Dispatcher,
+    hasten,
 )
 from automation_service.domain.action import Action, Slack
 from automation_service.domain.delivery import (
@@ -302,6 +303,14 @@ async def test_a_new_url_and_secret_are_used_at_once() -> None:
     async with running(desk.dispatcher.run()):
         await desk.settles(1)
     assert [action for action, _ in receivers.sent] == [moved]
+
+
+async def test_what_was_recorded_before_the_clock_was_set_back_does_not_wait_for_as_long() -> None:
+    call = rule("call", None, webhook())
+    desk = Desk(FakeReceivers(), executed(change(), call, NOW + timedelta(hours=1)))
+    async with running(desk.dispatcher.run(), hasten(desk.executions, desk.clock, every=0.01)):
+        await desk.settles(1)
+    assert desk.delivery().state is ExecutionState.DELIVERED
 
 
 class DeadEnd:

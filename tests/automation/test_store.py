@@ -25,7 +25,7 @@ from automation_service.domain.trigger import (
     StageLeft,
     Trigger,
 )
-from automation_service.ports import Claim, Deliveries, ExecutionQuery, Executions, Rules, Settlement
+from automation_service.ports import Claim, Deliveries, Due, ExecutionQuery, Executions, Rules, Settlement
 from automation_service.settings import AutomationSettings
 from automation_service.store import (
     CHANGES,
@@ -222,6 +222,43 @@ async def test_a_busy_endpoint_is_left_out(kept: Kept) -> None:
     assert claim
     assert claim.delivery.endpoint == "https://other.example"
     assert await claim_one(deliveries, NOW, UNTIL, ["https://crm.example", "https://other.example"]) is None
+
+
+async def test_what_a_clock_set_that_was_ahead_is_due_at_once(kept: Kept) -> None:
+    """What was claimed, and what was recorded as due at once; not what waits for its next attempt."""
+    _, executions, deliveries = kept
+    one, ahead, farthest = rule("call", None, webhook()), NOW + timedelta(hours=1), NOW + timedelta(seconds=80)
+    times = {"claimed": ahead, "recorded": ahead, "tried": NOW, "under-way": NOW, "new": NOW + timedelta(seconds=9)}
+    ids = {}
+    for lead_id, record_time in times.items():
+        execution = executed(change(lead_id), one, record_time)
+        ids[lead_id] = execution.deliveries[0].delivery_id
+        await executions.record([execution])
+    for lead_id, now in {"claimed": ahead, "tried": NOW, "under-way": NOW}.items():
+        [claim] = await deliveries.claim([Due(ids[lead_id], "https://crm.example")], now, now + timedelta(seconds=40))
+        if lead_id == "tried":
+            waits = claim.delivery.settled(Answer(Fate.RETRY, 503), NOW, TICK, [timedelta(hours=2)], 1)
+            await deliveries.settle([Settlement(claim, waits)])
+    assert await deliveries.due(NOW, [], 9) == []
+    await deliveries.hasten(NOW, farthest)
+    found = {each.delivery_id for each in await deliveries.due(NOW, [], 9)}
+    assert found == {ids["claimed"], ids["recorded"]}
+
+
+async def test_looking_for_what_a_clock_set_that_was_ahead_reads_no_execution_that_waits(
+    database_uri: str, database: Database
+) -> None:
+    await mongo.create_indexes(database, INDEXES)
+    waits = executed(change(), rule("call", None, webhook())).deliveries[0]
+    waits = waits.settled(Answer(Fate.RETRY, 503), NOW, TICK, [timedelta(hours=2)], 1)
+    await MongoExecutions(database).record([replace(executed(change(), rule()), deliveries=(waits,))])
+    async with overheard(database_uri) as (heard, commands):
+        await MongoDeliveries(heard).hasten(NOW, UNTIL)
+    [(name, command)] = commands.sent
+    asked = {name: command[name], "updates": command["updates"]}
+    explained = await database.command("explain", asked, verbosity="executionStats")
+    assert explained["executionStats"]["totalDocsExamined"] == 0
+    assert "due_by_endpoint" in str(explained["queryPlanner"]["winningPlan"])
 
 
 async def test_an_execution_is_as_far_as_its_deliveries(kept: Kept) -> None:
@@ -425,7 +462,7 @@ async def test_executions_are_listed_by_time(executions: Executions) -> None:
 async def test_a_claim_uses_its_index(database: Database) -> None:
     await mongo.create_indexes(database, INDEXES)
     due = {"state": "pending", "deliveries": {"$elemMatch": {"due_time": {"$lte": NOW}, "endpoint": {"$nin": ["a"]}}}}
-    explained = await database[EXECUTIONS].find(due).hint("due").explain()
+    explained = await database[EXECUTIONS].find(due).hint("due_by_endpoint").explain()
     plan = str(explained["queryPlanner"]["winningPlan"])
     assert "'deliveries.endpoint': ['[MinKey, \"a\")', '(\"a\", MaxKey]']" in plan
     assert "'deliveries.due_time': ['[new Date(" in plan
