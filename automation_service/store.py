@@ -34,7 +34,7 @@ MOST_PAIRS = 1000
 _LATEST = [("record_time", DESCENDING), ("_id", DESCENDING)]
 _PENDING = ExecutionState.PENDING.value
 _DUE = "due_by_endpoint"
-_ANY_TEXT = {"$gte": ""}
+_ANY_TEXT: Document = {"$gte": ""}
 """Without a condition on its first field the bounds of an index on lists are lost."""
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     RULES: [],
@@ -264,11 +264,9 @@ class MongoDeliveries:
     async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
         """Returns deliveries that are due; see `Deliveries`.
 
-        The index skips what is due at a busy endpoint, however much it is.
+        The index skips what is due at a busy endpoint, and what waits for its next attempt, however much it is.
         """
-        asked: Document = {"due_time": {"$lte": now}}
-        if busy:
-            asked["endpoint"] = {"$nin": list(busy)}
+        asked = {"endpoint": _ANY_TEXT | {"$nin": list(busy)}, "due_time": {"$lte": now}}
         fields = {f"deliveries.{name}": 1 for name in ("delivery_id", "endpoint", "due_time")}
         rows = self._latest.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint(_DUE)
         return [

@@ -459,13 +459,18 @@ async def test_executions_are_listed_by_time(executions: Executions) -> None:
     assert await executions.page(query) == [three[1]]
 
 
-async def test_a_claim_uses_its_index(database: Database) -> None:
+@pytest.mark.parametrize("busy", [[], ["a"]])
+async def test_a_look_for_what_is_due_reads_no_execution_that_waits(
+    database_uri: str, database: Database, busy: list[str]
+) -> None:
     await mongo.create_indexes(database, INDEXES)
-    due = {"state": "pending", "deliveries": {"$elemMatch": {"due_time": {"$lte": NOW}, "endpoint": {"$nin": ["a"]}}}}
-    explained = await database[EXECUTIONS].find(due).hint("due_by_endpoint").explain()
-    plan = str(explained["queryPlanner"]["winningPlan"])
-    assert "'deliveries.endpoint': ['[MinKey, \"a\")', '(\"a\", MaxKey]']" in plan
-    assert "'deliveries.due_time': ['[new Date(" in plan
+    await MongoExecutions(database).record([executed(change(), rule("call", None, webhook()))])
+    async with overheard(database_uri) as (heard, commands):
+        assert await MongoDeliveries(heard).due(NOW - TICK, busy, 9) == []
+    [(_, command)] = commands.sent
+    asked = {name: command[name] for name in ("find", "filter", "hint")}
+    explained = await database.command("explain", asked, verbosity="executionStats")
+    assert explained["executionStats"]["totalDocsExamined"] == 0
 
 
 async def test_a_database_from_before_there_were_partitions_is_to_be_migrated(database: Database) -> None:
