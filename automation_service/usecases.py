@@ -52,13 +52,13 @@ class Scrutiny:
     async def of(self, draft: Draft, fields: Collection[str] = ("trigger", "conditions", "actions")) -> list[str]:
         """Returns sentences about what is allowed but hardly meant.
 
-        Only what is among `fields` is compared with the world: a rule whose stage the model has lost, or whose host has
-        lost its name, can still be renamed and disabled.
+        Only what is among `fields` is compared with the world: a rule whose stage the model has lost, whose host has
+        lost its name, or whose URL the operator allows no more, can still be renamed and disabled.
 
         Raises:
             InvalidRule: It breaks a limit.
         """
-        check_rule(draft, allow_http=self.allow_http)
+        check_rule(draft, allow_http=self.allow_http or "actions" not in fields)
         found: list[str] = []
         if "conditions" in fields or "trigger" in fields:
             model = await self.models.in_force()
