@@ -129,7 +129,7 @@ class Courier:
         _LOG.info(
             "delivery",
             delivery=delivery.delivery_id,
-            endpoint=delivery.endpoint,
+            endpoint=action.endpoint,
             fate=answer.fate.value,
             status=answer.status,
             error=answer.error,
@@ -137,7 +137,7 @@ class Courier:
             ms=round((self.clock() - began) / timedelta(milliseconds=1), 2),
         )
         if answer.fate is Fate.GONE:
-            await self._disable(rule, f"{delivery.endpoint} answered {answer.status}")
+            await self._disable(rule, f"{action.endpoint} answered {answer.status}")
 
     async def _attempt(self, action: Action, delivery: Delivery) -> Answer:
         try:

@@ -194,6 +194,19 @@ async def test_a_receiver_that_is_gone_disables_the_rule_and_cancels_the_rest() 
     assert stored.revision == 2
 
 
+async def test_the_reason_for_which_a_rule_is_disabled_names_where_the_attempt_went() -> None:
+    """Not where the delivery was to go when it was recorded."""
+    moved = FakeRules(rule("call", None, webhook(url="https://new.example/")))
+    desk = Desk(FakeReceivers(GONE), executed(change(), rule("call", None, webhook())), rules=moved)
+
+    async def is_disabled() -> bool:
+        return not (await moved.get("call")).draft.enabled
+
+    async with running(desk.dispatcher.run()):
+        await eventually(is_disabled, within=5, what="the rule is disabled")
+    assert (await moved.get("call")).disable_reason == "https://new.example answered 410"
+
+
 @pytest.mark.parametrize("change_of_rule", ["disabled", "deleted", "without the action", "with another receiver"])
 async def test_what_the_rule_no_longer_says_is_not_delivered(change_of_rule: str) -> None:
     """Also when it was recorded by a drain that had read the rule before."""
