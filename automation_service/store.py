@@ -28,6 +28,8 @@ RULES, EXECUTIONS = "automation_rules", "automation_executions"
 PARTITIONS = "automation_partitions"
 MOST_CANCELLED = 500
 """Executions whose deliveries are cancelled in one transaction."""
+CANCEL_SECONDS = 5.0
+"""Longest time for such a transaction."""
 MOST_PAIRS = 1000
 """Pairs of a lead and a rule whose last firing is looked up together."""
 
@@ -168,7 +170,7 @@ class MongoRules:
                 pending = self._executions.find({"rule_id": rule_id, "state": _PENDING}, {"_id": 1})
                 while ids := [row["_id"] for row in await pending.to_list(MOST_CANCELLED)]:
                     cancel = partial(self._cancel_some, rule_id, ids)
-                    if not await mongo.transact(self._database, cancel, seconds=seconds_left()):
+                    if not await mongo.transact(self._database, cancel, seconds=CANCEL_SECONDS):
                         return
         except PyMongoError as error:
             _LOG.warning("not all cancelled", rule=rule_id, error=logs.one_line(error))
