@@ -8,7 +8,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from automation_service import store
 from automation_service.clients import IntelligenceInsights, ScoringModels
-from automation_service.dispatch import MOST_SETTLED, PER_ENDPOINT, SETTLE_SECONDS, Courier, Dispatcher
+from automation_service.dispatch import MOST_SETTLED, PER_ENDPOINT, SETTLE_SECONDS, Courier, Dispatcher, hasten
 from automation_service.network import Guard, GuardedTransport, SystemResolver
 from automation_service.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
 from automation_service.servicer import ERRORS, SERVICE, AutomationServicer
@@ -38,7 +38,7 @@ async def run_server(settings: AutomationSettings) -> None:
     ):
         changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
         await changes.check()
-        await store.check(database)
+        await store.check(database, partitions=settings.partitions)
         rules, executions = MongoRules(database), MongoExecutions(database)
         scrutiny = Scrutiny(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
         insights = IntelligenceInsights(intelligence)
@@ -69,7 +69,7 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
     ):
         inbox = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
         await inbox.check()
-        await store.check(database)
+        await store.check(database, partitions=settings.partitions)
         bell = Doorbell(connected, store.CHANGES)
         rules, deliveries = MongoRules(database), MongoDeliveries(database)
         settling = GroupCommit(deliveries.settle, most=MOST_SETTLED, seconds=SETTLE_SECONDS)
@@ -88,7 +88,8 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
         drainer = Drainer(inbox, bell, step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
         sweeping = sweep(inbox, bell, age=settings.sweep_age)
-        async with running(bell.run(), *lanes, drainer.suspects.run(), sweeping, dispatcher.run()):
+        hastening = hasten(deliveries, wire.now)
+        async with running(bell.run(), *lanes, drainer.suspects.run(), sweeping, dispatcher.run(), hastening):
             yield drainer
 
 
@@ -116,4 +117,4 @@ async def run_migration(settings: AutomationSettings) -> None:
     await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
-        await mongo.create_indexes(database, store.INDEXES)
+        await store.migrate(database, partitions=settings.partitions)

@@ -31,6 +31,12 @@ class Changes(Protocol):
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
         """Returns those of the changes that nobody has marked since they were read, in the order given."""
 
+    async def take(self, lead_ids: Collection[str]) -> None:
+        """Takes leads for this transaction: of two that take one lead, only one commits unless it has seen the other.
+
+        What is decided by executions of other dates needs it, for nothing else that is written is the same.
+        """
+
     async def mark(self, changes: Sequence[Change]) -> None:
         """Marks changes as done."""
 
@@ -61,11 +67,12 @@ class Rules(Protocol):
     async def replace(self, rule: Rule, revision: int) -> bool:
         """Stores a rule in the place of the one with its id and this revision; tells whether there was one.
 
-        If it is disabled its pending deliveries are cancelled, in the same transaction.
+        If it is disabled its pending deliveries are cancelled after that, but for those that are claimed, and as far as
+        there is time: whoever claims one of such a rule cancels it.
         """
 
     async def delete(self, rule_id: str) -> None:
-        """Deletes a rule and cancels its pending deliveries, in one transaction.
+        """Deletes a rule, and cancels its pending deliveries after that as `replace` does.
 
         Raises:
             RuleNotFound: There is none with this id.
@@ -97,7 +104,10 @@ class Executions(Protocol):
         """Returns those of the keys under which an execution is recorded."""
 
     async def last_firings(self, pairs: Collection[tuple[str, str]]) -> Firings:
-        """Returns when rules last fired for leads, for those pairs of a lead and a rule that have an execution."""
+        """Returns when rules last fired for leads, for those pairs of a lead and a rule that have an execution.
+
+        That is the execution of the latest date.
+        """
 
     async def record(self, executions: Sequence[Execution]) -> None:
         """Stores executions whose keys are free; to be called in the transaction that found them free."""
@@ -152,6 +162,9 @@ class Deliveries(Protocol):
 
         Nobody else gets them before `until`. Then they are due again: whoever claimed them is taken for dead.
         """
+
+    async def hasten(self, now: datetime, farthest: datetime) -> None:
+        """Makes due what is claimed, or was never attempted, and is due later than `farthest` only."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
         """Stores what became of claimed deliveries, and the states of their executions with it.

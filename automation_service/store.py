@@ -1,12 +1,13 @@
-"""MongoDB ⇄ domain: `automation_rules`, `automation_executions`, and the consumer's side of `score_changes`."""
+"""MongoDB ⇄ domain: what this service owns, and the consumer's side of `score_changes`."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from automation_service import documents
@@ -15,18 +16,28 @@ from automation_service.domain.execution import Execution, ExecutionNotFound, Fi
 from automation_service.domain.lead import Change
 from automation_service.domain.rule import Rule, RuleExists, RuleNotFound
 from automation_service.ports import Claim, Due, ExecutionQuery, Settlement
-from shared import mongo
+from shared import logs, mongo
+from shared.calls import deadline, seconds_left
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
 from shared.pages import Place
+from shared.settings import StartupError
 
 CHANGES, DONE = "score_changes", "done"
 RULES, EXECUTIONS = "automation_rules", "automation_executions"
-RULE_SECONDS = 5.0
-"""Longest time for the transaction that disables or deletes a rule."""
+PARTITIONS = "automation_partitions"
+MOST_CANCELLED = 500
+"""Executions whose deliveries are cancelled in one transaction."""
+CANCEL_SECONDS = 5.0
+"""Longest time for such a transaction."""
+MOST_PAIRS = 1000
+"""Pairs of a lead and a rule whose last firing is looked up together."""
 
 _LATEST = [("record_time", DESCENDING), ("_id", DESCENDING)]
 _PENDING = ExecutionState.PENDING.value
+_DUE = "due_by_endpoint"
+_ANY_TEXT: Document = {"$gte": ""}
+"""Without a condition on its first field the bounds of an index on lists are lost."""
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     RULES: [],
     EXECUTIONS: [
@@ -38,22 +49,33 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("date_bucket", ASCENDING), *_LATEST], name="latest_of_date"),
         IndexModel([("state", ASCENDING), *_LATEST], name="latest_of_state"),
         IndexModel(
-            [("deliveries.endpoint", ASCENDING), ("deliveries.due_time", ASCENDING)],
-            name="due",
+            [(f"deliveries.{name}", ASCENDING) for name in ("endpoint", "due_time", "lease", "tries")],
+            name=_DUE,
             partialFilterExpression={"state": _PENDING},
         ),
     ],
+    PARTITIONS: [],
 }
 T = TypeVar("T")
+_LOG = logs.get(__name__)
 
 
-async def check(database: Database) -> None:
+async def migrate(database: Database, *, partitions: int) -> None:
+    """Creates what this service owns: collections, indexes, and all partitions."""
+    await mongo.create_indexes(database, INDEXES)
+    rows = [UpdateOne({"_id": each}, {"$setOnInsert": {"transactions": 0}}, upsert=True) for each in range(partitions)]
+    await mongo.durable(database[PARTITIONS]).bulk_write(rows)
+
+
+async def check(database: Database, *, partitions: int) -> None:
     """Checks at start that the database was made for this service: deliveries that are due are found by an index.
 
     Raises:
         StartupError: It was not.
     """
     await mongo.check_indexes(database, INDEXES, service="automation")
+    if await database[PARTITIONS].find_one({"_id": partitions - 1}) is None:
+        raise StartupError("the database has no automation partitions: run migrate of the automation service")
 
 
 class MongoChanges:
@@ -78,6 +100,12 @@ class MongoChanges:
         ids = {row["_id"] for row in await self._inbox.still_pending(_ids(changes))}
         return [change for change in changes if change.change_id in ids]
 
+    async def take(self, lead_ids: Collection[str]) -> None:
+        """Takes the partitions of leads for this transaction; see `Changes`."""
+        if lead_ids:
+            taken = {self._inbox.partition_of(lead_id) for lead_id in lead_ids}
+            await self._database[PARTITIONS].update_many({"_id": {"$in": sorted(taken)}}, {"$inc": {"transactions": 1}})
+
     async def mark(self, changes: Sequence[Change]) -> None:
         """Marks changes as done."""
         await self._inbox.mark(_ids(changes))
@@ -89,6 +117,7 @@ class MongoRules:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._rules = database[RULES]
+        self._executions = database[EXECUTIONS]
 
     async def create(self, rule: Rule) -> None:
         """Stores a new rule; see `Rules`."""
@@ -118,45 +147,56 @@ class MongoRules:
         """Stores a rule in the place of the one with its id and this revision; see `Rules`."""
         row = documents.write_rule(rule)
         stored = {"_id": row["_id"], "revision": revision}
-        if rule.draft.enabled:  # one write, which takes no transaction
-            return (await mongo.durable(self._rules).replace_one(stored, row)).matched_count == 1
-
-        async def body() -> bool:
-            replaced = await self._rules.replace_one(stored, row)
-            if replaced.matched_count:
-                await self._cancel(row["_id"])
-            return replaced.matched_count == 1
-
-        return await mongo.transact(self._database, body, seconds=RULE_SECONDS)
+        replaced = await mongo.durable(self._rules).replace_one(stored, row)
+        if replaced.matched_count and not rule.draft.enabled:
+            await self._cancel(row["_id"])
+        return replaced.matched_count == 1
 
     async def delete(self, rule_id: str) -> None:
         """Deletes a rule; see `Rules`."""
-
-        async def body() -> int:
-            await self._cancel(rule_id)
-            return (await self._rules.delete_one({"_id": rule_id})).deleted_count
-
-        if not await mongo.transact(self._database, body, seconds=RULE_SECONDS):
+        deleted = await mongo.durable(self._rules).delete_one({"_id": rule_id})
+        if not deleted.deleted_count:
             raise RuleNotFound(rule_id)
+        await self._cancel(rule_id)
 
     async def _cancel(self, rule_id: str) -> None:
-        """Cancels what is pending of a rule.
+        """Cancels what is pending of a rule that is disabled or deleted, as far as it can be done in time.
 
-        What another transaction records of it meanwhile is cancelled by whoever claims it: see `Courier`.
+        What is claimed ends by its receiver's answer. What is to be attempted again after that, what another
+        transaction records meanwhile, and what is left over is cancelled by whoever claims it: see `Courier`.
         """
-        cancelled = {"state": ExecutionState.CANCELLED.value, "due_time": NEVER, "lease": ""}
-        is_pending = {"$eq": ["$$this.state", _PENDING]}
-        each = {"$cond": [is_pending, {"$mergeObjects": ["$$this", cancelled]}, "$$this"]}
-        await self._database[EXECUTIONS].update_many(
-            {"rule_id": rule_id, "state": _PENDING},
+        try:
+            with deadline(seconds_left() / 2):  # the rule is stored, and the caller shall hear of it
+                pending = self._executions.find({"rule_id": rule_id, "state": _PENDING}, {"_id": 1})
+                while ids := [row["_id"] for row in await pending.to_list(MOST_CANCELLED)]:
+                    cancel = partial(self._cancel_some, rule_id, ids)
+                    if not await mongo.transact(self._database, cancel, seconds=CANCEL_SECONDS):
+                        return
+        except PyMongoError as error:
+            _LOG.warning("not all cancelled", rule=rule_id, error=logs.one_line(error))
+
+    async def _cancel_some(self, rule_id: str, ids: Sequence[str]) -> bool:
+        """Cancels what waits in some executions, in a transaction; tells whether the rule is still not enabled.
+
+        Without this look it would cancel what is recorded, or made due again, once the rule is enabled.
+        """
+        if await self._rules.find_one({"_id": rule_id, "enabled": True}, {"_id": 1}):
+            return False
+        cancelled = {"state": ExecutionState.CANCELLED.value, "due_time": NEVER}
+        waits = {"$and": [{"$eq": ["$$this.state", _PENDING]}, {"$eq": ["$$this.lease", ""]}]}
+        each = {"$cond": [waits, {"$mergeObjects": ["$$this", cancelled]}, "$$this"]}
+        await self._executions.update_many(
+            {"_id": {"$in": ids}, "state": _PENDING},
             [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": each}}}}, _DERIVE_STATE],
         )
+        return True
 
 
 class MongoExecutions:
     """`Executions` over MongoDB; the unique index `once` stands behind the promise that a key has one."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._executions = database[EXECUTIONS]
 
     async def recorded(self, keys: Collection[Key]) -> set[Key]:
@@ -169,29 +209,14 @@ class MongoExecutions:
 
     async def last_firings(self, pairs: Collection[tuple[str, str]]) -> Firings:
         """Returns when rules last fired for leads; see `Executions`."""
-        if not pairs:
-            return {}
-        asked = {
-            "lead_id": {"$in": list({lead_id for lead_id, _ in pairs})},
-            "rule_id": {"$in": list({rule_id for _, rule_id in pairs})},
-        }
-        rows = await self._executions.aggregate(
-            [
-                {"$match": asked},
-                {"$sort": {"lead_id": ASCENDING, "rule_id": ASCENDING, "date_bucket": ASCENDING}},
-                {
-                    "$group": {
-                        "_id": {"lead_id": "$lead_id", "rule_id": "$rule_id"},
-                        "date_bucket": {"$last": "$date_bucket"},
-                        "last_event_time": {"$last": "$last_event_time"},
-                    }
-                },
-            ]
-        )
-        return {
-            (row["_id"]["lead_id"], row["_id"]["rule_id"]): Firing(row["date_bucket"], row["last_event_time"])
-            async for row in rows
-        }
+        asked = [{"lead_id": lead_id, "rule_id": rule_id} for lead_id, rule_id in pairs]
+        found: dict[tuple[str, str], Firing] = {}
+        for start in range(0, len(asked), MOST_PAIRS):
+            some = {"$documents": {"$literal": asked[start : start + MOST_PAIRS]}}
+            async for row in await self._database.aggregate([some, _LAST_FIRING]):
+                for firing in row["firings"]:
+                    found[row["lead_id"], row["rule_id"]] = Firing(**firing)
+        return found
 
     async def record(self, executions: Sequence[Execution]) -> None:
         """Stores executions whose keys are free; see `Executions`."""
@@ -241,13 +266,11 @@ class MongoDeliveries:
     async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
         """Returns deliveries that are due; see `Deliveries`.
 
-        The index skips what is due at a busy endpoint, however much it is.
+        The index skips what is due at a busy endpoint, and what waits for its next attempt, however much it is.
         """
-        asked: Document = {"due_time": {"$lte": now}}
-        if busy:
-            asked["endpoint"] = {"$nin": list(busy)}
+        asked = {"endpoint": _ANY_TEXT | {"$nin": list(busy)}, "due_time": {"$lte": now}}
         fields = {f"deliveries.{name}": 1 for name in ("delivery_id", "endpoint", "due_time")}
-        rows = self._latest.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint("due")
+        rows = self._latest.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint(_DUE)
         return [
             Due(each["delivery_id"], each["endpoint"])
             async for row in rows.limit(most)
@@ -272,6 +295,20 @@ class MongoDeliveries:
             if each["lease"] == lease
         ]
 
+    async def hasten(self, now: datetime, farthest: datetime) -> None:
+        """Makes due what lies too far ahead; see `Deliveries`.
+
+        The index leaves out what waits for its next attempt, however much it is.
+        """
+        ahead = {"endpoint": _ANY_TEXT, "due_time": {"$gt": farthest, "$lt": NEVER}}
+        far: list[Document] = [ahead | {"lease": {"$gt": ""}}, ahead | {"tries": 0}]
+        await self._executions.update_many(
+            {"state": _PENDING, "$or": [{"deliveries": {"$elemMatch": each}} for each in far]},
+            {"$set": {"deliveries.$[far].due_time": now}},
+            array_filters=[{"$or": [{f"far.{name}": asked for name, asked in each.items()} for each in far]}],
+            hint=_DUE,
+        )
+
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
         """Stores what became of claimed deliveries; see `Deliveries`."""
         await self._executions.bulk_write([_settling(*each) for each in settlements], ordered=False)
@@ -286,6 +323,22 @@ def _settling(claim: Claim, delivery: Delivery) -> UpdateOne:
         {"_id": _execution_id(delivery.delivery_id), "deliveries": held},
         [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": each}}}}, _DERIVE_STATE],
     )
+
+
+_LAST_FIRING: Document = {
+    "$lookup": {
+        "from": EXECUTIONS,
+        "let": {"lead_id": "$lead_id", "rule_id": "$rule_id"},
+        "pipeline": [
+            {"$match": {"$expr": {"$and": [{"$eq": [f"${name}", f"$${name}"]} for name in ("lead_id", "rule_id")]}}},
+            {"$sort": {"date_bucket": DESCENDING}},
+            {"$limit": 1},
+            {"$project": {"_id": 0, "date_bucket": 1, "last_event_time": 1}},
+        ],
+        "as": "firings",
+    }
+}
+"""Joins to a lead and a rule their last firing, found by the index `once`, as a list of one, or of none."""
 
 
 def _derived_state() -> Any:  # noqa: ANN401 (an expression of the database)

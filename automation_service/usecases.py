@@ -52,13 +52,13 @@ class Scrutiny:
     async def of(self, draft: Draft, fields: Collection[str] = ("trigger", "conditions", "actions")) -> list[str]:
         """Returns sentences about what is allowed but hardly meant.
 
-        Only what is among `fields` is compared with the world: a rule whose stage the model has lost, or whose host has
-        lost its name, can still be renamed and disabled.
+        Only what is among `fields` is compared with the world: a rule whose stage the model has lost, whose host has
+        lost its name, or whose URL the operator allows no more, can still be renamed and disabled.
 
         Raises:
             InvalidRule: It breaks a limit.
         """
-        check_rule(draft, allow_http=self.allow_http)
+        check_rule(draft, allow_http=self.allow_http or "actions" not in fields)
         found: list[str] = []
         if "conditions" in fields or "trigger" in fields:
             model = await self.models.in_force()
@@ -258,7 +258,9 @@ class Evaluation:
         ids = {change.change_id for change in pending}
         due = [each for each in open_ones if each.change.change_id in ids]
         taken = await self.executions.recorded({each.key for each in due})
-        firings = await self.executions.last_firings({each.pair for each in due if each.looks_back})
+        looking_back = [each for each in due if each.looks_back]
+        await self.changes.take({each.change.lead_id for each in looking_back})
+        firings = await self.executions.last_firings({each.pair for each in looking_back})
         now = self.clock()
         fired = fire(due, insights, taken, firings)
         recorded = self.outlet.admit(

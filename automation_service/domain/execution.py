@@ -51,10 +51,10 @@ class Key(NamedTuple):
 
 
 class Firing(NamedTuple):
-    """When a rule last fired for a lead: the date bucket, and the lead's last event by then."""
+    """When a rule fired for a lead, and for which silence: `last_event_time` is None when it was for none."""
 
     date_bucket: str
-    last_event_time: datetime
+    last_event_time: datetime | None
 
 
 Firings = Mapping[tuple[str, str], Firing]
@@ -79,6 +79,12 @@ class Candidate:
         return self.change.lead_id, self.rule.draft.rule_id
 
     @property
+    def firing(self) -> Firing:
+        """The firing that would follow."""
+        is_for_silence = isinstance(self.rule.draft.trigger, Inactive)
+        return Firing(self.change.date_bucket, self.change.last_event_time if is_for_silence else None)
+
+    @property
     def looks_back(self) -> bool:
         """Tells whether earlier dates matter to it, beside its own."""
         return self.rule.draft.cool_down_days > 1 or isinstance(self.rule.draft.trigger, Inactive)
@@ -90,15 +96,16 @@ class Candidate:
         )
 
     def _may_follow(self, last: Firing) -> bool:
-        if isinstance(self.rule.draft.trigger, Inactive) and last.last_event_time == self.change.last_event_time:
+        now = self.firing
+        if now.last_event_time and now.last_event_time == last.last_event_time:
             return False
-        passed = date.fromisoformat(self.change.date_bucket) - date.fromisoformat(last.date_bucket)
+        passed = date.fromisoformat(now.date_bucket) - date.fromisoformat(last.date_bucket)
         return passed.days >= max(1, self.rule.draft.cool_down_days)
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A rule fired on a change. `last_event_time` is that of the lead at the change."""
+    """A rule fired on a change. `last_event_time` is that of the lead, if it fired for the lead's silence."""
 
     key: Key
     change_sequence: int
@@ -109,7 +116,7 @@ class Execution:
     risk: Risk
     next_action: str
     why: tuple[str, ...]
-    last_event_time: datetime
+    last_event_time: datetime | None
     record_time: datetime
     deliveries: tuple[Delivery, ...] = ()
 
@@ -151,7 +158,7 @@ def fire(
         if each.fires(insight, last.get(each.pair)):
             fired[each.key] = each
             if each.looks_back:
-                last[each.pair] = Firing(each.change.date_bucket, each.change.last_event_time)
+                last[each.pair] = each.firing
     return list(fired.values())
 
 
@@ -170,7 +177,7 @@ def execution(fired: Candidate, insight: Insight, record_time: datetime, render:
         risk=insight.risk,
         next_action=insight.next_action,
         why=tuple(why(fired.rule, insight)),
-        last_event_time=fired.change.last_event_time,
+        last_event_time=fired.firing.last_event_time,
         record_time=record_time,
         deliveries=tuple(
             _delivery(fired, action, insight, record_time, render, sender) for action in fired.rule.draft.actions

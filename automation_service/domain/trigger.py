@@ -110,7 +110,10 @@ class EventReceived:
 
 @dataclass(frozen=True, slots=True)
 class Inactive:
-    """Occurs when decay finds that a lead has had no event for so many whole days; once per silence, see `may_fire`."""
+    """Occurs when decay finds that a lead has had no event for so many whole days.
+
+    A rule fires once per silence: see `Candidate`.
+    """
 
     days: int
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from automation_service.clients import _model
 from automation_service.domain.action import Action, Webhook
 from automation_service.domain.condition import Conditions
-from automation_service.domain.delivery import Answer, Delivery, ExecutionState, Fate
+from automation_service.domain.delivery import NEVER, Answer, Delivery, ExecutionState, Fate
 from automation_service.domain.execution import (
     Candidate,
     Execution,
@@ -92,6 +92,9 @@ class FakeChanges:
         """Returns those of the changes that nobody has marked."""
         return [each for each in changes if each in self.waiting]
 
+    async def take(self, lead_ids: Collection[str]) -> None:
+        """Does nothing: transactions are one at a time."""
+
     async def mark(self, changes: Sequence[Change]) -> None:
         """Marks changes as done."""
         self.waiting = [each for each in self.waiting if each not in changes]
@@ -148,7 +151,9 @@ class FakeRules:
         for key, each in self._executions.executions.items():
             if key.rule_id == rule_id:
                 deliveries = (
-                    delivery.cancelled() if delivery.state is ExecutionState.PENDING else delivery
+                    delivery.cancelled()
+                    if delivery.state is ExecutionState.PENDING and not delivery.lease
+                    else delivery
                     for delivery in each.deliveries
                 )
                 self._executions.executions[key] = replace(each, deliveries=tuple(deliveries))
@@ -226,6 +231,13 @@ class FakeExecutions:
                     claims.append(Claim(key.rule_id, delivery.claimed(str(self._leases), until)))
                     self._put(key, claims[-1].delivery)
         return claims
+
+    async def hasten(self, now: datetime, farthest: datetime) -> None:
+        """Makes due what lies too far ahead."""
+        for key, each in list(self.executions.items()):
+            for delivery in each.deliveries:
+                if farthest < delivery.due_time < NEVER and (delivery.lease or not delivery.tries):
+                    self._put(key, replace(delivery, due_time=now))
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
         """Stores what became of claimed deliveries."""

@@ -1,6 +1,7 @@
 """What becomes of a delivery: the schedule, the states, and the loop that makes the attempts."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from automation_service.dispatch import (
     PER_FAILING_ENDPOINT,
     Courier,
     Dispatcher,
+    hasten,
 )
 from automation_service.domain.action import Action, Slack
 from automation_service.domain.delivery import (
@@ -176,13 +178,33 @@ async def test_a_receiver_that_is_gone_disables_the_rule_and_cancels_the_rest() 
     desk.rules._executions = desk.executions
 
     async def nothing_is_pending() -> bool:
+        desk.clock.now += timedelta(seconds=1)
         return all(each.state is not ExecutionState.PENDING for each in desk.executions.executions.values())
 
     async with running(desk.dispatcher.run()):
         await eventually(nothing_is_pending, within=5, what="the others are cancelled")
+    ends = Counter(
+        (each.state, tuple(attempt.status for attempt in each.attempts))
+        for execution in desk.executions.executions.values()
+        for each in execution.deliveries
+    )
+    assert ends == {(ExecutionState.FAILED, (410,)): 1, (ExecutionState.CANCELLED, (503,)): 3}
     stored = await desk.rules.get("call")
     assert (stored.draft.enabled, stored.disable_reason) == (False, "https://crm.example answered 410")
     assert stored.revision == 2
+
+
+async def test_the_reason_for_which_a_rule_is_disabled_names_where_the_attempt_went() -> None:
+    """Not where the delivery was to go when it was recorded."""
+    moved = FakeRules(rule("call", None, webhook(url="https://new.example/")))
+    desk = Desk(FakeReceivers(GONE), executed(change(), rule("call", None, webhook())), rules=moved)
+
+    async def is_disabled() -> bool:
+        return not (await moved.get("call")).draft.enabled
+
+    async with running(desk.dispatcher.run()):
+        await eventually(is_disabled, within=5, what="the rule is disabled")
+    assert (await moved.get("call")).disable_reason == "https://new.example answered 410"
 
 
 @pytest.mark.parametrize("change_of_rule", ["disabled", "deleted", "without the action", "with another receiver"])
@@ -294,6 +316,14 @@ async def test_a_new_url_and_secret_are_used_at_once() -> None:
     async with running(desk.dispatcher.run()):
         await desk.settles(1)
     assert [action for action, _ in receivers.sent] == [moved]
+
+
+async def test_what_was_recorded_before_the_clock_was_set_back_does_not_wait_for_as_long() -> None:
+    call = rule("call", None, webhook())
+    desk = Desk(FakeReceivers(), executed(change(), call, NOW + timedelta(hours=1)))
+    async with running(desk.dispatcher.run(), hasten(desk.executions, desk.clock, every=0.01)):
+        await desk.settles(1)
+    assert desk.delivery().state is ExecutionState.DELIVERED
 
 
 class DeadEnd:

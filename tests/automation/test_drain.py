@@ -1,19 +1,21 @@
 """Draining `score_changes` in MongoDB: exactly one execution per lead, rule and date, whatever happens twice."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
+from automation_service import store
 from automation_service.domain.execution import Execution
 from automation_service.domain.lead import DECAY, Change, Insight
+from automation_service.domain.trigger import Inactive
 from automation_service.ports import ExecutionQuery, Insights
-from automation_service.store import CHANGES, DONE, EXECUTIONS, INDEXES, MongoChanges, MongoExecutions, MongoRules
+from automation_service.store import CHANGES, DONE, EXECUTIONS, MongoChanges, MongoExecutions, MongoRules
 from automation_service.templates import SandboxedTemplates
 from automation_service.usecases import Evaluation
-from shared import mongo
 from shared.inbox import Inbox
 from shared.mongo import Database
 from tests.automation.fakes import INSIGHT, NOW, SENDER, AbsentInsights, FakeInsights, FakeOutlet, change, rule
@@ -37,7 +39,7 @@ class MeetingInsights:
 async def inbox(database: Database) -> Inbox:
     inbox = Inbox(database, CHANGES, done=DONE, partitions=1)
     await inbox.migrate()
-    await mongo.create_indexes(database, INDEXES)
+    await store.migrate(database, partitions=1)
     await MongoRules(database).create(rule())
     return inbox
 
@@ -122,6 +124,35 @@ async def test_two_drains_of_different_rows_of_one_key_leave_one_execution(
 
         monkeypatch.setattr(drain.changes, "pending", pending)
     await asyncio.gather(*(drain.step([0], 100) for drain in drains))
+    assert len(await executions(database)) == 1
+    assert await inbox.waiting() == {}
+
+
+@pytest.mark.parametrize("looks_back", [{"cool_down_days": 7}, {"trigger": Inactive(3)}])
+async def test_two_drains_of_different_dates_of_one_lead_see_each_other(
+    database: Database, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, looks_back: dict[str, Any]
+) -> None:
+    """As when a change is tried alone beside a drain of the next day's. Else a rule fires in its own cool-down."""
+    draft = replace(rule().draft, **looks_back)
+    assert await MongoRules(database).replace(replace(rule(), draft=draft, revision=2), 1)
+    days = [replace(change(sequence=day, day=day), event_types=(), kinds=(DECAY,), inactive_days=9) for day in (1, 2)]
+    await put(inbox, *days)
+    meeting, drains = asyncio.Barrier(2), []
+    for own in days:
+        drain = evaluation(database, inbox, FakeInsights())
+        look, waits = drain.changes.still_pending, iter([meeting])
+
+        async def still_pending(
+            changes: Sequence[Change], look: Any = look, waits: Iterator[asyncio.Barrier] = waits
+        ) -> list[Change]:
+            found = await look(changes)
+            for each in waits:
+                await each.wait()  # until both see the database as it is before either of them
+            return list(found)
+
+        monkeypatch.setattr(drain.changes, "still_pending", still_pending)
+        drains.append(drain.step([0], 100, [own.change_id]))
+    await asyncio.gather(*drains)
     assert len(await executions(database)) == 1
     assert await inbox.waiting() == {}
 

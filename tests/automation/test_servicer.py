@@ -247,6 +247,17 @@ async def test_a_rule_is_tried_and_nothing_is_recorded(stub: Stub) -> None:
     assert (stored.last_date_bucket, len((await stub.ListAutomationExecutions(_executions())).executions)) == ("", 3)
 
 
+async def test_a_trial_tells_what_would_be_due_and_what_could_not_be_written(stub: Stub) -> None:
+    asked = pb.AutomationRule(rule_id="new", conditions=CONDITIONS)
+    asked.actions.add().webhook.MergeFrom(pb.Webhook(url="https://crm.example/", secrets=[SECRET]))
+    asked.actions.add().email.MergeFrom(pb.Email(to_attribute="email"))
+    tried = await stub.TestAutomationRule(pb.TestAutomationRuleRequest(rule=asked, lead_id="ada"))
+    due, unwritten = tried.deliveries
+    assert (due.state, wire.to_time(due.next_attempt_time), len(due.attempts)) == (pb.EXECUTION_STATE_PENDING, NOW, 0)
+    assert (unwritten.state, unwritten.body) == (pb.EXECUTION_STATE_FAILED, b"")
+    assert [each.error for each in unwritten.attempts] == ["the lead's attribute 'email' is no e-mail address"]
+
+
 async def test_an_execution_is_told_with_its_deliveries_and_retried(stub: Stub, executions: FakeExecutions) -> None:
     told = rule("old", None, webhook())
     failed = executed(change("eve"), told)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from automation_service import store
 from automation_service.app import open_worker, run_server
 from automation_service.domain.action import Action, Email, Preset, Slack
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
 from automation_service.domain.delivery import NEVER, Answer, ExecutionState, Fate
-from automation_service.domain.execution import ExecutionNotFound, Key
+from automation_service.domain.execution import ExecutionNotFound, Firing, Key
 from automation_service.domain.lead import Risk
 from automation_service.domain.rule import RuleExists, RuleNotFound
 from automation_service.domain.trigger import (
@@ -24,7 +25,7 @@ from automation_service.domain.trigger import (
     StageLeft,
     Trigger,
 )
-from automation_service.ports import Claim, Deliveries, ExecutionQuery, Executions, Rules, Settlement
+from automation_service.ports import Claim, Deliveries, Due, ExecutionQuery, Executions, Rules, Settlement
 from automation_service.settings import AutomationSettings
 from automation_service.store import (
     CHANGES,
@@ -37,6 +38,7 @@ from automation_service.store import (
 )
 from cli.embedded import free_port
 from shared import mongo
+from shared.calls import deadline
 from shared.inbox import Inbox
 from shared.mongo import Database
 from shared.settings import StartupError
@@ -165,6 +167,7 @@ async def kept(request: pytest.FixtureRequest, database: Database) -> tuple[Rule
 
 Kept = tuple[Rules, Executions, Deliveries]
 BOTH = rule("call", None, webhook("one"), webhook("two", "https://other.example/"))
+DISABLED = replace(BOTH, draft=replace(BOTH.draft, enabled=False), revision=2)
 UNTIL = NOW + timedelta(seconds=30)
 TICK = timedelta(milliseconds=1)
 
@@ -221,6 +224,43 @@ async def test_a_busy_endpoint_is_left_out(kept: Kept) -> None:
     assert await claim_one(deliveries, NOW, UNTIL, ["https://crm.example", "https://other.example"]) is None
 
 
+async def test_what_a_clock_set_that_was_ahead_is_due_at_once(kept: Kept) -> None:
+    """What was claimed, and what was recorded as due at once; not what waits for its next attempt."""
+    _, executions, deliveries = kept
+    one, ahead, farthest = rule("call", None, webhook()), NOW + timedelta(hours=1), NOW + timedelta(seconds=80)
+    times = {"claimed": ahead, "recorded": ahead, "tried": NOW, "under-way": NOW, "new": NOW + timedelta(seconds=9)}
+    ids = {}
+    for lead_id, record_time in times.items():
+        execution = executed(change(lead_id), one, record_time)
+        ids[lead_id] = execution.deliveries[0].delivery_id
+        await executions.record([execution])
+    for lead_id, now in {"claimed": ahead, "tried": NOW, "under-way": NOW}.items():
+        [claim] = await deliveries.claim([Due(ids[lead_id], "https://crm.example")], now, now + timedelta(seconds=40))
+        if lead_id == "tried":
+            waits = claim.delivery.settled(Answer(Fate.RETRY, 503), NOW, TICK, [timedelta(hours=2)], 1)
+            await deliveries.settle([Settlement(claim, waits)])
+    assert await deliveries.due(NOW, [], 9) == []
+    await deliveries.hasten(NOW, farthest)
+    found = {each.delivery_id for each in await deliveries.due(NOW, [], 9)}
+    assert found == {ids["claimed"], ids["recorded"]}
+
+
+async def test_looking_for_what_a_clock_set_that_was_ahead_reads_no_execution_that_waits(
+    database_uri: str, database: Database
+) -> None:
+    await mongo.create_indexes(database, INDEXES)
+    waits = executed(change(), rule("call", None, webhook())).deliveries[0]
+    waits = waits.settled(Answer(Fate.RETRY, 503), NOW, TICK, [timedelta(hours=2)], 1)
+    await MongoExecutions(database).record([replace(executed(change(), rule()), deliveries=(waits,))])
+    async with overheard(database_uri) as (heard, commands):
+        await MongoDeliveries(heard).hasten(NOW, UNTIL)
+    [(name, command)] = commands.sent
+    asked = {name: command[name], "updates": command["updates"]}
+    explained = await database.command("explain", asked, verbosity="executionStats")
+    assert explained["executionStats"]["totalDocsExamined"] == 0
+    assert "due_by_endpoint" in str(explained["queryPlanner"]["winningPlan"])
+
+
 async def test_an_execution_is_as_far_as_its_deliveries(kept: Kept) -> None:
     _, executions, deliveries = kept
     recorded = executed(change(), BOTH)
@@ -268,11 +308,10 @@ async def test_what_is_pending_of_a_disabled_or_deleted_rule_is_cancelled(kept: 
         await deliveries.settle([Settlement(claim, claim.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, [], 1))])
     recorded = executed(change(), BOTH)
     await executions.record([recorded, other])
-    disabled = replace(BOTH, draft=replace(BOTH.draft, enabled=False), revision=2)
-    assert not await rules.replace(disabled, 7)
+    assert not await rules.replace(DISABLED, 7)
     assert (await executions.get(recorded.execution_id)).state is ExecutionState.PENDING
     if how == "disable":
-        assert await rules.replace(disabled, 1)
+        assert await rules.replace(DISABLED, 1)
     else:
         await rules.delete("call")
     stored = await executions.get(recorded.execution_id)
@@ -282,6 +321,76 @@ async def test_what_is_pending_of_a_disabled_or_deleted_rule_is_cancelled(kept: 
     assert (await executions.get(other.execution_id)).state is ExecutionState.PENDING
 
 
+@pytest.mark.parametrize("how", ["disable", "delete"])
+async def test_what_is_being_attempted_ends_by_its_answer_whatever_becomes_of_the_rule(kept: Kept, how: str) -> None:
+    rules, executions, deliveries = kept
+    await rules.create(BOTH)
+    recorded = executed(change(), BOTH)
+    await executions.record([recorded])
+    claim = await claim_one(deliveries, NOW, UNTIL)
+    assert claim
+    if how == "disable":
+        assert await rules.replace(DISABLED, 1)
+    else:
+        await rules.delete("call")
+    arrived = claim.delivery.settled(Answer(Fate.ARRIVED, 200), NOW, TICK, [], 1)
+    await deliveries.settle([Settlement(claim, arrived)])
+    stored = await executions.get(recorded.execution_id)
+    assert {each.state for each in stored.deliveries} == {ExecutionState.DELIVERED, ExecutionState.CANCELLED}
+    assert arrived in stored.deliveries
+
+
+@pytest.mark.parametrize("how", ["disable", "delete"])
+async def test_a_rule_is_disabled_or_deleted_also_when_not_all_of_it_can_be_cancelled_in_time(
+    database: Database, how: str
+) -> None:
+    """As when there is too much, or others write the same executions over and over."""
+    await mongo.create_indexes(database, INDEXES)
+    rules, executions = MongoRules(database), MongoExecutions(database)
+    await rules.create(BOTH)
+    recorded = executed(change(), BOTH)
+    await executions.record([recorded])
+    async with database.client.start_session() as session, await session.start_transaction():
+        await database[EXECUTIONS].update_one({}, {"$set": {"held": True}}, session=session)
+        with deadline(2):
+            if how == "disable":
+                assert await rules.replace(DISABLED, 1)
+            else:
+                await rules.delete("call")
+    assert await rules.enabled() == []
+    assert (await executions.get(recorded.execution_id)).state is ExecutionState.PENDING
+
+
+async def test_all_that_is_pending_is_cancelled_batch_by_batch(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MOST_CANCELLED", 2)
+    await mongo.create_indexes(database, INDEXES)
+    rules, executions = MongoRules(database), MongoExecutions(database)
+    await rules.create(BOTH)
+    await executions.record([executed(change(f"lead-{number}"), BOTH) for number in range(5)])
+    assert await rules.replace(DISABLED, 1)
+    assert len(await executions.page(ExecutionQuery(9, state=ExecutionState.CANCELLED))) == 5
+
+
+async def test_nothing_is_cancelled_of_a_rule_that_was_enabled_meanwhile(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mongo.create_indexes(database, INDEXES)
+    rules, executions = MongoRules(database), MongoExecutions(database)
+    await rules.create(BOTH)
+    await executions.record([executed(change(), BOTH)])
+    cancel = rules._cancel
+
+    async def too_late(rule_id: str) -> None:
+        assert await rules.replace(replace(BOTH, revision=3), 2)
+        await cancel(rule_id)
+
+    monkeypatch.setattr(rules, "_cancel", too_late)
+    assert await rules.replace(DISABLED, 1)
+    assert len(await executions.page(ExecutionQuery(9, state=ExecutionState.PENDING))) == 1
+
+
 async def test_what_is_acknowledged_is_on_a_majority(database_uri: str, database: Database) -> None:
     before = executed(change(), rule("call", None, webhook()))
     async with overheard(database_uri) as (heard, commands):
@@ -289,9 +398,10 @@ async def test_what_is_acknowledged_is_on_a_majority(database_uri: str, database
         await rules.create(rule())
         assert await rules.replace(replace(rule(), revision=2), 1)
         await MongoExecutions(heard).revive(before, before)
-        assert [command.get("writeConcern") for _, command in commands.sent] == [{"w": "majority", "j": True}] * 3
         assert await rules.replace(replace(rule(enabled=False), revision=3), 2)
         await rules.delete("call")
+        written = [command.get("writeConcern") for name, command in commands.sent if name != "find"]
+        assert written == [{"w": "majority", "j": True}] * 5
 
 
 async def test_what_changed_meanwhile_is_not_revived(kept: Kept) -> None:
@@ -314,6 +424,34 @@ async def test_the_last_firings_are_told_by_lead_and_rule(executions: Executions
     assert await executions.last_firings(set()) == {}
 
 
+async def test_a_last_firing_tells_the_silence_that_it_was_for_and_no_other(executions: Executions) -> None:
+    silent = replace(rule("x"), draft=replace(rule("x").draft, trigger=Inactive(3)))
+    await executions.record([executed(change("ada"), silent), executed(change("bob"), rule("x"))])
+    assert await executions.last_firings({("ada", "x"), ("bob", "x")}) == {
+        ("ada", "x"): Firing("2026-03-01", change().last_event_time),
+        ("bob", "x"): Firing("2026-03-01", None),
+    }
+
+
+async def test_the_last_firings_are_told_of_any_number_of_leads_with_any_names(
+    executions: Executions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MOST_PAIRS", 2)
+    names = ["$ada", "$$ROOT", "a.b", "{}", "$"]
+    await executions.record([executed(change(name), rule("$x")) for name in names])
+    assert set(await executions.last_firings({(name, "$x") for name in names})) == {(name, "$x") for name in names}
+
+
+async def test_of_a_long_history_only_the_last_firing_is_read(database: Database) -> None:
+    await mongo.create_indexes(database, INDEXES)
+    await MongoExecutions(database).record([executed(change(day=day), rule()) for day in range(1, 31)])
+    pipeline = [{"$documents": [{"lead_id": "ada", "rule_id": "call"}]}, store._LAST_FIRING]
+    asked = {"aggregate": 1, "pipeline": pipeline, "cursor": {}}
+    explained = await database.command("explain", asked, verbosity="executionStats")
+    [lookup] = [stage for stage in explained["stages"] if "$lookup" in stage]
+    assert (lookup["totalDocsExamined"], lookup["indexesUsed"]) == (1, ["once"])
+
+
 async def test_executions_are_listed_by_time(executions: Executions) -> None:
     three = [executed(change("ada", day=day), rule("x"), NOW + day * TICK) for day in (1, 2, 3)]
     await executions.record(three)
@@ -321,13 +459,27 @@ async def test_executions_are_listed_by_time(executions: Executions) -> None:
     assert await executions.page(query) == [three[1]]
 
 
-async def test_a_claim_uses_its_index(database: Database) -> None:
+@pytest.mark.parametrize("busy", [[], ["a"]])
+async def test_a_look_for_what_is_due_reads_no_execution_that_waits(
+    database_uri: str, database: Database, busy: list[str]
+) -> None:
     await mongo.create_indexes(database, INDEXES)
-    due = {"state": "pending", "deliveries": {"$elemMatch": {"due_time": {"$lte": NOW}, "endpoint": {"$nin": ["a"]}}}}
-    explained = await database[EXECUTIONS].find(due).hint("due").explain()
-    plan = str(explained["queryPlanner"]["winningPlan"])
-    assert "'deliveries.endpoint': ['[MinKey, \"a\")', '(\"a\", MaxKey]']" in plan
-    assert "'deliveries.due_time': ['[new Date(" in plan
+    await MongoExecutions(database).record([executed(change(), rule("call", None, webhook()))])
+    async with overheard(database_uri) as (heard, commands):
+        assert await MongoDeliveries(heard).due(NOW - TICK, busy, 9) == []
+    [(_, command)] = commands.sent
+    asked = {name: command[name] for name in ("find", "filter", "hint")}
+    explained = await database.command("explain", asked, verbosity="executionStats")
+    assert explained["executionStats"]["totalDocsExamined"] == 0
+
+
+async def test_a_database_from_before_there_were_partitions_is_to_be_migrated(database: Database) -> None:
+    await mongo.create_indexes(database, INDEXES)
+    with pytest.raises(StartupError, match="run migrate of the automation service"):
+        await store.check(database, partitions=8)
+    for _ in range(2):
+        await store.migrate(database, partitions=8)
+    await store.check(database, partitions=8)
 
 
 @pytest.mark.parametrize("kind", ["server", "worker"])

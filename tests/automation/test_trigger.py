@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automation_service.domain.condition import Conditions
-from automation_service.domain.execution import Firing, candidates, fire
+from automation_service.domain.execution import Candidate, Firing, candidates, fire
 from automation_service.domain.lead import DECAY, Change
 from automation_service.domain.rule import Rule
 from automation_service.domain.trigger import (
@@ -110,9 +110,9 @@ def fired(rule_: Rule, changes: Sequence[Change], last: Firing | None = None) ->
     days = []
     for each in changes:
         firings = {(each.lead_id, "call"): last} if last else {}
-        if fire(candidates([each], [rule_]), {"ada": INSIGHT}, set(), firings):
+        for candidate in fire(candidates([each], [rule_]), {"ada": INSIGHT}, set(), firings):
             days.append(date.fromisoformat(each.date_bucket).day)
-            last = Firing(each.date_bucket, each.last_event_time)
+            last = candidate.firing
     return days
 
 
@@ -121,6 +121,13 @@ def test_inactivity_fires_once_per_silence() -> None:
     second = [silent(day, day - 10, last_event_days_ago=3) for day in range(15, 25)]
     assert fired(with_trigger(Inactive(10)), [*first, *second]) == [1, 20]
     assert fired(with_trigger(Inactive(10), cool_down_days=25), [*first, *second]) == [1]
+
+
+def test_inactivity_fires_for_a_silence_that_began_with_an_event_that_the_rule_fired_at() -> None:
+    """Its trigger was another one then."""
+    changes = [silent(day, 9 + day) for day in range(2, 6)]
+    received = Candidate(replace(changes[0], date_bucket="2026-03-01"), with_trigger(EventReceived("page_view")))
+    assert fired(with_trigger(Inactive(10)), changes, received.firing) == [2]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Rules are kept, and evaluated at changes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -27,6 +28,7 @@ from tests.automation.fakes import (
     change,
     draft,
     rule,
+    webhook,
 )
 
 LATER = NOW + timedelta(hours=1)
@@ -105,6 +107,16 @@ async def test_a_rule_whose_stage_the_model_has_lost_can_be_disabled() -> None:
     lost = Conditions(stages=("tepid",))
     updated, _ = await book(rule(conditions=lost)).update(draft(enabled=False), ["enabled"], 0)
     assert (updated.draft.enabled, updated.draft.conditions) == (False, lost)
+
+
+@pytest.mark.parametrize("field", ["enabled", "display_name", "cool_down_days"])
+async def test_a_rule_with_a_url_that_the_operator_allows_no_more_can_be_renamed_and_disabled(field: str) -> None:
+    plain = webhook(url="http://crm.example/hook")
+    asked = replace(draft("call", None, plain, enabled=False), display_name="Ring", cool_down_days=3)
+    updated, _ = await book(rule("call", None, plain)).update(asked, [field], 0)
+    assert getattr(updated.draft, field) == getattr(asked, field)
+    with pytest.raises(InvalidRule, match="must be https"):
+        await book(rule("call", None, plain)).update(asked, [field, "actions"], 0)
 
 
 def evaluation(changes: FakeChanges, rules: FakeRules, insights: FakeInsights | AbsentInsights) -> Evaluation:

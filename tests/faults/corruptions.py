@@ -314,6 +314,15 @@ def a_delivery_was_cancelled_for_nothing(world: World) -> str:
     return repr(execution["deliveries"][0]["delivery_id"])
 
 
+def a_delivery_that_was_refused_was_cancelled(world: World) -> str:
+    named = a_delivery_was_cancelled_for_nothing(world)
+    requests = world.journal.requests
+    world.journal.requests = [
+        replace(each, answered=410) if repr(each.delivery_id) == named else each for each in requests
+    ]
+    return named
+
+
 def an_execution_lacks_a_delivery(world: World) -> str:
     execution = world.of("automation_executions", rule_id="while")
     gone = execution["deliveries"].pop()["delivery_id"]
@@ -422,6 +431,7 @@ CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
     (a_delivery_was_taken_by_nobody, {"I9"}),
     (a_delivery_failed_for_nothing, {"I9"}),
     (a_delivery_was_cancelled_for_nothing, {"I9"}),
+    (a_delivery_that_was_refused_was_cancelled, {"I9"}),
     (an_execution_lacks_a_delivery, {"I9"}),
     (a_request_has_another_body, {"I9"}),
     (a_request_is_unsigned, {"I9"}),

@@ -79,13 +79,15 @@ def deliveries(
 
 def _is_due_to(state: str, answers: Collection[int], *, rule_is_gone: bool) -> bool:
     """Tells whether a delivery may be in a state after such answers; what is still pending is not for us to judge."""
+    arrived = any(200 <= answer < 300 for answer in answers)
+    refused = any(300 <= answer < 500 and answer != 429 for answer in answers)
     match state:
         case "delivered":
-            return any(200 <= answer < 300 for answer in answers)
+            return arrived
         case "failed":
-            return any(300 <= answer < 500 and answer != 429 for answer in answers)
-        case "cancelled":
-            return rule_is_gone
+            return refused
+        case "cancelled":  # what was answered for good keeps its answer, also when that disables the rule
+            return rule_is_gone and not arrived and not refused
         case _:
             return True
 

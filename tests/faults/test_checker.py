@@ -118,7 +118,7 @@ async def lived(database: Database, journal: Journal) -> None:
     changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
     await events.migrate()
     await changes.migrate()
-    await mongo.create_indexes(database, automation_store.INDEXES)
+    await automation_store.migrate(database, partitions=PARTITIONS)
     for each in RULES:
         await MongoRules(database).create(each)
     scoring = Scoring(database, events, changes)

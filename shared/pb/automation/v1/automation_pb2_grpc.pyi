@@ -59,14 +59,16 @@ class AutomationServiceStub:
     UpdateAutomationRule: _grpc.UnaryUnaryMultiCallable[_automation_pb2.UpdateAutomationRuleRequest, _automation_pb2.UpdateAutomationRuleResponse]
     """Replaces the fields of a rule that the mask names. A rule that is disabled fires no more, and its pending deliveries are cancelled.
 
-    Transactional: the compare-and-set on the rule's revision and the cancelling are one transaction. Idempotent: yes, but for the revision, which counts up.
+    Transactional: the compare-and-set on the rule's revision. The cancelling follows it, and is no part of it: what half of the call's time is enough for
+    is cancelled at once, the rest when its next attempt is due, in the place of that. What is being attempted ends by its receiver's answer.
+    Idempotent: yes, but for the revision, which counts up.
     Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name; ABORTED (RULE_CHANGED) when `rule.revision` is given
     and is not the stored one, or when two updates met: read the rule again.
     """
     DeleteAutomationRule: _grpc.UnaryUnaryMultiCallable[_automation_pb2.DeleteAutomationRuleRequest, _automation_pb2.DeleteAutomationRuleResponse]
     """Deletes a rule and cancels its pending deliveries; its executions stay readable.
 
-    Transactional: both are one transaction. Idempotent: a retry finds NOT_FOUND and can be taken as done.
+    Transactional: the deletion. The cancelling follows it as in UpdateAutomationRule. Idempotent: a retry finds NOT_FOUND and can be taken as done.
     Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
     TestAutomationRule: _grpc.UnaryUnaryMultiCallable[_automation_pb2.TestAutomationRuleRequest, _automation_pb2.TestAutomationRuleResponse]
@@ -148,14 +150,16 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     UpdateAutomationRule: _aio.UnaryUnaryMultiCallable[_automation_pb2.UpdateAutomationRuleRequest, _automation_pb2.UpdateAutomationRuleResponse]  # type: ignore[assignment]
     """Replaces the fields of a rule that the mask names. A rule that is disabled fires no more, and its pending deliveries are cancelled.
 
-    Transactional: the compare-and-set on the rule's revision and the cancelling are one transaction. Idempotent: yes, but for the revision, which counts up.
+    Transactional: the compare-and-set on the rule's revision. The cancelling follows it, and is no part of it: what half of the call's time is enough for
+    is cancelled at once, the rest when its next attempt is due, in the place of that. What is being attempted ends by its receiver's answer.
+    Idempotent: yes, but for the revision, which counts up.
     Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name; ABORTED (RULE_CHANGED) when `rule.revision` is given
     and is not the stored one, or when two updates met: read the rule again.
     """
     DeleteAutomationRule: _aio.UnaryUnaryMultiCallable[_automation_pb2.DeleteAutomationRuleRequest, _automation_pb2.DeleteAutomationRuleResponse]  # type: ignore[assignment]
     """Deletes a rule and cancels its pending deliveries; its executions stay readable.
 
-    Transactional: both are one transaction. Idempotent: a retry finds NOT_FOUND and can be taken as done.
+    Transactional: the deletion. The cancelling follows it as in UpdateAutomationRule. Idempotent: a retry finds NOT_FOUND and can be taken as done.
     Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
     TestAutomationRule: _aio.UnaryUnaryMultiCallable[_automation_pb2.TestAutomationRuleRequest, _automation_pb2.TestAutomationRuleResponse]  # type: ignore[assignment]
@@ -258,7 +262,9 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_automation_pb2.UpdateAutomationRuleResponse, _abc.Awaitable[_automation_pb2.UpdateAutomationRuleResponse]]:
         """Replaces the fields of a rule that the mask names. A rule that is disabled fires no more, and its pending deliveries are cancelled.
 
-        Transactional: the compare-and-set on the rule's revision and the cancelling are one transaction. Idempotent: yes, but for the revision, which counts up.
+        Transactional: the compare-and-set on the rule's revision. The cancelling follows it, and is no part of it: what half of the call's time is enough for
+        is cancelled at once, the rest when its next attempt is due, in the place of that. What is being attempted ends by its receiver's answer.
+        Idempotent: yes, but for the revision, which counts up.
         Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name; ABORTED (RULE_CHANGED) when `rule.revision` is given
         and is not the stored one, or when two updates met: read the rule again.
         """
@@ -271,7 +277,7 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_automation_pb2.DeleteAutomationRuleResponse, _abc.Awaitable[_automation_pb2.DeleteAutomationRuleResponse]]:
         """Deletes a rule and cancels its pending deliveries; its executions stay readable.
 
-        Transactional: both are one transaction. Idempotent: a retry finds NOT_FOUND and can be taken as done.
+        Transactional: the deletion. The cancelling follows it as in UpdateAutomationRule. Idempotent: a retry finds NOT_FOUND and can be taken as done.
         Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
         """
 
