@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 import grpc
 import pytest
+from pymongo.errors import ExecutionTimeout, OperationFailure
 
 from intelligence_service import watchers as module
 from intelligence_service.domain.watch import (
@@ -286,6 +287,34 @@ async def test_a_token_that_is_none_is_refused(database: Database, token: str) -
         watch = watchers.watch(ALL, token)
         with pytest.raises((InvalidArgument, ResumeTokenExpired)):
             await take(watch, 2)
+
+
+class FailingCollection:
+    """A collection whose stream cannot be opened."""
+
+    def __init__(self, error: OperationFailure) -> None:
+        self._error = error
+
+    async def watch(self, *_: object, **__: object) -> None:
+        """Fails."""
+        raise self._error
+
+
+@pytest.mark.parametrize("token", ["", "82" + "A" * 60])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(OperationFailure("x", code) for code in (134, 262, 175, 237, 13, 18)),
+        OperationFailure("x", 11600, {"errorLabels": ["RetryableWriteError"]}),
+        ExecutionTimeout("x", 50),
+    ],
+    ids=lambda error: str(error.code),
+)
+async def test_trouble_of_the_database_is_not_blamed_on_the_token(error: OperationFailure, token: str) -> None:
+    changes = MongoLeadChanges({CHANGES: FailingCollection(error)})  # type: ignore[arg-type]  # all that is asked of it
+    with pytest.raises(OperationFailure) as caught:
+        await anext(changes.after(token))
+    assert caught.value is error
 
 
 async def stub_of(stack: contextlib.AsyncExitStack, changes: LeadChanges) -> object:
