@@ -50,11 +50,16 @@ Parse: TypeAlias = "Callable[[bytes], Any] | None"
 _LOG = logs.get(__name__)
 
 
+def nothing_to_end() -> None:
+    """Ends nothing: every call ends by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """What a server serves: a proto service's full name, how to add its servicer, its errors, and its health.
 
-    `gate` raises what calls are to be refused with for the time being, whatever they ask for.
+    `gate` raises what calls are to be refused with for the time being, whatever they ask for. `leave` is called once
+    the server stops, and lets those calls fail with `Stopping` that would not end by themselves.
     """
 
     name: str
@@ -62,6 +67,7 @@ class Service:
     errors: ErrorTable
     probe: Callable[[], Awaitable[bool]]
     gate: Callable[[], None] = nothing_refused
+    leave: Callable[[], None] = nothing_to_end
 
 
 async def serve(service: Service, settings: ServerSettings) -> None:
@@ -78,7 +84,7 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     )
     admission = Admission(settings.call_places, settings.queue_seconds, service.gate)
     service.register(guarded(server, service.errors, admission, settings.call_seconds))
-    servicer = health.aio.HealthServicer()
+    servicer = _Health()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     if settings.reflection:
         reflection.enable_server_reflection([service.name, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
@@ -99,7 +105,8 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     await servicer.enter_graceful_shutdown()
     callers = admission.close()
     await asyncio.sleep(LEAVE_SECONDS)
-    asyncio.get_running_loop().call_later(TELL_SECONDS, callers.set)
+    for tell in (callers.set, servicer.leave, service.leave):
+        asyncio.get_running_loop().call_later(TELL_SECONDS, tell)
     await server.stop(settings.stop_seconds)
     _LOG.info("stopped")
 
@@ -107,6 +114,31 @@ async def serve(service: Service, settings: ServerSettings) -> None:
 def guarded(server: grpc.aio.Server, errors: ErrorTable, admission: Admission, call_seconds: float) -> grpc.aio.Server:
     """Returns what to add a servicer to, instead of the server, to have its calls admitted, bounded and translated."""
     return _Calls(server, errors, admission, call_seconds)  # type: ignore[return-value]  # it has what registration calls
+
+
+class _Health(health.aio.HealthServicer):
+    """Health, whose watchers would not end by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches: set[asyncio.Timeout] = set()
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:  # noqa: N802 (its name)
+        """See `health.proto`."""
+        watch = asyncio.timeout(None)
+        self._watches.add(watch)
+        try:
+            async with watch:
+                await super().Watch(request, context)
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the server stops")
+        finally:
+            self._watches.discard(watch)
+
+    def leave(self) -> None:
+        """Ends every watch."""
+        for watch in self._watches:
+            watch.reschedule(0)
 
 
 async def _watch_health(servicer: health.aio.HealthServicer, service: Service) -> None:
