@@ -6,14 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ingest_service.domain.backlog import BacklogTooOld
-from ingest_service.domain.event import (
-    MOST_EVENTS,
-    Event,
-    EventIdConflict,
-    InvalidBatch,
-    InvalidEvent,
-    check_event,
-)
+from ingest_service.domain.event import Event, EventIdConflict, InvalidEvent, check_event
 from ingest_service.ports import Bell, EventStore, Stored
 from shared import logs
 from shared.calls import deadline
@@ -56,11 +49,8 @@ class Ingest:
     async def batch(self, events: Sequence[Event]) -> list[Outcome]:
         """Stores those of the events that are well-formed and returns one outcome per event, in order.
 
-        Raises:
-            InvalidBatch: There is no event, or there are more than `MOST_EVENTS`.
+        `check_batch` has found that there are not too many.
         """
-        if not 1 <= len(events) <= MOST_EVENTS:
-            raise InvalidBatch(len(events))
         now = self.clock()
         flaws = [_flaw(event, now) for event in events]
         sound = [event for event, flaw in zip(events, flaws, strict=True) if flaw is None]

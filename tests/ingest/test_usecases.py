@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from pymongo.errors import ConnectionFailure
 
-from ingest_service.domain.event import MOST_EVENTS, Event, EventIdConflict, InvalidBatch, InvalidEvent
+from ingest_service.domain.event import MOST_EVENTS, Event, EventIdConflict, InvalidEvent
 from ingest_service.ports import Stored
 from ingest_service.store import DONE, INBOX, MongoEventStore
 from ingest_service.usecases import Ingest
@@ -283,14 +283,6 @@ async def test_a_batch_rings_for_its_new_events_only() -> None:
         ]
     )
     assert set(bell.rung) == {5, 6}
-
-
-@pytest.mark.parametrize("count", [0, MOST_EVENTS + 1])
-async def test_a_batch_of_none_or_too_many_is_refused_whole(count: int) -> None:
-    ingest, bell = ingest_into(store := FakeEventStore())
-    with pytest.raises(InvalidBatch):
-        await ingest.batch(numbered(*range(count)))
-    assert (store.puts, bell.rung) == ([], [])
 
 
 @pytest.mark.parametrize("count", [1, MOST_EVENTS])
