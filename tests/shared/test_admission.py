@@ -21,6 +21,8 @@ from tests.serving import refusal
 from tests.shared.teapot import ERRORS, POUR, Kitchen, Teapot, pour, stream
 
 LONG = 60.0
+WHOLE_QUEUE = (MOST_WAITING - 1) * PLACE_BYTES
+"""Bytes of a request that takes all room that there is to wait."""
 
 
 class Calls:
@@ -130,16 +132,20 @@ async def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
 
 async def test_a_full_queue_refuses_at_once() -> None:
     calls = Calls(Admission(MOST_WAITING, LONG))
-    await calls.come("a", "b", size=MOST_WAITING * PLACE_BYTES)
+    await calls.come("a", "b", size=WHOLE_QUEUE)
     await calls.come("c")
-    assert isinstance(await calls.outcome("c"), Overloaded)
+    async with asyncio.timeout(1):
+        assert isinstance(await calls.outcome("c"), Overloaded)
+    await calls.leave("a")
+    assert calls.inside == ["b"], "expected it to have waited, for only then was the queue full"
 
 
 async def test_few_places_do_not_make_the_queue_longer() -> None:
     calls = Calls(Admission(1, LONG))
-    await calls.come("a", "b", size=MOST_WAITING * PLACE_BYTES)
+    await calls.come("a", "b", size=WHOLE_QUEUE)
     await calls.come("c")
-    assert isinstance(await calls.outcome("c"), Overloaded)
+    async with asyncio.timeout(1):
+        assert isinstance(await calls.outcome("c"), Overloaded)
     await calls.cancel("b")
     await calls.come("d")
     await calls.leave("a")
