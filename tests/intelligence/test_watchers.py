@@ -89,18 +89,19 @@ async def test_a_watcher_sees_each_change_with_its_insight(subject: Watchers, ch
     [
         (Interest(stages=frozenset({"hot", "warm"})), ["ada", "bob"]),
         (Interest(minimum_score=40), ["ada"]),
-        (Interest(lead_ids=frozenset({"bob", "cyd"})), ["bob", "cyd"]),
-        (Interest(frozenset({"hot"}), 41, frozenset({"ada"})), []),
+        (Interest(lead_ids=frozenset({"bob", "cyd", "dan"})), ["bob", "cyd"]),
+        (Interest(frozenset({"hot"}), 41, frozenset({"ada", "dan"})), []),
     ],
 )
 async def test_a_watcher_sees_what_it_wants_only(
     subject: Watchers, changes: FakeLeadChanges, interest: Interest, wanted: list[str]
 ) -> None:
     watch, everything = await begin(subject, interest), await begin(subject)
-    some = [change("ada", 1, 40, "hot"), change("bob", 1, 39, "warm"), change("cyd", 1, 5, "cold")]
-    await changes.commit(*some)
-    assert len(await take(everything, 3)) == 3
-    assert seen(await take(watch, len(wanted))) == [(lead_id, 1) for lead_id in wanted]
+    some = [change("cyd", 1, 5, "cold"), change("bob", 1, 39, "warm"), change("ada", 1, 40, "hot")]
+    await changes.commit(*some, change("dan", 1, 50, "hot"))  # the last one is wanted by all
+    expected = [each.lead_id for each in some if each.lead_id in wanted] + ["dan"]
+    assert [lead_id for lead_id, _ in seen(await take(watch, len(expected)))] == expected
+    assert len(await take(everything, 4)) == 4
 
 
 async def test_whoever_resumes_misses_nothing_and_sees_nothing_twice(
