@@ -161,8 +161,9 @@ async def test_a_group_that_all_have_left_is_not_put() -> None:
         return group._writer is None
 
     await eventually(idle, within=5, what="the group has nothing to do")
-    assert [] not in store.puts, "expected that nothing is put for nobody"
+    assert store.puts == [], "expected that nothing is put for nobody"
     assert await answers(group.add(event("e2"))) == [Stored.NEW]
+    assert store.puts == [[event("e2")]]
 
 
 async def test_the_deadline_of_a_group_is_not_that_of_the_call_that_began_it() -> None:
