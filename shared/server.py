@@ -253,7 +253,7 @@ class _Calls:
         code, pushback = code_pb2.Code.Name(status.code), retry_seconds_of(fault)
         if code == "INTERNAL":
             _LOG.error("rpc", method=method, code=code, ms=milliseconds, exc_info=fault)
-        elif pushback is None:
+        elif pushback is None or isinstance(fault, grpc.aio.AioRpcError):  # what we refuse ourselves is counted
             _LOG.info("rpc", method=method, code=code, ms=milliseconds, error=logs.cut(str(fault)))
         answer = rpc_status.to_status(status)
         metadata = answer.trailing_metadata

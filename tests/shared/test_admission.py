@@ -3,18 +3,19 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
 from shared import admission as module
 from shared.admission import MOST_WAITING, PLACE_BYTES, RETRY_SECONDS, Admission, nothing_refused
 from shared.calls import retry_seconds
-from shared.errors import Overloaded
+from shared.errors import Overloaded, status_of
 from shared.server import guarded
 from tests.conftest import eventually
 from tests.serving import refusal
@@ -261,6 +262,21 @@ async def test_what_is_refused_is_not_even_parsed() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await method(b"\xff")
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("call", [pour, stream])
+async def test_what_was_refused_further_on_has_a_line_of_its_own_since_nobody_here_counts_it(
+    call: Callable[[grpc.aio.Channel, str], Awaitable[object]],
+) -> None:
+    further_on = rpc_status.to_status(status_of(Overloaded(2.5), ERRORS))
+    metadata = grpc.aio.Metadata(*further_on.trailing_metadata)
+    error = grpc.aio.AioRpcError(further_on.code, grpc.aio.Metadata(), metadata, details=further_on.details)
+    with capture_logs() as lines:
+        async with opened(Kitchen(error)) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call(channel, "tea")
+    assert retry_seconds(caught.value) == 2.5
+    assert [(line["event"], line["code"]) for line in lines] == [("rpc", "RESOURCE_EXHAUSTED")]
 
 
 async def test_grpcs_own_retries_wait_as_long_as_they_are_asked_to() -> None:
