@@ -22,7 +22,7 @@ from grpc_status import rpc_status
 
 from shared import logs
 from shared.admission import Admission, nothing_refused
-from shared.calls import deadline
+from shared.calls import KEEPALIVE_SECONDS, PING_SECONDS, deadline
 from shared.errors import ErrorTable, InvalidArgument, retry_seconds_of, status_of
 from shared.settings import ServerSettings, StartupError
 from shared.tasks import is_cancelled
@@ -38,6 +38,9 @@ TELL_SECONDS = 0.05
 """How long after it has begun to stop: by then no further call can come."""
 GRACE_SECONDS = 0.25
 """How long what has reached its deadline may take to say so."""
+CALLER_PING_SECONDS = 30.0
+"""Callers may try their connections, too, but not more often: grpc's own five minutes would end the connection of those
+that do it once a minute, as is usual."""
 MESSAGE_BYTES = 1024 * 1024
 """Longest message that a server takes."""
 
@@ -80,6 +83,9 @@ async def serve(service: Service, settings: ServerSettings) -> None:
         options=[
             ("grpc.so_reuseport", 0),  # a stale process must not share the port
             ("grpc.max_receive_message_length", MESSAGE_BYTES),
+            ("grpc.keepalive_time_ms", round(KEEPALIVE_SECONDS * 1000)),
+            ("grpc.http2.ping_timeout_ms", round(PING_SECONDS * 1000)),
+            ("grpc.http2.min_ping_interval_without_data_ms", round(CALLER_PING_SECONDS * 1000)),
         ],
     )
     admission = Admission(settings.call_places, settings.queue_seconds, service.gate)

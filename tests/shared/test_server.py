@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -29,6 +30,12 @@ from tests.shared.teapot import ERRORS, NAME, POUR, STREAM, Empty, Kitchen, Teap
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 SLACK = 2.0
+CALLER = """
+import sys, grpc
+with grpc.insecure_channel(sys.argv[1]) as channel:
+    list(channel.unary_stream(sys.argv[2])(b"\\x0a\\x03tea", wait_for_ready=True))
+"""
+"""Calls a method that answers with a stream."""
 
 
 @contextlib.asynccontextmanager
@@ -260,6 +267,25 @@ async def test_a_call_that_its_caller_leaves_has_its_line_too(method: str) -> No
             call.cancel()
             await eventually(lambda: _true(of_calls(lines)), within=5, what="the call's line in the log")
     assert [(line["method"], line["code"]) for line in of_calls(lines)] == [(method, "CANCELLED")]
+
+
+async def test_a_caller_that_vanished_does_not_keep_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "KEEPALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(servers, "PING_SECONDS", 0.3)
+    kitchen = Kitchen(waits=True)
+    with capture_logs() as lines:
+        async with running(kitchen, healthy) as server:
+            caller = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", CALLER, f"127.0.0.1:{server.port}", STREAM, stderr=asyncio.subprocess.DEVNULL
+            )
+            try:
+                await asyncio.wait_for(kitchen.busy.wait(), 20)
+                caller.send_signal(signal.SIGSTOP)  # from now on it answers nothing, and its connection stays
+                await eventually(lambda: _true(of_calls(lines)), within=10, what="the end of the call")
+            finally:
+                caller.kill()
+                await caller.wait()
+    assert [(line["method"], line["code"]) for line in of_calls(lines)] == [(STREAM, "CANCELLED")]
 
 
 async def test_health_is_false_from_birth_until_the_probe_holds() -> None:
