@@ -54,8 +54,7 @@ class Ingest:
         now = self.clock()
         flaws = [_flaw(event, now) for event in events]
         sound = [event for event, flaw in zip(events, flaws, strict=True) if flaw is None]
-        # A caller that goes away must not tear the write.
-        stored = iter(await asyncio.shield(self.store.put(sound)) if sound else ())
+        stored = iter(await self._put(sound) if sound else ())
         outcomes = [flaw or _outcome(event, next(stored)) for event, flaw in zip(events, flaws, strict=True)]
         self.bell.ring(
             self.store.partition_of(event.lead_id)
@@ -63,6 +62,18 @@ class Ingest:
             if outcome is Stored.NEW
         )
         return outcomes
+
+    async def _put(self, events: Sequence[Event]) -> list[Stored]:
+        """Stores events, all of them also when the caller goes away.
+
+        The call lasts as long as the write even then: its place stands for the work that is done.
+        """
+        write = asyncio.create_task(self.store.put(events))
+        try:
+            return await asyncio.shield(write)
+        except asyncio.CancelledError:
+            await asyncio.wait([write])
+            raise
 
 
 class Backlog:
