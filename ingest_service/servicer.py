@@ -3,7 +3,7 @@
 import grpc
 
 from ingest_service.domain.backlog import BacklogTooOld
-from ingest_service.domain.event import Event, EventIdConflict, InvalidBatch, InvalidEvent
+from ingest_service.domain.event import Event, EventIdConflict, InvalidBatch, InvalidEvent, check_batch
 from ingest_service.ports import Stored
 from ingest_service.usecases import Ingest, Outcome
 from shared import wire
@@ -40,6 +40,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request: pb.BatchIngestEventsRequest, context: Context
     ) -> pb.BatchIngestEventsResponse:
         """See `ingest.proto`."""
+        check_batch(len(request.events))
         outcomes = await self._ingest.batch([_event(event) for event in request.events])
         return pb.BatchIngestEventsResponse(
             outcomes=[_outcome(event, outcome) for event, outcome in zip(request.events, outcomes, strict=True)]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from shared.settings import ServerSettings, StoreSettings
+from shared.settings import MOST_SECONDS, ServerSettings, StoreSettings
 
 
 class IngestSettings(ServerSettings, StoreSettings):
@@ -18,6 +18,7 @@ class IngestSettings(ServerSettings, StoreSettings):
     backlog_seconds: float = Field(
         300.0,
         ge=0,
+        le=MOST_SECONDS,
         allow_inf_nan=False,
         description="Age of the oldest event not scored yet, in seconds, above which no more are taken; 0: any age.",
     )

@@ -6,14 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ingest_service.domain.backlog import BacklogTooOld
-from ingest_service.domain.event import (
-    MOST_EVENTS,
-    Event,
-    EventIdConflict,
-    InvalidBatch,
-    InvalidEvent,
-    check_event,
-)
+from ingest_service.domain.event import Event, EventIdConflict, InvalidEvent, check_event
 from ingest_service.ports import Bell, EventStore, Stored
 from shared import logs
 from shared.calls import deadline
@@ -56,16 +49,12 @@ class Ingest:
     async def batch(self, events: Sequence[Event]) -> list[Outcome]:
         """Stores those of the events that are well-formed and returns one outcome per event, in order.
 
-        Raises:
-            InvalidBatch: There is no event, or there are more than `MOST_EVENTS`.
+        `check_batch` has found that there are not too many.
         """
-        if not 1 <= len(events) <= MOST_EVENTS:
-            raise InvalidBatch(len(events))
         now = self.clock()
         flaws = [_flaw(event, now) for event in events]
         sound = [event for event, flaw in zip(events, flaws, strict=True) if flaw is None]
-        # A caller that goes away must not tear the write.
-        stored = iter(await asyncio.shield(self.store.put(sound)) if sound else ())
+        stored = iter(await self._put(sound) if sound else ())
         outcomes = [flaw or _outcome(event, next(stored)) for event, flaw in zip(events, flaws, strict=True)]
         self.bell.ring(
             self.store.partition_of(event.lead_id)
@@ -73,6 +62,18 @@ class Ingest:
             if outcome is Stored.NEW
         )
         return outcomes
+
+    async def _put(self, events: Sequence[Event]) -> list[Stored]:
+        """Stores events, all of them also when the caller goes away.
+
+        The call lasts as long as the write even then: its place stands for the work that is done.
+        """
+        write = asyncio.create_task(self.store.put(events))
+        try:
+            return await asyncio.shield(write)
+        except asyncio.CancelledError:
+            await asyncio.wait([write])
+            raise
 
 
 class Backlog:

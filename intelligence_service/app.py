@@ -27,6 +27,7 @@ async def run_server(settings: IntelligenceSettings) -> None:
                     lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server),
                     ERRORS,
                     lambda: is_serving(channel),
+                    leave=watchers.stop,
                 ),
                 settings,
             )

@@ -5,11 +5,11 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from pymongo.errors import ExecutionTimeout, OperationFailure
+from pymongo.errors import OperationFailure
 
 from intelligence_service.domain.watch import LeadChange, ResumeTokenExpired
 from intelligence_service.ports import Seen
-from shared.errors import InvalidArgument
+from shared.errors import InvalidArgument, is_refusal_of_all
 from shared.mongo import Database, Document
 
 CHANGES = "score_changes"
@@ -46,16 +46,12 @@ class MongoLeadChanges:
                     row = await stream.try_next()
                     yield Seen(_write(row["_id"] if row else stream.resume_token), _change(row) if row else None)
         except OperationFailure as error:
-            raise _meaning(error, token) from error
-
-
-def _meaning(error: OperationFailure, token: str) -> Exception:
-    if error.code in _EXPIRED:
-        return ResumeTokenExpired()
-    if token and not isinstance(error, ExecutionTimeout):
-        # The server reads a token that was made up as far as it gets, and complains in many ways.
-        return InvalidArgument("resume_token", "is not a token of this service")
-    return error
+            if error.code in _EXPIRED:
+                raise ResumeTokenExpired from error
+            if token and not is_refusal_of_all(error):
+                # The server reads a token that was made up as far as it gets, and complains in many ways.
+                raise _no_token() from error
+            raise
 
 
 def _write(token: Mapping[str, Any] | None) -> str:
@@ -64,8 +60,12 @@ def _write(token: Mapping[str, Any] | None) -> str:
 
 def _read(token: str) -> Document:
     if not _TOKEN.fullmatch(token):
-        raise InvalidArgument("resume_token", "is not a token of this service")
+        raise _no_token()
     return {"_data": token}
+
+
+def _no_token() -> InvalidArgument:
+    return InvalidArgument("resume_token", "is not a token of this service")
 
 
 def _change(row: Document) -> LeadChange:

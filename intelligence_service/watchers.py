@@ -16,6 +16,7 @@ from intelligence_service.domain.watch import Interest, LeadChange, ResumeTokenE
 from intelligence_service.ports import LeadChanges, Seen
 from intelligence_service.usecases import Intelligence
 from shared.calls import deadline
+from shared.errors import Stopping
 
 MOST_WATCHERS = 1_000
 """Watchers of a process."""
@@ -79,6 +80,7 @@ class Watchers:
         self._watchers: set[_Watcher] = set()
         self._catching_up = asyncio.Semaphore(CATCHING_UP)
         self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self._place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def watch(self, interest: Interest, token: str) -> AsyncGenerator[Sight, None]:
@@ -91,6 +93,7 @@ class Watchers:
             WatcherTooSlow: This one does not keep up.
             ResumeTokenExpired: What came behind the token is no longer known.
             InvalidArgument: It is no token.
+            Stopping: This process ends; whoever watches goes on at another one, after the last token.
         """
         if len(self._watchers) >= MOST_WATCHERS:
             raise TooManyWatchers(MOST_WATCHERS)
@@ -114,6 +117,13 @@ class Watchers:
             if not self._watchers:
                 await self.aclose()
 
+    def stop(self) -> None:
+        """Ends every watch: it raises `Stopping`."""
+        self._is_stopping = True
+        if self._task:
+            self._task.cancel()
+        self._fail(Stopping())
+
     async def aclose(self) -> None:
         """Ends the stream."""
         task, self._task = self._task, None
@@ -131,6 +141,8 @@ class Watchers:
     async def _catch_up(self, interest: Interest, token: str, until: str) -> AsyncGenerator[Sight, None]:
         place, begun = token, False
         while not begun or place < until:
+            if self._is_stopping:
+                raise Stopping
             # Nobody holds a place among those that catch up while it waits for its caller to read.
             async with self._catching_up:
                 place, wanted = await self._missed(interest, place, until)

@@ -1,12 +1,13 @@
 """dramatiq, set up for doorbells.
 
 Guarantee: messages carry no data and no retries; an actor that fails is logged and rung for again by the sweeper. A
-worker opens its application in dramatiq's event loop before the first message, and closes it after the last.
+worker opens its application in dramatiq's event loop before the first message, and closes it after the last. It stops
+when it is told to, whatever Redis does.
 """
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import cached_property, partial
 from typing import Generic, TypeVar
@@ -14,10 +15,12 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import redis
-from dramatiq import Broker, Consumer, Worker
+from dramatiq import Broker, Consumer, MessageProxy, Worker
 from dramatiq.asyncio import async_to_sync
-from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
+from redis.exceptions import RedisError
 
 from shared import logs
 from shared.settings import StartupError
@@ -34,6 +37,7 @@ REDIS_SECONDS = 0.25
 """Longest time to connect to Redis and to wait for an answer."""
 
 A = TypeVar("A")
+T = TypeVar("T")
 _LOG = logs.get(__name__)
 _UNREADABLE = "LEADSCORE_REDIS_URL: is no URL of a Redis: percent-encode the user and the password"
 
@@ -72,6 +76,11 @@ class _Broker(RedisBroker):
     name of one that lives it would stay for ever.
     """
 
+    @property
+    def consumer_class(self) -> "type[_Consumer]":
+        """What consumes a queue."""
+        return _Consumer
+
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """See `RedisBroker`."""
         if queue_name in self._consumed:
@@ -82,6 +91,42 @@ class _Broker(RedisBroker):
     @cached_property
     def _consumed(self) -> set[str]:
         return set()
+
+
+class _Consumer(_RedisConsumer):
+    """A consumer that gives up what Redis does not take back, and then ends, so that the queue is consumed anew.
+
+    dramatiq would acknowledge again and again, also when it is told to stop, and would not end when it cannot return
+    what it fetched. A message that is given up comes back as from a worker that died, and the sweeper rings sooner.
+    """
+
+    _has_given_up = False
+
+    def ack(self, message: MessageProxy) -> None:
+        """Acknowledges a message, if that can be done."""
+        self._try(super().ack, message)
+
+    def nack(self, message: MessageProxy) -> None:
+        """Acknowledges a message that failed, if that can be done."""
+        self._try(super().nack, message)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Returns messages to the queue, if that can be done."""
+        self._try(super().requeue, messages)
+
+    def __next__(self) -> MessageProxy | None:
+        """Returns the next message, None when there is none yet."""
+        if self._has_given_up:
+            raise ConnectionClosed("redis did not take a message back")  # type: ignore[no-untyped-call]
+        return super().__next__()  # type: ignore[no-untyped-call, no-any-return]
+
+    def _try(self, give_back: Callable[[T], None], what: T) -> None:
+        try:
+            give_back(what)
+        except (RedisError, ConnectionClosed) as error:
+            if not self._has_given_up:
+                _LOG.warning("redis is away; the sweeper will ring", queue=self.queue_name, error=str(error))
+            self._has_given_up = True
 
 
 class _NotOpened(MiddlewareError):

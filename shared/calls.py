@@ -17,6 +17,14 @@ from grpc_status import rpc_status
 
 DEFAULT_SECONDS = 10.0
 """For an outgoing RPC that no incoming one caused."""
+KEEPALIVE_SECONDS = 60.0
+"""A connection over which nothing has come for this long is tried by a ping, by servers and by those who call them.
+
+Nothing else shows that the other side's machine has vanished: a server would keep the place of a watcher for grpc's own
+two hours, and calls would go into a dead connection, and time out, until the kernel gives it up after 15 minutes.
+"""
+PING_SECONDS = 20.0
+"""A connection is given up so long after a ping without an answer."""
 
 _OPTIONS = [
     # 500 leads with many attributes exceed grpc's 4 MiB; an answer that is refused would be refused for ever.
@@ -24,6 +32,8 @@ _OPTIONS = [
     # grpc's own back-off grows to two minutes, in which a service that is back would go unnoticed.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", round(KEEPALIVE_SECONDS * 1000)),
+    ("grpc.http2.ping_timeout_ms", round(PING_SECONDS * 1000)),
 ]
 _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 

@@ -117,6 +117,8 @@ ExceededTimeLimit, Interrupted.
 """
 _OF_DATA = {2, 257, 10334}
 """Codes by which MongoDB refuses what it was given: BadValue, TransactionTooLargeForCache, BSONObjectTooLarge."""
+_NOT_PERMITTED = {13, 18}
+"""Unauthorized, AuthenticationFailed."""
 _SENTENCES = {
     grpc.StatusCode.UNAVAILABLE: "a service or database that this call needs is away; call again",
     grpc.StatusCode.DEADLINE_EXCEEDED: "the call took longer than it may; its outcome is unknown, call again",
@@ -163,6 +165,14 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, PyMongoError):
         return _code_of(error) is not grpc.StatusCode.INTERNAL or not _is_of_data(error)
     return isinstance(error, OSError)  # which TimeoutError is, too
+
+
+def is_refusal_of_all(error: PyMongoError) -> bool:
+    """Tells whether MongoDB would say the same to whatever it was asked: it is away, slow, failing over, or forbids it.
+
+    Any other error may be of what it was asked.
+    """
+    return _code_of(error) is not grpc.StatusCode.INTERNAL or getattr(error, "code", None) in _NOT_PERMITTED
 
 
 def _is_of_data(error: PyMongoError) -> bool:

@@ -22,7 +22,7 @@ from grpc_status import rpc_status
 
 from shared import logs
 from shared.admission import Admission, nothing_refused
-from shared.calls import deadline
+from shared.calls import KEEPALIVE_SECONDS, PING_SECONDS, deadline
 from shared.errors import ErrorTable, InvalidArgument, retry_seconds_of, status_of
 from shared.settings import ServerSettings, StartupError
 from shared.tasks import is_cancelled
@@ -38,6 +38,9 @@ TELL_SECONDS = 0.05
 """How long after it has begun to stop: by then no further call can come."""
 GRACE_SECONDS = 0.25
 """How long what has reached its deadline may take to say so."""
+CALLER_PING_SECONDS = 30.0
+"""Callers may try their connections, too, but not more often: grpc's own five minutes would end the connection of those
+that do it once a minute, as is usual."""
 MESSAGE_BYTES = 1024 * 1024
 """Longest message that a server takes."""
 
@@ -50,11 +53,16 @@ Parse: TypeAlias = "Callable[[bytes], Any] | None"
 _LOG = logs.get(__name__)
 
 
+def nothing_to_end() -> None:
+    """Ends nothing: every call ends by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """What a server serves: a proto service's full name, how to add its servicer, its errors, and its health.
 
-    `gate` raises what calls are to be refused with for the time being, whatever they ask for.
+    `gate` raises what calls are to be refused with for the time being, whatever they ask for. `leave` is called once
+    the server stops, and lets those calls fail with `Stopping` that would not end by themselves.
     """
 
     name: str
@@ -62,6 +70,7 @@ class Service:
     errors: ErrorTable
     probe: Callable[[], Awaitable[bool]]
     gate: Callable[[], None] = nothing_refused
+    leave: Callable[[], None] = nothing_to_end
 
 
 async def serve(service: Service, settings: ServerSettings) -> None:
@@ -74,11 +83,14 @@ async def serve(service: Service, settings: ServerSettings) -> None:
         options=[
             ("grpc.so_reuseport", 0),  # a stale process must not share the port
             ("grpc.max_receive_message_length", MESSAGE_BYTES),
+            ("grpc.keepalive_time_ms", round(KEEPALIVE_SECONDS * 1000)),
+            ("grpc.http2.ping_timeout_ms", round(PING_SECONDS * 1000)),
+            ("grpc.http2.min_ping_interval_without_data_ms", round(CALLER_PING_SECONDS * 1000)),
         ],
     )
     admission = Admission(settings.call_places, settings.queue_seconds, service.gate)
     service.register(guarded(server, service.errors, admission, settings.call_seconds))
-    servicer = health.aio.HealthServicer()
+    servicer = _Health()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     if settings.reflection:
         reflection.enable_server_reflection([service.name, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
@@ -99,7 +111,8 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     await servicer.enter_graceful_shutdown()
     callers = admission.close()
     await asyncio.sleep(LEAVE_SECONDS)
-    asyncio.get_running_loop().call_later(TELL_SECONDS, callers.set)
+    for tell in (callers.set, servicer.leave, service.leave):
+        asyncio.get_running_loop().call_later(TELL_SECONDS, tell)
     await server.stop(settings.stop_seconds)
     _LOG.info("stopped")
 
@@ -107,6 +120,31 @@ async def serve(service: Service, settings: ServerSettings) -> None:
 def guarded(server: grpc.aio.Server, errors: ErrorTable, admission: Admission, call_seconds: float) -> grpc.aio.Server:
     """Returns what to add a servicer to, instead of the server, to have its calls admitted, bounded and translated."""
     return _Calls(server, errors, admission, call_seconds)  # type: ignore[return-value]  # it has what registration calls
+
+
+class _Health(health.aio.HealthServicer):
+    """Health, whose watchers would not end by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches: set[asyncio.Timeout] = set()
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:  # noqa: N802 (its name)
+        """See `health.proto`."""
+        watch = asyncio.timeout(None)
+        self._watches.add(watch)
+        try:
+            async with watch:
+                await super().Watch(request, context)
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the server stops")
+        finally:
+            self._watches.discard(watch)
+
+    def leave(self) -> None:
+        """Ends every watch."""
+        for watch in self._watches:
+            watch.reschedule(0)
 
 
 async def _watch_health(servicer: health.aio.HealthServicer, service: Service) -> None:
@@ -221,7 +259,7 @@ class _Calls:
         code, pushback = code_pb2.Code.Name(status.code), retry_seconds_of(fault)
         if code == "INTERNAL":
             _LOG.error("rpc", method=method, code=code, ms=milliseconds, exc_info=fault)
-        elif pushback is None:
+        elif pushback is None or isinstance(fault, grpc.aio.AioRpcError):  # what we refuse ourselves is counted
             _LOG.info("rpc", method=method, code=code, ms=milliseconds, error=logs.cut(str(fault)))
         answer = rpc_status.to_status(status)
         metadata = answer.trailing_metadata

@@ -5,13 +5,19 @@ Guarantee: a process starts with settings that were checked as a whole, or ends 
 
 import ipaddress
 import os
+import warnings
 from datetime import timedelta
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+MOST_SECONDS = 86_400.0
+"""Of every span: a day. One that is far longer is a mistake, and more than what MongoDB and Python can hold."""
+
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=MOST_SECONDS, allow_inf_nan=False)]
 
 
 class StartupError(Exception):
@@ -36,18 +42,12 @@ class ServerSettings(ProcessSettings):
         description="Allow an address beyond this machine although there is neither TLS nor authentication.",
     )
     reflection: bool = Field(default=True, description="Serve gRPC reflection, for grpcurl and its kin.")
-    call_seconds: float = Field(
-        10.0, gt=0, allow_inf_nan=False, description="Longest time for a unary call, in seconds."
-    )
+    call_seconds: Seconds = Field(10.0, description="Longest time for a unary call, in seconds.")
     call_places: int = Field(
         32, ge=1, le=100_000, description="Unary calls that are worked on at a time; a large request takes several."
     )
-    queue_seconds: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="Longest time that a call waits for a place, in seconds."
-    )
-    stop_seconds: float = Field(
-        10.0, gt=0, allow_inf_nan=False, description="Longest time to finish calls at shutdown, in seconds."
-    )
+    queue_seconds: Seconds = Field(1.0, description="Longest time that a call waits for a place, in seconds.")
+    stop_seconds: Seconds = Field(10.0, description="Longest time to finish calls at shutdown, in seconds.")
 
     @model_validator(mode="after")
     def _refuse_an_open_door(self) -> Self:
@@ -80,9 +80,7 @@ class WorkerSettings(ProcessSettings):
 
     worker_lanes: int = Field(4, ge=1, le=16, description="Drain transactions that one worker process runs at a time.")
     batch_rows: int = Field(500, ge=1, le=5000, description="Rows of one drain transaction, at most.")
-    sweep_age_seconds: float = Field(
-        3.0, gt=0, allow_inf_nan=False, description="Age of a waiting row that is rung for anew, in seconds."
-    )
+    sweep_age_seconds: Seconds = Field(3.0, description="Age of a waiting row that is rung for anew, in seconds.")
     transaction_seconds: float = Field(
         8.0, gt=0, le=10, allow_inf_nan=False, description="Longest time for a drain transaction, in seconds."
     )
@@ -102,13 +100,20 @@ def load(settings: type[S]) -> S:
     A file there is called as the variable would be, in small letters: `leadscore_smtp_password`.
 
     Raises:
-        StartupError: A variable is missing or malformed; the text names it.
+        StartupError: A variable is missing or malformed, or a file cannot be read; the text names it.
     """
     secrets = os.environ.get("LEADSCORE_SECRETS_DIR")
     if secrets and not Path(secrets).is_dir():
         raise StartupError(f"LEADSCORE_SECRETS_DIR: {secrets} is no directory")
     try:
-        return settings(_secrets_dir=secrets)  # type: ignore[call-arg]
+        # pydantic warns of a file that it does not read, a link that leads out of the directory for one, and goes on
+        # with the default.
+        with warnings.catch_warnings(action="error", category=UserWarning):
+            return settings(_secrets_dir=secrets)  # type: ignore[call-arg]
+    except SettingsError as error:
+        # A UnicodeError's own text would tell a part of the secret.
+        reason = "not UTF-8" if isinstance(error.__cause__, UnicodeError) else error.__cause__
+        raise StartupError(f"LEADSCORE_SECRETS_DIR: {error}: {reason}") from None
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:

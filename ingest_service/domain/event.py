@@ -73,6 +73,16 @@ class Event:
     source: str
 
 
+def check_batch(count: int) -> None:
+    """Checks how many events a batch has; it costs nothing, so it comes before all that is done for each of them.
+
+    Raises:
+        InvalidBatch: There is none, or there are more than `MOST_EVENTS`.
+    """
+    if not 1 <= count <= MOST_EVENTS:
+        raise InvalidBatch(count)
+
+
 def check_event(event: Event, now: datetime) -> None:
     """Checks an event against the limits.
 

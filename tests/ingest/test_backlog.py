@@ -12,6 +12,7 @@ from ingest_service import usecases
 from ingest_service.domain.backlog import RETRY_SECONDS, BacklogTooOld
 from ingest_service.domain.event import MOST_EVENTS
 from ingest_service.servicer import ERRORS, IngestServicer
+from ingest_service.settings import IngestSettings
 from ingest_service.store import DONE, INBOX, MongoEventStore
 from ingest_service.usecases import Backlog, Ingest
 from shared.calls import retry_seconds
@@ -20,6 +21,7 @@ from shared.inbox import Inbox
 from shared.mongo import Database
 from shared.pb.ingest.v1 import ingest_pb2 as pb
 from shared.pb.ingest.v1 import ingest_pb2_grpc
+from shared.settings import StartupError, load
 from shared.tasks import running
 from tests.conftest import PARTITIONS, eventually
 from tests.ingest.fakes import NOW, FakeBell, event
@@ -176,3 +178,9 @@ async def test_the_watch_looks_again_and_again(world: World, monkeypatch: pytest
 
 async def _at_least(found: int, number: int) -> bool:
     return found >= number
+
+
+def test_a_span_of_more_than_a_day_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADSCORE_BACKLOG_SECONDS", "1e14")
+    with pytest.raises(StartupError, match=r"^LEADSCORE_BACKLOG_SECONDS: "):
+        load(IngestSettings)

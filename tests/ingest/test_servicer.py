@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from pymongo.errors import ConnectionFailure, ExecutionTimeout
 
+from ingest_service import servicer as module
 from ingest_service.domain.event import MOST_EVENTS, Event
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.usecases import Ingest
@@ -187,6 +188,17 @@ async def test_a_batch_of_none_or_more_than_1000_is_refused(stub: Stub, store: F
         await stub.BatchIngestEvents(batch(*(message(f"e{number}") for number in range(count))))
     assert refusal(caught.value) == (grpc.StatusCode.INVALID_ARGUMENT, "BATCH_INVALID", ["events"])
     assert store.puts == []
+
+
+async def test_a_batch_that_is_refused_for_its_number_costs_nothing_for_each_event(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translated: list[pb.Event] = []
+    monkeypatch.setattr(module, "_event", translated.append)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.BatchIngestEvents(pb.BatchIngestEventsRequest.FromString(b"\x0a\x00" * 500_000))
+    assert refusal(caught.value)[1] == "BATCH_INVALID"
+    assert translated == []
 
 
 async def test_a_request_without_an_event_names_the_first_field_that_is_missing(stub: Stub) -> None:

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 import grpc
 import pytest
+from pymongo.errors import ExecutionTimeout, OperationFailure
 
+from cli.embedded import free_port
 from intelligence_service import watchers as module
+from intelligence_service.app import run_server
 from intelligence_service.domain.watch import (
     Interest,
     LeadChange,
@@ -17,13 +21,15 @@ from intelligence_service.domain.watch import (
 )
 from intelligence_service.ports import LeadChanges, Scores, Seen
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
+from intelligence_service.settings import IntelligenceSettings
 from intelligence_service.store import CHANGES, MongoLeadChanges
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Sight, Watchers
-from shared.errors import InvalidArgument
+from shared.errors import InvalidArgument, Stopping
 from shared.mongo import Database
 from shared.pb.intelligence.v1 import intelligence_pb2 as pb
 from shared.pb.intelligence.v1 import intelligence_pb2_grpc
+from shared.settings import load
 from tests.conftest import eventually
 from tests.intelligence.fakes import NOW, FakeLeadChanges, FakeModels, FakeScores, facts
 from tests.serving import refusal, served
@@ -83,18 +89,19 @@ async def test_a_watcher_sees_each_change_with_its_insight(subject: Watchers, ch
     [
         (Interest(stages=frozenset({"hot", "warm"})), ["ada", "bob"]),
         (Interest(minimum_score=40), ["ada"]),
-        (Interest(lead_ids=frozenset({"bob", "cyd"})), ["bob", "cyd"]),
-        (Interest(frozenset({"hot"}), 41, frozenset({"ada"})), []),
+        (Interest(lead_ids=frozenset({"bob", "cyd", "dan"})), ["bob", "cyd"]),
+        (Interest(frozenset({"hot"}), 41, frozenset({"ada", "dan"})), []),
     ],
 )
 async def test_a_watcher_sees_what_it_wants_only(
     subject: Watchers, changes: FakeLeadChanges, interest: Interest, wanted: list[str]
 ) -> None:
     watch, everything = await begin(subject, interest), await begin(subject)
-    some = [change("ada", 1, 40, "hot"), change("bob", 1, 39, "warm"), change("cyd", 1, 5, "cold")]
-    await changes.commit(*some)
-    assert len(await take(everything, 3)) == 3
-    assert seen(await take(watch, len(wanted))) == [(lead_id, 1) for lead_id in wanted]
+    some = [change("cyd", 1, 5, "cold"), change("bob", 1, 39, "warm"), change("ada", 1, 40, "hot")]
+    await changes.commit(*some, change("dan", 1, 50, "hot"))  # the last one is wanted by all
+    expected = [each.lead_id for each in some if each.lead_id in wanted] + ["dan"]
+    assert [lead_id for lead_id, _ in seen(await take(watch, len(expected)))] == expected
+    assert len(await take(everything, 4)) == 4
 
 
 async def test_whoever_resumes_misses_nothing_and_sees_nothing_twice(
@@ -232,6 +239,21 @@ async def test_when_the_stream_fails_every_watcher_is_told_and_the_next_one_begi
                 await take(watch, 1)
 
 
+async def test_when_the_server_stops_every_watcher_is_told_to_go_on_elsewhere(
+    subject: Watchers, changes: FakeLeadChanges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_TOGETHER", 1)
+    watch, idle = await begin(subject), await begin(subject)
+    await changes.commit(*(change("ada", number) for number in range(1, 4)))
+    token = (await take(watch, 1))[0].token
+    behind = await begin(subject, ALL, token)
+    subject.stop()
+    for each in (watch, idle, behind):
+        with pytest.raises(Stopping):
+            await take(each, 1)
+    assert changes.streams == 0
+
+
 async def put(database: Database, *some: LeadChange) -> None:
     for each in some:
         await database[CHANGES].insert_one(
@@ -288,6 +310,34 @@ async def test_a_token_that_is_none_is_refused(database: Database, token: str) -
             await take(watch, 2)
 
 
+class FailingCollection:
+    """A collection whose stream cannot be opened."""
+
+    def __init__(self, error: OperationFailure) -> None:
+        self._error = error
+
+    async def watch(self, *_: object, **__: object) -> None:
+        """Fails."""
+        raise self._error
+
+
+@pytest.mark.parametrize("token", ["", "82" + "A" * 60])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(OperationFailure("x", code) for code in (134, 262, 175, 237, 13, 18)),
+        OperationFailure("x", 11600, {"errorLabels": ["RetryableWriteError"]}),
+        ExecutionTimeout("x", 50),
+    ],
+    ids=lambda error: str(error.code),
+)
+async def test_trouble_of_the_database_is_not_blamed_on_the_token(error: OperationFailure, token: str) -> None:
+    changes = MongoLeadChanges({CHANGES: FailingCollection(error)})  # type: ignore[arg-type]  # all that is asked of it
+    with pytest.raises(OperationFailure) as caught:
+        await anext(changes.after(token))
+    assert caught.value is error
+
+
 async def stub_of(stack: contextlib.AsyncExitStack, changes: LeadChanges) -> object:
     watchers = await stack.enter_async_context(contextlib.aclosing(Watchers(changes, intelligence())))
     servicer = IntelligenceServicer(intelligence(), watchers)
@@ -316,6 +366,27 @@ async def test_changes_come_over_grpc(changes: FakeLeadChanges) -> None:
             return changes.streams == 0
 
         await eventually(is_closed, within=2, what="a watcher that is gone is forgotten")
+
+
+async def test_a_server_that_stops_does_not_wait_for_its_watchers(
+    database: Database, database_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await database.create_collection(CHANGES)
+    port, before = free_port(), signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("LEADSCORE_PORT", str(port))
+    monkeypatch.setenv("LEADSCORE_MONGO_URI", database_uri)
+    settings = load(IntelligenceSettings)
+    server = asyncio.create_task(run_server(settings))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = intelligence_pb2_grpc.IntelligenceServiceStub(channel)
+        answers = aiter(stub.WatchLeads(pb.WatchLeadsRequest(), wait_for_ready=True))
+        assert (await anext(answers)).resume_token
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(server, settings.stop_seconds / 2)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await anext(answers)
+    signal.signal(signal.SIGTERM, before)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
 async def read_slowly(answers: AsyncIterator[object]) -> None:

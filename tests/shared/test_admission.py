@@ -3,24 +3,27 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
 from shared import admission as module
 from shared.admission import MOST_WAITING, PLACE_BYTES, RETRY_SECONDS, Admission, nothing_refused
 from shared.calls import retry_seconds
-from shared.errors import Overloaded
+from shared.errors import Overloaded, status_of
 from shared.server import guarded
 from tests.conftest import eventually
 from tests.serving import refusal
 from tests.shared.teapot import ERRORS, POUR, Kitchen, Teapot, pour, stream
 
 LONG = 60.0
+WHOLE_QUEUE = (MOST_WAITING - 1) * PLACE_BYTES
+"""Bytes of a request that takes all room that there is to wait."""
 
 
 class Calls:
@@ -130,16 +133,20 @@ async def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
 
 async def test_a_full_queue_refuses_at_once() -> None:
     calls = Calls(Admission(MOST_WAITING, LONG))
-    await calls.come("a", "b", size=MOST_WAITING * PLACE_BYTES)
+    await calls.come("a", "b", size=WHOLE_QUEUE)
     await calls.come("c")
-    assert isinstance(await calls.outcome("c"), Overloaded)
+    async with asyncio.timeout(1):
+        assert isinstance(await calls.outcome("c"), Overloaded)
+    await calls.leave("a")
+    assert calls.inside == ["b"], "expected it to have waited, for only then was the queue full"
 
 
 async def test_few_places_do_not_make_the_queue_longer() -> None:
     calls = Calls(Admission(1, LONG))
-    await calls.come("a", "b", size=MOST_WAITING * PLACE_BYTES)
+    await calls.come("a", "b", size=WHOLE_QUEUE)
     await calls.come("c")
-    assert isinstance(await calls.outcome("c"), Overloaded)
+    async with asyncio.timeout(1):
+        assert isinstance(await calls.outcome("c"), Overloaded)
     await calls.cancel("b")
     await calls.come("d")
     await calls.leave("a")
@@ -255,6 +262,21 @@ async def test_what_is_refused_is_not_even_parsed() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await method(b"\xff")
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("call", [pour, stream])
+async def test_what_was_refused_further_on_has_a_line_of_its_own_since_nobody_here_counts_it(
+    call: Callable[[grpc.aio.Channel, str], Awaitable[object]],
+) -> None:
+    further_on = rpc_status.to_status(status_of(Overloaded(2.5), ERRORS))
+    metadata = grpc.aio.Metadata(*further_on.trailing_metadata)
+    error = grpc.aio.AioRpcError(further_on.code, grpc.aio.Metadata(), metadata, details=further_on.details)
+    with capture_logs() as lines:
+        async with opened(Kitchen(error)) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call(channel, "tea")
+    assert retry_seconds(caught.value) == 2.5
+    assert [(line["event"], line["code"]) for line in lines] == [("rpc", "RESOURCE_EXHAUSTED")]
 
 
 async def test_grpcs_own_retries_wait_as_long_as_they_are_asked_to() -> None:

@@ -9,12 +9,16 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import dramatiq
 import pytest
+import redis
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import BrokerConnectionError
 from structlog.testing import capture_logs
 
+from cli.embedded import EmbeddedRedis
 from shared import broker as brokers
 from shared.settings import StartupError
 
@@ -50,6 +54,32 @@ for _ in range(int(sys.argv[2])):
     overdue.cancel()
 """
 """Runs workers one after the other, each told to stop about when it becomes ready; status 3: one did not stop."""
+STUCK = """
+import asyncio, contextlib, sys, threading
+import dramatiq
+from shared import broker as brokers, logs
+
+stopping = threading.Event()
+
+class Watch(dramatiq.Middleware):
+    def before_worker_shutdown(self, broker, worker): stopping.set()
+
+@contextlib.asynccontextmanager
+async def application(broker):
+    broker.add_middleware(Watch())
+    yield
+    print("closed", flush=True)
+
+def register(broker, app):
+    @dramatiq.actor(broker=broker, actor_name="pour", queue_name="pour")
+    async def actor(cup):
+        print("pouring", flush=True)
+        await asyncio.to_thread(stopping.wait, 60)
+
+logs.configure("test", "info")
+brokers.work(sys.argv[1], application, register)
+"""
+"""Runs a worker whose messages end when it is told to stop."""
 NOBODY = "redis://127.0.0.1:1/0"
 
 
@@ -287,6 +317,67 @@ def test_a_signal_that_comes_as_the_worker_becomes_ready_is_not_lost(redis_url: 
         check=False,
     )
     assert done.returncode == 0, "expected every worker to stop within 3 s"
+
+
+def kill(server: EmbeddedRedis) -> None:
+    server.kill()
+
+
+def freeze(server: EmbeddedRedis) -> None:
+    os.kill(server.pid, signal.SIGSTOP)
+
+
+def fill(server: EmbeddedRedis) -> None:
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("maxmemory", 1)
+
+
+@pytest.mark.parametrize("break_", [kill, freeze, fill])
+def test_a_worker_that_is_told_to_stop_while_redis_is_away_stops(
+    break_: Callable[[EmbeddedRedis], None], tmp_path: Path
+) -> None:
+    with EmbeddedRedis(tmp_path) as server:
+        send(brokers.connect(server.url), *range(3 * brokers.THREADS))  # some run, and some were fetched to run next
+        with subprocess.Popen(
+            [sys.executable, "-c", STUCK, server.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as worker:
+            try:
+                assert worker.stdout is not None
+                assert [worker.stdout.readline() for _ in range(brokers.THREADS)] == ["pouring\n"] * brokers.THREADS
+                break_(server)
+                worker.send_signal(signal.SIGTERM)
+                out, log = worker.communicate(timeout=20)
+            finally:
+                worker.kill()
+                server.kill()
+    assert (worker.returncode, out) == (0, "closed\n")
+    assert log.count("the sweeper will ring") == 1
+    assert "Traceback" not in log
+
+
+def test_what_could_not_be_acknowledged_comes_back_to_the_same_worker(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(brokers, "HEARTBEAT_MILLISECONDS", 100)
+    monkeypatch.setattr(brokers, "MAINTENANCE_CHANCE", 1_000_000)
+    broker = brokers.connect(redis_url)
+    broker.flush(QUEUE)
+    send(broker, 1)
+    consumer = broker.consume(QUEUE)
+    message = next(consumer)
+    assert message is not None
+    broker.client.config_set("maxmemory", 1)
+    try:
+        consumer.ack(message)
+    finally:
+        broker.client.config_set("maxmemory", 0)
+    with pytest.raises(BrokerConnectionError):  # so that dramatiq consumes the queue anew
+        next(consumer)
+    again = broker.consume(QUEUE, timeout=20)
+    found = next((message for _ in range(200) if (message := next(again))), None)
+    assert found is not None, "expected it to come back"
+    again.ack(found)
+    assert broker.do_qsize(QUEUE) == 0
 
 
 def test_what_a_lost_answer_took_along_comes_back_to_the_same_worker(

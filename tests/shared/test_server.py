@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -19,8 +20,9 @@ from structlog.typing import EventDict
 from cli.embedded import free_port
 from shared import server as servers
 from shared.admission import Admission
+from shared.errors import Stopping
 from shared.mongo import Database
-from shared.server import MESSAGE_BYTES, Service, guarded, serve
+from shared.server import MESSAGE_BYTES, Service, guarded, nothing_to_end, serve
 from shared.settings import ServerSettings, StartupError
 from tests.conftest import eventually
 from tests.serving import refusal
@@ -28,6 +30,12 @@ from tests.shared.teapot import ERRORS, NAME, POUR, STREAM, Empty, Kitchen, Teap
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 SLACK = 2.0
+CALLER = """
+import sys, grpc
+with grpc.insecure_channel(sys.argv[1]) as channel:
+    list(channel.unary_stream(sys.argv[2])(b"\\x0a\\x03tea", wait_for_ready=True))
+"""
+"""Calls a method that answers with a stream."""
 
 
 @contextlib.asynccontextmanager
@@ -94,11 +102,12 @@ async def running(
     stop_seconds: float = 5.0,
     reflection: bool = False,
     host: str = "127.0.0.1",
+    leave: Callable[[], None] = nothing_to_end,
 ) -> AsyncIterator[Running]:
     """Runs a server, and ends it if the test has not."""
     port = free_port()
     settings = settings_of(host=host, port=port, stop_seconds=stop_seconds, reflection=reflection)
-    service = Service(NAME, Teapot(kitchen.pour).register, ERRORS, probe)
+    service = Service(NAME, Teapot(kitchen.pour).register, ERRORS, probe, leave=leave)
     task = asyncio.create_task(serve(service, settings))
     try:
         async with grpc.aio.insecure_channel(f"localhost:{port}") as channel:
@@ -260,6 +269,25 @@ async def test_a_call_that_its_caller_leaves_has_its_line_too(method: str) -> No
     assert [(line["method"], line["code"]) for line in of_calls(lines)] == [(method, "CANCELLED")]
 
 
+async def test_a_caller_that_vanished_does_not_keep_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "KEEPALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(servers, "PING_SECONDS", 0.3)
+    kitchen = Kitchen(waits=True)
+    with capture_logs() as lines:
+        async with running(kitchen, healthy) as server:
+            caller = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", CALLER, f"127.0.0.1:{server.port}", STREAM, stderr=asyncio.subprocess.DEVNULL
+            )
+            try:
+                await asyncio.wait_for(kitchen.busy.wait(), 20)
+                caller.send_signal(signal.SIGSTOP)  # from now on it answers nothing, and its connection stays
+                await eventually(lambda: _true(of_calls(lines)), within=10, what="the end of the call")
+            finally:
+                caller.kill()
+                await caller.wait()
+    assert [(line["method"], line["code"]) for line in of_calls(lines)] == [(STREAM, "CANCELLED")]
+
+
 async def test_health_is_false_from_birth_until_the_probe_holds() -> None:
     holds = asyncio.Event()
 
@@ -362,6 +390,32 @@ async def test_a_call_that_does_not_end_holds_the_server_up_for_its_bound_only()
                 await call
     assert [line["code"] for line in of_calls(lines)] == ["CANCELLED"]
     assert [line["event"] for line in lines if line["event"] in ("serving", "stopped")] == ["serving", "stopped"]
+
+
+async def test_what_would_not_end_by_itself_is_ended_when_the_server_stops() -> None:
+    kitchen = Kitchen(Stopping(), waits=True)
+    async with running(kitchen, healthy, leave=kitchen.free.set) as server:
+        await eventually(server.is_healthy, within=5, what="SERVING at first")
+        call = asyncio.create_task(stream(server.channel, "tea"))
+        await asyncio.wait_for(kitchen.busy.wait(), 5)
+        server.tell_to_stop()
+        await server.ended(within=SLACK)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_those_who_watch_health_are_told_and_do_not_hold_the_server_up() -> None:
+    async with running(Kitchen(), healthy) as server:
+        await eventually(server.is_healthy, within=5, what="SERVING at first")
+        watch = server.watch()
+        assert (await watch.read()).status == SERVING
+        server.tell_to_stop()
+        await server.ended(within=SLACK)
+        assert (await watch.read()).status == NOT_SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await watch.read()
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
 async def test_a_port_that_is_taken_is_told_in_one_line() -> None:

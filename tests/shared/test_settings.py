@@ -1,5 +1,7 @@
 """A process starts with checked settings, or ends with one line that names the variable."""
 
+import warnings
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -60,6 +62,62 @@ def test_a_directory_of_secrets_that_is_none_ends_the_start(monkeypatch: pytest.
         load(Settings)
 
 
+def test_files_that_an_orchestrator_mounts_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # Kubernetes changes all files of a secret at once by pointing `..data` elsewhere.
+    (tmp_path / "..2026_03_01").mkdir()
+    (tmp_path / "..2026_03_01" / "leadscore_redis_url").write_text("redis://mounted/0")
+    (tmp_path / "..data").symlink_to("..2026_03_01")
+    (tmp_path / "leadscore_redis_url").symlink_to("..data/leadscore_redis_url")
+    monkeypatch.setenv("LEADSCORE_SECRETS_DIR", str(tmp_path))
+    assert load(Settings).redis_url.get_secret_value() == "redis://mounted/0"
+
+
+def no_text(path: Path) -> None:
+    path.write_bytes(b"redis://:hunter2\xff@db/0")
+
+
+def a_link_to_elsewhere(path: Path) -> None:
+    other = path.parents[1] / "elsewhere"
+    other.write_text("redis://elsewhere/0")
+    path.symlink_to(other)
+
+
+def a_link_to_nowhere(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def a_link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize("make", [no_text, a_link_to_elsewhere, a_link_to_nowhere, a_link_to_itself, Path.mkdir])
+def test_a_file_that_cannot_be_read_ends_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    (secrets := tmp_path / "secrets").mkdir()
+    make(secrets / "leadscore_redis_url")
+    monkeypatch.setenv("LEADSCORE_SECRETS_DIR", str(secrets))
+    with (
+        warnings.catch_warnings(action="default"),  # as in a service, where a warning ends nothing
+        pytest.raises(StartupError, match=r"^LEADSCORE_SECRETS_DIR: .*redis_url") as caught,
+    ):
+        load(Settings)
+    assert "\n" not in str(caught.value)
+    assert not {part for part in ("hunter2", "0xff") if part in str(caught.value)}
+
+
+def test_a_file_that_may_not_be_read_ends_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "leadscore_redis_url").write_text("redis://db/0")
+    monkeypatch.setenv("LEADSCORE_SECRETS_DIR", str(tmp_path))
+
+    def read_text(path: Path, *_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    with pytest.raises(StartupError, match=r"^LEADSCORE_SECRETS_DIR: .*Permission denied: .*leadscore_redis_url"):
+        load(Settings)
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
@@ -79,6 +137,7 @@ def test_a_directory_of_secrets_that_is_none_ends_the_start(monkeypatch: pytest.
         ("LEADSCORE_WORKER_LANES", "17"),
         ("LEADSCORE_SWEEP_AGE_SECONDS", "0"),
         ("LEADSCORE_TRANSACTION_SECONDS", "0"),
+        *((f"LEADSCORE_{name}_SECONDS", "86401") for name in ("CALL", "QUEUE", "STOP", "SWEEP_AGE", "TRANSACTION")),
     ],
 )
 def test_a_bad_value_is_told_in_one_line_with_its_variable(

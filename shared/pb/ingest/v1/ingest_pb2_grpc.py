@@ -73,7 +73,8 @@ class IngestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchIngestEvents(self, request, context):
-        """Accepts up to 1,000 events and answers with one outcome per event, in the order sent.
+        """Accepts up to 1,000 events and answers with one outcome per event, in the order sent. A request has at most 1 MiB; a longer one is
+        RESOURCE_EXHAUSTED without RetryInfo, nothing stored: cut it.
 
         Transactional: each event on its own; a rejected event harms no other one.
         Idempotent: by each `event_id`, within the batch too.

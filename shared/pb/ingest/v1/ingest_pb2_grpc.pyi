@@ -48,7 +48,8 @@ class IngestServiceStub:
     stored, send it again when RetryInfo says; UNAVAILABLE and DEADLINE_EXCEEDED: the outcome is unknown, send it again.
     """
     BatchIngestEvents: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.BatchIngestEventsRequest, _ingest_pb2.BatchIngestEventsResponse]
-    """Accepts up to 1,000 events and answers with one outcome per event, in the order sent.
+    """Accepts up to 1,000 events and answers with one outcome per event, in the order sent. A request has at most 1 MiB; a longer one is
+    RESOURCE_EXHAUSTED without RetryInfo, nothing stored: cut it.
 
     Transactional: each event on its own; a rejected event harms no other one.
     Idempotent: by each `event_id`, within the batch too.
@@ -77,7 +78,8 @@ class IngestServiceAsyncStub(IngestServiceStub):
     stored, send it again when RetryInfo says; UNAVAILABLE and DEADLINE_EXCEEDED: the outcome is unknown, send it again.
     """
     BatchIngestEvents: _aio.UnaryUnaryMultiCallable[_ingest_pb2.BatchIngestEventsRequest, _ingest_pb2.BatchIngestEventsResponse]  # type: ignore[assignment]
-    """Accepts up to 1,000 events and answers with one outcome per event, in the order sent.
+    """Accepts up to 1,000 events and answers with one outcome per event, in the order sent. A request has at most 1 MiB; a longer one is
+    RESOURCE_EXHAUSTED without RetryInfo, nothing stored: cut it.
 
     Transactional: each event on its own; a rejected event harms no other one.
     Idempotent: by each `event_id`, within the batch too.
@@ -115,7 +117,8 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_pb2.BatchIngestEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.BatchIngestEventsResponse, _abc.Awaitable[_ingest_pb2.BatchIngestEventsResponse]]:
-        """Accepts up to 1,000 events and answers with one outcome per event, in the order sent.
+        """Accepts up to 1,000 events and answers with one outcome per event, in the order sent. A request has at most 1 MiB; a longer one is
+        RESOURCE_EXHAUSTED without RetryInfo, nothing stored: cut it.
 
         Transactional: each event on its own; a rejected event harms no other one.
         Idempotent: by each `event_id`, within the batch too.

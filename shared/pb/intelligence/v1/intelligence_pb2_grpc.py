@@ -120,6 +120,9 @@ class IntelligenceServiceServicer:
         """Streams each committed change of the leads that match, with the insight into the lead, from now on or from a resume token on, until the caller ends it.
         The first message says that watching has begun: it has no change, only a token. The changes of a lead come in their order.
 
+        A stream on which nothing happens does not show that the server's machine is gone; keepalive pings of the caller do, at most one every 30 seconds.
+        The server pings too, and ends the watch of a caller that does not answer for 80 seconds. When it stops, it ends all with UNAVAILABLE.
+
         Transactional: no; what is streamed is committed by a majority and is never taken back. Idempotent: a read; after any error watch again with the last token, and
         changes that were seen already do not come again.
         Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS);
