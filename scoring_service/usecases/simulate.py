@@ -38,10 +38,13 @@ class Simulate:
         while True:
             async with self.views.snapshot():
                 leads = await self.views.list_leads(LeadQuery(LeadOrder.LEAD_ID, PAGE_LEADS, after=after))
-                entries = await self.views.entries([lead.lead_id for lead in leads])
+                lead_ids = [lead.lead_id for lead in leads]
+                entries = await self.views.entries(lead_ids)
+                # Decay may have gone past a lead without touching it; publishing applies the ticks of those dates, too.
+                decayed = await self.views.decayed_through(lead_ids)
             if not leads:
                 break
-            found = [simulation.add(lead, entries.get(lead.lead_id, ())) for lead in leads]
+            found = [simulation.add(each, entries.get(each.lead_id, ()), decayed[each.lead_id]) for each in leads]
             progress = replace(
                 progress,
                 leads_checked=progress.leads_checked + len(leads),
