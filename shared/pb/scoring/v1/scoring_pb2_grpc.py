@@ -212,8 +212,9 @@ class ScoringServiceServicer:
     def VerifyScores(self, request, context):
         """Checks every lead against its history and its events, and streams progress and violations; the last message is the summary (`done`).
 
-        Checked: each scored event has exactly one entry and each entry its event; no two entries share an event id; per lead the sequence
-        is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
+        Checked: each entry of an event has its event, and there are as many of the ones as of the others; no two entries share an event id; per
+        lead the sequence is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state, and
+        no lead that has a history is without one.
         Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
         Errors: none of its own.
         """
@@ -284,7 +285,8 @@ class ScoringServiceServicer:
 
         Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
         changes nothing.
-        Errors: DATA_LOSS (HISTORY_INCONSISTENT) when the entries of a lead contradict each other; the leads before it are rebuilt.
+        Errors: DATA_LOSS (HISTORY_INCONSISTENT) at the end, instead of the summary, when the entries of a lead contradict each other, or it has
+        none; all other leads are rebuilt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -82,8 +82,9 @@ class ScoringServiceStub:
     VerifyScores: _grpc.UnaryStreamMultiCallable[_scoring_pb2.VerifyScoresRequest, _scoring_pb2.VerifyScoresResponse]
     """Checks every lead against its history and its events, and streams progress and violations; the last message is the summary (`done`).
 
-    Checked: each scored event has exactly one entry and each entry its event; no two entries share an event id; per lead the sequence
-    is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
+    Checked: each entry of an event has its event, and there are as many of the ones as of the others; no two entries share an event id; per
+    lead the sequence is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state, and
+    no lead that has a history is without one.
     Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
     Errors: none of its own.
     """
@@ -130,7 +131,8 @@ class ScoringServiceStub:
 
     Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
     changes nothing.
-    Errors: DATA_LOSS (HISTORY_INCONSISTENT) when the entries of a lead contradict each other; the leads before it are rebuilt.
+    Errors: DATA_LOSS (HISTORY_INCONSISTENT) at the end, instead of the summary, when the entries of a lead contradict each other, or it has
+    none; all other leads are rebuilt.
     """
     GetScoringModel: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringModelRequest, _scoring_pb2.GetScoringModelResponse]
     """Returns a version of the scoring model. The content of a version never changes, so callers may cache it for ever.
@@ -230,8 +232,9 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     VerifyScores: _aio.UnaryStreamMultiCallable[_scoring_pb2.VerifyScoresRequest, _scoring_pb2.VerifyScoresResponse]  # type: ignore[assignment]
     """Checks every lead against its history and its events, and streams progress and violations; the last message is the summary (`done`).
 
-    Checked: each scored event has exactly one entry and each entry its event; no two entries share an event id; per lead the sequence
-    is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
+    Checked: each entry of an event has its event, and there are as many of the ones as of the others; no two entries share an event id; per
+    lead the sequence is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state, and
+    no lead that has a history is without one.
     Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
     Errors: none of its own.
     """
@@ -278,7 +281,8 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
 
     Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
     changes nothing.
-    Errors: DATA_LOSS (HISTORY_INCONSISTENT) when the entries of a lead contradict each other; the leads before it are rebuilt.
+    Errors: DATA_LOSS (HISTORY_INCONSISTENT) at the end, instead of the summary, when the entries of a lead contradict each other, or it has
+    none; all other leads are rebuilt.
     """
     GetScoringModel: _aio.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringModelRequest, _scoring_pb2.GetScoringModelResponse]  # type: ignore[assignment]
     """Returns a version of the scoring model. The content of a version never changes, so callers may cache it for ever.
@@ -417,8 +421,9 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_scoring_pb2.VerifyScoresResponse], _abc.AsyncIterator[_scoring_pb2.VerifyScoresResponse]]:
         """Checks every lead against its history and its events, and streams progress and violations; the last message is the summary (`done`).
 
-        Checked: each scored event has exactly one entry and each entry its event; no two entries share an event id; per lead the sequence
-        is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
+        Checked: each entry of an event has its event, and there are as many of the ones as of the others; no two entries share an event id; per
+        lead the sequence is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state, and
+        no lead that has a history is without one.
         Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
         Errors: none of its own.
         """
@@ -501,7 +506,8 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
         changes nothing.
-        Errors: DATA_LOSS (HISTORY_INCONSISTENT) when the entries of a lead contradict each other; the leads before it are rebuilt.
+        Errors: DATA_LOSS (HISTORY_INCONSISTENT) at the end, instead of the summary, when the entries of a lead contradict each other, or it has
+        none; all other leads are rebuilt.
         """
 
     @_abc_1.abstractmethod
