@@ -256,7 +256,7 @@ class ScoringServiceServicer:
 
     def AdjustLeadScore(self, request, context):
         """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
-        lead's timeline, whatever is rescored later.
+        lead's timeline, whatever is rescored later: at the time of the call, or right after the last of what was scored and lies ahead of it.
 
         Transactional: read, fold and write are one transaction. Idempotent: by `request_id`. The same request again answers with the entry that
         the first one appended, which is a success.

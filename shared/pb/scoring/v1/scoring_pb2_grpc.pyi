@@ -110,7 +110,7 @@ class ScoringServiceStub:
     """
     AdjustLeadScore: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.AdjustLeadScoreRequest, _scoring_pb2.AdjustLeadScoreResponse]
     """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
-    lead's timeline, whatever is rescored later.
+    lead's timeline, whatever is rescored later: at the time of the call, or right after the last of what was scored and lies ahead of it.
 
     Transactional: read, fold and write are one transaction. Idempotent: by `request_id`. The same request again answers with the entry that
     the first one appended, which is a success.
@@ -260,7 +260,7 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     """
     AdjustLeadScore: _aio.UnaryUnaryMultiCallable[_scoring_pb2.AdjustLeadScoreRequest, _scoring_pb2.AdjustLeadScoreResponse]  # type: ignore[assignment]
     """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
-    lead's timeline, whatever is rescored later.
+    lead's timeline, whatever is rescored later: at the time of the call, or right after the last of what was scored and lies ahead of it.
 
     Transactional: read, fold and write are one transaction. Idempotent: by `request_id`. The same request again answers with the entry that
     the first one appended, which is a success.
@@ -473,7 +473,7 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scoring_pb2.AdjustLeadScoreResponse, _abc.Awaitable[_scoring_pb2.AdjustLeadScoreResponse]]:
         """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
-        lead's timeline, whatever is rescored later.
+        lead's timeline, whatever is rescored later: at the time of the call, or right after the last of what was scored and lies ahead of it.
 
         Transactional: read, fold and write are one transaction. Idempotent: by `request_id`. The same request again answers with the entry that
         the first one appended, which is a success.
