@@ -174,6 +174,9 @@ async def test_a_lead_may_lose_all_its_events(scoring: Scoring) -> None:
     await scoring.corrections.retract("e1", "a bot", "eve")
     found = await scoring.ask.score("ada", None)
     assert (found.lead.state.score, found.lead.state.last_event_time, found.recent_events) == (0, None, 0)
+    assert await scoring.ask.score("ada", NOW) == found, "it is known as of now, too"
+    with pytest.raises(LeadNotFound):
+        await scoring.ask.score("ada", days_ago(2))
     assert await scoring.verify() == []
     await scoring.put(("e2", "ada", "download", days_ago(3)))
     await scoring.drain_all()
