@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from scoring_service.domain.history import Entry, Lead, Recorded
+from scoring_service.domain.inspection import Stored
 from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Publication, Timeline
 from shared.pages import Place
@@ -171,8 +172,15 @@ class Views(Protocol):
     async def count_stale_leads(self, timeline: Timeline) -> int:
         """Returns how many leads `Scores.stale_leads` would return over all partitions."""
 
-    async def whole_histories(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
-        """Returns the histories of leads in the order of the sequence."""
+    async def stored(self, after: str, most_leads: int, most_entries: int) -> list[Stored]:
+        """Returns all that is stored of the next leads by id, of those with a row and those with a history.
+
+        They are at most `most_leads` with a row, and have at most `most_entries` entries together unless it is one lead
+        that has more. None means that there are no more leads.
+        """
+
+    async def whole_history(self, lead_id: str) -> list[Entry]:
+        """Returns the history of a lead in the order of the sequence."""
 
     async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
         """Returns, per lead, those of the events that are stored as scored, by id."""

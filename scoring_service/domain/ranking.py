@@ -90,18 +90,20 @@ class RankingTally:
             yield _rate(stage, leads, converted, base)
 
     def _by_decile(self, total: int, base: float) -> Iterator[ConversionRate]:
-        """Goes through the scores from the highest on; equal ones that lie across a border are shared out evenly."""
-        size, scores = total / DECILES, iter(sorted(self._leads, reverse=True))
-        left, rate = 0.0, 0.0
+        """Goes through the scores from the highest on; equal ones that lie across a border are shared out evenly.
+
+        It counts in tenths of a lead: so each decile is a whole number of them, and rounding leaves nothing over.
+        """
+        scores, left, rate = iter(sorted(self._leads, reverse=True)), 0, 0.0
         for decile in range(1, DECILES + 1):
-            leads, converted = 0.0, 0.0
-            while size - leads > 1e-9:  # what is less is rounding
-                if left <= 1e-9:
+            tenths, converted = 0, 0.0
+            while tenths < total:
+                if not left:
                     score = next(scores)
-                    left, rate = self._leads[score], self._converted[score] / self._leads[score]
-                taken = min(left, size - leads)
-                leads, converted, left = leads + taken, converted + taken * rate, left - taken
-            yield _rate(str(decile), leads, converted, base)
+                    left, rate = self._leads[score] * DECILES, self._converted[score] / self._leads[score]
+                taken = min(left, total - tenths)
+                tenths, converted, left = tenths + taken, converted + taken * rate, left - taken
+            yield _rate(str(decile), tenths / DECILES, converted / DECILES, base)
 
 
 def _grouped(scores: Sequence[int], stage_of: Callable[[int], str]) -> Iterator[tuple[str, list[int]]]:

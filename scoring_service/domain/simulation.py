@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from scoring_service.domain.fold import Calendar, fold
 from scoring_service.domain.history import Entry, Lead, steps_of
@@ -88,10 +88,10 @@ class Simulation:
         self._unknown: Counter[str] = Counter()
         self._rankings = (RankingTally(), RankingTally())
 
-    def add(self, lead: Lead, entries: Sequence[Entry]) -> Difference:
-        """Counts a lead by its history, and returns what would change."""
+    def add(self, lead: Lead, entries: Sequence[Entry], through: date | None) -> Difference:
+        """Counts a lead by its history and the date of its partition's decay, and returns what would change."""
         steps = steps_of(self._after, entries)
-        after = fold(self._after, self._calendar, steps, lead.state.decayed_through)
+        after = fold(self._after, self._calendar, steps, through)
         self._count_rules(steps)
         self._points.update(after.contributions)
         old, new = self._before.latest, self._model

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pymongo import ASCENDING, DESCENDING
 
 from scoring_service.domain.history import Entry, EntryKind, Lead
+from scoring_service.domain.inspection import Stored
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
 from scoring_service.ports import Backlog, LeadOrder, LeadQuery
@@ -21,6 +22,8 @@ from shared.pages import Place
 from shared.parking import Parking
 
 _EVENT_FIELDS = dict.fromkeys(("lead_id", "event_type", "event_time", "properties"), 1)
+_MOST_IDS = 1_000
+"""Ids that one query may name; each has at most 256 characters, and MongoDB takes 16 MiB."""
 _ORDERS = {
     LeadOrder.SCORE: ("score", DESCENDING),
     LeadOrder.LAST_EVENT_TIME: ("last_event_time", DESCENDING),
@@ -127,16 +130,27 @@ class MongoViews:
         """Returns how many leads `Scores.stale_leads` would return over all partitions."""
         return await self._database["leads"].count_documents(stale(timeline))
 
-    async def whole_histories(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
-        """Returns the histories of leads in the order of the sequence."""
-        return await find_entries(self._database, lead_ids, whole=True)
+    async def stored(self, after: str, most_leads: int, most_entries: int) -> list[Stored]:
+        """Returns all that is stored of the next leads by id; see `Views`."""
+        rows = self._database["leads"].find({"_id": {"$gt": after}}).sort("_id", ASCENDING).limit(most_leads)
+        leads = {row["_id"]: documents.read_lead(row) async for row in rows}
+        end = max(leads) if len(leads) == most_leads else None
+        histories, end = await self._histories(after, end, most_entries)
+        lead_ids = sorted(each for each in {*leads, *histories} if end is None or each <= end)
+        decayed = await self.decayed_through(lead_ids)
+        return [Stored(each, leads.get(each), histories.get(each, ()), decayed[each]) for each in lead_ids]
+
+    async def whole_history(self, lead_id: str) -> list[Entry]:
+        """Returns the history of a lead in the order of the sequence."""
+        return (await find_entries(self._database, [lead_id], whole=True)).get(lead_id, [])
 
     async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
         """Returns, per lead, those of the events that are stored as scored, by id."""
         events: dict[str, dict[str, Event]] = defaultdict(dict)
-        cursor = self._events.rows.find({"_id": {"$in": list(event_ids)}, "state": SCORED}, _EVENT_FIELDS)
-        async for row in cursor:
-            events[row["lead_id"]][row["_id"]] = documents.read_event(row)
+        for start in range(0, len(event_ids), _MOST_IDS):
+            ids = event_ids[start : start + _MOST_IDS]
+            async for row in self._events.rows.find({"_id": {"$in": ids}, "state": SCORED}, _EVENT_FIELDS):
+                events[row["lead_id"]][row["_id"]] = documents.read_event(row)
         return events
 
     async def count_scored(self) -> tuple[int, int]:
@@ -146,3 +160,23 @@ class MongoViews:
                 await self._events.rows.count_documents({"state": SCORED}),
                 await self._database["score_history"].count_documents({"kind": EntryKind.EVENT.value}),
             )
+
+    async def _histories(
+        self, after: str, end: str | None, most_entries: int
+    ) -> tuple[dict[str, list[Entry]], str | None]:
+        """Returns whole histories of the leads beyond one up to another, and the lead that they really reach.
+
+        None stands for the end of all leads.
+        """
+        between: Document = {"$gt": after} if end is None else {"$gt": after, "$lte": end}
+        cursor = self._database["score_history"].find({"lead_id": between})
+        cursor = cursor.sort([("lead_id", ASCENDING), ("sequence", ASCENDING)]).limit(most_entries + 1)
+        found: dict[str, list[Entry]] = defaultdict(list)
+        async for row in cursor:
+            found[row["lead_id"]].append(documents.read_entry(row))
+        if sum(map(len, found.values())) <= most_entries:
+            return found, end
+        cut, _ = found.popitem()
+        if not found:
+            found[cut] = await self.whole_history(cut)
+        return found, max(found)

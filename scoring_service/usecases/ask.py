@@ -87,14 +87,17 @@ class Ask:
         return await self.views.backlog()
 
     async def _as_they_were(self, leads: dict[str, Lead], timeline: Timeline, as_of: datetime) -> dict[str, Lead]:
-        """Folds what had happened by a time, by the models that were in force then."""
+        """Folds what had happened by a time, by the models that were in force then.
+
+        A lead whose events had all been retracted was known by then, too.
+        """
         entries = await self.views.entries(list(leads))
         decayed = await self.views.decayed_through(list(leads))
         then: dict[str, Lead] = {}
         for lead_id, lead in leads.items():
-            steps = steps_of(timeline, entries.get(lead_id, ()), as_of)
-            if steps:
-                through = self._until(as_of, decayed[lead_id])
+            happened = entries.get(lead_id, ())
+            if any(entry.event_time <= as_of for entry in happened):
+                steps, through = steps_of(timeline, happened, as_of), self._until(as_of, decayed[lead_id])
                 then[lead_id] = replace(lead, state=fold(timeline, self.calendar, steps, through))
         return then
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from scoring_service.domain.fold import Calendar
-from scoring_service.domain.history import Entry, HistoryInconsistent, Lead, LeadNotFound, replay
-from scoring_service.domain.inspection import Violation, chain_flaw, inspect
-from scoring_service.domain.timeline import Timeline
-from scoring_service.ports import LeadOrder, LeadQuery, Partition, Scores, Views
-from shared.pages import Place
+from scoring_service.domain.history import HistoryInconsistent, LeadNotFound
+from scoring_service.domain.inspection import Stored, Violation, inspect, rebuilt
+from scoring_service.ports import Scores, Views
+from scoring_service.usecases.walk import walk
+from shared import logs
 
-PAGE_LEADS = 500
-"""Leads of one snapshot."""
+MESSAGE_VIOLATIONS = 500
+"""Violations of one message: some 4 KB each at most, and a gRPC client takes 4 MiB."""
+
+_LOG = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +31,18 @@ class VerifyProgress:
     violations_total: int = 0
     done: bool = False
 
-    def plus(
-        self, violations: Sequence[Violation], *, leads: int = 0, entries: int = 0, events: int = 0
-    ) -> "VerifyProgress":
-        """Returns the totals with a page more."""
+    def plus(self, *, entries: int, events: int) -> "VerifyProgress":
+        """Returns the totals with a lead more."""
         return replace(
             self,
-            leads_checked=self.leads_checked + leads,
+            leads_checked=self.leads_checked + 1,
             entries_checked=self.entries_checked + entries,
             events_checked=self.events_checked + events,
-            violations=violations,
-            violations_total=self.violations_total + len(violations),
         )
+
+    def having(self, violations: Sequence[Violation]) -> "VerifyProgress":
+        """Returns the totals with violations that were found since."""
+        return replace(self, violations=violations, violations_total=self.violations_total + len(violations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,18 @@ class Check:
     async def verify(self) -> AsyncGenerator[VerifyProgress, None]:
         """Checks every lead, page by page, each page in one snapshot; then that no event and no entry is left over."""
         progress = VerifyProgress(await self.views.count_leads())
-        async for lead_ids in self._pages():
-            progress = await self._verify_page(progress, lead_ids)
-            yield progress
-        events, entries = await self.views.count_scored()
-        left = [Violation("I3", "", f"{events} events are stored as scored, {entries} have an entry")]
-        progress = progress.plus(left if events != entries else ())
+        async for page in walk(self.views, events=True):
+            found: list[Violation] = []
+            async for stored in page.one_by_one():
+                events = page.events.get(stored.lead_id, {})
+                found += inspect(page.timeline, self.calendar, stored, events)
+                progress = progress.plus(entries=len(stored.entries), events=len(events))
+            for start in range(0, max(1, len(found)), MESSAGE_VIOLATIONS):
+                progress = progress.having(found[start : start + MESSAGE_VIOLATIONS])
+                yield progress
+        scored, recorded = await self.views.count_scored()
+        left = [Violation("I3", "", f"{scored} events are stored as scored, {recorded} have an entry")]
+        progress = progress.having(left if scored != recorded else ())
         backlog = await self.views.backlog()
         yield replace(progress, events_pending=backlog.pending, events_parked=backlog.parked, done=True)
 
@@ -95,79 +103,41 @@ class Check:
         """Folds every lead's history again and yields progress; stores what differs unless told only to check.
 
         Raises:
-            HistoryInconsistent: The entries of a lead contradict each other.
+            HistoryInconsistent: The entries of a lead contradict each other; all other leads are rebuilt.
         """
         progress = RebuildProgress(await self.views.count_leads())
-        async for lead_ids in self._pages():
-            changed = await self._differing(lead_ids)
-            if not check_only:
-                for lead_id in changed:
-                    await self.rebuild(lead_id)
+        inconsistent: HistoryInconsistent | None = None
+        async for page in walk(self.views):
+            changed: list[str] = []
+            async for stored in page.one_by_one():
+                try:
+                    if rebuilt(page.timeline, self.calendar, stored) != stored.lead:
+                        if not check_only:
+                            await self.rebuild(stored.lead_id)
+                        changed.append(stored.lead_id)
+                except HistoryInconsistent as error:
+                    _LOG.warning("rebuild left a lead out", lead=stored.lead_id, error=str(error))
+                    inconsistent = inconsistent or error
             progress = replace(
                 progress,
-                leads_checked=progress.leads_checked + len(lead_ids),
+                leads_checked=progress.leads_checked + len(page.leads),
                 leads_changed=progress.leads_changed + len(changed),
                 changed=changed,
             )
             yield progress
+        if inconsistent is not None:
+            raise inconsistent
         yield replace(progress, changed=(), done=True)
-
-    async def _pages(self) -> AsyncGenerator[list[str], None]:
-        after: Place = ()
-        while leads := await self.views.list_leads(LeadQuery(LeadOrder.LEAD_ID, PAGE_LEADS, after=after)):
-            yield [lead.lead_id for lead in leads]
-            after = (leads[-1].lead_id, leads[-1].lead_id)
-
-    async def _verify_page(self, progress: VerifyProgress, lead_ids: Sequence[str]) -> VerifyProgress:
-        async with self.views.snapshot():
-            timeline = await self.views.timeline()
-            leads = await self.views.leads(lead_ids)
-            histories = await self.views.whole_histories(lead_ids)
-            ids = [entry.event_id for entries in histories.values() for entry in entries]
-            events = await self.views.scored_events(ids)
-        violations = [
-            violation
-            for lead_id, lead in leads.items()
-            for violation in inspect(timeline, self.calendar, lead, histories.get(lead_id, []), events.get(lead_id, {}))
-        ]
-        scored = sum(len(each) for each in events.values())
-        return progress.plus(violations, leads=len(leads), entries=len(ids), events=scored)
-
-    async def _differing(self, lead_ids: Sequence[str]) -> list[str]:
-        async with self.views.snapshot():
-            timeline = await self.views.timeline()
-            leads = await self.views.leads(lead_ids)
-            histories = await self.views.whole_histories(lead_ids)
-        return [
-            lead_id
-            for lead_id, lead in leads.items()
-            if self._folded(timeline, lead, histories.get(lead_id, [])) != lead
-        ]
 
     async def _rebuild(self, lead_id: str) -> Rebuilt:
         partition = self.scores.partition_of(lead_id)
         stands = (await self.scores.begin([partition]))[partition]
-        entries = (await self.views.whole_histories([lead_id])).get(lead_id)
+        entries = await self.views.whole_history(lead_id)
         if not entries:
             raise LeadNotFound(lead_id)
-        stored = (await self.scores.leads([lead_id])).get(lead_id) or _lost(lead_id, stands)
-        rebuilt = self._folded(await self.scores.timeline(stands.publication), stored, entries)
-        if rebuilt != stored:
-            await self.scores.replace(rebuilt)
-        return Rebuilt(rebuilt != stored, stored.state.score)
-
-    def _folded(self, timeline: Timeline, stored: Lead, entries: Sequence[Entry]) -> Lead:
-        """Returns the lead as its history says, by the publication that its state follows: the last, or one before."""
-        timeline = timeline.upto(stored.publication)
-        state = replay(timeline, self.calendar, entries, stored.state.decayed_through)
-        rebuilt = Lead(stored.lead_id, len(entries), state, stored.publication)
-        flaw = chain_flaw(rebuilt, entries)
-        if flaw is not None:
-            raise HistoryInconsistent(stored.lead_id, flaw)
-        return rebuilt
-
-
-def _lost(lead_id: str, stands: Partition) -> Lead:
-    """Returns what is known of a lead whose row is lost: where its partition stands."""
-    lead = Lead(lead_id, publication=stands.publication)
-    return replace(lead, state=replace(lead.state, decayed_through=stands.through))
+        lead = (await self.scores.leads([lead_id])).get(lead_id)
+        timeline = await self.scores.timeline(stands.publication)
+        found = rebuilt(timeline, self.calendar, Stored(lead_id, lead, entries, stands.through))
+        if found != lead:
+            await self.scores.replace(found)
+        return Rebuilt(found != lead, lead.state.score if lead else 0)

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from scoring_service.domain.fold import Calendar
@@ -12,12 +12,13 @@ from scoring_service.domain.history import (
     EntryKind,
     EventNotFound,
     EventNotScored,
+    Lead,
     LeadNotFound,
     Recorder,
     RequestIdConflict,
 )
 from scoring_service.domain.model import Event
-from scoring_service.domain.timeline import Adjustment
+from scoring_service.domain.timeline import BEGINNING, Adjustment
 from scoring_service.ports import Bell, Scores
 from scoring_service.usecases.recording import Clock, Recording
 
@@ -81,8 +82,7 @@ class Corrections:
         points = request.delta if request.target is None else request.target - recorder.score
         adjustment = Adjustment(
             f"{ADJUSTMENT_PREFIX}{request.request_id}",
-            # Those of one lead follow one another, whatever the clock does: each rests on the score after the last.
-            max(recording.now, recorder.last_adjustment_time + timedelta(milliseconds=1)),
+            max(recording.now, self._end(recorder.recorded().after)),
             points or 0,
             request.reason,
             request.actor,
@@ -90,6 +90,15 @@ class Corrections:
         )
         recorder.steps([recording.timeline.judge_adjustment(adjustment)], through)
         return await self._append(recording, recorder, adjustment.event_id)
+
+    def _end(self, lead: Lead) -> datetime:
+        """Returns the first instant after all steps and ticks of a lead, some of which may lie ahead of the clock.
+
+        An adjustment rests on the score after them. Before them a floor, a ceiling or decay would take from it.
+        """
+        state = lead.state
+        end = state.last_step[0] + timedelta(milliseconds=1) if state.last_step else BEGINNING
+        return max(end, self.calendar.midnight(state.decayed_through)) if state.decayed_through else end
 
     async def _retract(self, event_id: str, reason: str, actor: str) -> tuple[str, Entry, set[int]]:
         retraction_id = f"{RETRACTION_PREFIX}{event_id}"

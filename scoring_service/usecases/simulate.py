@@ -6,11 +6,8 @@ from dataclasses import dataclass, replace
 from scoring_service.domain.fold import Calendar
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.simulation import Difference, Question, Simulation, Summary
-from scoring_service.ports import LeadOrder, LeadQuery, Views
-from shared.pages import Place
-
-PAGE_LEADS = 200
-"""Leads of one snapshot."""
+from scoring_service.ports import Views
+from scoring_service.usecases.walk import walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +30,18 @@ class Simulate:
     async def run(self, model: ScoringModel, question: Question | None) -> AsyncGenerator[SimulationProgress, None]:
         """Yields what publishing a model for all events would change, page by page, and at last the summary."""
         simulation = Simulation(await self.views.timeline(), model, self.calendar, question)
-        after: Place = ()
         progress = SimulationProgress(await self.views.count_leads())
-        while True:
-            async with self.views.snapshot():
-                leads = await self.views.list_leads(LeadQuery(LeadOrder.LEAD_ID, PAGE_LEADS, after=after))
-                entries = await self.views.entries([lead.lead_id for lead in leads])
-            if not leads:
-                break
-            found = [simulation.add(lead, entries.get(lead.lead_id, ())) for lead in leads]
+        async for page in walk(self.views):
+            found = [
+                # Decay may have gone past a lead without touching it; publishing applies those ticks, too.
+                simulation.add(each.lead, each.entries, each.decayed_through)
+                async for each in page.one_by_one()
+                if each.lead is not None  # publishing does not reach what has no row
+            ]
             progress = replace(
                 progress,
-                leads_checked=progress.leads_checked + len(leads),
+                leads_checked=progress.leads_checked + len(found),
                 differences=[each for each in found if each.is_change],
             )
             yield progress
-            after = (leads[-1].lead_id, leads[-1].lead_id)
         yield replace(progress, differences=(), summary=simulation.summary())

@@ -162,5 +162,5 @@ async def strict() -> AsyncIterator[Stub]:
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets streams report after every two leads."""
-    for module in ("check", "decay", "simulate"):
+    for module in ("decay", "walk"):
         monkeypatch.setattr(f"scoring_service.usecases.{module}.PAGE_LEADS", 2)

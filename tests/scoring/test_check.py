@@ -1,11 +1,19 @@
 """Verification finds what is wrong, and rebuilding mends what can be mended."""
 
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from scoring_service.domain.history import HistoryInconsistent, LeadNotFound
-from tests.scoring.conftest import NOW, Scoring, days_ago
+from scoring_service.domain.model import Decay
+from scoring_service.domain.timeline import Mode
+from scoring_service.usecases import check, walk
+from scoring_service.usecases.check import RebuildProgress
+from tests.scoring.conftest import DAY, NOW, Scoring, days_ago
+from tests.scoring.models import BUILT_IN
 
 
 async def seed(scoring: Scoring) -> None:
@@ -62,6 +70,118 @@ async def test_a_lost_state_is_rebuilt_from_the_history(scoring: Scoring) -> Non
     after = (await scoring.ask.score("lead1", None)).lead.state
     assert (after.score, after.contributions) == (before.score, before.contributions)
     assert await scoring.verify() == []
+
+
+async def rebuild_all(scoring: Scoring, *, check_only: bool = False) -> list[RebuildProgress]:
+    return [progress async for progress in scoring.check.rebuild_all(check_only=check_only)]
+
+
+async def test_a_lost_row_is_found_and_rebuilt(scoring: Scoring) -> None:
+    await seed(scoring)
+    before = [score.lead.state.contributions for score in await scoring.ask.scores(["lead0", "lead1", "lead2"], None)]
+    for lost in (["lead0"], ["lead2"], ["lead0", "lead1", "lead2"]):
+        await scoring.database["leads"].delete_many({"_id": {"$in": lost}})
+        found = await scoring.verify()
+        assert found == ["I7 its row is lost, its history has 4 entries: rebuild it"] * len(lost)
+        for check_only in (True, False):
+            progress = await rebuild_all(scoring, check_only=check_only)
+            assert [each for one in progress for each in one.changed] == lost
+        assert await scoring.verify() == []
+    after = [score.lead.state.contributions for score in await scoring.ask.scores(["lead0", "lead1", "lead2"], None)]
+    assert after == before
+
+
+async def test_a_row_that_was_lost_while_decay_and_a_rollout_went_past_is_rebuilt(scoring: Scoring) -> None:
+    """Its history adds up only to what it was when the row was lost; what came since reaches it afterwards."""
+    for lead in ("ada", "bob"):
+        await scoring.put(*((f"{lead}{days}", lead, "demo_request", days_ago(days)) for days in (12, 9)))
+    await scoring.drain_all()
+    await scoring.run_decay(NOW)
+    row = await scoring.database["leads"].find_one({"_id": "ada"})
+    await scoring.database["leads"].delete_one({"_id": "ada"})
+    scoring.now = NOW + 3 * DAY
+    await scoring.run_decay(scoring.now)
+    shorter = replace(BUILT_IN, decay=Decay(timedelta(days=1), percent_per_day=50))
+    await scoring.publish(shorter, Mode.RESCORE)
+    await scoring.rollout.step()
+    assert len(await scoring.verify()) == 1
+    [*_, progress] = await rebuild_all(scoring)
+    assert (progress.leads_changed, progress.done) == (1, True)
+    assert await scoring.database["leads"].find_one({"_id": "ada"}) == row
+    assert await scoring.verify() == []
+    for lead in ("ada", "bob"):
+        await scoring.put((f"{lead}0", lead, "page_view", scoring.now))
+    await scoring.drain_all()
+    assert await scoring.verify() == []
+    ada, bob = await scoring.ask.scores(["ada", "bob"], None)
+    assert ada.lead.state.score == bob.lead.state.score
+
+
+async def test_a_row_without_a_history_is_found_and_left(scoring: Scoring) -> None:
+    await seed(scoring)
+    await scoring.database["score_history"].delete_many({"lead_id": "lead1"})
+    await scoring.database["leads"].update_one({"_id": "lead2"}, {"$set": {"score": 7}})
+    assert "I5 the lead counts 4 entries, its history has 0" in await scoring.verify()
+    with pytest.raises(HistoryInconsistent, match=r"lead1.*no entries"):
+        await rebuild_all(scoring)
+    assert (await scoring.ask.score("lead2", None)).lead.state.score == 80
+
+
+@pytest.mark.parametrize("page_leads", [1, 500])
+async def test_one_contradictory_history_keeps_no_other_lead_from_being_rebuilt(
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch, page_leads: int
+) -> None:
+    monkeypatch.setattr(walk, "PAGE_LEADS", page_leads)
+    await seed(scoring)
+    await scoring.database["score_history"].update_one({"_id": "e4"}, {"$inc": {"delta": 1}})
+    await scoring.database["leads"].update_many({}, {"$set": {"contributions": {}}})
+    with pytest.raises(HistoryInconsistent, match="lead1"):
+        await rebuild_all(scoring)
+    for lead_id, rebuilt in (("lead0", True), ("lead1", False), ("lead2", True)):
+        assert bool((await scoring.ask.score(lead_id, None)).lead.state.contributions) is rebuilt
+
+
+@pytest.mark.parametrize(
+    ("most_entries", "pages"), [(1, [1, 1, 1]), (7, [1, 1, 1]), (8, [2, 1]), (11, [2, 1]), (12, [3])]
+)
+async def test_a_page_ends_where_its_entries_are_too_many(
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch, most_entries: int, pages: list[int]
+) -> None:
+    monkeypatch.setattr(walk, "PAGE_ENTRIES", most_entries)
+    await seed(scoring)
+    seen = [page async for page in walk.walk(scoring.views, events=True)]
+    assert [len(page.leads) for page in seen] == pages
+    assert [stored.lead_id for page in seen for stored in page.leads] == ["lead0", "lead1", "lead2"]
+    assert {len(stored.entries) for page in seen for stored in page.leads} == {4}, "expected whole histories"
+    assert sum(len(events) for page in seen for events in page.events.values()) == 12
+    assert await scoring.verify() == []
+
+
+async def test_many_violations_come_in_many_messages(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "MESSAGE_VIOLATIONS", 2)
+    await seed(scoring)
+    await scoring.database["score_history"].update_many({"lead_id": "lead1"}, {"$inc": {"delta": 1}})
+    progress = [each async for each in scoring.check.verify()]
+    assert [len(each.violations) for each in progress] == [2, 2, 1, 0], "4 deltas and their sum"
+    assert [each.violations_total for each in progress] == [2, 4, 5, 5]
+    assert [each.leads_checked for each in progress] == [3, 3, 3, 3]
+
+
+async def test_others_have_a_turn_between_two_leads(scoring: Scoring) -> None:
+    await seed(scoring)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    [page] = [page async for page in walk.walk(scoring.views)]
+    task = asyncio.create_task(other())
+    seen = [turns async for _ in page.one_by_one()]
+    task.cancel()
+    assert seen == sorted(set(seen)), f"expected turns between the leads, got {seen}"
 
 
 async def test_a_contradictory_history_is_not_rebuilt(scoring: Scoring) -> None:

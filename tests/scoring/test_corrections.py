@@ -54,6 +54,53 @@ async def test_an_adjustment_is_an_entry(
     assert await seeded.verify() == []
 
 
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (asked(target=0), 0),
+        (asked(target=10), 10),
+        (asked(target=100), 100),
+        (asked(delta=-20), 0),
+        (asked(delta=-30), 0),
+        (asked(delta=15), 35),
+    ],
+)
+async def test_an_adjustment_comes_after_what_lies_ahead_of_the_clock(
+    scoring: Scoring, request_: AdjustmentRequest, expected: int
+) -> None:
+    """The live score counts what is ahead; floor and ceiling must not bite before it."""
+    await scoring.put(("e1", "ada", "signup", NOW + timedelta(hours=1)))
+    await scoring.drain_all()
+    entry = await scoring.corrections.adjust(request_)
+    assert entry.score_after == await score(scoring) == expected
+    after = await scoring.corrections.adjust(asked("r2", delta=5))
+    assert (after.delta, await score(scoring)) == (5, expected + 5)
+    assert await scoring.verify() == []
+
+
+async def test_a_target_is_reached_also_when_decay_is_ahead_of_the_clock(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "contract_signed", days_ago(20)))
+    await scoring.drain_all()
+    await scoring.run_decay(NOW)
+    midnight = NOW.replace(hour=0)
+    scoring.now = midnight - timedelta(seconds=30)
+    entry = await scoring.corrections.adjust(asked(target=90))
+    assert (entry.event_time, entry.score_after, await score(scoring)) == (midnight, 90, 90)
+    assert await scoring.verify() == []
+
+
+async def test_as_of_a_time_an_adjustment_counts_from_its_place_on(seeded: Scoring) -> None:
+    assert (await seeded.corrections.adjust(asked(target=0))).event_time == NOW
+    assert (await seeded.ask.score("ada", NOW)).lead.state.score == 0
+    ahead = NOW + timedelta(hours=1)
+    await seeded.put(("e3", "ada", "signup", ahead))
+    await seeded.drain_all()
+    entry = await seeded.corrections.adjust(asked("r2", target=7))
+    assert entry.event_time == ahead + timedelta(milliseconds=1)
+    assert (await seeded.ask.score("ada", NOW)).lead.state.score == 0, "as of now neither has happened"
+    assert (await seeded.ask.score("ada", entry.event_time)).lead.state.score == 7
+
+
 async def test_the_same_adjustment_again_is_the_same_entry(seeded: Scoring) -> None:
     first = await seeded.corrections.adjust(asked(delta=15))
     assert await seeded.corrections.adjust(asked(delta=15)) == first
@@ -127,6 +174,9 @@ async def test_a_lead_may_lose_all_its_events(scoring: Scoring) -> None:
     await scoring.corrections.retract("e1", "a bot", "eve")
     found = await scoring.ask.score("ada", None)
     assert (found.lead.state.score, found.lead.state.last_event_time, found.recent_events) == (0, None, 0)
+    assert await scoring.ask.score("ada", NOW) == found, "it is known as of now, too"
+    with pytest.raises(LeadNotFound):
+        await scoring.ask.score("ada", days_ago(2))
     assert await scoring.verify() == []
     await scoring.put(("e2", "ada", "download", days_ago(3)))
     await scoring.drain_all()

@@ -77,16 +77,6 @@ def test_missed_days_caught_up_are_daily_runs(timeline: list[JudgedEvent], first
     assert daily == caught_up
 
 
-@given(timelines(), lasts, st.integers(0, 60))
-def test_as_of_is_what_a_database_of_that_time_would_show(
-    timeline: list[JudgedEvent], last: date | None, days: int
-) -> None:
-    then = START + timedelta(days=days)
-    through = None if last is None else min(last, then.date())
-    known = sorted((event for event in timeline if event.event.event_time <= then), key=POSITION)
-    assert fold(TIMELINE, UTC_DAYS, known, through).score == score_of(known, through)
-
-
 def test_a_dead_lead_decays_to_nothing() -> None:
     event = judged(Event("e", "demo_request", START))
     half_a_year_later = (START + timedelta(days=180)).date()

@@ -45,7 +45,7 @@ def test_stages_and_deciles_hold_all_leads(leads: list[tuple[int, bool]]) -> Non
 
 
 def test_rate_and_lift() -> None:
-    leads = [(score, score >= 8) for score in range(10)] + [(5, True)] * 0
+    leads = [(score, score >= 8) for score in range(10)]
     found = ranked(leads)
     assert (found.leads, found.converted, found.auc) == (10, 2, 1.0)
     assert [(each.rate, each.lift) for each in found.deciles[:3]] == [(1, 5), (1, 5), (0, 0)]
@@ -57,6 +57,15 @@ def test_equal_scores_are_shared_out_evenly() -> None:
     found = ranked([(5, number < 5) for number in range(20)])
     assert all(each.rate == pytest.approx(0.25) for each in found.deciles)
     assert found.auc == 0.5
+
+
+@pytest.mark.parametrize("number", [9_999_999, 123_456_789_013])
+def test_however_many_leads_there_are_each_is_in_one_decile(number: int) -> None:
+    tally = RankingTally()
+    tally._leads[5], tally._converted[5] = number, 3  # adding them one by one would take a while
+    found = tally.ranking(["cold"], stage_of)
+    assert [each.leads for each in found.deciles] == [number / 10] * 10
+    assert sum(each.converted for each in found.deciles) == pytest.approx(3)
 
 
 def test_nobody_is_ranked() -> None:

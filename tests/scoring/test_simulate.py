@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import bson
+import pytest
 
 from scoring_service.domain.conditions import Condition, Operator
-from scoring_service.domain.model import Fit, FitRule, Limit, Period, Rule
+from scoring_service.domain.model import Decay, Fit, FitRule, Limit, Period, Rule, ScoringModel
 from scoring_service.domain.simulation import Difference, Question, Summary
 from scoring_service.domain.timeline import Mode
 from scoring_service.usecases.corrections import AdjustmentRequest
@@ -52,9 +53,11 @@ async def seed(scoring: Scoring) -> None:
     await scoring.run_decay(NOW)
 
 
-async def simulated(scoring: Scoring, question: Question | None = None) -> tuple[list[Difference], Summary]:
+async def simulated(
+    scoring: Scoring, question: Question | None = None, model: ScoringModel = OTHER
+) -> tuple[list[Difference], Summary]:
     found: list[Difference] = []
-    async for progress in scoring.simulate.run(OTHER, question):
+    async for progress in scoring.simulate.run(model, question):
         found += progress.differences
         if progress.summary is not None:
             return found, progress.summary
@@ -98,6 +101,23 @@ async def test_what_is_foretold_is_what_happens(scoring: Scoring) -> None:
     assert summary.leads_changed == len(found)
     assert summary.points_after == sum(score.lead.state.score for score in after.values())
     assert sum(summary.stages.values()) == sum(summary.fit_grades.values()) == 12
+
+
+@pytest.mark.parametrize(("grace", "expected"), [(timedelta(days=1), 44), (timedelta(days=7), 50)])
+async def test_a_lead_that_decay_went_past_is_foretold_too(scoring: Scoring, grace: timedelta, expected: int) -> None:
+    """No tick of the model in force touches it, so its own state says nothing of the dates that decay has come to."""
+    await scoring.put(("q", "quiet", "demo_request", days_ago(3)), ("f", "fresh", "demo_request", days_ago(0.1)))
+    await scoring.drain_all()
+    for day in (2, 1, 0):
+        await scoring.run_decay(days_ago(day))
+    shorter = replace(BUILT_IN, decay=Decay(grace, percent_per_day=5))
+    found, summary = await simulated(scoring, model=shorter)
+    assert {each.lead_id: each.score_after for each in found} == ({"quiet": expected} if expected != 50 else {})
+    await scoring.publish(shorter, Mode.RESCORE)
+    await scoring.rollout.step()
+    after = {score.lead.lead_id: score.lead.state.score for score in await scoring.ask.scores(["quiet", "fresh"], None)}
+    assert after == {"quiet": expected, "fresh": 50}
+    assert summary.points_after == sum(after.values())
 
 
 async def test_rules_that_never_fire_and_types_that_none_knows(scoring: Scoring) -> None:

@@ -212,8 +212,9 @@ class ScoringServiceServicer:
     def VerifyScores(self, request, context):
         """Checks every lead against its history and its events, and streams progress and violations; the last message is the summary (`done`).
 
-        Checked: each scored event has exactly one entry and each entry its event; no two entries share an event id; per lead the sequence
-        is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state.
+        Checked: each entry of an event has its event, and there are as many of the ones as of the others; no two entries share an event id; per
+        lead the sequence is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state, and
+        no lead that has a history is without one.
         Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
         Errors: none of its own.
         """
@@ -255,7 +256,7 @@ class ScoringServiceServicer:
 
     def AdjustLeadScore(self, request, context):
         """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
-        lead's timeline, whatever is rescored later.
+        lead's timeline, whatever is rescored later: at the time of the call, or right after the last of what was scored and lies ahead of it.
 
         Transactional: read, fold and write are one transaction. Idempotent: by `request_id`. The same request again answers with the entry that
         the first one appended, which is a success.
@@ -284,7 +285,8 @@ class ScoringServiceServicer:
 
         Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
         changes nothing.
-        Errors: DATA_LOSS (HISTORY_INCONSISTENT) when the entries of a lead contradict each other; the leads before it are rebuilt.
+        Errors: DATA_LOSS (HISTORY_INCONSISTENT) at the end, instead of the summary, when the entries of a lead contradict each other, or it has
+        none; all other leads are rebuilt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -327,7 +329,8 @@ class ScoringServiceServicer:
         Transactional: the publication is one insert; from the moment it is acknowledged every drain judges by it. The leads that it changes are
         folded again in the background, a page at a time, each with one MODEL entry if its score or its stage changes; a worker that dies is
         followed by another. `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
-        Idempotent: by `base_version`. A second call finds another version in force and is refused.
+        Idempotent: by `base_version`. A second call finds another version in force and is refused. Where `version` is `base_version` itself, to put
+        the model in force for all events for example, a second call publishes it again, which changes no score.
         Errors: NOT_FOUND (MODEL_NOT_FOUND); ABORTED (MODEL_OUTDATED) when `base_version` is not in force any more: look at what is, and decide anew;
         INVALID_ARGUMENT (ARGUMENT_INVALID).
         """

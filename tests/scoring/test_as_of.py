@@ -1,0 +1,123 @@
+"""As of a time the answer is that of a database that holds only what had happened by then."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from scoring_service.domain.history import Entry, EntryKind, Lead, LeadNotFound
+from scoring_service.domain.model import Event, ScoringModel
+from scoring_service.domain.timeline import Adjustment, Timeline
+from scoring_service.usecases.ask import Ask
+from tests.scoring import reference
+from tests.scoring.conftest import NOW
+from tests.scoring.strategies import START
+from tests.scoring.test_worlds import UTC_DAYS, Live, lasts, lived
+from tests.scoring.worlds import Act, models, scripts
+
+
+@dataclass
+class OneLead:
+    """`Views` of what a live lead has become, as far as `Ask` looks."""
+
+    live: Live
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[None]:
+        """Needs none."""
+        yield
+
+    async def timeline(self) -> Timeline:
+        """Returns the timeline of today."""
+        return self.live.timeline
+
+    async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
+        """Returns the lead."""
+        return dict.fromkeys(lead_ids, self.live.lead)
+
+    async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
+        """Returns what happened to it."""
+        facts = [each for each in self.live.entries if each.kind not in (EntryKind.DECAY, EntryKind.MODEL)]
+        return dict.fromkeys(lead_ids, facts)
+
+    async def decayed_through(self, lead_ids: Sequence[str]) -> dict[str, date | None]:
+        """Returns how far decay has come."""
+        return dict.fromkeys(lead_ids, self.live.through)
+
+    async def recent_events(self, lead_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, int]:
+        """Counts none."""
+        return {}
+
+
+def known_by(live: Live, then: datetime) -> reference.World | None:
+    """Returns what a database of a time held of a lead; None when it did not know the lead."""
+    happened = [each for each in live.entries if each.kind in (EntryKind.EVENT, EntryKind.ADJUSTMENT)]
+    happened = [each for each in happened if each.event_time <= then]
+    gone = {
+        each.event_id.removeprefix("retraction:")
+        for each in live.entries
+        if each.kind is EntryKind.RETRACTION and each.record_time <= then
+    }
+    if not happened:
+        return None
+    return reference.World(
+        live.models,
+        [each for each in live.publications if each.number == 1 or each.publish_time <= then],
+        [
+            Event(each.event_id, each.event_type, each.event_time, each.properties)
+            for each in happened
+            if each.kind is EntryKind.EVENT and each.event_id not in gone
+        ],
+        [
+            Adjustment(each.event_id, each.event_time, each.points, "", "")
+            for each in happened
+            if each.kind is EntryKind.ADJUSTMENT
+        ],
+    )
+
+
+_days = st.integers(-1, 90).map(lambda days: START + timedelta(days=days, hours=6 * (days % 4)))
+
+
+@given(st.data(), models(), scripts(), lasts, _days)
+@settings(max_examples=500)
+def test_as_of_is_what_a_database_of_that_time_would_show(
+    data: st.DataObject, model: ScoringModel, script: list[Act], last: date | None, then: datetime
+) -> None:
+    live = lived(model, script, last)
+    live.entries = [
+        replace(each, record_time=data.draw(_days)) if _is_retraction(each) else each for each in live.entries
+    ]
+    world = known_by(live, then)
+    views: Any = OneLead(live)
+    ask = Ask(views, UTC_DAYS, lambda: NOW)
+    try:
+        found = asyncio.run(ask.score("lead", then))
+    except LeadNotFound:
+        assert world is None
+        return
+    assert world is not None
+    through = live.through and min(live.through, then.date())
+    assert found.lead.state.score == reference.score_of(world, through)
+    assert found.lead.state.event_count == len(list(world.events))
+    assert found.model == world.model_at(then)
+
+
+@given(models(), scripts(), lasts)
+def test_as_of_a_time_after_everything_is_live(model: ScoringModel, script: list[Act], last: date | None) -> None:
+    live = lived(model, script, last)
+    views: Any = OneLead(live)
+    ask = Ask(views, UTC_DAYS, lambda: NOW)
+    late = START + timedelta(days=1_000)
+    assume(max(each.publish_time for each in live.publications) <= late)
+    then, now = asyncio.run(ask.score("lead", late)), asyncio.run(ask.score("lead", None))
+    assert (then.lead, then.model) == (now.lead, now.model)
+
+
+def _is_retraction(entry: Entry) -> bool:
+    return entry.kind is EntryKind.RETRACTION

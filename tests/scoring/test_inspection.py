@@ -1,0 +1,33 @@
+"""Whatever happened to a lead: its history alone gives it back."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scoring_service.domain.inspection import Stored, inspect, rebuilt
+from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.timeline import Mode, Publication, Timeline
+from tests.scoring.test_worlds import UTC_DAYS, lasts, lived
+from tests.scoring.worlds import Act, models, scripts
+
+
+@given(models(), scripts(), lasts, models(), st.integers(0, 30))
+@settings(max_examples=300)
+def test_a_lost_lead_is_rebuilt_however_long_it_was_lost(
+    model: ScoringModel, script: list[Act], last: date | None, other: ScoringModel, days: int
+) -> None:
+    """What decay and a publication did to all others meanwhile must not keep its history from adding up."""
+    live = lived(model, script, last)
+    decayed = live.through and live.through + timedelta(days=days)
+    assert rebuilt(live.timeline, UTC_DAYS, Stored("lead", live.lead, live.entries, decayed)) == live.lead
+    number = live.timeline.number + 1
+    live.models[number] = replace(other, version=number)
+    later = live.publications[-1].publish_time + timedelta(days=days, milliseconds=1)
+    publications = [*live.publications, Publication(number, number, number - 1, Mode.RESCORE, later)]
+    timeline = Timeline(publications, live.models.__getitem__)
+    found = rebuilt(timeline, UTC_DAYS, Stored("lead", None, live.entries, decayed))
+    assert (found.sequence, found.state.score) == (live.lead.sequence, live.lead.state.score)
+    stored = Stored("lead", found, live.entries, decayed)
+    assert not [each for each in inspect(timeline, UTC_DAYS, stored, {}) if each.invariant != "I3"]
