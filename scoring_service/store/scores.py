@@ -77,15 +77,13 @@ class MongoScores:
         """Returns the leads that exist, by id."""
         return await find_leads(self._database, lead_ids)
 
-    async def quiet_leads(self, partition: int, quiet_since: datetime, through: date, most: int) -> list[Lead]:
-        """Returns leads for which ticks up to a date may matter; see `Scores`."""
-        condition = {"partition": partition, **quiet(quiet_since, through)}
-        return [documents.read_lead(row) async for row in self._database["leads"].find(condition).limit(most)]
+    async def quiet_leads(self, partition: int, quiet_since: datetime, through: date) -> list[str]:
+        """Returns the ids of leads for which ticks up to a date may matter; see `Scores`."""
+        return await self._ids({"partition": partition, **quiet(quiet_since, through)})
 
-    async def stale_leads(self, partition: int, timeline: Timeline, most: int) -> list[Lead]:
-        """Returns leads that the last publication may judge anew and has not reached; see `Scores`."""
-        condition = {"partition": partition, **stale(timeline)}
-        return [documents.read_lead(row) async for row in self._database["leads"].find(condition).limit(most)]
+    async def stale_leads(self, partition: int, timeline: Timeline) -> list[str]:
+        """Returns the ids of leads that the last publication may judge anew and has not reached; see `Scores`."""
+        return await self._ids({"partition": partition, **stale(timeline)})
 
     async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
         """Returns what happened to leads; see `Scores`."""
@@ -122,6 +120,9 @@ class MongoScores:
     async def replace(self, lead: Lead) -> None:
         """Stores a lead's state, and nothing else."""
         await self._database["leads"].replace_one({"_id": lead.lead_id}, self._lead_row(lead), upsert=True)
+
+    async def _ids(self, condition: Document) -> list[str]:
+        return [row["_id"] async for row in self._database["leads"].find(condition, {"_id": 1})]
 
     def _lead_row(self, lead: Lead) -> Document:
         return {**documents.write_lead(lead), "partition": self._events.partition_of(lead.lead_id)}
