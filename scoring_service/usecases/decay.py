@@ -6,7 +6,7 @@ from datetime import date, datetime
 from functools import partial
 
 from scoring_service.domain.fold import Calendar
-from scoring_service.domain.history import Recorded
+from scoring_service.domain.history import EntryKind, Recorded
 from scoring_service.domain.timeline import Timeline
 from scoring_service.ports import Bell, Scores, Views
 from scoring_service.usecases.catching_up import CatchingUp
@@ -32,14 +32,14 @@ class DecayProgress:
     done: bool = False
 
     def plus(self, recorded: Sequence[Recorded]) -> "DecayProgress":
-        """Returns the totals with some leads more."""
-        entries = [entry for each in recorded for entry in each.entries]
+        """Returns the totals with some leads more; what a publication did to them on the way is not decay."""
+        deltas = [[entry.delta for entry in each.entries if entry.kind is EntryKind.DECAY] for each in recorded]
         return replace(
             self,
             leads_checked=self.leads_checked + len(recorded),
-            leads_changed=self.leads_changed + sum(1 for each in recorded if each.entries),
-            entries=self.entries + len(entries),
-            points_removed=self.points_removed - sum(entry.delta for entry in entries),
+            leads_changed=self.leads_changed + sum(map(bool, deltas)),
+            entries=self.entries + sum(map(len, deltas)),
+            points_removed=self.points_removed - sum(map(sum, deltas)),
         )
 
 

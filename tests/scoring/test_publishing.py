@@ -24,9 +24,9 @@ def worth(points: int) -> ScoringModel:
     return replace(BUILT_IN, rules=tuple(rules))
 
 
-async def seed(scoring: Scoring) -> None:
-    await scoring.put(*((f"a-{lead}", lead, "signup", days_ago(3)) for lead in LEADS))
-    await scoring.put(*((f"b-{lead}", lead, "download", days_ago(2)) for lead in LEADS[:20]))
+async def seed(scoring: Scoring, age: int = 3) -> None:
+    await scoring.put(*((f"a-{lead}", lead, "signup", days_ago(age)) for lead in LEADS))
+    await scoring.put(*((f"b-{lead}", lead, "download", days_ago(age - 1)) for lead in LEADS[:20]))
     await scoring.drain_all()
 
 
@@ -119,8 +119,8 @@ async def test_a_rollout_that_dies_is_finished_by_the_next(scoring: Scoring, mon
     assert await scoring.verify() == []
 
 
-async def test_workers_roll_out_together_while_events_come_in(scoring: Scoring) -> None:
-    await seed(scoring)
+async def test_workers_roll_out_together_while_events_come_in_and_scores_decay(scoring: Scoring) -> None:
+    await seed(scoring, age=20)
     await scoring.publish(worth(25), Mode.RESCORE)
 
     async def ingest() -> None:
@@ -129,9 +129,21 @@ async def test_workers_roll_out_together_while_events_come_in(scoring: Scoring) 
             await scoring.drain_all()
 
     await asyncio.gather(scoring.rollout.step(), scoring.rollout.step(), ingest(), scoring.run_decay(NOW))
-    assert await scores(scoring) == {25 + 25, 35 + 25}
+    # 13 ticks leave 9 of 25 points, 12 ticks leave 15 of 35; then come five page views.
+    assert await scores(scoring) == {9 + 25, 15 + 25}
     assert len(await entries_of_kind(scoring, EntryKind.MODEL)) == len(LEADS)
+    assert len(await entries_of_kind(scoring, EntryKind.DECAY)) == 20 * 13 + 20 * 12
     assert await scoring.verify() == []
+
+
+async def test_a_decay_run_that_reaches_a_lead_before_the_rollout_does_counts_decay_only(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "signup", days_ago(8)))
+    await scoring.drain_all()
+    await scoring.publish(worth(60), Mode.RESCORE)
+    progress = await scoring.run_decay(NOW)
+    history = await scoring.ask.history("ada", after=(), most=10, newest_first=False)
+    assert [(entry.kind, entry.delta) for entry in history[1:]] == [(EntryKind.MODEL, 40), (EntryKind.DECAY, -3)]
+    assert (progress.leads_changed, progress.entries, progress.points_removed) == (1, 1, 3)
 
 
 async def test_two_publications_before_a_rollout_are_one(scoring: Scoring) -> None:

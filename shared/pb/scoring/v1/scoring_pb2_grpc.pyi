@@ -69,7 +69,8 @@ class ScoringServiceStub:
     the summary (`done`). To be called daily, by cron for example. Days that were missed are caught up, tick by tick.
 
     Transactional: a page of leads at a time (entries, states and the changes for automation together); the date is recorded first, so that events scored
-    meanwhile take the same ticks into account. A run that dies is finished by the next one.
+    meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
+    fails after all others are done.
     Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
     """
@@ -217,7 +218,8 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     the summary (`done`). To be called daily, by cron for example. Days that were missed are caught up, tick by tick.
 
     Transactional: a page of leads at a time (entries, states and the changes for automation together); the date is recorded first, so that events scored
-    meanwhile take the same ticks into account. A run that dies is finished by the next one.
+    meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
+    fails after all others are done.
     Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
     """
@@ -392,7 +394,8 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         the summary (`done`). To be called daily, by cron for example. Days that were missed are caught up, tick by tick.
 
         Transactional: a page of leads at a time (entries, states and the changes for automation together); the date is recorded first, so that events scored
-        meanwhile take the same ticks into account. A run that dies is finished by the next one.
+        meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
+        fails after all others are done.
         Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
         """
