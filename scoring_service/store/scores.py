@@ -9,7 +9,7 @@ from pymongo import ASCENDING, ReplaceOne
 
 from scoring_service.domain.history import Entry, Lead
 from scoring_service.domain.model import Event
-from scoring_service.domain.timeline import BEGINNING, Mode, Timeline
+from scoring_service.domain.timeline import Mode, Timeline
 from scoring_service.ports import Batch, Commit, Partition
 from scoring_service.store import documents
 from scoring_service.store.models import MongoModels
@@ -82,7 +82,7 @@ class MongoScores:
         return await self._ids({"partition": partition, **quiet(quiet_since, through)})
 
     async def stale_leads(self, partition: int, timeline: Timeline) -> list[str]:
-        """Returns the ids of leads that the last publication may judge anew and has not reached; see `Scores`."""
+        """Returns the ids of leads that the last publication may change and has not reached; see `Scores`."""
         return await self._ids({"partition": partition, **stale(timeline)})
 
     async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
@@ -158,17 +158,15 @@ def quiet(quiet_since: datetime, through: date) -> Document:
 def stale(timeline: Timeline) -> Document:
     """Returns the condition for leads that the last publication may judge anew and has not reached.
 
-    Those are all that follow a publication before the last one for all events, and of the others those in which
-    something happened since the first one after it.
+    It depends on the publication that a lead follows. If a rescore came later, it is every lead; else those in which
+    something happened since the next publication.
     """
-    numbers = [each.number for each in timeline.publications if each.mode is Mode.RESCORE]
-    rescored = max(numbers, default=1)
-    forward_since = timeline.changed_from(rescored)
-    if forward_since is None or forward_since == BEGINNING:
-        return {"publication": {"$lt": rescored}}
-    since = (
-        {"publication": {"$lt": rescored}},
-        {"last_step_time": {"$gte": forward_since}},
-        {"decayed_through": {"$gte": (forward_since - timedelta(days=1)).date().isoformat()}},
-    )
-    return {"publication": {"$lt": timeline.number}, "$or": since}
+    rescored = max((each.number for each in timeline.publications if each.mode is Mode.RESCORE), default=1)
+    either: list[Document] = [{"publication": {"$lt": rescored}}]
+    for number in range(rescored, timeline.number):
+        begins = timeline.publications[number].begins
+        # The earliest date that begins at that time or later, in whichever time zone.
+        day = (begins + timedelta(hours=12) - timedelta(milliseconds=1)).date()
+        since = [{"last_step_time": {"$gte": begins}}, {"decayed_through": {"$gte": day.isoformat()}}]
+        either.append({"publication": number, "$or": since})
+    return {"$or": either}

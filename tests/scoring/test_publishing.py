@@ -206,6 +206,19 @@ async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(sco
     assert (change["kinds"], change["event_types"]) == (["MODEL"], [])
 
 
+async def test_what_happened_since_an_older_publication_is_not_left_to_the_next(scoring: Scoring) -> None:
+    await seed(scoring)
+    await scoring.publish(worth(25), Mode.FORWARD)
+    assert await scoring.rollout.step() == 0
+    scoring.now = NOW + timedelta(days=60)
+    await scoring.put(*((f"c-{lead}", lead, "signup", scoring.now - timedelta(days=1)) for lead in LEADS))
+    await scoring.drain_all()
+    await scoring.publish(worth(30), Mode.FORWARD)
+    assert await scoring.publishing.leads_left() == (3, 0)
+    assert await scoring.rollout.step() == 0
+    assert await scoring.verify() == []
+
+
 async def test_as_of_is_what_was_shown_then(scoring: Scoring) -> None:
     await seed(scoring)
     before = (await scoring.ask.score("lead0", NOW)).lead.state.score
