@@ -74,7 +74,7 @@ class Scores(Protocol):
         """
 
     async def stale_leads(self, partition: int, timeline: Timeline) -> list[str]:
-        """Returns the ids of the leads of a partition that the last publication may judge anew and has not reached."""
+        """Returns the ids of the leads of a partition that the last publication may change and has not reached."""
 
     async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
         """Returns what happened to leads: their entries but for DECAY and MODEL, in no particular order."""

@@ -182,7 +182,7 @@ class Recorder:
         self._record_time = record_time
         self._state = lead.state
         self._entries: list[Entry] = []
-        if is_stale(timeline, calendar, lead):
+        if lead.sequence and lead.publication < timeline.number:
             self._publication()
 
     def steps(self, steps: Iterable[Step], through: date | None) -> None:
@@ -233,9 +233,10 @@ class Recorder:
 
     def _publication(self) -> None:
         """Folds the past by the models in force now; an entry is left if the score or its stage is another one then."""
-        last = self._timeline.publications[-1]
-        state = fold(self._timeline, self._calendar, self._past, self._state.decayed_through)
-        stage_before = self._timeline.upto(self._lead.publication).latest.stage_of(self._state.score)
+        last, state = self._timeline.publications[-1], self._state
+        if is_stale(self._timeline, self._calendar, self._lead):
+            state = fold(self._timeline, self._calendar, self._past, state.decayed_through)
+        stage_before = self._timeline.model_after(self._lead.publication).stage_of(self._state.score)
         if (state.score, self._timeline.latest.stage_of(state.score)) == (self._state.score, stage_before):
             self._state = state
             return

@@ -156,17 +156,19 @@ def quiet(quiet_since: datetime, through: date) -> Document:
 
 
 def stale(timeline: Timeline) -> Document:
-    """Returns the condition for leads that the last publication may judge anew and has not reached.
+    """Returns the condition for leads that the last publication may change and has not reached.
 
-    It depends on the publication that a lead follows. If a rescore came later, it is every lead; else those in which
-    something happened since the next publication.
+    It depends on the publication that a lead follows. If a rescore came later, or the stages had other thresholds, it
+    is every lead; else those in which something happened since the next publication.
     """
     rescored = max((each.number for each in timeline.publications if each.mode is Mode.RESCORE), default=1)
     either: list[Document] = [{"publication": {"$lt": rescored}}]
     for number in range(rescored, timeline.number):
-        begins = timeline.publications[number].begins
-        # The earliest date that begins at that time or later, in whichever time zone.
-        day = (begins + timedelta(hours=12) - timedelta(milliseconds=1)).date()
-        since = [{"last_step_time": {"$gte": begins}}, {"decayed_through": {"$gte": day.isoformat()}}]
-        either.append({"publication": number, "$or": since})
+        follows: Document = {"publication": number}
+        if timeline.model_after(number).stages == timeline.latest.stages:
+            begins = timeline.publications[number].begins
+            # The earliest date that begins at that time or later, in whichever time zone.
+            day = (begins + timedelta(hours=12) - timedelta(milliseconds=1)).date()
+            follows["$or"] = [{"last_step_time": {"$gte": begins}}, {"decayed_through": {"$gte": day.isoformat()}}]
+        either.append(follows)
     return {"$or": either}

@@ -193,17 +193,40 @@ async def test_publish_times_ascend_whatever_the_clock_does(scoring: Scoring) ->
     assert second.publish_time == first.publish_time + timedelta(milliseconds=1)
 
 
-async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(scoring: Scoring) -> None:
-    await scoring.put(("e1", "ada", "signup", days_ago(1)))
+def hot_from(score: int) -> ScoringModel:
+    """Returns the built-in model with another threshold of `hot`."""
+    stages = tuple(replace(each, minimum_score=score) if each.stage == "hot" else each for each in BUILT_IN.stages)
+    return replace(BUILT_IN, stages=stages)
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(scoring: Scoring, mode: Mode) -> None:
+    await scoring.put(("e1", "ada", "signup", days_ago(1)), ("e2", "bob", "page_view", days_ago(1)))
     await scoring.drain_all()
-    stages = tuple(replace(each, minimum_score=15) if each.stage == "hot" else each for each in BUILT_IN.stages)
-    await scoring.publish(replace(BUILT_IN, stages=stages), Mode.RESCORE)
-    await scoring.rollout.step()
+    await scoring.publish(hot_from(15), mode)
+    assert await scoring.publishing.leads_left() == (2, 2)
+    assert await scoring.rollout.step() == 2
+    assert await entries_of_kind(scoring, EntryKind.MODEL) == ["model:2:ada"]
     entry = (await scoring.ask.history("ada", after=(), most=1, newest_first=True))[0]
     assert (entry.kind, entry.delta, entry.stage_before, entry.stage_after) == (EntryKind.MODEL, 0, "warm", "hot")
     change = await scoring.database["score_changes"].find_one({"lead_id": "ada", "sequence": 2})
     assert change is not None, "automation hears of it"
     assert (change["kinds"], change["event_types"]) == (["MODEL"], [])
+    assert await scoring.verify() == []
+
+
+async def test_an_event_that_comes_before_the_rollout_finds_the_stage_moved(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "signup", days_ago(1)))
+    await scoring.drain_all()
+    await scoring.publish(hot_from(15), Mode.FORWARD)
+    await scoring.put(("e2", "ada", "page_view", NOW))
+    await scoring.drain_all()
+    history = await scoring.ask.history("ada", after=(), most=10, newest_first=False)
+    assert [(entry.kind, entry.stage_before, entry.stage_after) for entry in history[1:]] == [
+        (EntryKind.MODEL, "warm", "hot"),
+        (EntryKind.EVENT, "hot", "hot"),
+    ]
+    assert await scoring.rollout.step() == 0
 
 
 async def test_what_happened_since_an_older_publication_is_not_left_to_the_next(scoring: Scoring) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring_service.domain.fold import Calendar
-from scoring_service.domain.history import Entry, EntryKind, Lead, Recorder, is_stale, replay, steps_of
+from scoring_service.domain.history import Entry, EntryKind, Lead, Recorder, replay, steps_of
 from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Adjustment, Mode, Publication, Timeline
 from tests.scoring import reference
@@ -78,7 +78,7 @@ class Live:
         self.models[version] = replace(act.model, version=version)
         time = last.publish_time + act.later
         self.publications.append(Publication(version, version, last.version, act.mode, time))
-        if act.at_once and is_stale(self.timeline, UTC_DAYS, self.lead):
+        if act.at_once:
             self._record(self._recorder())
 
     def _adjust(self, act: Adjusted) -> None:
@@ -147,6 +147,8 @@ def test_the_history_adds_up(model: ScoringModel, script: list[Act], last: date 
     entries = live.entries
     assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
     assert all(one.score_after == other.score_before for one, other in pairwise(entries))
+    assert all(one.stage_after == other.stage_before for one, other in pairwise(entries))
+    assert entries[-1].stage_after == live.timeline.latest.stage_of(live.lead.state.score)
     assert sum(entry.delta for entry in entries) == entries[-1].score_after == live.lead.state.score
     assert len({entry.event_id for entry in entries}) == len(entries)
 

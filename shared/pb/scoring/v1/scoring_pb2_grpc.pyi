@@ -157,7 +157,8 @@ class ScoringServiceStub:
 
     Transactional: the publication is one insert; from the moment it is acknowledged every drain judges by it. The leads that it changes are
     folded again in the background, a page at a time, each with one MODEL entry if its score or its stage changes; a worker that dies is
-    followed by another. `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
+    followed by another. A stage is always one of the model in force, so a publication from now on can change it, too.
+    `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
     Idempotent: by `base_version`. A second call finds another version in force and is refused.
     Errors: NOT_FOUND (MODEL_NOT_FOUND); ABORTED (MODEL_OUTDATED) when `base_version` is not in force any more: look at what is, and decide anew;
     INVALID_ARGUMENT (ARGUMENT_INVALID).
@@ -306,7 +307,8 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
 
     Transactional: the publication is one insert; from the moment it is acknowledged every drain judges by it. The leads that it changes are
     folded again in the background, a page at a time, each with one MODEL entry if its score or its stage changes; a worker that dies is
-    followed by another. `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
+    followed by another. A stage is always one of the model in force, so a publication from now on can change it, too.
+    `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
     Idempotent: by `base_version`. A second call finds another version in force and is refused.
     Errors: NOT_FOUND (MODEL_NOT_FOUND); ABORTED (MODEL_OUTDATED) when `base_version` is not in force any more: look at what is, and decide anew;
     INVALID_ARGUMENT (ARGUMENT_INVALID).
@@ -554,7 +556,8 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Transactional: the publication is one insert; from the moment it is acknowledged every drain judges by it. The leads that it changes are
         folded again in the background, a page at a time, each with one MODEL entry if its score or its stage changes; a worker that dies is
-        followed by another. `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
+        followed by another. A stage is always one of the model in force, so a publication from now on can change it, too.
+        `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
         Idempotent: by `base_version`. A second call finds another version in force and is refused.
         Errors: NOT_FOUND (MODEL_NOT_FOUND); ABORTED (MODEL_OUTDATED) when `base_version` is not in force any more: look at what is, and decide anew;
         INVALID_ARGUMENT (ARGUMENT_INVALID).
