@@ -35,7 +35,7 @@ lint: install ## ruff, strict types, buf, generated code fresh, architecture
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/buf lint protos
 	$(BIN)/buf format --diff --exit-code protos
-	if git show-ref --quiet --verify refs/heads/main; then $(BIN)/buf breaking protos --against '.git#branch=main,subdir=protos'; fi
+	if test -d .git && git show-ref --quiet --verify refs/heads/main; then $(BIN)/buf breaking protos --against '.git#branch=main,subdir=protos'; fi
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call GENERATE,$$fresh) && diff -r -x __init__.py -x __pycache__ "$$fresh/shared/pb" shared/pb \
 		|| { echo 'shared/pb is stale: run "make generate"'; exit 1; }
 	$(BIN)/mypy

@@ -68,14 +68,14 @@ class Scores(Protocol):
     async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
         """Returns the leads that exist, by id."""
 
-    async def quiet_leads(self, partition: int, quiet_since: datetime, through: date, most: int) -> list[Lead]:
-        """Returns leads of a partition for which ticks up to a date may matter, at most `most`.
+    async def quiet_leads(self, partition: int, quiet_since: datetime, through: date) -> list[str]:
+        """Returns the ids of the leads of a partition for which ticks up to a date may matter.
 
         They have points and no event after `quiet_since`, or ticks are owed.
         """
 
-    async def stale_leads(self, partition: int, timeline: Timeline, most: int) -> list[Lead]:
-        """Returns leads of a partition that the last publication may judge anew and has not reached, at most `most`."""
+    async def stale_leads(self, partition: int, timeline: Timeline) -> list[str]:
+        """Returns the ids of the leads of a partition that the last publication may change and has not reached."""
 
     async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
         """Returns what happened to leads: their entries but for DECAY and MODEL, in no particular order."""
@@ -167,7 +167,7 @@ class Views(Protocol):
         """Returns how many leads `Scores.quiet_leads` would return over all partitions."""
 
     def quiet_leads(self, quiet_since: datetime, through: date) -> AsyncIterator[Lead]:
-        """Yields the leads that `Scores.quiet_leads` would return over all partitions."""
+        """Yields the leads whose ids `Scores.quiet_leads` would return over all partitions."""
 
     async def count_stale_leads(self, timeline: Timeline) -> int:
         """Returns how many leads `Scores.stale_leads` would return over all partitions."""

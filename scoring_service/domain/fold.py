@@ -76,6 +76,10 @@ class LeadState:
             return True
         return self.decayed_through is not None and step.position[0] < calendar.midnight(self.decayed_through)
 
+    def owes(self, through: date | None) -> bool:
+        """Tells whether ticks up to a date would change the score before the last step."""
+        return self.owed and through is not None and (self.decayed_through is None or self.decayed_through < through)
+
     def reaches(self, time: datetime, calendar: Calendar) -> bool:
         """Tells whether something that is folded in happened at a time or after it."""
         if self.last_step is not None and self.last_step[0] >= time:
@@ -177,15 +181,14 @@ def follow(
     return state
 
 
-def silences(timeline: Timeline, calendar: Calendar, steps: Sequence[Step]) -> Iterator[tuple[date, date]]:
-    """Yields the first and the last date of each run of ticks between two of the steps that may have an effect."""
+def silences(timeline: Timeline, calendar: Calendar, steps: Sequence[Step]) -> Iterator[tuple[int, date]]:
+    """Yields the place of each step before which ticks may have an effect, and its date: that of the last of them."""
     grace, last_event_time = timeline.shortest_grace, None
-    for earlier, later in pairwise(steps):
+    for place, (earlier, later) in enumerate(pairwise(steps), start=1):
         if isinstance(earlier, JudgedEvent):
             last_event_time = earlier.event.event_time
         if last_event_time is not None and later.position[0] - last_event_time >= grace:
-            first = _first_midnight(calendar, last_event_time + grace)
-            yield max(first, calendar.date_of(earlier.position[0]) + _DAY), calendar.date_of(later.position[0])
+            yield place, calendar.date_of(later.position[0])
 
 
 def _after_silence(

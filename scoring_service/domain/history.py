@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
+from functools import partial, reduce
 from itertools import takewhile
 from typing import Any
 
-from scoring_service.domain.fold import EMPTY, Calendar, LeadState, advance, fold, follow, silences, ticks
+from scoring_service.domain.fold import EMPTY, Calendar, LeadState, advance, evolve, fold, follow, silences, ticks
 from scoring_service.domain.model import Event, ScoringModel
-from scoring_service.domain.timeline import BEGINNING, POSITION, Adjustment, JudgedEvent, Step, Timeline
+from scoring_service.domain.timeline import POSITION, Adjustment, JudgedEvent, Step, Timeline
 
 RETRACTION_PREFIX = "retraction:"
 _DAY = timedelta(days=1)
@@ -156,8 +157,11 @@ def is_stale(timeline: Timeline, calendar: Calendar, lead: Lead) -> bool:
 def needs_past(timeline: Timeline, calendar: Calendar, lead: Lead, steps: Iterable[Step], through: date | None) -> bool:
     """Tells whether recording steps and ticks takes the lead's past: it is stale, one is late, or ticks are owed."""
     state = lead.state
-    owed = state.owed and through is not None and (state.decayed_through is None or state.decayed_through < through)
-    return owed or is_stale(timeline, calendar, lead) or any(state.is_behind(step, calendar) for step in steps)
+    return (
+        state.owes(through)
+        or is_stale(timeline, calendar, lead)
+        or any(state.is_behind(step, calendar) for step in steps)
+    )
 
 
 class Recorder:
@@ -178,7 +182,7 @@ class Recorder:
         self._record_time = record_time
         self._state = lead.state
         self._entries: list[Entry] = []
-        if is_stale(timeline, calendar, lead):
+        if lead.sequence and lead.publication < timeline.number:
             self._publication()
 
     def steps(self, steps: Iterable[Step], through: date | None) -> None:
@@ -216,11 +220,6 @@ class Recorder:
         """The score so far."""
         return self._state.score
 
-    @property
-    def last_adjustment_time(self) -> datetime:
-        """When the lead's score was last adjusted; `BEGINNING` for never."""
-        return max((step.position[0] for step in self._past if not isinstance(step, JudgedEvent)), default=BEGINNING)
-
     def recorded(self) -> Recorded:
         """Returns what was recorded."""
         sequence = self._lead.sequence + len(self._entries)
@@ -229,9 +228,10 @@ class Recorder:
 
     def _publication(self) -> None:
         """Folds the past by the models in force now; an entry is left if the score or its stage is another one then."""
-        last = self._timeline.publications[-1]
-        state = fold(self._timeline, self._calendar, self._past, self._state.decayed_through)
-        stage_before = self._timeline.upto(self._lead.publication).latest.stage_of(self._state.score)
+        last, state = self._timeline.publications[-1], self._state
+        if is_stale(self._timeline, self._calendar, self._lead):
+            state = fold(self._timeline, self._calendar, self._past, state.decayed_through)
+        stage_before = self._timeline.model_after(self._lead.publication).stage_of(self._state.score)
         if (state.score, self._timeline.latest.stage_of(state.score)) == (self._state.score, stage_before):
             self._state = state
             return
@@ -253,23 +253,30 @@ class Recorder:
         """Appends the ticks up to a date that change the score."""
         if through is None:
             return
-        if self._state.owed:
+        if self._state.owes(through):
             self._owed_ticks(through)
         for tick in ticks(self._timeline, self._calendar, self._state, through):
             self._tick(tick.day, replace(self._state, score=tick.score_after, decayed_through=tick.day), tick.model)
         self._state = advance(self._timeline, self._calendar, self._state, through)
 
     def _owed_ticks(self, through: date) -> None:
-        """Appends the ticks that lie between steps: each is worth what folding the past with it changes."""
+        """Appends the ticks that lie between steps: each is worth what folding the past with it changes.
+
+        A tick finds all earlier ones applied and no later one. So the past before a silence is folded once for all its
+        ticks, and what follows the silence for each of them by its steps alone.
+        """
         done = self._state.decayed_through or date.min
-        for first, last in silences(self._timeline, self._calendar, self._past):
-            for ordinal in range(max(first, done + _DAY).toordinal(), min(last, through).toordinal() + 1):
-                day = date.fromordinal(ordinal)
-                state = fold(self._timeline, self._calendar, self._past, day)
-                if state.score == self._state.score:
-                    self._state = state
-                else:
-                    self._tick(day, state, self._timeline.model_at(self._calendar.midnight(day)))
+        before, folded = EMPTY, 0
+        for place, last in silences(self._timeline, self._calendar, self._past):
+            before = follow(self._timeline, self._calendar, self._past[folded:place], through, before)
+            folded, rest = place, self._past[place:]
+            for tick in ticks(self._timeline, self._calendar, before, min(last, through)):
+                if tick.day > done:
+                    start = replace(before, score=tick.score_after)
+                    after = reduce(partial(evolve, self._calendar), rest, start)
+                    if after.score != self._state.score:
+                        self._tick(tick.day, after, tick.model)
+        self._state = follow(self._timeline, self._calendar, self._past[folded:], through, before)
 
     def _tick(self, day: date, state: LeadState, model: ScoringModel) -> None:
         event_id = f"decay:{day.isoformat()}:{self._lead.lead_id}"

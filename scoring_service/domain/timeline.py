@@ -151,6 +151,10 @@ class Timeline:
             return self._models[0]
         return self._models[max(0, bisect_right(self._begins, time) - 1)]
 
+    def model_after(self, number: int) -> ScoringModel:
+        """Returns the model that a publication put in force."""
+        return self.models(self.publications[number - 1].version)
+
     def judge(self, event: Event) -> JudgedEvent:
         """Judges an event by the model in force at its time, from the event alone."""
         model = self.model_at(event.event_time)

@@ -9,7 +9,7 @@ from pymongo import ASCENDING, ReplaceOne
 
 from scoring_service.domain.history import Entry, Lead
 from scoring_service.domain.model import Event
-from scoring_service.domain.timeline import BEGINNING, Mode, Timeline
+from scoring_service.domain.timeline import Mode, Timeline
 from scoring_service.ports import Batch, Commit, Partition
 from scoring_service.store import documents
 from scoring_service.store.models import MongoModels
@@ -77,15 +77,13 @@ class MongoScores:
         """Returns the leads that exist, by id."""
         return await find_leads(self._database, lead_ids)
 
-    async def quiet_leads(self, partition: int, quiet_since: datetime, through: date, most: int) -> list[Lead]:
-        """Returns leads for which ticks up to a date may matter; see `Scores`."""
-        condition = {"partition": partition, **quiet(quiet_since, through)}
-        return [documents.read_lead(row) async for row in self._database["leads"].find(condition).limit(most)]
+    async def quiet_leads(self, partition: int, quiet_since: datetime, through: date) -> list[str]:
+        """Returns the ids of leads for which ticks up to a date may matter; see `Scores`."""
+        return await self._ids({"partition": partition, **quiet(quiet_since, through)})
 
-    async def stale_leads(self, partition: int, timeline: Timeline, most: int) -> list[Lead]:
-        """Returns leads that the last publication may judge anew and has not reached; see `Scores`."""
-        condition = {"partition": partition, **stale(timeline)}
-        return [documents.read_lead(row) async for row in self._database["leads"].find(condition).limit(most)]
+    async def stale_leads(self, partition: int, timeline: Timeline) -> list[str]:
+        """Returns the ids of leads that the last publication may change and has not reached; see `Scores`."""
+        return await self._ids({"partition": partition, **stale(timeline)})
 
     async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
         """Returns what happened to leads; see `Scores`."""
@@ -123,6 +121,9 @@ class MongoScores:
         """Stores a lead's state, and nothing else."""
         await self._database["leads"].replace_one({"_id": lead.lead_id}, self._lead_row(lead), upsert=True)
 
+    async def _ids(self, condition: Document) -> list[str]:
+        return [row["_id"] async for row in self._database["leads"].find(condition, {"_id": 1})]
+
     def _lead_row(self, lead: Lead) -> Document:
         return {**documents.write_lead(lead), "partition": self._events.partition_of(lead.lead_id)}
 
@@ -155,19 +156,19 @@ def quiet(quiet_since: datetime, through: date) -> Document:
 
 
 def stale(timeline: Timeline) -> Document:
-    """Returns the condition for leads that the last publication may judge anew and has not reached.
+    """Returns the condition for leads that the last publication may change and has not reached.
 
-    Those are all that follow a publication before the last one for all events, and of the others those in which
-    something happened since the first one after it.
+    It depends on the publication that a lead follows. If a rescore came later, or the stages had other thresholds, it
+    is every lead; else those in which something happened since the next publication.
     """
-    numbers = [each.number for each in timeline.publications if each.mode is Mode.RESCORE]
-    rescored = max(numbers, default=1)
-    forward_since = timeline.changed_from(rescored)
-    if forward_since is None or forward_since == BEGINNING:
-        return {"publication": {"$lt": rescored}}
-    since = (
-        {"publication": {"$lt": rescored}},
-        {"last_step_time": {"$gte": forward_since}},
-        {"decayed_through": {"$gte": (forward_since - timedelta(days=1)).date().isoformat()}},
-    )
-    return {"publication": {"$lt": timeline.number}, "$or": since}
+    rescored = max((each.number for each in timeline.publications if each.mode is Mode.RESCORE), default=1)
+    either: list[Document] = [{"publication": {"$lt": rescored}}]
+    for number in range(rescored, timeline.number):
+        follows: Document = {"publication": number}
+        if timeline.model_after(number).stages == timeline.latest.stages:
+            begins = timeline.publications[number].begins
+            # The earliest date that begins at that time or later, in whichever time zone.
+            day = (begins + timedelta(hours=12) - timedelta(milliseconds=1)).date()
+            follows["$or"] = [{"last_step_time": {"$gte": begins}}, {"decayed_through": {"$gte": day.isoformat()}}]
+        either.append(follows)
+    return {"$or": either}

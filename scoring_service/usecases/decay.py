@@ -6,9 +6,10 @@ from datetime import date, datetime
 from functools import partial
 
 from scoring_service.domain.fold import Calendar
-from scoring_service.domain.history import Recorded
+from scoring_service.domain.history import EntryKind, Recorded
 from scoring_service.domain.timeline import Timeline
 from scoring_service.ports import Bell, Scores, Views
+from scoring_service.usecases.catching_up import CatchingUp
 from scoring_service.usecases.recording import Clock, Due, Recording
 from shared import logs
 
@@ -31,14 +32,14 @@ class DecayProgress:
     done: bool = False
 
     def plus(self, recorded: Sequence[Recorded]) -> "DecayProgress":
-        """Returns the totals with some leads more."""
-        entries = [entry for each in recorded for entry in each.entries]
+        """Returns the totals with some leads more; what a publication did to them on the way is not decay."""
+        deltas = [[entry.delta for entry in each.entries if entry.kind is EntryKind.DECAY] for each in recorded]
         return replace(
             self,
             leads_checked=self.leads_checked + len(recorded),
-            leads_changed=self.leads_changed + sum(1 for each in recorded if each.entries),
-            entries=self.entries + len(entries),
-            points_removed=self.points_removed - sum(entry.delta for entry in entries),
+            leads_changed=self.leads_changed + sum(map(bool, deltas)),
+            entries=self.entries + sum(map(len, deltas)),
+            points_removed=self.points_removed - sum(map(sum, deltas)),
         )
 
 
@@ -54,18 +55,17 @@ class DecayRun:
     partitions: int
 
     async def run(self, as_of: datetime) -> AsyncGenerator[DecayProgress, None]:
-        """Applies every tick up to the date of `as_of` that was not applied yet, and yields progress."""
+        """Applies every tick up to the date of `as_of` that was not applied yet, and yields progress.
+
+        Raises:
+            Exception: Some leads could not be done; see `CatchingUp`.
+        """
         through = self.calendar.date_of(as_of)
         progress = await self._start(through, await self.views.timeline())
-        for partition in range(self.partitions):
-            more = True
-            while more:
-                recorded, rung = await self.scores.transact(partial(self._page, partition, through))
-                self.bell.ring(rung)
-                more = len(recorded) == PAGE_LEADS
-                progress = progress.plus(recorded)
-                if recorded:
-                    yield progress
+        catching_up = CatchingUp(self.scores, self.bell, self.calendar, self.clock)
+        async for recorded in catching_up.run(range(self.partitions), partial(self._find, through), PAGE_LEADS):
+            progress = progress.plus(recorded)
+            yield progress
         _LOG.info("decay", through=through, leads=progress.leads_changed, points=progress.points_removed)
         yield replace(progress, done=True)
 
@@ -84,18 +84,13 @@ class DecayRun:
         quiet_since = self._quiet_since(through, timeline)
         return DecayProgress(through, await self.views.count_quiet_leads(quiet_since, through))
 
-    async def _page(self, partition: int, through: date) -> tuple[Sequence[Recorded], set[int]]:
+    async def _find(self, through: date, partition: int) -> Sequence[str]:
+        """Moves a partition on to a date, so that what is scored from now on heeds its ticks, and finds the others."""
         stands = (await self.scores.begin([partition], through))[partition]
         if stands.through != through:
-            return (), set()  # a later date was applied before: nothing is left to do for this one
+            return ()  # a later date was applied before: nothing is left to do for this one
         timeline = await self.scores.timeline(stands.publication)
-        quiet_since = self._quiet_since(through, timeline)
-        leads = await self.scores.quiet_leads(partition, quiet_since, through, PAGE_LEADS)
-        recording = Recording(self.scores, timeline, self.calendar, self.clock())
-        recorded = await recording.of([Due(lead, through) for lead in leads])
-        if not recorded:
-            return (), set()
-        return recorded, await self.scores.append(recording.commit(recorded))
+        return await self.scores.quiet_leads(partition, self._quiet_since(through, timeline), through)
 
     def _quiet_since(self, through: date, timeline: Timeline) -> datetime:
         return self.calendar.midnight(through) - timeline.shortest_grace

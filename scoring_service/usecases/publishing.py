@@ -3,17 +3,16 @@
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
-
-from pymongo.errors import PyMongoError
 
 from scoring_service.domain.fold import Calendar
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, ModelOutdated, Publication
 from scoring_service.ports import Bell, Models, Scores, StoredModel, Views
-from scoring_service.usecases.recording import Clock, Due, Recording
+from scoring_service.usecases.catching_up import CatchingUp
+from scoring_service.usecases.recording import Clock
 from shared import logs
 from shared.pages import Place
 from shared.tasks import is_cancelled
@@ -101,37 +100,31 @@ class Rollout:
         while not is_cancelled():
             try:
                 await self.step()
-            except PyMongoError as error:
-                _LOG.warning("rollout failed; it goes on", error=" ".join(str(error).split())[:500])
+            except Exception as error:  # noqa: BLE001 (whatever it was, the leads that are left wait for the next time)
+                _LOG.warning("rollout failed; it goes on", error=logs.one_line(error))
             await asyncio.sleep(LOOK_SECONDS)
 
     async def step(self) -> int:
-        """Rolls out the last publication unless it is done; returns how many leads were folded again."""
+        """Rolls out the last publication unless it is done; returns how many leads were folded again.
+
+        Raises:
+            Exception: Some leads could not be; see `CatchingUp`.
+        """
         publication = await self.models.unfinished()
         if publication is None:
             return 0
         started, leads = time.perf_counter(), 0
         # Whoever published may have died before this.
         await self.models.switch(publication)
-        for partition in random.sample(range(self.partitions), self.partitions):  # workers meet less often
-            while done := await self._page(partition):
-                leads += done
+        catching_up = CatchingUp(self.scores, self.bell, self.calendar, self.clock)
+        partitions = random.sample(range(self.partitions), self.partitions)  # workers meet less often
+        async for recorded in catching_up.run(partitions, self._find, PAGE_LEADS):
+            leads += len(recorded)
         await self.models.rolled_out(publication)
         seconds = round(time.perf_counter() - started, 2)
         _LOG.info("rollout", publication=publication.number, leads=leads, seconds=seconds)
         return leads
 
-    async def _page(self, partition: int) -> int:
-        leads, rung = await self.scores.transact(partial(self._fold_again, partition))
-        self.bell.ring(rung)
-        return leads
-
-    async def _fold_again(self, partition: int) -> tuple[int, set[int]]:
+    async def _find(self, partition: int) -> Sequence[str]:
         stands = (await self.scores.begin([partition]))[partition]
-        timeline = await self.scores.timeline(stands.publication)
-        leads = await self.scores.stale_leads(partition, timeline, PAGE_LEADS)
-        if not leads:
-            return 0, set()
-        recording = Recording(self.scores, timeline, self.calendar, self.clock())
-        recorded = await recording.of([Due(lead, stands.through) for lead in leads])
-        return len(leads), await self.scores.append(recording.commit(recorded))
+        return await self.scores.stale_leads(partition, await self.scores.timeline(stands.publication))

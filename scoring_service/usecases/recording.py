@@ -1,5 +1,6 @@
 """How steps and ticks become history, whatever the occasion: load what is needed, record, and say what to commit."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -47,7 +48,12 @@ class Recording:
             if needs_past(self.timeline, self.calendar, each.lead, each.steps, each.through)
         ]
         found = await self.past.entries(needy)
-        return [self._record(each, found.get(each.lead.lead_id, ())) for each in due]
+        recorded: list[Recorded] = []
+        for each in due:
+            recorded.append(self._record(each, found.get(each.lead.lead_id, ())))
+            # Folding a page can take seconds, and others in this process shall have their turn meanwhile.
+            await asyncio.sleep(0)
+        return recorded
 
     async def begin(self, lead: Lead) -> Recorder:
         """Returns a recorder of a lead whose whole past is needed."""

@@ -104,6 +104,27 @@ def test_the_next_event_adds_to_the_decayed_score() -> None:
     assert lead.state.score == 95
 
 
+def test_a_silence_of_years_costs_no_more_than_its_ticks() -> None:
+    """A score is at its floor after weeks, and an import may hold thousands of leads that came back after years."""
+
+    class Counting(Calendar):
+        asked = 0
+
+        def midnight(self, day: date) -> datetime:
+            Counting.asked += 1
+            return super().midnight(day)
+
+    steps = [judged(Event(f"e{year}", "contract_signed", START + timedelta(days=365 * year))) for year in (0, 5)]
+    calendar, last = Counting(ZoneInfo("UTC")), (START + timedelta(days=365 * 5)).date()
+    new = Recorder(TIMELINE, calendar, Lead("lead"), (), START)
+    new.steps(steps, None)
+    recorder = Recorder(TIMELINE, calendar, new.recorded().after, steps, START)
+    recorder.steps((), last)
+    entries = recorder.recorded().entries
+    assert sum(entry.delta for entry in entries) == -100
+    assert Counting.asked < 5 * len(entries)
+
+
 def test_a_tick_comes_before_an_event_of_the_same_instant() -> None:
     midnight = START + timedelta(days=8)
     first = judged(Event("a", "contract_signed", START))

@@ -24,9 +24,9 @@ def worth(points: int) -> ScoringModel:
     return replace(BUILT_IN, rules=tuple(rules))
 
 
-async def seed(scoring: Scoring) -> None:
-    await scoring.put(*((f"a-{lead}", lead, "signup", days_ago(3)) for lead in LEADS))
-    await scoring.put(*((f"b-{lead}", lead, "download", days_ago(2)) for lead in LEADS[:20]))
+async def seed(scoring: Scoring, age: int = 3) -> None:
+    await scoring.put(*((f"a-{lead}", lead, "signup", days_ago(age)) for lead in LEADS))
+    await scoring.put(*((f"b-{lead}", lead, "download", days_ago(age - 1)) for lead in LEADS[:20]))
     await scoring.drain_all()
 
 
@@ -119,8 +119,8 @@ async def test_a_rollout_that_dies_is_finished_by_the_next(scoring: Scoring, mon
     assert await scoring.verify() == []
 
 
-async def test_workers_roll_out_together_while_events_come_in(scoring: Scoring) -> None:
-    await seed(scoring)
+async def test_workers_roll_out_together_while_events_come_in_and_scores_decay(scoring: Scoring) -> None:
+    await seed(scoring, age=20)
     await scoring.publish(worth(25), Mode.RESCORE)
 
     async def ingest() -> None:
@@ -129,9 +129,21 @@ async def test_workers_roll_out_together_while_events_come_in(scoring: Scoring) 
             await scoring.drain_all()
 
     await asyncio.gather(scoring.rollout.step(), scoring.rollout.step(), ingest(), scoring.run_decay(NOW))
-    assert await scores(scoring) == {25 + 25, 35 + 25}
+    # 13 ticks leave 9 of 25 points, 12 ticks leave 15 of 35; then come five page views.
+    assert await scores(scoring) == {9 + 25, 15 + 25}
     assert len(await entries_of_kind(scoring, EntryKind.MODEL)) == len(LEADS)
+    assert len(await entries_of_kind(scoring, EntryKind.DECAY)) == 20 * 13 + 20 * 12
     assert await scoring.verify() == []
+
+
+async def test_a_decay_run_that_reaches_a_lead_before_the_rollout_does_counts_decay_only(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "signup", days_ago(8)))
+    await scoring.drain_all()
+    await scoring.publish(worth(60), Mode.RESCORE)
+    progress = await scoring.run_decay(NOW)
+    history = await scoring.ask.history("ada", after=(), most=10, newest_first=False)
+    assert [(entry.kind, entry.delta) for entry in history[1:]] == [(EntryKind.MODEL, 40), (EntryKind.DECAY, -3)]
+    assert (progress.leads_changed, progress.entries, progress.points_removed) == (1, 1, 3)
 
 
 async def test_two_publications_before_a_rollout_are_one(scoring: Scoring) -> None:
@@ -181,17 +193,53 @@ async def test_publish_times_ascend_whatever_the_clock_does(scoring: Scoring) ->
     assert second.publish_time == first.publish_time + timedelta(milliseconds=1)
 
 
-async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(scoring: Scoring) -> None:
-    await scoring.put(("e1", "ada", "signup", days_ago(1)))
+def hot_from(score: int) -> ScoringModel:
+    """Returns the built-in model with another threshold of `hot`."""
+    stages = tuple(replace(each, minimum_score=score) if each.stage == "hot" else each for each in BUILT_IN.stages)
+    return replace(BUILT_IN, stages=stages)
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(scoring: Scoring, mode: Mode) -> None:
+    await scoring.put(("e1", "ada", "signup", days_ago(1)), ("e2", "bob", "page_view", days_ago(1)))
     await scoring.drain_all()
-    stages = tuple(replace(each, minimum_score=15) if each.stage == "hot" else each for each in BUILT_IN.stages)
-    await scoring.publish(replace(BUILT_IN, stages=stages), Mode.RESCORE)
-    await scoring.rollout.step()
+    await scoring.publish(hot_from(15), mode)
+    assert await scoring.publishing.leads_left() == (2, 2)
+    assert await scoring.rollout.step() == 2
+    assert await entries_of_kind(scoring, EntryKind.MODEL) == ["model:2:ada"]
     entry = (await scoring.ask.history("ada", after=(), most=1, newest_first=True))[0]
     assert (entry.kind, entry.delta, entry.stage_before, entry.stage_after) == (EntryKind.MODEL, 0, "warm", "hot")
     change = await scoring.database["score_changes"].find_one({"lead_id": "ada", "sequence": 2})
     assert change is not None, "automation hears of it"
     assert (change["kinds"], change["event_types"]) == (["MODEL"], [])
+    assert await scoring.verify() == []
+
+
+async def test_an_event_that_comes_before_the_rollout_finds_the_stage_moved(scoring: Scoring) -> None:
+    await scoring.put(("e1", "ada", "signup", days_ago(1)))
+    await scoring.drain_all()
+    await scoring.publish(hot_from(15), Mode.FORWARD)
+    await scoring.put(("e2", "ada", "page_view", NOW))
+    await scoring.drain_all()
+    history = await scoring.ask.history("ada", after=(), most=10, newest_first=False)
+    assert [(entry.kind, entry.stage_before, entry.stage_after) for entry in history[1:]] == [
+        (EntryKind.MODEL, "warm", "hot"),
+        (EntryKind.EVENT, "hot", "hot"),
+    ]
+    assert await scoring.rollout.step() == 0
+
+
+async def test_what_happened_since_an_older_publication_is_not_left_to_the_next(scoring: Scoring) -> None:
+    await seed(scoring)
+    await scoring.publish(worth(25), Mode.FORWARD)
+    assert await scoring.rollout.step() == 0
+    scoring.now = NOW + timedelta(days=60)
+    await scoring.put(*((f"c-{lead}", lead, "signup", scoring.now - timedelta(days=1)) for lead in LEADS))
+    await scoring.drain_all()
+    await scoring.publish(worth(30), Mode.FORWARD)
+    assert await scoring.publishing.leads_left() == (3, 0)
+    assert await scoring.rollout.step() == 0
+    assert await scoring.verify() == []
 
 
 async def test_as_of_is_what_was_shown_then(scoring: Scoring) -> None:

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring_service.domain.fold import Calendar
-from scoring_service.domain.history import Entry, EntryKind, Lead, Recorder, is_stale, replay, steps_of
+from scoring_service.domain.history import Entry, EntryKind, Lead, Recorder, replay, steps_of
 from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Adjustment, Mode, Publication, Timeline
 from tests.scoring import reference
 from tests.scoring.strategies import START
 from tests.scoring.worlds import Act, Adjusted, Decayed, Published, Retracted, Scored, models, scripts
 
+DAY = timedelta(days=1)
 UTC_DAYS = Calendar(ZoneInfo("UTC"))
 
 
@@ -77,7 +78,7 @@ class Live:
         self.models[version] = replace(act.model, version=version)
         time = last.publish_time + act.later
         self.publications.append(Publication(version, version, last.version, act.mode, time))
-        if act.at_once and is_stale(self.timeline, UTC_DAYS, self.lead):
+        if act.at_once:
             self._record(self._recorder())
 
     def _adjust(self, act: Adjusted) -> None:
@@ -99,8 +100,8 @@ class Live:
             recorder.retraction(self.timeline.judge(event), "because", "tester")
             self._record(recorder)
 
-    def reference(self) -> int:
-        """Returns the score by the naive way."""
+    def reference(self, through: date | None) -> int:
+        """Returns the score with all ticks up to a date by the naive way."""
         gone = {entry.retracted_event_id for entry in self.entries if entry.kind is EntryKind.RETRACTION}
         world = reference.World(
             self.models,
@@ -116,7 +117,7 @@ class Live:
                 if entry.kind is EntryKind.ADJUSTMENT
             ],
         )
-        return reference.score_of(world, self.through)
+        return reference.score_of(world, through)
 
 
 def lived(model: ScoringModel, script: Sequence[Act], last: date | None) -> Live:
@@ -135,7 +136,7 @@ lasts = st.none() | st.integers(0, 90).map(lambda days: START.date() + timedelta
 @settings(max_examples=600)
 def test_live_is_replay_is_reference(model: ScoringModel, script: list[Act], last: date | None) -> None:
     live = lived(model, script, last)
-    assert live.lead.state.score == live.reference()
+    assert live.lead.state.score == live.reference(live.through)
     assert replay(live.timeline, UTC_DAYS, live.entries, live.lead.state.decayed_through) == live.lead.state
 
 
@@ -146,8 +147,24 @@ def test_the_history_adds_up(model: ScoringModel, script: list[Act], last: date 
     entries = live.entries
     assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
     assert all(one.score_after == other.score_before for one, other in pairwise(entries))
+    assert all(one.stage_after == other.stage_before for one, other in pairwise(entries))
+    assert entries[-1].stage_after == live.timeline.latest.stage_of(live.lead.state.score)
     assert sum(entry.delta for entry in entries) == entries[-1].score_after == live.lead.state.score
     assert len({entry.event_id for entry in entries}) == len(entries)
+
+
+@given(models(), scripts(), st.integers(0, 90).map(lambda days: START.date() + timedelta(days=days)))
+@settings(max_examples=200)
+def test_each_tick_is_worth_what_it_changes(model: ScoringModel, script: list[Act], last: date) -> None:
+    """Also those that lie before steps which decay has never come to, with limits, floors and ceilings after them."""
+    live = lived(model, script, None)
+    before, recorded = live.through or START.date() - DAY, len(live.entries)
+    live.finish(last)
+    days = [before + DAY * number for number in range(1, (last - before).days + 1)]
+    worth = {f"decay:{day}:lead": live.reference(day) - live.reference(day - DAY) for day in days}
+    assert {entry.event_id: entry.delta for entry in live.entries[recorded:]} == {
+        event_id: delta for event_id, delta in worth.items() if delta
+    }
 
 
 @given(st.data(), models(), scripts())

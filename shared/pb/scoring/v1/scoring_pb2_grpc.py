@@ -191,7 +191,8 @@ class ScoringServiceServicer:
         the summary (`done`). To be called daily, by cron for example. Days that were missed are caught up, tick by tick.
 
         Transactional: a page of leads at a time (entries, states and the changes for automation together); the date is recorded first, so that events scored
-        meanwhile take the same ticks into account. A run that dies is finished by the next one.
+        meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
+        fails after all others are done.
         Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
         """
@@ -328,7 +329,8 @@ class ScoringServiceServicer:
 
         Transactional: the publication is one insert; from the moment it is acknowledged every drain judges by it. The leads that it changes are
         folded again in the background, a page at a time, each with one MODEL entry if its score or its stage changes; a worker that dies is
-        followed by another. `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
+        followed by another. A stage is always one of the model in force, so a publication from now on can change it, too.
+        `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
         Idempotent: by `base_version`. A second call finds another version in force and is refused. Where `version` is `base_version` itself, to put
         the model in force for all events for example, a second call publishes it again, which changes no score.
         Errors: NOT_FOUND (MODEL_NOT_FOUND); ABORTED (MODEL_OUTDATED) when `base_version` is not in force any more: look at what is, and decide anew;

@@ -1,0 +1,148 @@
+"""Decay runs and rollouts reach all leads but those that cannot be done, whatever is wrong with these."""
+
+import asyncio
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import pytest
+from pymongo.errors import ExecutionTimeout
+
+from scoring_service.domain.fold import Calendar
+from scoring_service.domain.history import Entry, EntryKind, Lead
+from scoring_service.domain.timeline import Mode
+from scoring_service.ports import Commit
+from scoring_service.store.scores import MongoScores
+from scoring_service.usecases.recording import Due, Recording
+from shared.tasks import running
+from tests.conftest import eventually
+from tests.scoring.conftest import NOW, Scoring, days_ago
+from tests.scoring.models import TIMELINE
+from tests.scoring.test_publishing import worth
+
+LEADS = {f"lead{n}" for n in range(40)}
+ODD = "lead7"
+
+
+@pytest.fixture
+async def seeded(scoring: Scoring) -> Scoring:
+    """Some leads in each partition, for all of which there is something to do."""
+    await scoring.put(*((f"a-{lead}", lead, "signup", days_ago(9)) for lead in LEADS))
+    await scoring.drain_all()
+    return scoring
+
+
+class Appends:
+    """Transactions that take too long: those over more leads than `most`, or over `ODD`."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.sizes: list[int] = []
+
+    def patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Plants them."""
+        append = MongoScores.append
+
+        async def append_some(scores: MongoScores, commit: Commit) -> set[int]:
+            self.sizes.append(len(commit.recorded))
+            if len(commit.recorded) > self.most or any(each.after.lead_id == ODD for each in commit.recorded):
+                raise ExecutionTimeout("planted")
+            return await append(scores, commit)
+
+        monkeypatch.setattr(MongoScores, "append", append_some)
+
+
+async def damage(scoring: Scoring) -> None:
+    await scoring.database["leads"].update_one({"_id": ODD}, {"$rename": {"usage": "unheard_of"}})
+
+
+async def mend(scoring: Scoring) -> None:
+    await scoring.database["leads"].update_one({"_id": ODD}, {"$rename": {"unheard_of": "usage"}})
+
+
+async def reached(scoring: Scoring, kind: EntryKind) -> set[str]:
+    return {row["lead_id"] async for row in scoring.database["score_history"].find({"kind": kind.value})}
+
+
+async def test_a_decay_run_goes_on_without_a_lead_that_takes_too_long(
+    seeded: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as planted:
+        Appends(most=2).patch(planted)
+        with pytest.raises(ExecutionTimeout, match="planted"):
+            await seeded.run_decay(NOW)
+    assert await reached(seeded, EntryKind.DECAY) == LEADS - {ODD}
+    assert (await seeded.run_decay(NOW)).leads_changed == 1, "the next run finishes it"
+    assert await seeded.verify() == []
+
+
+async def test_a_decay_run_goes_on_without_a_lead_that_cannot_be_read(seeded: Scoring) -> None:
+    await damage(seeded)
+    with pytest.raises(KeyError, match="usage"):
+        await seeded.run_decay(NOW)
+    assert await reached(seeded, EntryKind.DECAY) == LEADS - {ODD}
+    await mend(seeded)
+    assert (await seeded.run_decay(NOW)).leads_changed == 1
+    assert await seeded.verify() == []
+
+
+async def test_nothing_is_tried_for_long_while_the_database_is_too_slow(
+    seeded: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appends = Appends(most=0)
+    with monkeypatch.context() as planted:
+        appends.patch(planted)
+        with pytest.raises(ExecutionTimeout, match="planted"):
+            await seeded.run_decay(NOW)
+    assert len(appends.sizes) < 10
+    assert await seeded.verify() == []
+
+
+async def test_a_rollout_goes_on_without_a_lead_that_takes_too_long(
+    seeded: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await seeded.publish(worth(25), Mode.RESCORE)
+    with monkeypatch.context() as planted:
+        Appends(most=2).patch(planted)
+        with pytest.raises(ExecutionTimeout, match="planted"):
+            await seeded.rollout.step()
+    assert await reached(seeded, EntryKind.MODEL) == LEADS - {ODD}
+    assert await seeded.publishing.leads_left() == (2, 1)
+    assert await seeded.rollout.step() == 1
+    assert await seeded.verify() == []
+
+
+async def test_a_rollout_outlives_a_lead_that_cannot_be_read(seeded: Scoring) -> None:
+    await damage(seeded)
+    await seeded.publish(worth(25), Mode.RESCORE)
+
+    async def others_are_done() -> bool:
+        return await reached(seeded, EntryKind.MODEL) == LEADS - {ODD}
+
+    async def all_are_done() -> bool:
+        return await seeded.publishing.leads_left() == (0, 0)
+
+    async with running(seeded.rollout.run()):
+        await eventually(others_are_done, within=10, what="all others to be rolled out")
+        assert not await all_are_done(), "expected one lead to be left"
+        await mend(seeded)
+        await eventually(all_are_done, within=10, what="the lead to be rolled out once it can be read")
+    assert await seeded.verify() == []
+
+
+async def test_others_have_their_turn_while_a_page_is_folded() -> None:
+    class Nothing:
+        async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
+            return {}
+
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    recording = Recording(Nothing(), TIMELINE, Calendar(ZoneInfo("UTC")), NOW)
+    async with running(count()):
+        await recording.of([Due(Lead(lead), NOW.date()) for lead in LEADS])
+        assert turns >= len(LEADS)
