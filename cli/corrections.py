@@ -89,15 +89,17 @@ def _rebuild_one(connection: Connection, lead_id: str, *, as_json: bool) -> None
 def _rebuild_all(connection: Connection, *, check: bool, as_json: bool) -> None:
     changed: list[str] = []
     answer = pb.RebuildLeadScoresResponse()
-    with connection.scoring() as stub, bar("checking" if check else "rebuilding") as progress:
-        for answer in stub.RebuildLeadScores(pb.RebuildLeadScoresRequest(check_only=check), timeout=STREAM_SECONDS):
-            changed += answer.changed_lead_ids
-            progress.update(answer.leads_checked, total=answer.leads_total)
-    for lead_id in changed:
-        if as_json:
-            print_json({"changed_lead_id": lead_id})
-        else:
-            show(lead_id, as_json=False)
+    try:
+        with connection.scoring() as stub, bar("checking" if check else "rebuilding") as progress:
+            for answer in stub.RebuildLeadScores(pb.RebuildLeadScoresRequest(check_only=check), timeout=STREAM_SECONDS):
+                changed += answer.changed_lead_ids
+                progress.update(answer.leads_checked, total=answer.leads_total)
+    finally:  # they are told also when the run ends with an error
+        for lead_id in changed:
+            if as_json:
+                print_json({"changed_lead_id": lead_id})
+            else:
+                show(lead_id, as_json=False)
     what = "differ from their history" if check else "were rebuilt"
     show(f"{answer.leads_checked:,} leads, {answer.leads_changed:,} {what}", answer, as_json=as_json)
     if check and answer.leads_changed:

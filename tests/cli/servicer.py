@@ -1,7 +1,7 @@
 """Services in this process, with models and leads in memory, and the command line that talks to them."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -65,7 +65,7 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
         self.requests: list[Any] = []
         self.models: list[pb.ScoringModel] = []
         self.publications: list[pb.ModelPublication] = []
-        self.answers: list[Any] = []
+        self.answers: Iterable[Any] = []
         """What a stream answers."""
         self.parked_events = 1
         self.leads_left = 0

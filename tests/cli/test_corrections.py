@@ -1,6 +1,7 @@
 """Adjusting, retracting and rebuilding, as people ask for them, and how the history tells it."""
 
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
@@ -70,6 +71,17 @@ def test_rebuilding_all_leads(options: tuple[str, ...], status: int) -> None:
     assert "2 leads, 1" in people.stdout
     assert [each.get("changed_lead_id") for each in json_of(programs)] == ["a\x1b[1m", None]
     assert service.requests[0].check_only == bool(options)
+
+
+def test_what_was_rebuilt_is_told_also_when_the_run_ends_with_an_error() -> None:
+    def answers() -> Iterator[pb.RebuildLeadScoresResponse]:
+        yield pb.RebuildLeadScoresResponse(leads_checked=1, leads_total=2, leads_changed=1, changed_lead_ids=["ada"])
+        raise ZeroDivisionError
+
+    with serving() as (service, run):
+        service.answers = answers()
+        result = run("rebuild", "--all")
+    assert (result.stdout, type(result.exception)) == ("ada\n", CommandError)
 
 
 def test_all_leads_are_as_they_should_be() -> None:
