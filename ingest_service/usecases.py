@@ -11,7 +11,7 @@ from ingest_service.ports import Bell, EventStore, Stored
 from shared import logs
 from shared.calls import deadline
 from shared.groups import GroupCommit
-from shared.tasks import is_cancelled
+from shared.tasks import is_cancelled, to_the_end
 
 LOOK_SECONDS = 1.0
 """How often the backlog is looked at, and the longest that a look may take."""
@@ -54,7 +54,8 @@ class Ingest:
         now = self.clock()
         flaws = [_flaw(event, now) for event in events]
         sound = [event for event, flaw in zip(events, flaws, strict=True) if flaw is None]
-        stored = iter(await self._put(sound) if sound else ())
+        # A caller that goes away must not tear the write.
+        stored = iter(await to_the_end(self.store.put(sound)) if sound else ())
         outcomes = [flaw or _outcome(event, next(stored)) for event, flaw in zip(events, flaws, strict=True)]
         self.bell.ring(
             self.store.partition_of(event.lead_id)
@@ -62,18 +63,6 @@ class Ingest:
             if outcome is Stored.NEW
         )
         return outcomes
-
-    async def _put(self, events: Sequence[Event]) -> list[Stored]:
-        """Stores events, all of them also when the caller goes away.
-
-        The call lasts as long as the write even then: its place stands for the work that is done.
-        """
-        write = asyncio.create_task(self.store.put(events))
-        try:
-            return await asyncio.shield(write)
-        except asyncio.CancelledError:
-            await asyncio.wait([write])
-            raise
 
 
 class Backlog:

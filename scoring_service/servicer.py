@@ -1,6 +1,5 @@
 """gRPC ⇄ domain, and what callers see of each error."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -34,6 +33,7 @@ from shared.parking import Parking
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.pb.scoring.v1 import scoring_pb2_grpc
 from shared.server import Context
+from shared.tasks import to_the_end
 
 SERVICE = "leadscore.scoring.v1.ScoringService"
 
@@ -218,7 +218,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.PublishScoringModelRequest, context: Context
     ) -> pb.PublishScoringModelResponse:
         """See `scoring.proto`."""
-        made = await asyncio.shield(  # a caller that goes away must not leave some partitions behind
+        made = await to_the_end(  # a caller that goes away must not leave some partitions behind
             self._publishing.publish(
                 _version("version", request.version),
                 _version("base_version", request.base_version),
@@ -257,12 +257,12 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 
     async def AdjustLeadScore(self, request: pb.AdjustLeadScoreRequest, context: Context) -> pb.AdjustLeadScoreResponse:
         """See `scoring.proto`."""
-        entry = await asyncio.shield(self._corrections.adjust(_adjustment(request)))
+        entry = await to_the_end(self._corrections.adjust(_adjustment(request)))
         return pb.AdjustLeadScoreResponse(entry=messages.score_entry(request.lead_id, entry))
 
     async def RetractEvent(self, request: pb.RetractEventRequest, context: Context) -> pb.RetractEventResponse:
         """See `scoring.proto`."""
-        lead_id, entry = await asyncio.shield(
+        lead_id, entry = await to_the_end(
             self._corrections.retract(
                 identifier("event_id", request.event_id),
                 identifier("reason", request.reason, most=MOST_REASON),

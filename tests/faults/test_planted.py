@@ -35,7 +35,7 @@ PLANTED: Mapping[str, Planted] = {
         [
             (
                 "ingest_service/usecases.py",
-                "iter(await self._put(sound) if sound else ())",
+                "iter(await to_the_end(self.store.put(sound)) if sound else ())",
                 # A moment before it: an answer that the crash overtakes is none.
                 (
                     "asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(self.store.put(sound))) "

@@ -1,11 +1,12 @@
 """Background tasks live as long as their block, and one that fails is heard of."""
 
 import asyncio
+import gc
 
 import pytest
 from structlog.testing import capture_logs
 
-from shared.tasks import running
+from shared.tasks import running, to_the_end
 
 
 class Task:
@@ -73,3 +74,38 @@ async def test_one_that_returns_or_is_cancelled_is_no_failure() -> None:
         async with running(asyncio.sleep(0), task.run()):
             await task.started.wait()
     assert lines == []
+
+
+@pytest.mark.parametrize("cancellations", [1, 2])
+async def test_work_goes_on_when_its_caller_leaves_and_its_error_is_taken_note_of(cancellations: int) -> None:
+    begun, go, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    unheard: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+
+    async def work() -> None:
+        begun.set()
+        await go.wait()
+        done.set()
+        await fail()
+
+    call = asyncio.create_task(to_the_end(work()))
+    await begun.wait()
+    call.cancel()
+    ended, _ = await asyncio.wait([call], timeout=0.05)
+    assert not ended, "the call is expected to last as long as the work"
+    if cancellations == 2:
+        call.cancel()
+        await asyncio.wait([call], timeout=5)
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(call, 5)
+    await asyncio.wait_for(done.wait(), 5)
+    del call
+    gc.collect()
+    assert unheard == []
+
+
+async def test_work_gives_its_result_and_its_error() -> None:
+    assert await to_the_end(asyncio.sleep(0, "done")) == "done"
+    with pytest.raises(ZeroDivisionError):
+        await to_the_end(fail())
