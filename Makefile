@@ -26,7 +26,7 @@ demo: install ## Start everything, ingest a B2B funnel, show what came out, stop
 up: install ## Run the whole system on this machine until Ctrl-C
 	$(BIN)/leadscore up
 
-test: install ## Run all tests against a real MongoDB and a real Redis
+test: install ## Run the tests against a real MongoDB and a real Redis, all but those of make proof
 	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/faults/test_chaos.py --ignore tests/faults/test_planted.py
 
 lint: install ## ruff, strict types, buf, generated code fresh, architecture
