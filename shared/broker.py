@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import cached_property, partial
+from threading import Lock
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -101,6 +102,7 @@ class _Consumer(_RedisConsumer):
     """
 
     _has_given_up = False
+    _giving_up = Lock()
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledges a message, if that can be done."""
@@ -124,9 +126,10 @@ class _Consumer(_RedisConsumer):
         try:
             give_back(what)
         except (RedisError, ConnectionClosed) as error:
-            if not self._has_given_up:
+            with self._giving_up:  # the threads of a worker come here together
+                is_first, self._has_given_up = not self._has_given_up, True
+            if is_first:
                 _LOG.warning("redis is away; the sweeper will ring", queue=self.queue_name, error=str(error))
-            self._has_given_up = True
 
 
 class _NotOpened(MiddlewareError):

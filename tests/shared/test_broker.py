@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import dramatiq
 import pytest
@@ -353,6 +354,25 @@ def test_a_worker_that_is_told_to_stop_while_redis_is_away_stops(
     assert (worker.returncode, out) == (0, "closed\n")
     assert log.count("the sweeper will ring") == 1
     assert "Traceback" not in log
+
+
+def test_that_redis_is_away_is_told_once_also_when_two_threads_find_out_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    consumer = brokers.connect(NOBODY).consume(QUEUE)
+    message = dramatiq.MessageProxy(
+        dramatiq.Message(queue_name=QUEUE, actor_name=QUEUE, args=(1,), kwargs={}, options={"redis_message_id": "1"})
+    )
+    told: list[str] = []
+
+    def tell(event: str, **_: object) -> None:
+        told.append(event)
+        if len(told) < brokers.THREADS:
+            consumer.ack(message)  # as the other thread does at this moment
+
+    monkeypatch.setattr(brokers, "_LOG", Mock(warning=tell))
+    consumer.ack(message)
+    assert told == ["redis is away; the sweeper will ring"]
 
 
 def test_what_could_not_be_acknowledged_comes_back_to_the_same_worker(
