@@ -59,11 +59,14 @@ def plan(chosen: Sequence[Fault], rounds: int, seed: int) -> list[Plan]:
 
 
 def _blocks(plans: Sequence[Plan]) -> Iterator[list[Plan]]:
-    """Yields what shares a world: rounds with the same number of members, a few at a time."""
-    for members in sorted({each.fault.members for each in plans}):
-        alike = [each for each in plans if each.fault.members == members]
-        for start in range(0, len(alike), WORLD_ROUNDS):
-            yield alike[start : start + WORLD_ROUNDS]
+    """Yields what shares a world: rounds with the same number of members, as soon as there are enough of them."""
+    blocks: dict[int, list[Plan]] = {}
+    for each in plans:
+        block = blocks.setdefault(each.fault.members, [])
+        block.append(each)
+        if len(block) == WORLD_ROUNDS:
+            yield blocks.pop(each.fault.members)
+    yield from blocks.values()
 
 
 class Series:
