@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import redis
 from dramatiq import Broker, Consumer, MessageProxy, Worker
-from dramatiq.asyncio import async_to_sync
+from dramatiq.asyncio import EventLoopThread, async_to_sync, set_event_loop_thread
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
@@ -132,6 +132,19 @@ class _Consumer(_RedisConsumer):
                 _LOG.warning("redis is away; the sweeper will ring", queue=self.queue_name, error=str(error))
 
 
+class _EventLoop(AsyncIO):
+    """dramatiq's event loop, whose thread may take as long to start as a busy machine makes it.
+
+    dramatiq waits for a second, and goes on without a loop then.
+    """
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Starts the loop."""
+        thread = EventLoopThread(self.logger)
+        thread.start()
+        set_event_loop_thread(thread)
+
+
 class _NotOpened(MiddlewareError):
     """The application could not be opened; the cause tells why."""
 
@@ -173,8 +186,8 @@ def work(
     Raises:
         StartupError: The application cannot be opened; the text says why.
     """
-    asyncio_middleware = AsyncIO()
-    broker = connect(redis_url, asyncio_middleware)
+    event_loop = _EventLoop()
+    broker = connect(redis_url, event_loop)
     lifespan = Lifespan(partial(application, broker))
     broker.add_middleware(lifespan)
     register(broker, lambda: lifespan.app)
@@ -183,7 +196,7 @@ def work(
         try:
             worker.start()
         except _NotOpened as error:
-            asyncio_middleware.after_worker_shutdown(broker, worker)  # type: ignore[no-untyped-call]
+            event_loop.after_worker_shutdown(broker, worker)  # type: ignore[no-untyped-call]
             raise (error.__cause__ or error) from None
         _LOG.info("worker ready", queues=sorted(broker.get_declared_queues()))
         os.read(told, 1)
