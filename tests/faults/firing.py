@@ -2,13 +2,15 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tests.faults.journal import Request
 from tests.faults.rows import Document, LeadRows
 from tests.faults.violation import Unsupported, Violation
 
+WRITING = timedelta(seconds=5)
+"""A rule that was updated stands only when it is written, which is a little later than the time that it carries."""
 _CONDITIONS = {"stages", "minimum_score", "maximum_score"}
 _NOTHING: tuple[object, ...] = (None, [], ())
 
@@ -107,8 +109,8 @@ def _accounts_for(change: Document, execution: Document, rules: Mapping[str, Doc
 
 def _must_fire(rule: Document, change: Document) -> bool:
     """Tells whether a rule certainly stood as it does when the change was settled, and fires on it."""
-    since: datetime = rule["update_time"]
-    return bool(rule["enabled"]) and change["record_time"] > since and _fires(rule, change)
+    stands_since: datetime = rule["update_time"] + WRITING
+    return bool(rule["enabled"]) and change["record_time"] > stands_since and _fires(rule, change)
 
 
 def _fires(rule: Document, change: Document) -> bool:

@@ -21,7 +21,9 @@ from tests.faults.journal import Seen
 from tests.faults.world import World
 
 CALL_SECONDS = 5.0
-"""The deadline of a call, unless a fault says otherwise."""
+"""The deadline of a call, so that many are met while a fault is on."""
+PATIENT_SECONDS = 20.0
+"""The deadline of a call that must succeed whatever happens, be it to a server that is just starting."""
 DECAY_SECONDS = 30.0
 """The deadline of a decay run."""
 VERIFY_SECONDS = 600.0
@@ -46,14 +48,14 @@ T = TypeVar("T")
 class Load:
     """What is sent and asked in a round; leads and events have the prefix of the round."""
 
-    def __init__(self, world: World, chance: random.Random, prefix: str) -> None:
+    def __init__(self, world: World, chance: random.Random, prefix: str, *, call_seconds: float = CALL_SECONDS) -> None:
         self._world = world
         self._chance = chance
         self._prefix = prefix
         self._count = 0
         self._mine: list[pb.Event] = []
         self._is_over = asyncio.Event()
-        self.call_seconds = CALL_SECONDS
+        self._call_seconds = call_seconds
         self.acknowledgements: list[float] = []
         """When an event was acknowledged, by the monotonic clock."""
 
@@ -153,8 +155,8 @@ class Load:
     async def decay(self, days: int = 0) -> int | None:
         """Applies the ticks of some days more than before; returns the entries that it appended, None if it failed."""
         self._world.decay_day += days
-        as_of = datetime.now(UTC) - timedelta(days=DECAY_BEGINS_DAYS - self._world.decay_day)
-        request = scoring_pb2.DecayScoresRequest(as_of_time=wire.to_timestamp(min(as_of, datetime.now(UTC))))
+        ago = timedelta(days=max(0, DECAY_BEGINS_DAYS - self._world.decay_day))
+        request = scoring_pb2.DecayScoresRequest(as_of_time=wire.to_timestamp(self._world.began - ago))
 
         async def run() -> int:
             appended = 0
@@ -186,14 +188,15 @@ class Load:
     ) -> tuple[grpc.StatusCode, T | None]:
         """Makes one call, enters it in the journal, and returns its status and what it answered."""
         began, was_under_fault = time.monotonic(), self._world.is_under_fault
-        deadline = deadline or self.call_seconds
+        deadline = deadline or self._call_seconds
         code, answer = grpc.StatusCode.OK, None
         try:
             answer = await ask()
         except grpc.aio.AioRpcError as error:
             code = error.code()
         under_fault = (was_under_fault or self._world.is_under_fault) and method not in self._world.unhurt
-        self._world.journal.calls.append(Seen(method, code, time.monotonic() - began, deadline, under_fault))
+        took = time.monotonic() - began - self._world.stalls.since(began)
+        self._world.journal.calls.append(Seen(method, code, took, deadline, under_fault))
         return code, answer
 
     @property
@@ -254,7 +257,7 @@ class Load:
     async def _look(self, lead_id: str) -> None:
         request = scoring_pb2.ListScoreHistoryRequest(lead_id=lead_id, page_size=1000)
         _, page = await self.call(
-            "ListScoreHistory", lambda: self._scoring.ListScoreHistory(request, timeout=self.call_seconds)
+            "ListScoreHistory", lambda: self._scoring.ListScoreHistory(request, timeout=self._call_seconds)
         )
         for entry in page.entries if page else ():
             self._world.show(
@@ -270,7 +273,7 @@ class Load:
         codes = [
             await self._seen("GetLeadScore", lambda: self._score(lead_id)),
             await self._seen(
-                "GetLeadIntelligence", lambda: self._intelligence.GetLeadIntelligence(ask, timeout=self.call_seconds)
+                "GetLeadIntelligence", lambda: self._intelligence.GetLeadIntelligence(ask, timeout=self._call_seconds)
             ),
         ]
         if grpc.StatusCode.NOT_FOUND in codes:
@@ -281,7 +284,7 @@ class Load:
 
     async def _score(self, lead_id: str) -> None:
         request = scoring_pb2.GetLeadScoreRequest(lead_id=lead_id)
-        lead = (await self._scoring.GetLeadScore(request, timeout=self.call_seconds)).lead_score
+        lead = (await self._scoring.GetLeadScore(request, timeout=self._call_seconds)).lead_score
         self._world.show(lead_id, lead.sequence, score_after=lead.score)
 
     async def _retried(self, call: Callable[[], Awaitable[bool]]) -> None:
@@ -299,14 +302,14 @@ class Load:
 
     async def _ingest_one(self, event: pb.Event) -> tuple[grpc.StatusCode, pb.IngestEventResponse | None]:
         request = pb.IngestEventRequest(event=event)
-        return await self.call("IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=self.call_seconds))
+        return await self.call("IngestEvent", lambda: self._ingest.IngestEvent(request, timeout=self._call_seconds))
 
     async def _ingest_batch(
         self, events: list[pb.Event]
     ) -> tuple[grpc.StatusCode, pb.BatchIngestEventsResponse | None]:
         request = pb.BatchIngestEventsRequest(events=events)
         return await self.call(
-            "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(request, timeout=self.call_seconds)
+            "BatchIngestEvents", lambda: self._ingest.BatchIngestEvents(request, timeout=self._call_seconds)
         )
 
     async def _batch(self, events: list[pb.Event]) -> bool:

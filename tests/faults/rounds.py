@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from tests.faults.checker import Violation
 from tests.faults.drain import DRAIN_SECONDS, drained
 from tests.faults.fault import Fault, Scene
-from tests.faults.load import Load
+from tests.faults.load import CALL_SECONDS, PATIENT_SECONDS, Load
 from tests.faults.world import World
 
 BEFORE_SECONDS = 1.0
@@ -92,7 +92,7 @@ async def run_round(world: World, fault: Fault, seed: int) -> Round:
 async def _round(world: World, fault: Fault, seed: int, watch: _Watch) -> Round:
     # Of their own, since clients draw in the order in which they are answered.
     chance, of_load = random.Random(f"fault {seed}"), random.Random(f"load {seed}")
-    load = Load(world, of_load, f"{seed}")
+    load = Load(world, of_load, f"{seed}", call_seconds=PATIENT_SECONDS if fault.unhurt else CALL_SECONDS)
     began = time.monotonic()
     async with _beside(watch):
         async with load.running(fault.clients):

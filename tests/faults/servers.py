@@ -38,7 +38,7 @@ class Member(EmbeddedMongo):
     def command(self, command: Mapping[str, Any]) -> Document:
         """Runs a command of the database `admin` on this member, whatever it is."""
         with MongoClient[Document](
-            f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=5_000
+            f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=30_000
         ) as client:
             return dict(client.admin.command(dict(command)))
 

@@ -27,13 +27,14 @@ from tests.faults import armed, clock, crash_points, poison
 from tests.faults.checker import Checker
 from tests.faults.journal import Journal, Request
 from tests.faults.servers import Mongo, Redis
+from tests.faults.stalls import Stalls
 from tests.receiver import Behaviour, Receiver, Writer, answering, receiving
 from tests.receiver import Request as Received
 from tests.system import NO_SETTINGS, SERVERS, STOP_SECONDS, WORKERS, System
 
 RESTART_SECONDS = 1.0
 """What has died is not started more often than this."""
-ASKED_SECONDS = 12.0
+ASKED_SECONDS = 40.0
 """Within this time after a fault has begun somebody must have met it."""
 RULES_AGE = timedelta(hours=2)
 STARTUP_ERROR = 1
@@ -84,9 +85,12 @@ class World:
         self.journal = Journal()
         self.violations: list[tuple[str, str]] = []
         """What the harness itself saw: the invariant, and a sentence."""
+        self.stalls = Stalls()
         self.is_under_fault = False
         self.unhurt: Collection[str] = ()
         """Methods whose calls must succeed although a fault is on."""
+        self.began = datetime.now(UTC)
+        """A decay run that is repeated has the same time, also when midnight has passed."""
         self.decay_day = 0
         """Days that decay runs have come forward since the first one."""
         self.clock_ahead = timedelta()
@@ -250,7 +254,7 @@ class World:
         )
         update.update_mask.paths.append("enabled")
         stub = automation_pb2_grpc.AutomationServiceStub(self.channel("automation"))
-        await stub.UpdateAutomationRule(update, timeout=10, wait_for_ready=True)
+        await stub.UpdateAutomationRule(update, timeout=30, wait_for_ready=True)
 
     async def supervise(self) -> None:
         """Starts again what has ended, for ever."""
@@ -323,7 +327,7 @@ class World:
         action.webhook.secrets.append(SECRET)
         stub = automation_pb2_grpc.AutomationServiceStub(self.channel("automation"))
         request = automation_pb2.CreateAutomationRuleRequest(rule=rule)
-        await stub.CreateAutomationRule(request, timeout=10, wait_for_ready=True)
+        await stub.CreateAutomationRule(request, timeout=30, wait_for_ready=True)
 
     def _note(self, received: Received, status: int) -> None:
         delivery_id = received.headers["webhook-id"]
@@ -345,18 +349,19 @@ async def running_world(directory: Path, record: Path, *, members: int) -> Async
     mongo, redis = Mongo(directory, members), Redis(directory / "redis")
     async with AsyncExitStack() as stack:
         receiver = await stack.enter_async_context(receiving())
-        await stack.enter_async_context(_in_thread(mongo.running()))
-        await stack.enter_async_context(_in_thread(redis.running()))
+        await stack.enter_async_context(in_thread(mongo.running()))
+        await stack.enter_async_context(in_thread(redis.running()))
         world = World(directory, mongo, redis, receiver, record)
         stack.push_async_callback(world.close)
         await world.start()
-        supervising = asyncio.create_task(world.supervise())
-        stack.callback(supervising.cancel)
+        for beside in (world.supervise(), world.stalls.run()):
+            stack.callback(asyncio.create_task(beside).cancel)
         yield world
 
 
 @contextlib.asynccontextmanager
-async def _in_thread(manager: contextlib.AbstractContextManager[None]) -> AsyncIterator[None]:
+async def in_thread(manager: contextlib.AbstractContextManager[None]) -> AsyncIterator[None]:
+    """Enters and leaves something that blocks without keeping the clients of the harness waiting."""
     await asyncio.to_thread(manager.__enter__)
     try:
         yield

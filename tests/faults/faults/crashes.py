@@ -37,8 +37,9 @@ async def _crash_often(scene: Scene, process: str, first: str) -> None:
 
 async def _crash_at(scene: Scene, point: str, fatal_pass: int) -> bool:
     """Arms the process of a point and tells whether it has died there; if it has not, it is disarmed."""
-    before, ends = scene.world.crashes()[point], time.monotonic() + FIRING_SECONDS
+    before = scene.world.crashes()[point]
     await scene.world.arm(point, fatal_pass)
+    ends = time.monotonic() + FIRING_SECONDS
     while scene.world.crashes()[point] == before:
         if time.monotonic() > ends:
             await scene.world.restart(POINTS[point].process)

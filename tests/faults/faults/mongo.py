@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 
 from tests.faults.fault import Scene, fault
 from tests.faults.servers import Member
+from tests.faults.world import in_thread
 
 UNDERWAY_SECONDS = 0.5
 """Acknowledgements of what was confirmed before may come for so long."""
@@ -42,9 +43,9 @@ async def primary_killed_ahead(scene: Scene) -> None:
     """They are gone when it is back: nobody may have been told of them."""
     async with _election(scene):
         primary, others = await asyncio.to_thread(scene.world.mongo.primary_and_secondaries)
-        with contextlib.ExitStack() as lagging:
+        async with contextlib.AsyncExitStack() as lagging:
             for member in others:
-                lagging.enter_context(member.lagging())
+                await lagging.enter_async_context(in_thread(member.lagging()))
             await asyncio.sleep(scene.chance.uniform(0.5, 1.5))
             primary.kill()
         await asyncio.to_thread(scene.world.mongo.primary)
@@ -113,10 +114,10 @@ async def commit_unconfirmed(scene: Scene) -> None:
 async def _failing(scene: Scene, commands: list[str], share: float, **data: Any) -> AsyncIterator[None]:
     """Lets a share of some commands fail while the block runs, and sees to it that some did."""
     mongo = scene.world.mongo
-    before = mongo.failures()
-    with mongo.failing(commands, {"activationProbability": share}, **data):
+    before = await asyncio.to_thread(mongo.failures)
+    async with in_thread(mongo.failing(commands, {"activationProbability": share}, **data)):
         yield
-    if mongo.failures() == before:
+    if await asyncio.to_thread(mongo.failures) == before:
         scene.world.did_nothing(f"none of {', '.join(commands)} failed")
 
 

@@ -8,8 +8,10 @@ from redis.asyncio import Redis
 
 from tests.faults.fault import EVERY_METHOD, Scene, fault
 
-UNHURT_SECONDS = 2.0
+UNHURT_SECONDS = 5.0
 """Longest time without an acknowledgement when only Redis is away."""
+AWAY_SECONDS = (6.0, 8.0)
+"""For how long it is away: whoever waits for it would be found out."""
 _of_redis = partial(fault, longest_gap=UNHURT_SECONDS, unhurt=EVERY_METHOD)
 
 
@@ -18,7 +20,7 @@ async def killed(scene: Scene) -> None:
     """It keeps nothing on disk."""
     redis = scene.world.redis
     redis.kill()
-    await asyncio.sleep(scene.chance.uniform(0.2, 2.0))
+    await asyncio.sleep(scene.chance.uniform(*AWAY_SECONDS))
     await asyncio.to_thread(redis.start)
 
 
@@ -40,7 +42,7 @@ async def hangs(scene: Scene) -> None:
     redis = scene.world.redis
     redis.signal(signal.SIGSTOP)
     try:
-        await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
+        await asyncio.sleep(scene.chance.uniform(*AWAY_SECONDS))
     finally:
         redis.signal(signal.SIGCONT)
 
@@ -55,7 +57,7 @@ async def full(scene: Scene) -> None:
         await client.config_set("maxmemory-policy", "noeviction")
         await client.config_set("maxmemory", "1mb")
         try:
-            await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
+            await asyncio.sleep(scene.chance.uniform(*AWAY_SECONDS))
         finally:
             await client.config_set("maxmemory", "0")
 
