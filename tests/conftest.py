@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from cli.embedded import EmbeddedMongo, EmbeddedRedis
+from shared import broker as brokers
 from shared import mongo
 from shared.mongo import Database
 
@@ -21,6 +22,8 @@ settings.load_profile("leadscore")
 signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 PARTITIONS = 8
+PATIENCE_SECONDS = 60.0
+"""How long a test waits for what comes soon, but for a machine that has stood still."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -37,6 +40,12 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a running Redis."""
     with EmbeddedRedis(tmp_path_factory.mktemp("redis")) as server:
         yield server.url
+
+
+@pytest.fixture(autouse=True)
+def _patient_with_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that answers late is not away; tests in which it hangs are for those that want it shorter."""
+    monkeypatch.setattr(brokers, "REDIS_SECONDS", 10.0)
 
 
 @pytest.fixture
@@ -56,7 +65,7 @@ async def database(database_uri: str) -> AsyncIterator[Database]:
         await opened.client.close()
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], *, within: float, what: str) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], *, what: str, within: float = PATIENCE_SECONDS) -> None:
     """Waits until something holds: the only way in which a test waits."""
     ends = time.monotonic() + within
     while not await holds():

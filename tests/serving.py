@@ -12,6 +12,9 @@ from shared.admission import Admission, nothing_refused
 from shared.errors import ErrorTable
 from shared.server import guarded
 
+CALL_SECONDS = 60.0
+"""Longer than any call of a test takes."""
+
 
 @contextlib.asynccontextmanager
 async def served(
@@ -22,7 +25,7 @@ async def served(
     """Serves on a free port and yields a channel to it."""
     server = grpc.aio.server()
     for each in register:
-        each(guarded(server, errors, Admission(32, 1.0, gate), 5.0))
+        each(guarded(server, errors, Admission(32, 1.0, gate), CALL_SECONDS))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -23,7 +23,7 @@ from shared.pb.scoring.v1 import scoring_pb2_grpc
 
 SERVERS = ("ingest", "scoring", "automation", "intelligence")
 WORKERS = ("scoring-worker", "automation-worker")
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
 NO_SETTINGS: Mapping[str, str] = {}
 

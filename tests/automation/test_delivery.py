@@ -144,7 +144,7 @@ class Desk:
         async def made() -> bool:
             return len(self.delivery().attempts) >= tries
 
-        await eventually(made, within=5, what=f"{tries} attempts are stored")
+        await eventually(made, what=f"{tries} attempts are stored")
 
 
 async def test_a_delivery_is_attempted_by_its_schedule_until_it_arrives() -> None:
@@ -182,7 +182,7 @@ async def test_a_receiver_that_is_gone_disables_the_rule_and_cancels_the_rest() 
         return all(each.state is not ExecutionState.PENDING for each in desk.executions.executions.values())
 
     async with running(desk.dispatcher.run()):
-        await eventually(nothing_is_pending, within=5, what="the others are cancelled")
+        await eventually(nothing_is_pending, what="the others are cancelled")
     ends = Counter(
         (each.state, tuple(attempt.status for attempt in each.attempts))
         for execution in desk.executions.executions.values()
@@ -203,7 +203,7 @@ async def test_the_reason_for_which_a_rule_is_disabled_names_where_the_attempt_w
         return not (await moved.get("call")).draft.enabled
 
     async with running(desk.dispatcher.run()):
-        await eventually(is_disabled, within=5, what="the rule is disabled")
+        await eventually(is_disabled, what="the rule is disabled")
     assert (await moved.get("call")).disable_reason == "https://new.example answered 410"
 
 
@@ -223,7 +223,7 @@ async def test_what_the_rule_no_longer_says_is_not_delivered(change_of_rule: str
         return desk.delivery().state is ExecutionState.CANCELLED
 
     async with running(desk.dispatcher.run()):
-        await eventually(is_cancelled, within=5, what="it is cancelled")
+        await eventually(is_cancelled, what="it is cancelled")
     assert receivers.sent == []
 
 
@@ -250,7 +250,7 @@ async def test_what_was_just_recorded_of_a_rule_that_is_disabled_meanwhile_is_ca
     async def is_cancelled() -> bool:
         return desk.delivery().state is ExecutionState.CANCELLED
 
-    await eventually(is_cancelled, within=5, what="it is cancelled")
+    await eventually(is_cancelled, what="it is cancelled")
     assert receivers.sent == []
 
 
@@ -269,7 +269,7 @@ async def test_what_finds_no_room_at_once_is_left_to_be_looked_for() -> None:
         return all(each.state is ExecutionState.DELIVERED for each in desk.executions.executions.values())
 
     async with running(desk.dispatcher.run()):
-        await eventually(all_are_delivered, within=5, what="all are delivered")
+        await eventually(all_are_delivered, what="all are delivered")
     assert sum(receivers.begun.values()) == several
 
 
@@ -292,10 +292,10 @@ async def test_what_several_drains_admit_at_once_waits_until_there_is_room() -> 
         return receivers.begun["https://dead.example"] == 3 * PER_ENDPOINT
 
     async with running(desk.dispatcher.run()):
-        await eventually(have_begun, within=5, what="as many attempts as there is room for")
+        await eventually(have_begun, what="as many attempts as there is room for")
         assert receivers.begun["https://dead.example"] == PER_ENDPOINT
         receivers.free.set()
-        await eventually(are_all_made, within=5, what="the others follow")
+        await eventually(are_all_made, what="the others follow")
 
 
 async def test_a_delivery_that_failed_when_it_was_recorded_is_not_attempted() -> None:
@@ -359,7 +359,7 @@ async def test_a_dead_endpoint_has_its_share_and_the_others_do_not_wait() -> Non
         return receivers.begun.get("https://alive.example", 0) == 200
 
     async with running(desk.dispatcher.run()):
-        await eventually(all_alive_are_delivered, within=5, what="the living endpoint gets all that is its")
+        await eventually(all_alive_are_delivered, what="the living endpoint gets all that is its")
         assert receivers.begun["https://dead.example"] == PER_ENDPOINT < IN_FLIGHT
         receivers.begun.clear()
         receivers.free.set()
@@ -367,7 +367,7 @@ async def test_a_dead_endpoint_has_its_share_and_the_others_do_not_wait() -> Non
         async def all_dead_are_tried() -> bool:
             return receivers.begun.get("https://dead.example", 0) == 200 - PER_ENDPOINT
 
-        await eventually(all_dead_are_tried, within=5, what="the rest is tried when it answers")
+        await eventually(all_dead_are_tried, what="the rest is tried when it answers")
 
 
 async def test_an_endpoint_that_failed_gets_few_attempts_at_a_time() -> None:
@@ -384,7 +384,7 @@ async def test_an_endpoint_that_failed_gets_few_attempts_at_a_time() -> None:
         async def some_are_tried() -> bool:
             return receivers.begun.get("https://dead.example", 0) >= PER_FAILING_ENDPOINT
 
-        await eventually(some_are_tried, within=5, what="the failing endpoint is tried")
+        await eventually(some_are_tried, what="the failing endpoint is tried")
         assert receivers.begun["https://dead.example"] == PER_FAILING_ENDPOINT
         receivers.free.set()
 
@@ -405,7 +405,7 @@ async def test_a_failure_of_ours_leaves_a_delivery_due_again(monkeypatch: pytest
         return desk.delivery().state is ExecutionState.DELIVERED
 
     async with running(desk.dispatcher.run()):
-        await eventually(is_delivered, within=5, what="the claim lapses and the delivery arrives")
+        await eventually(is_delivered, what="the claim lapses and the delivery arrives")
 
 
 class Broken:
@@ -440,6 +440,6 @@ async def test_attempts_that_have_begun_are_finished_when_the_loop_ends() -> Non
         return bool(receivers.begun)
 
     async with running(desk.dispatcher.run()):
-        await eventually(has_begun, within=5, what="the attempt begins")
+        await eventually(has_begun, what="the attempt begins")
         asyncio.get_running_loop().call_later(0.1, receivers.free.set)
     assert len(desk.delivery().attempts) == 1

@@ -1,6 +1,7 @@
 """Sending: in batches that a server takes, again when it is unsure, and with one answer per line."""
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +18,6 @@ from typer.testing import CliRunner
 from cli import ingest as module
 from cli.__main__ import app
 from cli.connection import CommandError, Connection
-from cli.embedded import free_port
 from cli.ingest import FIRST_FLAWS, MESSAGE_BYTES, Totals, ingest
 from cli.reading import Line
 from shared.pb.ingest.v1 import ingest_pb2 as pb
@@ -236,5 +236,8 @@ def test_a_refusal_is_final() -> None:
 
 
 def test_a_service_that_is_not_there_is_told_in_one_line() -> None:
-    with pytest.raises(CommandError, match=r"no ingest service answers at .* `leadscore up`"):
-        send(Connection(free_port()), lines(*events(1)))
+    told = r"no ingest service answers at .* `leadscore up`"
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(CommandError, match=told):
+            send(Connection(nobody.getsockname()[1]), lines(*events(1)))

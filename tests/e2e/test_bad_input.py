@@ -363,7 +363,7 @@ async def _executed(system: System, lead: str) -> None:
         found = [await stub.ListAutomationExecutions(request, timeout=CALL_SECONDS) for request in requests]
         return all(each.executions for each in found)
 
-    await eventually(each_rule, within=60, what=f"each rule is executed for {lead}")
+    await eventually(each_rule, what=f"each rule is executed for {lead}")
 
 
 async def _all_is_well(system: System, name: str) -> None:

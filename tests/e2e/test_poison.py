@@ -83,7 +83,7 @@ async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path
             start("scoring-worker")
         return len(await parked(system)) == 3
 
-    await eventually(all_parked, within=60, what="all three are parked")
+    await eventually(all_parked, what="all three are parked")
     assert await parked(system) == {
         "raising": (5, "ValueError: no judgement"),
         "killing": (5, "its worker died while it was being drained"),
@@ -96,7 +96,7 @@ async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path
     async def others_executed() -> bool:
         return await executed(system) == [lead for lead in leads if lead != "cursed"]
 
-    await eventually(others_executed, within=20, what="rules have fired for all other leads")
+    await eventually(others_executed, what="rules have fired for all other leads")
     backlog = await system.scoring().GetScoringBacklog(scoring_pb2.GetScoringBacklogRequest(), timeout=5)
     assert (backlog.pending_events, backlog.parked_events) == (0, 2)
 
@@ -109,7 +109,7 @@ async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path
     async def all_executed() -> bool:
         return await executed(system) == leads
 
-    await eventually(all_executed, within=20, what="rules have fired for every lead")
+    await eventually(all_executed, what="rules have fired for every lead")
     assert await parked(system) == {}
     assert await violations(system) == []
     history = await system.scoring().ListScoreHistory(

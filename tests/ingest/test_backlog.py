@@ -173,7 +173,7 @@ async def test_the_watch_looks_again_and_again(world: World, monkeypatch: pytest
 
     monkeypatch.setattr(world.backlog, "look", count)
     async with running(world.backlog.watch()):
-        await eventually(lambda: _at_least(looks, 3), within=5, what="three looks")
+        await eventually(lambda: _at_least(looks, 3), what="three looks")
 
 
 async def _at_least(found: int, number: int) -> bool:

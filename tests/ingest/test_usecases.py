@@ -160,7 +160,7 @@ async def test_a_group_that_all_have_left_is_not_put() -> None:
     async def idle() -> bool:
         return group._writer is None
 
-    await eventually(idle, within=5, what="the group has nothing to do")
+    await eventually(idle, what="the group has nothing to do")
     assert store.puts == [], "expected that nothing is put for nobody"
     assert await answers(group.add(event("e2"))) == [Stored.NEW]
     assert store.puts == [[event("e2")]]
@@ -302,7 +302,7 @@ async def test_a_caller_that_leaves_neither_tears_a_batch_nor_frees_its_place_be
     assert not done, "the call is expected to last as long as its write"
     store.go.set()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(call, 5)
+        await asyncio.wait_for(call, 30)
     assert set(store.events) == {"e1", "e2"}
 
 
@@ -317,5 +317,5 @@ async def test_a_batch_that_its_caller_left_ends_at_its_bound_though_its_write_d
     await store.begun.wait()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(call, 5)
+        await asyncio.wait_for(call, 30)
     store.go.set()

@@ -166,7 +166,7 @@ async def test_catching_up_ends_although_nothing_happens(subject: Watchers, chan
     async def has_caught_up() -> bool:
         return changes.streams == 1
 
-    await eventually(has_caught_up, within=2, what="whoever has caught up reads the stream of all")
+    await eventually(has_caught_up, what="whoever has caught up reads the stream of all")
     await changes.commit(change("ada", 3))
     assert seen(await following) == [("ada", 3)]
 
@@ -194,7 +194,7 @@ async def test_two_hundred_watchers_read_one_stream(subject: Watchers, changes: 
     async def is_closed() -> bool:
         return changes.streams == 0
 
-    await eventually(is_closed, within=2, what="without watchers no stream is read")
+    await eventually(is_closed, what="without watchers no stream is read")
 
 
 async def test_a_slow_watcher_is_cut_off_and_the_others_go_on(
@@ -365,7 +365,7 @@ async def test_changes_come_over_grpc(changes: FakeLeadChanges) -> None:
         async def is_closed() -> bool:
             return changes.streams == 0
 
-        await eventually(is_closed, within=2, what="a watcher that is gone is forgotten")
+        await eventually(is_closed, what="a watcher that is gone is forgotten")
 
 
 async def test_a_server_that_stops_does_not_wait_for_its_watchers(
@@ -375,6 +375,7 @@ async def test_a_server_that_stops_does_not_wait_for_its_watchers(
     port, before = free_port(), signal.getsignal(signal.SIGTERM)
     monkeypatch.setenv("LEADSCORE_PORT", str(port))
     monkeypatch.setenv("LEADSCORE_MONGO_URI", database_uri)
+    monkeypatch.setenv("LEADSCORE_STOP_SECONDS", "60")
     settings = load(IntelligenceSettings)
     server = asyncio.create_task(run_server(settings))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

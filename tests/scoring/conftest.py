@@ -60,7 +60,7 @@ class Scoring:
     def __post_init__(self) -> None:
         calendar = Calendar(ZoneInfo("UTC"))
         self.models = MongoModels(self.database)
-        self.scores = MongoScores(self.database, self.models, self.events, self.changes, transaction_seconds=10)
+        self.scores = MongoScores(self.database, self.models, self.events, self.changes, transaction_seconds=60)
         self.views = MongoViews(self.database, self.models, self.events)
         self.drain = Drain(self.scores, self.bell, calendar, self.clock)
         self.decay = DecayRun(self.scores, self.views, self.bell, calendar, self.clock, PARTITIONS)

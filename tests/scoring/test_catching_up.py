@@ -122,10 +122,10 @@ async def test_a_rollout_outlives_a_lead_that_cannot_be_read(seeded: Scoring) ->
         return await seeded.publishing.leads_left() == (0, 0)
 
     async with running(seeded.rollout.run()):
-        await eventually(others_are_done, within=10, what="all others to be rolled out")
+        await eventually(others_are_done, what="all others to be rolled out")
         assert not await all_are_done(), "expected one lead to be left"
         await mend(seeded)
-        await eventually(all_are_done, within=10, what="the lead to be rolled out once it can be read")
+        await eventually(all_are_done, what="the lead to be rolled out once it can be read")
     assert await seeded.verify() == []
 
 

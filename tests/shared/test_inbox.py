@@ -15,6 +15,7 @@ from pymongo.errors import AutoReconnect, PyMongoError
 from structlog.testing import capture_logs
 
 from shared import broker as brokers
+from shared import doorbell
 from shared.doorbell import MOST_TOGETHER, Doorbell
 from shared.drainer import Drainer, sweep
 from shared.inbox import Inbox
@@ -238,7 +239,7 @@ async def test_two_drains_of_the_same_rows_conflict_and_one_begins_again(databas
         return len(rows)
 
     assert sorted(await asyncio.gather(drain(), drain())) == [0, 2]
-    assert reads == [2, 2, 0]
+    assert (reads[:2], reads[-1]) == ([2, 2], 0), "whoever came second is expected to have read again"
 
 
 @pytest.mark.parametrize("drains", [2, 8])
@@ -319,7 +320,7 @@ async def test_a_drain_gives_way_after_some_batches_and_rings_itself_again(
     drainer = Drainer(inbox, bell, steps.step, batch_rows=BATCH, batches=3)
     async with running(drainer.run()):
         await drainer.drain([1, 2])
-        await eventually(lambda: _true(bell.rung), within=5, what="the drain rings for what it has left")
+        await eventually(lambda: _true(bell.rung), what="the drain rings for what it has left")
         await drainer.drain([3])
         await steps_are(steps, [[1, 2]] * 3 + [[3]])
     assert bell.rung == [[1, 2]]
@@ -348,9 +349,9 @@ async def test_two_lanes_share_the_work(inbox: Inbox, bell: RecordingDoorbell) -
     drainer = Drainer(inbox, bell, step, batch_rows=BATCH)
     async with running(drainer.run(), drainer.run()):
         await drainer.drain([1])
-        await eventually(lambda: _true(begun), within=5, what="one lane is at work")
+        await eventually(lambda: _true(begun), what="one lane is at work")
         await drainer.drain([2])
-        await eventually(lambda: _true(len(ended) == 2), within=5, what="both lanes are at work at the same time")
+        await eventually(lambda: _true(len(ended) == 2), what="both lanes are at work at the same time")
     assert sorted(ended) == [[1], [2]]
 
 
@@ -380,7 +381,7 @@ async def test_whoever_hands_over_waits_while_there_is_no_room(inbox: Inbox, bel
         await asyncio.sleep(0)
     assert not late.done(), "expected to wait for room"
     async with running(drainer.run()):
-        await asyncio.wait_for(late, 5)
+        await asyncio.wait_for(late, 30)
         await steps_are(steps, [list(range(MOST_TOGETHER)), [99]])
 
 
@@ -412,14 +413,17 @@ async def test_a_drain_that_fails_ends_neither_its_lane_nor_its_lease(
     with capture_logs() as lines:
         async with running(drainer.run()):
             await drainer.drain([1])
-            await eventually(lambda: _true(drained), within=5, what="a drain that fails")
+            await eventually(lambda: _true(drained), what="a drain that fails")
             await drainer.drain([1])
-            await eventually(lambda: _true(len(drained) == 2), within=5, what="another one, by the same lane")
+            await eventually(lambda: _true(len(drained) == 2), what="another one, by the same lane")
     of_environment = isinstance(error, OSError | PyMongoError)
     assert [line["event"] for line in lines] == ["drain failed" if of_environment else "batch is cut"]
 
 
-async def test_a_partition_that_another_drain_has_is_left_to_it(inbox: Inbox, bell: RecordingDoorbell) -> None:
+async def test_a_partition_that_another_drain_has_is_left_to_it(
+    inbox: Inbox, bell: RecordingDoorbell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorbell, "LEASE_MILLISECONDS", 60_000)
     steps = Steps()
     drainer = Drainer(inbox, bell, steps.step, batch_rows=BATCH)
     async with bell.lease([1]), running(drainer.run()):
@@ -436,10 +440,10 @@ async def test_a_sweep_rings_only_for_what_has_waited_long(inbox: Inbox, bell: R
     await put(inbox, key_in(inbox, 6), time=now - timedelta(minutes=1))
     await inbox.mark(await inbox.pending([6], 1))
     async with running(sweep(inbox, bell, age=timedelta(seconds=30), every=0.01)):
-        await eventually(lambda: _true(len(bell.rung) >= 3), within=5, what="it rings again and again")
+        await eventually(lambda: _true(len(bell.rung) >= 3), what="it rings again and again")
         await inbox.mark(await inbox.pending([2], 1))
         await put(inbox, key_in(inbox, 3), time=now - timedelta(minutes=1))
-        await eventually(lambda: _true(bell.rung[-1] == [3]), within=5, what="it rings for what waits by then")
+        await eventually(lambda: _true(bell.rung[-1] == [3]), what="it rings for what waits by then")
     assert set(map(tuple, bell.rung)) == {(2,), (3,)}
 
 
@@ -450,7 +454,7 @@ async def test_a_sweep_rings_for_what_was_put_before_the_clock_was_set_back(
     await put(inbox, key_in(inbox, 2), time=now + timedelta(hours=1))
     await put(inbox, key_in(inbox, 5), time=now + timedelta(seconds=20))  # clocks of machines differ a little
     async with running(sweep(inbox, bell, age=timedelta(seconds=30), every=0.01)):
-        await eventually(lambda: _true(len(bell.rung) >= 3), within=5, what="it rings for the hour")
+        await eventually(lambda: _true(len(bell.rung) >= 3), what="it rings for the hour")
     assert set(map(tuple, bell.rung)) == {(2,)}
 
 
@@ -469,12 +473,12 @@ async def test_a_sweep_outlives_an_error_of_the_database(
     await put(inbox, key_in(inbox, 2))
     with capture_logs() as lines:
         async with running(sweep(inbox, bell, age=timedelta(seconds=1), every=0.01)):
-            await eventually(lambda: _true(bell.rung), within=5, what="it rings after the errors")
+            await eventually(lambda: _true(bell.rung), what="it rings after the errors")
     assert [line["event"] for line in lines] == ["sweep failed"] * 2
 
 
 async def steps_are(steps: Steps, asked: list[list[int]]) -> None:
-    await eventually(lambda: _true(len(steps.asked) >= len(asked)), within=5, what=f"steps for {asked}")
+    await eventually(lambda: _true(len(steps.asked) >= len(asked)), what=f"steps for {asked}")
     assert steps.asked == asked
 
 

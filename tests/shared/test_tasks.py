@@ -33,7 +33,7 @@ async def fail() -> None:
 async def test_tasks_run_beside_the_block_and_have_ended_after_it() -> None:
     first, second = Task(), Task()
     async with running(first.run(), second.run()):
-        await asyncio.wait_for(asyncio.gather(first.started.wait(), second.started.wait()), 5)
+        await asyncio.wait_for(asyncio.gather(first.started.wait(), second.started.wait()), 30)
         assert not first.ended
     assert first.ended
     assert second.ended
@@ -62,7 +62,7 @@ async def test_one_that_fails_is_logged_and_harms_neither_the_block_nor_the_othe
 
     with capture_logs() as lines:
         async with running(fail_and_tell(), other.run()):
-            await asyncio.wait_for(asyncio.gather(failing.wait(), other.started.wait()), 5)
+            await asyncio.wait_for(asyncio.gather(failing.wait(), other.started.wait()), 30)
             assert not other.ended
     assert [(line["event"], line["log_level"]) for line in lines] == [("background task failed", "error")]
     assert isinstance(lines[0]["exc_info"], ZeroDivisionError)
@@ -98,8 +98,8 @@ async def test_work_goes_on_when_its_caller_leaves_and_its_error_is_taken_note_o
         await asyncio.wait([call], timeout=5)
     go.set()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(call, 5)
-    await asyncio.wait_for(done.wait(), 5)
+        await asyncio.wait_for(call, 30)
+    await asyncio.wait_for(done.wait(), 30)
     del call
     gc.collect()
     assert unheard == []
