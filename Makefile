@@ -26,8 +26,9 @@ demo: install ## Start everything, ingest a B2B funnel, show what came out, stop
 up: install ## Run the whole system on this machine until Ctrl-C
 	$(BIN)/leadscore up
 
-test: install ## Run the tests against a real MongoDB and a real Redis, all but those of make proof
+test: install ## Run all tests against a real MongoDB and a real Redis, and a short series of what make chaos runs
 	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/faults/test_chaos.py --ignore tests/faults/test_planted.py
+	$(BIN)/pytest tests/faults/test_chaos.py
 
 lint: install ## ruff, strict types, buf, generated code fresh, architecture
 	$(BIN)/ruff check $(CODE)
@@ -51,8 +52,8 @@ generate: install ## Generate shared/pb from protos/
 bench: install ## Measure throughput and latency beside their floors
 	$(BIN)/python -m benchmarks
 
-proof: install ## A short series of rounds, and faults planted into copies of the code, which the rounds must catch
-	$(BIN)/pytest tests/faults/test_chaos.py tests/faults/test_planted.py
+proof: install ## Plant faults into copies of the code: the rounds of make chaos must catch each
+	$(BIN)/pytest tests/faults/test_planted.py
 
 chaos: install ## Break everything in turn under load and check what must hold (ROUNDS=, FAULTS=, SEED=, SOAK=minutes)
 	$(BIN)/python -m tests.faults
