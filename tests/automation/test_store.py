@@ -491,5 +491,5 @@ async def test_without_its_own_migrate_neither_server_nor_worker_starts(
     await Inbox(database, CHANGES, done=DONE, partitions=settings.partitions).migrate()
     start = run_server(settings) if kind == "server" else open_worker(settings, NO_BROKER).__aenter__()
     with pytest.raises(StartupError, match="run migrate of the automation service"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await start

@@ -40,7 +40,7 @@ def make_events(count: int, *, leads: int, seed: int, prefix: str = "") -> list[
 
 
 async def send(
-    system: System, events: Sequence[pb.Event], *, batch: int = 200, clients: int = 1, tries: int = 60
+    system: System, events: Sequence[pb.Event], *, batch: int = 200, clients: int = 1, tries: int = 300
 ) -> Counter[pb.Outcome]:
     """Sends events in batches and counts the outcomes; sends again after what a fault may show."""
     batches = [events[start : start + batch] for start in range(0, len(events), batch)]
@@ -61,7 +61,7 @@ async def all_scored(system: System, *, within: float = 30) -> None:
 
     async def none_waits() -> bool:
         request = scoring_pb2.GetScoringBacklogRequest()
-        return (await system.scoring().GetScoringBacklog(request, timeout=5)).pending_events == 0
+        return (await system.scoring().GetScoringBacklog(request, timeout=30)).pending_events == 0
 
     await eventually(none_waits, within=within, what="every accepted event is scored")
 
@@ -74,7 +74,7 @@ async def scores(system: System) -> dict[str, int]:
         request = scoring_pb2.ListLeadScoresRequest(
             page_size=1000, page_token=token, order=scoring_pb2.LEAD_ORDER_LEAD_ID
         )
-        page = await system.scoring().ListLeadScores(request, timeout=10)
+        page = await system.scoring().ListLeadScores(request, timeout=30)
         found |= {lead.lead_id: lead.score for lead in page.lead_scores}
         token = page.next_page_token
         if not token:
@@ -97,4 +97,4 @@ async def _call(system: System, request: pb.BatchIngestEventsRequest, tries: int
             if error.code() not in RETRIED:
                 raise
             await asyncio.sleep(0.2)  # the documented back-off, not a wait of the test
-    return await system.ingest().BatchIngestEvents(request, timeout=5)
+    return await system.ingest().BatchIngestEvents(request, timeout=30)

@@ -53,11 +53,11 @@ async def create_rule(system: System, rule_id: str, receiver: Receiver) -> None:
     action = rule.actions.add(action_id="crm")
     action.webhook.url = receiver.url(f"/{rule_id}")
     action.webhook.secrets.append(SECRET)
-    await system.automation().CreateAutomationRule(pb.CreateAutomationRuleRequest(rule=rule), timeout=10)
+    await system.automation().CreateAutomationRule(pb.CreateAutomationRuleRequest(rule=rule), timeout=30)
 
 
 async def delete_rule(system: System, rule_id: str) -> None:
-    await system.automation().DeleteAutomationRule(pb.DeleteAutomationRuleRequest(rule_id=rule_id), timeout=10)
+    await system.automation().DeleteAutomationRule(pb.DeleteAutomationRuleRequest(rule_id=rule_id), timeout=30)
 
 
 async def executions(system: System, rule_id: str) -> list[pb.AutomationExecution]:
@@ -66,7 +66,7 @@ async def executions(system: System, rule_id: str) -> list[pb.AutomationExecutio
     token = ""
     while True:
         request = pb.ListAutomationExecutionsRequest(rule_id=rule_id, page_size=500, page_token=token)
-        page = await system.automation().ListAutomationExecutions(request, timeout=10)
+        page = await system.automation().ListAutomationExecutions(request, timeout=30)
         found += page.executions
         token = page.next_page_token
         if not token:
@@ -109,7 +109,7 @@ async def test_kill_the_worker_at_a_point(processes: System, receiver: Receiver,
 
     await eventually(has_died, what=f"the worker dies: {point}")
     processes.start("automation-worker")
-    await all_delivered(processes, rule_id, [event.lead_id for event in events], within=30)
+    await all_delivered(processes, rule_id, [event.lead_id for event in events], within=60)
     await check_requests(processes, rule_id, receiver)
     await delete_rule(processes, rule_id)
     await processes.close_channels()
@@ -156,7 +156,7 @@ async def test_a_receiver_that_is_down_gets_all_when_it_is_back(processes: Syste
         if how == "is closed":
             receiver = await running.enter_async_context(receiving(port=receiver.port))
         receiver.behaviour = answering(200)
-        await all_delivered(processes, rule_id, [event.lead_id for event in events], within=30)
+        await all_delivered(processes, rule_id, [event.lead_id for event in events], within=60)
         await check_requests(processes, rule_id, receiver)
     await delete_rule(processes, rule_id)
     await processes.close_channels()
@@ -171,7 +171,7 @@ async def test_a_receiver_that_is_gone_disables_the_rule_and_an_operator_sets_it
     automation = processes.automation()
 
     async def is_disabled() -> bool:
-        rule = (await automation.GetAutomationRule(pb.GetAutomationRuleRequest(rule_id="gone"), timeout=5)).rule
+        rule = (await automation.GetAutomationRule(pb.GetAutomationRuleRequest(rule_id="gone"), timeout=30)).rule
         return not rule.enabled and "answered 410" in rule.disable_reason
 
     await eventually(is_disabled, what="the rule is disabled")
@@ -179,10 +179,10 @@ async def test_a_receiver_that_is_gone_disables_the_rule_and_an_operator_sets_it
     receiver.behaviour = answering(200)
     update = pb.UpdateAutomationRuleRequest(rule=pb.AutomationRule(rule_id="gone", enabled=True))
     update.update_mask.paths.append("enabled")
-    assert (await automation.UpdateAutomationRule(update, timeout=5)).rule.disable_reason == ""
+    assert (await automation.UpdateAutomationRule(update, timeout=30)).rule.disable_reason == ""
     retry = pb.RetryAutomationExecutionRequest(execution_id=found.execution_id)
-    await automation.RetryAutomationExecution(retry, timeout=5)
-    await all_delivered(processes, "gone", ["gone-0"], within=30)
+    await automation.RetryAutomationExecution(retry, timeout=30)
+    await all_delivered(processes, "gone", ["gone-0"], within=60)
     await check_requests(processes, "gone", receiver)
     await delete_rule(processes, "gone")
     await processes.close_channels()

@@ -27,11 +27,12 @@ def impatient(tmp_path: Path) -> Iterator[System]:
 
 async def test_ingest_waits_for_scoring_and_goes_on(impatient: System, tmp_path: Path) -> None:
     impatient.stop("scoring-worker")
-    await send(impatient, make_events(100, leads=100, seed=1))
+    events = make_events(100, leads=100, seed=1)
+    await send(impatient, events)
 
     async def is_refused() -> bool:
         try:
-            await impatient.ingest().IngestEvent(pb.IngestEventRequest(), timeout=5)
+            await impatient.ingest().IngestEvent(pb.IngestEventRequest(), timeout=30)
         except grpc.aio.AioRpcError as error:
             # The event is empty, so it is either refused unseen or found invalid.
             return refusal(error)[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "BACKLOG_TOO_OLD")
@@ -48,7 +49,7 @@ async def test_ingest_waits_for_scoring_and_goes_on(impatient: System, tmp_path:
     assert await asyncio.wait_for(command.wait(), 60) == 0
     assert "events are taken again" in impatient.log("ingest")
     await all_scored(impatient)
-    assert await send(impatient, make_events(100, leads=100, seed=1)) == {pb.OUTCOME_DUPLICATE: 100}
+    assert await send(impatient, events) == {pb.OUTCOME_DUPLICATE: 100}
     assert {lead.startswith("b") for lead in await scores(impatient)} == {False, True}
     assert await violations(impatient) == []
     await impatient.close_channels()
@@ -56,7 +57,7 @@ async def test_ingest_waits_for_scoring_and_goes_on(impatient: System, tmp_path:
 
 async def _health(system: System) -> int:
     stub = health_pb2_grpc.HealthStub(system.channel("ingest"))
-    answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)  # type: ignore[attr-defined]  # the stubs lack it
+    answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=30)  # type: ignore[attr-defined]  # the stubs lack it
     return int(answer.status)
 
 

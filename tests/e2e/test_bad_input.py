@@ -313,7 +313,7 @@ async def _prepare(system: System) -> None:
     """Deletes all rules and gives the leads and rules that `_likely` names."""
     stub = system.automation()
     while rules := (
-        await stub.ListAutomationRules(automation_pb2.ListAutomationRulesRequest(page_size=500), timeout=10)
+        await stub.ListAutomationRules(automation_pb2.ListAutomationRulesRequest(page_size=500), timeout=30)
     ).rules:
         for rule in rules:
             await stub.DeleteAutomationRule(
@@ -331,15 +331,15 @@ async def _prepare(system: System) -> None:
 async def _publish(system: System) -> None:
     """Sees to it that there is more than one model, and more than one publication."""
     stub = system.scoring()
-    in_force = (await stub.GetScoringModel(scoring_pb2.GetScoringModelRequest(), timeout=10)).scoring_model
-    await stub.CreateScoringModel(scoring_pb2.CreateScoringModelRequest(scoring_model=in_force), timeout=10)
+    in_force = (await stub.GetScoringModel(scoring_pb2.GetScoringModelRequest(), timeout=30)).scoring_model
+    await stub.CreateScoringModel(scoring_pb2.CreateScoringModelRequest(scoring_model=in_force), timeout=30)
     request = scoring_pb2.PublishScoringModelRequest(
         version=in_force.version,
         base_version=in_force.version,
         mode=scoring_pb2.PUBLICATION_MODE_FORWARD,
         actor="tester",
     )
-    await stub.PublishScoringModel(request, timeout=10)
+    await stub.PublishScoringModel(request, timeout=30)
 
 
 async def _park(system: System) -> None:

@@ -99,21 +99,21 @@ async def test_kill_the_worker_in_the_middle_of_a_rescore(fresh: System) -> None
 
 async def _publish_twice_the_points(system: System) -> int:
     stub = system.scoring()
-    model = (await stub.GetScoringModel(scoring_pb2.GetScoringModelRequest(), timeout=5)).scoring_model
+    model = (await stub.GetScoringModel(scoring_pb2.GetScoringModelRequest(), timeout=30)).scoring_model
     for rule in model.rules:
         rule.points *= 2
-    created = await stub.CreateScoringModel(scoring_pb2.CreateScoringModelRequest(scoring_model=model), timeout=5)
+    created = await stub.CreateScoringModel(scoring_pb2.CreateScoringModelRequest(scoring_model=model), timeout=30)
     request = scoring_pb2.PublishScoringModelRequest(
         version=created.scoring_model.version,
         base_version=1,
         mode=scoring_pb2.PUBLICATION_MODE_RESCORE,
         actor="tester",
     )
-    return (await stub.PublishScoringModel(request, timeout=10)).publication.publication
+    return (await stub.PublishScoringModel(request, timeout=30)).publication.publication
 
 
 async def _leads_left(system: System, publication: int) -> int:
-    answer = await system.scoring().ListModelPublications(scoring_pb2.ListModelPublicationsRequest(), timeout=10)
+    answer = await system.scoring().ListModelPublications(scoring_pb2.ListModelPublicationsRequest(), timeout=30)
     return next(each.leads_left for each in answer.publications if each.publication == publication)
 
 

@@ -30,14 +30,14 @@ async def test_one_event_goes_the_whole_way(system: System) -> None:
         event_id="ada-2", lead_id="ada", event_type="demo_request", event_time=wire.to_timestamp(wire.now())
     )
     for event in (identify, demo):
-        answer = await system.ingest().IngestEvent(ingest_pb2.IngestEventRequest(event=event), timeout=5)
+        answer = await system.ingest().IngestEvent(ingest_pb2.IngestEventRequest(event=event), timeout=30)
         assert answer.outcome == ingest_pb2.OUTCOME_ACCEPTED
-    again = await system.ingest().IngestEvent(ingest_pb2.IngestEventRequest(event=demo), timeout=5)
+    again = await system.ingest().IngestEvent(ingest_pb2.IngestEventRequest(event=demo), timeout=30)
     assert again.outcome == ingest_pb2.OUTCOME_DUPLICATE
     await all_scored(system)
     insight = (
         await system.intelligence().GetLeadIntelligence(
-            intelligence_pb2.GetLeadIntelligenceRequest(lead_id="ada"), timeout=5
+            intelligence_pb2.GetLeadIntelligenceRequest(lead_id="ada"), timeout=30
         )
     ).lead_intelligence
     assert (insight.score, insight.stage, insight.velocity, insight.next_action) == (50, "hot", 6, "schedule_demo")
@@ -47,7 +47,7 @@ async def test_one_event_goes_the_whole_way(system: System) -> None:
 
     async def executed() -> bool:
         request = automation_pb2.ListAutomationExecutionsRequest(lead_id="ada")
-        found = await system.automation().ListAutomationExecutions(request, timeout=5)
+        found = await system.automation().ListAutomationExecutions(request, timeout=30)
         return [each.rule_id for each in found.executions] == ["call-hot"]
 
     await eventually(executed, what="the rule is executed for the lead, once")
@@ -77,7 +77,7 @@ async def test_health_answers_for_every_service_and_overall(system: System) -> N
         stub = health_pb2_grpc.HealthStub(system.channel(server))
         for name in ("", f"leadscore.{server}.v1.{server.capitalize()}Service"):
             request = health_pb2.HealthCheckRequest(service=name)
-            answer = await stub.Check(request, timeout=5)  # type: ignore[attr-defined]  # the stubs lack it
+            answer = await stub.Check(request, timeout=30)  # type: ignore[attr-defined]  # the stubs lack it
             assert answer.status == health_pb2.HealthCheckResponse.SERVING, (server, name)
 
 

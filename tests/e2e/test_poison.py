@@ -29,8 +29,8 @@ def event(event_id: str, lead_id: str, event_type: str) -> ingest_pb2.Event:
 
 async def parked(system: System) -> dict[str, tuple[int, str]]:
     """Returns attempts and reason of all that is parked, by id."""
-    events = await system.scoring().ListParkedEvents(scoring_pb2.ListParkedEventsRequest(), timeout=10)
-    changes = await system.automation().ListParkedChanges(automation_pb2.ListParkedChangesRequest(), timeout=10)
+    events = await system.scoring().ListParkedEvents(scoring_pb2.ListParkedEventsRequest(), timeout=30)
+    changes = await system.automation().ListParkedChanges(automation_pb2.ListParkedChangesRequest(), timeout=30)
     found = {each.event_id: (each.attempts, each.reason) for each in events.parked_events}
     return found | {each.change_id: (each.attempts, each.reason) for each in changes.parked_changes}
 
@@ -38,7 +38,7 @@ async def parked(system: System) -> dict[str, tuple[int, str]]:
 async def executed(system: System) -> list[str]:
     """Returns the leads for which the rule has fired."""
     request = automation_pb2.ListAutomationExecutionsRequest(page_size=500)
-    found = await system.automation().ListAutomationExecutions(request, timeout=10)
+    found = await system.automation().ListAutomationExecutions(request, timeout=30)
     return sorted(each.lead_id for each in found.executions)
 
 
@@ -46,14 +46,14 @@ async def create_rule(system: System) -> None:
     """Creates a rule that fires for every lead."""
     rule = automation_pb2.AutomationRule(rule_id="all", enabled=True)
     rule.conditions.minimum_score = 0
-    await system.automation().CreateAutomationRule(automation_pb2.CreateAutomationRuleRequest(rule=rule), timeout=10)
+    await system.automation().CreateAutomationRule(automation_pb2.CreateAutomationRuleRequest(rule=rule), timeout=30)
 
 
 async def retry(system: System) -> None:
     """Retries what is parked, all events and the change by its id."""
-    retried = await system.scoring().RetryParkedEvents(scoring_pb2.RetryParkedEventsRequest(all=True), timeout=5)
+    retried = await system.scoring().RetryParkedEvents(scoring_pb2.RetryParkedEventsRequest(all=True), timeout=30)
     request = automation_pb2.RetryParkedChangesRequest(change_ids=["cursed:1"])
-    assert (await system.automation().RetryParkedChanges(request, timeout=5)).retried_count == 1
+    assert (await system.automation().RetryParkedChanges(request, timeout=30)).retried_count == 1
     assert retried.retried_count == 2
 
 
@@ -83,7 +83,7 @@ async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path
             start("scoring-worker")
         return len(await parked(system)) == 3
 
-    await eventually(all_parked, what="all three are parked")
+    await eventually(all_parked, within=180, what="all three are parked")
     assert await parked(system) == {
         "raising": (5, "ValueError: no judgement"),
         "killing": (5, "its worker died while it was being drained"),
@@ -97,7 +97,7 @@ async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path
         return await executed(system) == [lead for lead in leads if lead != "cursed"]
 
     await eventually(others_executed, what="rules have fired for all other leads")
-    backlog = await system.scoring().GetScoringBacklog(scoring_pb2.GetScoringBacklogRequest(), timeout=5)
+    backlog = await system.scoring().GetScoringBacklog(scoring_pb2.GetScoringBacklogRequest(), timeout=30)
     assert (backlog.pending_events, backlog.parked_events) == (0, 2)
 
     for name in WORKERS:
@@ -113,7 +113,7 @@ async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path
     assert await parked(system) == {}
     assert await violations(system) == []
     history = await system.scoring().ListScoreHistory(
-        scoring_pb2.ListScoreHistoryRequest(lead_id="lead-2", page_size=1000), timeout=10
+        scoring_pb2.ListScoreHistoryRequest(lead_id="lead-2", page_size=1000), timeout=30
     )
     assert [entry.event_id for entry in history.entries].count("killing") == 1
     await system.close_channels()

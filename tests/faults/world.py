@@ -190,7 +190,7 @@ class World:
         clock.set_clock(self._clock_file, ahead)
 
     async def serving(self, *servers: str) -> None:
-        """Waits until servers serve, for 30 s at most."""
+        """Waits until servers serve, but not for ever."""
         with contextlib.suppress(AssertionError):  # one that has died meanwhile is started again
             await asyncio.to_thread(self.system.wait_until_serving, *servers)
 

@@ -32,7 +32,7 @@ def numbered(*numbers: int) -> list[Event]:
 
 async def answers(*calls: Awaitable[Stored]) -> list[Stored]:
     """Returns what calls answer; one that is never answered fails the test."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return await asyncio.gather(*calls)
 
 

@@ -66,7 +66,7 @@ async def begin(watchers: Watchers, interest: Interest = ALL, token: str = "") -
 
 
 async def take(watch: AsyncGenerator[Sight, None], count: int) -> list[Sight]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return [await anext(watch) for _ in range(count)]
 
 
