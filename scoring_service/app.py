@@ -8,19 +8,24 @@ from dataclasses import dataclass
 from dramatiq.brokers.redis import RedisBroker
 
 from scoring_service import store
-from scoring_service.domain.fold import Calendar
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.replay import engine
 from scoring_service.servicer import ERRORS, SERVICE, ScoringServicer
 from scoring_service.settings import ScoringSettings
 from scoring_service.store.models import MongoModels
+from scoring_service.store.past import MongoPast
 from scoring_service.store.scores import MongoScores
 from scoring_service.store.views import MongoViews
 from scoring_service.usecases.ask import Ask
-from scoring_service.usecases.check import Check
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.drain import Drain
+from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.publishing import Publishing, Rollout
+from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
+from scoring_service.usecases.slow_lane import SlowLane
+from scoring_service.usecases.verify import Verify
 from shared import broker, mongo, wire
 from shared.doorbell import Doorbell
 from shared.drainer import Drainer, sweep
@@ -42,22 +47,29 @@ class _Parts:
     changes: Inbox
     models: MongoModels
     scores: MongoScores
+    past: MongoPast
     bell: Doorbell
     calendar: Calendar
+
+    @property
+    def leads(self) -> LeadTransaction:
+        """Updates single leads."""
+        return LeadTransaction(self.scores, self.past, self.bell, self.calendar, wire.now)
 
 
 async def run_server(settings: ScoringSettings) -> None:
     """Serves the ScoringService until SIGTERM."""
     async with _parts(settings, broker.connect(settings.redis_url.get_secret_value())) as parts:
-        scores, bell, calendar = parts.scores, parts.bell, parts.calendar
+        scores, past, bell, calendar = parts.scores, parts.past, parts.bell, parts.calendar
         views = MongoViews(parts.database, parts.models, parts.events)
         servicer = ScoringServicer(
-            Ask(views, calendar, wire.now),
-            DecayRun(scores, views, bell, calendar, wire.now, settings.partitions),
-            Check(scores, views, calendar),
-            Corrections(scores, bell, calendar, wire.now),
+            Ask(views, past, calendar, wire.now),
+            DecayRun(scores, past, views, bell, calendar, wire.now, settings.partitions),
+            Verify(views, past, calendar),
+            Rebuild(scores, past, views, calendar),
+            Corrections(scores, parts.leads, calendar, wire.now),
             Publishing(parts.models, views, wire.now),
-            Simulate(views, calendar),
+            Simulate(views, past, calendar),
             Parking(parts.events),
         )
         await serve(
@@ -76,12 +88,15 @@ async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> Asyn
     """Opens what a worker needs, with its drains and the sweeper running."""
     async with _parts(settings, connected) as parts:
         bell = Doorbell(connected, store.EVENTS)
-        drain = Drain(parts.scores, parts.bell, parts.calendar, wire.now)
-        rollout = Rollout(parts.models, parts.scores, parts.bell, parts.calendar, wire.now, settings.partitions)
+        slow_lane = SlowLane(parts.scores, parts.leads)
+        drain = Drain(parts.scores, parts.past, parts.bell, parts.calendar, wire.now, slow_lane)
+        rollout = Rollout(
+            parts.models, parts.scores, parts.past, parts.bell, parts.calendar, wire.now, settings.partitions
+        )
         drainer = Drainer(parts.events, bell, drain.step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
         sweeping = sweep(parts.events, bell, age=settings.sweep_age)
-        async with running(bell.run(), *lanes, drainer.suspects.run(), sweeping, rollout.run()):
+        async with running(bell.run(), *lanes, slow_lane.run(), drainer.suspects.run(), sweeping, rollout.run()):
             yield drainer
 
 
@@ -91,7 +106,13 @@ async def run_migration(settings: ScoringSettings) -> None:
     await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
-        await store.migrate(database, partitions=settings.partitions, time_zone=settings.time_zone, now=wire.now())
+        await store.migrate(
+            database,
+            partitions=settings.partitions,
+            time_zone=settings.time_zone,
+            engine=engine(Calendar(zone(settings.time_zone))),
+            now=wire.now(),
+        )
         await Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions).migrate()
 
 
@@ -103,9 +124,10 @@ async def _parts(settings: ScoringSettings, connected: RedisBroker) -> AsyncIter
         changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
         await events.check()
         await changes.check()
-        await store.check(database, time_zone=settings.time_zone)
-        models = MongoModels(database)
+        calendar = Calendar(zone(settings.time_zone))
+        await store.check(database, time_zone=settings.time_zone, engine=engine(calendar))
+        models = MongoModels(database, engine(calendar))
         scores = MongoScores(database, models, events, changes, transaction_seconds=settings.transaction_seconds)
         bell = Doorbell(connected, store.CHANGES)
         async with running(bell.run()):
-            yield _Parts(database, events, changes, models, scores, bell, Calendar(zone(settings.time_zone)))
+            yield _Parts(database, events, changes, models, scores, MongoPast(database), bell, calendar)

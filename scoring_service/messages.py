@@ -3,20 +3,25 @@
 from collections.abc import Iterable, Mapping
 
 from scoring_service import model_messages
-from scoring_service.domain.history import Entry
+from scoring_service.domain.entry import Entry
 from scoring_service.domain.ranking import ConversionRate, Ranking
 from scoring_service.domain.simulation import Difference, Summary
 from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.ports import StoredModel
 from scoring_service.usecases.ask import LeadScore
-from scoring_service.usecases.check import RebuildProgress, VerifyProgress
 from scoring_service.usecases.decay import DecayProgress
+from scoring_service.usecases.rebuild import RebuildProgress
 from scoring_service.usecases.simulate import SimulationProgress
+from scoring_service.usecases.verify import VerifyProgress
 from shared import wire
 from shared.parking import Parked
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 
-_MODES = {Mode.FORWARD: pb.PUBLICATION_MODE_FORWARD, Mode.RESCORE: pb.PUBLICATION_MODE_RESCORE}
+_MODES = {
+    Mode.FORWARD: pb.PUBLICATION_MODE_FORWARD,
+    Mode.RESCORE: pb.PUBLICATION_MODE_RESCORE,
+    Mode.REFOLD: pb.PUBLICATION_MODE_REFOLD,
+}
 
 
 def lead_score(score: LeadScore) -> pb.LeadScore:
@@ -34,7 +39,8 @@ def lead_score(score: LeadScore) -> pb.LeadScore:
         contributions=[
             pb.RuleContribution(rule_id=rule_id, points=points) for rule_id, points in contributions if points
         ],
-        attributes=wire.to_struct(state.attributes),
+        attributes=wire.to_struct(state.attributes.values),
+        attributes_left_out=state.attributes.left_out,
         sequence=score.lead.sequence,
         model_version=score.model.version,
         as_of_time=wire.to_timestamp(score.as_of),
@@ -64,6 +70,9 @@ def score_entry(lead_id: str, entry: Entry) -> pb.ScoreEntry:
         record_time=wire.to_timestamp(entry.record_time),
         reason=entry.reason,
         actor=entry.actor,
+        first_tick_date=entry.first_tick.isoformat() if entry.first_tick else "",
+        last_tick_date=entry.last_tick.isoformat() if entry.last_tick else "",
+        tick_count=entry.tick_count,
     )
 
 
@@ -78,6 +87,18 @@ def decay_progress(progress: DecayProgress, *, dry_run: bool) -> pb.DecayScoresR
         points_removed=progress.points_removed,
         done=progress.done,
         dry_run=dry_run,
+    )
+
+
+def reset_progress(progress: DecayProgress) -> pb.ResetDecayResponse:
+    """Returns the progress of a decay reset."""
+    return pb.ResetDecayResponse(
+        to_date=progress.through.isoformat(),
+        leads_checked=progress.leads_checked,
+        leads_total=progress.leads_total,
+        leads_changed=progress.leads_changed,
+        points_restored=-progress.points_removed,
+        done=progress.done,
     )
 
 

@@ -1,16 +1,18 @@
 """What the use cases need of the world. `store/` implements all of it but the bell."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from scoring_service.domain.history import Entry, Lead, Recorded
-from scoring_service.domain.inspection import Stored
+from scoring_service.domain.entry import Entry
+from scoring_service.domain.history import Decision, Lead, LeadUpdate, Standing
+from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event, ScoringModel
-from scoring_service.domain.timeline import Publication, Timeline
+from scoring_service.domain.timeline import Adjustment, Position, Publication, Timeline
+from scoring_service.domain.verification import Stored
 from shared.pages import Place
 
 T = TypeVar("T")
@@ -18,52 +20,102 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events that wait, per lead, and each lead's partition. `rows` is the store's own handle, to mark them with."""
+    """Events that wait, per lead, and each lead's partition. `rows` are the store's own handles, per lead.
+
+    `is_full` tells that more may wait: the reading stopped at a limit.
+    """
 
     events: Mapping[str, Sequence[Event]]
     partitions: Mapping[str, int]
-    rows: Sequence[Any]
+    rows: Mapping[str, Sequence[Any]]
+    is_full: bool
 
-
-class Partition(NamedTuple):
-    """Where a partition stands: the date through which it is decayed, and the last publication that it follows."""
-
-    through: date | None
-    publication: int
+    @property
+    def count(self) -> int:
+        """The number of events."""
+        return sum(map(len, self.events.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What a transaction adds to the history of some leads."""
+    """What a transaction adds to the histories of some leads. `rows` are those of the events that it scores."""
 
-    recorded: Sequence[Recorded]
+    updates: Sequence[LeadUpdate]
     record_time: datetime
     date_bucket: str
+    rows: Sequence[Any] = ()
+
+
+class Past(Protocol):
+    """What has happened to leads. Every read belongs to the transaction or the snapshot that it is called in."""
+
+    async def facts_of(
+        self, lead_ids: Sequence[str], *, as_of: datetime | None = None
+    ) -> dict[str, list[Event | Adjustment]]:
+        """Returns what happened to some leads, see `facts`, in no particular order."""
+
+    def facts(
+        self, lead_id: str, *, after: Position | None = None, as_of: datetime | None = None
+    ) -> AsyncGenerator[list[Event | Adjustment], None]:
+        """Yields what happened to a lead after a position, in pieces, in the order of the positions.
+
+        Without what was retracted; with `as_of` only what had happened, and had been retracted, by then.
+        """
+
+    async def checkpoint(self, lead_id: str, before: Position, max_facts: int | None) -> LeadState:
+        """Returns the last checkpoint before a position with at most so many facts; `EMPTY` where there is none."""
 
 
 class Scores(Protocol):
-    """The writing side. All but `transact` and `partition_of` is called inside `transact`."""
+    """The writing side. Its methods are called inside `transact`, unless they say otherwise."""
 
     def partition_of(self, lead_id: str) -> int:
-        """Returns the partition of a lead."""
+        """Returns the partition of a lead; may be called anywhere."""
 
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
         """Runs `body` as one transaction, again from its start on a conflict."""
 
-    async def waiting(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> Batch:
-        """Returns the oldest events that wait in some partitions: those among `ids`, or all that never failed alone."""
+    def snapshot(self) -> AbstractAsyncContextManager[None]:
+        """Lets every read inside see one point in time; to be used outside of `transact`."""
 
-    async def mark(self, batch: Batch) -> None:
-        """Marks the events of a batch as scored."""
+    async def database_time(self) -> datetime:
+        """Returns the time by the database's own clock; may be called anywhere."""
 
-    async def begin(self, partitions: Iterable[int], through: date | None = None) -> dict[int, Partition]:
-        """Takes partitions for this transaction, so that no other one commits to them meanwhile.
+    async def waiting(
+        self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None, exclude: Collection[str]
+    ) -> Batch:
+        """Returns the oldest events that wait in some partitions: those among `ids`, or all that never failed alone.
 
-        Returns where they stand, after moving the dates on to `through` that lie before.
+        Events of the leads `exclude` are left out.
         """
 
+    async def waiting_of(self, lead_id: str, limit: int, ids: Sequence[str] | None) -> Batch:
+        """Returns the oldest events of a lead that wait; may be called anywhere."""
+
+    async def still_waiting(self, rows: Sequence[Any]) -> bool:
+        """Tells whether none of these events has been scored since it was read."""
+
+    async def take(self, partitions: Iterable[int]) -> dict[int, Standing]:
+        """Takes partitions for this transaction, so that no other one commits to them meanwhile.
+
+        Returns where they stand.
+        """
+
+    async def standing(self, partition: int) -> Standing:
+        """Returns where a partition stands, without taking it; may be called anywhere."""
+
+    async def move_decay(self, partition: int, through: date) -> Standing:
+        """Takes a partition and moves its date on, if that lies before; returns where it stands then."""
+
+    async def set_decay_back(self, partition: int, to: date, decision: Decision) -> bool:
+        """Takes a partition and sets its date back; tells whether it was beyond."""
+
     async def timeline(self, publication: int) -> Timeline:
-        """Returns the timeline up to a publication."""
+        """Returns the timeline up to a publication.
+
+        Raises:
+            EngineMismatch: The publication was made by a program whose fold has other rules.
+        """
 
     async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
         """Returns the leads that exist, by id."""
@@ -71,29 +123,29 @@ class Scores(Protocol):
     async def quiet_leads(self, partition: int, quiet_since: datetime, through: date) -> list[str]:
         """Returns the ids of the leads of a partition for which ticks up to a date may matter.
 
-        They have points and no event after `quiet_since`, or ticks are owed.
+        They have points and no event after `quiet_since`, or their ticks were deferred.
         """
+
+    async def leads_decayed_beyond(self, partition: int, day: date) -> list[str]:
+        """Returns the ids of the leads of a partition to which ticks after a date were applied."""
 
     async def stale_leads(self, partition: int, timeline: Timeline) -> list[str]:
         """Returns the ids of the leads of a partition that the last publication may change and has not reached."""
 
-    async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
-        """Returns what happened to leads: their entries but for DECAY and MODEL, in no particular order."""
-
     async def entry(self, event_id: str) -> tuple[str, Entry] | None:
-        """Returns an entry by its id, with its lead's id; None when there is none."""
+        """Returns an entry by its id, with its lead's id, None when there is none; may be called anywhere."""
 
     async def is_waiting(self, event_id: str) -> bool:
-        """Tells whether an event waits to be scored, or is parked."""
+        """Tells whether an event waits to be scored, or is parked; may be called anywhere."""
 
     async def append(self, commit: Commit) -> set[int]:
-        """Appends entries, stores the leads' states and puts their changes into automation's inbox.
+        """Stores entries, states and checkpoints, marks events as scored, and puts changes into automation's inbox.
 
         Returns the partitions of that inbox that have work now.
         """
 
-    async def replace(self, lead: Lead) -> None:
-        """Stores a lead's state, and nothing else."""
+    async def replace(self, lead: Lead, checkpoints: Sequence[LeadState]) -> None:
+        """Stores a lead's state and all of its checkpoints, and nothing else."""
 
 
 class LeadOrder(Enum):
@@ -145,8 +197,11 @@ class Views(Protocol):
     async def history(self, lead_id: str, *, after: Place, most: int, newest_first: bool) -> list[Entry]:
         """Returns a page of a lead's history, from beyond the place of a sequence on."""
 
-    async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
-        """Returns what happened to leads: their entries but for DECAY and MODEL, in no particular order."""
+    async def known_at(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
+        """Returns those of the leads to which something had happened by a time, be it retracted since or not."""
+
+    async def retracted_since(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
+        """Returns those of the leads of which an event was retracted after a time."""
 
     async def recent_events(self, lead_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, int]:
         """Returns the numbers of events with a time in (after, until], for those leads that have some.
@@ -172,15 +227,21 @@ class Views(Protocol):
     async def count_stale_leads(self, timeline: Timeline) -> int:
         """Returns how many leads `Scores.stale_leads` would return over all partitions."""
 
-    async def stored(self, after: str, most_leads: int, most_entries: int) -> list[Stored]:
+    async def count_decayed_beyond(self, day: date) -> int:
+        """Returns how many leads `Scores.leads_decayed_beyond` would return over all partitions."""
+
+    async def stored(self, after: str, max_leads: int, max_entries: int) -> list[Stored]:
         """Returns all that is stored of the next leads by id, of those with a row and those with a history.
 
-        They are at most `most_leads` with a row, and have at most `most_entries` entries together unless it is one lead
-        that has more. None means that there are no more leads.
+        They are at most `max_leads` with a row and have at most `max_entries` entries together; a lead that alone has
+        more comes by itself and without its entries. An empty list means that there are no more leads.
         """
 
-    async def whole_history(self, lead_id: str) -> list[Entry]:
-        """Returns the history of a lead in the order of the sequence."""
+    def whole_history(self, lead_id: str) -> AsyncGenerator[list[Entry], None]:
+        """Yields the history of a lead in the order of the sequence, in pieces."""
+
+    async def checkpoints_of(self, lead_ids: Sequence[str]) -> dict[str, dict[int, LeadState]]:
+        """Returns the checkpoints of leads, by lead and by their number of facts."""
 
     async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
         """Returns, per lead, those of the events that are stored as scored, by id."""

@@ -1,33 +1,36 @@
 """gRPC ⇄ domain, and what callers see of each error."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import grpc
 
 from scoring_service import messages, model_messages
-from scoring_service.domain.history import (
+from scoring_service.domain.errors import (
+    DecayDateAhead,
     EventNotFound,
     EventNotScored,
     HistoryInconsistent,
-    Lead,
     LeadNotFound,
     RequestIdConflict,
 )
+from scoring_service.domain.history import Decision, Lead
 from scoring_service.domain.model import ModelNotFound, UnknownStage
 from scoring_service.domain.simulation import Question
-from scoring_service.domain.timeline import Mode, ModelOutdated
+from scoring_service.domain.timeline import EngineMismatch, Mode, ModelOutdated
 from scoring_service.domain.validation import MOST_SCORE, InvalidModel
 from scoring_service.ports import ANY_SCORE, LeadOrder, LeadQuery, StoredModel
 from scoring_service.usecases.ask import Ask
-from scoring_service.usecases.check import Check
 from scoring_service.usecases.corrections import AdjustmentRequest, Corrections
 from scoring_service.usecases.decay import DecayRun
+from scoring_service.usecases.lead_transaction import Overtaken
 from scoring_service.usecases.publishing import Publishing
+from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
-from shared import arguments, wire
+from scoring_service.usecases.verify import Verify
+from shared import arguments, logs, wire
 from shared.arguments import identifier, identifiers, ids_or_all, optional_text
-from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
+from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument, TooLarge
 from shared.pages import asked_page
 from shared.parking import Parking
 from shared.pb.scoring.v1 import scoring_pb2 as pb
@@ -40,6 +43,10 @@ SERVICE = "leadscore.scoring.v1.ScoringService"
 ERRORS: ErrorTable = {
     **ARGUMENTS,
     LeadNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "LEAD_NOT_FOUND"),
+    DecayDateAhead: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "DECAY_DATE_AHEAD"),
+    EngineMismatch: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "ENGINE_MISMATCH"),
+    TooLarge: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "TOO_LARGE"),
+    Overtaken: ErrorRow(grpc.StatusCode.ABORTED, "LEAD_CONTENDED"),
     ModelNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND"),
     UnknownStage: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "ARGUMENT_INVALID"),
     HistoryInconsistent: ErrorRow(grpc.StatusCode.DATA_LOSS, "HISTORY_INCONSISTENT"),
@@ -56,7 +63,6 @@ MOST_REASON = 1_024
 """Characters of a reason or a note."""
 DEFAULT_LANDMARK = timedelta(days=7)
 LONGEST_LANDMARK = timedelta(days=3_650)
-_CLOCK_SKEW = timedelta(minutes=1)
 _ORDERS = {
     pb.LEAD_ORDER_UNSPECIFIED: LeadOrder.SCORE,
     pb.LEAD_ORDER_SCORE: LeadOrder.SCORE,
@@ -78,7 +84,8 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self,
         ask: Ask,
         decay: DecayRun,
-        check: Check,
+        verify: Verify,
+        rebuild: Rebuild,
         corrections: Corrections,
         publishing: Publishing,
         simulate: Simulate,
@@ -86,7 +93,8 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     ) -> None:
         self._ask = ask
         self._decay = decay
-        self._check = check
+        self._verify = verify
+        self._rebuild = rebuild
         self._corrections = corrections
         self._publishing = publishing
         self._simulate = simulate
@@ -136,20 +144,24 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.DecayScoresRequest, context: Context
     ) -> AsyncIterator[pb.DecayScoresResponse]:
         """See `scoring.proto`."""
-        now = wire.now()
-        as_of = _as_of(request) or now
-        if as_of > now + _CLOCK_SKEW:
-            raise InvalidArgument("as_of_time", f"{as_of.isoformat()} lies in the future")
+        as_of = _as_of(request) or wire.now()
         run = self._decay.dry_run(as_of) if request.dry_run else self._decay.run(as_of)
         async for progress in run:
             yield messages.decay_progress(progress, dry_run=request.dry_run)
+
+    async def ResetDecay(self, request: pb.ResetDecayRequest, context: Context) -> AsyncIterator[pb.ResetDecayResponse]:
+        """See `scoring.proto`."""
+        to = _date("to_date", request.to_date)
+        decision = Decision(identifier("reason", request.reason, most=MOST_REASON), identifier("actor", request.actor))
+        async for progress in self._decay.reset(to, decision):
+            yield messages.reset_progress(progress)
 
     async def RebuildLeadScore(
         self, request: pb.RebuildLeadScoreRequest, context: Context
     ) -> pb.RebuildLeadScoreResponse:
         """See `scoring.proto`."""
         lead_id = identifier("lead_id", request.lead_id)
-        rebuilt = await self._check.rebuild(lead_id)
+        rebuilt = await self._rebuild.one(lead_id)
         score = await self._ask.score(lead_id, None)
         return pb.RebuildLeadScoreResponse(
             lead_score=messages.lead_score(score), changed=rebuilt.changed, score_before=rebuilt.score_before
@@ -159,7 +171,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.VerifyScoresRequest, context: Context
     ) -> AsyncIterator[pb.VerifyScoresResponse]:
         """See `scoring.proto`."""
-        async for progress in self._check.verify():
+        async for progress in self._verify.run():
             yield messages.verify_progress(progress)
 
     async def GetScoringBacklog(
@@ -275,7 +287,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.RebuildLeadScoresRequest, context: Context
     ) -> AsyncIterator[pb.RebuildLeadScoresResponse]:
         """See `scoring.proto`."""
-        async for progress in self._check.rebuild_all(check_only=request.check_only):
+        async for progress in self._rebuild.all(check_only=request.check_only):
             yield messages.rebuild_progress(progress)
 
     async def _shown(self, *stored: StoredModel) -> list[pb.ScoringModel]:
@@ -321,6 +333,13 @@ def _adjustment(request: pb.AdjustLeadScoreRequest) -> AdjustmentRequest:
         reason=identifier("reason", request.reason, most=MOST_REASON),
         actor=identifier("actor", request.actor),
     )
+
+
+def _date(field: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidArgument(field, f"{logs.cut(text)!r} is not a date such as 2026-11-27") from None
 
 
 def _as_of(

@@ -65,6 +65,10 @@ class Overloaded(Exception):
         self.retry_seconds = retry_seconds
 
 
+class TooLarge(Exception):
+    """Work does not fit into the largest budget. The text says what to do; trying again does not help."""
+
+
 class Stopping(Exception):
     """A server lets nobody in any more; another one, or its successor, will."""
 

@@ -34,16 +34,17 @@ _INDEXES = [
         partialFilterExpression={"state": PENDING},
     ),
     IndexModel(
-        [("state", ASCENDING), ("lead_id", ASCENDING), ("put_time", ASCENDING)],
-        name="pending_by_key",
-        partialFilterExpression={"state": PENDING},
-    ),
-    IndexModel(
         [("state", ASCENDING), ("park_time", ASCENDING), ("_id", ASCENDING)],
         name="apart",
         partialFilterExpression=APART,
     ),
 ]
+
+
+class PendingRows(list[Document]):
+    """Rows that were read; `is_full` tells that reading stopped at a limit, so that more may be pending."""
+
+    is_full = False
 
 
 class Inbox:
@@ -77,7 +78,7 @@ class Inbox:
         ids: Sequence[str] | None = None,
         exclude_keys: Collection[str] = (),
         max_bytes: int | None = None,
-    ) -> list[Document]:
+    ) -> PendingRows:
         """Returns pending rows, at most `most`, whole or with the fields of a projection.
 
         They are those among `ids`, or all but those that failed alone, which would hold the others up. Rows with one of
@@ -93,21 +94,26 @@ class Inbox:
         cursor = self._find({"state": PENDING, "partition": {"$in": list(partitions)}, **which}, fields)
         cursor = cursor.sort([("partition", ASCENDING), ("put_time", ASCENDING)])
         if ids is None:
-            cursor = cursor.hint(
-                "pending"
-            )  # the planner's trial of a few rows may prefer another index, and keep to it
-        return await self._read(cursor.limit(most), max_bytes)
+            # The planner tries a few rows, may prefer another index by them, and would keep to it.
+            cursor = cursor.hint("pending")
+        return await self._read(cursor.limit(most), most, max_bytes)
 
     async def pending_of(
         self, key: str, limit: int, fields: Document | None = None, *, max_bytes: int | None = None
-    ) -> list[Document]:
+    ) -> PendingRows:
         """Returns the oldest pending rows of one key, at most `limit`, but for those that failed alone.
 
         `fields` and `max_bytes` are those of `pending`.
         """
-        cursor = self._find({"state": PENDING, "lead_id": key, "attempts": {"$exists": False}}, fields)
-        cursor = cursor.sort("put_time", ASCENDING).hint("pending_by_key")
-        return await self._read(cursor.limit(limit), max_bytes)
+        which = {"partition": self.partition_of(key), "lead_id": key, "attempts": {"$exists": False}}
+        cursor = self._find({"state": PENDING, **which}, fields)
+        cursor = cursor.sort([("partition", ASCENDING), ("put_time", ASCENDING)]).hint("pending")
+        return await self._read(cursor.limit(limit), limit, max_bytes)
+
+    async def are_pending(self, rows: Sequence[Document]) -> bool:
+        """Tells whether nobody has marked any of the rows since they were read."""
+        ids = [row["_id"] for row in rows]
+        return await self.rows.count_documents({"_id": {"$in": ids}, "state": PENDING}) == len(ids)
 
     async def still_pending(self, rows: Sequence[Document]) -> list[Document]:
         """Returns those of the rows that nobody has marked since they were read."""
@@ -159,13 +165,14 @@ class Inbox:
         options = self.rows.codec_options.with_options(document_class=RawBSONDocument)
         return self.rows.with_options(codec_options=options).find(condition, fields)
 
-    async def _read(self, cursor: AsyncCursor[RawBSONDocument], max_bytes: int | None) -> list[Document]:
-        rows: list[Document] = []
-        size = 0
+    async def _read(self, cursor: AsyncCursor[RawBSONDocument], limit: int, max_bytes: int | None) -> PendingRows:
+        rows, size = PendingRows(), 0
         async with cursor:
             async for row in cursor:
                 size += len(row.raw)
                 if rows and max_bytes is not None and size > max_bytes:
-                    break
+                    rows.is_full = True
+                    return rows
                 rows.append(bson.decode(row.raw, self.rows.codec_options))
+        rows.is_full = len(rows) == limit
         return rows

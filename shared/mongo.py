@@ -6,7 +6,7 @@ failover takes back, and whatever runs in `transact()` is one snapshot transacti
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pymongo
@@ -93,6 +93,13 @@ async def is_primary(database: Database) -> bool:
     """Tells whether the primary can be reached."""
     hello = await database.client.admin.command("hello")
     return bool(hello.get("isWritablePrimary"))
+
+
+async def server_time(database: Database) -> datetime:
+    """Returns the time by the clock of the primary."""
+    hello = await database.client.admin.command("hello", codec_options=database.codec_options)
+    time: datetime = hello["localTime"]
+    return time
 
 
 async def transact(database: Database, body: Callable[[], Awaitable[T]], *, seconds: float) -> T:

@@ -1,105 +1,24 @@
-"""The history: what is appended when something reaches a lead, and what may be concluded from it."""
+"""The history: what is appended when something reaches a lead.
 
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from enum import Enum
-from functools import partial, reduce
+Whatever changes a lead's past (another model, a decay reset, late events, ticks that had been deferred, a retraction)
+is one refold each, and what it does to the score is one entry. What belongs at the end of the timeline is appended as
+it is.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
-from scoring_service.domain.fold import EMPTY, Calendar, LeadState, advance, evolve, fold, follow, silences, ticks
-from scoring_service.domain.model import Event, ScoringModel
-from scoring_service.domain.timeline import POSITION, Adjustment, JudgedEvent, Step, Timeline
-
-RETRACTION_PREFIX = "retraction:"
-_DAY = timedelta(days=1)
-
-
-class LeadNotFound(Exception):
-    """Nothing of this lead was scored, or not by the time asked for."""
-
-    def __init__(self, lead_id: str) -> None:
-        super().__init__(f"no event of lead {lead_id!r} has been scored by then")
-
-
-class EventNotFound(Exception):
-    """There is no such event."""
-
-    def __init__(self, event_id: str) -> None:
-        super().__init__(f"there is no event {event_id!r}")
-
-
-class EventNotScored(Exception):
-    """The event was accepted and waits to be scored."""
-
-    def __init__(self, event_id: str) -> None:
-        super().__init__(f"event {event_id!r} waits to be scored: call again")
-
-
-class RequestIdConflict(Exception):
-    """A request id was used for another request."""
-
-    field = "request_id"
-
-    def __init__(self, request_id: str) -> None:
-        super().__init__(f"request_id: {request_id!r} was used for another adjustment; nothing was changed")
-
-
-class HistoryInconsistent(Exception):
-    """The entries of a lead contradict each other, so no score can be rebuilt from them."""
-
-    def __init__(self, lead_id: str, message: str) -> None:
-        super().__init__(
-            f"the history of lead {lead_id!r} contradicts itself ({message}); `leadscore verify` lists all"
-        )
-
-
-class EntryKind(Enum):
-    """What an entry records."""
-
-    EVENT = "EVENT"
-    DECAY = "DECAY"
-    MODEL = "MODEL"
-    ADJUSTMENT = "ADJUSTMENT"
-    RETRACTION = "RETRACTION"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One step of a score. `points` is what the rule gives, `delta` what that did; both in points.
-
-    `target` is the score that an adjustment asked for, if it did.
-
-    `event_id`, `event_type`, `event_time` and `properties` are the event's own, so that it can be judged again; what is
-    no event has an id of its own (`decay:<date>:<lead>`, `model:<publication>:<lead>`, `adjustment:<request>`). A
-    retraction, `retraction:<event>`, has the type and the time of the event that it takes out.
-    """
-
-    sequence: int
-    kind: EntryKind
-    event_id: str
-    event_time: datetime
-    record_time: datetime
-    model_version: int
-    delta: int
-    score_before: int
-    score_after: int
-    stage_before: str
-    stage_after: str
-    event_type: str = ""
-    rule_id: str = ""
-    points: int = 0
-    properties: Mapping[str, Any] = field(default_factory=dict)
-    reason: str = ""
-    actor: str = ""
-    target: int | None = None
-
-    @property
-    def retracted_event_id(self) -> str:
-        """The event that a RETRACTION takes out."""
-        return self.event_id.removeprefix(RETRACTION_PREFIX)
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.decay import Tick
+from scoring_service.domain.entry import RETRACTION_PREFIX, Entry, EntryKind
+from scoring_service.domain.lead_state import EMPTY, LeadState
+from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.refold import Refold, is_checkpoint
+from scoring_service.domain.replay import replay, settle
+from scoring_service.domain.timeline import POSITION, Fact, JudgedEvent, Position, Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,198 +31,318 @@ class Lead:
     publication: int = 0
 
 
+class Decision(NamedTuple):
+    """Why people changed something, and who did."""
+
+    reason: str = ""
+    actor: str = ""
+
+
+class Standing(NamedTuple):
+    """Where a partition stands: the date through which it is decayed, and the last publication that it follows.
+
+    `reset` says why the date was set back, if it was.
+    """
+
+    through: date | None
+    publication: int
+    reset: Decision = Decision()
+
+
+class PathPoint(NamedTuple):
+    """A score that the lead had, and its stage."""
+
+    score: int
+    stage: str
+
+
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What was recorded of a lead: the state before, the lead after, and the entries between."""
+class LeadUpdate:
+    """What is to be stored of a lead: the entries between two states, and the states to keep as checkpoints.
+
+    `path` are the scores that the lead had on the way, the first and the last included; late events and what changes
+    because of them count as one step. `checkpoints` replace all stored ones that have more than `checkpoints_from`
+    facts.
+    """
 
     before: Lead
     after: Lead
     entries: Sequence[Entry]
+    path: Sequence[PathPoint]
+    checkpoints: Sequence[LeadState] = ()
+    checkpoints_from: int = 0
 
 
-def steps_of(timeline: Timeline, entries: Iterable[Entry], as_of: datetime | None = None) -> list[Step]:
-    """Returns what happened to a lead by its entries, judged by a timeline, in the order of the positions.
+class HistoryBuilder:
+    """Follows a lead through what reaches it, and keeps the entries.
 
-    With `as_of` only what had happened by then: steps by their event time, retractions by their record time.
-    """
-    entries = list(entries)
-    gone = {
-        entry.retracted_event_id
-        for entry in entries
-        if entry.kind is EntryKind.RETRACTION and (as_of is None or entry.record_time <= as_of)
-    }
-    steps: list[Step] = [
-        _step(timeline, entry)
-        for entry in entries
-        if entry.kind in (EntryKind.EVENT, EntryKind.ADJUSTMENT)
-        and entry.event_id not in gone
-        and (as_of is None or entry.event_time <= as_of)
-    ]
-    steps.sort(key=POSITION)
-    return steps
-
-
-def replay(timeline: Timeline, calendar: Calendar, entries: Iterable[Entry], through: date | None) -> LeadState:
-    """Folds a history again: what happened, judged by a timeline, and the ticks up to a date."""
-    return fold(timeline, calendar, steps_of(timeline, entries), through)
-
-
-def is_stale(timeline: Timeline, calendar: Calendar, lead: Lead) -> bool:
-    """Tells whether a publication judges something anew that is folded into a lead's state."""
-    changed_from = timeline.changed_from(lead.publication)
-    return changed_from is not None and lead.sequence > 0 and lead.state.reaches(changed_from, calendar)
-
-
-def needs_past(timeline: Timeline, calendar: Calendar, lead: Lead, steps: Iterable[Step], through: date | None) -> bool:
-    """Tells whether recording steps and ticks takes the lead's past: it is stale, one is late, or ticks are owed."""
-    state = lead.state
-    return (
-        state.owes(through)
-        or is_stale(timeline, calendar, lead)
-        or any(state.is_behind(step, calendar) for step in steps)
-    )
-
-
-class Recorder:
-    """Follows a lead through what is recorded, and keeps the entries.
-
-    `past` holds the lead's recorded steps, judged by the same timeline, in the order of their positions; it is read
-    when `needs_past`, and for a retraction. The state after is `fold` of all steps and ticks, whatever was recorded
-    when.
+    `record`, `retract` and `catch_up` are generators of the refolds that they need, in turn. Whoever iterates begins,
+    feeds and ends each one before asking for the next. The state afterwards is the fold of all facts and ticks,
+    whatever was recorded when.
     """
 
-    def __init__(
-        self, timeline: Timeline, calendar: Calendar, lead: Lead, past: Sequence[Step], record_time: datetime
-    ) -> None:
+    def __init__(self, timeline: Timeline, calendar: Calendar, lead: Lead, record_time: datetime) -> None:
         self._timeline = timeline
         self._calendar = calendar
         self._lead = lead
-        self._past = past
         self._record_time = record_time
         self._state = lead.state
+        self._publication = lead.publication
         self._entries: list[Entry] = []
-        if lead.sequence and lead.publication < timeline.number:
-            self._publication()
-
-    def steps(self, steps: Iterable[Step], through: date | None) -> None:
-        """Appends steps, which may come in any order, and all ticks up to a date."""
-        in_order = sorted(steps, key=POSITION)
-        if needs_past(self._timeline, self._calendar, self._lead, in_order, through):
-            # A late step can give ticks an effect that lie before the lead's last step, so all ticks come first.
-            self._ticks(through)
-        late = list(takewhile(lambda step: self._state.is_behind(step, self._calendar), in_order))
-        self._late(late)
-        for step in in_order[len(late) :]:
-            if through is not None:
-                self._ticks(min(through, self._calendar.date_of(step.position[0])))
-            self._step(step, follow(self._timeline, self._calendar, [step], through, self._state))
-        self._ticks(through)
-
-    def retraction(self, event: JudgedEvent, reason: str, actor: str) -> None:
-        """Appends what it does to the score that one of the past events never happened."""
-        self._past = [step for step in self._past if step.position != event.position]
-        state = fold(self._timeline, self._calendar, self._past, self._state.decayed_through)
-        self._append(
-            EntryKind.RETRACTION,
-            f"{RETRACTION_PREFIX}{event.event.event_id}",
-            event.event.event_time,
-            event.model,
-            state,
-            event_type=event.event.event_type,
-            rule_id=event.rule_id,
-            reason=reason,
-            actor=actor,
-        )
+        first_stage = timeline.model_after(lead.publication or timeline.number).stage_of(lead.state.score)
+        self._path = [PathPoint(lead.state.score, first_stage)]
+        self._checkpoints: list[LeadState] = []
+        self._checkpoints_from = lead.state.fact_count
+        self._pending_ticks: list[Tick] = []
 
     @property
-    def score(self) -> int:
-        """The score so far."""
-        return self._state.score
+    def state(self) -> LeadState:
+        """The state so far."""
+        return self._state
 
-    def recorded(self) -> Recorded:
-        """Returns what was recorded."""
-        sequence = self._lead.sequence + len(self._entries)
-        after = Lead(self._lead.lead_id, sequence, self._state, self._timeline.number)
-        return Recorded(self._lead, after, tuple(self._entries))
+    def update(self) -> LeadUpdate:
+        """Returns what is to be stored."""
+        after = Lead(self._lead.lead_id, self._lead.sequence + len(self._entries), self._state, self._timeline.number)
+        return LeadUpdate(self._lead, after, self._entries, self._path, self._checkpoints, self._checkpoints_from)
 
-    def _publication(self) -> None:
-        """Folds the past by the models in force now; an entry is left if the score or its stage is another one then."""
-        last, state = self._timeline.publications[-1], self._state
-        if is_stale(self._timeline, self._calendar, self._lead):
-            state = fold(self._timeline, self._calendar, self._past, state.decayed_through)
-        stage_before = self._timeline.model_after(self._lead.publication).stage_of(self._state.score)
-        if (state.score, self._timeline.latest.stage_of(state.score)) == (self._state.score, stage_before):
-            self._state = state
-            return
-        event_id = f"model:{last.number}:{self._lead.lead_id}"
-        model = self._timeline.latest
-        self._append(EntryKind.MODEL, event_id, last.publish_time, model, state, stage_before=stage_before)
+    def refolds_from(self, facts: Iterable[Fact], standing: Standing) -> Position | None:
+        """Returns the position from which the lead's past must be folded anew to record facts; None for not at all.
 
-    def _late(self, steps: Iterable[Step]) -> None:
-        """Folds the lead's past again with each step in its place; the delta is the whole difference."""
-        through = self._state.decayed_through
-        prefix, folded = EMPTY, 0
-        for step in steps:
-            place = bisect_left(self._past, step.position, lo=folded, key=POSITION)
-            prefix = follow(self._timeline, self._calendar, [*self._past[folded:place], step], through, prefix)
-            folded = place
-            self._step(step, fold(self._timeline, self._calendar, self._past[folded:], through, prefix))
-
-    def _ticks(self, through: date | None) -> None:
-        """Appends the ticks up to a date that change the score."""
-        if through is None:
-            return
-        if self._state.owes(through):
-            self._owed_ticks(through)
-        for tick in ticks(self._timeline, self._calendar, self._state, through):
-            self._tick(tick.day, replace(self._state, score=tick.score_after, decayed_through=tick.day), tick.model)
-        self._state = advance(self._timeline, self._calendar, self._state, through)
-
-    def _owed_ticks(self, through: date) -> None:
-        """Appends the ticks that lie between steps: each is worth what folding the past with it changes.
-
-        A tick finds all earlier ones applied and no later one. So the past before a silence is folded once for all its
-        ticks, and what follows the silence for each of them by its steps alone.
+        Every refold begins there or later, unless the first one leaves ticks to apply that were not due before.
         """
-        done = self._state.decayed_through or date.min
-        before, folded = EMPTY, 0
-        for place, last in silences(self._timeline, self._calendar, self._past):
-            before = follow(self._timeline, self._calendar, self._past[folded:place], through, before)
-            folded, rest = place, self._past[place:]
-            for tick in ticks(self._timeline, self._calendar, before, min(last, through)):
-                if tick.day > done:
-                    start = replace(before, score=tick.score_after)
-                    after = reduce(partial(evolve, self._calendar), rest, start)
-                    if after.score != self._state.score:
-                        self._tick(tick.day, after, tick.model)
-        self._state = follow(self._timeline, self._calendar, self._past[folded:], through, before)
+        state = self._state
+        positions = [fact.position for fact in facts if state.is_ahead_of(fact, self._calendar)]
+        changed_from = self._changed_from()
+        if changed_from is not None:
+            positions.append((changed_from, ""))
+        if self._is_reset(standing):
+            positions.append(state._replace(decayed_through=standing.through).first_deferred(self._calendar))
+        elif state.applies_deferred_ticks(standing.through):
+            positions.append(state.first_deferred(self._calendar))
+        return min(positions, default=None)
 
-    def _tick(self, day: date, state: LeadState, model: ScoringModel) -> None:
-        event_id = f"decay:{day.isoformat()}:{self._lead.lead_id}"
-        self._append(EntryKind.DECAY, event_id, self._calendar.midnight(day), model, state)
+    def catch_up(self, standing: Standing) -> Iterator[Refold]:
+        """Brings the lead to where its partition stands, as far as that changes its past."""
+        if self._lead.sequence and self._publication < self._timeline.number:
+            yield from self._follow_publication()
+        self._publication = self._timeline.number
+        if self._is_reset(standing):
+            refold = self._refold(
+                self._state._replace(decayed_through=standing.through).first_deferred(self._calendar),
+                through=standing.through,
+                settle_through=standing.through,
+            )
+            yield refold
+            self._adopt(refold)
+            if refold.state.score != self._state.score:
+                self._append(
+                    EntryKind.DECAY_RESET,
+                    refold.state.score,
+                    event_time=self._record_time,
+                    model=self._timeline.latest,
+                    reason=standing.reset.reason,
+                    actor=standing.reset.actor,
+                )
+            self._move(refold.state)
 
-    def _step(self, step: Step, state: LeadState) -> None:
-        if isinstance(step, JudgedEvent):
-            event = step.event
+    def record(self, facts: Iterable[Fact], standing: Standing) -> Iterator[Refold]:
+        """Appends facts, which may come in any order, and all ticks up to where the partition stands."""
+        yield from self.catch_up(standing)
+        in_order = sorted(facts, key=POSITION)
+        late = list(takewhile(lambda fact: self._state.is_ahead_of(fact, self._calendar), in_order))
+        if late:
+            yield from self._late(late, standing.through)
+        elif self._state.applies_deferred_ticks(standing.through):
+            yield from self._deferred_ticks(standing.through)
+        self._at_the_end(in_order[len(late) :], standing.through)
+
+    def retract(self, event: JudgedEvent, decision: Decision, standing: Standing) -> Iterator[Refold]:
+        """Appends what it does to the score that one of the recorded events never happened."""
+        yield from self.record((), standing)
+        refold = self._refold(
+            event.position, through=standing.through, settle_through=standing.through, removed=event.position
+        )
+        yield refold
+        self._adopt(refold)
+        self._append(
+            EntryKind.RETRACTION,
+            refold.state.score,
+            event_id=f"{RETRACTION_PREFIX}{event.event.event_id}",
+            event_time=event.event.event_time,
+            model=event.model,
+            event_type=event.event.event_type,
+            rule_id=event.rule_id,
+            reason=decision.reason,
+            actor=decision.actor,
+        )
+        self._move(refold.state)
+
+    def _changed_from(self) -> datetime | None:
+        """Returns the time from which on a publication judges anew what is part of the state; None for nothing."""
+        changed_from = self._timeline.changed_from(self._publication)
+        if changed_from is None or not self._lead.sequence or not self._state.reaches(changed_from, self._calendar):
+            return None
+        return changed_from
+
+    def _is_reset(self, standing: Standing) -> bool:
+        decayed, through = self._state.decayed_through, standing.through
+        return decayed is not None and through is not None and decayed > through
+
+    def _follow_publication(self) -> Iterator[Refold]:
+        """Folds the past by the models in force now; an entry is left if the score or its stage is another one then."""
+        stage_before, state = self._path[-1].stage, self._state
+        changed_from = self._changed_from()
+        if changed_from is not None:
+            decayed = state.decayed_through
+            refold = self._refold((changed_from, ""), through=decayed, settle_through=decayed)
+            yield refold
+            self._adopt(refold)
+            state = refold.state
+        if (state.score, self._timeline.latest.stage_of(state.score)) != (self._state.score, stage_before):
+            last = self._timeline.publications[-1]
+            self._append(
+                EntryKind.MODEL,
+                state.score,
+                event_time=last.publish_time,
+                model=self._timeline.latest,
+                stage_before=stage_before,
+            )
+        self._move(state)
+
+    def _late(self, late: Sequence[Fact], through: date | None) -> Iterator[Refold]:
+        """Merges late facts into the past.
+
+        Each entry says what its fact does at its own place, as far as the score stays within floor and ceiling; what
+        else changes by them is one RECALCULATION.
+        """
+        before = late[0].position
+        if self._state.applies_deferred_ticks(through):
+            before = min(before, self._state.first_deferred(self._calendar))
+        refold = self._refold(before, through=through, settle_through=self._state.decayed_through, added=late)
+        yield refold
+        self._adopt(refold)
+        for fact in late:
+            score = _within(fact.model, self._score(), self._score() + refold.deltas[fact.position[1]])
+            self._append_fact(fact, score)
+        if refold.state.score != self._score():
+            self._append(
+                EntryKind.RECALCULATION,
+                refold.state.score,
+                event_time=self._record_time,
+                model=self._timeline.latest,
+            )
+        self._move(refold.state)
+
+    def _deferred_ticks(self, through: date | None) -> Iterator[Refold]:
+        """Applies ticks that lie before the last fact; the entry comes with the ticks that follow it, if there are."""
+        decayed = self._state.decayed_through
+        refold = self._refold(self._state.first_deferred(self._calendar), through=through, settle_through=decayed)
+        yield refold
+        self._adopt(refold)
+        self._pending_ticks = [tick for tick in refold.ticks if decayed is None or tick.day > decayed]
+        self._move(refold.state)
+
+    def _at_the_end(self, facts: Sequence[Fact], through: date | None) -> None:
+        """Appends facts and ticks that belong after all that is part of the state."""
+        for moment in replay(self._timeline, self._calendar, facts, through, self._state):
+            if moment.fact is None:
+                self._take_ticks(moment.ticks, moment.state)
+                continue
+            self._append_decay()
+            self._append_fact(moment.fact, moment.state.score)
+            self._move(moment.state)
+            if is_checkpoint(moment.state):
+                self._checkpoints.append(moment.state.at_last_fact())
+        settled = settle(self._timeline, self._calendar, self._state, through)
+        self._take_ticks(settled.ticks, settled.state)
+        self._append_decay()
+
+    def _take_ticks(self, ticks: Sequence[Tick], state: LeadState) -> None:
+        stage_of = self._timeline.latest.stage_of
+        self._path += (PathPoint(tick.score, stage_of(tick.score)) for tick in ticks)
+        self._pending_ticks += ticks
+        self._move(state)
+
+    def _append_decay(self) -> None:
+        """Appends one entry for all ticks since the last entry, if they changed the score."""
+        ticks, self._pending_ticks = self._pending_ticks, []
+        if ticks and self._state.score != self._score():
+            self._append(
+                EntryKind.DECAY,
+                self._state.score,
+                event_time=self._calendar.midnight(ticks[-1].day),
+                model=ticks[-1].model,
+                first_tick=ticks[0].day,
+                last_tick=ticks[-1].day,
+                tick_count=len(ticks),
+            )
+
+    def _refold(
+        self,
+        before: Position,
+        *,
+        through: date | None,
+        settle_through: date | None,
+        added: Sequence[Fact] = (),
+        removed: Position | None = None,
+    ) -> Refold:
+        refold = Refold(
+            self._timeline,
+            self._calendar,
+            before=before,
+            through=through,
+            settle_through=settle_through,
+            added=added,
+            removed=removed,
+        )
+        state = self._state
+        if state.last_fact is None or state.last_fact < before:
+            refold.start, refold.needs_past = state.at_last_fact(), False
+        else:
+            refold.max_facts = self._checkpoints_from
+            refold.start = next(
+                (each for each in reversed(self._checkpoints) if each.last_fact and each.last_fact < before), None
+            )
+        return refold
+
+    def _adopt(self, refold: Refold) -> None:
+        """Replaces the checkpoints after the start of a refold by those that it made."""
+        kept = [each for each in self._checkpoints if each.fact_count <= refold.start_facts]
+        self._checkpoints = kept + refold.checkpoints
+        self._checkpoints_from = min(self._checkpoints_from, refold.start_facts)
+
+    def _score(self) -> int:
+        """The score after the last entry."""
+        return self._entries[-1].score_after if self._entries else self._lead.state.score
+
+    def _move(self, state: LeadState) -> None:
+        point = PathPoint(state.score, self._timeline.latest.stage_of(state.score))
+        if point != self._path[-1]:
+            self._path.append(point)
+        self._state = state
+
+    def _append_fact(self, fact: Fact, score: int) -> None:
+        if isinstance(fact, JudgedEvent):
+            event = fact.event
             self._append(
                 EntryKind.EVENT,
-                event.event_id,
-                event.event_time,
-                step.model,
-                state,
+                score,
+                event_id=event.event_id,
+                event_time=event.event_time,
+                model=fact.model,
                 event_type=event.event_type,
-                rule_id=step.rule_id,
-                points=step.points,
+                rule_id=fact.rule_id,
+                points=fact.points,
                 properties=event.properties,
             )
             return
-        made = step.adjustment
+        made = fact.adjustment
         self._append(
             EntryKind.ADJUSTMENT,
-            made.event_id,
-            made.event_time,
-            step.model,
-            state,
+            score,
+            event_id=made.event_id,
+            event_time=made.event_time,
+            model=fact.model,
             points=made.points,
             reason=made.reason,
             actor=made.actor,
@@ -313,37 +352,34 @@ class Recorder:
     def _append(
         self,
         kind: EntryKind,
-        event_id: str,
+        score: int,
+        *,
         event_time: datetime,
         model: ScoringModel,
-        state: LeadState,
-        *,
+        event_id: str = "",
         stage_before: str = "",
         **others: Any,  # noqa: ANN401 (the fields of an entry that its kind alone has)
     ) -> None:
-        before, stage_of = self._state.score, self._timeline.latest.stage_of
+        before, stage_of = self._score(), self._timeline.latest.stage_of
+        sequence = self._lead.sequence + len(self._entries) + 1
         self._entries.append(
             Entry(
-                sequence=self._lead.sequence + len(self._entries) + 1,
+                sequence=sequence,
                 kind=kind,
-                event_id=event_id,
+                event_id=event_id or f"{kind.value.lower()}:{sequence}:{self._lead.lead_id}",
                 event_time=event_time,
                 record_time=self._record_time,
                 model_version=model.version,
-                delta=state.score - before,
+                delta=score - before,
                 score_before=before,
-                score_after=state.score,
+                score_after=score,
                 stage_before=stage_before or stage_of(before),
-                stage_after=stage_of(state.score),
+                stage_after=stage_of(score),
                 **others,
             )
         )
-        self._state = state
 
 
-def _step(timeline: Timeline, entry: Entry) -> Step:
-    if entry.kind is EntryKind.EVENT:
-        return timeline.judge(Event(entry.event_id, entry.event_type, entry.event_time, entry.properties))
-    return timeline.judge_adjustment(
-        Adjustment(entry.event_id, entry.event_time, entry.points, entry.reason, entry.actor, entry.target)
-    )
+def _within(model: ScoringModel, before: int, after: int) -> int:
+    """Keeps an entry's score within floor and ceiling; one that was beyond them before moves no further away."""
+    return max(min(after, max(model.score_ceiling, before)), min(model.score_floor, before))

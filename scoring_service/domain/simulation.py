@@ -5,11 +5,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from scoring_service.domain.fold import Calendar, fold
-from scoring_service.domain.history import Entry, Lead, steps_of
-from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.history import Lead
+from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.ranking import Ranking, RankingTally
-from scoring_service.domain.timeline import JudgedEvent, Mode, Publication, Step, Timeline
+from scoring_service.domain.replay import fold
+from scoring_service.domain.timeline import Adjustment, Fact, JudgedEvent, Mode, Publication, Timeline
 
 MOST_UNKNOWN = 100
 """Types of events that no rule knows, as far as they are named."""
@@ -88,11 +89,11 @@ class Simulation:
         self._unknown: Counter[str] = Counter()
         self._rankings = (RankingTally(), RankingTally())
 
-    def add(self, lead: Lead, entries: Sequence[Entry], through: date | None) -> Difference:
-        """Counts a lead by its history and the date of its partition's decay, and returns what would change."""
-        steps = steps_of(self._after, entries)
-        after = fold(self._after, self._calendar, steps, through)
-        self._count_rules(steps)
+    def add(self, lead: Lead, recorded: Sequence[Event | Adjustment], through: date | None) -> Difference:
+        """Counts a lead by what happened to it and the date of its partition's decay; returns what would change."""
+        facts = self._after.judge_all(recorded)
+        after = fold(self._after, self._calendar, facts, through)
+        self._count_rules(facts)
         self._points.update(after.contributions)
         old, new = self._before.latest, self._model
         found = Difference(
@@ -101,8 +102,8 @@ class Simulation:
             after.score,
             old.stage_of(lead.state.score),
             new.stage_of(after.score),
-            old.fitness(lead.state.attributes, lead.state.score).grade,
-            new.fitness(after.attributes, after.score).grade,
+            old.fitness(lead.state.attributes.values, lead.state.score).grade,
+            new.fitness(after.attributes.values, after.score).grade,
         )
         self._leads_changed += found.is_change
         self._points_before += found.score_before
@@ -110,7 +111,7 @@ class Simulation:
         self._stages[found.stage_before, found.stage_after] += 1
         self._grades[found.fit_grade_before, found.fit_grade_after] += 1
         if self._question is not None:
-            self._rank(self._question, steps_of(self._before, entries), steps)
+            self._rank(self._question, self._before.judge_all(recorded), facts)
         return found
 
     def summary(self) -> Summary:
@@ -131,13 +132,13 @@ class Simulation:
             ranking_after=after,
         )
 
-    def _count_rules(self, steps: Sequence[Step]) -> None:
-        for step in steps:
-            if isinstance(step, JudgedEvent):
-                if step.rule is None:
-                    self._unknown[step.event.event_type] += 1
+    def _count_rules(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            if isinstance(fact, JudgedEvent):
+                if fact.rule is None:
+                    self._unknown[fact.event.event_type] += 1
                 else:
-                    self._events[step.rule.rule_id] += 1
+                    self._events[fact.rule.rule_id] += 1
 
     def _shares(self) -> Iterator[RuleShare]:
         whole = sum(abs(self._points[rule.rule_id]) for rule in self._model.rules)
@@ -146,19 +147,19 @@ class Simulation:
             share = abs(points) / whole if whole else 0.0
             yield RuleShare(rule.rule_id, self._events[rule.rule_id], points, share)
 
-    def _rank(self, question: Question, before: Sequence[Step], after: Sequence[Step]) -> None:
+    def _rank(self, question: Question, before: Sequence[Fact], after: Sequence[Fact]) -> None:
         """Counts the lead by its scores at the landmark: of what happened before it, without conversions."""
-        times = [step.event.event_time for step in after if isinstance(step, JudgedEvent)]
+        times = [fact.event.event_time for fact in after if isinstance(fact, JudgedEvent)]
         if not times:
             return
         landmark = times[0] + question.landmark
-        converted = next((step.position[0] for step in after if _is_one_of(step, question.conversions)), None)
-        for tally, timeline, steps in zip(self._rankings, (self._before, self._after), (before, after), strict=True):
+        converted = next((fact.position[0] for fact in after if _is_one_of(fact, question.conversions)), None)
+        for tally, timeline, facts in zip(self._rankings, (self._before, self._after), (before, after), strict=True):
             if converted is not None and converted < landmark:
                 tally.leave_out()
                 continue
             known = [
-                step for step in steps if step.position[0] < landmark and not _is_one_of(step, question.conversions)
+                fact for fact in facts if fact.position[0] < landmark and not _is_one_of(fact, question.conversions)
             ]
             # Decay is taken to have run every day until then.
             state = fold(timeline, self._calendar, known, self._calendar.date_of(landmark))
@@ -177,5 +178,5 @@ def rescored(timeline: Timeline, model: ScoringModel) -> Timeline:
     )
 
 
-def _is_one_of(step: Step, event_types: Collection[str]) -> bool:
-    return isinstance(step, JudgedEvent) and step.event.event_type in event_types
+def _is_one_of(fact: Fact, event_types: Collection[str]) -> bool:
+    return isinstance(fact, JudgedEvent) and fact.event.event_type in event_types

@@ -1,7 +1,7 @@
 """Which model judges what: publications form a timeline, and an event is judged by the model in force at its time."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,6 +10,8 @@ from operator import attrgetter
 
 from scoring_service.domain.model import ADJUSTMENT, Event, Rule, ScoringModel
 
+Position = tuple[datetime, str]
+"""Where a fact lies in the timeline of its lead: (event_time, event_id)."""
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 """Before everything."""
 POSITION = attrgetter("position")
@@ -22,16 +24,30 @@ class ModelOutdated(Exception):
         super().__init__(f"version {in_force} is in force, not {base_version}: look at it and decide anew")
 
 
+class EngineMismatch(Exception):
+    """The database follows the rules of another version of this program."""
+
+    def __init__(self, followed: str, own: str) -> None:
+        super().__init__(f"the database follows the scoring engine {followed}, this program is {own}: update it")
+
+
 class Mode(StrEnum):
-    """For which events a publication puts a model in force: those from its time on, or all."""
+    """For which events a publication puts a model in force: those from its time on, or all.
+
+    REFOLD leaves every model in force where it is, and lets another engine fold all leads.
+    """
 
     FORWARD = "forward"
     RESCORE = "rescore"
+    REFOLD = "refold"
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A model was put in force. `number` is 1, 2, 3 …; times ascend with it."""
+    """A model was put in force. `number` is 1, 2, 3 …; times ascend with it.
+
+    `engine` names the rules of the fold that hold from then on, see `replay.engine`.
+    """
 
     number: int
     version: int
@@ -40,11 +56,12 @@ class Publication:
     publish_time: datetime
     actor: str = ""
     note: str = ""
+    engine: str = ""
 
     @property
     def begins(self) -> datetime:
         """The event time from which on it may change what was judged before it."""
-        return BEGINNING if self.mode is Mode.RESCORE else self.publish_time
+        return self.publish_time if self.mode is Mode.FORWARD else BEGINNING
 
 
 @dataclass(slots=True)
@@ -54,7 +71,7 @@ class JudgedEvent:
     event: Event
     model: ScoringModel
     rule: Rule | None
-    position: tuple[datetime, str]
+    position: Position
 
     @property
     def rule_id(self) -> str:
@@ -88,7 +105,8 @@ class JudgedAdjustment:
 
     adjustment: Adjustment
     model: ScoringModel
-    position: tuple[datetime, str]
+    position: Position
+    rule: None = None
 
     @property
     def rule_id(self) -> str:
@@ -101,8 +119,8 @@ class JudgedAdjustment:
         return self.adjustment.points
 
 
-Step = JudgedEvent | JudgedAdjustment
-"""What moves a lead along its timeline, beside the decay ticks. Its `position` orders it: (event_time, event_id)."""
+Fact = JudgedEvent | JudgedAdjustment
+"""What moves a lead along its timeline, beside the decay ticks, judged by the model in force at its time."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +136,8 @@ class Timeline:
         begins: list[datetime] = []
         models: list[ScoringModel] = []
         for publication in self.publications:
+            if publication.mode is Mode.REFOLD:
+                continue
             if publication.mode is Mode.RESCORE:
                 begins.clear()
                 models.clear()
@@ -155,6 +175,10 @@ class Timeline:
         """Returns the model that a publication put in force."""
         return self.models(self.publications[number - 1].version)
 
+    def is_of_this_engine(self, number: int) -> bool:
+        """Tells whether states that follow a publication were folded by the engine of the last one."""
+        return self.publications[number - 1].engine == self.publications[-1].engine
+
     def judge(self, event: Event) -> JudgedEvent:
         """Judges an event by the model in force at its time, from the event alone."""
         model = self.model_at(event.event_time)
@@ -164,6 +188,14 @@ class Timeline:
         """Finds the model that bounds an adjustment."""
         position = adjustment.event_time, adjustment.event_id
         return JudgedAdjustment(adjustment, self.model_at(adjustment.event_time), position)
+
+    def judge_all(self, recorded: Iterable[Event | Adjustment]) -> list[Fact]:
+        """Judges what happened, in any order, and returns the facts in the order of their positions."""
+        facts: list[Fact] = [
+            self.judge(each) if isinstance(each, Event) else self.judge_adjustment(each) for each in recorded
+        ]
+        facts.sort(key=POSITION)
+        return facts
 
     def upto(self, number: int) -> "Timeline":
         """Returns the timeline as it was after a publication."""

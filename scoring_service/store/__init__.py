@@ -1,6 +1,7 @@
 """MongoDB ⇄ domain: what this service owns, and our ends of two inboxes.
 
-`scores.py` writes, `views.py` reads, `models.py` keeps models and publications, `documents.py` says how each row looks.
+`scores.py` writes, `views.py` reads, `past.py` reads what is folded again, `models.py` keeps models and publications;
+`documents.py` and `model_documents.py` say how each row looks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from scoring_service import model_messages
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication
-from scoring_service.store import documents
+from scoring_service.store import model_documents
+from scoring_service.store.models import MongoModels
 from shared import mongo, yamls
 from shared.mongo import Database
 from shared.pb.scoring.v1 import scoring_pb2 as pb
@@ -30,8 +32,12 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     ],
     "score_history": [
         IndexModel([("lead_id", ASCENDING), ("sequence", ASCENDING)], name="by_sequence", unique=True),
-        IndexModel([("lead_id", ASCENDING), ("kind", ASCENDING), ("event_time", ASCENDING)], name="by_event_time"),
+        IndexModel(
+            [("lead_id", ASCENDING), ("kind", ASCENDING), ("event_time", ASCENDING), ("_id", ASCENDING)],
+            name="by_position",
+        ),
     ],
+    "checkpoints": [IndexModel([("lead_id", ASCENDING), ("fact_count", ASCENDING)], name="by_facts")],
     "scoring_models": [],
     "model_publications": [],
     "scoring_partitions": [],
@@ -44,30 +50,48 @@ def built_in() -> ScoringModel:
     return model_messages.read_model(yamls.read_yaml(text, pb.ScoringModel), 1)
 
 
-async def migrate(database: Database, *, partitions: int, time_zone: str, now: datetime) -> None:
-    """Creates what this service owns: collections, indexes, the built-in model and its publication, all partitions."""
+async def migrate(database: Database, *, partitions: int, time_zone: str, engine: str, now: datetime) -> None:
+    """Creates what this service owns: collections, indexes, the built-in model and its publication, all partitions.
+
+    Where the database follows another engine, this publishes the model in force once more: workers then fold every
+    lead anew in the background, and MODEL entries record what differs.
+    """
     await mongo.create_indexes(database, INDEXES)
-    first = Publication(1, 1, 0, Mode.RESCORE, now, "leadscore", "built in")
-    await _insert_if_new(database, "scoring_models", documents.write_model(built_in(), now))
-    await _insert_if_new(database, "model_publications", documents.write_publication(first) | {"rolled_out": True})
+    first = Publication(1, 1, 0, Mode.RESCORE, now, "leadscore", "built in", engine)
+    await _insert_if_new(database, "scoring_models", model_documents.write_model(built_in(), now))
+    await _insert_if_new(
+        database, "model_publications", model_documents.write_publication(first) | {"rolled_out": True}
+    )
     for partition in range(partitions):
         row = {"_id": partition, "through": "", "time_zone": time_zone, "transactions": 0, "publication": 1}
         await _insert_if_new(database, "scoring_partitions", row)
-    await check(database, time_zone=time_zone)
+    await _check_time_zone(database, time_zone)
+    await MongoModels(database, engine).follow_engine(now)
+    await check(database, time_zone=time_zone, engine=engine)
 
 
-async def check(database: Database, *, time_zone: str) -> None:
-    """Checks at start that the database was made for this time zone: ticks of another one would score anew.
+async def check(database: Database, *, time_zone: str, engine: str) -> None:
+    """Checks at start that the database was made for this time zone and follows the rules of this program's fold.
 
     Raises:
-        StartupError: It was made for another one, or not made at all, or by an older version without some index.
+        StartupError: It was made for another zone, follows other rules, was not made at all, or lacks an index.
     """
+    await _check_time_zone(database, time_zone)
+    followed = await MongoModels(database, engine).engine()
+    if followed != engine:
+        raise StartupError(
+            f"the database follows the scoring engine {followed}, this program is {engine}: stop the programs of the "
+            "other version and run migrate of the scoring service, which folds all leads anew in the background"
+        )
+    await mongo.check_indexes(database, INDEXES, service="scoring")
+
+
+async def _check_time_zone(database: Database, time_zone: str) -> None:
     row = await database["scoring_partitions"].find_one({"_id": 0})
     if row is None:
         raise StartupError("the database has no scoring partitions: run migrate of the scoring service")
     if row["time_zone"] != time_zone:
         raise StartupError(f"the database was made for {row['time_zone']}: set LEADSCORE_TIME_ZONE={row['time_zone']}")
-    await mongo.check_indexes(database, INDEXES, service="scoring")
 
 
 async def _insert_if_new(database: Database, collection: str, row: mongo.Document) -> None:

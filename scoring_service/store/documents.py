@@ -1,21 +1,21 @@
-"""Rows ⇄ domain: how leads, entries, events, changes, models and publications are written down in MongoDB."""
+"""Rows ⇄ domain: how leads, checkpoints, entries, events and changes are written down in MongoDB."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from itertools import chain, groupby
+from itertools import groupby
 from typing import Any, TypeVar
 
 from bson import DBRef
 
-from scoring_service import model_messages
-from scoring_service.domain.fold import LeadState, Usage
-from scoring_service.domain.history import Entry, EntryKind, Lead, Recorded
-from scoring_service.domain.model import Event, ScoringModel
-from scoring_service.domain.timeline import Mode, Publication
-from scoring_service.ports import Commit, StoredModel
-from shared import plain, wire
+from scoring_service.domain.attributes import Attributes
+from scoring_service.domain.entry import Entry, EntryKind
+from scoring_service.domain.history import Lead, LeadUpdate
+from scoring_service.domain.lead_state import LeadState, Usage
+from scoring_service.domain.model import Event
+from scoring_service.domain.timeline import Adjustment
+from scoring_service.ports import Commit
+from shared import wire
 from shared.mongo import Document
-from shared.pb.scoring.v1 import scoring_pb2 as pb
 
 T = TypeVar("T")
 NEVER = wire.EARLIEST
@@ -27,6 +27,11 @@ def read_date(text: str) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
+def write_date(day: date | None) -> str:
+    """Returns a date as it is stored."""
+    return day.isoformat() if day else ""
+
+
 def read_event(row: Document) -> Event:
     """Returns an event from a row of the inbox `events`."""
     return Event(row["_id"], row["event_type"], row["event_time"], row["properties"])
@@ -34,43 +39,78 @@ def read_event(row: Document) -> Event:
 
 def read_lead(row: Document) -> Lead:
     """Returns a lead from its row."""
-    state = LeadState(
-        score=row["score"],
-        event_count=row["event_count"],
-        first_event_time=_read_time(row["first_event_time"]),
-        last_event_time=_read_time(row["last_event_time"]),
-        last_step=None if row["last_step_time"] == NEVER else (row["last_step_time"], row["last_step_id"]),
-        decayed_through=read_date(row["decayed_through"]),
-        owed=row["owed"],
-        contributions=row["contributions"],
-        usage={key: Usage(*used) for key, used in row["usage"].items()},
-        group_points=row["group_points"],
-        attributes=_read_attributes(row["attributes"]),
-    )
-    return Lead(row["_id"], row["sequence"], state, row["publication"])
+    return Lead(row["_id"], row["sequence"], read_state(row), row["publication"])
 
 
 def write_lead(lead: Lead) -> Document:
     """Returns a lead's row, without its partition."""
-    state = lead.state
-    last_step_time, last_step_id = state.last_step or (NEVER, "")
     return {
         "_id": lead.lead_id,
         "sequence": lead.sequence,
         "publication": lead.publication,
+        **write_state(lead.state),
+    }
+
+
+def read_state(row: Document) -> LeadState:
+    """Returns a state from the row of its lead, or of a checkpoint."""
+    return LeadState(
+        row["score"],
+        row["score_at_last_fact"],
+        row["fact_count"],
+        row["event_count"],
+        _read_time(row["first_event_time"]),
+        _read_time(row["last_event_time"]),
+        None if row["last_fact_time"] == NEVER else (row["last_fact_time"], row["last_fact_id"]),
+        read_date(row["decayed_through"]),
+        row["deferred_ticks"],
+        row["contributions"],
+        {key: Usage(*used) for key, used in row["usage"].items()},
+        row["group_points"],
+        Attributes(_read_attributes(row["attributes"]), row["attributes_size"], row["attributes_left_out"]),
+    )
+
+
+def write_state(state: LeadState) -> Document:
+    """Returns the fields of a state."""
+    last_fact_time, last_fact_id = state.last_fact or (NEVER, "")
+    return {
         "score": state.score,
+        "score_at_last_fact": state.score_at_last_fact,
+        "fact_count": state.fact_count,
         "event_count": state.event_count,
         "first_event_time": state.first_event_time or NEVER,
         "last_event_time": state.last_event_time or NEVER,
-        "last_step_time": last_step_time,
-        "last_step_id": last_step_id,
-        "decayed_through": state.decayed_through.isoformat() if state.decayed_through else "",
-        "owed": state.owed,
+        "last_fact_time": last_fact_time,
+        "last_fact_id": last_fact_id,
+        "decayed_through": write_date(state.decayed_through),
+        "deferred_ticks": state.deferred_ticks,
         "contributions": state.contributions,
         "usage": state.usage,
         "group_points": state.group_points,
-        "attributes": state.attributes,
+        "attributes": state.attributes.values,
+        "attributes_size": state.attributes.size,
+        "attributes_left_out": state.attributes.left_out,
     }
+
+
+def write_checkpoint(lead_id: str, state: LeadState) -> Document:
+    """Returns the row of a checkpoint: the state of a lead right after one of its facts."""
+    return {"_id": f"{lead_id}:{state.fact_count}", "lead_id": lead_id, **write_state(state)}
+
+
+def read_fact(row: Document) -> Event | Adjustment:
+    """Returns what happened, from the row of an EVENT or an ADJUSTMENT."""
+    if row["kind"] == "EVENT":
+        return Event(row["_id"], row["event_type"], row["event_time"], row.get("properties", _NOTHING))
+    return Adjustment(
+        row["_id"],
+        row["event_time"],
+        row["points"],
+        row.get("reason", ""),
+        row.get("actor", ""),
+        row.get("target"),
+    )
 
 
 def read_entry(row: Document) -> Entry:
@@ -94,6 +134,9 @@ def read_entry(row: Document) -> Entry:
         reason=row.get("reason", ""),
         actor=row.get("actor", ""),
         target=row.get("target"),
+        first_tick=read_date(row.get("first_tick", "")),
+        last_tick=read_date(row.get("last_tick", "")),
+        tick_count=row.get("tick_count", 0),
     )
 
 
@@ -122,26 +165,32 @@ def write_entry(lead_id: str, entry: Entry) -> Document:
         row |= {"reason": entry.reason, "actor": entry.actor}
     if entry.target is not None:
         row["target"] = entry.target
+    if entry.tick_count:
+        row |= {
+            "first_tick": write_date(entry.first_tick),
+            "last_tick": write_date(entry.last_tick),
+            "tick_count": entry.tick_count,
+        }
     return row
 
 
-def write_change(recorded: Recorded, commit: Commit) -> Document:
+def write_change(update: LeadUpdate, commit: Commit) -> Document:
     """Returns the row that tells automation what a transaction did to a lead, without the inbox's own fields."""
-    first, last = recorded.entries[0], recorded.entries[-1]
-    lead_id, last_event_time = recorded.after.lead_id, recorded.after.state.last_event_time
+    first, last = update.path[0], update.path[-1]
+    lead_id, last_event_time = update.after.lead_id, update.after.state.last_event_time
     return {
-        "_id": f"{lead_id}:{last.sequence}",
+        "_id": f"{lead_id}:{update.after.sequence}",
         "lead_id": lead_id,
-        "sequence": last.sequence,
-        "score_before": first.score_before,
-        "score_after": last.score_after,
-        "stage_before": first.stage_before,
-        "stage_after": last.stage_after,
+        "sequence": update.after.sequence,
+        "score_before": first.score,
+        "score_after": last.score,
+        "stage_before": first.stage,
+        "stage_after": last.stage,
         # All that the lead went through, not only where it ended: how events were batched must decide nothing.
-        "scores": _path(first.score_before, (entry.score_after for entry in recorded.entries)),
-        "stages": _path(first.stage_before, (entry.stage_after for entry in recorded.entries)),
-        "event_types": sorted({entry.event_type for entry in recorded.entries if entry.kind is EntryKind.EVENT}),
-        "kinds": sorted({entry.kind.value for entry in recorded.entries}),
+        "scores": _without_repeats(point.score for point in update.path),
+        "stages": _without_repeats(point.stage for point in update.path),
+        "event_types": sorted({entry.event_type for entry in update.entries if entry.kind is EntryKind.EVENT}),
+        "kinds": sorted({entry.kind.value for entry in update.entries}),
         "date_bucket": commit.date_bucket,
         "last_event_time": last_event_time,
         "inactive_days": max(0, (commit.record_time - last_event_time).days) if last_event_time else 0,
@@ -149,47 +198,8 @@ def write_change(recorded: Recorded, commit: Commit) -> Document:
     }
 
 
-def _path(start: T, steps: Iterable[T]) -> list[T]:
-    return [value for value, _ in groupby(chain([start], steps))]
-
-
-def read_model(row: Document) -> StoredModel:
-    """Returns a version of the model from its row."""
-    message = plain.from_plain(row["model"], pb.ScoringModel)
-    return StoredModel(model_messages.read_model(message, row["_id"]), row["create_time"])
-
-
-def write_model(model: ScoringModel, create_time: datetime) -> Document:
-    """Returns the row of a version of the model, which reads like a model file."""
-    content = plain.to_plain(model_messages.write_model(model))
-    return {"_id": model.version, "create_time": create_time, "model": content}
-
-
-def read_publication(row: Document) -> Publication:
-    """Returns a publication from its row."""
-    return Publication(
-        number=row["_id"],
-        version=row["version"],
-        base_version=row["base_version"],
-        mode=Mode(row["mode"]),
-        publish_time=row["publish_time"],
-        actor=row["actor"],
-        note=row["note"],
-    )
-
-
-def write_publication(publication: Publication) -> Document:
-    """Returns the row of a publication that has not been rolled out."""
-    return {
-        "_id": publication.number,
-        "version": publication.version,
-        "base_version": publication.base_version,
-        "mode": publication.mode.value,
-        "publish_time": publication.publish_time,
-        "actor": publication.actor,
-        "note": publication.note,
-        "rolled_out": False,
-    }
+def _without_repeats(values: Iterable[T]) -> list[T]:
+    return [value for value, _ in groupby(values)]
 
 
 _NOTHING: Mapping[str, Any] = {}

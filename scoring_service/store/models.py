@@ -1,23 +1,30 @@
 """Models and their publications. None of them ever changes, so each is read once."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from scoring_service.domain.model import ModelNotFound, ScoringModel
-from scoring_service.domain.timeline import Publication, Timeline
+from scoring_service.domain.timeline import EngineMismatch, Mode, Publication, Timeline
 from scoring_service.ports import StoredModel
-from scoring_service.store import documents
+from scoring_service.store import model_documents as documents
+from shared import logs
 from shared.mongo import Database, durable
 from shared.pages import Place
 
+_LOG = logs.get(__name__)
+
 
 class MongoModels:
-    """`Models` over MongoDB, and the timelines that they make."""
+    """`Models` over MongoDB, and the timelines that they make.
 
-    def __init__(self, database: Database) -> None:
+    `engine` names the rules of this program's fold; timelines of others are refused.
+    """
+
+    def __init__(self, database: Database, engine: str) -> None:
+        self._engine = engine
         self._models = database["scoring_models"]
         self._publications = database["model_publications"]
         self._partitions = database["scoring_partitions"]
@@ -85,13 +92,40 @@ class MongoModels:
         row = await self._publications.find_one({}, sort=[("_id", DESCENDING)])
         return documents.read_publication(row) if row and not row["rolled_out"] else None
 
+    async def engine(self) -> str:
+        """Returns the engine that the database follows."""
+        return (await self.publications())[-1].engine
+
+    async def follow_engine(self, now: datetime) -> None:
+        """Publishes the model in force for all events again where the last publication was made by another engine."""
+        while (last := (await self.publications())[-1]).engine != self._engine:
+            publication = Publication(
+                number=last.number + 1,
+                version=last.version,
+                base_version=last.version,
+                mode=Mode.REFOLD,
+                publish_time=max(now, last.publish_time + timedelta(milliseconds=1)),
+                actor="leadscore",
+                note=f"scoring engine {last.engine} became {self._engine}",
+                engine=self._engine,
+            )
+            if await self.publish(publication):
+                _LOG.warning("engine changed; all leads are folded anew", before=last.engine, after=self._engine)
+                await self.switch(publication)
+
     async def timeline(self, number: int | None = None) -> Timeline:
-        """Returns the timeline up to a publication, the last one when none is named."""
+        """Returns the timeline up to a publication, the last one when none is named.
+
+        Raises:
+            EngineMismatch: The publication was made by a program whose fold has other rules.
+        """
         if number is None:
             last = await self._publications.find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
             number = last["_id"] if last else 0
         if number not in self._timelines:
             publications = [each for each in await self.publications() if each.number <= number]
+            if publications and publications[-1].engine != self._engine:
+                raise EngineMismatch(publications[-1].engine, self._engine)
             models = {each.version: (await self.get(each.version)).model for each in publications}
             self._timelines[number] = Timeline(publications, models.__getitem__)
         return self._timelines[number]

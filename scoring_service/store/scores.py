@@ -1,25 +1,31 @@
 """The writing side: one transaction appends entries, stores states, marks events and tells automation."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pymongo import ASCENDING, ReplaceOne
+from pymongo import ReplaceOne
 
-from scoring_service.domain.history import Entry, Lead
+from scoring_service.domain.entry import Entry
+from scoring_service.domain.history import Decision, Lead, LeadUpdate, Standing
+from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Mode, Timeline
-from scoring_service.ports import Batch, Commit, Partition
+from scoring_service.ports import Batch, Commit
 from scoring_service.store import documents
 from scoring_service.store.models import MongoModels
 from shared import mongo
-from shared.inbox import PENDING, Inbox
+from shared.inbox import PENDING, Inbox, PendingRows
 from shared.mongo import Database, Document
 from shared.parking import PARKED
 
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+"""Bytes of events that one transaction reads."""
+
 _EVENT_FIELDS = dict.fromkeys(("lead_id", "partition", "event_type", "event_time", "properties"), 1)
-_FACTS = {"kind": {"$in": ["EVENT", "ADJUSTMENT", "RETRACTION"]}}
+_STANDING = {"through": 1, "publication": 1, "reset_reason": 1, "reset_actor": 1}
 T = TypeVar("T")
 
 
@@ -43,34 +49,61 @@ class MongoScores:
         """Runs `body` as one transaction; see `Scores`."""
         return await mongo.transact(self._database, body, seconds=self._seconds)
 
-    async def waiting(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> Batch:
+    def snapshot(self) -> AbstractAsyncContextManager[None]:
+        """Lets every read inside see one point in time."""
+        return mongo.snapshot(self._database)
+
+    async def database_time(self) -> datetime:
+        """Returns the time by the database's own clock."""
+        return await mongo.server_time(self._database)
+
+    async def waiting(
+        self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None, exclude: Collection[str]
+    ) -> Batch:
         """Returns the oldest events that wait in some partitions; see `Scores`."""
-        rows = await self._events.pending(partitions, most, _EVENT_FIELDS, ids=ids)
-        events: dict[str, list[Event]] = defaultdict(list)
-        for row in rows:
-            events[row["lead_id"]].append(documents.read_event(row))
-        return Batch(events, {row["lead_id"]: row["partition"] for row in rows}, rows)
+        return _batch(
+            await self._events.pending(
+                partitions, limit, _EVENT_FIELDS, ids=ids, exclude_keys=exclude, max_bytes=MAX_BATCH_BYTES
+            )
+        )
 
-    async def mark(self, batch: Batch) -> None:
-        """Marks the events of a batch as scored."""
-        await self._events.mark(batch.rows)
+    async def waiting_of(self, lead_id: str, limit: int, ids: Sequence[str] | None) -> Batch:
+        """Returns the oldest events of a lead that wait; see `Scores`."""
+        if ids is not None:
+            return await self.waiting([self.partition_of(lead_id)], limit, ids, ())
+        return _batch(await self._events.pending_of(lead_id, limit, _EVENT_FIELDS, max_bytes=MAX_BATCH_BYTES))
 
-    async def begin(self, partitions: Iterable[int], through: date | None = None) -> dict[int, Partition]:
+    async def still_waiting(self, rows: Sequence[Any]) -> bool:
+        """Tells whether none of these events has been scored since it was read."""
+        return await self._events.are_pending(rows)
+
+    async def take(self, partitions: Iterable[int]) -> dict[int, Standing]:
         """Takes partitions for this transaction; see `Scores`.
 
         The write is what makes two transactions over one partition, whatever they do, meet as a conflict.
         """
-        rows = self._database["scoring_partitions"]
-        which = {"_id": {"$in": sorted(partitions)}}
-        update: Document = {"$inc": {"transactions": 1}}
-        if through is not None:
-            update["$max"] = {"through": through.isoformat()}
-        await rows.update_many(which, update)
-        found = rows.find(which, {"through": 1, "publication": 1})
-        return {row["_id"]: Partition(documents.read_date(row["through"]), row["publication"]) async for row in found}
+        return await self._take(partitions, {})
+
+    async def standing(self, partition: int) -> Standing:
+        """Returns where a partition stands."""
+        row = await self._database["scoring_partitions"].find_one({"_id": partition}, _STANDING)
+        return _standing(row or {})
+
+    async def move_decay(self, partition: int, through: date) -> Standing:
+        """Takes a partition and moves its date on; see `Scores`."""
+        return (await self._take([partition], {"$max": {"through": through.isoformat()}}))[partition]
+
+    async def set_decay_back(self, partition: int, to: date, decision: Decision) -> bool:
+        """Takes a partition and sets its date back; see `Scores`."""
+        update = {"through": to.isoformat(), "reset_reason": decision.reason, "reset_actor": decision.actor}
+        beyond = {"_id": partition, "through": {"$gt": to.isoformat()}}
+        result = await self._database["scoring_partitions"].update_one(
+            beyond, {"$set": update, "$inc": {"transactions": 1}}
+        )
+        return result.matched_count == 1
 
     async def timeline(self, publication: int) -> Timeline:
-        """Returns the timeline up to a publication."""
+        """Returns the timeline up to a publication; see `Scores`."""
         return await self._models.timeline(publication)
 
     async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
@@ -81,13 +114,13 @@ class MongoScores:
         """Returns the ids of leads for which ticks up to a date may matter; see `Scores`."""
         return await self._ids({"partition": partition, **quiet(quiet_since, through)})
 
+    async def leads_decayed_beyond(self, partition: int, day: date) -> list[str]:
+        """Returns the ids of leads to which ticks after a date were applied; see `Scores`."""
+        return await self._ids({"partition": partition, **decayed_beyond(day)})
+
     async def stale_leads(self, partition: int, timeline: Timeline) -> list[str]:
         """Returns the ids of leads that the last publication may change and has not reached; see `Scores`."""
         return await self._ids({"partition": partition, **stale(timeline)})
-
-    async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
-        """Returns what happened to leads; see `Scores`."""
-        return await find_entries(self._database, lead_ids)
 
     async def entry(self, event_id: str) -> tuple[str, Entry] | None:
         """Returns an entry by its id, with its lead's id; None when there is none."""
@@ -100,26 +133,55 @@ class MongoScores:
         return await self._events.rows.find_one(unscored, {"_id": 1}) is not None
 
     async def append(self, commit: Commit) -> set[int]:
-        """Appends entries, stores the leads' states and puts their changes into automation's inbox; see `Scores`."""
-        entries = [
-            documents.write_entry(each.after.lead_id, entry) for each in commit.recorded for entry in each.entries
-        ]
-        if entries:
-            await self._database["score_history"].insert_many(entries)
-        rows = [self._lead_row(each.after) for each in commit.recorded]
-        await self._database["leads"].bulk_write([ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows])
+        """Stores what a transaction adds to the histories of some leads; see `Scores`."""
+        await self._append_entries(commit)
+        rows = [self._lead_row(each.after) for each in commit.updates]
+        if rows:
+            replacements = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
+            await self._database["leads"].bulk_write(replacements, ordered=False)
+        await self._store_checkpoints(commit.updates)
         changes = [
             documents.write_change(each, commit) | self._changes.pending_row(each.after.lead_id, commit.record_time)
-            for each in commit.recorded
+            for each in commit.updates
             if each.entries
         ]
         if changes:
-            await self._changes.rows.insert_many(changes)
+            await self._changes.rows.insert_many(changes, ordered=False)
+        if commit.rows:
+            await self._events.mark(commit.rows)
         return {change["partition"] for change in changes}
 
-    async def replace(self, lead: Lead) -> None:
-        """Stores a lead's state, and nothing else."""
+    async def replace(self, lead: Lead, checkpoints: Sequence[LeadState]) -> None:
+        """Stores a lead's state and all of its checkpoints, and nothing else."""
         await self._database["leads"].replace_one({"_id": lead.lead_id}, self._lead_row(lead), upsert=True)
+        await self._database["checkpoints"].delete_many({"lead_id": lead.lead_id})
+        if checkpoints:
+            rows = [documents.write_checkpoint(lead.lead_id, state) for state in checkpoints]
+            await self._database["checkpoints"].insert_many(rows, ordered=False)
+
+    async def _take(self, partitions: Iterable[int], update: Document) -> dict[int, Standing]:
+        rows = self._database["scoring_partitions"]
+        which = {"_id": {"$in": sorted(partitions)}}
+        await rows.update_many(which, {"$inc": {"transactions": 1}, **update})
+        return {row["_id"]: _standing(row) async for row in rows.find(which, _STANDING)}
+
+    async def _append_entries(self, commit: Commit) -> None:
+        entries = [
+            documents.write_entry(each.after.lead_id, entry) for each in commit.updates for entry in each.entries
+        ]
+        if entries:
+            await self._database["score_history"].insert_many(entries, ordered=False)
+
+    async def _store_checkpoints(self, updates: Sequence[LeadUpdate]) -> None:
+        checkpoints = self._database["checkpoints"]
+        for each in updates:
+            if each.checkpoints_from < each.before.state.fact_count:
+                await checkpoints.delete_many(
+                    {"lead_id": each.after.lead_id, "fact_count": {"$gt": each.checkpoints_from}}
+                )
+        rows = [documents.write_checkpoint(each.after.lead_id, state) for each in updates for state in each.checkpoints]
+        if rows:
+            await checkpoints.insert_many(rows, ordered=False)
 
     async def _ids(self, condition: Document) -> list[str]:
         return [row["_id"] async for row in self._database["leads"].find(condition, {"_id": 1})]
@@ -128,31 +190,37 @@ class MongoScores:
         return {**documents.write_lead(lead), "partition": self._events.partition_of(lead.lead_id)}
 
 
+def _batch(pending: PendingRows) -> Batch:
+    events: dict[str, list[Event]] = defaultdict(list)
+    by_lead: dict[str, list[Document]] = defaultdict(list)
+    for row in pending:
+        events[row["lead_id"]].append(documents.read_event(row))
+        by_lead[row["lead_id"]].append(row)
+    return Batch(events, {row["lead_id"]: row["partition"] for row in pending}, by_lead, pending.is_full)
+
+
+def _standing(row: Document) -> Standing:
+    reset = Decision(row.get("reset_reason", ""), row.get("reset_actor", ""))
+    return Standing(documents.read_date(row.get("through", "")), row.get("publication", 0), reset)
+
+
 async def find_leads(database: Database, lead_ids: Iterable[str]) -> dict[str, Lead]:
     """Returns the leads that exist, by id."""
     rows = database["leads"].find({"_id": {"$in": list(lead_ids)}})
     return {row["_id"]: documents.read_lead(row) async for row in rows}
 
 
-async def find_entries(database: Database, lead_ids: Sequence[str], *, whole: bool = False) -> dict[str, list[Entry]]:
-    """Returns what happened to leads, or their whole histories in the order of the sequence."""
-    found: dict[str, list[Entry]] = defaultdict(list)
-    if lead_ids:
-        condition: Document = {"lead_id": {"$in": list(lead_ids)}}
-        cursor = database["score_history"].find(condition if whole else condition | _FACTS)
-        if whole:
-            cursor = cursor.sort([("lead_id", ASCENDING), ("sequence", ASCENDING)])
-        async for row in cursor:
-            found[row["lead_id"]].append(documents.read_entry(row))
-    return found
-
-
 def quiet(quiet_since: datetime, through: date) -> Document:
     """Returns the condition for leads for which ticks up to a date may matter."""
     return {
         "decayed_through": {"$lt": through.isoformat()},
-        "$or": [{"score": {"$gt": 0}, "last_event_time": {"$lte": quiet_since}}, {"owed": True}],
+        "$or": [{"score": {"$gt": 0}, "last_event_time": {"$lte": quiet_since}}, {"deferred_ticks": True}],
     }
+
+
+def decayed_beyond(day: date) -> Document:
+    """Returns the condition for leads to which ticks after a date were applied."""
+    return {"decayed_through": {"$gt": day.isoformat()}}
 
 
 def stale(timeline: Timeline) -> Document:
@@ -161,7 +229,7 @@ def stale(timeline: Timeline) -> Document:
     It depends on the publication that a lead follows. If a rescore came later, or the stages had other thresholds, it
     is every lead; else those in which something happened since the next publication.
     """
-    rescored = max((each.number for each in timeline.publications if each.mode is Mode.RESCORE), default=1)
+    rescored = max((each.number for each in timeline.publications if each.mode is not Mode.FORWARD), default=1)
     either: list[Document] = [{"publication": {"$lt": rescored}}]
     for number in range(rescored, timeline.number):
         follows: Document = {"publication": number}
@@ -169,6 +237,6 @@ def stale(timeline: Timeline) -> Document:
             begins = timeline.publications[number].begins
             # The earliest date that begins at that time or later, in whichever time zone.
             day = (begins + timedelta(hours=12) - timedelta(milliseconds=1)).date()
-            follows["$or"] = [{"last_step_time": {"$gte": begins}}, {"decayed_through": {"$gte": day.isoformat()}}]
+            follows["$or"] = [{"last_fact_time": {"$gte": begins}}, {"decayed_through": {"$gte": day.isoformat()}}]
         either.append(follows)
     return {"$or": either}

@@ -1,20 +1,23 @@
 """The reading side."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 
 from pymongo import ASCENDING, DESCENDING
 
-from scoring_service.domain.history import Entry, EntryKind, Lead
-from scoring_service.domain.inspection import Stored
+from scoring_service.domain.entry import Entry, EntryKind
+from scoring_service.domain.history import Lead
+from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
+from scoring_service.domain.verification import Stored
 from scoring_service.ports import Backlog, LeadOrder, LeadQuery
 from scoring_service.store import SCORED, documents
 from scoring_service.store.models import MongoModels
-from scoring_service.store.scores import find_entries, find_leads, quiet, stale
+from scoring_service.store.past import PIECE_FACTS
+from scoring_service.store.scores import decayed_beyond, find_leads, quiet, stale
 from shared import mongo
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
@@ -74,9 +77,15 @@ class MongoViews:
         cursor = cursor.sort("sequence", DESCENDING if newest_first else ASCENDING).limit(most)
         return [documents.read_entry(row) async for row in cursor]
 
-    async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
-        """Returns what happened to leads; see `Views`."""
-        return await find_entries(self._database, lead_ids)
+    async def known_at(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
+        """Returns those of the leads to which something had happened by a time; see `Views`."""
+        which = {"lead_id": {"$in": list(lead_ids)}, "kind": {"$in": ["EVENT", "ADJUSTMENT"]}}
+        return set(await self._database["score_history"].distinct("lead_id", which | {"event_time": {"$lte": time}}))
+
+    async def retracted_since(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
+        """Returns those of the leads of which an event was retracted after a time."""
+        which = {"lead_id": {"$in": list(lead_ids)}, "kind": EntryKind.RETRACTION.value, "record_time": {"$gt": time}}
+        return {row["lead_id"] async for row in self._database["score_history"].find(which, {"lead_id": 1})}
 
     async def recent_events(self, lead_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, int]:
         """Returns the numbers of events with a time in (after, until]; see `Views`.
@@ -130,19 +139,33 @@ class MongoViews:
         """Returns how many leads `Scores.stale_leads` would return over all partitions."""
         return await self._database["leads"].count_documents(stale(timeline))
 
-    async def stored(self, after: str, most_leads: int, most_entries: int) -> list[Stored]:
+    async def count_decayed_beyond(self, day: date) -> int:
+        """Returns how many leads `Scores.leads_decayed_beyond` would return over all partitions."""
+        return await self._database["leads"].count_documents(decayed_beyond(day))
+
+    async def stored(self, after: str, max_leads: int, max_entries: int) -> list[Stored]:
         """Returns all that is stored of the next leads by id; see `Views`."""
-        rows = self._database["leads"].find({"_id": {"$gt": after}}).sort("_id", ASCENDING).limit(most_leads)
+        rows = self._database["leads"].find({"_id": {"$gt": after}}).sort("_id", ASCENDING).limit(max_leads)
         leads = {row["_id"]: documents.read_lead(row) async for row in rows}
-        end = max(leads) if len(leads) == most_leads else None
-        histories, end = await self._histories(after, end, most_entries)
+        end = max(leads) if len(leads) == max_leads else None
+        histories, end = await self._histories(after, end, max_entries)
         lead_ids = sorted(each for each in {*leads, *histories} if end is None or each <= end)
         decayed = await self.decayed_through(lead_ids)
         return [Stored(each, leads.get(each), histories.get(each, ()), decayed[each]) for each in lead_ids]
 
-    async def whole_history(self, lead_id: str) -> list[Entry]:
-        """Returns the history of a lead in the order of the sequence."""
-        return (await find_entries(self._database, [lead_id], whole=True)).get(lead_id, [])
+    async def whole_history(self, lead_id: str) -> AsyncGenerator[list[Entry], None]:
+        """Yields the history of a lead in the order of the sequence, in pieces."""
+        cursor = self._database["score_history"].find({"lead_id": lead_id}, batch_size=PIECE_FACTS)
+        cursor = cursor.sort("sequence", ASCENDING)
+        while rows := await cursor.to_list(PIECE_FACTS):
+            yield list(map(documents.read_entry, rows))
+
+    async def checkpoints_of(self, lead_ids: Sequence[str]) -> dict[str, dict[int, LeadState]]:
+        """Returns the checkpoints of leads, by lead and by their number of facts."""
+        found: dict[str, dict[int, LeadState]] = defaultdict(dict)
+        async for row in self._database["checkpoints"].find({"lead_id": {"$in": list(lead_ids)}}):
+            found[row["lead_id"]][row["fact_count"]] = documents.read_state(row)
+        return found
 
     async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
         """Returns, per lead, those of the events that are stored as scored, by id."""
@@ -162,21 +185,20 @@ class MongoViews:
             )
 
     async def _histories(
-        self, after: str, end: str | None, most_entries: int
-    ) -> tuple[dict[str, list[Entry]], str | None]:
+        self, after: str, end: str | None, max_entries: int
+    ) -> tuple[dict[str, list[Entry] | None], str | None]:
         """Returns whole histories of the leads beyond one up to another, and the lead that they really reach.
 
-        None stands for the end of all leads.
+        None stands for the end of all leads, and for the history of a lead that alone has too many entries.
         """
         between: Document = {"$gt": after} if end is None else {"$gt": after, "$lte": end}
         cursor = self._database["score_history"].find({"lead_id": between})
-        cursor = cursor.sort([("lead_id", ASCENDING), ("sequence", ASCENDING)]).limit(most_entries + 1)
+        cursor = cursor.sort([("lead_id", ASCENDING), ("sequence", ASCENDING)]).limit(max_entries + 1)
         found: dict[str, list[Entry]] = defaultdict(list)
         async for row in cursor:
             found[row["lead_id"]].append(documents.read_entry(row))
-        if sum(map(len, found.values())) <= most_entries:
-            return found, end
+        if sum(map(len, found.values())) <= max_entries:
+            return {**found}, end
         cut, _ = found.popitem()
-        if not found:
-            found[cut] = await self.whole_history(cut)
-        return found, max(found)
+        # Leads without a history may lie before the one that is cut off.
+        return ({**found}, max(found)) if found else ({cut: None}, cut)

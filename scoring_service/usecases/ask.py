@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 
-from scoring_service.domain.fold import Calendar, fold
-from scoring_service.domain.history import Entry, Lead, LeadNotFound, steps_of
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.entry import Entry
+from scoring_service.domain.errors import LeadNotFound
+from scoring_service.domain.history import Lead
 from scoring_service.domain.model import Fitness, ScoringModel
-from scoring_service.domain.timeline import Timeline
-from scoring_service.ports import Backlog, LeadQuery, Views
+from scoring_service.ports import Backlog, LeadQuery, Past, Views
+from scoring_service.usecases.as_of import AsOf
 from scoring_service.usecases.recording import Clock
 from shared.pages import Place
 
@@ -25,7 +27,7 @@ class LeadScore:
     @property
     def fitness(self) -> Fitness:
         """How well the lead fits."""
-        return self.model.fitness(self.lead.state.attributes, self.lead.state.score)
+        return self.model.fitness(self.lead.state.attributes.values, self.lead.state.score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Ask:
     """Answers questions about scores."""
 
     views: Views
+    past: Past
     calendar: Calendar
     clock: Clock
 
@@ -53,7 +56,7 @@ class Ask:
             leads = await self.views.leads(lead_ids)
             if as_of is not None:
                 timeline = timeline.as_of(as_of)
-                leads = await self._as_they_were(leads, timeline, as_of)
+                leads = await AsOf(self.views, self.past, self.calendar, timeline, as_of).of(leads)
             known = [leads[each] for each in lead_ids if each in leads]
             return await self._with_recent(known, timeline.latest, as_of or self.clock())
 
@@ -85,24 +88,6 @@ class Ask:
     async def backlog(self) -> Backlog:
         """Returns what waits to be scored."""
         return await self.views.backlog()
-
-    async def _as_they_were(self, leads: dict[str, Lead], timeline: Timeline, as_of: datetime) -> dict[str, Lead]:
-        """Folds what had happened by a time, by the models that were in force then.
-
-        A lead whose events had all been retracted was known by then, too.
-        """
-        entries = await self.views.entries(list(leads))
-        decayed = await self.views.decayed_through(list(leads))
-        then: dict[str, Lead] = {}
-        for lead_id, lead in leads.items():
-            happened = entries.get(lead_id, ())
-            if any(entry.event_time <= as_of for entry in happened):
-                steps, through = steps_of(timeline, happened, as_of), self._until(as_of, decayed[lead_id])
-                then[lead_id] = replace(lead, state=fold(timeline, self.calendar, steps, through))
-        return then
-
-    def _until(self, as_of: datetime, decayed: date | None) -> date | None:
-        return None if decayed is None else min(decayed, self.calendar.date_of(as_of))
 
     async def _with_recent(self, leads: Sequence[Lead], model: ScoringModel, as_of: datetime) -> list[LeadScore]:
         window_start = as_of - model.velocity.window

@@ -1,7 +1,7 @@
 """Leads are brought up to where their partition stands: its date of decay, and the publication that it follows.
 
 Guarantee: a page of leads that is too much for one transaction, or that one of them makes fail, is cut down to that
-lead, and all others are done.
+lead, and all others are done. A heavy lead is updated alone.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
@@ -10,14 +10,15 @@ from functools import partial
 
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
-from scoring_service.domain.fold import Calendar
-from scoring_service.domain.history import Recorded
-from scoring_service.ports import Bell, Scores
-from scoring_service.usecases.recording import Clock, Due, Recording
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.history import LeadUpdate
+from scoring_service.ports import Bell, Past, Scores
+from scoring_service.usecases.lead_transaction import LeadTransaction
+from scoring_service.usecases.recording import Clock, PendingFacts, Recording
 from shared import logs
 from shared.errors import is_transient
 
-MOST_IN_A_ROW = 3
+MAX_IN_A_ROW = 3
 """So many failures of the environment, with nothing done between them, are not the fault of some leads."""
 
 _LOG = logs.get(__name__)
@@ -35,8 +36,18 @@ class _Failures:
         _LOG.warning("leads left behind", partition=partition, leads=lead_ids[:10], error=logs.one_line(error))
         self.errors.append(error)
         self.in_a_row += is_transient(error)
-        if self.in_a_row == MOST_IN_A_ROW:
+        if self.in_a_row == MAX_IN_A_ROW:
             raise error
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What a transaction over some leads did, and those that it left."""
+
+    updates: Sequence[LeadUpdate]
+    left: Sequence[str]
+    heavy: Sequence[str]
+    rung: set[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +55,15 @@ class CatchingUp:
     """Brings leads up to where their partition stands; any number of processes may do so at once."""
 
     scores: Scores
+    past: Past
     bell: Bell
     calendar: Calendar
     clock: Clock
 
     async def run(
-        self, partitions: Iterable[int], find: Callable[[int], Awaitable[Sequence[str]]], most: int
-    ) -> AsyncGenerator[Sequence[Recorded], None]:
-        """Yields what is recorded of each page of at most `most` leads.
+        self, partitions: Iterable[int], find: Callable[[int], Awaitable[Sequence[str]]], limit: int
+    ) -> AsyncGenerator[Sequence[LeadUpdate], None]:
+        """Yields what is stored of each page of at most `limit` leads.
 
         `find` returns the ids of the leads of a partition that are behind; it runs in a transaction of its own. Every
         page is one, too.
@@ -60,7 +72,7 @@ class CatchingUp:
             Exception: Some leads, or all of a partition, could not be done. It is the first of their errors, and comes
                 after all others are done; or at once, if it is plain that nothing can be done now.
         """
-        failures, size = _Failures(), most
+        failures, size = _Failures(), limit
         for partition in partitions:
             rest: Sequence[str] = ()
             try:
@@ -70,27 +82,39 @@ class CatchingUp:
             while rest:
                 page = rest[:size]
                 try:
-                    recorded, rung = await self.scores.transact(partial(self._record, partition, page))
+                    done = await self._do(partition, page)
                 except Exception as error:  # noqa: BLE001 (it is raised in the end)
                     if len(page) > 1 and _may_be_of_leads(error):
                         size = len(page) // 2
                         continue
                     failures.add(error, partition, page)
-                else:
-                    # What was cut grows again: the next leads may be smaller.
-                    failures.in_a_row, size = 0, min(most, 2 * size)
-                    self.bell.ring(rung)
-                    yield recorded
-                rest = rest[len(page) :]
+                    rest = rest[len(page) :]
+                    continue
+                # What was cut grows again: the next leads may be smaller.
+                failures.in_a_row, size = 0, min(limit, 2 * size)
+                yield done.updates
+                rest = [*done.left, *rest[len(page) :]]
         if failures.errors:
             raise failures.errors[0]
 
-    async def _record(self, partition: int, lead_ids: Sequence[str]) -> tuple[Sequence[Recorded], set[int]]:
-        stands = (await self.scores.begin([partition]))[partition]
-        recording = Recording(self.scores, await self.scores.timeline(stands.publication), self.calendar, self.clock())
+    async def _do(self, partition: int, lead_ids: Sequence[str]) -> _Page:
+        """Updates some leads together, and then those alone that are heavy."""
+        page = await self.scores.transact(partial(self._record, partition, lead_ids))
+        self.bell.ring(page.rung)
+        alone = LeadTransaction(self.scores, self.past, self.bell, self.calendar, self.clock)
+        updates = [await alone.catch_up(lead_id) for lead_id in page.heavy]
+        return _Page([*page.updates, *filter(None, updates)], page.left, (), set())
+
+    async def _record(self, partition: int, lead_ids: Sequence[str]) -> _Page:
+        standing = (await self.scores.take([partition]))[partition]
+        timeline = await self.scores.timeline(standing.publication)
+        recording = Recording(self.past, timeline, self.calendar, self.clock())
         leads = await self.scores.leads(lead_ids)
-        recorded = await recording.of([Due(lead, stands.through) for lead in leads.values()])
-        return recorded, await self.scores.append(recording.commit(recorded))
+        plan = await recording.plan([PendingFacts(lead, standing) for lead in leads.values()])
+        updates = await recording.updates(plan.chosen)
+        rung = await self.scores.append(recording.commit(updates)) if updates else set()
+        left, heavy = ([each.lead.lead_id for each in some] for some in (plan.left, plan.heavy))
+        return _Page(updates, left, heavy, rung)
 
 
 def _may_be_of_leads(error: Exception) -> bool:

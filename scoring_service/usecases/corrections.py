@@ -1,28 +1,21 @@
 """Someone corrects a score by hand, or takes an event out of it."""
 
-import asyncio
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
-from scoring_service.domain.fold import Calendar
-from scoring_service.domain.history import (
-    RETRACTION_PREFIX,
-    Entry,
-    EntryKind,
-    EventNotFound,
-    EventNotScored,
-    Lead,
-    LeadNotFound,
-    Recorder,
-    RequestIdConflict,
-)
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.entry import ADJUSTMENT_PREFIX, RETRACTION_PREFIX, Entry, EntryKind
+from scoring_service.domain.errors import EventNotFound, EventNotScored, RequestIdConflict
+from scoring_service.domain.history import Decision, HistoryBuilder, Standing
+from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
-from scoring_service.domain.timeline import BEGINNING, Adjustment
-from scoring_service.ports import Bell, Scores
-from scoring_service.usecases.recording import Clock, Recording
-
-ADJUSTMENT_PREFIX = "adjustment:"
+from scoring_service.domain.refold import Refold
+from scoring_service.domain.timeline import BEGINNING, Adjustment, Timeline
+from scoring_service.ports import Scores
+from scoring_service.usecases.lead_transaction import LeadTransaction, Steps
+from scoring_service.usecases.recording import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +29,23 @@ class AdjustmentRequest:
     reason: str
     actor: str
 
+    @property
+    def event_id(self) -> str:
+        """The id of the entry."""
+        return f"{ADJUSTMENT_PREFIX}{self.request_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
     """Appends what people decide. Each is one transaction, and an entry that is there already is the answer.
 
-    A process makes one at a time: many of one lead at once would only conflict, and wait longer for each other.
+    A lead whose past is long holds up nobody: see `LeadTransaction`.
     """
 
     scores: Scores
-    bell: Bell
+    leads: LeadTransaction
     calendar: Calendar
     clock: Clock
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def adjust(self, request: AdjustmentRequest) -> Entry:
         """Adds points to a lead's score, or sets it, and returns the entry.
@@ -56,11 +53,14 @@ class Corrections:
         Raises:
             LeadNotFound: Nothing of the lead was scored.
             RequestIdConflict: The request's id was used for another adjustment.
+            Overtaken: Others changed the lead at every attempt.
         """
-        async with self.turn:
-            entry, rung = await self.scores.transact(partial(self._adjust, request))
-        self.bell.ring(rung)
-        return entry
+        found = await self.scores.entry(request.event_id)
+        if found is None:
+            made = await self._write(request.lead_id, request.event_id, partial(self._adjustment, request))
+            found = made or await self.scores.entry(request.event_id)
+        assert found is not None  # noqa: S101 (an update that was not due means that the entry is there)
+        return _same(request, *found)
 
     async def retract(self, event_id: str, reason: str, actor: str) -> tuple[str, Entry]:
         """Takes an event's effect out of its lead's score; returns the lead's id and the entry.
@@ -68,61 +68,57 @@ class Corrections:
         Raises:
             EventNotFound: There is no such event.
             EventNotScored: It waits to be scored.
+            Overtaken: Others changed the lead at every attempt.
         """
-        async with self.turn:
-            lead_id, entry, rung = await self.scores.transact(partial(self._retract, event_id, reason, actor))
-        self.bell.ring(rung)
-        return lead_id, entry
-
-    async def _adjust(self, request: AdjustmentRequest) -> tuple[Entry, set[int]]:
-        found = await self.scores.entry(f"{ADJUSTMENT_PREFIX}{request.request_id}")
+        retraction_id = f"{RETRACTION_PREFIX}{event_id}"
+        found = await self.scores.entry(retraction_id)
         if found is not None:
-            return _same(request, *found), set()
-        recording, recorder, through = await self._begin(request.lead_id)
-        points = request.delta if request.target is None else request.target - recorder.score
+            return found
+        lead_id, event = await self._event(event_id)
+        made = await self._write(lead_id, retraction_id, partial(self._retraction, event, Decision(reason, actor)))
+        found = made or await self.scores.entry(retraction_id)
+        assert found is not None  # noqa: S101 (see above)
+        return found
+
+    async def _write(self, lead_id: str, entry_id: str, steps: Steps) -> tuple[str, Entry] | None:
+        """Returns the lead and its new entry, None when somebody else has appended it meanwhile."""
+
+        async def is_due() -> bool:
+            return await self.scores.entry(entry_id) is None
+
+        update = await self.leads.run(lead_id, steps, is_due=is_due)
+        if update is None:
+            return None
+        return lead_id, next(entry for entry in update.entries if entry.event_id == entry_id)
+
+    def _adjustment(
+        self, request: AdjustmentRequest, builder: HistoryBuilder, standing: Standing, timeline: Timeline
+    ) -> Iterator[Refold]:
+        """Catches up with the lead's partition first: what is asked for rests on the score as of now."""
+        yield from builder.record((), standing)
+        points = request.delta if request.target is None else request.target - builder.state.score
         adjustment = Adjustment(
-            f"{ADJUSTMENT_PREFIX}{request.request_id}",
-            max(recording.now, self._end(recorder.recorded().after)),
+            request.event_id,
+            max(self.clock(), self._end(builder.state)),
             points or 0,
             request.reason,
             request.actor,
             request.target,
         )
-        recorder.steps([recording.timeline.judge_adjustment(adjustment)], through)
-        return await self._append(recording, recorder, adjustment.event_id)
+        yield from builder.record([timeline.judge_adjustment(adjustment)], standing)
 
-    def _end(self, lead: Lead) -> datetime:
-        """Returns the first instant after all steps and ticks of a lead, some of which may lie ahead of the clock.
+    def _retraction(
+        self, event: Event, decision: Decision, builder: HistoryBuilder, standing: Standing, timeline: Timeline
+    ) -> Iterator[Refold]:
+        yield from builder.retract(timeline.judge(event), decision, standing)
+
+    def _end(self, state: LeadState) -> datetime:
+        """Returns the first instant after all facts and ticks of a lead, some of which may lie ahead of the clock.
 
         An adjustment rests on the score after them. Before them a floor, a ceiling or decay would take from it.
         """
-        state = lead.state
-        end = state.last_step[0] + timedelta(milliseconds=1) if state.last_step else BEGINNING
+        end = state.last_fact[0] + timedelta(milliseconds=1) if state.last_fact else BEGINNING
         return max(end, self.calendar.midnight(state.decayed_through)) if state.decayed_through else end
-
-    async def _retract(self, event_id: str, reason: str, actor: str) -> tuple[str, Entry, set[int]]:
-        retraction_id = f"{RETRACTION_PREFIX}{event_id}"
-        found = await self.scores.entry(retraction_id)
-        if found is not None:
-            return (*found, set())
-        lead_id, event = await self._event(event_id)
-        recording, recorder, through = await self._begin(lead_id)
-        recorder.retraction(recording.timeline.judge(event), reason, actor)
-        recorder.steps((), through)
-        return (lead_id, *await self._append(recording, recorder, retraction_id))
-
-    async def _begin(self, lead_id: str) -> tuple[Recording, Recorder, date | None]:
-        """Takes the lead's partition; returns a recorder that has caught up with it, and the date of its decay."""
-        partition = self.scores.partition_of(lead_id)
-        stands = (await self.scores.begin([partition]))[partition]
-        lead = (await self.scores.leads([lead_id])).get(lead_id)
-        if lead is None:
-            raise LeadNotFound(lead_id)
-        timeline = await self.scores.timeline(stands.publication)
-        recording = Recording(self.scores, timeline, self.calendar, self.clock())
-        recorder = await recording.begin(lead)
-        recorder.steps((), stands.through)
-        return recording, recorder, stands.through
 
     async def _event(self, event_id: str) -> tuple[str, Event]:
         found = await self.scores.entry(event_id)
@@ -133,14 +129,9 @@ class Corrections:
             raise EventNotScored(event_id)
         raise EventNotFound(event_id)
 
-    async def _append(self, recording: Recording, recorder: Recorder, event_id: str) -> tuple[Entry, set[int]]:
-        recorded = recorder.recorded()
-        rung = await self.scores.append(recording.commit([recorded]))
-        return next(entry for entry in recorded.entries if entry.event_id == event_id), rung
-
 
 def _same(request: AdjustmentRequest, lead_id: str, entry: Entry) -> Entry:
-    """Returns the entry that the same request appended before."""
+    """Returns the entry that the same request appended."""
     asked = (lead_id, entry.reason, entry.actor, entry.target)
     if asked != (request.lead_id, request.reason, request.actor, request.target):
         raise RequestIdConflict(request.request_id)

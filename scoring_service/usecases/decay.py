@@ -1,16 +1,18 @@
-"""Decay comes round."""
+"""Decay comes round, and is taken back."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 
-from scoring_service.domain.fold import Calendar
-from scoring_service.domain.history import EntryKind, Recorded
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.entry import EntryKind
+from scoring_service.domain.errors import DecayDateAhead
+from scoring_service.domain.history import Decision, LeadUpdate, Standing
 from scoring_service.domain.timeline import Timeline
-from scoring_service.ports import Bell, Scores, Views
+from scoring_service.ports import Bell, Past, Scores, Views
 from scoring_service.usecases.catching_up import CatchingUp
-from scoring_service.usecases.recording import Clock, Due, Recording
+from scoring_service.usecases.recording import Clock, PendingFacts, Recording
 from shared import logs
 
 PAGE_LEADS = 500
@@ -21,7 +23,7 @@ _LOG = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DecayProgress:
-    """Totals so far of a decay run."""
+    """Totals so far of a run that applies ticks, or takes them back."""
 
     through: date
     leads_total: int
@@ -31,12 +33,12 @@ class DecayProgress:
     points_removed: int = 0
     done: bool = False
 
-    def plus(self, recorded: Sequence[Recorded]) -> "DecayProgress":
-        """Returns the totals with some leads more; what a publication did to them on the way is not decay."""
-        deltas = [[entry.delta for entry in each.entries if entry.kind is EntryKind.DECAY] for each in recorded]
+    def plus(self, updates: Sequence[LeadUpdate], kind: EntryKind) -> "DecayProgress":
+        """Returns the totals with some leads more; what a publication did to them on the way is not counted."""
+        deltas = [[entry.delta for entry in each.entries if entry.kind is kind] for each in updates]
         return replace(
             self,
-            leads_checked=self.leads_checked + len(recorded),
+            leads_checked=self.leads_checked + len(updates),
             leads_changed=self.leads_changed + sum(map(bool, deltas)),
             entries=self.entries + sum(map(len, deltas)),
             points_removed=self.points_removed - sum(map(sum, deltas)),
@@ -45,9 +47,10 @@ class DecayProgress:
 
 @dataclass(frozen=True, slots=True)
 class DecayRun:
-    """Applies decay ticks."""
+    """Applies decay ticks, and takes them back."""
 
     scores: Scores
+    past: Past
     views: Views
     bell: Bell
     calendar: Calendar
@@ -58,27 +61,57 @@ class DecayRun:
         """Applies every tick up to the date of `as_of` that was not applied yet, and yields progress.
 
         Raises:
+            DecayDateAhead: The date has not begun by the database's own clock.
             Exception: Some leads could not be done; see `CatchingUp`.
         """
-        through = self.calendar.date_of(as_of)
+        through = await self._date_of(as_of)
         progress = await self._start(through, await self.views.timeline())
-        catching_up = CatchingUp(self.scores, self.bell, self.calendar, self.clock)
-        async for recorded in catching_up.run(range(self.partitions), partial(self._find, through), PAGE_LEADS):
-            progress = progress.plus(recorded)
+        async for updates in self._catching_up().run(range(self.partitions), partial(self._find, through), PAGE_LEADS):
+            progress = progress.plus(updates, EntryKind.DECAY)
             yield progress
         _LOG.info("decay", through=through, leads=progress.leads_changed, points=progress.points_removed)
         yield replace(progress, done=True)
 
     async def dry_run(self, as_of: datetime) -> AsyncGenerator[DecayProgress, None]:
-        """Yields what `run` would, writes nothing."""
-        through, timeline = self.calendar.date_of(as_of), await self.views.timeline()
+        """Yields what `run` would, writes nothing.
+
+        Raises:
+            DecayDateAhead: See `run`.
+        """
+        through, timeline = await self._date_of(as_of), await self.views.timeline()
         progress = await self._start(through, timeline)
-        recording = Recording(self.views, timeline, self.calendar, self.clock())
+        standing = Standing(through, timeline.number)
         async for lead in self.views.quiet_leads(self._quiet_since(through, timeline), through):
-            progress = progress.plus(await recording.of([Due(lead, through)]))
+            recording = Recording(self.past, timeline, self.calendar, self.clock())
+            progress = progress.plus(await recording.updates([PendingFacts(lead, standing)]), EntryKind.DECAY)
             if progress.leads_checked % PAGE_LEADS == 0:
                 yield progress
         yield replace(progress, done=True)
+
+    async def reset(self, to: date, decision: Decision) -> AsyncGenerator[DecayProgress, None]:
+        """Takes back every tick after a date, by one DECAY_RESET entry for each lead that they changed.
+
+        Raises:
+            Exception: Some leads could not be done; see `CatchingUp`.
+        """
+        progress = DecayProgress(to, await self.views.count_decayed_beyond(to))
+        async for updates in self._catching_up().run(
+            range(self.partitions), partial(self._set_back, to, decision), PAGE_LEADS
+        ):
+            progress = progress.plus(updates, EntryKind.DECAY_RESET)
+            yield progress
+        _LOG.warning("decay reset", to=to, leads=progress.leads_changed, actor=decision.actor, reason=decision.reason)
+        yield replace(progress, done=True)
+
+    def _catching_up(self) -> CatchingUp:
+        return CatchingUp(self.scores, self.past, self.bell, self.calendar, self.clock)
+
+    async def _date_of(self, as_of: datetime) -> date:
+        """Returns the date of a time that the database has reached: a caller's clock, and ours, may be wrong."""
+        through, reached = (self.calendar.date_of(time) for time in (as_of, await self.scores.database_time()))
+        if through > reached:
+            raise DecayDateAhead(through, reached)
+        return through
 
     async def _start(self, through: date, timeline: Timeline) -> DecayProgress:
         quiet_since = self._quiet_since(through, timeline)
@@ -86,11 +119,20 @@ class DecayRun:
 
     async def _find(self, through: date, partition: int) -> Sequence[str]:
         """Moves a partition on to a date, so that what is scored from now on heeds its ticks, and finds the others."""
-        stands = (await self.scores.begin([partition], through))[partition]
-        if stands.through != through:
+        standing = await self.scores.move_decay(partition, through)
+        if standing.through != through:
             return ()  # a later date was applied before: nothing is left to do for this one
-        timeline = await self.scores.timeline(stands.publication)
+        timeline = await self.scores.timeline(standing.publication)
         return await self.scores.quiet_leads(partition, self._quiet_since(through, timeline), through)
+
+    async def _set_back(self, to: date, decision: Decision, partition: int) -> Sequence[str]:
+        """Sets a partition back to a date and finds the leads that are beyond it.
+
+        Also in a partition that was set back before: a run that died is finished by the next one.
+        """
+        await self.scores.set_decay_back(partition, to, decision)
+        standing = (await self.scores.take([partition]))[partition]
+        return await self.scores.leads_decayed_beyond(partition, to) if standing.through == to else ()
 
     def _quiet_since(self, through: date, timeline: Timeline) -> datetime:
         return self.calendar.midnight(through) - timeline.shortest_grace

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from scoring_service.domain.fold import Calendar
+from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, ModelOutdated, Publication
-from scoring_service.ports import Bell, Models, Scores, StoredModel, Views
+from scoring_service.ports import Bell, Models, Past, Scores, StoredModel, Views
 from scoring_service.usecases.catching_up import CatchingUp
 from scoring_service.usecases.recording import Clock
 from shared import logs
@@ -65,6 +65,7 @@ class Publishing:
             publish_time=max(self.clock(), last.publish_time + timedelta(milliseconds=1)),
             actor=actor,
             note=note,
+            engine=last.engine,
         )
         if not await self.models.publish(publication):
             raise ModelOutdated(base_version, (await self.models.publications())[-1].version)
@@ -90,6 +91,7 @@ class Rollout:
 
     models: Models
     scores: Scores
+    past: Past
     bell: Bell
     calendar: Calendar
     clock: Clock
@@ -116,15 +118,15 @@ class Rollout:
         started, leads = time.perf_counter(), 0
         # Whoever published may have died before this.
         await self.models.switch(publication)
-        catching_up = CatchingUp(self.scores, self.bell, self.calendar, self.clock)
+        catching_up = CatchingUp(self.scores, self.past, self.bell, self.calendar, self.clock)
         partitions = random.sample(range(self.partitions), self.partitions)  # workers meet less often
-        async for recorded in catching_up.run(partitions, self._find, PAGE_LEADS):
-            leads += len(recorded)
+        async for updates in catching_up.run(partitions, self._find, PAGE_LEADS):
+            leads += len(updates)
         await self.models.rolled_out(publication)
         seconds = round(time.perf_counter() - started, 2)
         _LOG.info("rollout", publication=publication.number, leads=leads, seconds=seconds)
         return leads
 
     async def _find(self, partition: int) -> Sequence[str]:
-        stands = (await self.scores.begin([partition]))[partition]
-        return await self.scores.stale_leads(partition, await self.scores.timeline(stands.publication))
+        standing = (await self.scores.take([partition]))[partition]
+        return await self.scores.stale_leads(partition, await self.scores.timeline(standing.publication))

@@ -1,13 +1,14 @@
 """Someone asks what publishing a model would do."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 
-from scoring_service.domain.fold import Calendar
+from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.simulation import Difference, Question, Simulation, Summary
-from scoring_service.ports import Views
-from scoring_service.usecases.walk import walk
+from scoring_service.ports import Past, Views
+from scoring_service.usecases.walk import facts_in_pieces, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Simulate:
     """Folds every lead under another model. It has no way to write."""
 
     views: Views
+    past: Past
     calendar: Calendar
 
     async def run(self, model: ScoringModel, question: Question | None) -> AsyncGenerator[SimulationProgress, None]:
@@ -32,12 +34,12 @@ class Simulate:
         simulation = Simulation(await self.views.timeline(), model, self.calendar, question)
         progress = SimulationProgress(await self.views.count_leads())
         async for page in walk(self.views):
-            found = [
-                # Decay may have gone past a lead without touching it; publishing applies those ticks, too.
-                simulation.add(each.lead, each.entries, each.decayed_through)
-                async for each in page.one_by_one()
-                if each.lead is not None  # publishing does not reach what has no row
-            ]
+            found: list[Difference] = []
+            async for each in page.one_by_one():
+                if each.lead is not None:  # publishing does not reach what has no row
+                    facts = [fact async for piece in facts_in_pieces(self.past, each) for fact in piece]
+                    # Decay may have gone past a lead without touching it; publishing applies those ticks, too.
+                    found.append(await asyncio.to_thread(simulation.add, each.lead, facts, each.decayed_through))
             progress = replace(
                 progress,
                 leads_checked=progress.leads_checked + len(found),

@@ -9,20 +9,25 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from scoring_service import store
-from scoring_service.domain.fold import Calendar
+from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.replay import engine
 from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.servicer import ERRORS, ScoringServicer
 from scoring_service.store.models import MongoModels
+from scoring_service.store.past import MongoPast
 from scoring_service.store.scores import MongoScores
 from scoring_service.store.views import MongoViews
 from scoring_service.usecases.ask import Ask
-from scoring_service.usecases.check import Check, VerifyProgress
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayProgress, DecayRun
 from scoring_service.usecases.drain import Drain
+from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.publishing import Publishing, Rollout
+from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
+from scoring_service.usecases.slow_lane import SlowLane
+from scoring_service.usecases.verify import Verify, VerifyProgress
 from shared import wire
 from shared.inbox import Inbox
 from shared.mongo import Database
@@ -34,6 +39,7 @@ from tests.serving import served
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+ENGINE = engine(Calendar(ZoneInfo("UTC")))
 
 
 @dataclass
@@ -59,17 +65,21 @@ class Scoring:
 
     def __post_init__(self) -> None:
         calendar = Calendar(ZoneInfo("UTC"))
-        self.models = MongoModels(self.database)
+        self.models = MongoModels(self.database, ENGINE)
         self.scores = MongoScores(self.database, self.models, self.events, self.changes, transaction_seconds=60)
         self.views = MongoViews(self.database, self.models, self.events)
-        self.drain = Drain(self.scores, self.bell, calendar, self.clock)
-        self.decay = DecayRun(self.scores, self.views, self.bell, calendar, self.clock, PARTITIONS)
-        self.ask = Ask(self.views, calendar, self.clock)
-        self.check = Check(self.scores, self.views, calendar)
-        self.corrections = Corrections(self.scores, self.bell, calendar, self.clock)
+        self.past = MongoPast(self.database)
+        self.leads = LeadTransaction(self.scores, self.past, self.bell, calendar, self.clock)
+        self.slow_lane = SlowLane(self.scores, self.leads)
+        self.drain = Drain(self.scores, self.past, self.bell, calendar, self.clock, self.slow_lane)
+        self.decay = DecayRun(self.scores, self.past, self.views, self.bell, calendar, self.clock, PARTITIONS)
+        self.ask = Ask(self.views, self.past, calendar, self.clock)
+        self.check = Verify(self.views, self.past, calendar)
+        self.rebuild = Rebuild(self.scores, self.past, self.views, calendar)
+        self.corrections = Corrections(self.scores, self.leads, calendar, self.clock)
         self.publishing = Publishing(self.models, self.views, self.clock)
-        self.rollout = Rollout(self.models, self.scores, self.bell, calendar, self.clock, PARTITIONS)
-        self.simulate = Simulate(self.views, calendar)
+        self.rollout = Rollout(self.models, self.scores, self.past, self.bell, calendar, self.clock, PARTITIONS)
+        self.simulate = Simulate(self.views, self.past, calendar)
         self.parking = Parking(self.events)
 
     def clock(self) -> datetime:
@@ -93,8 +103,13 @@ class Scoring:
         await self.events.rows.insert_many(rows)
 
     async def drain_all(self, most: int = 500) -> int:
-        """Drains every partition once and returns the number of events scored."""
-        return sum([await self.drain.step([partition], most) for partition in range(PARTITIONS)])
+        """Drains every partition once, and heavy leads to the end; returns how many events were found waiting."""
+        found = await self.events.count_pending()
+        for partition in range(PARTITIONS):
+            await self.drain.step([partition], most)
+        while await self.slow_lane.turn():
+            pass
+        return found
 
     async def run_decay(self, as_of: datetime) -> DecayProgress:
         """Runs decay and returns the summary."""
@@ -108,7 +123,7 @@ class Scoring:
 
     async def verify(self) -> Sequence[str]:
         """Returns the violations that a verification finds, and checks that it ends with a summary."""
-        found: list[VerifyProgress] = [progress async for progress in self.check.verify()]
+        found: list[VerifyProgress] = [progress async for progress in self.check.run()]
         assert found[-1].done
         return [f"{each.invariant} {each.message}" for progress in found for each in progress.violations]
 
@@ -116,7 +131,7 @@ class Scoring:
 @pytest.fixture
 async def scoring(database: Database) -> Scoring:
     """A scoring service over an empty database."""
-    await store.migrate(database, partitions=PARTITIONS, time_zone="UTC", now=days_ago(100))
+    await store.migrate(database, partitions=PARTITIONS, time_zone="UTC", engine=ENGINE, now=days_ago(100))
     events = Inbox(database, store.EVENTS, done=store.SCORED, partitions=PARTITIONS)
     changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
     await events.migrate()
@@ -137,6 +152,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         scoring.ask,
         scoring.decay,
         scoring.check,
+        scoring.rebuild,
         scoring.corrections,
         scoring.publishing,
         scoring.simulate,
@@ -152,7 +168,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 async def strict() -> AsyncIterator[Stub]:
     """A stub of a service that refuses before it asks anything."""
     nothing: Any = Unreached()
-    servicer = ScoringServicer(nothing, nothing, nothing, nothing, nothing, nothing, nothing)
+    servicer = ScoringServicer(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
     ) as channel:

@@ -3,7 +3,7 @@
 It shares the data of the models with the service, and no code that judges, limits, decays or folds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from scoring_service.domain.conditions import Condition
 from scoring_service.domain.model import Event, Rule, ScoringModel
 from scoring_service.domain.timeline import Adjustment, Mode, Publication
 
-TICK, STEP = 0, 1
+TICK, FACT = 0, 1
 
 
 @dataclass
@@ -45,16 +45,42 @@ class Walk:
 
 def score_of(world: World, through: date | None) -> int:
     """Returns the score with all decay ticks up to a date, in UTC."""
+    return [score for *_, score in _scores(world, through)][-1]
+
+
+def effects_of(world: World, through: date | None) -> dict[str, int]:
+    """Returns what each event and adjustment does to the score at its own place, by id."""
+    effects, before = {}, 0
+    for _, kind, fact_id, score in _scores(world, through):
+        if kind == FACT:
+            effects[fact_id] = score - before
+        before = score
+    return effects
+
+
+def ticks_of(world: World, through: date | None) -> list[date]:
+    """Returns the dates of the ticks that change the score."""
+    days, before = [], 0
+    for time, kind, _, score in _scores(world, through):
+        if kind == TICK and score != before:
+            days.append(time.date())
+        before = score
+    return days
+
+
+def _scores(world: World, through: date | None) -> Iterator[tuple[datetime, int, str, int]]:
+    """Yields time, kind and id of everything that happens, each with the score after it; at first the beginning."""
+    yield datetime.min.replace(tzinfo=UTC), TICK, "", 0
     happened: list[Event | Adjustment] = [*world.events, *world.adjustments]
     steps: list[tuple[datetime, int, str, Event | Adjustment | None]] = [
-        (step.event_time, STEP, step.event_id, step) for step in happened
+        (step.event_time, FACT, step.event_id, step) for step in happened
     ]
     day = min((time.date() for time, *_ in steps), default=date.max)
     while through is not None and day <= through:
         steps.append((datetime(day.year, day.month, day.day, tzinfo=UTC), TICK, "", None))
         day += timedelta(days=1)
     walk = Walk()
-    for time, _, _, step in sorted(steps, key=lambda each: each[:3]):
+    for time, kind, fact_id, step in sorted(steps, key=lambda each: each[:3]):
         model = world.model_at(time)
         if step is None:
             _tick(walk, model, time)
@@ -63,7 +89,7 @@ def score_of(world: World, through: date | None) -> int:
             walk.score = max(model.score_floor, min(model.score_ceiling, walk.score + points))
             if isinstance(step, Event):
                 walk.last_event = time
-    return walk.score
+        yield time, kind, fact_id, walk.score
 
 
 def _tick(walk: Walk, model: ScoringModel, time: datetime) -> None:

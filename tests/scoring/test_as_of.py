@@ -2,28 +2,44 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from scoring_service.domain.history import Entry, EntryKind, Lead, LeadNotFound
+from scoring_service.domain.entry import Entry, EntryKind, facts_of
+from scoring_service.domain.errors import LeadNotFound
+from scoring_service.domain.history import Lead
+from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event, ScoringModel
-from scoring_service.domain.timeline import Adjustment, Timeline
+from scoring_service.domain.timeline import Adjustment, Position, Timeline
+from scoring_service.usecases import as_of
 from scoring_service.usecases.ask import Ask
 from tests.scoring import reference
 from tests.scoring.conftest import NOW
+from tests.scoring.living import UTC_DAYS
 from tests.scoring.strategies import START
-from tests.scoring.test_worlds import UTC_DAYS, Live, lasts, lived
+from tests.scoring.test_worlds import Live, lasts, lived, many_checkpoints
 from tests.scoring.worlds import Act, models, scripts
+
+_ = many_checkpoints
+
+
+@pytest.fixture(autouse=True, params=[1, 1_000], ids=["from checkpoints", "from the beginning"])
+def _start(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leads with fewer facts than this are folded from their beginning."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(as_of, "CHECKPOINT_FACTS", request.param)
+        yield
 
 
 @dataclass
 class OneLead:
-    """`Views` of what a live lead has become, as far as `Ask` looks."""
+    """`Views` and `Past` of what a live lead has become, as far as `Ask` looks."""
 
     live: Live
 
@@ -40,10 +56,34 @@ class OneLead:
         """Returns the lead."""
         return dict.fromkeys(lead_ids, self.live.lead)
 
-    async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
+    async def known_at(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
+        """Tells whether something had happened to it."""
+        facts = [each for each in self.live.entries if each.kind.is_fact and each.event_time <= time]
+        return set(lead_ids) if facts else set()
+
+    async def retracted_since(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
+        """Tells whether something of it was retracted."""
+        later = [each for each in self.live.entries if _is_retraction(each) and each.record_time > time]
+        return set(lead_ids) if later else set()
+
+    async def facts_of(self, lead_ids: Sequence[str], *, as_of: datetime) -> dict[str, list[Event | Adjustment]]:
         """Returns what happened to it."""
-        facts = [each for each in self.live.entries if each.kind not in (EntryKind.DECAY, EntryKind.MODEL)]
-        return dict.fromkeys(lead_ids, facts)
+        return {lead_id: facts_of(self.live.entries, as_of) for lead_id in lead_ids}
+
+    async def facts(
+        self, lead_id: str, *, after: Position | None, as_of: datetime
+    ) -> AsyncIterator[list[Event | Adjustment]]:
+        """Yields what happened to it after a position."""
+        happened = sorted(facts_of(self.live.entries, as_of), key=lambda each: (each.event_time, each.event_id))
+        for each in happened:
+            if after is None or (each.event_time, each.event_id) > after:
+                yield [each]
+
+    async def checkpoint(self, lead_id: str, before: Position, max_facts: int | None) -> LeadState:
+        """Returns the last checkpoint before a position."""
+        kept = self.live.stored.checkpoints.values()
+        before_it = [state for state in kept if state.last_fact and state.last_fact < before]
+        return max(before_it, key=lambda state: state.fact_count, default=EMPTY)
 
     async def decayed_through(self, lead_ids: Sequence[str]) -> dict[str, date | None]:
         """Returns how far decay has come."""
@@ -90,12 +130,12 @@ def test_as_of_is_what_a_database_of_that_time_would_show(
     data: st.DataObject, model: ScoringModel, script: list[Act], last: date | None, then: datetime
 ) -> None:
     live = lived(model, script, last)
-    live.entries = [
+    live.stored.entries = [
         replace(each, record_time=data.draw(_days)) if _is_retraction(each) else each for each in live.entries
     ]
     world = known_by(live, then)
     views: Any = OneLead(live)
-    ask = Ask(views, UTC_DAYS, lambda: NOW)
+    ask = Ask(views, views, UTC_DAYS, lambda: NOW)
     try:
         found = asyncio.run(ask.score("lead", then))
     except LeadNotFound:
@@ -112,7 +152,7 @@ def test_as_of_is_what_a_database_of_that_time_would_show(
 def test_as_of_a_time_after_everything_is_live(model: ScoringModel, script: list[Act], last: date | None) -> None:
     live = lived(model, script, last)
     views: Any = OneLead(live)
-    ask = Ask(views, UTC_DAYS, lambda: NOW)
+    ask = Ask(views, views, UTC_DAYS, lambda: NOW)
     late = START + timedelta(days=1_000)
     assume(max(each.publish_time for each in live.publications) <= late)
     then, now = asyncio.run(ask.score("lead", late)), asyncio.run(ask.score("lead", None))

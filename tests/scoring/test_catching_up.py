@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from pymongo.errors import ExecutionTimeout
 
-from scoring_service.domain.fold import Calendar
-from scoring_service.domain.history import Entry, EntryKind, Lead
-from scoring_service.domain.timeline import Mode
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.entry import EntryKind
+from scoring_service.domain.history import Lead, Standing
+from scoring_service.domain.model import Event
+from scoring_service.domain.timeline import Adjustment, Mode
 from scoring_service.ports import Commit
 from scoring_service.store.scores import MongoScores
-from scoring_service.usecases.recording import Due, Recording
+from scoring_service.usecases.recording import PendingFacts, Recording
 from shared.tasks import running
 from tests.conftest import eventually
 from tests.scoring.conftest import NOW, Scoring, days_ago
@@ -43,8 +46,8 @@ class Appends:
         append = MongoScores.append
 
         async def append_some(scores: MongoScores, commit: Commit) -> set[int]:
-            self.sizes.append(len(commit.recorded))
-            if len(commit.recorded) > self.most or any(each.after.lead_id == ODD for each in commit.recorded):
+            self.sizes.append(len(commit.updates))
+            if len(commit.updates) > self.most or any(each.after.lead_id == ODD for each in commit.updates):
                 raise ExecutionTimeout("planted")
             return await append(scores, commit)
 
@@ -131,7 +134,7 @@ async def test_a_rollout_outlives_a_lead_that_cannot_be_read(seeded: Scoring) ->
 
 async def test_others_have_their_turn_while_a_page_is_folded() -> None:
     class Nothing:
-        async def entries(self, lead_ids: Sequence[str]) -> dict[str, list[Entry]]:
+        async def facts_of(self, lead_ids: Sequence[str]) -> dict[str, list[Event | Adjustment]]:
             return {}
 
     turns = 0
@@ -142,7 +145,8 @@ async def test_others_have_their_turn_while_a_page_is_folded() -> None:
             turns += 1
             await asyncio.sleep(0)
 
-    recording = Recording(Nothing(), TIMELINE, Calendar(ZoneInfo("UTC")), NOW)
+    past: Any = Nothing()
+    recording = Recording(past, TIMELINE, Calendar(ZoneInfo("UTC")), NOW)
     async with running(count()):
-        await recording.of([Due(Lead(lead), NOW.date()) for lead in LEADS])
+        await recording.updates([PendingFacts(Lead(lead), Standing(NOW.date(), 1)) for lead in LEADS])
         assert turns >= len(LEADS)

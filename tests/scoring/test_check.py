@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from scoring_service.domain.history import HistoryInconsistent, LeadNotFound
+from scoring_service.domain import refold
+from scoring_service.domain.errors import HistoryInconsistent, LeadNotFound
 from scoring_service.domain.model import Decay
 from scoring_service.domain.timeline import Mode
-from scoring_service.usecases import check, walk
-from scoring_service.usecases.check import RebuildProgress
+from scoring_service.store import past
+from scoring_service.usecases import verify, walk
+from scoring_service.usecases.rebuild import RebuildProgress
 from tests.scoring.conftest import DAY, NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
 
@@ -33,7 +35,8 @@ async def seed(scoring: Scoring) -> None:
         ("I7", "score_history", {"_id": "e4"}, {"$inc": {"points": 1}}),
         ("I3", "score_history", {"_id": "e4"}, {"$set": {"event_type": "other"}}),
         ("I3", "events", {"_id": "e4"}, {"$set": {"state": "pending"}}),
-        ("I7", "events", {"_id": "e4"}, {"$set": {"event_type": "demo_request"}}),
+        ("I3", "events", {"_id": "e4"}, {"$set": {"event_type": "demo_request"}}),
+        ("I7", "events", {"_id": "e4"}, {"$set": {"properties": {"plan": "pro"}}}),
     ],
 )
 async def test_a_planted_fault_is_found(
@@ -56,24 +59,24 @@ async def test_a_damaged_state_is_rebuilt_from_the_history(scoring: Scoring) -> 
     await seed(scoring)
     before = await scoring.database["leads"].find_one({"_id": "lead1"})
     await scoring.database["leads"].update_one({"_id": "lead1"}, {"$set": {"score": 7, "contributions": {}}})
-    rebuilt = await scoring.check.rebuild("lead1")
+    rebuilt = await scoring.rebuild.one("lead1")
     assert (rebuilt.changed, rebuilt.score_before) == (True, 7)
     assert await scoring.database["leads"].find_one({"_id": "lead1"}) == before
-    assert not (await scoring.check.rebuild("lead1")).changed
+    assert not (await scoring.rebuild.one("lead1")).changed
 
 
 async def test_a_lost_state_is_rebuilt_from_the_history(scoring: Scoring) -> None:
     await seed(scoring)
     before = (await scoring.ask.score("lead1", None)).lead.state
     await scoring.database["leads"].delete_one({"_id": "lead1"})
-    await scoring.check.rebuild("lead1")
+    await scoring.rebuild.one("lead1")
     after = (await scoring.ask.score("lead1", None)).lead.state
     assert (after.score, after.contributions) == (before.score, before.contributions)
     assert await scoring.verify() == []
 
 
 async def rebuild_all(scoring: Scoring, *, check_only: bool = False) -> list[RebuildProgress]:
-    return [progress async for progress in scoring.check.rebuild_all(check_only=check_only)]
+    return [progress async for progress in scoring.rebuild.all(check_only=check_only)]
 
 
 async def test_a_lost_row_is_found_and_rebuilt(scoring: Scoring) -> None:
@@ -142,26 +145,54 @@ async def test_one_contradictory_history_keeps_no_other_lead_from_being_rebuilt(
 
 
 @pytest.mark.parametrize(
-    ("most_entries", "pages"), [(1, [1, 1, 1]), (7, [1, 1, 1]), (8, [2, 1]), (11, [2, 1]), (12, [3])]
+    ("most_entries", "pages"), [(4, [1, 1, 1]), (7, [1, 1, 1]), (8, [2, 1]), (11, [2, 1]), (12, [3])]
 )
 async def test_a_page_ends_where_its_entries_are_too_many(
     scoring: Scoring, monkeypatch: pytest.MonkeyPatch, most_entries: int, pages: list[int]
 ) -> None:
     monkeypatch.setattr(walk, "PAGE_ENTRIES", most_entries)
     await seed(scoring)
-    seen = [page async for page in walk.walk(scoring.views, events=True)]
+    seen = [page async for page in walk.walk(scoring.views, check=True)]
     assert [len(page.leads) for page in seen] == pages
     assert [stored.lead_id for page in seen for stored in page.leads] == ["lead0", "lead1", "lead2"]
-    assert {len(stored.entries) for page in seen for stored in page.leads} == {4}, "expected whole histories"
+    assert {len(stored.entries or ()) for page in seen for stored in page.leads} == {4}, "expected whole histories"
     assert sum(len(events) for page in seen for events in page.events.values()) == 12
     assert await scoring.verify() == []
 
 
+async def test_a_history_that_is_too_long_for_a_page_is_checked_and_rebuilt_in_pieces(
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walk, "PAGE_ENTRIES", 2)
+    monkeypatch.setattr(past, "PIECE_FACTS", 3)
+    await seed(scoring)
+    assert await scoring.verify() == []
+    await scoring.database["leads"].update_one({"_id": "lead1"}, {"$inc": {"event_count": 1}})
+    await scoring.database["score_history"].update_one({"_id": "e5"}, {"$inc": {"delta": 1}})
+    assert {violation.split()[0] for violation in await scoring.verify()} == {"I5", "I7"}
+    with pytest.raises(HistoryInconsistent, match="lead2"):
+        await rebuild_all(scoring)
+    await scoring.database["score_history"].update_one({"_id": "e5"}, {"$inc": {"delta": -1}})
+    assert await scoring.verify() == []
+
+
+async def test_wrong_checkpoints_are_found_and_made_anew(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refold, "CHECKPOINT_FACTS", 2)
+    await seed(scoring)
+    assert await scoring.database["checkpoints"].count_documents({}) == 6
+    await scoring.database["checkpoints"].update_one({"_id": "lead1:2"}, {"$inc": {"score": 1}})
+    assert await scoring.verify() == ["I7 1 of its checkpoints differ from its history: rebuild it"]
+    assert not (await scoring.rebuild.one("lead1")).changed, "the lead's own state is right"
+    assert await scoring.verify() == []
+    await scoring.database["checkpoints"].delete_many({})
+    assert await scoring.verify() == [], "checkpoints are a cache"
+
+
 async def test_many_violations_come_in_many_messages(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "MESSAGE_VIOLATIONS", 2)
+    monkeypatch.setattr(verify, "MESSAGE_VIOLATIONS", 2)
     await seed(scoring)
     await scoring.database["score_history"].update_many({"lead_id": "lead1"}, {"$inc": {"delta": 1}})
-    progress = [each async for each in scoring.check.verify()]
+    progress = [each async for each in scoring.check.run()]
     assert [len(each.violations) for each in progress] == [2, 2, 1, 0], "4 deltas and their sum"
     assert [each.violations_total for each in progress] == [2, 4, 5, 5]
     assert [each.leads_checked for each in progress] == [3, 3, 3, 3]
@@ -188,9 +219,9 @@ async def test_a_contradictory_history_is_not_rebuilt(scoring: Scoring) -> None:
     await seed(scoring)
     await scoring.database["score_history"].update_one({"_id": "e4"}, {"$inc": {"delta": 1}})
     with pytest.raises(HistoryInconsistent, match="lead1"):
-        await scoring.check.rebuild("lead1")
+        await scoring.rebuild.one("lead1")
 
 
 async def test_an_unknown_lead_is_not_rebuilt(scoring: Scoring) -> None:
     with pytest.raises(LeadNotFound, match="nobody"):
-        await scoring.check.rebuild("nobody")
+        await scoring.rebuild.one("nobody")

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from scoring_service.domain.history import EntryKind, EventNotFound, EventNotScored, LeadNotFound, RequestIdConflict
+from scoring_service.domain.entry import EntryKind
+from scoring_service.domain.errors import EventNotFound, EventNotScored, LeadNotFound, RequestIdConflict
 from scoring_service.domain.timeline import Mode
 from scoring_service.usecases.corrections import AdjustmentRequest
 from tests.scoring.conftest import NOW, Scoring, days_ago

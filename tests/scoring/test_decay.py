@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from scoring_service.domain.history import EntryKind
+from scoring_service.domain.entry import EntryKind
 from tests.scoring.conftest import NOW, Scoring, days_ago
 
 
@@ -96,13 +96,13 @@ async def test_decay_is_in_the_history_and_in_automations_inbox(scoring: Scoring
     entries = await scoring.ask.history("ada", after=(), most=10, newest_first=False)
     assert [(entry.kind, entry.event_id, entry.delta) for entry in entries] == [
         (EntryKind.EVENT, "e1", 100),
-        (EntryKind.DECAY, "decay:2026-03-19:ada", -5),
-        (EntryKind.DECAY, "decay:2026-03-20:ada", -5),
+        (EntryKind.DECAY, "decay:2:ada", -10),
     ]
     assert scoring.bell.rung == {scoring.changes.partition_of("ada")}
-    change = await scoring.database["score_changes"].find_one({"_id": "ada:3"})
+    change = await scoring.database["score_changes"].find_one({"_id": "ada:2"})
     assert change is not None
     assert (change["kinds"], change["event_types"]) == (["DECAY"], [])
+    assert change["scores"] == [100, 95, 90], "automation sees every tick, although one entry stands for both"
 
 
 async def test_as_of_shows_the_past(scoring: Scoring) -> None:

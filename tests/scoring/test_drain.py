@@ -11,10 +11,11 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from scoring_service.ports import Commit
 from scoring_service.store.models import MongoModels
+from scoring_service.store.past import MongoPast
 from scoring_service.store.scores import MongoScores
 from shared.inbox import Inbox
 from shared.mongo import Document
-from tests.scoring.conftest import NOW, Scoring, days_ago
+from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
 
 
 async def test_an_event_becomes_an_entry_a_state_and_a_change(scoring: Scoring) -> None:
@@ -52,7 +53,7 @@ async def test_identify_sets_attributes(scoring: Scoring) -> None:
     await scoring.put(("e2", "ada", "page_view", days_ago(0.5)), company="not an attribute")
     await scoring.drain_all()
     (score,) = await scoring.ask.scores(["ada"], None)
-    assert score.lead.state.attributes == {"company": "ACME", "$odd.name": 1.0}
+    assert score.lead.state.attributes.values == {"company": "ACME", "$odd.name": 1.0}
     assert await scoring.verify() == []
 
 
@@ -128,9 +129,16 @@ async def test_every_command_of_a_drain_belongs_to_its_transaction(scoring: Scor
         inboxes = [
             Inbox(database, inbox.rows.name, done="x", partitions=8) for inbox in (scoring.events, scoring.changes)
         ]
-        scoring.scores = MongoScores(database, MongoModels(database), inboxes[0], inboxes[1], transaction_seconds=10)
+        scoring.scores = MongoScores(
+            database, MongoModels(database, ENGINE), inboxes[0], inboxes[1], transaction_seconds=10
+        )
         scoring.__dict__["drain"] = type(scoring.drain)(
-            scoring.scores, scoring.bell, scoring.drain.calendar, scoring.clock
+            scoring.scores,
+            MongoPast(database),
+            scoring.bell,
+            scoring.drain.calendar,
+            scoring.clock,
+            scoring.slow_lane,
         )
         assert await scoring.drain.step([scoring.events.partition_of("ada")], 500) >= 1
     names = [name for name, _ in commands.seen]

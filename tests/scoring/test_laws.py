@@ -8,35 +8,29 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring_service.domain.fold import Calendar, fold
-from scoring_service.domain.history import Entry, EntryKind, Lead, Recorder, replay
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.entry import Entry, EntryKind
+from scoring_service.domain.history import HistoryBuilder, Lead, Standing
 from scoring_service.domain.model import Event
-from scoring_service.domain.timeline import POSITION, JudgedEvent
+from scoring_service.domain.replay import fold
+from scoring_service.domain.timeline import JudgedEvent
 from tests.scoring import reference
+from tests.scoring.living import UTC_DAYS, LivingLead
 from tests.scoring.models import BUILT_IN, FIRST, TIMELINE, judged
 from tests.scoring.strategies import START, Arrival, arrivals, lasts, timelines
 
-UTC_DAYS = Calendar(ZoneInfo("UTC"))
 
-
-def score_of(steps: Iterable[JudgedEvent], through: date | None) -> int:
+def score_of(facts: Iterable[JudgedEvent], through: date | None) -> int:
     """Returns the score that the reference gives."""
-    return reference.score_of(reference.World({1: BUILT_IN}, [FIRST], [step.event for step in steps]), through)
+    return reference.score_of(reference.World({1: BUILT_IN}, [FIRST], [fact.event for fact in facts]), through)
 
 
-def live(steps: list[Arrival]) -> tuple[Lead, list[Entry]]:
+def live(arrived: list[Arrival]) -> tuple[Lead, list[Entry]]:
     """Records arrivals one after the other, as the service does."""
-    lead, entries = Lead("lead"), list[Entry]()
-    past: list[JudgedEvent] = []
-    for step in steps:
-        past.sort(key=POSITION)
-        recorder = Recorder(TIMELINE, UTC_DAYS, lead, past, START)
-        recorder.steps(step.events, step.through)
-        recorded = recorder.recorded()
-        lead = recorded.after
-        entries += recorded.entries
-        past += step.events
-    return lead, entries
+    living = LivingLead(lambda: TIMELINE)
+    for each in arrived:
+        living.record(list(each.events), each.through)
+    return living.lead, living.entries
 
 
 @given(st.data())
@@ -59,7 +53,8 @@ def test_history_adds_up_and_replays(data: st.DataObject) -> None:
     assert sum(entry.delta for entry in entries) == entries[-1].score_after == lead.state.score
     assert len({entry.event_id for entry in entries}) == len(entries)
     assert sum(1 for entry in entries if entry.kind is EntryKind.EVENT) == len(timeline)
-    assert replay(TIMELINE, UTC_DAYS, entries, lead.state.decayed_through) == lead.state
+    facts = TIMELINE.judge_all(entry.fact for entry in entries if entry.kind is EntryKind.EVENT)
+    assert fold(TIMELINE, UTC_DAYS, facts, lead.state.decayed_through) == lead.state
 
 
 @given(timelines(), lasts)
@@ -72,9 +67,11 @@ def test_decay_for_a_date_twice_is_once(timeline: list[JudgedEvent], last: date 
 @given(timelines(), st.integers(0, 80), st.integers(1, 9))
 def test_missed_days_caught_up_are_daily_runs(timeline: list[JudgedEvent], first: int, missed: int) -> None:
     days = [START.date() + timedelta(days=first + day) for day in range(missed + 1)]
-    daily = live([Arrival(timeline, None), *(Arrival((), day) for day in days)])
-    caught_up = live([Arrival(timeline, None), Arrival((), days[0]), Arrival((), days[-1])])
-    assert daily == caught_up
+    daily, _ = live([Arrival(timeline, None), *(Arrival((), day) for day in days)])
+    caught_up, entries = live([Arrival(timeline, None), Arrival((), days[0]), Arrival((), days[-1])])
+    assert daily.state == caught_up.state
+    decayed = [entry for entry in entries if entry.kind is EntryKind.DECAY]
+    assert len(decayed) <= 2, "expected at most one entry of each run"
 
 
 def test_a_dead_lead_decays_to_nothing() -> None:
@@ -97,11 +94,35 @@ def test_the_next_event_adds_to_the_decayed_score() -> None:
     lead, entries = live([Arrival([first], None), Arrival((), date(2026, 3, 9)), Arrival([second], date(2026, 3, 9))])
     assert [(entry.kind, entry.delta) for entry in entries] == [
         (EntryKind.EVENT, 100),
-        (EntryKind.DECAY, -5),
-        (EntryKind.DECAY, -5),
+        (EntryKind.DECAY, -10),
         (EntryKind.EVENT, 5),
     ]
+    assert (entries[1].first_tick, entries[1].last_tick, entries[1].tick_count) == (
+        date(2026, 3, 8),
+        date(2026, 3, 9),
+        2,
+    )
     assert lead.state.score == 95
+
+
+def test_a_late_event_claims_its_own_points_only() -> None:
+    """With the download the lead was active until 3 March, so less had decayed since: that is not the download's."""
+    arrived = [
+        [judged(Event("a", "signup", START + timedelta(hours=10)))],
+        [judged(Event("b", "demo_request", START + timedelta(days=1, hours=10)))],
+        [judged(Event("c", "page_view", START + timedelta(days=11, hours=10)))],
+        [judged(Event("d", "download", START + timedelta(days=2, hours=10)))],
+    ]
+    through = (None, None, date(2026, 3, 12), date(2026, 3, 12))
+    _, entries = live([Arrival(events, last) for events, last in zip(arrived, through, strict=True)])
+    assert [(entry.kind, entry.delta, entry.score_after) for entry in entries] == [
+        (EntryKind.EVENT, 20, 20),
+        (EntryKind.EVENT, 50, 70),
+        (EntryKind.DECAY, -12, 58),
+        (EntryKind.EVENT, 5, 63),
+        (EntryKind.EVENT, 10, 73),
+        (EntryKind.RECALCULATION, 4, 77),
+    ]
 
 
 def test_a_silence_of_years_costs_no_more_than_its_ticks() -> None:
@@ -114,15 +135,13 @@ def test_a_silence_of_years_costs_no_more_than_its_ticks() -> None:
             Counting.asked += 1
             return super().midnight(day)
 
-    steps = [judged(Event(f"e{year}", "contract_signed", START + timedelta(days=365 * year))) for year in (0, 5)]
-    calendar, last = Counting(ZoneInfo("UTC")), (START + timedelta(days=365 * 5)).date()
-    new = Recorder(TIMELINE, calendar, Lead("lead"), (), START)
-    new.steps(steps, None)
-    recorder = Recorder(TIMELINE, calendar, new.recorded().after, steps, START)
-    recorder.steps((), last)
-    entries = recorder.recorded().entries
-    assert sum(entry.delta for entry in entries) == -100
-    assert Counting.asked < 5 * len(entries)
+    facts = [judged(Event(f"e{year}", "contract_signed", START + timedelta(days=365 * year))) for year in (0, 5)]
+    last = (START + timedelta(days=365 * 5)).date()
+    builder = HistoryBuilder(TIMELINE, Counting(ZoneInfo("UTC")), Lead("lead"), START)
+    assert list(builder.record(facts, Standing(last, 1))) == []
+    entries = builder.update().entries
+    assert [entry.delta for entry in entries] == [100, -100, 100]
+    assert Counting.asked < 5 * entries[1].tick_count
 
 
 def test_a_tick_comes_before_an_event_of_the_same_instant() -> None:
@@ -154,4 +173,4 @@ def test_the_latest_attributes_win_whatever_arrived_last(order: list[int]) -> No
         for index, attributes in enumerate(said)
     ]
     lead, _ = live([Arrival([events[index]], None) for index in order])
-    assert lead.state.attributes == {"name": "Ada L.", "company": "Analytical", "title": "CTO"}
+    assert lead.state.attributes.values == {"name": "Ada L.", "company": "Analytical", "title": "CTO"}

@@ -7,7 +7,7 @@ import pytest
 from scoring_service.domain.timeline import Mode, Publication
 from shared import wire
 from shared.pb.scoring.v1 import scoring_pb2 as pb
-from tests.scoring.conftest import DAY, NOW, Scoring, days_ago
+from tests.scoring.conftest import DAY, ENGINE, NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
 from tests.scoring.requests import (
     FIT,
@@ -249,12 +249,15 @@ async def test_every_kind_of_entry_is_told_whole(scoring: Scoring, stub: Stub) -
         ),
         pb.ScoreEntry(
             kind=pb.ENTRY_KIND_DECAY,
-            event_id="decay:2026-03-20:ada",
+            event_id="decay:2:ada",
             model_version=1,
             delta=-1,
             stage_before="warm",
             stage_after="warm",
             event_time=at(days_ago(0.5)),
+            first_tick_date="2026-03-20",
+            last_tick_date="2026-03-20",
+            tick_count=1,
         ),
         pb.ScoreEntry(
             kind=pb.ENTRY_KIND_ADJUSTMENT,
@@ -270,7 +273,7 @@ async def test_every_kind_of_entry_is_told_whole(scoring: Scoring, stub: Stub) -
         ),
         pb.ScoreEntry(
             kind=pb.ENTRY_KIND_MODEL,
-            event_id="model:2:ada",
+            event_id="model:4:ada",
             model_version=2,
             delta=19,
             stage_before="hot",
@@ -342,7 +345,7 @@ async def test_pages_of_models_have_the_sizes_that_the_proto_promises(scoring: S
         models = await stub.ListScoringModels(pb.ListScoringModelsRequest(page_size=size))
         assert len(models.scoring_models) == count, f"of models, {size} asked"
     for number in range(2, 102):
-        await scoring.models.publish(Publication(number, 1, 1, Mode.FORWARD, NOW + number * DAY))
+        await scoring.models.publish(Publication(number, 1, 1, Mode.FORWARD, NOW + number * DAY, engine=ENGINE))
     for size, count in ((0, 20), (999, 100)):
         made = await stub.ListModelPublications(pb.ListModelPublicationsRequest(page_size=size))
         assert len(made.publications) == count, f"of publications, {size} asked"

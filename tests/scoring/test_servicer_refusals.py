@@ -10,7 +10,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from scoring_service.domain.validation import MOST_SCORE
 from scoring_service.ports import ANY_SCORE
-from shared import arguments
 from shared.pages import write_token
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from tests.scoring.conftest import NOW, Scoring, days_ago
@@ -111,8 +110,10 @@ LONGER = "x" * 1_025
         ("ListScoreHistory", pb.ListScoreHistoryRequest(lead_id="a", page_size=-1), ["page_size"]),
         ("DecayScores", pb.DecayScoresRequest(as_of_time=BEFORE_1970), ["as_of_time"]),
         ("DecayScores", pb.DecayScoresRequest(as_of_time=BEYOND_ALL_TIME), ["as_of_time"]),
-        ("DecayScores", pb.DecayScoresRequest(as_of_time=at(arguments.LATEST)), ["as_of_time"]),
-        ("DecayScores", pb.DecayScoresRequest(as_of_time=at(arguments.LATEST), dry_run=True), ["as_of_time"]),
+        ("ResetDecay", pb.ResetDecayRequest(to_date="yesterday", reason="r", actor="a"), ["to_date"]),
+        ("ResetDecay", pb.ResetDecayRequest(to_date="2026-02-30", reason="r", actor="a"), ["to_date"]),
+        ("ResetDecay", pb.ResetDecayRequest(to_date="2026-02-28", actor="a"), ["reason"]),
+        ("ResetDecay", pb.ResetDecayRequest(to_date="2026-02-28", reason="r"), ["actor"]),
         ("RebuildLeadScore", pb.RebuildLeadScoreRequest(), ["lead_id"]),
         ("AdjustLeadScore", adjusting(), ["delta"]),
         ("AdjustLeadScore", adjusting(delta=MOST_SCORE + 1), ["delta"]),

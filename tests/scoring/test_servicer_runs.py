@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from scoring_service.domain.validation import MOST_SCORE
+from shared import wire
 from shared.pb.scoring.v1 import scoring_pb2 as pb
-from tests.scoring.conftest import NOW, Scoring, days_ago
+from tests.scoring.conftest import DAY, NOW, Scoring, days_ago
 from tests.scoring.requests import (
     Stub,
     adjusting,
@@ -50,13 +51,42 @@ async def test_decay_streams_its_progress(scoring: Scoring, stub: Stub) -> None:
     assert again == pb.DecayScoresResponse(through_date="2026-03-20", done=True), "a second run does nothing"
 
 
-@pytest.mark.parametrize(("ahead", "code"), [(timedelta(minutes=1), ""), (timedelta(minutes=2), "INVALID_ARGUMENT")])
-async def test_decay_forgives_a_clock_a_minute_of_haste(stub: Stub, ahead: timedelta, code: str) -> None:
-    request = pb.DecayScoresRequest(as_of_time=at(NOW + ahead))
-    if not code:
-        assert (await answers(stub, "DecayScores", request))[-1].done, "expected a summary"
-        return
-    assert await refused(stub, "DecayScores", request) == (code, "ARGUMENT_INVALID", ["as_of_time"])
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_decay_is_refused_beyond_the_date_of_the_database_whatever_our_own_clock_says(
+    scoring: Scoring, stub: Stub, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    database_time = await scoring.scores.database_time()
+    ahead = pb.DecayScoresRequest(as_of_time=at(database_time + 2 * DAY), dry_run=dry_run)
+    assert await refused(stub, "DecayScores", ahead) == ("FAILED_PRECONDITION", "DECAY_DATE_AHEAD", ["as_of_time"])
+    monkeypatch.setattr(wire, "now", lambda: database_time + 365 * DAY)
+    now = pb.DecayScoresRequest(dry_run=dry_run)
+    assert await refused(stub, "DecayScores", now) == ("FAILED_PRECONDITION", "DECAY_DATE_AHEAD", ["as_of_time"])
+    reached = pb.DecayScoresRequest(as_of_time=at(database_time), dry_run=dry_run)
+    assert (await answers(stub, "DecayScores", reached))[-1].done, "expected a summary"
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_a_decay_reset_takes_ticks_back(scoring: Scoring, stub: Stub) -> None:
+    await scoring.put(*((f"e{n}", f"lead{n}", "contract_signed", days_ago(20)) for n in range(5)))
+    await scoring.put(("fresh", "eve", "signup", days_ago(1)))
+    await scoring.drain_all()
+    to = days_ago(10)
+    await scoring.run_decay(to)
+    before = [await score_of(stub, f"lead{n}") for n in range(5)]
+    await scoring.run_decay(NOW)
+    request = pb.ResetDecayRequest(to_date=to.date().isoformat(), reason="a clock was ahead", actor="eve")
+    [*_, last] = await answers(stub, "ResetDecay", request)
+    assert (last.done, last.to_date, last.leads_changed, last.points_restored > 0) == (True, "2026-03-10", 5, True)
+    assert [(await score_of(stub, f"lead{n}")).score for n in range(5)] == [each.score for each in before]
+    assert await scoring.verify() == []
+    [*_, entry] = await history_of(stub, "lead0")
+    assert (entry.kind, entry.reason, entry.actor) == (pb.ENTRY_KIND_DECAY_RESET, "a clock was ahead", "eve")
+    [*_, again] = await answers(stub, "ResetDecay", request)
+    assert again.leads_changed == 0, "a second reset changes nothing"
+    await scoring.put(("late", "lead0", "page_view", days_ago(2)))
+    await scoring.drain_all()
+    await scoring.run_decay(NOW)
+    assert await scoring.verify() == []
 
 
 async def seed_damaged(scoring: Scoring) -> None:
@@ -101,7 +131,7 @@ async def test_a_verification_streams_what_is_wrong(scoring: Scoring, stub: Stub
         (3, 3, True),
     ]
     assert [{violation.lead_id for violation in each.violations} for each in progress] == [{"lead1"}, {"lead2"}, set()]
-    assert [each.violations_total for each in progress] == [3, 6, 6], "violations_total counts all so far"
+    assert [each.violations_total for each in progress] == [2, 4, 4], "violations_total counts all so far"
     assert (progress[-1].entries_checked, progress[-1].events_checked, progress[-1].events_pending) == (3, 3, 1)
     violation = progress[0].violations[0]
     assert (violation.invariant, violation.message) == ("I5", "the deltas add up to 20, the score is 7")

@@ -1,56 +1,79 @@
 """Whatever happens in whatever order, under whatever models: live = replay = the naive reference."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring_service.domain.fold import Calendar
-from scoring_service.domain.history import Entry, EntryKind, Lead, Recorder, replay, steps_of
-from scoring_service.domain.model import Event, ScoringModel
+from scoring_service.domain import refold
+from scoring_service.domain.entry import Entry, EntryKind
+from scoring_service.domain.history import Decision, HistoryBuilder, Lead, Standing
+from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Adjustment, Mode, Publication, Timeline
 from tests.scoring import reference
+from tests.scoring.living import UTC_DAYS, LivingLead, judged_event
 from tests.scoring.strategies import START
 from tests.scoring.worlds import Act, Adjusted, Decayed, Published, Retracted, Scored, models, scripts
 
 DAY = timedelta(days=1)
-UTC_DAYS = Calendar(ZoneInfo("UTC"))
+
+
+@pytest.fixture(autouse=True)
+def many_checkpoints() -> Iterator[None]:
+    """Worlds have few facts, so a checkpoint for every third one makes every kind of refold begin at one."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(refold, "CHECKPOINT_FACTS", 3)
+        yield
 
 
 @dataclass
 class Live:
-    """What the service does to one lead, without a database."""
+    """What the service does to one lead, without a database; with `forgetful`, checkpoints get lost at random."""
 
     models: dict[int, ScoringModel]
     publications: list[Publication] = field(default_factory=list)
-    lead: Lead = field(default_factory=lambda: Lead("lead"))
-    entries: list[Entry] = field(default_factory=list)
     through: date | None = None
+    forgetful: random.Random | None = None
 
     def __post_init__(self) -> None:
         self.publications.append(Publication(1, 1, 0, Mode.RESCORE, START))
+        self.stored = LivingLead(lambda: self.timeline)
 
     @property
     def timeline(self) -> Timeline:
         """The timeline so far."""
         return Timeline(list(self.publications), self.models.__getitem__)
 
+    @property
+    def lead(self) -> Lead:
+        """The lead's row."""
+        return self.stored.lead
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The lead's history."""
+        return self.stored.entries
+
     def do(self, act: Act) -> None:
         """Records what happens."""
+        if self.forgetful:
+            self.stored.checkpoints = {
+                number: state for number, state in self.stored.checkpoints.items() if self.forgetful.random() < 0.7
+            }
         if isinstance(act, Published):
             self._publish(act)
         elif isinstance(act, Decayed):
             begin = self.through or START.date()
             self.through = begin + timedelta(days=act.days)
-            self._record(self._recorder())
+            self.stored.record([], self.through)
         elif isinstance(act, Scored):
-            recorder = self._recorder()
-            recorder.steps([self.timeline.judge(event) for event in act.events], self.through)
-            self._record(recorder)
+            self.stored.record(list(map(self.timeline.judge, act.events)), self.through)
         elif isinstance(act, Adjusted):
             self._adjust(act)
         else:
@@ -60,69 +83,55 @@ class Live:
         """Rolls out what was published, and runs decay a last time."""
         if last is not None:
             self.through = max(self.through or last, last)
-        self._record(self._recorder())
+        self.stored.record([], self.through)
 
-    def _recorder(self) -> Recorder:
-        timeline = self.timeline
-        return Recorder(timeline, UTC_DAYS, self.lead, steps_of(timeline, self.entries), START)
-
-    def _record(self, recorder: Recorder) -> None:
-        recorder.steps((), self.through)
-        recorded = recorder.recorded()
-        self.lead = recorded.after
-        self.entries += recorded.entries
+    def reset_decay(self, to: date) -> None:
+        """Sets decay back to a date."""
+        self.through = to
+        self.stored.record([], to)
 
     def _publish(self, act: Published) -> None:
         last = self.publications[-1]
-        version = last.number + 1
-        self.models[version] = replace(act.model, version=version)
+        number, version = last.number + 1, last.version
+        if act.mode is not Mode.REFOLD:
+            version = number
+            self.models[version] = replace(act.model, version=version)
         time = last.publish_time + act.later
-        self.publications.append(Publication(version, version, last.version, act.mode, time))
+        self.publications.append(Publication(number, version, last.version, act.mode, time))
         if act.at_once:
-            self._record(self._recorder())
+            self.stored.record([], self.through)
 
     def _adjust(self, act: Adjusted) -> None:
-        recorder = self._recorder()
-        recorder.steps((), self.through)
-        points = act.delta if act.target is None else act.target - recorder.score
+        self.stored.record([], self.through)
+        points = act.delta if act.target is None else act.target - self.lead.state.score
         made = Adjustment(f"adjustment:{act.number}", act.time, points or 0, "because", "tester", act.target)
-        recorder.steps([self.timeline.judge_adjustment(made)], self.through)
-        self._record(recorder)
+        self.stored.record([self.timeline.judge_adjustment(made)], self.through)
 
     def _retract(self, act: Retracted) -> None:
-        gone = {entry.retracted_event_id for entry in self.entries if entry.kind is EntryKind.RETRACTION}
-        scored = [entry for entry in self.entries if entry.kind is EntryKind.EVENT and entry.event_id not in gone]
-        if scored:
-            entry = scored[int(act.which * len(scored))]
-            event = Event(entry.event_id, entry.event_type, entry.event_time, entry.properties)
-            recorder = self._recorder()
-            recorder.steps((), self.through)
-            recorder.retraction(self.timeline.judge(event), "because", "tester")
-            self._record(recorder)
+        scored = self.stored.scored()
+        if not scored:
+            return
+        event = judged_event(self.timeline, scored[int(act.which * len(scored))])
+
+        def steps(builder: HistoryBuilder, standing: Standing) -> Iterator[refold.Refold]:
+            return builder.retract(event, Decision("because", "tester"), standing)
+
+        self.stored.write(steps, self.through)
 
     def reference(self, through: date | None) -> int:
         """Returns the score with all ticks up to a date by the naive way."""
-        gone = {entry.retracted_event_id for entry in self.entries if entry.kind is EntryKind.RETRACTION}
-        world = reference.World(
-            self.models,
-            self.publications,
-            [
-                Event(entry.event_id, entry.event_type, entry.event_time, entry.properties)
-                for entry in self.entries
-                if entry.kind is EntryKind.EVENT and entry.event_id not in gone
-            ],
-            [
-                Adjustment(entry.event_id, entry.event_time, entry.points, "", "")
-                for entry in self.entries
-                if entry.kind is EntryKind.ADJUSTMENT
-            ],
-        )
-        return reference.score_of(world, through)
+        return reference.score_of(self.world(), through)
+
+    def world(self) -> "reference.World":
+        """Returns all that happened, for the reference."""
+        return reference.World(self.models, self.publications, *self.stored.happened())
 
 
-def lived(model: ScoringModel, script: Sequence[Act], last: date | None) -> Live:
+def lived(
+    model: ScoringModel, script: Sequence[Act], last: date | None, forgetful: random.Random | None = None
+) -> Live:
     """Lets a script happen under a first model."""
-    live = Live({1: replace(model, version=1)})
+    live = Live({1: replace(model, version=1)}, forgetful=forgetful)
     for act in script:
         live.do(act)
     live.finish(last)
@@ -130,18 +139,36 @@ def lived(model: ScoringModel, script: Sequence[Act], last: date | None) -> Live
 
 
 lasts = st.none() | st.integers(0, 90).map(lambda days: START.date() + timedelta(days=days))
+forgetfuls = st.none() | st.randoms(use_true_random=False)
 
 
-@given(models(), scripts(), lasts)
-@settings(max_examples=600)
-def test_live_is_replay_is_reference(model: ScoringModel, script: list[Act], last: date | None) -> None:
-    live = lived(model, script, last)
+@given(models(), scripts(), lasts, forgetfuls)
+@settings(max_examples=2_000)
+def test_live_is_replay_is_reference(
+    model: ScoringModel, script: list[Act], last: date | None, forgetful: random.Random | None
+) -> None:
+    live = lived(model, script, last, forgetful)
     assert live.lead.state.score == live.reference(live.through)
-    assert replay(live.timeline, UTC_DAYS, live.entries, live.lead.state.decayed_through) == live.lead.state
+    timeline = live.timeline
+    assert fold(timeline, UTC_DAYS, live.stored.facts(timeline), live.lead.state.decayed_through) == live.lead.state
 
 
 @given(models(), scripts(), lasts)
-@settings(max_examples=200)
+@settings(max_examples=300)
+def test_checkpoints_are_states_of_the_replay(model: ScoringModel, script: list[Act], last: date | None) -> None:
+    live = lived(model, script, last)
+    timeline, through = live.timeline, live.lead.state.decayed_through
+    facts = live.stored.facts(timeline)
+    for number, kept in live.stored.checkpoints.items():
+        end = facts[:number]
+        # Ticks after the last fact are not part of a checkpoint, nor is the date that decay had reached.
+        state = fold(timeline, UTC_DAYS, end, min(through, UTC_DAYS.date_of(end[-1].position[0])) if through else None)
+        assert kept == state.at_last_fact(), f"expected the checkpoint of {number} facts to be a state of the replay"
+    assert set(live.stored.checkpoints) == set(range(3, len(facts) + 1, 3))
+
+
+@given(models(), scripts(), lasts)
+@settings(max_examples=300)
 def test_the_history_adds_up(model: ScoringModel, script: list[Act], last: date | None) -> None:
     live = lived(model, script, last)
     entries = live.entries
@@ -151,24 +178,89 @@ def test_the_history_adds_up(model: ScoringModel, script: list[Act], last: date 
     assert entries[-1].stage_after == live.timeline.latest.stage_of(live.lead.state.score)
     assert sum(entry.delta for entry in entries) == entries[-1].score_after == live.lead.state.score
     assert len({entry.event_id for entry in entries}) == len(entries)
+    for entry in entries:
+        bounds = live.models[entry.model_version]
+        if entry.kind in (EntryKind.EVENT, EntryKind.ADJUSTMENT):
+            low, high = min(bounds.score_floor, entry.score_before), max(bounds.score_ceiling, entry.score_before)
+            assert low <= entry.score_after <= high, f"expected entry {entry.sequence} within floor and ceiling"
+
+
+@given(models(), scripts(), lasts)
+@settings(max_examples=300)
+def test_an_entry_says_what_its_event_did_at_its_own_place(
+    model: ScoringModel, script: list[Act], last: date | None
+) -> None:
+    """Whatever is late: no event claims what others do because of it, except where floor or ceiling are in the way."""
+    live = Live({1: replace(model, version=1)})
+    for act in [*script, Scored([])]:
+        before, known = live.lead.state.score, len(live.entries)
+        live.do(act)
+        if not isinstance(act, Scored):
+            continue
+        effects = reference.effects_of(live.world(), live.through)
+        running = before
+        for entry in live.entries[known:]:
+            if entry.kind is EntryKind.EVENT:
+                bounds = live.models[entry.model_version]
+                wanted = running + effects[entry.event_id]
+                low, high = min(bounds.score_floor, running), max(bounds.score_ceiling, running)
+                assert entry.score_after == max(low, min(high, wanted))
+            running = entry.score_after
+        assert running == live.reference(live.through)
 
 
 @given(models(), scripts(), st.integers(0, 90).map(lambda days: START.date() + timedelta(days=days)))
-@settings(max_examples=200)
-def test_each_tick_is_worth_what_it_changes(model: ScoringModel, script: list[Act], last: date) -> None:
-    """Also those that lie before steps which decay has never come to, with limits, floors and ceilings after them."""
+@settings(max_examples=300)
+def test_a_decay_run_leaves_one_entry_for_all_its_ticks(model: ScoringModel, script: list[Act], last: date) -> None:
+    """Also for ticks that lie before facts which decay has never come to, with limits, floors and ceilings after."""
     live = lived(model, script, None)
-    before, recorded = live.through or START.date() - DAY, len(live.entries)
+    before, recorded = live.through, len(live.entries)
+    score = live.lead.state.score
     live.finish(last)
-    days = [before + DAY * number for number in range(1, (last - before).days + 1)]
-    worth = {f"decay:{day}:lead": live.reference(day) - live.reference(day - DAY) for day in days}
-    assert {entry.event_id: entry.delta for entry in live.entries[recorded:]} == {
-        event_id: delta for event_id, delta in worth.items() if delta
-    }
+    appended = live.entries[recorded:]
+    change = live.reference(live.through) - score
+    assert [entry.delta for entry in appended if entry.kind is EntryKind.DECAY] == ([change] if change else [])
+    for entry in appended:
+        days = [day for day in reference.ticks_of(live.world(), live.through) if before is None or day > before]
+        assert (entry.first_tick, entry.last_tick, entry.tick_count) == (days[0], days[-1], len(days))
+
+
+@given(models(), scripts(), st.integers(0, 90), st.integers(0, 60))
+@settings(max_examples=300)
+def test_a_decay_reset_gives_the_score_of_that_date(
+    model: ScoringModel, script: list[Act], days: int, back: int
+) -> None:
+    last = START.date() + timedelta(days=days)
+    live = lived(model, script, last)
+    assert live.through is not None
+    to = live.through - back * DAY
+    live.reset_decay(to)
+    assert live.lead.state.score == live.reference(to)
+    assert live.lead.state.decayed_through == to
+    live.finish(last)
+    assert live.lead.state.score == live.reference(live.through)
+    assert len({entry.event_id for entry in live.entries}) == len(live.entries)
+
+
+@given(models(), scripts(), lasts)
+@settings(max_examples=300)
+def test_a_path_holds_only_scores_that_the_lead_had(model: ScoringModel, script: list[Act], last: date | None) -> None:
+    """Triggers see the lead before and after late events, never a sum in between."""
+    live = lived(model, script, last)
+    for update in live.stored.updates:
+        assert update.path[0].score == update.before.state.score
+        assert update.path[-1].score == update.after.state.score
+        kinds = {entry.kind for entry in update.entries}
+        if EntryKind.RECALCULATION in kinds and not kinds & {EntryKind.DECAY, EntryKind.MODEL}:
+            settled = [entry for entry in update.entries if entry.kind is EntryKind.RECALCULATION][-1]
+            late = {entry.score_after for entry in update.entries if entry.sequence < settled.sequence}
+            after = {entry.score_after for entry in update.entries if entry.sequence >= settled.sequence}
+            ends = {update.before.state.score, *after}
+            assert not {point.score for point in update.path} & (late - ends)
 
 
 @given(st.data(), models(), scripts())
-@settings(max_examples=200)
+@settings(max_examples=300)
 def test_the_order_and_the_cut_of_the_events_do_not_matter(
     data: st.DataObject, model: ScoringModel, script: list[Act]
 ) -> None:

@@ -26,6 +26,10 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_EVENT_NOT_SCORED: _ClassVar[ErrorReason]
     ERROR_REASON_REQUEST_ID_CONFLICT: _ClassVar[ErrorReason]
     ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
+    ERROR_REASON_DECAY_DATE_AHEAD: _ClassVar[ErrorReason]
+    ERROR_REASON_ENGINE_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_LEAD_CONTENDED: _ClassVar[ErrorReason]
 
 class LeadOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -42,12 +46,15 @@ class EntryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENTRY_KIND_MODEL: _ClassVar[EntryKind]
     ENTRY_KIND_ADJUSTMENT: _ClassVar[EntryKind]
     ENTRY_KIND_RETRACTION: _ClassVar[EntryKind]
+    ENTRY_KIND_RECALCULATION: _ClassVar[EntryKind]
+    ENTRY_KIND_DECAY_RESET: _ClassVar[EntryKind]
 
 class PublicationMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PUBLICATION_MODE_UNSPECIFIED: _ClassVar[PublicationMode]
     PUBLICATION_MODE_FORWARD: _ClassVar[PublicationMode]
     PUBLICATION_MODE_RESCORE: _ClassVar[PublicationMode]
+    PUBLICATION_MODE_REFOLD: _ClassVar[PublicationMode]
 
 class ModelState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -80,6 +87,10 @@ ERROR_REASON_EVENT_NOT_FOUND: ErrorReason
 ERROR_REASON_EVENT_NOT_SCORED: ErrorReason
 ERROR_REASON_REQUEST_ID_CONFLICT: ErrorReason
 ERROR_REASON_OVERLOADED: ErrorReason
+ERROR_REASON_DECAY_DATE_AHEAD: ErrorReason
+ERROR_REASON_ENGINE_MISMATCH: ErrorReason
+ERROR_REASON_TOO_LARGE: ErrorReason
+ERROR_REASON_LEAD_CONTENDED: ErrorReason
 LEAD_ORDER_UNSPECIFIED: LeadOrder
 LEAD_ORDER_SCORE: LeadOrder
 LEAD_ORDER_LAST_EVENT_TIME: LeadOrder
@@ -90,9 +101,12 @@ ENTRY_KIND_DECAY: EntryKind
 ENTRY_KIND_MODEL: EntryKind
 ENTRY_KIND_ADJUSTMENT: EntryKind
 ENTRY_KIND_RETRACTION: EntryKind
+ENTRY_KIND_RECALCULATION: EntryKind
+ENTRY_KIND_DECAY_RESET: EntryKind
 PUBLICATION_MODE_UNSPECIFIED: PublicationMode
 PUBLICATION_MODE_FORWARD: PublicationMode
 PUBLICATION_MODE_RESCORE: PublicationMode
+PUBLICATION_MODE_REFOLD: PublicationMode
 MODEL_STATE_UNSPECIFIED: ModelState
 MODEL_STATE_DRAFT: ModelState
 MODEL_STATE_IN_FORCE: ModelState
@@ -106,7 +120,7 @@ RISK_LOW: Risk
 RISK_HIGH: Risk
 
 class LeadScore(_message.Message):
-    __slots__ = ("lead_id", "score", "stage", "event_count", "first_event_time", "last_event_time", "recent_event_count", "contributions", "attributes", "sequence", "model_version", "as_of_time", "fit_points", "fit_grade", "rating")
+    __slots__ = ("lead_id", "score", "stage", "event_count", "first_event_time", "last_event_time", "recent_event_count", "contributions", "attributes", "sequence", "model_version", "as_of_time", "fit_points", "fit_grade", "rating", "attributes_left_out")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +136,7 @@ class LeadScore(_message.Message):
     FIT_POINTS_FIELD_NUMBER: _ClassVar[int]
     FIT_GRADE_FIELD_NUMBER: _ClassVar[int]
     RATING_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     lead_id: str
     score: int
     stage: str
@@ -137,7 +152,8 @@ class LeadScore(_message.Message):
     fit_points: int
     fit_grade: str
     rating: str
-    def __init__(self, lead_id: _Optional[str] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., event_count: _Optional[int] = ..., first_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recent_event_count: _Optional[int] = ..., contributions: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sequence: _Optional[int] = ..., model_version: _Optional[int] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fit_points: _Optional[int] = ..., fit_grade: _Optional[str] = ..., rating: _Optional[str] = ...) -> None: ...
+    attributes_left_out: int
+    def __init__(self, lead_id: _Optional[str] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., event_count: _Optional[int] = ..., first_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recent_event_count: _Optional[int] = ..., contributions: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sequence: _Optional[int] = ..., model_version: _Optional[int] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fit_points: _Optional[int] = ..., fit_grade: _Optional[str] = ..., rating: _Optional[str] = ..., attributes_left_out: _Optional[int] = ...) -> None: ...
 
 class RuleContribution(_message.Message):
     __slots__ = ("rule_id", "points")
@@ -200,7 +216,7 @@ class ListLeadScoresResponse(_message.Message):
     def __init__(self, lead_scores: _Optional[_Iterable[_Union[LeadScore, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ScoreEntry(_message.Message):
-    __slots__ = ("lead_id", "sequence", "kind", "event_id", "event_type", "rule_id", "model_version", "points", "delta", "score_before", "score_after", "stage_before", "stage_after", "event_time", "record_time", "reason", "actor")
+    __slots__ = ("lead_id", "sequence", "kind", "event_id", "event_type", "rule_id", "model_version", "points", "delta", "score_before", "score_after", "stage_before", "stage_after", "event_time", "record_time", "reason", "actor", "first_tick_date", "last_tick_date", "tick_count")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -218,6 +234,9 @@ class ScoreEntry(_message.Message):
     RECORD_TIME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TICK_DATE_FIELD_NUMBER: _ClassVar[int]
+    LAST_TICK_DATE_FIELD_NUMBER: _ClassVar[int]
+    TICK_COUNT_FIELD_NUMBER: _ClassVar[int]
     lead_id: str
     sequence: int
     kind: EntryKind
@@ -235,7 +254,10 @@ class ScoreEntry(_message.Message):
     record_time: _timestamp_pb2.Timestamp
     reason: str
     actor: str
-    def __init__(self, lead_id: _Optional[str] = ..., sequence: _Optional[int] = ..., kind: _Optional[_Union[EntryKind, str]] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., rule_id: _Optional[str] = ..., model_version: _Optional[int] = ..., points: _Optional[int] = ..., delta: _Optional[int] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+    first_tick_date: str
+    last_tick_date: str
+    tick_count: int
+    def __init__(self, lead_id: _Optional[str] = ..., sequence: _Optional[int] = ..., kind: _Optional[_Union[EntryKind, str]] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., rule_id: _Optional[str] = ..., model_version: _Optional[int] = ..., points: _Optional[int] = ..., delta: _Optional[int] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., first_tick_date: _Optional[str] = ..., last_tick_date: _Optional[str] = ..., tick_count: _Optional[int] = ...) -> None: ...
 
 class ListScoreHistoryRequest(_message.Message):
     __slots__ = ("lead_id", "page_size", "page_token", "newest_first")
@@ -284,6 +306,32 @@ class DecayScoresResponse(_message.Message):
     done: bool
     dry_run: bool
     def __init__(self, through_date: _Optional[str] = ..., leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., leads_changed: _Optional[int] = ..., entries_appended: _Optional[int] = ..., points_removed: _Optional[int] = ..., done: _Optional[bool] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+
+class ResetDecayRequest(_message.Message):
+    __slots__ = ("to_date", "reason", "actor")
+    TO_DATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    to_date: str
+    reason: str
+    actor: str
+    def __init__(self, to_date: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class ResetDecayResponse(_message.Message):
+    __slots__ = ("to_date", "leads_checked", "leads_total", "leads_changed", "points_restored", "done")
+    TO_DATE_FIELD_NUMBER: _ClassVar[int]
+    LEADS_CHECKED_FIELD_NUMBER: _ClassVar[int]
+    LEADS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    LEADS_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_RESTORED_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    to_date: str
+    leads_checked: int
+    leads_total: int
+    leads_changed: int
+    points_restored: int
+    done: bool
+    def __init__(self, to_date: _Optional[str] = ..., leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., leads_changed: _Optional[int] = ..., points_restored: _Optional[int] = ..., done: _Optional[bool] = ...) -> None: ...
 
 class RebuildLeadScoreRequest(_message.Message):
     __slots__ = ("lead_id",)

@@ -64,6 +64,11 @@ class ScoringServiceStub:
                 request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DecayScoresRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DecayScoresResponse.FromString,
                 _registered_method=True)
+        self.ResetDecay = channel.unary_stream(
+                '/leadscore.scoring.v1.ScoringService/ResetDecay',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ResetDecayRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ResetDecayResponse.FromString,
+                _registered_method=True)
         self.RebuildLeadScore = channel.unary_unary(
                 '/leadscore.scoring.v1.ScoringService/RebuildLeadScore',
                 request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RebuildLeadScoreRequest.SerializeToString,
@@ -194,7 +199,22 @@ class ScoringServiceServicer:
         meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
         fails after all others are done.
         Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
+        Errors: FAILED_PRECONDITION (DECAY_DATE_AHEAD) when the date has not begun by the database's own clock, whatever the clocks of the caller and
+        of the server say.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetDecay(self, request, context):
+        """Takes back every decay tick after a date, for when decay was run through a wrong one, and streams its progress; the last message is the
+        summary (`done`). Nothing is deleted: each lead whose score changes gets a DECAY_RESET entry with the reason and the actor. The next
+        DecayScores applies the ticks after the date again.
+
+        Transactional: a page of leads at a time; the date is set back first, so that events scored meanwhile follow it. A run that dies is finished
+        by calling again with the same date.
+        Idempotent: by date. Called twice it has the effect of one call.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a malformed date or a missing reason or actor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -389,6 +409,11 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     servicer.DecayScores,
                     request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DecayScoresRequest.FromString,
                     response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DecayScoresResponse.SerializeToString,
+            ),
+            'ResetDecay': grpc.unary_stream_rpc_method_handler(
+                    servicer.ResetDecay,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ResetDecayRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ResetDecayResponse.SerializeToString,
             ),
             'RebuildLeadScore': grpc.unary_unary_rpc_method_handler(
                     servicer.RebuildLeadScore,
@@ -601,6 +626,33 @@ class ScoringService:
             '/leadscore.scoring.v1.ScoringService/DecayScores',
             shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DecayScoresRequest.SerializeToString,
             shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DecayScoresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetDecay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/ResetDecay',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ResetDecayRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.ResetDecayResponse.FromString,
             options,
             channel_credentials,
             insecure,

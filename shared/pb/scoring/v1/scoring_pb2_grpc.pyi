@@ -72,7 +72,18 @@ class ScoringServiceStub:
     meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
     fails after all others are done.
     Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
-    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
+    Errors: FAILED_PRECONDITION (DECAY_DATE_AHEAD) when the date has not begun by the database's own clock, whatever the clocks of the caller and
+    of the server say.
+    """
+    ResetDecay: _grpc.UnaryStreamMultiCallable[_scoring_pb2.ResetDecayRequest, _scoring_pb2.ResetDecayResponse]
+    """Takes back every decay tick after a date, for when decay was run through a wrong one, and streams its progress; the last message is the
+    summary (`done`). Nothing is deleted: each lead whose score changes gets a DECAY_RESET entry with the reason and the actor. The next
+    DecayScores applies the ticks after the date again.
+
+    Transactional: a page of leads at a time; the date is set back first, so that events scored meanwhile follow it. A run that dies is finished
+    by calling again with the same date.
+    Idempotent: by date. Called twice it has the effect of one call.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a malformed date or a missing reason or actor.
     """
     RebuildLeadScore: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.RebuildLeadScoreRequest, _scoring_pb2.RebuildLeadScoreResponse]
     """Folds one lead's history again and stores the state that it gives, should the stored one differ.
@@ -225,7 +236,18 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
     fails after all others are done.
     Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
-    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
+    Errors: FAILED_PRECONDITION (DECAY_DATE_AHEAD) when the date has not begun by the database's own clock, whatever the clocks of the caller and
+    of the server say.
+    """
+    ResetDecay: _aio.UnaryStreamMultiCallable[_scoring_pb2.ResetDecayRequest, _scoring_pb2.ResetDecayResponse]  # type: ignore[assignment]
+    """Takes back every decay tick after a date, for when decay was run through a wrong one, and streams its progress; the last message is the
+    summary (`done`). Nothing is deleted: each lead whose score changes gets a DECAY_RESET entry with the reason and the actor. The next
+    DecayScores applies the ticks after the date again.
+
+    Transactional: a page of leads at a time; the date is set back first, so that events scored meanwhile follow it. A run that dies is finished
+    by calling again with the same date.
+    Idempotent: by date. Called twice it has the effect of one call.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a malformed date or a missing reason or actor.
     """
     RebuildLeadScore: _aio.UnaryUnaryMultiCallable[_scoring_pb2.RebuildLeadScoreRequest, _scoring_pb2.RebuildLeadScoreResponse]  # type: ignore[assignment]
     """Folds one lead's history again and stores the state that it gives, should the stored one differ.
@@ -405,7 +427,24 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
         fails after all others are done.
         Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
+        Errors: FAILED_PRECONDITION (DECAY_DATE_AHEAD) when the date has not begun by the database's own clock, whatever the clocks of the caller and
+        of the server say.
+        """
+
+    @_abc_1.abstractmethod
+    def ResetDecay(
+        self,
+        request: _scoring_pb2.ResetDecayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_scoring_pb2.ResetDecayResponse], _abc.AsyncIterator[_scoring_pb2.ResetDecayResponse]]:
+        """Takes back every decay tick after a date, for when decay was run through a wrong one, and streams its progress; the last message is the
+        summary (`done`). Nothing is deleted: each lead whose score changes gets a DECAY_RESET entry with the reason and the actor. The next
+        DecayScores applies the ticks after the date again.
+
+        Transactional: a page of leads at a time; the date is set back first, so that events scored meanwhile follow it. A run that dies is finished
+        by calling again with the same date.
+        Idempotent: by date. Called twice it has the effect of one call.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a malformed date or a missing reason or actor.
         """
 
     @_abc_1.abstractmethod

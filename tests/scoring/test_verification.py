@@ -6,9 +6,10 @@ from datetime import date, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring_service.domain.inspection import Stored, inspect, rebuilt
+from scoring_service.domain.entry import facts_of
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication, Timeline
+from scoring_service.domain.verification import Inspection, Stored, rebuilt
 from tests.scoring.test_worlds import UTC_DAYS, lasts, lived
 from tests.scoring.worlds import Act, models, scripts
 
@@ -21,13 +22,16 @@ def test_a_lost_lead_is_rebuilt_however_long_it_was_lost(
     """What decay and a publication did to all others meanwhile must not keep its history from adding up."""
     live = lived(model, script, last)
     decayed = live.through and live.through + timedelta(days=days)
-    assert rebuilt(live.timeline, UTC_DAYS, Stored("lead", live.lead, live.entries, decayed)) == live.lead
+    assert rebuilt(live.timeline, UTC_DAYS, Stored("lead", live.lead, None, decayed), live.entries) == live.lead
     number = live.timeline.number + 1
     live.models[number] = replace(other, version=number)
     later = live.publications[-1].publish_time + timedelta(days=days, milliseconds=1)
     publications = [*live.publications, Publication(number, number, number - 1, Mode.RESCORE, later)]
     timeline = Timeline(publications, live.models.__getitem__)
-    found = rebuilt(timeline, UTC_DAYS, Stored("lead", None, live.entries, decayed))
+    found = rebuilt(timeline, UTC_DAYS, Stored("lead", None, None, decayed), live.entries)
     assert (found.sequence, found.state.score) == (live.lead.sequence, live.lead.state.score)
-    stored = Stored("lead", found, live.entries, decayed)
-    assert not [each for each in inspect(timeline, UTC_DAYS, stored, {}) if each.invariant != "I3"]
+    inspection = Inspection(timeline, UTC_DAYS, Stored("lead", found, None, decayed), {})
+    violations = [*inspection.entries(live.entries, {})]
+    inspection.facts(facts_of(live.entries))
+    violations += inspection.end()
+    assert not [each for each in violations if each[0] != "I3"]

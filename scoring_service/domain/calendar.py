@@ -1,0 +1,41 @@
+"""Dates in a time zone, and the instants at which they begin."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+DAY = timedelta(days=1)
+_FINGERPRINT_YEARS = range(1970, 2101)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Dates in a time zone. The decay tick of a date falls on the instant at which the date begins there."""
+
+    zone: ZoneInfo
+
+    def date_of(self, time: datetime) -> date:
+        """Returns the date on which a time falls."""
+        return time.astimezone(self.zone).date()
+
+    def midnight(self, day: date) -> datetime:
+        """Returns the instant at which a date begins, in UTC."""
+        return datetime(day.year, day.month, day.day, tzinfo=self.zone).astimezone(UTC)
+
+    def first_midnight(self, time: datetime) -> date:
+        """Returns the first date that begins at a time or after it."""
+        day = self.date_of(time)
+        return day if self.midnight(day) >= time else day + DAY
+
+    def fingerprint(self) -> str:
+        """Returns a digest of every midnight from 1970 to 2100.
+
+        Versions of the zone's data that differ in one of them can give a lead another score.
+        """
+        digest = hashlib.blake2b(digest_size=6)
+        day, end = date(_FINGERPRINT_YEARS.start, 1, 1), date(_FINGERPRINT_YEARS.stop, 1, 1)
+        while day < end:
+            digest.update(int(self.midnight(day).timestamp()).to_bytes(5, "big", signed=True))
+            day += DAY
+        return digest.hexdigest()

@@ -1,0 +1,46 @@
+"""Decay: the ticks of the dates on which a lead has been quiet for longer than the model's grace."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import NamedTuple
+
+from scoring_service.domain.calendar import DAY, Calendar
+from scoring_service.domain.lead_state import LeadState
+from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.timeline import BEGINNING, Timeline
+
+
+class Tick(NamedTuple):
+    """A decay tick that changes a score: its date, the score after it, and the model in force at it."""
+
+    day: date
+    score: int
+    model: ScoringModel
+
+
+def ticks(timeline: Timeline, calendar: Calendar, state: LeadState, through: date | None) -> Iterator[Tick]:
+    """Yields the ticks after the last fact that are not applied yet, up to a date, as far as they change the score.
+
+    A tick has an effect once the grace period since the last event is over, by the model in force at the tick. The
+    cost grows with the ticks that have an effect, not with the length of the silence.
+    """
+    if through is None or state.last_event_time is None or state.last_fact is None:
+        return
+    score, following = state.score, calendar.date_of(state.last_fact[0]) + DAY
+    if state.decayed_through is not None:
+        following = max(following, state.decayed_through + DAY)
+    for begin, end, model in timeline.spans():
+        day = max(_first_tick(model, calendar, state.last_event_time), following)
+        if begin != BEGINNING:
+            day = max(day, calendar.first_midnight(begin))
+        while day <= through and (end is None or calendar.midnight(day) < end):
+            after = model.decayed(score)
+            if after == score:
+                break
+            yield Tick(day, after, model)
+            score, day = after, day + DAY
+            following = day
+
+
+def _first_tick(model: ScoringModel, calendar: Calendar, last_event_time: datetime) -> date:
+    return calendar.first_midnight(last_event_time + model.grace)

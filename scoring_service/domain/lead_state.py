@@ -1,0 +1,81 @@
+"""A lead's state: what its timeline has made of it, as a value."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from scoring_service.domain.attributes import NO_ATTRIBUTES, Attributes
+from scoring_service.domain.calendar import DAY, Calendar
+from scoring_service.domain.timeline import BEGINNING, Fact, Position
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Usage(NamedTuple):
+    """How much of a limit is used: the start of its period, and what the rule gave in it.
+
+    `start` is a date's ordinal for a day, milliseconds since 1970 for 30 days, and 0 for ever.
+    """
+
+    start: int
+    times: int
+    points: int
+
+
+class LeadState(NamedTuple):
+    """The fold of a lead's facts and of the decay ticks up to `decayed_through` (None before the first decay run).
+
+    `last_fact` is the position of the last event or adjustment, and `score_at_last_fact` the score right after it,
+    before the ticks that followed. `deferred_ticks` tells that ticks later than `decayed_through` lie before the last
+    fact and would change the score: facts ran ahead of decay, with a silence between them.
+
+    `contributions` are points per rule after floor and ceiling and without decay, `usage` is kept per rule and period
+    (`<rule>:<period>`), `group_points` per group.
+    """
+
+    score: int = 0
+    score_at_last_fact: int = 0
+    fact_count: int = 0
+    event_count: int = 0
+    first_event_time: datetime | None = None
+    last_event_time: datetime | None = None
+    last_fact: Position | None = None
+    decayed_through: date | None = None
+    deferred_ticks: bool = False
+    contributions: Mapping[str, int] = _NOTHING
+    usage: Mapping[str, Usage] = _NOTHING
+    group_points: Mapping[str, int] = _NOTHING
+    attributes: Attributes = NO_ATTRIBUTES
+
+    def is_ahead_of(self, fact: Fact, calendar: Calendar) -> bool:
+        """Tells whether a fact is late: it belongs before a fact or a tick that is part of this state."""
+        if self.last_fact is not None and fact.position < self.last_fact:
+            return True
+        return self.decayed_through is not None and fact.position[0] < calendar.midnight(self.decayed_through)
+
+    def applies_deferred_ticks(self, through: date | None) -> bool:
+        """Tells whether decay through a date changes the score before the last fact."""
+        return (
+            self.deferred_ticks
+            and through is not None
+            and (self.decayed_through is None or self.decayed_through < through)
+        )
+
+    def reaches(self, time: datetime, calendar: Calendar) -> bool:
+        """Tells whether a fact or a tick at this time or later is part of this state."""
+        if self.last_fact is not None and self.last_fact[0] >= time:
+            return True
+        return self.decayed_through is not None and calendar.midnight(self.decayed_through) >= time
+
+    def first_deferred(self, calendar: Calendar) -> Position:
+        """Returns the position of the first tick that may have been deferred."""
+        if self.decayed_through is None:
+            return BEGINNING, ""
+        return calendar.midnight(self.decayed_through + DAY), ""
+
+    def at_last_fact(self) -> "LeadState":
+        """Returns the state right after the last fact, which is what a checkpoint stores."""
+        return self._replace(score=self.score_at_last_fact, decayed_through=None)
+
+
+EMPTY = LeadState()

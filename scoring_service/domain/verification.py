@@ -1,0 +1,195 @@
+"""The invariants of a lead, checked from what is stored, and the lead as its history says.
+
+The numbers (I3, I4, …) are those of `docs/reliability.md`.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.entry import Entry, EntryKind, facts_of
+from scoring_service.domain.errors import HistoryInconsistent
+from scoring_service.domain.history import Lead
+from scoring_service.domain.lead_state import EMPTY, LeadState
+from scoring_service.domain.model import Event
+from scoring_service.domain.refold import is_checkpoint
+from scoring_service.domain.replay import fold, replay, settle
+from scoring_service.domain.timeline import Adjustment, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that does not hold; `lead_id` is empty when it is of no single lead."""
+
+    invariant: str
+    lead_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """All that is stored of a lead: its row, unless that is lost, and its history in the order of the sequence.
+
+    `entries` is None where the history is too long to be held as a whole. `decayed_through` is the date through which
+    its partition is decayed; the lead itself may not have come so far.
+    """
+
+    lead_id: str
+    lead: Lead | None
+    entries: Sequence[Entry] | None
+    decayed_through: date | None
+
+
+class Chain:
+    """Checks the entries of a lead one after the other: each follows from the one before (I5)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0
+        self._last: Entry | None = None
+
+    def check(self, entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
+        """Takes the next entries in the order of their sequence, and yields what is wrong with them."""
+        for entry in entries:
+            self.count += 1
+            self.total += entry.delta
+            if entry.sequence != self.count:
+                yield "I5", f"entry number {self.count} has sequence {entry.sequence}"
+            if entry.score_before + entry.delta != entry.score_after:
+                yield "I5", f"entry {entry.sequence}: {entry.score_before} + {entry.delta} is not {entry.score_after}"
+            ended = self._last.score_after if self._last else 0
+            if ended != entry.score_before:
+                yield "I5", f"entry {entry.sequence} begins at {entry.score_before}, the one before ends at {ended}"
+            self._last = entry
+
+    def end(self, score: int, sequence: int) -> Iterator[tuple[str, str]]:
+        """Yields how a lead's score and sequence differ from what the entries add up to."""
+        if self.total != score:
+            yield "I5", f"the deltas add up to {self.total}, the score is {score}"
+        if self.count != sequence:
+            yield "I5", f"the lead counts {sequence} entries, its history has {self.count}"
+
+
+class Inspection:
+    """Checks what is stored of one lead, piece by piece.
+
+    A lead that the last publication has not reached yet is held to the timeline that its state follows.
+    """
+
+    def __init__(
+        self, timeline: Timeline, calendar: Calendar, stored: Stored, checkpoints: Mapping[int, LeadState]
+    ) -> None:
+        """`checkpoints` are the stored ones by their number of facts."""
+        self._lead = stored.lead
+        self._timeline = timeline
+        self._followed = timeline.upto(stored.lead.publication) if stored.lead else timeline
+        # What another engine folded, which a rollout has not reached yet, cannot be folded the same way here.
+        self._is_foldable = stored.lead is None or timeline.is_of_this_engine(stored.lead.publication)
+        self._calendar = calendar
+        self._checkpoints = checkpoints
+        self._chain = Chain()
+        self._state = EMPTY
+        self._wrong_checkpoints = 0
+
+    def entries(self, entries: Sequence[Entry], events: Mapping[str, Event]) -> Iterator[tuple[str, str]]:
+        """Checks the next entries in the order of the sequence, beside the scored events that they name, by id."""
+        yield from self._chain.check(entries)
+        for entry in entries:
+            if entry.kind is EntryKind.EVENT:
+                yield from _beside_its_event(entry, events.get(entry.event_id))
+                yield from self._verdict(entry)
+
+    def facts(self, recorded: Iterable[Event | Adjustment]) -> None:
+        """Folds what the history says happened, in the order of the positions."""
+        if self._lead is None or not self._is_foldable:
+            return
+        facts = self._followed.judge_all(recorded)
+        through = self._lead.state.decayed_through
+        for _, _, _, state in replay(self._followed, self._calendar, facts, through, self._state):
+            self._state = state
+            if is_checkpoint(state):
+                kept = self._checkpoints.get(state.fact_count)
+                self._wrong_checkpoints += kept is not None and kept != state.at_last_fact()
+
+    def end(self) -> Iterator[tuple[str, str]]:
+        """Yields what is wrong with the lead's row and its checkpoints, once all entries and facts have been seen."""
+        lead = self._lead
+        if lead is None:
+            yield "I7", f"its row is lost, its history has {self._chain.count} entries: rebuild it"
+            return
+        yield from self._chain.end(lead.state.score, lead.sequence)
+        if not self._is_foldable:
+            return
+        folded = settle(self._followed, self._calendar, self._state, lead.state.decayed_through).state
+        if folded != lead.state:
+            yield "I7", f"its history folds to {_short(folded)}, stored is {_short(lead.state)}"
+        wrong = self._wrong_checkpoints + sum(number > folded.fact_count for number in self._checkpoints)
+        if wrong:
+            yield "I7", f"{wrong} of its checkpoints differ from its history: rebuild it"
+
+    def _verdict(self, entry: Entry) -> Iterator[tuple[str, str]]:
+        """A verdict can be checked as long as the model that gave it is in force at the event's time."""
+        judged = self._timeline.judge(Event(entry.event_id, entry.event_type, entry.event_time, entry.properties))
+        verdict = judged.rule_id, judged.points
+        if judged.model.version == entry.model_version and verdict != (entry.rule_id, entry.points):
+            yield "I7", f"entry {entry.sequence} says {entry.rule_id!r} gave {entry.points}, the model says {verdict}"
+
+
+def rebuilt(timeline: Timeline, calendar: Calendar, stored: Stored, entries: Sequence[Entry]) -> Lead:
+    """Returns a lead as its history says, by the publication and through the date that its row names.
+
+    Decay and rollouts do not see a lead without a row, so they may have gone past it. Then publication and date are the
+    last ones by which the history adds up.
+
+    Raises:
+        HistoryInconsistent: The entries contradict each other, or there are none.
+    """
+    flaw: str | None = "it has a row and no entries"
+    recorded = facts_of(entries)
+    for publication, through in _standings(timeline, calendar, stored, entries) if entries else ():
+        followed = timeline.upto(publication)
+        state = fold(followed, calendar, followed.judge_all(recorded), through)
+        chain = Chain()
+        flaws = [*chain.check(entries), *chain.end(state.score, len(entries))]
+        if not flaws:
+            return Lead(stored.lead_id, len(entries), state, publication)
+        flaw = flaws[0][1]
+    raise HistoryInconsistent(stored.lead_id, flaw or "")
+
+
+def _standings(
+    timeline: Timeline, calendar: Calendar, stored: Stored, entries: Sequence[Entry]
+) -> Iterator[tuple[int, date | None]]:
+    """Yields the publications that a lead may follow, each with the date through which it is decayed."""
+    if stored.lead is not None:
+        yield stored.lead.publication, stored.lead.state.decayed_through
+        return
+    for number in range(timeline.number, 0, -1):
+        yield number, _last_date(timeline.upto(number), calendar, stored, entries)
+
+
+def _last_date(timeline: Timeline, calendar: Calendar, stored: Stored, entries: Sequence[Entry]) -> date | None:
+    """Returns the last date whose tick the deltas can hold; from the next one on less than their sum would be left."""
+    facts, score = timeline.judge_all(facts_of(entries)), sum(entry.delta for entry in entries)
+    if stored.decayed_through is None or not facts:
+        return stored.decayed_through
+    first = calendar.date_of(facts[0].position[0]).toordinal()
+    days = [date.fromordinal(each) for each in range(first, stored.decayed_through.toordinal() + 1)]
+    # More ticks never leave more points.
+    held = bisect_right(days, -score, key=lambda day: -fold(timeline, calendar, facts, day).score)
+    return days[held - 1] if held else None
+
+
+def _beside_its_event(entry: Entry, event: Event | None) -> Iterator[tuple[str, str]]:
+    if event is None:
+        yield "I3", f"entry {entry.sequence} is of event {entry.event_id!r}, which is not stored as scored"
+    elif (event.event_type, event.event_time) != (entry.event_type, entry.event_time):
+        yield "I3", f"entry {entry.sequence} differs from its event {entry.event_id!r} in type or time"
+    elif event.properties != entry.properties:
+        yield "I7", f"entry {entry.sequence} differs from its event {entry.event_id!r} in its properties"
+
+
+def _short(state: LeadState) -> str:
+    return f"{state.score} points of {state.event_count} events"

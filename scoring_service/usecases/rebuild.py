@@ -1,0 +1,158 @@
+"""Someone rebuilds stored states from the history."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.entry import Entry, facts_of
+from scoring_service.domain.errors import HistoryInconsistent, LeadNotFound
+from scoring_service.domain.history import Lead
+from scoring_service.domain.lead_state import EMPTY, LeadState
+from scoring_service.domain.model import Event
+from scoring_service.domain.refold import Refold
+from scoring_service.domain.timeline import BEGINNING, Adjustment, Timeline
+from scoring_service.domain.verification import Chain, Stored, rebuilt
+from scoring_service.ports import Past, Scores, Views
+from scoring_service.usecases.walk import walk
+from shared import logs
+
+_LOG = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildProgress:
+    """Totals so far of a rebuild of all leads, and the leads that differed since the last one."""
+
+    leads_total: int
+    leads_checked: int = 0
+    leads_changed: int = 0
+    changed: Sequence[str] = ()
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """Whether a rebuild changed the stored state, and the score that was stored before."""
+
+    changed: bool
+    score_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """A lead as its history says, with its checkpoints."""
+
+    lead: Lead
+    checkpoints: Sequence[LeadState]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """Stores what histories fold to. It appends nothing: the history is what is right."""
+
+    scores: Scores
+    past: Past
+    views: Views
+    calendar: Calendar
+
+    async def one(self, lead_id: str) -> Rebuilt:
+        """Stores what a lead's history folds to, and its checkpoints, should the stored ones differ.
+
+        Raises:
+            LeadNotFound: It has no history.
+            HistoryInconsistent: Its entries contradict each other.
+        """
+        while True:
+            async with self.scores.snapshot():
+                lead = (await self.views.leads([lead_id])).get(lead_id)
+                folded = await self._folded(await self.views.timeline(), lead_id, lead)
+                kept = (await self.views.checkpoints_of([lead_id])).get(lead_id, {})
+            result = Rebuilt(folded.lead != lead, lead.state.score if lead else 0)
+            if not result.changed and kept == {state.fact_count: state for state in folded.checkpoints}:
+                return result
+            if await self.scores.transact(partial(self._replace, lead, folded)):
+                return result
+
+    async def all(self, *, check_only: bool) -> AsyncGenerator[RebuildProgress, None]:
+        """Folds every lead's history again and yields progress; stores what differs unless told only to check.
+
+        Raises:
+            HistoryInconsistent: The entries of a lead contradict each other; all other leads are rebuilt.
+        """
+        progress = RebuildProgress(await self.views.count_leads())
+        inconsistent: HistoryInconsistent | None = None
+        async for page in walk(self.views):
+            changed: list[str] = []
+            async for stored in page.one_by_one():
+                try:
+                    if await self._differs(page.timeline, stored, check_only=check_only):
+                        changed.append(stored.lead_id)
+                except HistoryInconsistent as error:
+                    _LOG.warning("rebuild left a lead out", lead=stored.lead_id, error=str(error))
+                    inconsistent = inconsistent or error
+            progress = replace(
+                progress,
+                leads_checked=progress.leads_checked + len(page.leads),
+                leads_changed=progress.leads_changed + len(changed),
+                changed=changed,
+            )
+            yield progress
+        if inconsistent is not None:
+            raise inconsistent
+        yield replace(progress, changed=(), done=True)
+
+    async def _differs(self, timeline: Timeline, stored: Stored, *, check_only: bool) -> bool:
+        """Tells whether a lead's state differs from its history; then it is rebuilt, unless it is only checked."""
+        if stored.entries is None:
+            folded = await self._folded(timeline, stored.lead_id, stored.lead)
+            differs = folded.lead != stored.lead
+        else:
+            differs = rebuilt(timeline, self.calendar, stored, stored.entries) != stored.lead
+        if not check_only and (differs or stored.entries is None):
+            await self.one(stored.lead_id)
+        return differs
+
+    async def _folded(self, timeline: Timeline, lead_id: str, lead: Lead | None) -> _Folded:
+        if lead is None:
+            return await self._folded_without_row(timeline, lead_id)
+        chain, flaws = Chain(), list[tuple[str, str]]()
+        async for piece in self.views.whole_history(lead_id):
+            flaws += chain.check(piece)
+        refold = await self._refold(timeline, lead, self.past.facts(lead_id))
+        flaws += chain.end(refold.state.score, chain.count)
+        if flaws or not chain.count:
+            raise HistoryInconsistent(lead_id, flaws[0][1] if flaws else "it has a row and no entries")
+        return _Folded(Lead(lead_id, chain.count, refold.state, lead.publication), refold.checkpoints)
+
+    async def _folded_without_row(self, timeline: Timeline, lead_id: str) -> _Folded:
+        """Finds publication and date by trying, which takes the whole history in memory."""
+        entries: list[Entry] = [each async for piece in self.views.whole_history(lead_id) for each in piece]
+        if not entries:
+            raise LeadNotFound(lead_id)
+        stored = Stored(lead_id, None, entries, (await self.views.decayed_through([lead_id]))[lead_id])
+        lead = await asyncio.to_thread(rebuilt, timeline, self.calendar, stored, entries)
+
+        async def facts() -> AsyncIterator[list[Event | Adjustment]]:
+            yield facts_of(entries)
+
+        return _Folded(lead, (await self._refold(timeline, lead, facts())).checkpoints)
+
+    async def _refold(self, timeline: Timeline, lead: Lead, facts: AsyncIterator[list[Event | Adjustment]]) -> Refold:
+        """Folds a lead from its beginning, by the publication and through the date that it follows."""
+        followed, through = timeline.upto(lead.publication), lead.state.decayed_through
+        refold = Refold(followed, self.calendar, before=(BEGINNING, ""), through=through, settle_through=through)
+        refold.begin(EMPTY)
+        async for piece in facts:
+            await asyncio.to_thread(refold.feed, followed.judge_all(piece))
+        refold.end()
+        return refold
+
+    async def _replace(self, read: Lead | None, folded: _Folded) -> bool:
+        """Stores a rebuilt lead unless it has changed since it was read."""
+        await self.scores.take([self.scores.partition_of(folded.lead.lead_id)])
+        if (await self.scores.leads([folded.lead.lead_id])).get(folded.lead.lead_id) != read:
+            return False
+        await self.scores.replace(folded.lead, folded.checkpoints)
+        return True

@@ -1,0 +1,99 @@
+"""Someone checks what is stored."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.entry import EntryKind, facts_of
+from scoring_service.domain.verification import Inspection, Stored, Violation
+from scoring_service.ports import Past, Views
+from scoring_service.usecases.walk import Page, walk
+
+MESSAGE_VIOLATIONS = 500
+"""Violations of one message: some 4 KB each at most, and a gRPC client takes 4 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyProgress:
+    """Totals so far of a verification, and the violations found since the last one."""
+
+    leads_total: int
+    leads_checked: int = 0
+    entries_checked: int = 0
+    events_checked: int = 0
+    events_pending: int = 0
+    events_parked: int = 0
+    violations: Sequence[Violation] = ()
+    violations_total: int = 0
+    done: bool = False
+
+    def plus(self, *, entries: int, events: int) -> "VerifyProgress":
+        """Returns the totals with a lead more."""
+        return replace(
+            self,
+            leads_checked=self.leads_checked + 1,
+            entries_checked=self.entries_checked + entries,
+            events_checked=self.events_checked + events,
+        )
+
+    def having(self, violations: Sequence[Violation]) -> "VerifyProgress":
+        """Returns the totals with violations that were found since."""
+        return replace(self, violations=violations, violations_total=self.violations_total + len(violations))
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Checks what is stored. It has no way to write."""
+
+    views: Views
+    past: Past
+    calendar: Calendar
+
+    async def run(self) -> AsyncGenerator[VerifyProgress, None]:
+        """Checks every lead, page by page, each page in one snapshot; then that no event and no entry is left over."""
+        progress = VerifyProgress(await self.views.count_leads())
+        async for page in walk(self.views, check=True):
+            found: list[Violation] = []
+            async for stored in page.one_by_one():
+                violations, entries, events = await self._inspect(page, stored)
+                found += violations
+                progress = progress.plus(entries=entries, events=events)
+            for start in range(0, max(1, len(found)), MESSAGE_VIOLATIONS):
+                progress = progress.having(found[start : start + MESSAGE_VIOLATIONS])
+                yield progress
+        scored, recorded = await self.views.count_scored()
+        left = [Violation("I3", "", f"{scored} events are stored as scored, {recorded} have an entry")]
+        progress = progress.having(left if scored != recorded else ())
+        backlog = await self.views.backlog()
+        yield replace(progress, events_pending=backlog.pending, events_parked=backlog.parked, done=True)
+
+    async def _inspect(self, page: Page, stored: Stored) -> tuple[list[Violation], int, int]:
+        """Returns what is wrong with a lead, and how many entries and events it has."""
+        inspection = Inspection(page.timeline, self.calendar, stored, page.checkpoints.get(stored.lead_id, {}))
+        if stored.entries is None:
+            return await self._inspect_in_pieces(inspection, stored)
+        events = page.events.get(stored.lead_id, {})
+        found = [*inspection.entries(stored.entries, events)]
+        inspection.facts(facts_of(stored.entries))
+        found += inspection.end()
+        return [Violation(each, stored.lead_id, text) for each, text in found], len(stored.entries), len(events)
+
+    async def _inspect_in_pieces(self, inspection: Inspection, stored: Stored) -> tuple[list[Violation], int, int]:
+        """Inspects a lead whose history is long, over a snapshot of its own."""
+        found: list[tuple[str, str]] = []
+        entries = events = 0
+        async with self.views.snapshot():
+            async for piece in self.views.whole_history(stored.lead_id):
+                ids = [entry.event_id for entry in piece if entry.kind is EntryKind.EVENT]
+                known = (await self.views.scored_events(ids)).get(stored.lead_id, {})
+                found += await asyncio.to_thread(lambda: list(inspection.entries(piece, known)))  # noqa: B023
+                entries, events = entries + len(piece), events + len(known)
+            async for facts in self.past.facts(stored.lead_id):
+                await asyncio.to_thread(inspection.facts, facts)
+            # It may have changed since its page was read; then its new entries are no violations of the old row.
+            lead = (await self.views.leads([stored.lead_id])).get(stored.lead_id)
+        if lead != stored.lead:
+            return [], entries, events
+        found += inspection.end()
+        return [Violation(each, stored.lead_id, text) for each, text in found], entries, events

@@ -1,0 +1,88 @@
+"""One lead as the service treats it, without a database: its history, its checkpoints, and whoever feeds refolds."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.entry import Entry, EntryKind, facts_of
+from scoring_service.domain.history import HistoryBuilder, Lead, LeadUpdate, Standing
+from scoring_service.domain.lead_state import EMPTY, LeadState
+from scoring_service.domain.model import Event
+from scoring_service.domain.refold import Refold
+from scoring_service.domain.timeline import Adjustment, Fact, JudgedEvent, Timeline
+from tests.scoring.strategies import START
+
+UTC_DAYS = Calendar(ZoneInfo("UTC"))
+
+
+@dataclass
+class LivingLead:
+    """A lead with all that is stored of it. `pieces` is how many facts a refold is fed at a time."""
+
+    timeline: Callable[[], Timeline]
+    lead: Lead = field(default_factory=lambda: Lead("lead"))
+    entries: list[Entry] = field(default_factory=list)
+    checkpoints: dict[int, LeadState] = field(default_factory=dict)
+    updates: list[LeadUpdate] = field(default_factory=list)
+    pieces: int = 3
+
+    def record(self, facts: list[Fact], through: date | None) -> LeadUpdate:
+        """Records facts and ticks."""
+        return self.write(lambda builder, standing: builder.record(facts, standing), through)
+
+    def write(self, steps: Callable[[HistoryBuilder, Standing], Iterator[Refold]], through: date | None) -> LeadUpdate:
+        """Stores what comes of some steps of a builder."""
+        timeline = self.timeline()
+        builder = HistoryBuilder(timeline, UTC_DAYS, self.lead, START)
+        for refold in steps(builder, Standing(through, timeline.number)):
+            self._feed(timeline, refold)
+        update = builder.update()
+        self.lead = update.after
+        self.entries += update.entries
+        kept = {number: state for number, state in self.checkpoints.items() if number <= update.checkpoints_from}
+        self.checkpoints = kept | {state.fact_count: state for state in update.checkpoints}
+        self.updates.append(update)
+        return update
+
+    def facts(self, timeline: Timeline) -> list[Fact]:
+        """Returns what happened to the lead, judged by a timeline."""
+        return timeline.judge_all(facts_of(self.entries))
+
+    def happened(self) -> tuple[list[Event], list[Adjustment]]:
+        """Returns the lead's events and adjustments, without what was retracted."""
+        recorded = facts_of(self.entries)
+        return (
+            [each for each in recorded if isinstance(each, Event)],
+            [each for each in recorded if isinstance(each, Adjustment)],
+        )
+
+    def scored(self) -> list[Entry]:
+        """Returns the entries of events that were not retracted."""
+        kept = {each.event_id for each in self.happened()[0]}
+        return [entry for entry in self.entries if entry.kind is EntryKind.EVENT and entry.event_id in kept]
+
+    def _feed(self, timeline: Timeline, refold: Refold) -> None:
+        start = refold.start or self._checkpoint(refold)
+        refold.begin(start)
+        if refold.needs_past:
+            past = [fact for fact in self.facts(timeline) if start.last_fact is None or fact.position > start.last_fact]
+            for place in range(0, len(past), self.pieces):
+                refold.feed(past[place : place + self.pieces])
+        refold.end()
+
+    def _checkpoint(self, refold: Refold) -> LeadState:
+        found = [
+            state
+            for state in self.checkpoints.values()
+            if state.last_fact
+            and state.last_fact < refold.before
+            and (refold.max_facts is None or state.fact_count <= refold.max_facts)
+        ]
+        return max(found, key=lambda state: state.fact_count, default=EMPTY)
+
+
+def judged_event(timeline: Timeline, entry: Entry) -> JudgedEvent:
+    """Returns the event of an entry, judged by a timeline."""
+    return timeline.judge(Event(entry.event_id, entry.event_type, entry.event_time, entry.properties))
