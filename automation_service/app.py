@@ -15,7 +15,9 @@ from automation_service.servicer import ERRORS, SERVICE, AutomationServicer
 from automation_service.settings import AutomationSettings
 from automation_service.store import MongoChanges, MongoDeliveries, MongoExecutions, MongoRules
 from automation_service.templates import SandboxedTemplates
-from automation_service.usecases import Evaluation, Operation, RuleBook, Scrutiny
+from automation_service.usecases.evaluation import Evaluation
+from automation_service.usecases.rules import RuleBook, Scrutiny
+from automation_service.usecases.trials import Operation
 from shared import calls, mongo, wire
 from shared.doorbell import Doorbell
 from shared.drainer import Drainer, sweep

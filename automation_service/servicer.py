@@ -22,7 +22,8 @@ from automation_service.messages import (
     write_rule,
 )
 from automation_service.ports import ExecutionQuery
-from automation_service.usecases import Operation, RuleBook
+from automation_service.usecases.rules import RuleBook
+from automation_service.usecases.trials import Operation
 from shared.arguments import identifier, identifiers, ids_or_all, optional_text, time
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pages import Page, asked_page

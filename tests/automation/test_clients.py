@@ -5,6 +5,7 @@ from datetime import timedelta
 from automation_service.clients import MOST_LEADS, IntelligenceInsights, ScoringModels
 from automation_service.domain.feasibility import NextAction
 from automation_service.domain.lead import Insight, Risk, Threshold
+from automation_service.domain.need import NO_MORE
 from automation_service.servicer import ERRORS
 from shared import wire
 from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
@@ -54,7 +55,7 @@ async def test_insights_are_asked_for_in_batches() -> None:
         ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(intelligence, server)
     ) as channel:
         leads = [f"lead-{number}" for number in range(MOST_LEADS)]
-        insights = await IntelligenceInsights(channel).of([*leads, "nobody"])
+        insights = await IntelligenceInsights(channel).of([*leads, "nobody"], NO_MORE)
     assert insights == dict.fromkeys(leads, INSIGHT)
     assert intelligence.asked == [MOST_LEADS, 1]
 

@@ -17,7 +17,8 @@ from automation_service.domain.action import Action, Email
 from automation_service.domain.delivery import Answer, Fate
 from automation_service.servicer import ERRORS, AutomationServicer
 from automation_service.templates import SandboxedTemplates
-from automation_service.usecases import Operation, RuleBook, Scrutiny
+from automation_service.usecases.rules import RuleBook, Scrutiny
+from automation_service.usecases.trials import Operation
 from shared import wire
 from shared.pages import write_token
 from shared.pb.automation.v1 import automation_pb2 as pb

@@ -13,7 +13,8 @@ from automation_service.domain.limits import InvalidRule
 from automation_service.domain.rule import Rule, RuleChanged, RuleExists, RuleNotFound
 from automation_service.ports import ExecutionQuery
 from automation_service.templates import SandboxedTemplates
-from automation_service.usecases import Evaluation, RuleBook, Scrutiny
+from automation_service.usecases.evaluation import Evaluation
+from automation_service.usecases.rules import RuleBook, Scrutiny
 from tests.automation.fakes import (
     NOW,
     SENDER,
