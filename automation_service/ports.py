@@ -174,6 +174,32 @@ class Deliveries(Protocol):
         """
 
 
+class DueDeliveries(NamedTuple):
+    """How many deliveries are due, and since when the oldest of them is; None when there is none."""
+
+    count: int
+    oldest: datetime | None
+
+
+class Backlogs(Protocol):
+    """How much waits in this service."""
+
+    async def pending_changes(self) -> int:
+        """Returns the number of changes that wait to be evaluated."""
+
+    async def oldest_changes(self) -> Mapping[int, datetime]:
+        """Returns when the oldest change that waits was accepted, for each partition in which one waits."""
+
+    async def parked_changes(self) -> int:
+        """Returns the number of parked changes."""
+
+    async def due_deliveries(self, now: datetime, limit: int) -> DueDeliveries:
+        """Returns the deliveries that are due and that nobody attempts, of at most `limit` executions."""
+
+    async def failed_executions(self, limit: int) -> int:
+        """Returns the number of executions of which something could not be delivered, at most `limit`."""
+
+
 class Outlet(Protocol):
     """Where deliveries leave at once, without being looked for."""
 

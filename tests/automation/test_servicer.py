@@ -44,6 +44,8 @@ CONDITIONS = pb.Conditions(stages=["hot"], minimum_score=0, minimum_velocity=9, 
 RULE = pb.AutomationRule(rule_id="call", display_name="Call", enabled=True, conditions=CONDITIONS)
 NOTHING_PARKED: Any = None
 """What is parked has a test of its own, on a real database."""
+NO_BACKLOG: Any = None
+"""So has what waits."""
 NOTHING_TO_DO = executed(change("bob"), rule("old"))
 EXECUTIONS = [executed(change("ada", day=day), rule(), NOW + timedelta(days=day)) for day in (3, 2, 1)]
 
@@ -61,6 +63,7 @@ async def stub(executions: FakeExecutions) -> AsyncIterator[Stub]:
         RuleBook(rules, scrutiny, lambda: NOW),
         Operation(rules, executions, insights, scrutiny, SENDER, lambda: NOW),
         NOTHING_PARKED,
+        NO_BACKLOG,
     )
     async with served(
         ERRORS, lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server)

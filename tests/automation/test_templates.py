@@ -108,8 +108,10 @@ def test_what_would_be_cut_off_is_not_rendered() -> None:
     ("template", "attributes"),
     [
         ("plain {{ lead.lead_id }} {{ score.after }} {{ attributes.x }}", set()),
-        ("{{ lead.attributes.name }}{% if lead['attributes']['a b'] %}{{ lead.attributes['c'].d }}{% endif %}", {"name", "a b", "c"}),
-        ("{{ lead.attributes.name | default('x') }} {{ 'a' if lead.attributes.b == 'c' else lead.attributes.d[0] }}", {"name", "b", "d"}),
+        ("{{ lead.attributes.name }}{% if lead['attributes']['a b'] %}yes{% endif %}", {"name", "a b"}),
+        ("{{ lead.attributes['c'].d }}", {"c"}),
+        ("{{ lead.attributes.name | default('x') }} {{ why[0] }}", {"name"}),
+        ("{{ 'a' if lead.attributes.b == 'c' else lead.attributes.d[0] }}", {"b", "d"}),
         ("{{ lead.attributes[0] }}", set()),
         ("{{ lead }}", None),
         ("{{ lead.attributes | length }} {{ lead.attributes.name }}", None),
