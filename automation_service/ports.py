@@ -174,7 +174,8 @@ class Deliveries(Protocol):
         """
 
 
-class DueDeliveries(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DueDeliveries:
     """How many deliveries are due, and since when the oldest of them is; None when there is none."""
 
     count: int

@@ -119,9 +119,9 @@ def _path(node: nodes.Node) -> tuple[Any, ...]:
         case nodes.Getattr():
             inner = _path(node.node)
             return (*inner, node.attr) if inner else ()
-        case nodes.Getitem(arg=nodes.Const()):
+        case nodes.Getitem(arg=nodes.Const() as constant):
             inner = _path(node.node)
-            return (*inner, node.arg.value) if inner else ()
+            return (*inner, constant.value) if inner else ()
         case _:
             return ()
 

@@ -42,7 +42,7 @@ class Inquiry:
                 needs[lead_id] |= need.of_conditions(draft.conditions) | to_tell
         return {lead_id: needed for lead_id, needed in needs.items() if needed | known != known}
 
-    async def tell(self, needs: Mapping[str, Need]) -> Mapping[str, Insight]:
+    async def tell(self, needs: Mapping[str, Need]) -> dict[str, Insight]:
         """Returns the insights into leads with what is needed of each; those that have no score are left out."""
         lead_ids: dict[Need, set[str]] = defaultdict(set)
         for lead_id, needed in needs.items():
