@@ -9,17 +9,20 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from automation_service.domain.feasibility import Model, NextAction, Stage
 from automation_service.domain.lead import Insight, Risk, Threshold
-from automation_service.domain.need import Need
+from automation_service.domain.need import EVERYTHING, NO_MORE, Need
 from shared import wire
 from shared.calls import deadline
 from shared.errors import WorkTooLarge
 from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
 from shared.pb.scoring.v1 import scoring_pb2, scoring_pb2_grpc
+from shared.tasks import unhurried
 
 MOST_LEADS = 500
 """Leads that the intelligence service answers for in one call."""
 MAX_ANSWER_BYTES = 1_048_576
-"""Bytes of an answer, about; fewer leads are asked for when much is needed of each."""
+"""Bytes of an answer, about; fewer leads are asked for when much is known of each."""
+MAX_OVERRUN = 8
+"""How many times as large an answer can be when leads are larger than those before."""
 MAX_QUESTIONS = 4
 """Questions that are asked at the same time."""
 ASK_SECONDS = 5.0
@@ -46,16 +49,17 @@ class ScoringModels:
 class IntelligenceInsights:
     """`Insights` by the intelligence service.
 
-    It is asked for few leads at a time when much is needed of each, by a few questions at the same time, each with a
+    It is asked for few leads at a time when much is known of each, by a few questions at the same time, each with a
     deadline of its own.
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._intelligence = intelligence_pb2_grpc.IntelligenceServiceStub(channel)
+        self._lead_bytes: float = EVERYTHING.max_bytes
 
     async def of(self, lead_ids: Collection[str], need: Need) -> Mapping[str, Insight]:
         """Returns the insights into leads as of now; see `Insights`."""
-        size = max(1, min(MOST_LEADS, MAX_ANSWER_BYTES // need.max_bytes))
+        size = self._leads_of_a_question(need)
         left, slots = iter(lead_ids), asyncio.Semaphore(MAX_QUESTIONS)
 
         async def answer(some: Sequence[str]) -> Mapping[str, Insight]:
@@ -77,7 +81,18 @@ class IntelligenceInsights:
             if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED or not await self._answers(lead_ids[0]):
                 raise
             raise WorkTooLarge(_too_large(lead_ids)) from error
-        return {each.lead_id: _insight(each) for each in response.lead_intelligence}
+        found = response.lead_intelligence
+        if found and need != NO_MORE:
+            self._lead_bytes = max(response.ByteSize() / len(found), self._lead_bytes / 2)
+        return {each.lead_id: insight for each, insight in zip(found, await unhurried(_insight, found), strict=True)}
+
+    def _leads_of_a_question(self, need: Need) -> int:
+        """Returns for how many leads an answer has room if they are no more than twice as large as those before.
+
+        Leads that are all at their limit make it at most `MAX_OVERRUN` times as large as it should be.
+        """
+        expected = min(need.max_bytes, max(2 * self._lead_bytes, need.max_bytes / MAX_OVERRUN))
+        return max(1, min(MOST_LEADS, int(MAX_ANSWER_BYTES / expected)))
 
     async def _answers(self, lead_id: str) -> bool:
         """Tells whether the smallest question is answered: then a larger one that was not is too large."""

@@ -18,6 +18,7 @@ from shared import wire
 from shared.errors import InvalidArgument, InvalidPageToken
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.pb.scoring.v1 import scoring_pb2_grpc
+from shared.tasks import unhurried
 
 MOST_MODELS = 100
 """Versions of the model that are kept."""
@@ -61,7 +62,8 @@ class ScoringScores:
             attribute_names=sorted(wanted.attributes or ()),
         )
         with _refusals():
-            return [_facts(score) for score in (await self._scoring.BatchGetLeadScores(request)).lead_scores]
+            response = await self._scoring.BatchGetLeadScores(request)
+        return await unhurried(_facts, response.lead_scores)
 
     async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:
         """Returns a page of leads; see `Scores`."""

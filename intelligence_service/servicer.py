@@ -19,6 +19,7 @@ from shared.pb.intelligence.v1 import intelligence_pb2 as pb
 from shared.pb.intelligence.v1 import intelligence_pb2_grpc
 from shared.read_masks import ReadMask, read_mask
 from shared.server import Context
+from shared.tasks import unhurried
 
 SERVICE = "leadscore.intelligence.v1.IntelligenceService"
 MOST_LEADS = 500
@@ -66,7 +67,7 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
         mask = read_mask(request, pb.LeadIntelligence)
         insights, missing = await self._intelligence.batch(lead_ids, _as_of_time(request), _wanted(mask))
         return pb.BatchGetLeadIntelligenceResponse(
-            lead_intelligence=[mask.apply(_lead_intelligence(insight)) for insight in insights],
+            lead_intelligence=await unhurried(lambda insight: mask.apply(_lead_intelligence(insight)), insights),
             missing_lead_ids=missing,
         )
 

@@ -34,7 +34,7 @@ from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.pb.scoring.v1 import scoring_pb2_grpc
 from shared.read_masks import ReadMask, read_mask
 from shared.server import Context
-from shared.tasks import to_the_end
+from shared.tasks import to_the_end, unhurried
 
 SERVICE = "leadscore.scoring.v1.ScoringService"
 
@@ -107,7 +107,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         scores = await self._ask.scores(lead_ids, _as_of(request), _wanted(mask))
         found = {score.lead.lead_id for score in scores}
         return pb.BatchGetLeadScoresResponse(
-            lead_scores=[mask.apply(messages.lead_score(score)) for score in scores],
+            lead_scores=await unhurried(lambda score: mask.apply(messages.lead_score(score)), scores),
             missing_lead_ids=[lead_id for lead_id in lead_ids if lead_id not in found],
         )
 

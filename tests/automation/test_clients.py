@@ -98,6 +98,16 @@ async def test_insights_are_asked_for_in_questions_of_bounded_size(
         assert list(each.attribute_names) == names
 
 
+async def test_more_leads_are_asked_for_at_a_time_while_they_are_small() -> None:
+    intelligence = FakeIntelligence()  # type: ignore[abstract]
+    async with asking(intelligence) as insights:
+        leads = [f"lead-{number}" for number in range(MOST_LEADS)]
+        for _ in range(2):
+            await insights.of(leads, EVERYTHING)
+    sizes = [len(each.lead_ids) for each in intelligence.asked]
+    assert (sizes[0], max(sizes), sum(sizes)) == (15, 8 * 15 + 6, 2 * MOST_LEADS), "never more than eight times as many"
+
+
 async def test_a_question_that_is_too_large_is_told_from_a_service_that_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
