@@ -10,14 +10,16 @@ from intelligence_service.domain.insight import Contribution, Insight, LeadNotFo
 from intelligence_service.domain.model import Risk
 from intelligence_service.domain.summary import Summary
 from intelligence_service.domain.watch import Interest, ResumeTokenExpired, TooManyWatchers, WatcherTooSlow
-from intelligence_service.ports import Order
+from intelligence_service.ports import Order, Wanted
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Sight, Watchers
 from shared import arguments, pages, wire
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pb.intelligence.v1 import intelligence_pb2 as pb
 from shared.pb.intelligence.v1 import intelligence_pb2_grpc
+from shared.read_masks import ReadMask, read_mask
 from shared.server import Context
+from shared.tasks import unhurried
 
 SERVICE = "leadscore.intelligence.v1.IntelligenceService"
 MOST_LEADS = 500
@@ -62,9 +64,11 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
     ) -> pb.BatchGetLeadIntelligenceResponse:
         """See `intelligence.proto`."""
         lead_ids = arguments.identifiers("lead_ids", request.lead_ids, most=MOST_LEADS)
-        insights, missing = await self._intelligence.batch(lead_ids, _as_of_time(request))
+        mask = read_mask(request, pb.LeadIntelligence)
+        insights, missing = await self._intelligence.batch(lead_ids, _as_of_time(request), _wanted(mask))
         return pb.BatchGetLeadIntelligenceResponse(
-            lead_intelligence=[_lead_intelligence(insight) for insight in insights], missing_lead_ids=missing
+            lead_intelligence=await unhurried(lambda insight: mask.apply(_lead_intelligence(insight)), insights),
+            missing_lead_ids=missing,
         )
 
     async def ListTopLeads(self, request: pb.ListTopLeadsRequest, context: Context) -> pb.ListTopLeadsResponse:
@@ -93,6 +97,15 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
         async with contextlib.aclosing(self._watchers.watch(interest, token)) as sights:
             async for sight in sights:
                 yield _sight(sight)
+
+
+def _wanted(mask: ReadMask) -> Wanted:
+    return Wanted(
+        recent_events=mask.names_any("velocity", "next_action", "churned", "thresholds"),
+        contributions=mask.names_any("top_rules"),
+        fit=mask.names_any("fit"),
+        attributes=mask.attributes,
+    )
 
 
 def _interest(request: pb.WatchLeadsRequest) -> Interest:

@@ -1,15 +1,20 @@
 """Tasks: those that live as long as a block of code, and those that outlive their caller.
 
 Guarantee: the first run while the block runs, are cancelled and awaited when it ends, and one that fails is logged.
+Long work on many items can be done so that the others of its event loop go on.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from shared import logs
 
+SLICE_SECONDS = 0.005
+"""How long one piece of work may hold up the event loop."""
+S = TypeVar("S")
 T = TypeVar("T")
 _LOG = logs.get(__name__)
 
@@ -41,6 +46,20 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
         task.add_done_callback(_take_note)
         await asyncio.wait([task])
         raise
+
+
+async def unhurried(convert: Callable[[S], T], items: Iterable[S]) -> list[T]:
+    """Converts items one by one, and lets others run whenever that has held up the event loop for `SLICE_SECONDS`.
+
+    A single item that takes longer is not interrupted.
+    """
+    converted, began = list[T](), time.perf_counter()
+    for item in items:
+        converted.append(convert(item))
+        if time.perf_counter() - began > SLICE_SECONDS:
+            await asyncio.sleep(0)
+            began = time.perf_counter()
+    return converted
 
 
 def is_cancelled() -> bool:

@@ -26,7 +26,7 @@ from automation_service.domain.rule import Rule
 from automation_service.domain.trigger import EventReceived, StageEntered
 from automation_service.store import MongoChanges, MongoExecutions, MongoRules
 from automation_service.templates import SandboxedTemplates
-from automation_service.usecases import Evaluation
+from automation_service.usecases.evaluation import Evaluation
 from ingest_service.domain.event import Event
 from ingest_service.store import MongoEventStore
 from scoring_service import model_messages, store
@@ -51,7 +51,7 @@ from tests.faults.corruptions import (
 )
 from tests.faults.journal import Journal, Request, Seen
 from tests.faults.rows import Document
-from tests.scoring.conftest import NOW, Scoring, days_ago
+from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
 
 CHECKER = (
     *("checker", "conditions", "firing", "history", "journal"),
@@ -113,7 +113,7 @@ async def drain(scoring: Scoring) -> None:
 
 async def lived(database: Database, journal: Journal) -> None:
     """Lets the services do all that they do: ingest, score, decay, correct, publish, automate."""
-    await store.migrate(database, partitions=PARTITIONS, time_zone="UTC", now=days_ago(100))
+    await store.migrate(database, partitions=PARTITIONS, time_zone="UTC", engine=ENGINE, now=days_ago(100))
     events = Inbox(database, store.EVENTS, done=store.SCORED, partitions=PARTITIONS)
     changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
     await events.migrate()

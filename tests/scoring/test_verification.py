@@ -10,7 +10,8 @@ from scoring_service.domain.entry import facts_of
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication, Timeline
 from scoring_service.domain.verification import Inspection, Stored, rebuilt
-from tests.scoring.test_worlds import UTC_DAYS, lasts, lived
+from tests.scoring.living import UTC_DAYS
+from tests.scoring.test_worlds import lasts, lived
 from tests.scoring.worlds import Act, models, scripts
 
 

@@ -18,6 +18,7 @@ from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Adjustment, Mode, Publication, Timeline
 from tests.scoring import reference
 from tests.scoring.living import UTC_DAYS, LivingLead, judged_event
+from tests.scoring.reference import World
 from tests.scoring.strategies import START
 from tests.scoring.worlds import Act, Adjusted, Decayed, Published, Retracted, Scored, models, scripts
 
@@ -122,9 +123,9 @@ class Live:
         """Returns the score with all ticks up to a date by the naive way."""
         return reference.score_of(self.world(), through)
 
-    def world(self) -> "reference.World":
+    def world(self) -> World:
         """Returns all that happened, for the reference."""
-        return reference.World(self.models, self.publications, *self.stored.happened())
+        return World(self.models, self.publications, *self.stored.happened())
 
 
 def lived(

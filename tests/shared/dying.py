@@ -13,6 +13,7 @@ from shared import broker, doorbell, mongo, parking
 from shared.doorbell import Doorbell
 from shared.drainer import Drainer
 from shared.inbox import Inbox
+from shared.mongo import Document
 from shared.tasks import running
 from tests.conftest import PARTITIONS, eventually
 
@@ -29,7 +30,7 @@ async def main(mongo_uri: str, redis_url: str, queue: str, bad: str, seconds: fl
     inbox = Inbox(database, NAME, done="read", partitions=PARTITIONS)
 
     async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
-        rows = []
+        rows: list[Document] = []
 
         async def body() -> None:
             nonlocal rows

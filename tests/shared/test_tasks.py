@@ -6,7 +6,8 @@ import gc
 import pytest
 from structlog.testing import capture_logs
 
-from shared.tasks import running, to_the_end
+from shared import tasks
+from shared.tasks import running, to_the_end, unhurried
 
 
 class Task:
@@ -109,3 +110,18 @@ async def test_work_gives_its_result_and_its_error() -> None:
     assert await to_the_end(asyncio.sleep(0, "done")) == "done"
     with pytest.raises(ZeroDivisionError):
         await to_the_end(fail())
+
+
+async def test_long_work_on_many_items_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "SLICE_SECONDS", 0.0)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with running(other()):
+        assert await unhurried(str, range(50)) == [str(number) for number in range(50)]
+    assert turns >= 49
