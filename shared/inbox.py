@@ -7,15 +7,18 @@ Guarantee: a row that was put is handed to the consumer until a transaction has 
 are part of whatever transaction runs. Who drains, when, and how often at the same time, is of no importance to this:
 two drains of one partition meet as a write conflict, and one of them begins again.
 
-A row holds, beside what the producer writes: `partition`, `state` (`pending`, then the consumer's word for done) and
-`put_time`. One that failed alone holds more, see `shared.parking`.
+A row holds, beside what the producer writes: its key as `lead_id`, `partition`, `state` (`pending`, then the consumer's
+word for done) and `put_time`. One that failed alone holds more, see `shared.parking`.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
+import bson
+from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, IndexModel
+from pymongo.asynchronous.cursor import AsyncCursor
 
 from shared.mongo import Database, Document, create_indexes, durable
 from shared.settings import StartupError
@@ -24,9 +27,15 @@ PENDING = "pending"
 APART: Document = {"attempts": {"$exists": True}}
 """The condition for rows that failed alone, whatever became of them."""
 _INDEXES = [
+    # With the key at its end, so that rows of excluded keys are skipped without being read.
     IndexModel(
-        [("state", ASCENDING), ("partition", ASCENDING), ("put_time", ASCENDING)],
+        [("state", ASCENDING), ("partition", ASCENDING), ("put_time", ASCENDING), ("lead_id", ASCENDING)],
         name="pending",
+        partialFilterExpression={"state": PENDING},
+    ),
+    IndexModel(
+        [("state", ASCENDING), ("lead_id", ASCENDING), ("put_time", ASCENDING)],
+        name="pending_by_key",
         partialFilterExpression={"state": PENDING},
     ),
     IndexModel(
@@ -57,7 +66,7 @@ class Inbox:
 
     def pending_row(self, key: str, put_time: datetime) -> Document:
         """Returns the fields that make a document a pending row."""
-        return {"partition": self.partition_of(key), "state": PENDING, "put_time": put_time}
+        return {"lead_id": key, "partition": self.partition_of(key), "state": PENDING, "put_time": put_time}
 
     async def pending(
         self,
@@ -66,17 +75,39 @@ class Inbox:
         fields: Document | None = None,
         *,
         ids: Sequence[str] | None = None,
+        exclude_keys: Collection[str] = (),
+        max_bytes: int | None = None,
     ) -> list[Document]:
         """Returns pending rows, at most `most`, whole or with the fields of a projection.
 
-        They are those among `ids`, or all but those that failed alone, which would hold the others up.
+        They are those among `ids`, or all but those that failed alone, which would hold the others up. Rows with one of
+        `exclude_keys` are left out. With `max_bytes`, the rows returned have at most so many bytes of BSON together,
+        unless the first one alone has more.
 
         They come partition by partition, the oldest of each first: with a backlog a transaction keeps to few of them,
         and so finds many rows of few keys; without one it takes what there is of all.
         """
-        which = {"attempts": {"$exists": False}} if ids is None else {"_id": {"$in": list(ids)}}
-        cursor = self.rows.find({"state": PENDING, "partition": {"$in": list(partitions)}, **which}, fields)
-        return await cursor.sort([("partition", ASCENDING), ("put_time", ASCENDING)]).limit(most).to_list()
+        which: Document = {"attempts": {"$exists": False}} if ids is None else {"_id": {"$in": list(ids)}}
+        if exclude_keys:
+            which["lead_id"] = {"$nin": list(exclude_keys)}
+        cursor = self._find({"state": PENDING, "partition": {"$in": list(partitions)}, **which}, fields)
+        cursor = cursor.sort([("partition", ASCENDING), ("put_time", ASCENDING)])
+        if ids is None:
+            cursor = cursor.hint(
+                "pending"
+            )  # the planner's trial of a few rows may prefer another index, and keep to it
+        return await self._read(cursor.limit(most), max_bytes)
+
+    async def pending_of(
+        self, key: str, limit: int, fields: Document | None = None, *, max_bytes: int | None = None
+    ) -> list[Document]:
+        """Returns the oldest pending rows of one key, at most `limit`, but for those that failed alone.
+
+        `fields` and `max_bytes` are those of `pending`.
+        """
+        cursor = self._find({"state": PENDING, "lead_id": key, "attempts": {"$exists": False}}, fields)
+        cursor = cursor.sort("put_time", ASCENDING).hint("pending_by_key")
+        return await self._read(cursor.limit(limit), max_bytes)
 
     async def still_pending(self, rows: Sequence[Document]) -> list[Document]:
         """Returns those of the rows that nobody has marked since they were read."""
@@ -122,3 +153,19 @@ class Inbox:
         if record["partitions"] != self._partitions:
             made = record["partitions"]
             raise StartupError(f"the database was made with {made} partitions: set LEADSCORE_PARTITIONS={made}")
+
+    def _find(self, condition: Document, fields: Document | None) -> AsyncCursor[RawBSONDocument]:
+        """Finds rows whose size is known before they are decoded."""
+        options = self.rows.codec_options.with_options(document_class=RawBSONDocument)
+        return self.rows.with_options(codec_options=options).find(condition, fields)
+
+    async def _read(self, cursor: AsyncCursor[RawBSONDocument], max_bytes: int | None) -> list[Document]:
+        rows: list[Document] = []
+        size = 0
+        async with cursor:
+            async for row in cursor:
+                size += len(row.raw)
+                if rows and max_bytes is not None and size > max_bytes:
+                    break
+                rows.append(bson.decode(row.raw, self.rows.codec_options))
+        return rows

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+import bson
 import pytest
 from dramatiq.brokers.redis import RedisBroker
 from hypothesis import given
@@ -169,7 +170,51 @@ async def test_pending_rows_are_found_by_the_index(inbox: Inbox) -> None:
     stages = str(plan["queryPlanner"]["winningPlan"])
     assert "IXSCAN" in stages
     assert "'SORT'" not in stages
-    assert list(await inbox.rows.index_information()) == ["_id_", "pending", "apart"]
+    assert list(await inbox.rows.index_information()) == ["_id_", "pending", "pending_by_key", "apart"]
+
+
+async def test_rows_of_excluded_keys_are_left_out_without_being_read(inbox: Inbox) -> None:
+    await put(inbox, *["heavy"] * 100, "ada", "bob", "heavy")
+    rows = await inbox.pending(ALL, 1000, exclude_keys={"heavy", "unknown"})
+    assert {row["_id"] for row in rows} == {"ada-100", "bob-101"}
+    ids = ["heavy-3", "ada-100"]
+    assert [row["_id"] for row in await inbox.pending(ALL, 10, ids=ids, exclude_keys=["heavy"])] == ["ada-100"]
+    partition = inbox.partition_of("heavy")
+    condition = {
+        "state": "pending",
+        "partition": {"$in": [partition]},
+        "attempts": {"$exists": False},
+        "lead_id": {"$nin": ["heavy"]},
+    }
+    found = inbox.rows.find(condition).sort([("partition", 1), ("put_time", 1)]).hint("pending")
+    statistics = (await found.explain())["executionStats"]
+    assert statistics["totalDocsExamined"] == statistics["nReturned"]
+
+
+async def test_the_rows_of_one_key_come_oldest_first_and_are_found_by_an_index(inbox: Inbox) -> None:
+    await put(inbox, "ada", "bob", "ada", "ada")
+    await inbox.rows.update_one({"_id": "ada-0"}, {"$set": {"attempts": 1}})
+    assert [row["_id"] for row in await inbox.pending_of("ada", 10)] == ["ada-2", "ada-3"]
+    assert await inbox.pending_of("ada", 1, {"_id": True}) == [{"_id": "ada-2"}]
+    assert await inbox.pending_of("nobody", 10) == []
+    plan = await inbox.rows.find({"state": "pending", "lead_id": "ada"}).sort("put_time", 1).explain()
+    stages = str(plan["queryPlanner"]["winningPlan"])
+    assert "pending_by_key" in stages
+    assert "'SORT'" not in stages
+
+
+async def test_reading_stops_before_too_many_bytes_and_returns_at_least_one_row(inbox: Inbox) -> None:
+    rows = [
+        {"_id": f"row-{index}", "text": "x" * 1000, **inbox.pending_row("ada", NOW + timedelta(milliseconds=index))}
+        for index in range(300)
+    ]
+    await inbox.rows.insert_many(rows)
+    size = len(bson.encode(rows[0]))
+    for max_bytes, count in ((1, 1), (size, 1), (2 * size, 2), (10 * size, 10), (1_000_000, 300)):
+        found = await inbox.pending(ALL, 1000, max_bytes=max_bytes)
+        assert abs(len(found) - count) <= count // 10, max_bytes  # ids differ in length by a byte or two
+        assert await inbox.pending_of("ada", 1000, max_bytes=max_bytes) == found
+    assert found == rows
 
 
 async def test_an_inbox_is_made_once_and_its_rows_stay(inbox: Inbox) -> None:
