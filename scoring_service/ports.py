@@ -11,6 +11,7 @@ from scoring_service.domain.history import Entry, Lead, Recorded
 from scoring_service.domain.inspection import Stored
 from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Publication, Timeline
+from shared.breaker import StoppedDrain
 from shared.pages import Place
 
 T = TypeVar("T")
@@ -84,7 +85,13 @@ class Scores(Protocol):
         """Returns an entry by its id, with its lead's id; None when there is none."""
 
     async def is_waiting(self, event_id: str) -> bool:
-        """Tells whether an event waits to be scored, or is parked."""
+        """Tells whether an event waits to be scored and is not parked."""
+
+    async def discard(self, event_id: str, reason: str, actor: str, time: datetime) -> str | None:
+        """Discards a parked event, unless it was discarded before.
+
+        Returns its lead's id; None when it is neither parked nor discarded.
+        """
 
     async def append(self, commit: Commit) -> set[int]:
         """Appends entries, stores the leads' states and puts their changes into automation's inbox.
@@ -120,11 +127,16 @@ class LeadQuery:
 
 
 class Backlog(NamedTuple):
-    """How many events wait to be scored, when the oldest of them was put, and how many more are parked."""
+    """How many events wait to be scored, when the oldest of them was put, and how many more are parked or discarded.
+
+    `stopped` is set while a worker has stopped because events fail alike.
+    """
 
     pending: int
     oldest_put_time: datetime | None
     parked: int
+    discarded: int
+    stopped: StoppedDrain | None
 
 
 class Views(Protocol):

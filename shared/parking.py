@@ -116,6 +116,10 @@ class Parking:
         """Returns the number of parked rows."""
         return await self._rows.count_documents({"state": PARKED, **APART})
 
+    async def count_discarded(self) -> int:
+        """Returns the number of discarded rows."""
+        return await self._rows.count_documents({"state": DISCARDED, **APART})
+
     async def page(self, after: Place, most: int) -> list[Parked]:
         """Returns parked rows from beyond a place (park time and id) on, those first that were parked first."""
         condition: Document = {"state": PARKED, **APART}

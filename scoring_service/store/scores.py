@@ -16,7 +16,7 @@ from scoring_service.store.models import MongoModels
 from shared import mongo
 from shared.inbox import PENDING, Inbox
 from shared.mongo import Database, Document
-from shared.parking import PARKED
+from shared.parking import DISCARDED, PARKED, discard_fields
 
 _EVENT_FIELDS = dict.fromkeys(("lead_id", "partition", "event_type", "event_time", "properties"), 1)
 _FACTS = {"kind": {"$in": ["EVENT", "ADJUSTMENT", "RETRACTION"]}}
@@ -95,9 +95,19 @@ class MongoScores:
         return (row["lead_id"], documents.read_entry(row)) if row else None
 
     async def is_waiting(self, event_id: str) -> bool:
-        """Tells whether an event waits to be scored, or is parked."""
-        unscored = {"_id": event_id, "state": {"$in": [PENDING, PARKED]}}
-        return await self._events.rows.find_one(unscored, {"_id": 1}) is not None
+        """Tells whether an event waits to be scored and is not parked."""
+        return await self._events.rows.find_one({"_id": event_id, "state": PENDING}, {"_id": 1}) is not None
+
+    async def discard(self, event_id: str, reason: str, actor: str, time: datetime) -> str | None:
+        """Discards a parked event, unless it was discarded before; see `Scores`."""
+        which = {"_id": event_id, "state": {"$in": [PARKED, DISCARDED]}}
+        row = await self._events.rows.find_one(which, {"state": 1, "lead_id": 1})
+        if row is None:
+            return None
+        if row["state"] == PARKED:
+            discarded = {"state": DISCARDED, **discard_fields(reason, actor, time)}
+            await self._events.rows.update_one({"_id": event_id, "state": PARKED}, {"$set": discarded})
+        return str(row["lead_id"])
 
     async def append(self, commit: Commit) -> set[int]:
         """Appends entries, stores the leads' states and puts their changes into automation's inbox; see `Scores`."""

@@ -27,6 +27,7 @@ class VerifyProgress:
     events_checked: int = 0
     events_pending: int = 0
     events_parked: int = 0
+    events_discarded: int = 0
     violations: Sequence[Violation] = ()
     violations_total: int = 0
     done: bool = False
@@ -88,7 +89,13 @@ class Check:
         left = [Violation("I3", "", f"{scored} events are stored as scored, {recorded} have an entry")]
         progress = progress.having(left if scored != recorded else ())
         backlog = await self.views.backlog()
-        yield replace(progress, events_pending=backlog.pending, events_parked=backlog.parked, done=True)
+        yield replace(
+            progress,
+            events_pending=backlog.pending,
+            events_parked=backlog.parked,
+            events_discarded=backlog.discarded,
+            done=True,
+        )
 
     async def rebuild(self, lead_id: str) -> Rebuilt:
         """Stores what a lead's history folds to, should the stored state differ.

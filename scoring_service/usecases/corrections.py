@@ -62,8 +62,10 @@ class Corrections:
         self.bell.ring(rung)
         return entry
 
-    async def retract(self, event_id: str, reason: str, actor: str) -> tuple[str, Entry]:
+    async def retract(self, event_id: str, reason: str, actor: str) -> tuple[str, Entry | None]:
         """Takes an event's effect out of its lead's score; returns the lead's id and the entry.
+
+        A parked event has no effect: it is discarded, and there is no entry.
 
         Raises:
             EventNotFound: There is no such event.
@@ -100,11 +102,14 @@ class Corrections:
         end = state.last_step[0] + timedelta(milliseconds=1) if state.last_step else BEGINNING
         return max(end, self.calendar.midnight(state.decayed_through)) if state.decayed_through else end
 
-    async def _retract(self, event_id: str, reason: str, actor: str) -> tuple[str, Entry, set[int]]:
+    async def _retract(self, event_id: str, reason: str, actor: str) -> tuple[str, Entry | None, set[int]]:
         retraction_id = f"{RETRACTION_PREFIX}{event_id}"
         found = await self.scores.entry(retraction_id)
         if found is not None:
             return (*found, set())
+        discarded_of = await self.scores.discard(event_id, reason, actor, self.clock())
+        if discarded_of is not None:
+            return discarded_of, None, set()
         lead_id, event = await self._event(event_id)
         recording, recorder, through = await self._begin(lead_id)
         recorder.retraction(recording.timeline.judge(event), reason, actor)
