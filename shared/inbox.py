@@ -124,6 +124,24 @@ class Inbox:
         """Returns the number of pending rows."""
         return await self.rows.count_documents({"state": PENDING})
 
+    async def count_up_to(self, limit: int, *, partition: int | None = None, key: str | None = None) -> int:
+        """Returns how many rows are pending, of one partition or key if given, counting no further than `limit`."""
+        condition: Document = {"state": PENDING}
+        if partition is not None:
+            condition["partition"] = partition
+        if key is not None:
+            condition["lead_id"] = key
+        hint = "pending" if key is None else "pending_by_key"
+        return await self.rows.count_documents(condition, limit=limit, hint=hint)
+
+    async def heaviest_keys(self, partition: int, sample: int, limit: int) -> list[str]:
+        """Returns the keys that most pending rows of a partition have, at most `limit`, by its oldest `sample` rows."""
+        return await self._heaviest(partition, sample, limit, ASCENDING)
+
+    async def heaviest_new_keys(self, partition: int, sample: int, limit: int) -> list[str]:
+        """Returns the same by the newest rows: the keys of what is being put now."""
+        return await self._heaviest(partition, sample, limit, DESCENDING)
+
     async def waiting(self) -> dict[int, datetime]:
         """Returns, for each partition with pending rows, the time at which the oldest was put.
 
@@ -189,6 +207,18 @@ class Inbox:
         if record["partitions"] != self._partitions:
             made = record["partitions"]
             raise StartupError(f"the database was made with {made} partitions: set LEADSCORE_PARTITIONS={made}")
+
+    async def _heaviest(self, partition: int, sample: int, limit: int, order: int) -> list[str]:
+        # All of it is done on index keys.
+        stages: list[Document] = [
+            {"$match": {"state": PENDING, "partition": partition}},
+            {"$sort": {"put_time": order}},
+            {"$limit": sample},
+            {"$group": {"_id": "$lead_id", "rows": {"$sum": 1}}},
+            {"$sort": {"rows": DESCENDING, "_id": ASCENDING}},
+            {"$limit": limit},
+        ]
+        return [row["_id"] async for row in await self.rows.aggregate(stages, hint="pending")]
 
     def _find(self, condition: Document, fields: Document | None) -> AsyncCursor[RawBSONDocument]:
         """Finds rows whose size is known before they are decoded."""
