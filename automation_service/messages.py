@@ -134,6 +134,7 @@ def write_parked(parked: Parked) -> pb.ParkedChange:
         lead_id=parked.row["lead_id"],
         attempts=parked.attempts,
         reason=parked.reason,
+        reason_code=f"PARK_REASON_CODE_{parked.reason_code.value}",
         park_time=wire.to_timestamp(parked.park_time),
     )
 

@@ -52,6 +52,8 @@ ERRORS: ErrorTable = {
 DEFAULT_PAGE, MOST_PAGE = 50, 500
 MOST_CHANGES = 500
 """Supposed changes in a preview, and parked ones in a retry."""
+MAX_REASON = 1024
+"""Characters of the reason for which something is discarded."""
 _FIELDS = ("display_name", "enabled", "trigger", "conditions", "actions", "cool_down_days")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -175,6 +177,17 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         """See `automation.proto`."""
         change_ids = ids_or_all("change_ids", request.change_ids, every=request.all, most=MOST_CHANGES)
         return pb.RetryParkedChangesResponse(retried_count=await self._parking.retry(change_ids))
+
+    async def DiscardParkedChanges(
+        self, request: pb.DiscardParkedChangesRequest, context: Context
+    ) -> pb.DiscardParkedChangesResponse:
+        """See `automation.proto`."""
+        count = await self._parking.discard(
+            ids_or_all("change_ids", request.change_ids, every=request.all, most=MOST_CHANGES),
+            identifier("reason", request.reason, most=MAX_REASON),
+            identifier("actor", request.actor),
+        )
+        return pb.DiscardParkedChangesResponse(discarded_count=count)
 
 
 def _backlog(backlog: Backlog) -> pb.GetAutomationBacklogResponse:

@@ -22,7 +22,7 @@ from shared import wire
 from shared.mongo import Document
 from shared.pb.ingest.v1 import ingest_pb2
 from shared.pb.scoring.v1 import scoring_pb2
-from tests.e2e.load import all_scored
+from tests.e2e.load import all_scored, send
 from tests.system import System, running_system
 
 ROUNDS = 3
@@ -58,15 +58,8 @@ def make_events(count: int, *, leads: int) -> list[ingest_pb2.Event]:
 async def end_to_end(system: System) -> float:
     """Returns events/s from the first call of a batch to the commit of the last event's score."""
     events = make_events(BATCH_EVENTS, leads=1_000)
-    batches = [events[start : start + BATCH] for start in range(0, len(events), BATCH)]
     started = time.perf_counter()
-
-    async def client() -> None:
-        while batches:
-            request = ingest_pb2.BatchIngestEventsRequest(events=batches.pop())
-            await system.ingest().BatchIngestEvents(request, timeout=30)
-
-    await asyncio.gather(*(client() for _ in range(BATCH_CLIENTS)))
+    await send(system, events, batch=BATCH, clients=BATCH_CLIENTS)
     await all_scored(system, within=300)
     return BATCH_EVENTS / (time.perf_counter() - started)
 

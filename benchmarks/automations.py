@@ -18,6 +18,7 @@ from shared.mongo import Database, Document
 from shared.pb.automation.v1 import automation_pb2 as pb
 from shared.pb.ingest.v1 import ingest_pb2
 from tests.automation.fakes import SECRET
+from tests.e2e.load import send
 from tests.receiver import Receiver, Request, Writer, answering, receiving
 from tests.system import System
 
@@ -160,9 +161,7 @@ def _events(count: int) -> list[ingest_pb2.Event]:
 
 
 async def _ingest(system: System, events: Sequence[ingest_pb2.Event]) -> None:
-    for start in range(0, len(events), 500):
-        request = ingest_pb2.BatchIngestEventsRequest(events=events[start : start + 500])
-        await system.ingest().BatchIngestEvents(request, timeout=30)
+    await send(system, events, batch=500)
     async with AsyncMongoClient[Document](system.mongo.uri) as client:
         rows = client.get_default_database()["score_changes"]
         ids = [event.lead_id for event in events]

@@ -18,7 +18,7 @@ from shared import wire, yamls
 from shared.mongo import Document
 from shared.pb.ingest.v1 import ingest_pb2
 from shared.pb.scoring.v1 import scoring_pb2
-from tests.e2e.load import all_scored
+from tests.e2e.load import all_scored, send
 from tests.system import System
 
 RULES = 200
@@ -65,14 +65,7 @@ async def fill(system: System) -> None:
         )
         for number in range(EVENTS)
     ]
-    batches = [events[start : start + 500] for start in range(0, len(events), 500)]
-
-    async def client() -> None:
-        while batches:
-            request = ingest_pb2.BatchIngestEventsRequest(events=batches.pop())
-            await system.ingest().BatchIngestEvents(request, timeout=60)
-
-    await asyncio.gather(*(client() for _ in range(4)))
+    await send(system, events, batch=500, clients=4)
     await all_scored(system, within=300)
 
 

@@ -110,9 +110,10 @@ async def _clients(target: str, load: Load) -> Found:
             try:
                 if load.events == 1:
                     await stub.IngestEvent(pb.IngestEventRequest(event=request.events[0]), timeout=CALL_SECONDS)
+                    accepted += 1
                 else:
-                    await stub.BatchIngestEvents(request, timeout=CALL_SECONDS)
-                accepted += load.events
+                    outcomes = (await stub.BatchIngestEvents(request, timeout=CALL_SECONDS)).outcomes
+                    accepted += sum(each.outcome == pb.OUTCOME_ACCEPTED for each in outcomes)
                 request = pb.BatchIngestEventsRequest(events=_events(load.events))
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:

@@ -54,8 +54,12 @@ def retract(
     """Take the effect of an event out of its lead's score. Nothing is deleted; twice is once."""
     request = pb.RetractEventRequest(event_id=event_id, reason=reason, actor=actor_of(actor))
     with Connection(base_port).scoring() as stub:
-        entry = stub.RetractEvent(request, timeout=CALL_SECONDS).entry
-    show(f"retracted from {entry.lead_id}: {_change(entry)}", entry, as_json=as_json)
+        answer = stub.RetractEvent(request, timeout=CALL_SECONDS)
+    if answer.discarded:
+        people = f"discarded: the event was parked and had no effect on {answer.lead_id}"
+        show(people, answer, as_json=as_json)
+    else:
+        show(f"retracted from {answer.lead_id}: {_change(answer.entry)}", answer.entry, as_json=as_json)
 
 
 def rebuild(

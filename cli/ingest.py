@@ -81,6 +81,8 @@ def ingest(
 
     `on_progress` is called after each batch, `on_refusal` with the service's reason when it first asks to wait.
 
+    Events whose lead or partition is behind are sent again until they are taken.
+
     Raises:
         CommandError: The service is away for longer than `PATIENCE_SECONDS`, was never there, or asks to wait for
             longer than `REFUSED_SECONDS`.
@@ -146,9 +148,30 @@ class _Sender:
         self._was_refused = Lock()
 
     def send(self, events: list[pb.Event]) -> list[pb.EventOutcome]:
-        """Returns one outcome per event, in order."""
-        if not events:
-            return []
+        """Returns one outcome per event, in order; none of them is RETRY_LATER.
+
+        Raises:
+            CommandError: The service asked for longer than `REFUSED_SECONDS` to send some of them later.
+        """
+        outcomes = dict[int, pb.EventOutcome]()
+        left, ends = list(range(len(events))), time.monotonic() + REFUSED_SECONDS
+        while left:
+            answers = self._send([events[index] for index in left])
+            outcomes.update(zip(left, answers, strict=True))
+            left = [index for index in left if outcomes[index].outcome == pb.OUTCOME_RETRY_LATER]
+            if left:
+                self._wait([outcomes[index] for index in left], ends)
+        return [outcomes[index] for index in range(len(events))]
+
+    def _wait(self, refused: list[pb.EventOutcome], ends: float) -> None:
+        first = refused[0]
+        self._say(first.message)
+        if time.monotonic() > ends:
+            raise CommandError(f"{len(refused):,} events of a batch were not taken: {first.message}")
+        if self.stop.wait(max(each.retry_delay.ToTimedelta().total_seconds() for each in refused)):
+            raise CommandError("interrupted")
+
+    def _send(self, events: list[pb.Event]) -> list[pb.EventOutcome]:
         started = away_since = time.monotonic()
         pause = POLL_SECONDS
         while True:
@@ -175,10 +198,14 @@ class _Sender:
     def _asked_to_wait(self, error: grpc.RpcError) -> float | None:
         """Returns for how many seconds the service asks to wait; None when it does not."""
         asked = retry_seconds(error)
-        # It is acquired by the first of all threads, and never given back.
-        if asked is not None and self._was_refused.acquire(blocking=False):
-            self._on_refusal(error.details() or "")
+        if asked is not None:
+            self._say(error.details() or "")
         return asked
+
+    def _say(self, reason: str) -> None:
+        # It is acquired by the first of all threads, and never given back.
+        if self._was_refused.acquire(blocking=False):
+            self._on_refusal(reason)
 
 
 def _batches(lines: Iterable[Line], most: int) -> Iterator[_Batch]:

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 
 from cli import pieces
 from cli.connection import CALL_SECONDS, CommandError, Connection
-from cli.options import AsJson, BasePort, Limit
+from cli.options import Actor, AsJson, BasePort, Limit, Reason, actor_of
 from cli.output import print_json, show
 from cli.pages import listed
 from cli.pieces import moment, plain
@@ -52,6 +52,32 @@ def retry_parked(
         print_json({"retried_events": events, "retried_changes": changes})
     else:
         show(f"{events:,} events and {changes:,} changes are tried again", as_json=False)
+
+
+@app.command("discard")
+def discard_parked(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of events or changes.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
+    *,
+    reason: Reason,
+    actor: Actor = "",
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """Discard parked events and changes for good: they are never scored or evaluated. Nothing is deleted."""
+    if every == bool(ids):
+        raise CommandError("name either ids or --all")
+    connection, who = Connection(base_port), actor_of(actor)
+    with connection.scoring() as scoring:
+        asked_events = scoring_pb2.DiscardParkedEventsRequest(event_ids=ids, all=every, reason=reason, actor=who)
+        events = scoring.DiscardParkedEvents(asked_events, timeout=CALL_SECONDS).discarded_count
+    with connection.automation() as automation:
+        asked_changes = automation_pb2.DiscardParkedChangesRequest(change_ids=ids, all=every, reason=reason, actor=who)
+        changes = automation.DiscardParkedChanges(asked_changes, timeout=CALL_SECONDS).discarded_count
+    if as_json:
+        print_json({"discarded_events": events, "discarded_changes": changes})
+    else:
+        show(f"{events:,} events and {changes:,} changes are discarded", as_json=False)
 
 
 def _table(events: Iterable[scoring_pb2.ParkedEvent], changes: Iterable[automation_pb2.ParkedChange]) -> RenderableType:

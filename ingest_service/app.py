@@ -6,8 +6,9 @@ import contextlib
 from ingest_service.domain.event import MOST_EVENTS
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.settings import IngestSettings
-from ingest_service.store import DONE, INBOX, MongoEventStore
-from ingest_service.usecases import Backlog, Ingest
+from ingest_service.store import DONE, INBOX, MongoEventStore, MongoWaiting
+from ingest_service.usecases.backlog import Backlog
+from ingest_service.usecases.ingest import Ingest
 from shared import broker, mongo, wire
 from shared.doorbell import Doorbell
 from shared.groups import GroupCommit
@@ -26,8 +27,8 @@ async def run_server(settings: IngestSettings) -> None:
         doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), INBOX)
         store = MongoEventStore(inbox, wire.now)
         group = GroupCommit(store.put, most=MOST_EVENTS, seconds=settings.call_seconds)
-        ingest = Ingest(store, group, doorbell, wire.now)
-        backlog = Backlog(store.oldest_pending, wire.now, limit=settings.backlog_age)
+        backlog = Backlog(MongoWaiting(inbox), wire.now, limits=settings.limits, partitions=settings.partitions)
+        ingest = Ingest(store, group, doorbell, wire.now, backlog.refusal)
         service = Service(
             SERVICE,
             lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestServicer(ingest), server),

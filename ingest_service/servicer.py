@@ -1,11 +1,13 @@
 """gRPC ⇄ domain, and what callers see of each error."""
 
+from datetime import timedelta
+
 import grpc
 
-from ingest_service.domain.backlog import BacklogTooOld
+from ingest_service.domain.backlog import BacklogTooOld, Behind, LeadBehind, PartitionBehind
 from ingest_service.domain.event import Event, EventIdConflict, InvalidBatch, InvalidEvent, check_batch
 from ingest_service.ports import Stored
-from ingest_service.usecases import Ingest, Outcome
+from ingest_service.usecases.ingest import Ingest, Outcome
 from shared import wire
 from shared.errors import ARGUMENTS, OVERLOADED, ErrorRow, ErrorTable, InvalidArgument, Overloaded
 from shared.pb.ingest.v1 import ingest_pb2 as pb
@@ -18,6 +20,8 @@ ERRORS: ErrorTable = {
     InvalidArgument: ARGUMENTS[InvalidArgument],
     Overloaded: OVERLOADED,
     BacklogTooOld: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "BACKLOG_TOO_OLD"),
+    LeadBehind: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "LEAD_BEHIND"),
+    PartitionBehind: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "PARTITION_BEHIND"),
     InvalidEvent: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "EVENT_INVALID"),
     EventIdConflict: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "EVENT_ID_CONFLICT"),
     InvalidBatch: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "BATCH_INVALID"),
@@ -61,10 +65,12 @@ def _event(event: pb.Event) -> Event:
 def _outcome(event: pb.Event, outcome: Outcome) -> pb.EventOutcome:
     if isinstance(outcome, Stored):
         return pb.EventOutcome(event_id=event.event_id, outcome=_OUTCOMES[outcome])
-    return pb.EventOutcome(
-        event_id=event.event_id,
-        outcome=pb.OUTCOME_REJECTED,
-        reason=f"ERROR_REASON_{ERRORS[type(outcome)].reason}",
-        field=outcome.field,
-        message=str(outcome),
+    refused = pb.EventOutcome(
+        event_id=event.event_id, reason=f"ERROR_REASON_{ERRORS[type(outcome)].reason}", message=str(outcome)
     )
+    if isinstance(outcome, Behind):
+        refused.outcome = pb.OUTCOME_RETRY_LATER
+        refused.retry_delay.FromTimedelta(timedelta(seconds=outcome.retry_seconds))
+    else:
+        refused.outcome, refused.field = pb.OUTCOME_REJECTED, outcome.field
+    return refused

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
+from ingest_service.domain.backlog import Limits
 from shared.settings import MOST_SECONDS, ServerSettings, StoreSettings
 
 
@@ -20,10 +21,19 @@ class IngestSettings(ServerSettings, StoreSettings):
         ge=0,
         le=MOST_SECONDS,
         allow_inf_nan=False,
-        description="Age of the oldest event not scored yet, in seconds, above which no more are taken; 0: any age.",
+        description=(
+            "Age of the oldest event not scored yet, in seconds, above which no more of its lead or partition are "
+            "taken; 0: any age."
+        ),
+    )
+    lead_backlog_events: int = Field(
+        20_000,
+        ge=0,
+        le=10_000_000,
+        description="Events of one lead not scored yet above which no more of the lead are taken; 0: any number.",
     )
 
     @property
-    def backlog_age(self) -> timedelta:
-        """`backlog_seconds` as a span."""
-        return timedelta(seconds=self.backlog_seconds)
+    def limits(self) -> Limits:
+        """`backlog_seconds` and `lead_backlog_events`."""
+        return Limits(timedelta(seconds=self.backlog_seconds), self.lead_backlog_events)

@@ -1,7 +1,7 @@
 """MongoDB ⇄ events: the producer's side of the inbox `events`."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from pymongo.errors import BulkWriteError
@@ -13,6 +13,9 @@ from shared.mongo import Document, durable
 
 INBOX = "events"
 DONE = "scored"
+
+HEAVIEST = 10
+"""Leads with the most events that wait, of one look at a partition."""
 
 _DUPLICATE_KEY = 11000
 _PAYLOAD = ("lead_id", "event_type", "event_time", "properties", "source")
@@ -28,10 +31,6 @@ class MongoEventStore:
     def partition_of(self, lead_id: str) -> int:
         """Returns the partition that the events of a lead wait in."""
         return self._inbox.partition_of(lead_id)
-
-    async def oldest_pending(self) -> datetime | None:
-        """Returns when the oldest event that waits to be scored was put, None when none waits."""
-        return min((await self._inbox.waiting()).values(), default=None)
 
     async def put(self, events: Sequence[Event]) -> list[Stored]:
         """Stores the events whose id is new and tells for each whether it was; see `EventStore`.
@@ -77,6 +76,39 @@ class MongoEventStore:
             "source": event.source,
             **self._inbox.pending_row(event.lead_id, put_time),
         }
+
+
+class MongoWaiting:
+    """`Waiting` over the inbox; every query is bounded and runs on an index."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+
+    async def oldest(self) -> Mapping[int, datetime]:
+        """Returns, per partition in which events wait, when the oldest was accepted."""
+        return await self._inbox.waiting()
+
+    async def count(self, partition: int | None, limit: int) -> int:
+        """Returns how many events wait, in one partition or in all, counting no further than `limit`."""
+        return await self._inbox.count_up_to(limit, partition=partition)
+
+    async def heaviest(self, partition: int, sample: int, limit: int) -> Mapping[str, tuple[int, datetime]]:
+        """Returns the leads with the most events of a partition; see `Waiting`."""
+        lead_ids = {
+            *await self._inbox.heaviest_keys(partition, sample, HEAVIEST),
+            *await self._inbox.heaviest_new_keys(partition, sample, HEAVIEST),
+        }
+        found = {}
+        for lead_id in lead_ids:
+            oldest = await self._inbox.pending_of(lead_id, 1, {"put_time": 1})
+            if oldest:
+                found[lead_id] = await self._inbox.count_up_to(limit, key=lead_id), oldest[0]["put_time"]
+        return found
+
+    async def oldest_of_others(self, partition: int, lead_ids: Collection[str]) -> datetime | None:
+        """Returns when the oldest event of a partition was accepted, without those of some leads; see `Waiting`."""
+        rows = await self._inbox.pending([partition], 1, {"put_time": 1}, exclude_keys=lead_ids)
+        return rows[0]["put_time"] if rows else None
 
 
 def _same(row: Document, other: Document) -> bool:

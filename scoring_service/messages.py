@@ -7,7 +7,7 @@ from scoring_service.domain.entry import Entry
 from scoring_service.domain.ranking import ConversionRate, Ranking
 from scoring_service.domain.simulation import Difference, Summary
 from scoring_service.domain.timeline import Mode, Publication
-from scoring_service.ports import StoredModel
+from scoring_service.ports import Backlog, StoredModel
 from scoring_service.usecases.ask import LeadScore
 from scoring_service.usecases.decay import DecayProgress
 from scoring_service.usecases.rebuild import RebuildProgress
@@ -111,6 +111,7 @@ def verify_progress(progress: VerifyProgress) -> pb.VerifyScoresResponse:
         events_checked=progress.events_checked,
         events_pending=progress.events_pending,
         events_parked=progress.events_parked,
+        events_discarded=progress.events_discarded,
         violations=[
             pb.Violation(invariant=each.invariant, lead_id=each.lead_id, message=each.message)
             for each in progress.violations
@@ -127,8 +128,26 @@ def parked_event(parked: Parked) -> pb.ParkedEvent:
         lead_id=parked.row["lead_id"],
         attempts=parked.attempts,
         reason=parked.reason,
+        reason_code=f"PARK_REASON_CODE_{parked.reason_code.value}",
         park_time=wire.to_timestamp(parked.park_time),
     )
+
+
+def backlog(found: Backlog) -> pb.GetScoringBacklogResponse:
+    """Returns what waits to be scored."""
+    answer = pb.GetScoringBacklogResponse(
+        pending_events=found.pending, parked_events=found.parked, discarded_events=found.discarded
+    )
+    if found.oldest_put_time is not None:
+        answer.oldest_put_time.CopyFrom(wire.to_timestamp(found.oldest_put_time))
+    if found.stopped is not None:
+        stopped = pb.StoppedDrain(
+            error=found.stopped.error,
+            failed_events=found.stopped.failed_rows,
+            stop_time=wire.to_timestamp(found.stopped.stop_time),
+        )
+        answer.stopped_drain.CopyFrom(stopped)
+    return answer
 
 
 def rebuild_progress(progress: RebuildProgress) -> pb.RebuildLeadScoresResponse:

@@ -13,6 +13,7 @@ from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Adjustment, Position, Publication, Timeline
 from scoring_service.domain.verification import Stored
+from shared.breaker import StoppedDrain
 from shared.pages import Place
 
 T = TypeVar("T")
@@ -136,7 +137,13 @@ class Scores(Protocol):
         """Returns an entry by its id, with its lead's id, None when there is none; may be called anywhere."""
 
     async def is_waiting(self, event_id: str) -> bool:
-        """Tells whether an event waits to be scored, or is parked; may be called anywhere."""
+        """Tells whether an event waits to be scored and is not parked."""
+
+    async def discard(self, event_id: str, reason: str, actor: str, time: datetime) -> str | None:
+        """Discards a parked event, unless it was discarded before.
+
+        Returns its lead's id; None when it is neither parked nor discarded.
+        """
 
     async def append(self, commit: Commit) -> set[int]:
         """Stores entries, states and checkpoints, marks events as scored, and puts changes into automation's inbox.
@@ -172,11 +179,16 @@ class LeadQuery:
 
 
 class Backlog(NamedTuple):
-    """How many events wait to be scored, when the oldest of them was put, and how many more are parked."""
+    """How many events wait to be scored, when the oldest of them was put, and how many more are parked or discarded.
+
+    `stopped` is set while a worker has stopped because events fail alike.
+    """
 
     pending: int
     oldest_put_time: datetime | None
     parked: int
+    discarded: int
+    stopped: StoppedDrain | None
 
 
 class Views(Protocol):

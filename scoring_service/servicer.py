@@ -180,13 +180,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.GetScoringBacklogRequest, context: Context
     ) -> pb.GetScoringBacklogResponse:
         """See `scoring.proto`."""
-        backlog = await self._ask.backlog()
-        oldest = backlog.oldest_put_time
-        return pb.GetScoringBacklogResponse(
-            pending_events=backlog.pending,
-            oldest_put_time=wire.to_timestamp(oldest) if oldest else None,
-            parked_events=backlog.parked,
-        )
+        return messages.backlog(await self._ask.backlog())
 
     async def ListParkedEvents(
         self, request: pb.ListParkedEventsRequest, context: Context
@@ -203,6 +197,17 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         """See `scoring.proto`."""
         event_ids = ids_or_all("event_ids", request.event_ids, every=request.all, most=MOST_IDS)
         return pb.RetryParkedEventsResponse(retried_count=await self._parking.retry(event_ids))
+
+    async def DiscardParkedEvents(
+        self, request: pb.DiscardParkedEventsRequest, context: Context
+    ) -> pb.DiscardParkedEventsResponse:
+        """See `scoring.proto`."""
+        count = await self._parking.discard(
+            ids_or_all("event_ids", request.event_ids, every=request.all, most=MOST_IDS),
+            identifier("reason", request.reason, most=MOST_REASON),
+            identifier("actor", request.actor),
+        )
+        return pb.DiscardParkedEventsResponse(discarded_count=count)
 
     async def GetScoringModel(self, request: pb.GetScoringModelRequest, context: Context) -> pb.GetScoringModelResponse:
         """See `scoring.proto`."""
@@ -283,7 +288,9 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
                 identifier("actor", request.actor),
             )
         )
-        return pb.RetractEventResponse(entry=messages.score_entry(lead_id, entry))
+        if entry is None:
+            return pb.RetractEventResponse(lead_id=lead_id, discarded=True)
+        return pb.RetractEventResponse(lead_id=lead_id, entry=messages.score_entry(lead_id, entry))
 
     async def RebuildLeadScores(
         self, request: pb.RebuildLeadScoresRequest, context: Context

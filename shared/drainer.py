@@ -1,7 +1,8 @@
 """The drainer: how a worker empties the partitions of an inbox that it is rung for.
 
 Guarantee: a batch that fails by the fault of a row in it is cut in halves until that row stands alone, and all others
-are done. A batch that its worker dies of is cut, too: the next drains of its partition take ever fewer rows.
+are done. A batch that its worker dies of is cut, too: the next drains of its partition take ever fewer rows. While many
+rows fail alike, nothing is drained (`shared.breaker`).
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from datetime import timedelta
 from pymongo.errors import PyMongoError
 
 from shared import logs, wire
+from shared.breaker import Breaker
 from shared.calls import deadline
 from shared.doorbell import MOST_TOGETHER, Doorbell, Lease
 from shared.errors import is_transient
@@ -35,7 +37,7 @@ class Drainer:
     """
 
     def __init__(self, inbox: Inbox, doorbell: Doorbell, step: Step, *, batch_rows: int, batches: int = 20) -> None:
-        self.suspects = Suspects(Parking(inbox), step)
+        self.suspects = Suspects(Parking(inbox), Breaker(inbox), step)
         self._inbox = inbox
         self._doorbell = doorbell
         self._step = step
@@ -81,7 +83,7 @@ class Drainer:
     async def _empty(self, lease: Lease) -> None:
         most = max(1, self._batch_rows // SHRINK**lease.deaths)
         for _ in range(self._batches if lease.partitions else 0):
-            if await self._batch(lease, most) < most or is_cancelled():
+            if self.suspects.breaker.is_open or await self._batch(lease, most) < most or is_cancelled():
                 return
             await self._doorbell.renew(lease)
         # Others shall have their turn.
@@ -92,12 +94,17 @@ class Drainer:
         if lease.deaths and most == 1:
             return await self._cut(lease, most)
         try:
-            return await self._step(lease.partitions, most)
+            return self._noted(await self._step(lease.partitions, most))
         except Exception as error:
             if not _may_be_of_rows(error):
                 raise
             _warn("batch is cut", lease.partitions, error)
             return await self._cut(lease, most)
+
+    def _noted(self, done: int) -> int:
+        if done:
+            self.suspects.breaker.succeeded()
+        return done
 
     async def _cut(self, lease: Lease, most: int) -> int:
         with deadline(READ_SECONDS):
@@ -108,12 +115,14 @@ class Drainer:
     async def _halves(self, lease: Lease, ids: Sequence[str]) -> None:
         middle = len(ids) // 2
         for half in filter(None, (ids[:middle], ids[middle:])):
+            if self.suspects.breaker.is_open:
+                return
             await self._doorbell.renew(lease)
             if len(half) == 1:
                 await self.suspects.attempt(half[0])
                 continue
             try:
-                await self._step(lease.partitions, len(half), half)
+                self._noted(await self._step(lease.partitions, len(half), half))
             except Exception as error:
                 if not _may_be_of_rows(error):
                     raise
@@ -124,11 +133,12 @@ async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: floa
     """Rings, until it is cancelled, for each partition in which a row has waited longer than `age`.
 
     It looks every `every` seconds. This is what makes the doorbell dispensable: whatever Redis or a worker lost is rung
-    for again. So is a row that was put further ahead than `age`: the clock has been set back since.
+    for again. So is a row that was put further ahead than `age`: the clock has been set back since. Rows that failed
+    alone are not rung for: they are tried again at times of their own.
     """
     while not is_cancelled():
         try:
-            waiting, now = await inbox.waiting(), wire.now()
+            waiting, now = await inbox.waiting_for_drain(), wire.now()
             doorbell.ring(partition for partition, oldest in waiting.items() if abs(now - oldest) > age)
         except PyMongoError as error:
             _LOG.warning("sweep failed", inbox=inbox.rows.name, error=str(error))

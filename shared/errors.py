@@ -7,6 +7,7 @@ not foreseen becomes INTERNAL with a fixed sentence; no text of an unforeseen ex
     ├── InvalidArgument            what a servicer finds wrong with a request
     │   └── InvalidPageToken
     ├── Overloaded                 what a server says that cannot take the call now
+    ├── TooLarge                   work that does not fit into the largest budget there is
     ├── WorkTooLarge               what is too much at once, although nothing is away or slow
     ├── a service's own errors     its domain raises them, its ERRORS table maps them
     ├── pymongo.errors.PyMongoError, grpc.aio.AioRpcError, TimeoutError      mapped here
@@ -24,6 +25,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
+    DocumentTooLarge,
     ExecutionTimeout,
     InvalidOperation,
     NetworkTimeout,
@@ -67,7 +69,11 @@ class Overloaded(Exception):
 
 
 class TooLarge(Exception):
-    """Work does not fit into the largest budget. The text says what to do; trying again does not help."""
+    """The work of a row does not fit into the largest budget there is, and never will.
+
+    `str(error)` is a sentence that says what to do. Raised for a row that is tried alone it parks the row at once, as
+    `TOO_LARGE`; raised for several rows it lets the drain try fewer of them together.
+    """
 
 
 class WorkTooLarge(Exception):
@@ -127,8 +133,10 @@ _LOST_BY_FAILOVER = {43, 134, 175, 237, 239, 246, 262, 11601}
 CursorNotFound, ReadConcernMajorityNotAvailableYet, QueryPlanKilled, CursorKilled, SnapshotTooOld, SnapshotUnavailable,
 ExceededTimeLimit, Interrupted.
 """
-_OF_DATA = {2, 257, 10334}
-"""Codes by which MongoDB refuses what it was given: BadValue, TransactionTooLargeForCache, BSONObjectTooLarge."""
+_OF_SIZE = {257, 10334, 17419, 17420}
+"""Codes by which MongoDB refuses what is too large: a transaction for its cache, or a document (before, after)."""
+_OF_DATA = {2, *_OF_SIZE}
+"""Codes by which MongoDB refuses what it was given: BadValue, and those of size."""
 _NOT_PERMITTED = {13, 18}
 """Unauthorized, AuthenticationFailed."""
 _SENTENCES = {
@@ -177,6 +185,15 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, PyMongoError):
         return _code_of(error) is not grpc.StatusCode.INTERNAL or not _is_of_data(error)
     return isinstance(error, OSError)  # which TimeoutError is, too
+
+
+def is_too_large(error: BaseException) -> bool:
+    """Tells whether a document or a transaction was larger than MongoDB takes, or a budget than there is."""
+    if isinstance(error, BulkWriteError):
+        return any(each["code"] in _OF_SIZE for each in error.details.get("writeErrors", ()))
+    if isinstance(error, OperationFailure):
+        return error.code in _OF_SIZE
+    return isinstance(error, TooLarge | DocumentTooLarge)
 
 
 def is_refusal_of_all(error: PyMongoError) -> bool:

@@ -8,16 +8,18 @@ are part of whatever transaction runs. Who drains, when, and how often at the sa
 two drains of one partition meet as a write conflict, and one of them begins again.
 
 A row holds, beside what the producer writes: its key as `lead_id`, `partition`, `state` (`pending`, then the consumer's
-word for done) and `put_time`. One that failed alone holds more, see `shared.parking`.
+word for done) and `put_time`, the time of acceptance, which never changes. One that failed alone holds more, see
+`shared.parking`.
 """
 
+import random
 import zlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import bson
 from bson.raw_bson import RawBSONDocument
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.cursor import AsyncCursor
 
 from shared.mongo import Database, Document, create_indexes, durable
@@ -31,6 +33,11 @@ _INDEXES = [
     IndexModel(
         [("state", ASCENDING), ("partition", ASCENDING), ("put_time", ASCENDING), ("lead_id", ASCENDING)],
         name="pending",
+        partialFilterExpression={"state": PENDING},
+    ),
+    IndexModel(
+        [("state", ASCENDING), ("lead_id", ASCENDING), ("put_time", ASCENDING)],
+        name="pending_by_key",
         partialFilterExpression={"state": PENDING},
     ),
     IndexModel(
@@ -128,8 +135,29 @@ class Inbox:
         """Returns the number of pending rows."""
         return await self.rows.count_documents({"state": PENDING})
 
+    async def count_up_to(self, limit: int, *, partition: int | None = None, key: str | None = None) -> int:
+        """Returns how many rows are pending, of one partition or key if given, counting no further than `limit`."""
+        condition: Document = {"state": PENDING}
+        if partition is not None:
+            condition["partition"] = partition
+        if key is not None:
+            condition["lead_id"] = key
+        hint = "pending" if key is None else "pending_by_key"
+        return await self.rows.count_documents(condition, limit=limit, hint=hint)
+
+    async def heaviest_keys(self, partition: int, sample: int, limit: int) -> list[str]:
+        """Returns the keys that most pending rows of a partition have, at most `limit`, by its oldest `sample` rows."""
+        return await self._heaviest(partition, sample, limit, ASCENDING)
+
+    async def heaviest_new_keys(self, partition: int, sample: int, limit: int) -> list[str]:
+        """Returns the same by the newest rows: the keys of what is being put now."""
+        return await self._heaviest(partition, sample, limit, DESCENDING)
+
     async def waiting(self) -> dict[int, datetime]:
-        """Returns, for each partition with pending rows, the time at which the oldest was put."""
+        """Returns, for each partition with pending rows, the time at which the oldest was put.
+
+        Rows that failed alone count, too.
+        """
         oldest = await self.rows.aggregate(
             [
                 {"$match": {"state": PENDING}},
@@ -138,6 +166,37 @@ class Inbox:
             ]
         )
         return {row["_id"]: row["oldest"] async for row in oldest}
+
+    async def waiting_for_drain(self) -> dict[int, datetime]:
+        """Returns the same, without the rows that failed alone: a drain does not take them."""
+        oldest = await self.waiting()
+        stages: list[Document] = [{"$match": {"state": PENDING, **APART}}, {"$group": {"_id": "$partition"}}]
+        with_failed = [row["_id"] async for row in await self.rows.aggregate(stages, hint="apart")]
+        for partition in with_failed:
+            oldest.pop(partition, None)
+            first = await self.pending([partition], 1, {"put_time": 1})
+            if first:
+                oldest[partition] = first[0]["put_time"]
+        return oldest
+
+    async def newest(self) -> tuple[str, int] | None:
+        """Returns the id and partition of the newest pending row of a random partition; None when there is none."""
+        partitions = list(await self.waiting())
+        if not partitions:
+            return None
+        condition = {"state": PENDING, "partition": random.choice(partitions)}  # noqa: S311 (it guards nothing)
+        found = self.rows.find(condition, {"partition": 1}).sort("put_time", DESCENDING).hint("pending").limit(1)
+        return next(((row["_id"], row["partition"]) for row in await found.to_list()), None)
+
+    async def record_stop(self, stop: Document | None) -> None:
+        """Stores that a drain of this inbox has stopped, and why; None when it goes on."""
+        update: Document = {"$unset": {"stopped": ""}} if stop is None else {"$set": {"stopped": stop}}
+        await durable(self._inboxes).update_one({"_id": self.rows.name}, update)
+
+    async def recorded_stop(self) -> Document | None:
+        """Returns what `record_stop` stored last."""
+        record = await self._inboxes.find_one({"_id": self.rows.name}, {"stopped": 1})
+        return record.get("stopped") if record else None
 
     async def migrate(self) -> None:
         """Creates the collection, its indexes, and the record of its number of partitions. The producer calls it."""
@@ -159,6 +218,18 @@ class Inbox:
         if record["partitions"] != self._partitions:
             made = record["partitions"]
             raise StartupError(f"the database was made with {made} partitions: set LEADSCORE_PARTITIONS={made}")
+
+    async def _heaviest(self, partition: int, sample: int, limit: int, order: int) -> list[str]:
+        # All of it is done on index keys.
+        stages: list[Document] = [
+            {"$match": {"state": PENDING, "partition": partition}},
+            {"$sort": {"put_time": order}},
+            {"$limit": sample},
+            {"$group": {"_id": "$lead_id", "rows": {"$sum": 1}}},
+            {"$sort": {"rows": DESCENDING, "_id": ASCENDING}},
+            {"$limit": limit},
+        ]
+        return [row["_id"] async for row in await self.rows.aggregate(stages, hint="pending")]
 
     def _find(self, condition: Document, fields: Document | None) -> AsyncCursor[RawBSONDocument]:
         """Finds rows whose size is known before they are decoded."""

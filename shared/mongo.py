@@ -14,7 +14,13 @@ from pymongo import AsyncMongoClient, IndexModel, MongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import (
+    ConnectionFailure,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
@@ -46,6 +52,13 @@ _IMPLIED_BY_TLS_INSECURE = {"tlsAllowInvalidCertificates", "tlsAllowInvalidHostn
 _NOT_YET_INITIALIZED = 94
 _NO_REPLICATION_ENABLED = 76
 _ALREADY_INITIALIZED = 23
+
+
+class TransactionTimeout(ExecutionTimeout):
+    """The body of a transaction ran once, with no conflict in its way, and did not end within the time it had.
+
+    Either its work is too much for the time, or the server did not answer.
+    """
 
 
 async def connect(uri: str) -> Database:
@@ -109,15 +122,26 @@ async def transact(database: Database, body: Callable[[], Awaitable[T]], *, seco
     runs again from its start, so it loads, decides and writes inside, and does nothing else.
 
     Raises:
+        TransactionTimeout: The body, which ran only once, did not end within `seconds`.
         PyMongoError: The transaction did not commit within `seconds`, or its outcome is unknown.
     """
+    runs = 0
 
     async def run(_: AsyncClientSession) -> T:
+        nonlocal runs
+        runs += 1
         return await body()
 
-    with pymongo.timeout(seconds):
-        async with database.client.start_session() as session, session.bind(end_session=False):
-            return await session.with_transaction(run, read_concern=ReadConcern("snapshot"), write_concern=_MAJORITY)
+    try:
+        with pymongo.timeout(seconds):
+            async with database.client.start_session() as session, session.bind(end_session=False):
+                return await session.with_transaction(
+                    run, read_concern=ReadConcern("snapshot"), write_concern=_MAJORITY
+                )
+    except PyMongoError as error:
+        if runs == 1 and error.timeout and not _is_server_away(error):
+            raise TransactionTimeout(str(error), 50) from error
+        raise
 
 
 @contextlib.asynccontextmanager
@@ -187,6 +211,11 @@ def initiate(uri: str) -> None:
         raise StartupError(f"MongoDB at {','.join(hosts)} refuses: {error.details}") from None
     except (PyMongoError, ValueError, OSError) as error:
         raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
+
+
+def _is_server_away(error: BaseException | None) -> bool:
+    """Tells whether no server was found, which the driver may have turned into a time-out."""
+    return error is not None and (isinstance(error, ServerSelectionTimeoutError) or _is_server_away(error.__cause__))
 
 
 def _has_primary(uri: str) -> bool:

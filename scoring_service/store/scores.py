@@ -19,7 +19,7 @@ from scoring_service.store.models import MongoModels
 from shared import mongo
 from shared.inbox import PENDING, Inbox, PendingRows
 from shared.mongo import Database, Document
-from shared.parking import PARKED
+from shared.parking import DISCARDED, PARKED, discard_fields
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 """Bytes of events that one transaction reads."""
@@ -128,9 +128,23 @@ class MongoScores:
         return (row["lead_id"], documents.read_entry(row)) if row else None
 
     async def is_waiting(self, event_id: str) -> bool:
-        """Tells whether an event waits to be scored, or is parked."""
-        unscored = {"_id": event_id, "state": {"$in": [PENDING, PARKED]}}
-        return await self._events.rows.find_one(unscored, {"_id": 1}) is not None
+        """Tells whether an event waits to be scored and is not parked."""
+        return await self._events.rows.find_one({"_id": event_id, "state": PENDING}, {"_id": 1}) is not None
+
+    async def discard(self, event_id: str, reason: str, actor: str, time: datetime) -> str | None:
+        """Discards a parked event, unless it was discarded before; see `Scores`."""
+        which = {"_id": event_id, "state": {"$in": [PARKED, DISCARDED]}}
+        row = await self._events.rows.find_one(which, {"state": 1, "lead_id": 1})
+        if row is None:
+            return None
+        if row["state"] == PARKED:
+            discarded = {"state": DISCARDED, **discard_fields(reason, actor, time)}
+            result = await mongo.durable(self._events.rows).update_one(
+                {"_id": event_id, "state": PARKED}, {"$set": discarded}
+            )
+            if not result.matched_count:
+                return None  # it was retried at this moment
+        return str(row["lead_id"])
 
     async def append(self, commit: Commit) -> set[int]:
         """Stores what a transaction adds to the histories of some leads; see `Scores`."""

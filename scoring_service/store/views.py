@@ -19,6 +19,7 @@ from scoring_service.store.models import MongoModels
 from scoring_service.store.past import PIECE_FACTS
 from scoring_service.store.scores import decayed_beyond, find_leads, quiet, stale
 from shared import mongo
+from shared.breaker import stopped_drain
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
 from shared.pages import Place
@@ -124,10 +125,13 @@ class MongoViews:
 
     async def backlog(self) -> Backlog:
         """Returns what waits to be scored."""
+        parking = Parking(self._events)
         async with self.snapshot():
-            pending, parked = await self._events.count_pending(), await Parking(self._events).count()
+            pending = await self._events.count_pending()
+            parked, discarded = await parking.count(), await parking.count_discarded()
             waiting = await self._events.waiting() if pending else {}
-        return Backlog(pending, min(waiting.values(), default=None), parked)
+        stopped = await stopped_drain(self._events)
+        return Backlog(pending, min(waiting.values(), default=None), parked, discarded, stopped)
 
     async def count_leads(self) -> int:
         """Returns the number of leads."""

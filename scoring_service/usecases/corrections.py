@@ -62,8 +62,10 @@ class Corrections:
         assert found is not None  # noqa: S101 (an update that was not due means that the entry is there)
         return _same(request, *found)
 
-    async def retract(self, event_id: str, reason: str, actor: str) -> tuple[str, Entry]:
+    async def retract(self, event_id: str, reason: str, actor: str) -> tuple[str, Entry | None]:
         """Takes an event's effect out of its lead's score; returns the lead's id and the entry.
+
+        A parked event has no effect: it is discarded, and there is no entry.
 
         Raises:
             EventNotFound: There is no such event.
@@ -74,6 +76,9 @@ class Corrections:
         found = await self.scores.entry(retraction_id)
         if found is not None:
             return found
+        discarded_of = await self.scores.discard(event_id, reason, actor, self.clock())
+        if discarded_of is not None:
+            return discarded_of, None
         lead_id, event = await self._event(event_id)
         made = await self._write(lead_id, retraction_id, partial(self._retraction, event, Decision(reason, actor)))
         found = made or await self.scores.entry(retraction_id)

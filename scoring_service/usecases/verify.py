@@ -24,6 +24,7 @@ class VerifyProgress:
     events_checked: int = 0
     events_pending: int = 0
     events_parked: int = 0
+    events_discarded: int = 0
     violations: Sequence[Violation] = ()
     violations_total: int = 0
     done: bool = False
@@ -66,7 +67,13 @@ class Verify:
         left = [Violation("I3", "", f"{scored} events are stored as scored, {recorded} have an entry")]
         progress = progress.having(left if scored != recorded else ())
         backlog = await self.views.backlog()
-        yield replace(progress, events_pending=backlog.pending, events_parked=backlog.parked, done=True)
+        yield replace(
+            progress,
+            events_pending=backlog.pending,
+            events_parked=backlog.parked,
+            events_discarded=backlog.discarded,
+            done=True,
+        )
 
     async def _inspect(self, page: Page, stored: Stored) -> tuple[list[Violation], int, int]:
         """Returns what is wrong with a lead, and how many entries and events it has."""

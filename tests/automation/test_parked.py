@@ -31,7 +31,7 @@ class Unreached:
 async def inbox(database: Database) -> Inbox:
     made = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
     await made.migrate()
-    parked = {"state": "parked", "attempts": 5, "reason": "KeyError: 'x'", "park_time": NOW}
+    parked = {"state": "parked", "attempts": 5, "reason": "KeyError: 'x'", "reason_code": "TOO_LARGE", "park_time": NOW}
     rows = [{"_id": f"ada:{number}", "lead_id": "ada", **made.pending_row("ada", NOW)} for number in range(4)]
     await made.rows.insert_many([rows[0], *(row | parked for row in rows[1:])])
     return made
@@ -53,6 +53,7 @@ async def test_parked_changes_are_listed_page_by_page(stub: Stub) -> None:
     [change, _] = first.parked_changes
     assert (change.lead_id, change.attempts, change.reason) == ("ada", 5, "KeyError: 'x'")
     assert change.park_time.ToDatetime(UTC) == NOW
+    assert change.reason_code == pb.PARK_REASON_CODE_TOO_LARGE
     last = await stub.ListParkedChanges(pb.ListParkedChangesRequest(page_size=2, page_token=first.next_page_token))
     assert [each.change_id for each in last.parked_changes] == ["ada:3"]
     assert last.next_page_token == ""
@@ -65,7 +66,22 @@ async def test_a_retry_takes_some_or_all_and_twice_is_once(inbox: Inbox, stub: S
     assert counts == [1, 0, 2, 0]
     rows = await inbox.pending(range(PARTITIONS), 10)
     assert len(rows) == 4
-    assert not any({"attempts", "reason", "park_time"} & row.keys() for row in rows), "they are as they were put"
+    assert not any({"attempts", "reason", "reason_code", "park_time"} & row.keys() for row in rows), (
+        "they are as they were put"
+    )
+    assert (await stub.ListParkedChanges(pb.ListParkedChangesRequest())) == pb.ListParkedChangesResponse()
+
+
+async def test_discarded_changes_are_never_evaluated_and_twice_is_once(inbox: Inbox, stub: Stub) -> None:
+    some = pb.DiscardParkedChangesRequest(change_ids=["ada:0", "ada:1", "unknown"], reason="why", actor="eve")
+    every = pb.DiscardParkedChangesRequest(all=True, reason="why", actor="eve")
+    counts = [(await stub.DiscardParkedChanges(each)).discarded_count for each in (some, some, every, every)]
+    assert counts == [1, 0, 2, 0]
+    assert (await stub.RetryParkedChanges(pb.RetryParkedChangesRequest(all=True))).retried_count == 0
+    assert [row["_id"] for row in await inbox.pending(range(PARTITIONS), 10)] == ["ada:0"]
+    row = await inbox.rows.find_one({"_id": "ada:1"})
+    assert row is not None
+    assert (row["state"], row["discard_reason"], row["discard_actor"]) == ("discarded", "why", "eve")
     assert (await stub.ListParkedChanges(pb.ListParkedChangesRequest())) == pb.ListParkedChangesResponse()
 
 
@@ -78,6 +94,9 @@ async def test_a_retry_takes_some_or_all_and_twice_is_once(inbox: Inbox, stub: S
         ("RetryParkedChanges", pb.RetryParkedChangesRequest(change_ids=["a"], all=True), "change_ids"),
         ("RetryParkedChanges", pb.RetryParkedChangesRequest(change_ids=["a\0"]), "change_ids[0]"),
         ("RetryParkedChanges", pb.RetryParkedChangesRequest(change_ids=["a"] * 501), "change_ids"),
+        ("DiscardParkedChanges", pb.DiscardParkedChangesRequest(reason="x", actor="me"), "change_ids"),
+        ("DiscardParkedChanges", pb.DiscardParkedChangesRequest(all=True, actor="me"), "reason"),
+        ("DiscardParkedChanges", pb.DiscardParkedChangesRequest(all=True, reason="x"), "actor"),
     ],
 )
 async def test_a_bad_argument_is_named(stub: Stub, method: str, request_: Any, field: str) -> None:

@@ -153,7 +153,9 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
         """See `scoring.proto`."""
         self.requests.append(request)
         entry = pb.ScoreEntry(lead_id="ada", score_before=50, score_after=30, delta=-20, stage_after="warm")
-        return pb.RetractEventResponse(entry=entry)
+        if request.event_id == "parked":
+            return pb.RetractEventResponse(lead_id="ada", discarded=True)
+        return pb.RetractEventResponse(lead_id="ada", entry=entry)
 
     def ListParkedEvents(self, request: Any, context: grpc.ServicerContext) -> pb.ListParkedEventsResponse:
         """See `scoring.proto`."""
@@ -169,6 +171,11 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
         """See `scoring.proto`."""
         self.requests.append(request)
         return pb.RetryParkedEventsResponse(retried_count=1)
+
+    def DiscardParkedEvents(self, request: Any, context: grpc.ServicerContext) -> pb.DiscardParkedEventsResponse:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        return pb.DiscardParkedEventsResponse(discarded_count=1)
 
     def _in_force(self) -> int:
         return next(model.version for model in self.models if model.state == pb.MODEL_STATE_IN_FORCE)
@@ -230,6 +237,12 @@ class Rules(automation_pb2_grpc.AutomationServiceServicer):
     ) -> automation_pb2.RetryParkedChangesResponse:
         """See `automation.proto`."""
         return automation_pb2.RetryParkedChangesResponse(retried_count=2)
+
+    def DiscardParkedChanges(
+        self, request: Any, context: grpc.ServicerContext
+    ) -> automation_pb2.DiscardParkedChangesResponse:
+        """See `automation.proto`."""
+        return automation_pb2.DiscardParkedChangesResponse(discarded_count=2)
 
 
 class Insights(intelligence_pb2_grpc.IntelligenceServiceServicer):

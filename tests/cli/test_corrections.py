@@ -50,6 +50,14 @@ def test_a_retraction() -> None:
     assert service.requests == [pb.RetractEventRequest(event_id="event-1", reason="a bot", actor="grace")]
 
 
+def test_a_retraction_of_a_parked_event_says_that_it_is_discarded() -> None:
+    with serving() as (_, run):
+        arguments = ("retract", "parked", "--reason", "a bot", "--actor", "grace")
+        people, programs = run(*arguments), run(*arguments, "--json")
+    assert people.stdout == "discarded: the event was parked and had no effect on ada\n"
+    assert json_of(programs) == [{"lead_id": "ada", "discarded": True}]
+
+
 def test_rebuilding_one_lead() -> None:
     with serving() as (service, run):
         assert run("rebuild", "ada").stdout == "rebuilt: 20 → 30 points\n"

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,11 +29,12 @@ Answer = Callable[[int, grpc.ServicerContext], None]
 
 
 class Service(ingest_pb2_grpc.IngestServiceServicer):
-    """Keeps what it is sent, in memory; ids that begin with `bad` are rejected."""
+    """Keeps what it is sent, in memory; ids that begin with `bad` are rejected, those with `late` twice put off."""
 
     def __init__(self, before: Answer) -> None:
         self.sizes: list[int] = []
         self.ids: set[str] = set()
+        self.put_off: Counter[str] = Counter()
         self._before = before
 
     def IngestEvent(  # noqa: N802 (the name of the RPC)
@@ -52,6 +54,10 @@ class Service(ingest_pb2_grpc.IngestServiceServicer):
     def _outcome(self, event: pb.Event) -> pb.EventOutcome:
         if event.event_id.startswith("bad"):
             return pb.EventOutcome(outcome=pb.OUTCOME_REJECTED, message=f"{event.event_id} is bad")
+        if event.event_id.startswith("late") and self.put_off[event.event_id] < 2:
+            self.put_off[event.event_id] += 1
+            delay = Duration(nanos=1_000_000)
+            return pb.EventOutcome(outcome=pb.OUTCOME_RETRY_LATER, message="ada is behind", retry_delay=delay)
         outcome = pb.OUTCOME_DUPLICATE if event.event_id in self.ids else pb.OUTCOME_ACCEPTED
         self.ids.add(event.event_id)
         return pb.EventOutcome(outcome=outcome)
@@ -128,6 +134,22 @@ def test_rejected_lines_are_told_in_the_order_of_the_file() -> None:
         totals = send(connection, sent, concurrency=4, batch_size=3)
     assert (totals.accepted, totals.rejected) == (11, 3)
     assert totals.flaws == [(1, "is not JSON"), (13, "bad-1 is bad"), (14, "is nested too deep")]
+
+
+def test_what_is_behind_is_sent_again_alone_and_the_reason_is_told_once() -> None:
+    told: list[str] = []
+    sent = lines(*events(3), pb.Event(event_id="late-1"), *events(2)[:1], pb.Event(event_id="late-2"))
+    with serving() as (service, connection):
+        totals = send(connection, sent, on_refusal=told.append)
+    assert (totals.accepted, totals.duplicate, totals.rejected) == (5, 1, 0)
+    assert service.sizes == [6, 2, 2]
+    assert told == ["ada is behind"]
+
+
+def test_what_is_behind_for_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REFUSED_SECONDS", -1.0)
+    with serving() as (_, connection), pytest.raises(CommandError, match="1 events of a batch were not taken: ada is"):
+        send(connection, lines(pb.Event(event_id="late-1")))
 
 
 def test_the_command_tells_rejected_lines_and_obeys_none(tmp_path: Path) -> None:

@@ -30,3 +30,21 @@ def test_a_retry_needs_ids_or_all(arguments: tuple[str, ...]) -> None:
     with serving(automation=True) as (service, run):
         assert isinstance(run("parked", "retry", *arguments).exception, CommandError)
     assert not service.requests
+
+
+@pytest.mark.parametrize(("arguments", "ids"), [(("--all",), []), (("e-1", "bob:2"), ["e-1", "bob:2"])])
+def test_discarding_asks_both_services_with_reason_and_actor(arguments: tuple[str, ...], ids: list[str]) -> None:
+    why = ("--reason", "a bot", "--actor", "eve")
+    with serving(automation=True) as (service, run):
+        people = run("parked", "discard", *arguments, *why)
+        programs = run("parked", "discard", *arguments, *why, "--json")
+    assert people.stdout == "1 events and 2 changes are discarded\n"
+    assert json_of(programs) == [{"discarded_events": 1, "discarded_changes": 2}]
+    request = service.requests[0]
+    assert (list(request.event_ids), request.all, request.reason, request.actor) == (ids, not ids, "a bot", "eve")
+
+
+def test_discarding_needs_a_reason() -> None:
+    with serving(automation=True) as (service, run):
+        assert run("parked", "discard", "--all").exit_code != 0
+    assert not service.requests

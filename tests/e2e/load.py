@@ -48,9 +48,14 @@ async def send(
 
     async def client() -> None:
         while batches:
-            request = pb.BatchIngestEventsRequest(events=batches.pop(0))
-            for answer in (await _call(system, request, tries)).outcomes:
-                outcomes[answer.outcome] += 1
+            left = batches.pop(0)
+            while left:
+                answers = (await _call(system, pb.BatchIngestEventsRequest(events=left), tries)).outcomes
+                later = [answer.outcome == pb.OUTCOME_RETRY_LATER for answer in answers]
+                outcomes.update(answer.outcome for answer, again in zip(answers, later, strict=True) if not again)
+                left = [event for event, again in zip(left, later, strict=True) if again]
+                if left:
+                    await asyncio.sleep(answers[later.index(True)].retry_delay.ToTimedelta().total_seconds())
 
     await asyncio.gather(*(client() for _ in range(clients)))
     return outcomes

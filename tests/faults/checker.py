@@ -82,10 +82,10 @@ class Checker:
         yield from history.decayed(found.partitions, journal.decayed_through)
         for each in found.leads.values():
             through = found.partitions[each.lead["partition"]]["through"] if each.lead else ""
-            yield from history.when_quiesced(each, timeline, through, journal.parked)
-            yield from firing.when_quiesced(each, found.rules, journal.parked)
+            yield from history.when_quiesced(each, timeline, through, journal.parked | journal.discarded)
+            yield from firing.when_quiesced(each, found.rules, journal.parked | journal.discarded)
         yield from firing.deliveries(found.executions(), found.rules, journal.requests, is_live=self._is_live)
         yield from outside.kept(found.events(), journal)
         yield from outside.shown(found.entries(), journal)
         yield from outside.answers(journal.calls)
-        yield from stuck.in_database(found, transactions, journal.parked, is_live=self._is_live)
+        yield from stuck.in_database(found, transactions, journal.parked, journal.discarded, is_live=self._is_live)

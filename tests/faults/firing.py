@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tests.faults.journal import Request
-from tests.faults.rows import Document, LeadRows
+from tests.faults.rows import SET_ASIDE, Document, LeadRows
 from tests.faults.violation import Unsupported, Violation
 
 WRITING = timedelta(seconds=5)
@@ -34,12 +34,15 @@ def in_any_snapshot(rows: LeadRows, rules: Mapping[str, Document], zone: ZoneInf
             yield Violation("I8", f"{key} have {count} executions")
 
 
-def when_quiesced(rows: LeadRows, rules: Mapping[str, Document], parked: Collection[str]) -> Iterator[Violation]:
-    """Yields keys under which a rule fired and left no execution (I8)."""
+def when_quiesced(rows: LeadRows, rules: Mapping[str, Document], aside: Collection[str]) -> Iterator[Violation]:
+    """Yields keys under which a rule fired and left no execution (I8).
+
+    `aside` are the changes that are expected to be parked or discarded.
+    """
     recorded = {(each["rule_id"], each["date_bucket"]) for each in rows.executions}
     for rule_id, rule in rules.items():
         for change in rows.changes:
-            is_settled = not (change["state"] == "parked" and change["_id"] in parked)
+            is_settled = not (change["state"] in SET_ASIDE and change["_id"] in aside)
             if is_settled and _must_fire(rule, change) and (rule_id, change["date_bucket"]) not in recorded:
                 what = f"rule {rule_id!r} fires on change {change['_id']!r} of {change['date_bucket']}"
                 yield Violation("I8", f"{what} and has no execution")

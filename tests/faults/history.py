@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.faults.payload import canonical
 from tests.faults.replay import Folded, Timeline, steps_of_events, steps_of_history
-from tests.faults.rows import Document, LeadRows
+from tests.faults.rows import SET_ASIDE, Document, LeadRows
 from tests.faults.violation import Violation
 
 
@@ -18,9 +18,12 @@ def in_any_snapshot(rows: LeadRows, timeline: Timeline) -> Iterator[Violation]:
     yield from _changes(rows)
 
 
-def when_quiesced(rows: LeadRows, timeline: Timeline, through: str, parked: Collection[str]) -> Iterator[Violation]:
-    """Yields what must not be seen when nothing is left to do (I3, I7, I12); `through` is the partition's date."""
-    yield from _one_entry_each(rows, parked)
+def when_quiesced(rows: LeadRows, timeline: Timeline, through: str, aside: Collection[str]) -> Iterator[Violation]:
+    """Yields what must not be seen when nothing is left to do (I3, I7, I12).
+
+    `through` is the partition's date, `aside` are the events that are expected to be parked or discarded.
+    """
+    yield from _one_entry_each(rows, aside)
     yield from _verdicts(rows, timeline)
     yield from _replays(rows, timeline, through)
 
@@ -165,11 +168,11 @@ def _told(entries: list[Document]) -> list[Any]:
     ]
 
 
-def _one_entry_each(rows: LeadRows, parked: Collection[str]) -> Iterator[Violation]:
+def _one_entry_each(rows: LeadRows, aside: Collection[str]) -> Iterator[Violation]:
     entries = {each["_id"]: each for each in rows.entries if each["kind"] == "EVENT"}
     events = {each["_id"]: each for each in rows.events}
     for event_id, event in events.items():
-        if event_id not in entries and not (event["state"] == "parked" and event_id in parked):
+        if event_id not in entries and not (event["state"] in SET_ASIDE and event_id in aside):
             yield Violation("I3", f"event {event_id!r} of lead {rows.lead_id!r} has no entry")
     for event_id, entry in entries.items():
         if event_id not in events:

@@ -45,7 +45,7 @@ class Journal:
     `wrongly_accepted` are sentences about answers that contradict this (I11). `shown` is what replies and deliveries
     showed of an entry, by lead and sequence, under the names of its fields. `decayed_through` is the last date of which
     a decay run said that its ticks are applied. `parked` are the ids of events and changes that are expected to be
-    parked.
+    parked, `discarded` those that somebody has discarded.
     """
 
     sent: dict[str, ingest_pb2.Event] = field(default_factory=dict)
@@ -57,3 +57,4 @@ class Journal:
     calls: list[Seen] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     parked: set[str] = field(default_factory=set)
+    discarded: set[str] = field(default_factory=set)

@@ -144,11 +144,12 @@ class Load:
             accepted, refused = code is grpc.StatusCode.OK, code is grpc.StatusCode.ALREADY_EXISTS
         else:
             code, outcomes = await self._ingest_batch([event])
-            refused = bool(outcomes and outcomes.outcomes[0].outcome == pb.OUTCOME_REJECTED)
-            accepted = bool(outcomes and not refused)
+            answered = outcomes.outcomes[0].outcome if outcomes else None
+            refused = answered == pb.OUTCOME_REJECTED
+            accepted = answered in (pb.OUTCOME_ACCEPTED, pb.OUTCOME_DUPLICATE)
         if refused:
             self._world.journal.refused.add(event.event_id)
-        elif accepted or code not in RETRIED:
+        elif accepted or code not in {grpc.StatusCode.OK, *RETRIED}:
             what = f"another payload for event {event.event_id} was answered with {code.name}"
             self._world.journal.wrongly_accepted.append(what)
 
@@ -319,8 +320,15 @@ class Load:
             if len(answer.outcomes) != len(events):
                 what = f"{len(answer.outcomes)} outcomes for {len(events)} events"
                 self._world.violations.append(("I15", f"a batch with {events[0].event_id} was answered with {what}"))
+            later = []
             for event, outcome in zip(events, answer.outcomes, strict=False):
-                self._acknowledge(event, outcome.outcome)
+                if outcome.outcome == pb.OUTCOME_RETRY_LATER:
+                    later.append(event)
+                else:
+                    self._acknowledge(event, outcome.outcome)
+            if later:
+                await asyncio.sleep(BACK_OFF_SECONDS)
+                await self._retried(lambda: self._batch(later))
         elif code not in RETRIED:
             self._world.violations.append(("I15", f"a batch with {events[0].event_id} was answered with {code.name}"))
         return code not in RETRIED

@@ -20,6 +20,8 @@ UNIQUE = {
     ("automation_executions", "lead_id", "rule_id", "date_bucket"),
 }
 """What a unique index must stand behind: the collection's name, and the fields."""
+SET_ASIDE = ("parked", "discarded")
+"""The states of events without an entry, and of changes without executions."""
 _WITHOUT = {"deliveries.attempts": 0}
 
 

@@ -5,18 +5,23 @@ from collections.abc import Collection, Iterator, Sequence
 from tests.faults.rows import UNIQUE, Document, Rows
 from tests.faults.violation import Violation
 
-_EVENT_STATES = {"pending", "scored", "parked"}
-_CHANGE_STATES = {"pending", "done", "parked"}
+_EVENT_STATES = {"pending", "scored", "parked", "discarded"}
+_CHANGE_STATES = {"pending", "done", "parked", "discarded"}
 _EXECUTION_STATES = {"recorded", "pending", "delivered", "failed", "cancelled"}
 
 
 def in_database(
-    rows: Rows, transactions: Sequence[Document], parked: Collection[str], *, is_live: bool
+    rows: Rows,
+    transactions: Sequence[Document],
+    parked: Collection[str],
+    discarded: Collection[str],
+    *,
+    is_live: bool,
 ) -> Iterator[Violation]:
     """Yields rows that wait, or whose state nobody knows, and transactions that are left open."""
     for each in rows.leads.values():
-        yield from _inbox("event", each.events, _EVENT_STATES, parked)
-        yield from _inbox("change", each.changes, _CHANGE_STATES, parked)
+        yield from _inbox("event", each.events, _EVENT_STATES, parked, discarded)
+        yield from _inbox("change", each.changes, _CHANGE_STATES, parked, discarded)
     for execution in rows.executions():
         if execution["state"] not in _EXECUTION_STATES:
             yield Violation("I13", f"execution {execution['_id']!r} is in the unknown state {execution['state']!r}")
@@ -39,7 +44,9 @@ def indexes(found: Collection[tuple[str, ...]]) -> Iterator[Violation]:
         yield Violation(invariant, f"{collection} has no unique index on {', '.join(fields)}")
 
 
-def _inbox(what: str, rows: Sequence[Document], known: Collection[str], parked: Collection[str]) -> Iterator[Violation]:
+def _inbox(
+    what: str, rows: Sequence[Document], known: Collection[str], parked: Collection[str], discarded: Collection[str]
+) -> Iterator[Violation]:
     for row in rows:
         if row["state"] not in known:
             yield Violation("I13", f"{what} {row['_id']!r} is in the unknown state {row['state']!r}")
@@ -47,3 +54,5 @@ def _inbox(what: str, rows: Sequence[Document], known: Collection[str], parked: 
             yield Violation("I13", f"{what} {row['_id']!r} is still pending")
         elif row["state"] == "parked" and row["_id"] not in parked:
             yield Violation("I13", f"{what} {row['_id']!r} is parked ({row.get('reason', 'no reason')}), unexpectedly")
+        elif row["state"] == "discarded" and row["_id"] not in discarded:
+            yield Violation("I13", f"{what} {row['_id']!r} is discarded, and nobody asked for that")

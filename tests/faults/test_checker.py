@@ -272,6 +272,25 @@ async def test_what_is_expected_to_be_parked_is_no_violation(uri: str, correct: 
         assert await checker.quiesced() == []
 
 
+async def test_what_was_discarded_is_no_violation_and_what_nobody_discarded_is(uri: str, correct: World) -> None:
+    world = copy.deepcopy(correct)
+    an_unscored_event_is_marked_scored(world)
+    world.of("events", _id="unscored")["state"] = "discarded"
+    change = a_change_is_parked(world).strip("'")
+    world.of("score_changes", _id=change)["state"] = "discarded"
+    world.journal.discarded = {"unscored", change}
+    async with checking(uri, correct, world) as checker:
+        assert await checker.quiesced() == []
+    world.journal.discarded = set()
+    async with checking(uri, correct, world) as checker:
+        found = await checker.quiesced()
+    assert {"I3", "I13"} <= invariants(found)
+    assert {each.what for each in found if each.invariant == "I13"} == {
+        "event 'unscored' is discarded, and nobody asked for that",
+        f"change {change!r} is discarded, and nobody asked for that",
+    }
+
+
 async def test_without_a_live_receiver_executions_may_wait(uri: str, correct: World) -> None:
     world = copy.deepcopy(correct)
     an_execution_waits(world)

@@ -34,11 +34,12 @@ PLANTED: Mapping[str, Planted] = {
     "acknowledge before the insert": Planted(
         [
             (
-                "ingest_service/usecases.py",
+                "ingest_service/usecases/ingest.py",
                 "iter(await to_the_end(self.store.put(sound)) if sound else ())",
                 # A moment before it: an answer that the crash overtakes is none.
                 (
-                    "asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(self.store.put(sound))) "
+                    "(lambda a: a.get_running_loop().call_later(0.1, lambda: a.ensure_future(self.store.put(sound))))"
+                    "(__import__('asyncio')) "
                     "and iter([Stored.NEW] * len(sound))"
                 ),
             )

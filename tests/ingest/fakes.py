@@ -79,6 +79,10 @@ class FakeBell:
         self.rung.extend(partitions)
 
 
+def nothing_is_behind(lead_id: str, partition: int) -> None:
+    """Refuses no event."""
+
+
 def _written(event: Event) -> str:
     # To Python 1.0 and True are equal; written down they are not.
     return json.dumps(

@@ -13,12 +13,12 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout
 from ingest_service import servicer as module
 from ingest_service.domain.event import MOST_EVENTS, Event
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
-from ingest_service.usecases import Ingest
+from ingest_service.usecases.ingest import Ingest
 from shared import wire
 from shared.groups import GroupCommit
 from shared.pb.ingest.v1 import ingest_pb2 as pb
 from shared.pb.ingest.v1 import ingest_pb2_grpc
-from tests.ingest.fakes import NOW, FakeBell, FakeEventStore, event
+from tests.ingest.fakes import NOW, FakeBell, FakeEventStore, event, nothing_is_behind
 from tests.serving import refusal, served
 
 Stub: TypeAlias = "ingest_pb2_grpc.IngestServiceAsyncStub"
@@ -32,7 +32,7 @@ def store() -> FakeEventStore:
 @pytest.fixture
 async def channel(store: FakeEventStore) -> AsyncIterator[grpc.aio.Channel]:
     servicer = IngestServicer(
-        Ingest(store, GroupCommit(store.put, most=MOST_EVENTS, seconds=5), FakeBell(), lambda: NOW)
+        Ingest(store, GroupCommit(store.put, most=MOST_EVENTS, seconds=5), FakeBell(), lambda: NOW, nothing_is_behind)
     )
     async with served(
         ERRORS, lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, server)

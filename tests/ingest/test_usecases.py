@@ -11,13 +11,13 @@ from pymongo.errors import ConnectionFailure
 from ingest_service.domain.event import MOST_EVENTS, Event, EventIdConflict, InvalidEvent
 from ingest_service.ports import Stored
 from ingest_service.store import DONE, INBOX, MongoEventStore
-from ingest_service.usecases import Ingest
+from ingest_service.usecases.ingest import Ingest
 from shared.calls import deadline, seconds_left
 from shared.groups import GroupCommit
 from shared.inbox import Inbox
 from shared.mongo import Database
 from tests.conftest import PARTITIONS, eventually
-from tests.ingest.fakes import NOW, FakeBell, FakeEventStore, HeldEventStore, event
+from tests.ingest.fakes import NOW, FakeBell, FakeEventStore, HeldEventStore, event, nothing_is_behind
 
 SECONDS = 7.0
 
@@ -189,7 +189,7 @@ async def test_a_call_at_its_deadline_does_not_bound_the_write_of_its_group(data
 
 def ingest_into(store: FakeEventStore) -> tuple[Ingest, FakeBell]:
     bell = FakeBell()
-    return Ingest(store, group_of(store), bell, lambda: NOW), bell
+    return Ingest(store, group_of(store), bell, lambda: NOW, nothing_is_behind), bell
 
 
 async def test_a_new_event_is_stored_and_rung_for() -> None:
@@ -246,7 +246,7 @@ async def test_a_batch_has_one_outcome_per_event_in_order() -> None:
             event("newer"),
         ]
     )
-    told = [each if isinstance(each, Stored) else (type(each), each.field) for each in outcomes]
+    told = [each if isinstance(each, Stored) else (type(each), getattr(each, "field", "")) for each in outcomes]
     assert told == [
         Stored.SAME,
         (InvalidEvent, "lead_id"),

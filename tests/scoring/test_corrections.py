@@ -154,6 +154,7 @@ async def test_an_adjustment_is_no_activity(seeded: Scoring) -> None:
 
 async def test_a_retracted_event_never_happened(seeded: Scoring) -> None:
     lead_id, entry = await seeded.corrections.retract("e1", "a bot", "eve")
+    assert entry is not None
     assert (lead_id, entry.kind, entry.delta, entry.event_id) == ("ada", EntryKind.RETRACTION, -20, "retraction:e1")
     assert (entry.event_type, entry.event_time, entry.reason) == ("signup", days_ago(2), "a bot")
     found = await seeded.ask.score("ada", None)

@@ -5,6 +5,10 @@ from typing import Any
 import grpc
 import pytest
 
+from ingest_service.domain.event import Event
+from ingest_service.ports import Stored
+from ingest_service.store import MongoEventStore
+from shared import wire
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from tests.scoring.conftest import NOW, Scoring, days_ago
 from tests.scoring.requests import Stub
@@ -15,7 +19,7 @@ from tests.serving import refusal
 async def _parked(scoring: Scoring) -> None:
     """Four events, of which three are parked."""
     await scoring.put(*((f"e{number}", "ada", "signup", days_ago(number)) for number in range(4)))
-    parked = {"state": "parked", "attempts": 5, "reason": "KeyError: 'x'", "park_time": NOW}
+    parked = {"state": "parked", "attempts": 5, "reason": "KeyError: 'x'", "reason_code": "FAILED", "park_time": NOW}
     await scoring.events.rows.update_many({"_id": {"$in": ["e1", "e2", "e3"]}}, {"$set": parked})
 
 
@@ -24,6 +28,7 @@ async def test_parked_events_are_listed_page_by_page(stub: Stub) -> None:
     assert [each.event_id for each in first.parked_events] == ["e1", "e2"]
     assert (first.parked_events[0].lead_id, first.parked_events[0].attempts) == ("ada", 5)
     assert first.parked_events[0].reason == "KeyError: 'x'"
+    assert first.parked_events[0].reason_code == pb.PARK_REASON_CODE_FAILED
     last = await stub.ListParkedEvents(pb.ListParkedEventsRequest(page_size=2, page_token=first.next_page_token))
     assert [each.event_id for each in last.parked_events] == ["e3"]
     assert last.next_page_token == ""
@@ -35,9 +40,46 @@ async def test_a_parked_event_is_told_of_and_is_no_violation(scoring: Scoring, s
     assert backlog == pb.GetScoringBacklogResponse(parked_events=3)
     progress = [each async for each in stub.VerifyScores(pb.VerifyScoresRequest())]
     assert (progress[-1].violations_total, progress[-1].events_parked) == (0, 3)
-    with pytest.raises(grpc.RpcError) as caught:
-        await stub.RetractEvent(pb.RetractEventRequest(event_id="e1", reason="why", actor="me"))
-    assert refusal(caught.value)[:2] == (grpc.StatusCode.ABORTED, "EVENT_NOT_SCORED")
+
+
+async def test_a_parked_event_that_is_retracted_is_discarded(scoring: Scoring, stub: Stub) -> None:
+    await scoring.drain_all()
+    answer = pb.RetractEventResponse(lead_id="ada", discarded=True)
+    for reason in ("a bot", "again"):
+        assert await stub.RetractEvent(pb.RetractEventRequest(event_id="e1", reason=reason, actor="eve")) == answer
+    row = await scoring.events.rows.find_one({"_id": "e1"})
+    assert row is not None
+    assert (row["state"], row["discard_reason"], row["discard_actor"]) == ("discarded", "a bot", "eve")
+    assert (await stub.GetLeadScore(pb.GetLeadScoreRequest(lead_id="ada"))).lead_score.score == 20
+    assert (await stub.RetryParkedEvents(pb.RetryParkedEventsRequest(event_ids=["e1"]))).retried_count == 0
+
+
+async def test_discarded_events_are_counted_never_scored_and_no_violation(scoring: Scoring, stub: Stub) -> None:
+    some = pb.DiscardParkedEventsRequest(event_ids=["e0", "e1", "unknown"], reason="a bot", actor="eve")
+    every = pb.DiscardParkedEventsRequest(all=True, reason="a bot", actor="eve")
+    counts = [(await stub.DiscardParkedEvents(each)).discarded_count for each in (some, some, every, every)]
+    assert counts == [1, 0, 2, 0]
+    await scoring.drain_all()
+    assert await stub.GetScoringBacklog(pb.GetScoringBacklogRequest()) == pb.GetScoringBacklogResponse(
+        discarded_events=3
+    )
+    assert (await stub.ListParkedEvents(pb.ListParkedEventsRequest())) == pb.ListParkedEventsResponse()
+    progress = [each async for each in stub.VerifyScores(pb.VerifyScoresRequest())]
+    assert (progress[-1].violations_total, progress[-1].events_parked, progress[-1].events_discarded) == (0, 0, 3)
+    sent_again = MongoEventStore(scoring.events, lambda: NOW)
+    again = Event("e1", "ada", "signup", days_ago(1), {}, "")
+    assert await sent_again.put([again]) == [Stored.SAME]
+    await scoring.drain_all()
+    assert (await stub.GetLeadScore(pb.GetLeadScoreRequest(lead_id="ada"))).lead_score.event_count == 1
+
+
+async def test_a_drain_that_has_stopped_is_told_of(scoring: Scoring, stub: Stub) -> None:
+    stop = {"error": "KeyError: 'x'", "failed_rows": 50, "stop_time": NOW, "report_time": NOW}
+    await scoring.events.record_stop(stop)
+    backlog = await stub.GetScoringBacklog(pb.GetScoringBacklogRequest())
+    assert backlog.stopped_drain == pb.StoppedDrain(
+        error="KeyError: 'x'", failed_events=50, stop_time=wire.to_timestamp(NOW)
+    )
 
 
 async def test_a_retried_event_is_a_late_one(scoring: Scoring, stub: Stub) -> None:
@@ -61,6 +103,10 @@ async def test_a_retried_event_is_a_late_one(scoring: Scoring, stub: Stub) -> No
         ("RetryParkedEvents", pb.RetryParkedEventsRequest(event_ids=["a"], all=True), "event_ids"),
         ("RetryParkedEvents", pb.RetryParkedEventsRequest(event_ids=["a\0"]), "event_ids[0]"),
         ("RetryParkedEvents", pb.RetryParkedEventsRequest(event_ids=["a"] * 501), "event_ids"),
+        ("DiscardParkedEvents", pb.DiscardParkedEventsRequest(reason="x", actor="me"), "event_ids"),
+        ("DiscardParkedEvents", pb.DiscardParkedEventsRequest(all=True, actor="me"), "reason"),
+        ("DiscardParkedEvents", pb.DiscardParkedEventsRequest(all=True, reason="x"), "actor"),
+        ("DiscardParkedEvents", pb.DiscardParkedEventsRequest(all=True, reason="x" * 1025, actor="me"), "reason"),
     ],
 )
 async def test_a_bad_argument_is_named(stub: Stub, method: str, request_: Any, field: str) -> None:

@@ -16,22 +16,26 @@ from grpc.aio import Metadata
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
+    DocumentTooLarge,
     DuplicateKeyError,
     ExecutionTimeout,
     OperationFailure,
     PyMongoError,
+    ServerSelectionTimeoutError,
     WriteError,
 )
 from structlog.testing import capture_logs
 
 from shared import broker as brokers
 from shared import parking as parking_module
+from shared.breaker import Breaker
 from shared.doorbell import Doorbell
 from shared.drainer import Drainer
-from shared.errors import is_transient
+from shared.errors import TooLarge, is_transient
+from shared.failures import DIED, MAX_REASON, Failure, ReasonCode, failure_of
 from shared.inbox import Inbox
-from shared.mongo import Database, Document, transact
-from shared.parking import CLAIM, DIED, MOST_ATTEMPTS, MOST_REASON, Parking, Suspect
+from shared.mongo import Database, Document, TransactionTimeout, transact
+from shared.parking import CLAIM, DISCARDED, MOST_ATTEMPTS, Parking, Suspect
 from shared.suspects import Suspects
 from shared.tasks import running
 from tests.conftest import PARTITIONS, eventually
@@ -146,6 +150,7 @@ async def test_those_that_fail_are_parked_and_all_others_done(
     for row_id in bad:
         parked = await row(inbox, row_id)
         assert (parked["attempts"], parked["reason"]) == (MOST_ATTEMPTS, "ValueError: it is illegible")
+        assert parked["reason_code"] == "FAILED"
         assert timedelta() <= datetime.now(UTC) - parked["park_time"] < timedelta(minutes=1)
         assert "retry_time" not in parked
     found = await Parking(inbox).page((), 10)
@@ -204,12 +209,10 @@ async def test_a_row_that_is_to_be_tried_again_is_as_it_was_put(inbox: Inbox) ->
     parking = Parking(inbox)
     suspect = await parking.begin(row_id)
     assert suspect is not None
-    await parking.park(suspect, "illegible")
+    await parking.park(suspect, Failure(ReasonCode.FAILED, "illegible"))
     assert (await row(inbox, row_id))["state"] == "parked"
     assert await parking.retry([row_id]) == 1
-    again = await row(inbox, row_id)
-    assert again["put_time"] > new["put_time"]
-    assert again | {"put_time": new["put_time"]} == new
+    assert await row(inbox, row_id) == new
 
 
 @pytest.mark.usefixtures("short")
@@ -236,7 +239,7 @@ async def test_an_attempt_that_cannot_be_taken_back_is_taken_back_later(
     [row_id] = await put(inbox, 1)
     reader = Reader(database, inbox, row_id)
     reader.error = AutoReconnect("the primary is away")
-    drainer = Suspects(parking := Parking(inbox), reader.step)
+    drainer = Suspects(parking := Parking(inbox), Breaker(inbox), reader.step)
     forgive, faults = parking.forgive, [AutoReconnect("still away")]
 
     async def away(suspect: Suspect) -> None:
@@ -277,7 +280,7 @@ async def test_a_reason_is_one_line_of_bounded_length(database: Database, inbox:
         await drained(inbox, drainer, 0)
     reason = (await row(inbox, row_id))["reason"]
     assert reason.startswith("RuntimeError: much much")
-    assert len(reason) <= MOST_REASON
+    assert len(reason) <= MAX_REASON
 
 
 class _RpcError(grpc.aio.AioRpcError):
@@ -393,7 +396,8 @@ async def test_a_row_that_kills_its_workers_is_parked_and_all_others_are_done(in
         deaths += 1
         assert deaths <= 2 + MOST_ATTEMPTS, "two to find it in its batch, and those that count"
     parked = await row(inbox, bad)
-    assert (parked["state"], parked["attempts"], parked["reason"]) == ("parked", MOST_ATTEMPTS, DIED)
+    assert (parked["state"], parked["attempts"], parked["reason"]) == ("parked", MOST_ATTEMPTS, DIED.reason)
+    assert parked["reason_code"] == "WORKER_DIED"
     assert await states(inbox) == {"read": 149, "parked": 1}
     assert await Parking(inbox).retry([bad]) == 1
     assert not await asyncio.to_thread(workers.die, "-")
@@ -429,3 +433,123 @@ async def test_a_partition_in_which_workers_died_is_leased_alone(bell: Doorbell)
 async def _leased(bell: Doorbell, *partitions: int) -> tuple[int, Sequence[int], Sequence[int]]:
     async with bell.lease(partitions) as lease:
         return lease.deaths, lease.partitions, lease.apart
+
+
+@pytest.mark.usefixtures("short")
+async def test_the_time_of_acceptance_never_changes(database: Database, inbox: Inbox, bell: Doorbell) -> None:
+    ids = await put(inbox, 6)
+    before = {each["_id"]: each["put_time"] async for each in inbox.rows.find({})}
+    reader = Reader(database, inbox, ids[2])
+    async with working(inbox, bell, reader) as drainer:
+        await drained(inbox, drainer, 0)
+    assert await Parking(inbox).retry(None) == 1
+    assert {each["_id"]: each["put_time"] async for each in inbox.rows.find({})} == before
+    assert await inbox.waiting() == {inbox.partition_of("2"): before[ids[2]]}
+
+
+async def test_the_sweeper_leaves_out_rows_that_failed_alone_and_the_backlog_does_not(inbox: Inbox) -> None:
+    first, second, third = await put(inbox, 3, key="ada")
+    partition = inbox.partition_of("ada")
+    put_times = [(await row(inbox, each))["put_time"] for each in (first, second, third)]
+    parking = Parking(inbox)
+    await parking.begin(first)
+    assert await inbox.waiting() == {partition: put_times[0]}
+    assert await inbox.waiting_for_drain() == {partition: put_times[1]}
+    await parking.begin(second)
+    await parking.begin(third)
+    assert await inbox.waiting() == {partition: put_times[0]}
+    assert await inbox.waiting_for_drain() == {}
+
+
+@pytest.mark.usefixtures("short")
+async def test_work_that_does_not_end_in_time_counts_while_the_database_answers(
+    database: Database, inbox: Inbox, bell: Doorbell
+) -> None:
+    slow = (await put(inbox, 4))[1]
+    reader = Reader(database, inbox)
+
+    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+        async def body() -> None:
+            await asyncio.sleep(0.1)
+            await inbox.pending(partitions, most)
+
+        if ids is None or slow in ids:
+            await transact(database, body, seconds=0.05)
+        return await reader.step(partitions, most, ids)
+
+    drainer = Drainer(inbox, bell, step, batch_rows=BATCH)
+    async with running(drainer.run(), drainer.suspects.run(every=0.01)):
+        await drained(inbox, drainer, 0)
+    assert await states(inbox) == {"read": 3, "parked": 1}
+    [parked] = await Parking(inbox).page((), 10)
+    assert (parked.row_id, parked.attempts, parked.reason_code) == (slow, MOST_ATTEMPTS, ReasonCode.TOO_LARGE)
+    assert "raise LEADSCORE_TRANSACTION_SECONDS and retry it" in parked.reason
+
+
+async def test_a_time_out_does_not_count_while_the_database_is_away(
+    database: Database, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [row_id] = await put(inbox, 1)
+    reader = Reader(database, inbox, row_id)
+    reader.error = TransactionTimeout("no answer", 50)
+    suspects = Suspects(parking := Parking(inbox), Breaker(inbox), reader.step)
+    monkeypatch.setattr(parking_module, "ANSWER_SECONDS", 0.0)
+    with pytest.raises(TransactionTimeout):
+        await suspects.attempt(row_id)
+    assert (await row(inbox, row_id))["attempts"] == 0
+    assert await parking.count() == 0
+
+
+async def test_what_says_that_it_is_too_large_is_parked_at_once(
+    database: Database, inbox: Inbox, bell: Doorbell
+) -> None:
+    ids = await put(inbox, 10)
+    reader = Reader(database, inbox, ids[3])
+    reader.error = TooLarge("the lead has 1,000,000 events: discard the event")
+    async with working(inbox, bell, reader) as drainer:
+        await drained(inbox, drainer, 0)
+    [parked] = await Parking(inbox).page((), 10)
+    assert (parked.row_id, parked.attempts, parked.reason_code) == (ids[3], 1, ReasonCode.TOO_LARGE)
+    assert parked.reason == "the lead has 1,000,000 events: discard the event"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ValueError(), ReasonCode.FAILED),
+        (TooLarge("planted"), ReasonCode.TOO_LARGE),
+        (TransactionTimeout("planted", 50), ReasonCode.TOO_LARGE),
+        (DocumentTooLarge("planted"), ReasonCode.TOO_LARGE),
+        (OperationFailure("too large", 10334), ReasonCode.TOO_LARGE),
+        (OperationFailure("too large for the cache", 257), ReasonCode.TOO_LARGE),
+        (BulkWriteError({"writeErrors": [{"code": 17419}], "writeConcernErrors": []}), ReasonCode.TOO_LARGE),
+        (ServerSelectionTimeoutError("planted"), None),
+        (ExecutionTimeout("after conflicts", 50), None),
+        (asyncio.CancelledError(), None),
+    ],
+    ids=repr,
+)
+def test_what_an_error_says_of_the_row(error: BaseException, code: ReasonCode | None) -> None:
+    failure = failure_of(error)
+    assert (failure and failure.code) == code
+
+
+async def test_a_discarded_row_is_never_drained_and_nothing_brings_it_back(
+    database: Database, inbox: Inbox, bell: Doorbell
+) -> None:
+    first, second, third = await put(inbox, 3)
+    parking = Parking(inbox)
+    for row_id in (first, second):
+        suspect = await parking.begin(row_id)
+        assert suspect is not None
+        await parking.park(suspect, DIED)
+    assert await parking.discard([first, third, "unknown"], "a bot", "eve") == 1
+    assert await parking.discard([first], "another reason", "mallory") == 0
+    assert await parking.retry(None) == 1
+    async with working(inbox, bell, Reader(database, inbox)) as drainer:
+        await drained(inbox, drainer, 0)
+    assert await states(inbox) == {"read": 2, DISCARDED: 1}
+    discarded = await row(inbox, first)
+    assert (discarded["discard_reason"], discarded["discard_actor"]) == ("a bot", "eve")
+    assert discarded["reason"] == DIED.reason
+    assert await parking.count() == 0

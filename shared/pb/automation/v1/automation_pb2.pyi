@@ -69,6 +69,13 @@ class ExecutionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EXECUTION_STATE_DELIVERED: _ClassVar[ExecutionState]
     EXECUTION_STATE_FAILED: _ClassVar[ExecutionState]
     EXECUTION_STATE_CANCELLED: _ClassVar[ExecutionState]
+
+class ParkReasonCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PARK_REASON_CODE_UNSPECIFIED: _ClassVar[ParkReasonCode]
+    PARK_REASON_CODE_FAILED: _ClassVar[ParkReasonCode]
+    PARK_REASON_CODE_WORKER_DIED: _ClassVar[ParkReasonCode]
+    PARK_REASON_CODE_TOO_LARGE: _ClassVar[ParkReasonCode]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_ARGUMENT_INVALID: ErrorReason
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason
@@ -108,6 +115,10 @@ EXECUTION_STATE_PENDING: ExecutionState
 EXECUTION_STATE_DELIVERED: ExecutionState
 EXECUTION_STATE_FAILED: ExecutionState
 EXECUTION_STATE_CANCELLED: ExecutionState
+PARK_REASON_CODE_UNSPECIFIED: ParkReasonCode
+PARK_REASON_CODE_FAILED: ParkReasonCode
+PARK_REASON_CODE_WORKER_DIED: ParkReasonCode
+PARK_REASON_CODE_TOO_LARGE: ParkReasonCode
 
 class AutomationRule(_message.Message):
     __slots__ = ("rule_id", "display_name", "enabled", "conditions", "revision", "create_time", "update_time", "trigger", "actions", "cool_down_days", "disable_reason")
@@ -573,18 +584,20 @@ class ListParkedChangesResponse(_message.Message):
     def __init__(self, parked_changes: _Optional[_Iterable[_Union[ParkedChange, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ParkedChange(_message.Message):
-    __slots__ = ("change_id", "lead_id", "attempts", "reason", "park_time")
+    __slots__ = ("change_id", "lead_id", "attempts", "reason", "park_time", "reason_code")
     CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     PARK_TIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
     change_id: str
     lead_id: str
     attempts: int
     reason: str
     park_time: _timestamp_pb2.Timestamp
-    def __init__(self, change_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., park_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    reason_code: ParkReasonCode
+    def __init__(self, change_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., park_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason_code: _Optional[_Union[ParkReasonCode, str]] = ...) -> None: ...
 
 class RetryParkedChangesRequest(_message.Message):
     __slots__ = ("change_ids", "all")
@@ -599,3 +612,21 @@ class RetryParkedChangesResponse(_message.Message):
     RETRIED_COUNT_FIELD_NUMBER: _ClassVar[int]
     retried_count: int
     def __init__(self, retried_count: _Optional[int] = ...) -> None: ...
+
+class DiscardParkedChangesRequest(_message.Message):
+    __slots__ = ("change_ids", "all", "reason", "actor")
+    CHANGE_IDS_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    change_ids: _containers.RepeatedScalarFieldContainer[str]
+    all: bool
+    reason: str
+    actor: str
+    def __init__(self, change_ids: _Optional[_Iterable[str]] = ..., all: _Optional[bool] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class DiscardParkedChangesResponse(_message.Message):
+    __slots__ = ("discarded_count",)
+    DISCARDED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    discarded_count: int
+    def __init__(self, discarded_count: _Optional[int] = ...) -> None: ...

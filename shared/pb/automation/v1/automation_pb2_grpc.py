@@ -104,6 +104,11 @@ class AutomationServiceStub:
                 request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesResponse.FromString,
                 _registered_method=True)
+        self.DiscardParkedChanges = channel.unary_unary(
+                '/leadscore.automation.v1.AutomationService/DiscardParkedChanges',
+                request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.DiscardParkedChangesRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.DiscardParkedChangesResponse.FromString,
+                _registered_method=True)
 
 
 class AutomationServiceServicer:
@@ -234,7 +239,7 @@ class AutomationServiceServicer:
 
     def ListParkedChanges(self, request, context):
         """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
-        them alone, and which are not tried again until someone says so. The other changes of their leads are evaluated.
+        them alone, or which are too large for any attempt, and which are not tried again until someone says so. The other changes of their leads are evaluated.
 
         Transactional: each page is one read. Idempotent: a read.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
@@ -244,10 +249,22 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryParkedChanges(self, request, context):
-        """Lets parked changes wait to be evaluated again, as if they had just come, with as many attempts. What fires then has the date of the change.
+        """Lets parked changes wait to be evaluated again, as they came, with as many attempts. What fires then has the date of the change.
 
         Transactional: change by change. Idempotent: yes. An id that is unknown, done or waiting is left alone and not counted.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardParkedChanges(self, request, context):
+        """Discards parked changes for good, with a reason and an actor, which are stored with them: they are never evaluated, and nothing brings them back.
+        Nothing is deleted.
+
+        Transactional: change by change. Idempotent: yes. An id that is unknown, not parked or discarded already is left alone and not counted.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, when one is malformed, or when `reason` or
+        `actor` is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -320,6 +337,11 @@ def add_AutomationServiceServicer_to_server(servicer, server):
                     servicer.RetryParkedChanges,
                     request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesRequest.FromString,
                     response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesResponse.SerializeToString,
+            ),
+            'DiscardParkedChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardParkedChanges,
+                    request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.DiscardParkedChangesRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.DiscardParkedChangesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -678,6 +700,33 @@ class AutomationService:
             '/leadscore.automation.v1.AutomationService/RetryParkedChanges',
             shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesRequest.SerializeToString,
             shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryParkedChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardParkedChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.automation.v1.AutomationService/DiscardParkedChanges',
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.DiscardParkedChangesRequest.SerializeToString,
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.DiscardParkedChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -114,16 +114,24 @@ class AutomationServiceStub:
     """
     ListParkedChanges: _grpc.UnaryUnaryMultiCallable[_automation_pb2.ListParkedChangesRequest, _automation_pb2.ListParkedChangesResponse]
     """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
-    them alone, and which are not tried again until someone says so. The other changes of their leads are evaluated.
+    them alone, or which are too large for any attempt, and which are not tried again until someone says so. The other changes of their leads are evaluated.
 
     Transactional: each page is one read. Idempotent: a read.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
     """
     RetryParkedChanges: _grpc.UnaryUnaryMultiCallable[_automation_pb2.RetryParkedChangesRequest, _automation_pb2.RetryParkedChangesResponse]
-    """Lets parked changes wait to be evaluated again, as if they had just come, with as many attempts. What fires then has the date of the change.
+    """Lets parked changes wait to be evaluated again, as they came, with as many attempts. What fires then has the date of the change.
 
     Transactional: change by change. Idempotent: yes. An id that is unknown, done or waiting is left alone and not counted.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+    """
+    DiscardParkedChanges: _grpc.UnaryUnaryMultiCallable[_automation_pb2.DiscardParkedChangesRequest, _automation_pb2.DiscardParkedChangesResponse]
+    """Discards parked changes for good, with a reason and an actor, which are stored with them: they are never evaluated, and nothing brings them back.
+    Nothing is deleted.
+
+    Transactional: change by change. Idempotent: yes. An id that is unknown, not parked or discarded already is left alone and not counted.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, when one is malformed, or when `reason` or
+    `actor` is missing.
     """
 
 @_typing.type_check_only
@@ -212,16 +220,24 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     """
     ListParkedChanges: _aio.UnaryUnaryMultiCallable[_automation_pb2.ListParkedChangesRequest, _automation_pb2.ListParkedChangesResponse]  # type: ignore[assignment]
     """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
-    them alone, and which are not tried again until someone says so. The other changes of their leads are evaluated.
+    them alone, or which are too large for any attempt, and which are not tried again until someone says so. The other changes of their leads are evaluated.
 
     Transactional: each page is one read. Idempotent: a read.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
     """
     RetryParkedChanges: _aio.UnaryUnaryMultiCallable[_automation_pb2.RetryParkedChangesRequest, _automation_pb2.RetryParkedChangesResponse]  # type: ignore[assignment]
-    """Lets parked changes wait to be evaluated again, as if they had just come, with as many attempts. What fires then has the date of the change.
+    """Lets parked changes wait to be evaluated again, as they came, with as many attempts. What fires then has the date of the change.
 
     Transactional: change by change. Idempotent: yes. An id that is unknown, done or waiting is left alone and not counted.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+    """
+    DiscardParkedChanges: _aio.UnaryUnaryMultiCallable[_automation_pb2.DiscardParkedChangesRequest, _automation_pb2.DiscardParkedChangesResponse]  # type: ignore[assignment]
+    """Discards parked changes for good, with a reason and an actor, which are stored with them: they are never evaluated, and nothing brings them back.
+    Nothing is deleted.
+
+    Transactional: change by change. Idempotent: yes. An id that is unknown, not parked or discarded already is left alone and not counted.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, when one is malformed, or when `reason` or
+    `actor` is missing.
     """
 
 class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -379,7 +395,7 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.ListParkedChangesResponse, _abc.Awaitable[_automation_pb2.ListParkedChangesResponse]]:
         """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
-        them alone, and which are not tried again until someone says so. The other changes of their leads are evaluated.
+        them alone, or which are too large for any attempt, and which are not tried again until someone says so. The other changes of their leads are evaluated.
 
         Transactional: each page is one read. Idempotent: a read.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
@@ -391,10 +407,24 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _automation_pb2.RetryParkedChangesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.RetryParkedChangesResponse, _abc.Awaitable[_automation_pb2.RetryParkedChangesResponse]]:
-        """Lets parked changes wait to be evaluated again, as if they had just come, with as many attempts. What fires then has the date of the change.
+        """Lets parked changes wait to be evaluated again, as they came, with as many attempts. What fires then has the date of the change.
 
         Transactional: change by change. Idempotent: yes. An id that is unknown, done or waiting is left alone and not counted.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+        """
+
+    @_abc_1.abstractmethod
+    def DiscardParkedChanges(
+        self,
+        request: _automation_pb2.DiscardParkedChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_automation_pb2.DiscardParkedChangesResponse, _abc.Awaitable[_automation_pb2.DiscardParkedChangesResponse]]:
+        """Discards parked changes for good, with a reason and an actor, which are stored with them: they are never evaluated, and nothing brings them back.
+        Nothing is deleted.
+
+        Transactional: change by change. Idempotent: yes. An id that is unknown, not parked or discarded already is left alone and not counted.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, when one is malformed, or when `reason` or
+        `actor` is missing.
         """
 
 def add_AutomationServiceServicer_to_server(servicer: AutomationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

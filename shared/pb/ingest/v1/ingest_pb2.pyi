@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -17,6 +18,7 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_ACCEPTED: _ClassVar[Outcome]
     OUTCOME_DUPLICATE: _ClassVar[Outcome]
     OUTCOME_REJECTED: _ClassVar[Outcome]
+    OUTCOME_RETRY_LATER: _ClassVar[Outcome]
 
 class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -27,10 +29,13 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_ARGUMENT_INVALID: _ClassVar[ErrorReason]
     ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
     ERROR_REASON_BACKLOG_TOO_OLD: _ClassVar[ErrorReason]
+    ERROR_REASON_LEAD_BEHIND: _ClassVar[ErrorReason]
+    ERROR_REASON_PARTITION_BEHIND: _ClassVar[ErrorReason]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_ACCEPTED: Outcome
 OUTCOME_DUPLICATE: Outcome
 OUTCOME_REJECTED: Outcome
+OUTCOME_RETRY_LATER: Outcome
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_EVENT_INVALID: ErrorReason
 ERROR_REASON_EVENT_ID_CONFLICT: ErrorReason
@@ -38,6 +43,8 @@ ERROR_REASON_BATCH_INVALID: ErrorReason
 ERROR_REASON_ARGUMENT_INVALID: ErrorReason
 ERROR_REASON_OVERLOADED: ErrorReason
 ERROR_REASON_BACKLOG_TOO_OLD: ErrorReason
+ERROR_REASON_LEAD_BEHIND: ErrorReason
+ERROR_REASON_PARTITION_BEHIND: ErrorReason
 
 class Event(_message.Message):
     __slots__ = ("event_id", "lead_id", "event_type", "event_time", "properties", "source")
@@ -80,15 +87,17 @@ class BatchIngestEventsResponse(_message.Message):
     def __init__(self, outcomes: _Optional[_Iterable[_Union[EventOutcome, _Mapping]]] = ...) -> None: ...
 
 class EventOutcome(_message.Message):
-    __slots__ = ("event_id", "outcome", "reason", "field", "message")
+    __slots__ = ("event_id", "outcome", "reason", "field", "message", "retry_delay")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     outcome: Outcome
     reason: ErrorReason
     field: str
     message: str
-    def __init__(self, event_id: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[ErrorReason, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+    retry_delay: _duration_pb2.Duration
+    def __init__(self, event_id: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[ErrorReason, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

@@ -65,8 +65,8 @@ class IngestServiceServicer:
         Transactional: the event is stored by one insert, acknowledged after the majority has it.
         Idempotent: by `event.event_id`. The same event again answers DUPLICATE, which is a success.
         Errors: INVALID_ARGUMENT (EVENT_INVALID) with the field's name, nothing stored; ALREADY_EXISTS (EVENT_ID_CONFLICT) when
-        the id was used for an event with another payload, nothing changed; RESOURCE_EXHAUSTED (OVERLOADED, BACKLOG_TOO_OLD): nothing
-        stored, send it again when RetryInfo says; UNAVAILABLE and DEADLINE_EXCEEDED: the outcome is unknown, send it again.
+        the id was used for an event with another payload, nothing changed; RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND,
+        BACKLOG_TOO_OLD): nothing stored, send it again when RetryInfo says; UNAVAILABLE and DEADLINE_EXCEEDED: the outcome is unknown, send it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,7 +76,10 @@ class IngestServiceServicer:
         """Accepts up to 1,000 events and answers with one outcome per event, in the order sent. A request has at most 1 MiB; a longer one is
         RESOURCE_EXHAUSTED without RetryInfo, nothing stored: cut it.
 
-        Transactional: each event on its own; a rejected event harms no other one.
+        Events of a lead or a partition that is behind are not stored and have the outcome RETRY_LATER: send those again. The others of the batch
+        are taken.
+
+        Transactional: each event on its own; an event that is not stored harms no other one.
         Idempotent: by each `event_id`, within the batch too.
         Errors: INVALID_ARGUMENT (BATCH_INVALID) when there is no event or more than 1,000, nothing stored; RESOURCE_EXHAUSTED (OVERLOADED,
         BACKLOG_TOO_OLD): nothing stored, send the batch again when RetryInfo says; UNAVAILABLE and DEADLINE_EXCEEDED: the outcome of every event is unknown, send the batch again. What is wrong with a single event is told in its

@@ -50,6 +50,13 @@ class EntryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENTRY_KIND_RECALCULATION: _ClassVar[EntryKind]
     ENTRY_KIND_DECAY_RESET: _ClassVar[EntryKind]
 
+class ParkReasonCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PARK_REASON_CODE_UNSPECIFIED: _ClassVar[ParkReasonCode]
+    PARK_REASON_CODE_FAILED: _ClassVar[ParkReasonCode]
+    PARK_REASON_CODE_WORKER_DIED: _ClassVar[ParkReasonCode]
+    PARK_REASON_CODE_TOO_LARGE: _ClassVar[ParkReasonCode]
+
 class PublicationMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PUBLICATION_MODE_UNSPECIFIED: _ClassVar[PublicationMode]
@@ -104,6 +111,10 @@ ENTRY_KIND_ADJUSTMENT: EntryKind
 ENTRY_KIND_RETRACTION: EntryKind
 ENTRY_KIND_RECALCULATION: EntryKind
 ENTRY_KIND_DECAY_RESET: EntryKind
+PARK_REASON_CODE_UNSPECIFIED: ParkReasonCode
+PARK_REASON_CODE_FAILED: ParkReasonCode
+PARK_REASON_CODE_WORKER_DIED: ParkReasonCode
+PARK_REASON_CODE_TOO_LARGE: ParkReasonCode
 PUBLICATION_MODE_UNSPECIFIED: PublicationMode
 PUBLICATION_MODE_FORWARD: PublicationMode
 PUBLICATION_MODE_RESCORE: PublicationMode
@@ -359,7 +370,7 @@ class VerifyScoresRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class VerifyScoresResponse(_message.Message):
-    __slots__ = ("leads_checked", "leads_total", "entries_checked", "events_checked", "events_pending", "violations", "violations_total", "done", "events_parked")
+    __slots__ = ("leads_checked", "leads_total", "entries_checked", "events_checked", "events_pending", "violations", "violations_total", "done", "events_parked", "events_discarded")
     LEADS_CHECKED_FIELD_NUMBER: _ClassVar[int]
     LEADS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_CHECKED_FIELD_NUMBER: _ClassVar[int]
@@ -369,6 +380,7 @@ class VerifyScoresResponse(_message.Message):
     VIOLATIONS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     EVENTS_PARKED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_DISCARDED_FIELD_NUMBER: _ClassVar[int]
     leads_checked: int
     leads_total: int
     entries_checked: int
@@ -378,7 +390,8 @@ class VerifyScoresResponse(_message.Message):
     violations_total: int
     done: bool
     events_parked: int
-    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., entries_checked: _Optional[int] = ..., events_checked: _Optional[int] = ..., events_pending: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[Violation, _Mapping]]] = ..., violations_total: _Optional[int] = ..., done: _Optional[bool] = ..., events_parked: _Optional[int] = ...) -> None: ...
+    events_discarded: int
+    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., entries_checked: _Optional[int] = ..., events_checked: _Optional[int] = ..., events_pending: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[Violation, _Mapping]]] = ..., violations_total: _Optional[int] = ..., done: _Optional[bool] = ..., events_parked: _Optional[int] = ..., events_discarded: _Optional[int] = ...) -> None: ...
 
 class Violation(_message.Message):
     __slots__ = ("invariant", "lead_id", "message")
@@ -395,14 +408,28 @@ class GetScoringBacklogRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetScoringBacklogResponse(_message.Message):
-    __slots__ = ("pending_events", "oldest_put_time", "parked_events")
+    __slots__ = ("pending_events", "oldest_put_time", "parked_events", "stopped_drain", "discarded_events")
     PENDING_EVENTS_FIELD_NUMBER: _ClassVar[int]
     OLDEST_PUT_TIME_FIELD_NUMBER: _ClassVar[int]
     PARKED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_DRAIN_FIELD_NUMBER: _ClassVar[int]
+    DISCARDED_EVENTS_FIELD_NUMBER: _ClassVar[int]
     pending_events: int
     oldest_put_time: _timestamp_pb2.Timestamp
     parked_events: int
-    def __init__(self, pending_events: _Optional[int] = ..., oldest_put_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_events: _Optional[int] = ...) -> None: ...
+    stopped_drain: StoppedDrain
+    discarded_events: int
+    def __init__(self, pending_events: _Optional[int] = ..., oldest_put_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_events: _Optional[int] = ..., stopped_drain: _Optional[_Union[StoppedDrain, _Mapping]] = ..., discarded_events: _Optional[int] = ...) -> None: ...
+
+class StoppedDrain(_message.Message):
+    __slots__ = ("error", "failed_events", "stop_time")
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    FAILED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    STOP_TIME_FIELD_NUMBER: _ClassVar[int]
+    error: str
+    failed_events: int
+    stop_time: _timestamp_pb2.Timestamp
+    def __init__(self, error: _Optional[str] = ..., failed_events: _Optional[int] = ..., stop_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListParkedEventsRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
@@ -421,18 +448,20 @@ class ListParkedEventsResponse(_message.Message):
     def __init__(self, parked_events: _Optional[_Iterable[_Union[ParkedEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ParkedEvent(_message.Message):
-    __slots__ = ("event_id", "lead_id", "attempts", "reason", "park_time")
+    __slots__ = ("event_id", "lead_id", "attempts", "reason", "park_time", "reason_code")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     PARK_TIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     lead_id: str
     attempts: int
     reason: str
     park_time: _timestamp_pb2.Timestamp
-    def __init__(self, event_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., park_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    reason_code: ParkReasonCode
+    def __init__(self, event_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., attempts: _Optional[int] = ..., reason: _Optional[str] = ..., park_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason_code: _Optional[_Union[ParkReasonCode, str]] = ...) -> None: ...
 
 class RetryParkedEventsRequest(_message.Message):
     __slots__ = ("event_ids", "all")
@@ -447,6 +476,24 @@ class RetryParkedEventsResponse(_message.Message):
     RETRIED_COUNT_FIELD_NUMBER: _ClassVar[int]
     retried_count: int
     def __init__(self, retried_count: _Optional[int] = ...) -> None: ...
+
+class DiscardParkedEventsRequest(_message.Message):
+    __slots__ = ("event_ids", "all", "reason", "actor")
+    EVENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    event_ids: _containers.RepeatedScalarFieldContainer[str]
+    all: bool
+    reason: str
+    actor: str
+    def __init__(self, event_ids: _Optional[_Iterable[str]] = ..., all: _Optional[bool] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class DiscardParkedEventsResponse(_message.Message):
+    __slots__ = ("discarded_count",)
+    DISCARDED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    discarded_count: int
+    def __init__(self, discarded_count: _Optional[int] = ...) -> None: ...
 
 class AdjustLeadScoreRequest(_message.Message):
     __slots__ = ("lead_id", "delta", "target", "reason", "actor", "request_id")
@@ -481,10 +528,14 @@ class RetractEventRequest(_message.Message):
     def __init__(self, event_id: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class RetractEventResponse(_message.Message):
-    __slots__ = ("entry",)
+    __slots__ = ("entry", "lead_id", "discarded")
     ENTRY_FIELD_NUMBER: _ClassVar[int]
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    DISCARDED_FIELD_NUMBER: _ClassVar[int]
     entry: ScoreEntry
-    def __init__(self, entry: _Optional[_Union[ScoreEntry, _Mapping]] = ...) -> None: ...
+    lead_id: str
+    discarded: bool
+    def __init__(self, entry: _Optional[_Union[ScoreEntry, _Mapping]] = ..., lead_id: _Optional[str] = ..., discarded: _Optional[bool] = ...) -> None: ...
 
 class RebuildLeadScoresRequest(_message.Message):
     __slots__ = ("check_only",)

@@ -94,6 +94,11 @@ class ScoringServiceStub:
                 request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsResponse.FromString,
                 _registered_method=True)
+        self.DiscardParkedEvents = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/DiscardParkedEvents',
+                request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DiscardParkedEventsRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DiscardParkedEventsResponse.FromString,
+                _registered_method=True)
         self.AdjustLeadScore = channel.unary_unary(
                 '/leadscore.scoring.v1.ScoringService/AdjustLeadScore',
                 request_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.AdjustLeadScoreRequest.SerializeToString,
@@ -257,8 +262,8 @@ class ScoringServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListParkedEvents(self, request, context):
-        """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, and are not
-        tried again until someone says so. The other events of their leads are scored.
+        """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, or are too
+        large for any attempt, and are not tried again until someone says so. The other events of their leads are scored.
 
         Transactional: each page is one read. Idempotent: a read.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
@@ -268,10 +273,22 @@ class ScoringServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryParkedEvents(self, request, context):
-        """Lets parked events wait to be scored again, as if they had just been accepted, with as many attempts. What is scored then is a late event.
+        """Lets parked events wait to be scored again, as they were accepted, with as many attempts. What is scored then is a late event.
 
         Transactional: event by event. Idempotent: yes. An id that is unknown, scored or waiting is left alone and not counted.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardParkedEvents(self, request, context):
+        """Discards parked events for good, with a reason and an actor, which are stored with them: they are never scored, and nothing brings them back.
+        Nothing is deleted.
+
+        Transactional: event by event. Idempotent: yes. An id that is unknown, not parked or discarded already is left alone and not counted.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, when one is malformed, or when `reason` or
+        `actor` is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -292,11 +309,12 @@ class ScoringServiceServicer:
 
     def RetractEvent(self, request, context):
         """Takes the effect of an event out of its lead's score, as if it had never happened: a bot's click, a mistaken import. Nothing is deleted;
-        the retraction is an entry of its own.
+        the retraction is an entry of its own. A parked event has no effect yet: it is discarded with the reason and the actor, as by
+        DiscardParkedEvents, and there is no entry.
 
         Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
         one appended, whatever its reason says.
-        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again; if it is parked, after RetryParkedEvents.
+        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -441,6 +459,11 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     servicer.RetryParkedEvents,
                     request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsRequest.FromString,
                     response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsResponse.SerializeToString,
+            ),
+            'DiscardParkedEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardParkedEvents,
+                    request_deserializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DiscardParkedEventsRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DiscardParkedEventsResponse.SerializeToString,
             ),
             'AdjustLeadScore': grpc.unary_unary_rpc_method_handler(
                     servicer.AdjustLeadScore,
@@ -790,6 +813,33 @@ class ScoringService:
             '/leadscore.scoring.v1.ScoringService/RetryParkedEvents',
             shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsRequest.SerializeToString,
             shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.RetryParkedEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardParkedEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/DiscardParkedEvents',
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DiscardParkedEventsRequest.SerializeToString,
+            shared_dot_pb_dot_scoring_dot_v1_dot_scoring__pb2.DiscardParkedEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -110,17 +110,25 @@ class ScoringServiceStub:
     Errors: none of its own.
     """
     ListParkedEvents: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListParkedEventsRequest, _scoring_pb2.ListParkedEventsResponse]
-    """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, and are not
-    tried again until someone says so. The other events of their leads are scored.
+    """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, or are too
+    large for any attempt, and are not tried again until someone says so. The other events of their leads are scored.
 
     Transactional: each page is one read. Idempotent: a read.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
     """
     RetryParkedEvents: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.RetryParkedEventsRequest, _scoring_pb2.RetryParkedEventsResponse]
-    """Lets parked events wait to be scored again, as if they had just been accepted, with as many attempts. What is scored then is a late event.
+    """Lets parked events wait to be scored again, as they were accepted, with as many attempts. What is scored then is a late event.
 
     Transactional: event by event. Idempotent: yes. An id that is unknown, scored or waiting is left alone and not counted.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+    """
+    DiscardParkedEvents: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.DiscardParkedEventsRequest, _scoring_pb2.DiscardParkedEventsResponse]
+    """Discards parked events for good, with a reason and an actor, which are stored with them: they are never scored, and nothing brings them back.
+    Nothing is deleted.
+
+    Transactional: event by event. Idempotent: yes. An id that is unknown, not parked or discarded already is left alone and not counted.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, when one is malformed, or when `reason` or
+    `actor` is missing.
     """
     AdjustLeadScore: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.AdjustLeadScoreRequest, _scoring_pb2.AdjustLeadScoreResponse]
     """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
@@ -133,11 +141,12 @@ class ScoringServiceStub:
     """
     RetractEvent: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.RetractEventRequest, _scoring_pb2.RetractEventResponse]
     """Takes the effect of an event out of its lead's score, as if it had never happened: a bot's click, a mistaken import. Nothing is deleted;
-    the retraction is an entry of its own.
+    the retraction is an entry of its own. A parked event has no effect yet: it is discarded with the reason and the actor, as by
+    DiscardParkedEvents, and there is no entry.
 
     Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
     one appended, whatever its reason says.
-    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again; if it is parked, after RetryParkedEvents.
+    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
     """
     RebuildLeadScores: _grpc.UnaryStreamMultiCallable[_scoring_pb2.RebuildLeadScoresRequest, _scoring_pb2.RebuildLeadScoresResponse]
     """Folds the history of every lead again and streams its progress with the ids of those whose stored state differed; the last message is the
@@ -276,17 +285,25 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Errors: none of its own.
     """
     ListParkedEvents: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListParkedEventsRequest, _scoring_pb2.ListParkedEventsResponse]  # type: ignore[assignment]
-    """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, and are not
-    tried again until someone says so. The other events of their leads are scored.
+    """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, or are too
+    large for any attempt, and are not tried again until someone says so. The other events of their leads are scored.
 
     Transactional: each page is one read. Idempotent: a read.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
     """
     RetryParkedEvents: _aio.UnaryUnaryMultiCallable[_scoring_pb2.RetryParkedEventsRequest, _scoring_pb2.RetryParkedEventsResponse]  # type: ignore[assignment]
-    """Lets parked events wait to be scored again, as if they had just been accepted, with as many attempts. What is scored then is a late event.
+    """Lets parked events wait to be scored again, as they were accepted, with as many attempts. What is scored then is a late event.
 
     Transactional: event by event. Idempotent: yes. An id that is unknown, scored or waiting is left alone and not counted.
     Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+    """
+    DiscardParkedEvents: _aio.UnaryUnaryMultiCallable[_scoring_pb2.DiscardParkedEventsRequest, _scoring_pb2.DiscardParkedEventsResponse]  # type: ignore[assignment]
+    """Discards parked events for good, with a reason and an actor, which are stored with them: they are never scored, and nothing brings them back.
+    Nothing is deleted.
+
+    Transactional: event by event. Idempotent: yes. An id that is unknown, not parked or discarded already is left alone and not counted.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, when one is malformed, or when `reason` or
+    `actor` is missing.
     """
     AdjustLeadScore: _aio.UnaryUnaryMultiCallable[_scoring_pb2.AdjustLeadScoreRequest, _scoring_pb2.AdjustLeadScoreResponse]  # type: ignore[assignment]
     """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
@@ -299,11 +316,12 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     """
     RetractEvent: _aio.UnaryUnaryMultiCallable[_scoring_pb2.RetractEventRequest, _scoring_pb2.RetractEventResponse]  # type: ignore[assignment]
     """Takes the effect of an event out of its lead's score, as if it had never happened: a bot's click, a mistaken import. Nothing is deleted;
-    the retraction is an entry of its own.
+    the retraction is an entry of its own. A parked event has no effect yet: it is discarded with the reason and the actor, as by
+    DiscardParkedEvents, and there is no entry.
 
     Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
     one appended, whatever its reason says.
-    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again; if it is parked, after RetryParkedEvents.
+    Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
     """
     RebuildLeadScores: _aio.UnaryStreamMultiCallable[_scoring_pb2.RebuildLeadScoresRequest, _scoring_pb2.RebuildLeadScoresResponse]  # type: ignore[assignment]
     """Folds the history of every lead again and streams its progress with the ids of those whose stored state differed; the last message is the
@@ -499,8 +517,8 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scoring_pb2.ListParkedEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scoring_pb2.ListParkedEventsResponse, _abc.Awaitable[_scoring_pb2.ListParkedEventsResponse]]:
-        """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, and are not
-        tried again until someone says so. The other events of their leads are scored.
+        """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, or are too
+        large for any attempt, and are not tried again until someone says so. The other events of their leads are scored.
 
         Transactional: each page is one read. Idempotent: a read.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
@@ -512,10 +530,24 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scoring_pb2.RetryParkedEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scoring_pb2.RetryParkedEventsResponse, _abc.Awaitable[_scoring_pb2.RetryParkedEventsResponse]]:
-        """Lets parked events wait to be scored again, as if they had just been accepted, with as many attempts. What is scored then is a late event.
+        """Lets parked events wait to be scored again, as they were accepted, with as many attempts. What is scored then is a late event.
 
         Transactional: event by event. Idempotent: yes. An id that is unknown, scored or waiting is left alone and not counted.
         Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+        """
+
+    @_abc_1.abstractmethod
+    def DiscardParkedEvents(
+        self,
+        request: _scoring_pb2.DiscardParkedEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.DiscardParkedEventsResponse, _abc.Awaitable[_scoring_pb2.DiscardParkedEventsResponse]]:
+        """Discards parked events for good, with a reason and an actor, which are stored with them: they are never scored, and nothing brings them back.
+        Nothing is deleted.
+
+        Transactional: event by event. Idempotent: yes. An id that is unknown, not parked or discarded already is left alone and not counted.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, when one is malformed, or when `reason` or
+        `actor` is missing.
         """
 
     @_abc_1.abstractmethod
@@ -540,11 +572,12 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scoring_pb2.RetractEventResponse, _abc.Awaitable[_scoring_pb2.RetractEventResponse]]:
         """Takes the effect of an event out of its lead's score, as if it had never happened: a bot's click, a mistaken import. Nothing is deleted;
-        the retraction is an entry of its own.
+        the retraction is an entry of its own. A parked event has no effect yet: it is discarded with the reason and the actor, as by
+        DiscardParkedEvents, and there is no entry.
 
         Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
         one appended, whatever its reason says.
-        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again; if it is parked, after RetryParkedEvents.
+        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""What the service does: take events, and watch over what waits to be scored."""

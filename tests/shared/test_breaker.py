@@ -1,0 +1,149 @@
+"""Many rows that fail alike stop the drain, park nothing, and are tried one at a time until one can be done."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from shared import breaker as breaker_module
+from shared import broker as brokers
+from shared import suspects as suspects_module
+from shared.breaker import MAX_ALIKE, Breaker, stopped_drain
+from shared.doorbell import Doorbell
+from shared.failures import Failure, ReasonCode
+from shared.inbox import Inbox
+from shared.mongo import Database
+from shared.parking import Parking
+from tests.conftest import PARTITIONS, eventually
+from tests.shared.test_poison import Reader, drained, put, row, states, working
+
+
+@pytest.fixture
+async def inbox(database: Database) -> Inbox:
+    made = Inbox(database, "letters", done="read", partitions=PARTITIONS)
+    await made.migrate()
+    return made
+
+
+@pytest.fixture
+def bell(redis_url: str) -> Iterator[Doorbell]:
+    broker = brokers.connect(redis_url)
+    yield Doorbell(broker, f"letters_{uuid.uuid4().hex}")
+    broker.client.close()
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suspects_module, "PROBE_SECONDS", 0.01)
+
+
+async def attempts(inbox: Inbox) -> dict[str, int]:
+    return {each["_id"]: each["attempts"] async for each in inbox.rows.find({"attempts": {"$exists": True}})}
+
+
+def failed(reason: str) -> Failure:
+    return Failure(ReasonCode.FAILED, reason)
+
+
+async def test_rows_that_fail_alike_stop_the_drain_until_one_can_be_done(
+    database: Database, inbox: Inbox, bell: Doorbell
+) -> None:
+    ids = await put(inbox, MAX_ALIKE + 30)
+    reader = Reader(database, inbox, *ids)
+
+    async def is_stopped() -> bool:
+        return await stopped_drain(inbox) is not None
+
+    with capture_logs() as lines:
+        async with working(inbox, bell, reader) as drainer:
+            await drainer.drain(range(PARTITIONS))
+            await eventually(is_stopped, what="the drain says that it has stopped")
+            tries, counted = reader.tries.total(), await attempts(inbox)
+
+            async def is_probed() -> bool:
+                await drainer.drain(range(PARTITIONS))
+                return reader.tries.total() > tries + 10
+
+            await eventually(is_probed, what="probes")
+            assert max(reader.sizes[-5:]) == 1, "one row at a time"
+            assert await states(inbox) == {"pending": len(ids)}
+            assert await attempts(inbox) == counted
+            stopped = await stopped_drain(inbox)
+            assert stopped is not None
+            assert (stopped.error, stopped.failed_rows) == ("ValueError: it is illegible", MAX_ALIKE)
+            reader.unreadable.clear()
+            await drained(inbox, drainer, 0)
+    assert await states(inbox) == {"read": len(ids)}
+    assert await stopped_drain(inbox) is None
+    loud = [line for line in lines if line["log_level"] == "error"]
+    assert [line["event"] for line in loud] == ["drain stopped"]
+    assert loud[0]["reason"] == f"the last {MAX_ALIKE} rows failed with ValueError: it is illegible"
+    assert "drain goes on" in [line["event"] for line in lines]
+
+
+async def test_a_new_row_that_can_be_done_lets_the_drain_go_on(
+    database: Database, inbox: Inbox, bell: Doorbell
+) -> None:
+    ids = await put(inbox, MAX_ALIKE)
+    reader = Reader(database, inbox, *ids)
+    async with working(inbox, bell, reader) as drainer:
+        await drainer.drain(range(PARTITIONS))
+        await eventually(lambda: _true(drainer.suspects.breaker), what="the circuit is open")
+        await inbox.rows.insert_one({"_id": "good", **inbox.pending_row("0", datetime.now(UTC))})
+
+        async def is_read() -> bool:
+            return bool((await row(inbox, "good"))["state"] == "read")
+
+        await eventually(is_read, what="the good row is done")
+
+
+async def test_the_circuit_opens_only_for_different_rows_with_one_error_and_none_done(inbox: Inbox) -> None:
+    breaker = Breaker(inbox)
+    for number in range(10 * MAX_ALIKE):
+        breaker.failed("same", 1, failed("KeyError: 'x'"))
+        breaker.failed(f"row-{number % (MAX_ALIKE - 1)}", 1, failed("ValueError: of few rows"))
+        breaker.failed(f"row-{number}", 1, failed(f"{'X' * (number % 70 + 1)}Error: other"))
+    assert not breaker.is_open
+    breaker.succeeded()
+    for number in range(MAX_ALIKE - 1):
+        breaker.failed(f"row-{number}", 1, failed(f"KeyError: 'lead-{number}' of event {number}"))
+    breaker.succeeded()
+    breaker.failed("last", 1, failed("KeyError: 'lead' of event 1"))
+    assert not breaker.is_open, "one was done in between"
+    with capture_logs():
+        for number in range(MAX_ALIKE):
+            breaker.failed(f"row-{number}", 1, failed(f"KeyError: 'lead-{number}' of event {number}"))
+    assert breaker.is_open, "what is quoted and has digits differs between errors that are alike"
+
+
+async def test_what_a_worker_said_that_is_gone_counts_no_longer(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaker = Breaker(inbox)
+    with capture_logs():
+        for number in range(MAX_ALIKE):
+            breaker.failed(f"row-{number}", 1, failed("ValueError: all"))
+    await breaker.report()
+    assert await stopped_drain(inbox) is not None
+    monkeypatch.setattr(breaker_module, "_FRESH", timedelta(0))
+    assert await stopped_drain(inbox) is None
+
+
+async def test_without_anything_to_probe_with_the_circuit_closes(
+    database: Database, inbox: Inbox, bell: Doorbell
+) -> None:
+    ids = await put(inbox, MAX_ALIKE)
+    async with working(inbox, bell, Reader(database, inbox, *ids)) as drainer:
+        await drainer.drain(range(PARTITIONS))
+        await eventually(lambda: _true(drainer.suspects.breaker), what="the circuit is open")
+        await inbox.rows.delete_many({})
+
+        async def is_closed() -> bool:
+            return not drainer.suspects.breaker.is_open
+
+        await eventually(is_closed, what="the circuit is closed")
+    assert await Parking(inbox).count() == 0
+
+
+async def _true(breaker: Breaker) -> bool:
+    return breaker.is_open
