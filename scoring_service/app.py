@@ -10,7 +10,7 @@ from dramatiq.brokers.redis import RedisBroker
 from scoring_service import store
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.replay import engine
-from scoring_service.servicer import ERRORS, SERVICE, ScoringServicer
+from scoring_service.servicer import ERRORS, SERVICE, STREAMS, ScoringServicer
 from scoring_service.settings import ScoringSettings
 from scoring_service.store.models import MongoModels
 from scoring_service.store.past import MongoPast
@@ -78,6 +78,7 @@ async def run_server(settings: ScoringSettings) -> None:
                 lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server),
                 ERRORS,
                 lambda: mongo.is_primary(parts.database),
+                streams=STREAMS,
             ),
             settings,
         )

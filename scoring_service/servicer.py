@@ -29,6 +29,7 @@ from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.verify import Verify
 from shared import arguments, logs, wire
+from shared.admission import StreamKind, StreamTable
 from shared.arguments import identifier, identifiers, ids_or_all, optional_text
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument, TooLarge
 from shared.pages import asked_page
@@ -40,6 +41,14 @@ from shared.server import Context
 from shared.tasks import to_the_end, unhurried
 
 SERVICE = "leadscore.scoring.v1.ScoringService"
+
+STREAMS: StreamTable = {
+    "DecayScores": StreamKind.HEAVY,
+    "RebuildLeadScores": StreamKind.HEAVY,
+    "ResetDecay": StreamKind.HEAVY,
+    "SimulateScoringModel": StreamKind.HEAVY,
+    "VerifyScores": StreamKind.HEAVY,
+}
 
 ERRORS: ErrorTable = {
     **ARGUMENTS,

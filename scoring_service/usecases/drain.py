@@ -12,8 +12,8 @@ from scoring_service.usecases.recording import Clock, PendingFacts, Plan, Record
 from scoring_service.usecases.slow_lane import SlowLane
 from shared import logs
 
-MAX_TRANSACTIONS = 16
-"""Transactions of one step; what is left then is found again by the next step."""
+STEP_SECONDS = 1.0
+"""After so long a step begins no further transaction; what is left is found again by the next step."""
 MIN_CROWD = 100
 """Fewer events of one lead never make it a heavy one by themselves."""
 
@@ -52,8 +52,9 @@ class Drain:
         Each transaction is bounded in work, so it may take several of them. Returns `most` when more events may wait,
         else fewer.
         """
-        outcome = _Outcome()
-        for _ in range(MAX_TRANSACTIONS):
+        ends = time.perf_counter() + STEP_SECONDS
+        started = 0.0
+        while started < ends:
             started = time.perf_counter()
             outcome = await self.scores.transact(partial(self._score, partitions, most, ids))
             self.bell.ring(outcome.rung)

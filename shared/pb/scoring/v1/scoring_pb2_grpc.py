@@ -30,7 +30,8 @@ class ScoringServiceStub:
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
+    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
     """
 
     def __init__(self, channel):
@@ -151,7 +152,8 @@ class ScoringServiceServicer:
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
+    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
     """
 
     def GetLeadScore(self, request, context):
@@ -207,7 +209,7 @@ class ScoringServiceServicer:
         fails after all others are done.
         Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
         Errors: FAILED_PRECONDITION (DECAY_DATE_AHEAD) when the date has not begun by the database's own clock, whatever the clocks of the caller and
-        of the server say.
+        of the server say; RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -221,7 +223,8 @@ class ScoringServiceServicer:
         Transactional: a page of leads at a time; the date is set back first, so that events scored meanwhile follow it. A run that dies is finished
         by calling again with the same date.
         Idempotent: by date. Called twice it has the effect of one call.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a malformed date or a missing reason or actor.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a malformed date or a missing reason or actor; RESOURCE_EXHAUSTED (OVERLOADED) when as many
+        streams run as the server works on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -244,7 +247,7 @@ class ScoringServiceServicer:
         lead the sequence is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state, and
         no lead that has a history is without one.
         Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
-        Errors: none of its own.
+        Errors: RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -327,7 +330,7 @@ class ScoringServiceServicer:
         Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
         changes nothing.
         Errors: DATA_LOSS (HISTORY_INCONSISTENT) at the end, instead of the summary, when the entries of a lead contradict each other, or it has
-        none; all other leads are rebuilt.
+        none; all other leads are rebuilt. RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -396,7 +399,8 @@ class ScoringServiceServicer:
         rank leads: by their scores at a landmark, a set time after their first event.
 
         Transactional: each page of leads is read from one snapshot. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID);
+        RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -523,7 +527,8 @@ class ScoringService:
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
+    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
     """
 
     @staticmethod
