@@ -7,6 +7,7 @@ no index at all, as after somebody dropped them.
 import ast
 import asyncio
 import copy
+import itertools
 import random
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -122,12 +123,15 @@ async def lived(database: Database, journal: Journal) -> None:
     for each in RULES:
         await MongoRules(database).create(each)
     scoring = Scoring(database, events, changes)
-    ingest = MongoEventStore(events, scoring.clock)
+    numbers = itertools.count()
+    # Each event is accepted a little later than the one before, and so they are scored in the order in which they came.
+    ingest = MongoEventStore(events, lambda: scoring.now + timedelta(milliseconds=next(numbers)))
     sent = made_events()
     journal.sent |= {event.event_id: event for event in sent}
     for day, start in enumerate(range(0, len(sent), 20)):
         scoring.now = NOW + timedelta(days=day)
-        await ingest.put([stored_as(event) for event in sent[start : start + 20]])
+        for event in sent[start : start + 20]:
+            await ingest.put([stored_as(event)])
         await drain(scoring)
         if day == 0:
             await scoring.run_decay(NOW - timedelta(days=3))
