@@ -1,5 +1,6 @@
 """`leadscore up` and the commands beside it, as people run them."""
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from cli.demo import free_base_port
 from cli.up import Plan
 from tests.cli.test_embedded import is_alive, listens_at_127_0_0_1_only
 from tests.cli.test_reading import ROW
+from tests.conftest import eventually
 
 COMMAND = [sys.executable, "-m", "cli"]
 
@@ -194,16 +196,17 @@ def test_a_base_port_that_leaves_no_ports_for_workers_is_told(up: Up, tmp_path: 
     assert "there is no port 65540 for scoring-worker-0" in failed.stderr
 
 
-def test_a_worker_that_ends_is_replaced(up: Up) -> None:
-    connection = Connection(up.base_port)
-    (worker,) = [each for each in Plan(connection, up.data_dir).programs() if each.name == "scoring-worker-0"]
+async def test_a_worker_that_ends_is_replaced(up: Up) -> None:
+    programs = Plan(Connection(up.base_port), up.data_dir).programs()
+    (worker,) = [each for each in programs if each.name == "scoring-worker-0"]
     (before,) = [pid for pid in descendants(up.process.pid) if is_worker(pid)]
     os.kill(before, signal.SIGKILL)
-    for _ in range(1000):
+
+    async def is_replaced() -> bool:
         found = [pid for pid in descendants(up.process.pid) if is_worker(pid)]
-        if found not in ([], [before]) and worker.is_serving():
-            return
-    pytest.fail("expected another worker that serves")
+        return found not in ([], [before]) and await asyncio.to_thread(worker.is_serving)
+
+    await eventually(is_replaced, what="another worker serves")
 
 
 def is_worker(pid: int) -> bool:
