@@ -1,0 +1,76 @@
+"""Zombies: a worker that lives on although nothing in it drains any more, from the moment at which a file appears.
+
+The first process that comes to drain then enters its id in the file and is the zombie; the one that takes its place is
+not. The file says how it goes wrong. Only workers that are started armed know of it.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, Never
+
+from shared.doorbell import Doorbell
+
+FILE = "HANG_FILE"
+HANGS, BLOCKS, DIES = "hangs", "blocks", "dies"
+"""A drain that waits for ever; an event loop that stands still; a lane that ends by an error that nobody catches."""
+FOR_EVER = 3_600.0
+
+
+class LaneDied(BaseException):
+    """What no `except Exception` keeps from ending a lane."""
+
+
+def arm(environment: Mapping[str, str]) -> None:
+    """Lets this process become a zombie by the file that the environment names, if it names one."""
+    if FILE not in environment:
+        return
+    file, lease = Path(environment[FILE]), Doorbell.lease
+
+    @contextlib.asynccontextmanager
+    async def lease_or_hang(doorbell: Doorbell, *arguments: Any) -> AsyncIterator[Any]:
+        how = _how(file)
+        if how:
+            await _go_wrong(how)
+        async with lease(doorbell, *arguments) as leased:
+            yield leased
+
+    _patch(Doorbell, "lease", lease_or_hang)
+
+
+def zombie(file: Path) -> int | None:
+    """Returns the id of the process that has become a zombie, None while there is none."""
+    how, _, pid = file.read_text().partition(" ") if file.exists() else ("", "", "")
+    return int(pid) if how and pid else None
+
+
+def _how(file: Path) -> str:
+    """Returns how this process goes wrong, which it does if nobody was before it; empty if it does not."""
+    try:
+        how, _, pid = file.read_text().partition(" ")
+    except FileNotFoundError:
+        return ""
+    if not pid:
+        pid = str(os.getpid())
+        prepared = file.with_suffix(".next")
+        prepared.write_text(f"{how} {pid}")
+        prepared.replace(file)
+    return how if pid == str(os.getpid()) else ""
+
+
+async def _go_wrong(how: str) -> Never:
+    if how == DIES:
+        raise LaneDied
+    if how == BLOCKS:
+        time.sleep(FOR_EVER)  # noqa: ASYNC251 (that is the fault)
+    while True:
+        # Whatever bounds the wait of a drain from outside is swallowed, as the driver may swallow it.
+        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+            await asyncio.sleep(FOR_EVER)
+
+
+def _patch(kind: type, name: str, function: Callable[..., Any]) -> None:
+    setattr(kind, name, function)
