@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -12,7 +13,7 @@ from grpc_status import rpc_status
 
 from intelligence_service.domain.insight import Contribution, Fit, LeadFacts, LeadNotFound
 from intelligence_service.domain.model import Model, NextAction, Risk, Stage
-from intelligence_service.ports import Order, Page
+from intelligence_service.ports import EVERYTHING, Order, Page, Wanted
 from shared import wire
 from shared.errors import InvalidArgument, InvalidPageToken
 from shared.pb.scoring.v1 import scoring_pb2 as pb
@@ -21,6 +22,8 @@ from shared.pb.scoring.v1 import scoring_pb2_grpc
 MOST_MODELS = 100
 """Versions of the model that are kept."""
 
+_FREE = ("lead_id", "as_of_time", "score", "stage", "event_count", "last_event_time", "model_version")
+"""What is always asked for: every verdict needs it, or it takes no work."""
 _SERVICE = "leadscore.scoring.v1.ScoringService"
 _ORDERS = {
     Order.SCORE: pb.LEAD_ORDER_SCORE,
@@ -47,9 +50,16 @@ class ScoringScores:
                     raise LeadNotFound(lead_id) from error
                 raise
 
-    async def batch(self, lead_ids: Sequence[str], as_of_time: datetime | None) -> list[LeadFacts]:
+    async def batch(
+        self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING
+    ) -> list[LeadFacts]:
         """Returns what is known of those of the leads that have a score; see `Scores`."""
-        request = pb.BatchGetLeadScoresRequest(lead_ids=lead_ids, as_of_time=_timestamp(as_of_time))
+        request = pb.BatchGetLeadScoresRequest(
+            lead_ids=lead_ids,
+            as_of_time=_timestamp(as_of_time),
+            read_mask=_read_mask(wanted),
+            attribute_names=sorted(wanted.attributes or ()),
+        )
         with _refusals():
             return [_facts(score) for score in (await self._scoring.BatchGetLeadScores(request)).lead_scores]
 
@@ -120,6 +130,19 @@ def _refusal(error: grpc.aio.AioRpcError) -> Exception:
         return error
     violation = bad_request.field_violations[0]
     return InvalidArgument(violation.field, violation.description.removeprefix(f"{violation.field}: "))
+
+
+def _read_mask(wanted: Wanted) -> FieldMask:
+    paths = [*_FREE]
+    if wanted.recent_events:
+        paths += ["recent_event_count"]
+    if wanted.contributions:
+        paths += ["contributions"]
+    if wanted.fit:
+        paths += ["fit_points", "fit_grade", "rating"]
+    if wanted.attributes is None or wanted.attributes:
+        paths += ["attributes"]
+    return FieldMask(paths=paths)
 
 
 def _timestamp(time: datetime | None) -> Timestamp | None:

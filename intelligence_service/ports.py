@@ -27,6 +27,19 @@ class Page:
     next_page_token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted of leads beside what costs nothing; `attributes` are names, None stands for all."""
+
+    recent_events: bool = True
+    contributions: bool = True
+    fit: bool = True
+    attributes: frozenset[str] | None = None
+
+
+EVERYTHING = Wanted()
+
+
 class Scores(Protocol):
     """Knows the score of every lead, live or as it was at a time."""
 
@@ -37,8 +50,13 @@ class Scores(Protocol):
             LeadNotFound: None of its events was scored (by that time).
         """
 
-    async def batch(self, lead_ids: Sequence[str], as_of_time: datetime | None) -> list[LeadFacts]:
-        """Returns what is known of those of at most 500 leads that have a score, in the order given."""
+    async def batch(
+        self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING
+    ) -> list[LeadFacts]:
+        """Returns what is known of those of at most 500 leads that have a score, in the order given.
+
+        What is not wanted is left out: 0 recent events, no contributions, no fit, fewer attributes.
+        """
 
     async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:
         """Returns a page of the leads in a stage, or of all when it is empty.

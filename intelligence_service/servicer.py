@@ -10,13 +10,14 @@ from intelligence_service.domain.insight import Contribution, Insight, LeadNotFo
 from intelligence_service.domain.model import Risk
 from intelligence_service.domain.summary import Summary
 from intelligence_service.domain.watch import Interest, ResumeTokenExpired, TooManyWatchers, WatcherTooSlow
-from intelligence_service.ports import Order
+from intelligence_service.ports import Order, Wanted
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Sight, Watchers
 from shared import arguments, pages, wire
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pb.intelligence.v1 import intelligence_pb2 as pb
 from shared.pb.intelligence.v1 import intelligence_pb2_grpc
+from shared.read_masks import ReadMask, read_mask
 from shared.server import Context
 
 SERVICE = "leadscore.intelligence.v1.IntelligenceService"
@@ -62,9 +63,11 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
     ) -> pb.BatchGetLeadIntelligenceResponse:
         """See `intelligence.proto`."""
         lead_ids = arguments.identifiers("lead_ids", request.lead_ids, most=MOST_LEADS)
-        insights, missing = await self._intelligence.batch(lead_ids, _as_of_time(request))
+        mask = read_mask(request, pb.LeadIntelligence)
+        insights, missing = await self._intelligence.batch(lead_ids, _as_of_time(request), _wanted(mask))
         return pb.BatchGetLeadIntelligenceResponse(
-            lead_intelligence=[_lead_intelligence(insight) for insight in insights], missing_lead_ids=missing
+            lead_intelligence=[mask.apply(_lead_intelligence(insight)) for insight in insights],
+            missing_lead_ids=missing,
         )
 
     async def ListTopLeads(self, request: pb.ListTopLeadsRequest, context: Context) -> pb.ListTopLeadsResponse:
@@ -93,6 +96,15 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
         async with contextlib.aclosing(self._watchers.watch(interest, token)) as sights:
             async for sight in sights:
                 yield _sight(sight)
+
+
+def _wanted(mask: ReadMask) -> Wanted:
+    return Wanted(
+        recent_events=mask.names_any("velocity", "next_action", "churned", "thresholds"),
+        contributions=mask.names_any("top_rules"),
+        fit=mask.names_any("fit"),
+        attributes=mask.attributes,
+    )
 
 
 def _interest(request: pb.WatchLeadsRequest) -> Interest:

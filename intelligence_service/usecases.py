@@ -7,7 +7,7 @@ from datetime import datetime
 from intelligence_service.domain.insight import Insight, LeadFacts, decide, judge
 from intelligence_service.domain.model import Model
 from intelligence_service.domain.summary import Summary, Tally
-from intelligence_service.ports import Models, Order, Scores
+from intelligence_service.ports import EVERYTHING, Models, Order, Scores, Wanted
 
 COUNTED_AT_A_TIME = 1_000
 """Leads in a page of the pipeline summary."""
@@ -30,9 +30,15 @@ class Intelligence:
         [insight] = await self._judged([await self.scores.one(lead_id, as_of_time)])
         return insight
 
-    async def batch(self, lead_ids: Sequence[str], as_of_time: datetime | None) -> tuple[list[Insight], list[str]]:
-        """Returns the insights into the known ones of at most 500 leads, and the ids that are unknown."""
-        insights = await self._judged(await self.scores.batch(lead_ids, as_of_time))
+    async def batch(
+        self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING
+    ) -> tuple[list[Insight], list[str]]:
+        """Returns the insights into the known ones of at most 500 leads, and the ids that are unknown.
+
+        Without recent events the verdict is that of a lead that has none: a caller must not look at what follows from
+        velocity.
+        """
+        insights = await self._judged(await self.scores.batch(lead_ids, as_of_time, wanted))
         known = {insight.facts.lead_id for insight in insights}
         return insights, [lead_id for lead_id in lead_ids if lead_id not in known]
 

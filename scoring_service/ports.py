@@ -1,6 +1,6 @@
 """What the use cases need of the world. `store/` implements all of it but the bell."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -136,8 +136,8 @@ class Views(Protocol):
     async def timeline(self) -> Timeline:
         """Returns the timeline up to the last publication."""
 
-    async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
-        """Returns the leads that exist, by id."""
+    async def leads(self, lead_ids: Iterable[str], attributes: Collection[str] | None = None) -> dict[str, Lead]:
+        """Returns the leads that exist, by id, with those of some attributes that they have, or with all."""
 
     async def list_leads(self, query: LeadQuery) -> list[Lead]:
         """Returns a page of leads."""

@@ -19,7 +19,7 @@ from scoring_service.domain.simulation import Question
 from scoring_service.domain.timeline import Mode, ModelOutdated
 from scoring_service.domain.validation import MOST_SCORE, InvalidModel
 from scoring_service.ports import ANY_SCORE, LeadOrder, LeadQuery, StoredModel
-from scoring_service.usecases.ask import Ask
+from scoring_service.usecases.ask import Ask, Wanted
 from scoring_service.usecases.check import Check
 from scoring_service.usecases.corrections import AdjustmentRequest, Corrections
 from scoring_service.usecases.decay import DecayRun
@@ -32,6 +32,7 @@ from shared.pages import asked_page
 from shared.parking import Parking
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.pb.scoring.v1 import scoring_pb2_grpc
+from shared.read_masks import ReadMask, read_mask
 from shared.server import Context
 from shared.tasks import to_the_end
 
@@ -102,10 +103,11 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     ) -> pb.BatchGetLeadScoresResponse:
         """See `scoring.proto`."""
         lead_ids = identifiers("lead_ids", request.lead_ids, most=MOST_IDS)
-        scores = await self._ask.scores(lead_ids, _as_of(request))
+        mask = read_mask(request, pb.LeadScore)
+        scores = await self._ask.scores(lead_ids, _as_of(request), _wanted(mask))
         found = {score.lead.lead_id for score in scores}
         return pb.BatchGetLeadScoresResponse(
-            lead_scores=[messages.lead_score(score) for score in scores],
+            lead_scores=[mask.apply(messages.lead_score(score)) for score in scores],
             missing_lead_ids=[lead_id for lead_id in lead_ids if lead_id not in found],
         )
 
@@ -282,6 +284,14 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         publications = await self._publishing.models.publications()
         published = {each.version for each in publications}
         return [messages.scoring_model(each, publications[-1].version, published) for each in stored]
+
+
+def _wanted(mask: ReadMask) -> Wanted:
+    return Wanted(
+        recent_events=mask.names_any("recent_event_count"),
+        fitness=mask.names_any("fit_points", "fit_grade", "rating"),
+        attributes=mask.attributes,
+    )
 
 
 def _version(field: str, version: int, *, least: int = 1) -> int:

@@ -1,7 +1,7 @@
 """The reading side."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 
@@ -47,9 +47,16 @@ class MongoViews:
         """Returns the timeline up to the last publication."""
         return await self._models.timeline()
 
-    async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
-        """Returns the leads that exist, by id."""
-        return await find_leads(self._database, lead_ids)
+    async def leads(self, lead_ids: Iterable[str], attributes: Collection[str] | None = None) -> dict[str, Lead]:
+        """Returns the leads that exist, by id; see `Views`."""
+        if attributes is None:
+            return await find_leads(self._database, lead_ids)
+        stages: list[Document] = [
+            {"$match": {"_id": {"$in": list(lead_ids)}}},
+            {"$set": {"attributes": _only(attributes)}},
+        ]
+        rows = await self._database["leads"].aggregate(stages)
+        return {row["_id"]: documents.read_lead(row) async for row in rows}
 
     async def list_leads(self, query: LeadQuery) -> list[Lead]:
         """Returns a page of leads."""
@@ -180,3 +187,14 @@ class MongoViews:
         if not found:
             found[cut] = await self.whole_history(cut)
         return found, max(found)
+
+
+def _only(attributes: Collection[str]) -> Document:
+    """Returns the expression for those of a lead's attributes that have some names.
+
+    A path would not do: names may hold dots, or begin with a dollar.
+    """
+    if not attributes:
+        return {"$literal": {}}
+    is_named = {"$in": ["$$this.k", {"$literal": list(attributes)}]}
+    return {"$arrayToObject": {"$filter": {"input": {"$objectToArray": "$attributes"}, "cond": is_named}}}

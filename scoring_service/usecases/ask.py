@@ -29,6 +29,24 @@ class LeadScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of scores is wanted, as far as it takes work; `attributes` are names, None stands for all."""
+
+    recent_events: bool = True
+    fitness: bool = True
+    attributes: frozenset[str] | None = None
+
+    def attributes_to_read(self, model: ScoringModel) -> frozenset[str] | None:
+        """Returns the names of the attributes without which a lead cannot be told as it is wanted; None for all."""
+        if self.attributes is None or not self.fitness or model.fit is None:
+            return self.attributes
+        return self.attributes | {asked.property for rule in model.fit.rules for asked in rule.conditions}
+
+
+EVERYTHING = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Answers questions about scores."""
 
@@ -46,15 +64,22 @@ class Ask:
             return score
         raise LeadNotFound(lead_id)
 
-    async def scores(self, lead_ids: Sequence[str], as_of: datetime | None) -> list[LeadScore]:
-        """Returns the scores of those of the leads that have one, in the order given."""
+    async def scores(
+        self, lead_ids: Sequence[str], as_of: datetime | None, wanted: Wanted = EVERYTHING
+    ) -> list[LeadScore]:
+        """Returns the scores of those of the leads that have one, in the order given.
+
+        What is not wanted may be missing in them, or wrong: a caller must not look at it.
+        """
         async with self.views.snapshot():
             timeline = await self.views.timeline()
-            leads = await self.views.leads(lead_ids)
+            leads = await self.views.leads(lead_ids, wanted.attributes_to_read(timeline.latest))
             if as_of is not None:
                 timeline = timeline.as_of(as_of)
                 leads = await self._as_they_were(leads, timeline, as_of)
             known = [leads[each] for each in lead_ids if each in leads]
+            if not wanted.recent_events:
+                return [LeadScore(lead, timeline.latest, as_of or self.clock(), 0) for lead in known]
             return await self._with_recent(known, timeline.latest, as_of or self.clock())
 
     async def page(self, query: LeadQuery, stage: str) -> list[LeadScore]:

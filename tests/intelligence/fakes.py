@@ -9,7 +9,7 @@ from intelligence_service.clients import _model
 from intelligence_service.domain.insight import Contribution, LeadFacts, LeadNotFound
 from intelligence_service.domain.model import Model
 from intelligence_service.domain.watch import LeadChange
-from intelligence_service.ports import Order, Page, Seen
+from intelligence_service.ports import EVERYTHING, Order, Page, Seen, Wanted
 from scoring_service import model_messages
 from shared.errors import InvalidArgument, InvalidPageToken
 from tests.scoring.models import BUILT_IN
@@ -49,6 +49,7 @@ class FakeScores:
     def __init__(self, *leads: LeadFacts) -> None:
         self.leads = {lead.lead_id: lead for lead in leads}
         self.as_of_times: list[datetime | None] = []
+        self.wanted: list[Wanted] = []
 
     async def one(self, lead_id: str, as_of_time: datetime | None) -> LeadFacts:
         """Returns what is known of a lead."""
@@ -57,9 +58,12 @@ class FakeScores:
             raise LeadNotFound(lead_id)
         return self.leads[lead_id]
 
-    async def batch(self, lead_ids: Sequence[str], as_of_time: datetime | None) -> list[LeadFacts]:
-        """Returns what is known of leads."""
+    async def batch(
+        self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING
+    ) -> list[LeadFacts]:
+        """Returns what is known of leads, whatever is wanted."""
         self.as_of_times.append(as_of_time)
+        self.wanted.append(wanted)
         return [self.leads[lead_id] for lead_id in lead_ids if lead_id in self.leads]
 
     async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:

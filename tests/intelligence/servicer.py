@@ -5,11 +5,12 @@ from datetime import datetime
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from intelligence_service.domain.insight import LeadFacts
-from intelligence_service.ports import Order
+from intelligence_service.ports import Order, Wanted
 from scoring_service import model_messages
 from shared import wire
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.pb.scoring.v1 import scoring_pb2_grpc
+from shared.read_masks import read_mask
 from shared.server import Context
 from tests.intelligence.fakes import FakeScores
 from tests.scoring.models import BUILT_IN
@@ -31,8 +32,15 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.BatchGetLeadScoresRequest, context: Context
     ) -> pb.BatchGetLeadScoresResponse:
         """See `scoring.proto`."""
-        leads = await self._scores.batch(request.lead_ids, _as_of_time(request))
-        return pb.BatchGetLeadScoresResponse(lead_scores=[_lead_score(lead) for lead in leads])
+        mask = read_mask(request, pb.LeadScore)
+        wanted = Wanted(
+            recent_events="recent_event_count" in mask.fields,
+            contributions="contributions" in mask.fields,
+            fit="fit_grade" in mask.fields,
+            attributes=mask.attributes,
+        )
+        leads = await self._scores.batch(request.lead_ids, _as_of_time(request), wanted)
+        return pb.BatchGetLeadScoresResponse(lead_scores=[mask.apply(_lead_score(lead)) for lead in leads])
 
     async def ListLeadScores(self, request: pb.ListLeadScoresRequest, context: Context) -> pb.ListLeadScoresResponse:
         """See `scoring.proto`."""

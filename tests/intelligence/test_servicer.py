@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2_grpc
 
 from intelligence_service.clients import ScoringModels, ScoringScores, is_serving
+from intelligence_service.ports import Wanted
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers
@@ -22,6 +24,8 @@ from tests.intelligence.servicer import FakeHealth, FakeScoring
 from tests.serving import refusal, served
 
 ELSEWHERE = "score/hot:2"
+BAD_MASK = pb.BatchGetLeadIntelligenceRequest(lead_ids=["a"], read_mask=FieldMask(paths=["attributes.a"]))
+BAD_NAME = pb.BatchGetLeadIntelligenceRequest(lead_ids=["a"], attribute_names=[""])
 LEADS = (
     facts("ada", score=70, recent=2, points={"demo_request": 50, "signup": 20}),
     facts("bob", score=35, silence=timedelta(days=9)),
@@ -81,6 +85,31 @@ async def test_a_batch_answers_in_the_order_asked_and_names_the_unknown(system: 
     assert [each.lead_id for each in response.lead_intelligence] == ["cyd", "bob"]
     assert list(response.missing_lead_ids) == ["eve", "dan"]
     assert response.lead_intelligence[1].churned
+
+
+async def test_a_batch_tells_only_what_its_mask_names_and_asks_only_for_that(system: System) -> None:
+    def asking(*paths: str, names: tuple[str, ...] = ()) -> pb.BatchGetLeadIntelligenceRequest:
+        mask = FieldMask(paths=paths)
+        return pb.BatchGetLeadIntelligenceRequest(lead_ids=["ada"], read_mask=mask, attribute_names=names)
+
+    async def told(request: pb.BatchGetLeadIntelligenceRequest) -> pb.LeadIntelligence:
+        [told] = (await system.stub.BatchGetLeadIntelligence(request)).lead_intelligence
+        return told
+
+    assert await told(asking("score", "risk")) == pb.LeadIntelligence(lead_id="ada", score=70, risk=pb.RISK_LOW)
+    velocity = await told(asking("velocity", "next_action"))
+    assert velocity == pb.LeadIntelligence(lead_id="ada", velocity=6, next_action="immediate_outreach")
+    named = await told(asking("attributes", names=("seats",)))
+    assert wire.to_dict(named.attributes) == {"seats": 3.0}
+    everything = await told(asking())
+    assert (len(everything.attributes.fields), len(everything.top_rules), everything.velocity) == (2, 2, 6)
+    nothing, none = Wanted(False, False, False, frozenset()), frozenset[str]()
+    assert system.scores.wanted == [
+        nothing,
+        Wanted(True, False, False, none),
+        Wanted(False, False, False, frozenset({"seats"})),
+        Wanted(),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +174,8 @@ async def test_models_do_not_pile_up(system: System, monkeypatch: pytest.MonkeyP
         ("BatchGetLeadIntelligence", pb.BatchGetLeadIntelligenceRequest(), "", "", ["lead_ids"]),
         ("BatchGetLeadIntelligence", pb.BatchGetLeadIntelligenceRequest(lead_ids=["a"] * 501), "", "", ["lead_ids"]),
         ("BatchGetLeadIntelligence", pb.BatchGetLeadIntelligenceRequest(lead_ids=["a", ""]), "", "", ["lead_ids[1]"]),
+        ("BatchGetLeadIntelligence", BAD_MASK, "", "", ["read_mask"]),
+        ("BatchGetLeadIntelligence", BAD_NAME, "", "", ["attribute_names[0]"]),
         ("ListTopLeads", pb.ListTopLeadsRequest(page_size=-1), "", "", ["page_size"]),
         ("ListTopLeads", pb.ListTopLeadsRequest(stage="tepid"), "", "", ["stage"]),
         ("ListTopLeads", pb.ListTopLeadsRequest(order=9), "", "", ["order"]),  # type: ignore[arg-type]

@@ -526,6 +526,36 @@ class ListAutomationExecutionsResponse(_message.Message):
     next_page_token: str
     def __init__(self, executions: _Optional[_Iterable[_Union[AutomationExecution, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class GetAutomationBacklogRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetAutomationBacklogResponse(_message.Message):
+    __slots__ = ("pending_changes", "oldest_change_time", "parked_changes", "due_deliveries", "oldest_due_time", "failed_executions", "partitions_behind")
+    PENDING_CHANGES_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_CHANGE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PARKED_CHANGES_FIELD_NUMBER: _ClassVar[int]
+    DUE_DELIVERIES_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_DUE_TIME_FIELD_NUMBER: _ClassVar[int]
+    FAILED_EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_BEHIND_FIELD_NUMBER: _ClassVar[int]
+    pending_changes: int
+    oldest_change_time: _timestamp_pb2.Timestamp
+    parked_changes: int
+    due_deliveries: int
+    oldest_due_time: _timestamp_pb2.Timestamp
+    failed_executions: int
+    partitions_behind: _containers.RepeatedCompositeFieldContainer[PartitionBehind]
+    def __init__(self, pending_changes: _Optional[int] = ..., oldest_change_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_changes: _Optional[int] = ..., due_deliveries: _Optional[int] = ..., oldest_due_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failed_executions: _Optional[int] = ..., partitions_behind: _Optional[_Iterable[_Union[PartitionBehind, _Mapping]]] = ...) -> None: ...
+
+class PartitionBehind(_message.Message):
+    __slots__ = ("partition", "oldest_change_time")
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_CHANGE_TIME_FIELD_NUMBER: _ClassVar[int]
+    partition: int
+    oldest_change_time: _timestamp_pb2.Timestamp
+    def __init__(self, partition: _Optional[int] = ..., oldest_change_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class ListParkedChangesRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]

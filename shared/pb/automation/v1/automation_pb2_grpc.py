@@ -89,6 +89,11 @@ class AutomationServiceStub:
                 request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.SerializeToString,
                 response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.FromString,
                 _registered_method=True)
+        self.GetAutomationBacklog = channel.unary_unary(
+                '/leadscore.automation.v1.AutomationService/GetAutomationBacklog',
+                request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogRequest.SerializeToString,
+                response_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogResponse.FromString,
+                _registered_method=True)
         self.ListParkedChanges = channel.unary_unary(
                 '/leadscore.automation.v1.AutomationService/ListParkedChanges',
                 request_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.ListParkedChangesRequest.SerializeToString,
@@ -216,6 +221,17 @@ class AutomationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAutomationBacklog(self, request, context):
+        """Tells how much waits in this service, and since when. What waits for long shows that no worker runs, that the workers cannot keep up, or that something that they
+        need is away.
+
+        Transactional: no, a few reads one after the other. Idempotent: a read. It stays cheap however much waits: it reads indexes, and at most 1,000 executions.
+        Errors: none of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListParkedChanges(self, request, context):
         """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
         them alone, and which are not tried again until someone says so. The other changes of their leads are evaluated.
@@ -289,6 +305,11 @@ def add_AutomationServiceServicer_to_server(servicer, server):
                     servicer.RetryAutomationExecution,
                     request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.FromString,
                     response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.SerializeToString,
+            ),
+            'GetAutomationBacklog': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAutomationBacklog,
+                    request_deserializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogRequest.FromString,
+                    response_serializer=shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogResponse.SerializeToString,
             ),
             'ListParkedChanges': grpc.unary_unary_rpc_method_handler(
                     servicer.ListParkedChanges,
@@ -576,6 +597,33 @@ class AutomationService:
             '/leadscore.automation.v1.AutomationService/RetryAutomationExecution',
             shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.SerializeToString,
             shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAutomationBacklog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.automation.v1.AutomationService/GetAutomationBacklog',
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogRequest.SerializeToString,
+            shared_dot_pb_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogResponse.FromString,
             options,
             channel_credentials,
             insecure,

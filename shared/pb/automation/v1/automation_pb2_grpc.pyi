@@ -105,6 +105,13 @@ class AutomationServiceStub:
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered, has no body, or nothing is to be;
     FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
+    GetAutomationBacklog: _grpc.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationBacklogRequest, _automation_pb2.GetAutomationBacklogResponse]
+    """Tells how much waits in this service, and since when. What waits for long shows that no worker runs, that the workers cannot keep up, or that something that they
+    need is away.
+
+    Transactional: no, a few reads one after the other. Idempotent: a read. It stays cheap however much waits: it reads indexes, and at most 1,000 executions.
+    Errors: none of its own.
+    """
     ListParkedChanges: _grpc.UnaryUnaryMultiCallable[_automation_pb2.ListParkedChangesRequest, _automation_pb2.ListParkedChangesResponse]
     """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
     them alone, and which are not tried again until someone says so. The other changes of their leads are evaluated.
@@ -195,6 +202,13 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     Transactional: one update. Idempotent: yes, until the next attempt has been made.
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered, has no body, or nothing is to be;
     FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
+    """
+    GetAutomationBacklog: _aio.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationBacklogRequest, _automation_pb2.GetAutomationBacklogResponse]  # type: ignore[assignment]
+    """Tells how much waits in this service, and since when. What waits for long shows that no worker runs, that the workers cannot keep up, or that something that they
+    need is away.
+
+    Transactional: no, a few reads one after the other. Idempotent: a read. It stays cheap however much waits: it reads indexes, and at most 1,000 executions.
+    Errors: none of its own.
     """
     ListParkedChanges: _aio.UnaryUnaryMultiCallable[_automation_pb2.ListParkedChangesRequest, _automation_pb2.ListParkedChangesResponse]  # type: ignore[assignment]
     """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
@@ -343,6 +357,19 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         Transactional: one update. Idempotent: yes, until the next attempt has been made.
         Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered, has no body, or nothing is to be;
         FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def GetAutomationBacklog(
+        self,
+        request: _automation_pb2.GetAutomationBacklogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_automation_pb2.GetAutomationBacklogResponse, _abc.Awaitable[_automation_pb2.GetAutomationBacklogResponse]]:
+        """Tells how much waits in this service, and since when. What waits for long shows that no worker runs, that the workers cannot keep up, or that something that they
+        need is away.
+
+        Transactional: no, a few reads one after the other. Idempotent: a read. It stays cheap however much waits: it reads indexes, and at most 1,000 executions.
+        Errors: none of its own.
         """
 
     @_abc_1.abstractmethod

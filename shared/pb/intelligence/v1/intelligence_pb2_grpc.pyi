@@ -45,10 +45,12 @@ class IntelligenceServiceStub:
     Errors: NOT_FOUND (LEAD_NOT_FOUND) when no event of the lead was scored (by `as_of_time`); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
     BatchGetLeadIntelligence: _grpc.UnaryUnaryMultiCallable[_intelligence_pb2.BatchGetLeadIntelligenceRequest, _intelligence_pb2.BatchGetLeadIntelligenceResponse]
-    """Returns the insights into up to 500 leads, in the order asked, and the ids that are unknown.
+    """Returns the insights into up to 500 leads, in the order asked, and the ids that are unknown. With `read_mask` it returns only the fields that the mask names,
+    and does only the work that they need. A lead can have 64 KiB of attributes: who asks for them should ask for few leads at a time.
 
     Transactional: no, a read of consistent scores. Idempotent: a read.
-    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one; when `read_mask` names a field that LeadIntelligence
+    does not have; when there are more than 256 attribute names, or a malformed one.
     """
     ListTopLeads: _grpc.UnaryUnaryMultiCallable[_intelligence_pb2.ListTopLeadsRequest, _intelligence_pb2.ListTopLeadsResponse]
     """Lists the leads with the highest scores, or the latest activity, with their insights.
@@ -94,10 +96,12 @@ class IntelligenceServiceAsyncStub(IntelligenceServiceStub):
     Errors: NOT_FOUND (LEAD_NOT_FOUND) when no event of the lead was scored (by `as_of_time`); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
     BatchGetLeadIntelligence: _aio.UnaryUnaryMultiCallable[_intelligence_pb2.BatchGetLeadIntelligenceRequest, _intelligence_pb2.BatchGetLeadIntelligenceResponse]  # type: ignore[assignment]
-    """Returns the insights into up to 500 leads, in the order asked, and the ids that are unknown.
+    """Returns the insights into up to 500 leads, in the order asked, and the ids that are unknown. With `read_mask` it returns only the fields that the mask names,
+    and does only the work that they need. A lead can have 64 KiB of attributes: who asks for them should ask for few leads at a time.
 
     Transactional: no, a read of consistent scores. Idempotent: a read.
-    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one; when `read_mask` names a field that LeadIntelligence
+    does not have; when there are more than 256 attribute names, or a malformed one.
     """
     ListTopLeads: _aio.UnaryUnaryMultiCallable[_intelligence_pb2.ListTopLeadsRequest, _intelligence_pb2.ListTopLeadsResponse]  # type: ignore[assignment]
     """Lists the leads with the highest scores, or the latest activity, with their insights.
@@ -152,10 +156,12 @@ class IntelligenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _intelligence_pb2.BatchGetLeadIntelligenceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_intelligence_pb2.BatchGetLeadIntelligenceResponse, _abc.Awaitable[_intelligence_pb2.BatchGetLeadIntelligenceResponse]]:
-        """Returns the insights into up to 500 leads, in the order asked, and the ids that are unknown.
+        """Returns the insights into up to 500 leads, in the order asked, and the ids that are unknown. With `read_mask` it returns only the fields that the mask names,
+        and does only the work that they need. A lead can have 64 KiB of attributes: who asks for them should ask for few leads at a time.
 
         Transactional: no, a read of consistent scores. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one; when `read_mask` names a field that LeadIntelligence
+        does not have; when there are more than 256 attribute names, or a malformed one.
         """
 
     @_abc_1.abstractmethod

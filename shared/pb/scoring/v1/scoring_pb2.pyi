@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -162,12 +163,16 @@ class GetLeadScoreResponse(_message.Message):
     def __init__(self, lead_score: _Optional[_Union[LeadScore, _Mapping]] = ...) -> None: ...
 
 class BatchGetLeadScoresRequest(_message.Message):
-    __slots__ = ("lead_ids", "as_of_time")
+    __slots__ = ("lead_ids", "as_of_time", "read_mask", "attribute_names")
     LEAD_IDS_FIELD_NUMBER: _ClassVar[int]
     AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTE_NAMES_FIELD_NUMBER: _ClassVar[int]
     lead_ids: _containers.RepeatedScalarFieldContainer[str]
     as_of_time: _timestamp_pb2.Timestamp
-    def __init__(self, lead_ids: _Optional[_Iterable[str]] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    read_mask: _field_mask_pb2.FieldMask
+    attribute_names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, lead_ids: _Optional[_Iterable[str]] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., attribute_names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class BatchGetLeadScoresResponse(_message.Message):
     __slots__ = ("lead_scores", "missing_lead_ids")

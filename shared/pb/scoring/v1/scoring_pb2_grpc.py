@@ -155,10 +155,12 @@ class ScoringServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetLeadScores(self, request, context):
-        """Returns the scores of up to 500 leads, in the order asked, and the ids that are unknown.
+        """Returns the scores of up to 500 leads, in the order asked, and the ids that are unknown. With `read_mask` it returns only the fields that the mask names, and
+        does only the work that they need. A lead can have 64 KiB of attributes: who asks for them should ask for few leads at a time.
 
         Transactional: one consistent read for all of them. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one; when `read_mask` names a field that LeadScore does not
+        have; when there are more than 256 attribute names, or a malformed one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

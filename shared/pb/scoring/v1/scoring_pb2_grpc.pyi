@@ -45,10 +45,12 @@ class ScoringServiceStub:
     Errors: NOT_FOUND (LEAD_NOT_FOUND) when no event of the lead was scored (by `as_of_time`); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
     BatchGetLeadScores: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.BatchGetLeadScoresRequest, _scoring_pb2.BatchGetLeadScoresResponse]
-    """Returns the scores of up to 500 leads, in the order asked, and the ids that are unknown.
+    """Returns the scores of up to 500 leads, in the order asked, and the ids that are unknown. With `read_mask` it returns only the fields that the mask names, and
+    does only the work that they need. A lead can have 64 KiB of attributes: who asks for them should ask for few leads at a time.
 
     Transactional: one consistent read for all of them. Idempotent: a read.
-    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one; when `read_mask` names a field that LeadScore does not
+    have; when there are more than 256 attribute names, or a malformed one.
     """
     ListLeadScores: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListLeadScoresRequest, _scoring_pb2.ListLeadScoresResponse]
     """Lists leads by score, by the time of the last event, or by id.
@@ -198,10 +200,12 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Errors: NOT_FOUND (LEAD_NOT_FOUND) when no event of the lead was scored (by `as_of_time`); INVALID_ARGUMENT (ARGUMENT_INVALID).
     """
     BatchGetLeadScores: _aio.UnaryUnaryMultiCallable[_scoring_pb2.BatchGetLeadScoresRequest, _scoring_pb2.BatchGetLeadScoresResponse]  # type: ignore[assignment]
-    """Returns the scores of up to 500 leads, in the order asked, and the ids that are unknown.
+    """Returns the scores of up to 500 leads, in the order asked, and the ids that are unknown. With `read_mask` it returns only the fields that the mask names, and
+    does only the work that they need. A lead can have 64 KiB of attributes: who asks for them should ask for few leads at a time.
 
     Transactional: one consistent read for all of them. Idempotent: a read.
-    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one; when `read_mask` names a field that LeadScore does not
+    have; when there are more than 256 attribute names, or a malformed one.
     """
     ListLeadScores: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListLeadScoresRequest, _scoring_pb2.ListLeadScoresResponse]  # type: ignore[assignment]
     """Lists leads by score, by the time of the last event, or by id.
@@ -360,10 +364,12 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scoring_pb2.BatchGetLeadScoresRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scoring_pb2.BatchGetLeadScoresResponse, _abc.Awaitable[_scoring_pb2.BatchGetLeadScoresResponse]]:
-        """Returns the scores of up to 500 leads, in the order asked, and the ids that are unknown.
+        """Returns the scores of up to 500 leads, in the order asked, and the ids that are unknown. With `read_mask` it returns only the fields that the mask names, and
+        does only the work that they need. A lead can have 64 KiB of attributes: who asks for them should ask for few leads at a time.
 
         Transactional: one consistent read for all of them. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one; when `read_mask` names a field that LeadScore does not
+        have; when there are more than 256 attribute names, or a malformed one.
         """
 
     @_abc_1.abstractmethod
