@@ -1,7 +1,7 @@
 """Zombies: a worker that lives on although nothing in it drains any more, from the moment at which a file appears.
 
 The first process that comes to drain then enters its id in the file and is the zombie; the one that takes its place is
-not. The file says how it goes wrong. Only workers that are started armed know of it.
+not. The file says how it goes wrong, and which inbox it drains. Only workers that are started armed know of it.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ def arm(environment: Mapping[str, str]) -> None:
 
     @contextlib.asynccontextmanager
     async def lease_or_hang(doorbell: Doorbell, *arguments: Any) -> AsyncIterator[Any]:
-        how = _how(file)
+        how = _how(file, doorbell._inbox)
         if how:
             await _go_wrong(how)
         async with lease(doorbell, *arguments) as leased:
@@ -43,22 +43,33 @@ def arm(environment: Mapping[str, str]) -> None:
 
 def zombie(file: Path) -> int | None:
     """Returns the id of the process that has become a zombie, None while there is none."""
-    how, _, pid = file.read_text().partition(" ") if file.exists() else ("", "", "")
-    return int(pid) if how and pid else None
+    words = file.read_text().split()
+    return int(words[2]) if len(words) > 2 else None
 
 
-def _how(file: Path) -> str:
+def plant(file: Path, how: str, inbox: str) -> None:
+    """Lets the next process that comes to drain an inbox become a zombie."""
+    _write(file, how, inbox)
+
+
+def _how(file: Path, inbox: str) -> str:
     """Returns how this process goes wrong, which it does if nobody was before it; empty if it does not."""
     try:
-        how, _, pid = file.read_text().partition(" ")
+        how, of, *pids = file.read_text().split()
     except FileNotFoundError:
         return ""
-    if not pid:
-        pid = str(os.getpid())
-        prepared = file.with_suffix(".next")
-        prepared.write_text(f"{how} {pid}")
-        prepared.replace(file)
-    return how if pid == str(os.getpid()) else ""
+    if of != inbox:
+        return ""
+    own = str(os.getpid())
+    if not pids:
+        _write(file, how, inbox, own)
+    return how if pids in ([], [own]) else ""
+
+
+def _write(file: Path, *words: str) -> None:
+    prepared = file.with_suffix(".next")
+    prepared.write_text(" ".join(words))
+    prepared.replace(file)
 
 
 async def _go_wrong(how: str) -> Never:

@@ -80,6 +80,7 @@ async def run_round(world: World, fault: Fault, seed: int) -> Round:
     """
     began, watch = time.monotonic(), _Watch(world)
     world.violations.clear()
+    world.doomed.clear()
     try:
         async with asyncio.timeout(ROUND_SECONDS):
             return await _round(world, fault, seed, watch)

@@ -13,8 +13,8 @@ from tests.faults.violation import Violation
 FRESH_SECONDS = 2.0
 """Within this time each bystander must be visible.
 
-The goal is 0.5 s for 99 of 100, which `make bench` measures; rounds share two cores with all services, MongoDB and their
-own clients.
+The goal is 0.5 s for 99 of 100, which `make bench` measures; rounds share two cores with all services, MongoDB and
+their own clients.
 """
 HEALTH_SECONDS = 1.0
 VISIBLE_AGE = timedelta(seconds=30)
