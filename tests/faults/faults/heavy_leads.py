@@ -20,9 +20,8 @@ BATCH = 500
 SENDERS = 4
 LOOK_SECONDS = 2.0
 FAT_LEADS = 30
-FAT_NAMES, FAT_VALUE = 64, "x" * 3_900
-"""So many attributes an event, and each about as long as ingest takes: 250 KB."""
-FAT_EVENTS = 2
+FAT_NAMES, FAT_VALUE = 64, [*[""] * 300, "x" * 2_700]
+"""As many properties as an event may have, each about as long as ingest takes, and of many parts."""
 
 
 @fault("heavy lead shuffled", f"{SHUFFLED_EVENTS} events of one lead over a year, in random order")
@@ -62,22 +61,15 @@ async def fat_attributes(scene: Scene) -> None:
     """All changes of the partition are evaluated, those of bystanders soon."""
     names = [*islice(neighbours(scene, "fat"), FAT_LEADS)]
     async with scene.world.frozen("automation-worker"):  # so that they come to one batch
+        properties = wire.to_struct({f"attribute-{number}": FAT_VALUE for number in range(FAT_NAMES)})
         for name in names:
-            events = [_fat_event(scene, name, number) for number in range(FAT_EVENTS)]
-            [signup] = scene.load.make(1, lead=name)
-            signup.event_type = "signup"
+            identify, signup = scene.load.make(2, lead=name)
+            identify.event_type, signup.event_type = "identify", "signup"
+            identify.properties.CopyFrom(properties)
             signup.event_time.CopyFrom(wire.to_timestamp(wire.now()))
-            await scene.load.send([*events, signup])
+            await scene.load.send([identify, signup])
     async with bystanders(scene, "fat", "fat attributes", delivered=True):
         await asyncio.sleep(scene.chance.uniform(4.0, 6.0))
-
-
-def _fat_event(scene: Scene, name: str, number: int) -> ingest_pb2.Event:
-    [event] = scene.load.make(1, lead=name)
-    event.event_type = "identify"
-    event.properties.Clear()
-    event.properties.update({f"attribute-{number}-{each}": FAT_VALUE for each in range(FAT_NAMES)})
-    return event
 
 
 async def _send(scene: Scene, events: list[ingest_pb2.Event]) -> None:
