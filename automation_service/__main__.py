@@ -6,7 +6,7 @@ from functools import partial
 from automation_service import jobs
 from automation_service.app import open_worker, run_migration, run_server
 from automation_service.settings import AutomationSettings
-from shared import broker, entrypoint
+from shared import entrypoint, worker
 
 
 def serve(settings: AutomationSettings) -> None:
@@ -16,8 +16,10 @@ def serve(settings: AutomationSettings) -> None:
 
 def work(settings: AutomationSettings) -> None:
     """Evaluate the rules at the changes that wait, until SIGTERM; run as many of these as there is work for."""
-    broker.work(
+    worker.work(
+        settings,
         settings.redis_url.get_secret_value(),
+        settings.host,
         partial(open_worker, settings),
         jobs.register,
     )

@@ -14,8 +14,12 @@ from automation_service.receivers import AllReceivers, HttpReceivers, SmtpServer
 from automation_service.servicer import ERRORS, SERVICE, AutomationServicer
 from automation_service.settings import AutomationSettings
 from automation_service.store import MongoChanges, MongoDeliveries, MongoExecutions, MongoRules
+from automation_service.store.backlog import MongoBacklog
 from automation_service.templates import SandboxedTemplates
-from automation_service.usecases import Evaluation, Operation, RuleBook, Scrutiny
+from automation_service.usecases.backlog import BacklogReport
+from automation_service.usecases.evaluation import Evaluation
+from automation_service.usecases.rules import RuleBook, Scrutiny
+from automation_service.usecases.trials import Operation
 from shared import calls, mongo, wire
 from shared.doorbell import Doorbell
 from shared.drainer import Drainer, sweep
@@ -46,6 +50,7 @@ async def run_server(settings: AutomationSettings) -> None:
             RuleBook(rules, scrutiny, wire.now),
             Operation(rules, executions, insights, scrutiny, settings.smtp_sender, wire.now),
             Parking(changes),
+            BacklogReport(MongoBacklog(database, changes), wire.now),
         )
         await serve(
             Service(

@@ -1,19 +1,33 @@
 """The scoring and the intelligence service behind our ports."""
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from automation_service.domain.feasibility import Model, NextAction, Stage
 from automation_service.domain.lead import Insight, Risk, Threshold
+from automation_service.domain.need import Need
 from shared import wire
+from shared.calls import deadline
+from shared.errors import WorkTooLarge
 from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
 from shared.pb.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 
 MOST_LEADS = 500
 """Leads that the intelligence service answers for in one call."""
+MAX_ANSWER_BYTES = 1_048_576
+"""Bytes of an answer, about; fewer leads are asked for when much is needed of each."""
+MAX_QUESTIONS = 4
+"""Questions that are asked at the same time."""
+ASK_SECONDS = 5.0
+"""Longest time for the answer to one question."""
+PROBE_SECONDS = 2.0
+"""Longest time for the answer to the smallest question."""
 
+_ALWAYS = ("lead_id", "score", "stage", "velocity", "risk", "next_action", "thresholds")
 _RISKS = {intelligence_pb2.RISK_LOW: Risk.LOW, intelligence_pb2.RISK_HIGH: Risk.HIGH}
 _MODEL_RISKS = {scoring_pb2.RISK_LOW: Risk.LOW, scoring_pb2.RISK_HIGH: Risk.HIGH}
 
@@ -30,20 +44,71 @@ class ScoringModels:
 
 
 class IntelligenceInsights:
-    """`Insights` by the intelligence service."""
+    """`Insights` by the intelligence service.
+
+    It is asked for few leads at a time when much is needed of each, by a few questions at the same time, each with a
+    deadline of its own.
+    """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._intelligence = intelligence_pb2_grpc.IntelligenceServiceStub(channel)
 
-    async def of(self, lead_ids: Collection[str]) -> Mapping[str, Insight]:
+    async def of(self, lead_ids: Collection[str], need: Need) -> Mapping[str, Insight]:
         """Returns the insights into leads as of now; see `Insights`."""
-        insights: dict[str, Insight] = {}
-        left = iter(lead_ids)
-        while some := list(islice(left, MOST_LEADS)):
-            request = intelligence_pb2.BatchGetLeadIntelligenceRequest(lead_ids=some)
-            response = await self._intelligence.BatchGetLeadIntelligence(request)
-            insights |= {each.lead_id: _insight(each) for each in response.lead_intelligence}
-        return insights
+        size = max(1, min(MOST_LEADS, MAX_ANSWER_BYTES // need.max_bytes))
+        left, slots = iter(lead_ids), asyncio.Semaphore(MAX_QUESTIONS)
+
+        async def answer(some: Sequence[str]) -> Mapping[str, Insight]:
+            async with slots:
+                return await self._ask(some, need)
+
+        questions = [asyncio.create_task(answer(some)) for some in iter(lambda: list(islice(left, size)), [])]
+        try:
+            return {lead_id: insight for each in await asyncio.gather(*questions) for lead_id, insight in each.items()}
+        finally:
+            for question in questions:
+                question.cancel()
+
+    async def _ask(self, lead_ids: Sequence[str], need: Need) -> Mapping[str, Insight]:
+        try:
+            with deadline(ASK_SECONDS):
+                response = await self._intelligence.BatchGetLeadIntelligence(_request(lead_ids, need))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED or not await self._answers(lead_ids[0]):
+                raise
+            raise WorkTooLarge(_too_large(lead_ids)) from error
+        return {each.lead_id: _insight(each) for each in response.lead_intelligence}
+
+    async def _answers(self, lead_id: str) -> bool:
+        """Tells whether the smallest question is answered: then a larger one that was not is too large."""
+        request = intelligence_pb2.BatchGetLeadIntelligenceRequest(
+            lead_ids=[lead_id], read_mask=FieldMask(paths=["score"])
+        )
+        try:
+            with deadline(PROBE_SECONDS):
+                await self._intelligence.BatchGetLeadIntelligence(request)
+        except grpc.aio.AioRpcError:
+            return False
+        return True
+
+
+def _request(lead_ids: Sequence[str], need: Need) -> intelligence_pb2.BatchGetLeadIntelligenceRequest:
+    paths = list(_ALWAYS)
+    if need.fit:
+        paths.append("fit")
+    if need.attributes is None or need.attributes:
+        paths.append("attributes")
+    return intelligence_pb2.BatchGetLeadIntelligenceRequest(
+        lead_ids=lead_ids, read_mask=FieldMask(paths=paths), attribute_names=sorted(need.attributes or ())
+    )
+
+
+def _too_large(lead_ids: Sequence[str]) -> str:
+    whom = f"lead {lead_ids[0][:40]!r}" if len(lead_ids) == 1 else f"{len(lead_ids)} leads"
+    return (
+        f"the intelligence service does not answer about {whom} within {ASK_SECONDS:g} s, although it answers smaller "
+        "questions: let rules use fewer attributes, or retract events of the lead, then retry"
+    )
 
 
 def _insight(intelligence: intelligence_pb2.LeadIntelligence) -> Insight:

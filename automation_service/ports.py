@@ -10,6 +10,7 @@ from automation_service.domain.delivery import Answer, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Firings, Key
 from automation_service.domain.feasibility import Model
 from automation_service.domain.lead import Change, Insight
+from automation_service.domain.need import Need
 from automation_service.domain.rule import Rule
 from shared.pages import Place
 
@@ -173,6 +174,33 @@ class Deliveries(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class DueDeliveries:
+    """How many deliveries are due, and since when the oldest of them is; None when there is none."""
+
+    count: int
+    oldest: datetime | None
+
+
+class Backlogs(Protocol):
+    """How much waits in this service."""
+
+    async def pending_changes(self) -> int:
+        """Returns the number of changes that wait to be evaluated."""
+
+    async def oldest_changes(self) -> Mapping[int, datetime]:
+        """Returns when the oldest change that waits was accepted, for each partition in which one waits."""
+
+    async def parked_changes(self) -> int:
+        """Returns the number of parked changes."""
+
+    async def due_deliveries(self, now: datetime, limit: int) -> DueDeliveries:
+        """Returns the deliveries that are due and that nobody attempts, of at most `limit` executions."""
+
+    async def failed_executions(self, limit: int) -> int:
+        """Returns the number of executions of which something could not be delivered, at most `limit`."""
+
+
 class Outlet(Protocol):
     """Where deliveries leave at once, without being looked for."""
 
@@ -216,6 +244,9 @@ class Templates(Protocol):
             Unrenderable: A value does not go with what the template does to it.
         """
 
+    def attributes(self, template: str) -> frozenset[str] | None:
+        """Returns the names of the lead's attributes that a template uses; None when it may use any of them."""
+
 
 class Models(Protocol):
     """Knows the scoring model in force."""
@@ -227,5 +258,11 @@ class Models(Protocol):
 class Insights(Protocol):
     """Knows what leads' scores mean now."""
 
-    async def of(self, lead_ids: Collection[str]) -> Mapping[str, Insight]:
-        """Returns the insights into any number of leads; those that have no score are left out."""
+    async def of(self, lead_ids: Collection[str], need: Need) -> Mapping[str, Insight]:
+        """Returns the insights into any number of leads; those that have no score are left out.
+
+        They hold what is needed, and may hold less than there is of all else.
+
+        Raises:
+            WorkTooLarge: The answer does not come in time, although smaller questions are answered.
+        """

@@ -22,7 +22,10 @@ from automation_service.messages import (
     write_rule,
 )
 from automation_service.ports import ExecutionQuery
-from automation_service.usecases import Operation, RuleBook
+from automation_service.usecases.backlog import Backlog, BacklogReport
+from automation_service.usecases.rules import RuleBook
+from automation_service.usecases.trials import Operation
+from shared import wire
 from shared.arguments import identifier, identifiers, ids_or_all, optional_text, time
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pages import Page, asked_page
@@ -56,11 +59,12 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     """Translates; the use cases do the work."""
 
-    def __init__(self, book: RuleBook, operation: Operation, parking: Parking) -> None:
+    def __init__(self, book: RuleBook, operation: Operation, parking: Parking, backlog: BacklogReport) -> None:
         self._book = book
         self._operation = operation
         self._executions = operation.executions
         self._parking = parking
+        self._backlog = backlog
 
     async def CreateAutomationRule(
         self, request: pb.CreateAutomationRuleRequest, context: Context
@@ -150,6 +154,12 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         execution = await self._operation.retry(identifier("execution_id", request.execution_id))
         return pb.RetryAutomationExecutionResponse(execution=write_execution(execution, with_bodies=True))
 
+    async def GetAutomationBacklog(
+        self, request: pb.GetAutomationBacklogRequest, context: Context
+    ) -> pb.GetAutomationBacklogResponse:
+        """See `automation.proto`."""
+        return _backlog(await self._backlog.now())
+
     async def ListParkedChanges(
         self, request: pb.ListParkedChangesRequest, context: Context
     ) -> pb.ListParkedChangesResponse:
@@ -165,6 +175,22 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         """See `automation.proto`."""
         change_ids = ids_or_all("change_ids", request.change_ids, every=request.all, most=MOST_CHANGES)
         return pb.RetryParkedChangesResponse(retried_count=await self._parking.retry(change_ids))
+
+
+def _backlog(backlog: Backlog) -> pb.GetAutomationBacklogResponse:
+    changes, due = backlog.oldest_change_time, backlog.oldest_due_time
+    return pb.GetAutomationBacklogResponse(
+        pending_changes=backlog.pending_changes,
+        oldest_change_time=wire.to_timestamp(changes) if changes else None,
+        parked_changes=backlog.parked_changes,
+        due_deliveries=backlog.due_deliveries,
+        oldest_due_time=wire.to_timestamp(due) if due else None,
+        failed_executions=backlog.failed_executions,
+        partitions_behind=[
+            pb.PartitionBehind(partition=partition, oldest_change_time=wire.to_timestamp(time))
+            for partition, time in backlog.behind
+        ],
+    )
 
 
 def _query(request: pb.ListAutomationExecutionsRequest) -> tuple[ExecutionQuery, Page]:

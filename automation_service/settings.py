@@ -14,6 +14,7 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
     """Server, store and worker, where the services are that it asks, and how it delivers."""
 
     port: int = Field(50053, ge=1, le=65535, description="Port to listen on.")
+    health_port: int = Field(50062, ge=0, le=65535, description="Port at which a worker tells its health; 0: none.")
     scoring_target: str = Field("127.0.0.1:50052", description="Address of the scoring service.")
     intelligence_target: str = Field("127.0.0.1:50054", description="Address of the intelligence service.")
     delivery_schedule: str = Field(

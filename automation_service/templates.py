@@ -5,7 +5,7 @@ and nothing that puts values together. So each piece of its output is no longer 
 gigabytes, so no more of them are made than are kept. Jinja's sandbox stands behind it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ MOST_OUTPUT = 65_536
 MOST_DIGITS = 15
 """Digits after the point to which `round` rounds; a float has no more."""
 MOST_COMPILED = 128
-"""Templates that are kept compiled."""
+"""Templates that are kept compiled, and whose attributes are known."""
 FILTERS = ("capitalize", "default", "int", "length", "lower", "round", "string", "title", "trim", "upper")
 
 _ALLOWED = (
@@ -38,6 +38,7 @@ class SandboxedTemplates:
         self._jinja.globals.clear()
         self._jinja.filters["round"] = _round
         self._compiled = lru_cache(MOST_COMPILED)(self._jinja.from_string)
+        self._attributes = lru_cache(MOST_COMPILED)(self._find_attributes)
 
     def check(self, field: str, template: str) -> None:
         """Checks a template; see `Templates`."""
@@ -64,6 +65,20 @@ class SandboxedTemplates:
             raise Unrenderable(f"the template does not go with the payload: {error}") from error
         return "".join(texts)
 
+    def attributes(self, template: str) -> frozenset[str] | None:
+        """Returns the names of the lead's attributes that a template uses; see `Templates`."""
+        return self._attributes(template)
+
+    def _find_attributes(self, template: str) -> frozenset[str] | None:
+        try:
+            paths = list(_paths(self._jinja.parse(template)))
+        except (TemplateError, RecursionError):
+            return None
+        attributes = [path[2:] for path in paths if path[0] == "lead" and path[1:2] in ((), ("attributes",))]
+        if not all(attributes):
+            return None
+        return frozenset(path[0] for path in attributes if isinstance(path[0], str))
+
 
 class _Environment(ImmutableSandboxedEnvironment):
     """Jinja's, where a field is what a mapping holds under its name, and never something of Python's."""
@@ -85,6 +100,30 @@ class _Environment(ImmutableSandboxedEnvironment):
 def _round(value: float, precision: int = 0, method: Literal["common", "ceil", "floor"] = "common") -> float:
     """Rounds as Jinja does, which would compute ten to the power of any precision."""
     return do_round(value, min(max(precision, 0), MOST_DIGITS), method)
+
+
+def _paths(node: nodes.Node) -> Iterator[tuple[Any, ...]]:
+    """Yields each name in a template with the fields of fields that follow it, as `lead.attributes.name`."""
+    path = _path(node)
+    if path:
+        yield path
+        return
+    for child in node.iter_child_nodes():
+        yield from _paths(child)
+
+
+def _path(node: nodes.Node) -> tuple[Any, ...]:
+    match node:
+        case nodes.Name():
+            return (node.name,)
+        case nodes.Getattr():
+            inner = _path(node.node)
+            return (*inner, node.attr) if inner else ()
+        case nodes.Getitem(arg=nodes.Const() as constant):
+            inner = _path(node.node)
+            return (*inner, constant.value) if inner else ()
+        case _:
+            return ()
 
 
 def _flaw(node: nodes.Node) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cli import show
-from cli.connection import CALL_SECONDS, SERVICES, CommandError, Connection
+from cli.connection import CALL_SECONDS, CommandError, Connection
 from cli.funnel import favourite, make_events
 from cli.ingest import ingest, wait_until_scored
 from cli.output import OUT, say
@@ -146,13 +146,13 @@ def _lines(events: Sequence[ingest_pb2.Event]) -> Iterator[Line]:
 
 
 def free_base_port() -> int:
-    """Returns a port that is free, as are the three after it.
+    """Returns a port that is free, as are the others that a system at it takes.
 
     Raises:
         CommandError: There is none.
     """
     for _ in range(100):
         base = random.choice(BASE_PORTS)  # noqa: S311 (no secret)
-        if all(is_free(base + offset) for offset in range(len(SERVICES))):
+        if all(is_free(program.port) for program in Plan(Connection(base), Path()).programs()):
             return base
-    raise CommandError("no four ports in a row are free on this machine")
+    raise CommandError("this machine has no free ports for a system")

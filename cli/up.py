@@ -23,6 +23,8 @@ from shared.settings import StartupError, StoreSettings, load
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30
+HEALTH_OFFSET = 10
+"""From the base port to the ports at which workers tell their health: first those that score, then the others."""
 Say = Callable[[str], None]
 """Tells the person at the terminal what is being done."""
 
@@ -41,24 +43,65 @@ class Plan:
     settings: Mapping[str, str] = field(default_factory=dict)
     own_databases: bool = False
 
-    def programs(self) -> dict[str, tuple[list[str], int]]:
-        """Returns, by name, the arguments of each service process and how many of it there are."""
-        programs = {service: ([f"{service}_service", "serve"], 1) for service in SERVICES}
-        programs["scoring-worker"] = (["scoring_service", "work"], self.scoring_workers)
-        programs["automation-worker"] = (["automation_service", "work"], self.automation_workers)
-        return programs
+    def programs(self) -> list["Program"]:
+        """Returns every process: the servers, at the ports that callers know, and the workers."""
+        base = self.connection.base_port
+        servers = [
+            Program(f"{service}-0", f"{service}_service", "serve", base + number, full_name(service))
+            for number, service in enumerate(SERVICES)
+        ]
+        workers = [
+            (service, number)
+            for service, count in (("scoring", self.scoring_workers), ("automation", self.automation_workers))
+            for number in range(count)
+        ]
+        return servers + [
+            Program(f"{service}-worker-{number}", f"{service}_service", "work", base + HEALTH_OFFSET + index)
+            for index, (service, number) in enumerate(workers)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A process: its name, what it runs, the port at which it tells its health, and under which name it does."""
+
+    name: str
+    module: str
+    command: str
+    port: int
+    health_name: str = ""
+
+    @property
+    def environment(self) -> str:
+        """The variable for the port, as supervisor reads it."""
+        return f'LEADSCORE_{"PORT" if self.command == "serve" else "HEALTH_PORT"}="{self.port}"'
+
+    def is_serving(self) -> bool:
+        """Tells whether the process says that it serves."""
+        with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
+            try:
+                request = health_pb2.HealthCheckRequest(service=self.health_name)
+                answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=1)  # type: ignore[attr-defined]  # the stubs lack it
+            except grpc.RpcError:
+                return False
+            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def full_name(service: str) -> str:
+    """Returns the name of a service in its proto."""
+    return f"leadscore.{service}.v1.{service.capitalize()}Service"
 
 
 @contextmanager
 def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
-    """Runs a system; inside, all its servers serve.
+    """Runs a system; inside, all its servers and workers serve.
 
     Yields a function that is to be called now and then: it brings back a database server that died.
 
     Raises:
         CommandError: It cannot be started; the text says why.
     """
-    _require_free_ports(plan.connection)
+    _require_free_ports(plan)
     with ExitStack() as stack:
         stack.enter_context(_locked(plan.data_dir))
         environment, embedded = _databases(plan, stack, say)
@@ -104,12 +147,11 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _require_free_ports(connection: Connection) -> None:
-    for service in SERVICES:
-        port = int(connection.target(service).split(":")[1])
-        if not is_free(port):
+def _require_free_ports(plan: Plan) -> None:
+    for program in plan.programs():
+        if not is_free(program.port):
             raise CommandError(
-                f"port {port} for the {service} service is taken: stop what listens there, or choose --base-port"
+                f"port {program.port} for {program.name} is taken: stop what listens there, or choose --base-port"
             )
 
 
@@ -190,44 +232,29 @@ def _configuration(plan: Plan) -> configparser.RawConfigParser:
     } | ({"user": "root"} if os.geteuid() == 0 else {})
     logs = plan.data_dir / "logs"
     logs.mkdir(exist_ok=True)
-    for name, (arguments, count) in plan.programs().items():
-        service = name.split("-")[0]
-        port = plan.connection.target(service).split(":")[1]
-        configuration[f"program:{name}"] = {
-            "command": " ".join([f'"{sys.executable}"', "-m", *arguments]),
-            "environment": f'LEADSCORE_PORT="{port}"',
-            "numprocs": str(count),
-            "process_name": "%(program_name)s-%(process_num)d",
+    for program in plan.programs():
+        configuration[f"program:{program.name}"] = {
+            "command": f'"{sys.executable}" -m {program.module} {program.command}',
+            "environment": program.environment,
             "autorestart": "true",
             "startretries": "1000000",
             "stopwaitsecs": str(STOP_SECONDS),
             "redirect_stderr": "true",
-            "stdout_logfile": str(logs / f"{name}-%(process_num)d.log"),
+            "stdout_logfile": str(logs / f"{program.name}.log"),
         }
     return configuration
 
 
 def _wait_until_serving(plan: Plan, supervisor: "subprocess.Popen[bytes]") -> None:
     ends = time.monotonic() + READY_SECONDS
-    for service in SERVICES:
-        while not _is_serving(plan.connection, service):
+    for program in plan.programs():
+        while not program.is_serving():
             if time.monotonic() > ends or supervisor.poll() is not None:
-                raise CommandError(f"the {service} service does not serve; {_last_line(plan, service)}")
+                raise CommandError(f"{program.name} does not serve; {_last_line(plan, program)}")
             time.sleep(0.05)
 
 
-def _is_serving(connection: Connection, service: str) -> bool:
-    with grpc.insecure_channel(connection.target(service)) as channel:
-        name = f"leadscore.{service}.v1.{service.capitalize()}Service"
-        try:
-            request = health_pb2.HealthCheckRequest(service=name)
-            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=1)  # type: ignore[attr-defined]  # the stubs lack it
-        except grpc.RpcError:
-            return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-
-def _last_line(plan: Plan, service: str) -> str:
-    log = plan.data_dir / "logs" / f"{service}-0.log"
+def _last_line(plan: Plan, program: Program) -> str:
+    log = plan.data_dir / "logs" / f"{program.name}.log"
     lines = log.read_text().strip().splitlines() if log.exists() else []
     return f"its log ends: {lines[-1]}" if lines else f"see {plan.data_dir}"

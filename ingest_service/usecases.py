@@ -90,9 +90,10 @@ class Backlog:
             raise BacklogTooOld(self._excess, self._limit)
 
     async def watch(self) -> None:
-        """Looks until it is cancelled, unless there is no limit."""
-        while self._limit and not is_cancelled():
-            await self.look()
+        """Looks until it is cancelled, if there is a limit."""
+        while not is_cancelled():
+            if self._limit:
+                await self.look()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from scoring_service import jobs
 from scoring_service.app import open_worker, run_migration, run_server
 from scoring_service.settings import ScoringSettings
-from shared import broker, entrypoint
+from shared import entrypoint, worker
 
 
 def serve(settings: ScoringSettings) -> None:
@@ -16,8 +16,10 @@ def serve(settings: ScoringSettings) -> None:
 
 def work(settings: ScoringSettings) -> None:
     """Score the events that wait, until SIGTERM; run as many of these as there is work for."""
-    broker.work(
+    worker.work(
+        settings,
         settings.redis_url.get_secret_value(),
+        settings.host,
         partial(open_worker, settings),
         jobs.register,
     )

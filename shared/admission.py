@@ -1,21 +1,28 @@
 """Admission: how many calls a server works on at a time, and what becomes of those that come meanwhile.
 
-Guarantee: unary calls are let in oldest first and never more of them than there are places. A call that would wait too
-long is refused before its request is even parsed, so that under overload the time goes into calls that are answered,
-and memory stays bounded.
+Guarantee: calls are let in oldest first and never more of them than there are places; streams that read much have
+places of their own, so that neither they nor unary calls keep the others out. A call that would wait too long is
+refused before its request is even parsed, so that under overload the time goes into calls that are answered, and memory
+stays bounded.
 """
 
 import asyncio
 import contextlib
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from enum import Enum
+from typing import TypeAlias
 
 from shared import logs
 from shared.errors import Overloaded, Stopping
 
 PLACE_BYTES = 2_048
 """Of a request: one that is longer takes a place for each such part, since work and memory grow with it."""
+STREAM_PLACES = 4
+"""Heavy streams that a server works on at a time, unless it is set otherwise."""
+STREAM_SECONDS = 1.0
+"""How long a heavy stream waits for a place, unless it is set otherwise."""
 MOST_WAITING = 4_096
 """Parts of that size that the requests of waiting calls may come to: 8 MiB."""
 RETRY_SECONDS = 1.0
@@ -24,6 +31,19 @@ REPORT_SECONDS = 1.0
 """Refusals are counted, and logged together this often."""
 
 _LOG = logs.get(__name__)
+
+
+class StreamKind(Enum):
+    """What a method that answers with a stream costs the server."""
+
+    HEAVY = "heavy"
+    """It works for as long as it lasts, such as one that reads every lead."""
+    WATCH = "watch"
+    """It waits for what happens. The service itself bounds how many there are."""
+
+
+StreamTable: TypeAlias = Mapping[str, StreamKind]
+"""One per service: its methods that answer with a stream, by name."""
 
 
 def nothing_refused() -> None:
@@ -134,6 +154,32 @@ class Admission:
     def _report(self) -> None:
         _LOG.warning("calls refused", count=self._refused)
         self._refused = 0
+
+
+class Streams:
+    """Lets streams in: a bounded number of heavy ones, and every watch. A method that no table names is heavy."""
+
+    def __init__(
+        self, kinds: StreamTable | None = None, places: int = STREAM_PLACES, seconds: float = STREAM_SECONDS
+    ) -> None:
+        self.admission = Admission(places, seconds)
+        self._kinds = kinds or {}
+
+    @contextlib.asynccontextmanager
+    async def place(self, method: str, seconds: float | None) -> AsyncIterator[None]:
+        """Has what place the stream needs while the block runs; `seconds` is what its caller gives it, if anything.
+
+        Raises:
+            Stopping: Nobody is let in any more.
+            Overloaded: There is no place.
+            TimeoutError: The call's time is over; nobody waits for its answer.
+        """
+        if self._kinds.get(method) is StreamKind.WATCH:
+            await self.admission.check()
+            yield
+        else:
+            async with self.admission.place(0, float("inf") if seconds is None else seconds):
+                yield
 
 
 def _overloaded() -> Overloaded:

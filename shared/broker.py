@@ -1,27 +1,23 @@
 """dramatiq, set up for doorbells.
 
-Guarantee: messages carry no data and no retries; an actor that fails is logged and rung for again by the sweeper. A
-worker opens its application in dramatiq's event loop before the first message, and closes it after the last. It stops
-when it is told to, whatever Redis does.
+Guarantee: messages carry no data and no retries; an actor that fails is logged and rung for again by the sweeper. What
+Redis holds is checked before dramatiq sees it: a message that is none is logged and dropped, and harms no other.
 """
 
-import os
-import signal
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
-from functools import cached_property, partial
+import inspect
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import redis
-from dramatiq import Broker, Consumer, MessageProxy, Worker
-from dramatiq.asyncio import EventLoopThread, async_to_sync, set_event_loop_thread
+from dramatiq import Consumer, Message, MessageProxy
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
-from dramatiq.errors import ConnectionClosed
-from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
-from redis.exceptions import RedisError
+from dramatiq.errors import ActorNotFound, ConnectionClosed, DecodeError
+from dramatiq.middleware import Middleware
+from redis.exceptions import RedisError, ResponseError
 
 from shared import logs
 from shared.settings import StartupError
@@ -30,14 +26,13 @@ HEARTBEAT_MILLISECONDS = 15_000
 """A worker silent for this long is taken for dead and its messages go back to the queue."""
 MAINTENANCE_CHANCE = 100_000
 """In a million commands: how often one also looks for dead workers."""
-IDLE_MILLISECONDS = 50
-"""How long an idle worker sleeps between two looks at its queue."""
-THREADS = 2
-"""Threads that hand rings to the event loop, where the work is done."""
+MAX_MESSAGE_BYTES = 4_096
+"""A ring has some 400 bytes."""
+MAX_LOGGED_BYTES = 100
+"""Of a message that is dropped."""
 REDIS_SECONDS = 0.25
 """Longest time to connect to Redis and to wait for an answer."""
 
-A = TypeVar("A")
 T = TypeVar("T")
 _LOG = logs.get(__name__)
 _UNREADABLE = "LEADSCORE_REDIS_URL: is no URL of a Redis: percent-encode the user and the password"
@@ -89,6 +84,76 @@ class _Broker(RedisBroker):
         self._consumed.add(queue_name)
         return super().consume(queue_name, prefetch, timeout)
 
+    def do_fetch(self, queue_name: str, most: int) -> list[bytes]:
+        """Returns up to so many messages of a queue; those that are malformed are dropped.
+
+        dramatiq would stop consuming for 3 s at each that cannot be decoded, meet it again when its worker is taken
+        for dead, and let one with a far-off `eta` hold its place among those fetched for ever.
+        """
+        try:
+            fetched = self._dispatch("fetch")(queue_name, most)  # type: ignore[no-untyped-call]
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            self._delete_foreign_keys(queue_name)
+            return []
+        bodies = [body for body in fetched if body is not None]
+        malformed = {body: flaw for body in bodies if (flaw := self._flaw(queue_name, body))}
+        if malformed:
+            self._drop(queue_name, malformed)
+        return [body for body in bodies if body not in malformed]
+
+    def _flaw(self, queue_name: str, body: bytes) -> str:
+        """Returns what is wrong with a message, nothing if it is one that we sent, or might have."""
+        if len(body) > MAX_MESSAGE_BYTES:
+            return "too long"
+        try:
+            message = Message.decode(body)
+        except DecodeError:
+            return "not a message"
+        if message.queue_name != queue_name or not isinstance(message.message_id, str):
+            return "not of this queue"
+        if not isinstance(message.options, dict) or not isinstance(message.kwargs, dict):
+            return "not a message"
+        if set(message.options) != {"redis_message_id"} or not isinstance(message.options["redis_message_id"], str):
+            return "with other options than we set"
+        try:
+            inspect.signature(self.get_actor(message.actor_name).fn).bind(*message.args, **message.kwargs)
+        except (ActorNotFound, TypeError):
+            return "not for an actor"
+        return ""
+
+    def _drop(self, queue_name: str, malformed: dict[bytes, str]) -> None:
+        """Takes messages out of Redis, which alone knows their ids: they are among those fetched, not acknowledged."""
+        fetched, bodies = self._fetched_by(queue_name), f"{self.namespace}:{queue_name}.msgs"
+        for message_id in self.client.smembers(fetched):
+            if (body := self.client.hget(bodies, message_id)) in malformed:
+                self.client.srem(fetched, message_id)
+                self.client.hdel(bodies, message_id)
+                _LOG.warning(
+                    "malformed message dropped",
+                    queue=queue_name,
+                    flaw=malformed[body],
+                    message=logs.cut(repr(body[:MAX_LOGGED_BYTES])),
+                )
+
+    def _delete_foreign_keys(self, queue_name: str) -> None:
+        """Deletes the keys of a queue that are not of dramatiq's type; whoever shares our Redis may have set them."""
+        own = f"{self.namespace}:{queue_name}"
+        types = {
+            own: b"list",
+            f"{own}.msgs": b"hash",
+            self._fetched_by(queue_name): b"set",
+            f"{self.namespace}:__heartbeats__": b"zset",
+        }
+        for key, expected in types.items():
+            if self.client.type(key) not in (expected, b"none"):
+                self.client.delete(key)
+                _LOG.warning("key of another type deleted", key=key)
+
+    def _fetched_by(self, queue_name: str) -> str:
+        return f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"
+
     @cached_property
     def _consumed(self) -> set[str]:
         return set()
@@ -130,94 +195,3 @@ class _Consumer(_RedisConsumer):
                 is_first, self._has_given_up = not self._has_given_up, True
             if is_first:
                 _LOG.warning("redis is away; the sweeper will ring", queue=self.queue_name, error=str(error))
-
-
-class _EventLoop(AsyncIO):
-    """dramatiq's event loop, whose thread may take as long to start as a busy machine makes it.
-
-    dramatiq waits for a second, and goes on without a loop then.
-    """
-
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Starts the loop."""
-        thread = EventLoopThread(self.logger)
-        thread.start()
-        set_event_loop_thread(thread)
-
-
-class _NotOpened(MiddlewareError):
-    """The application could not be opened; the cause tells why."""
-
-
-class Lifespan(Middleware, Generic[A]):
-    """Opens an application when the worker boots and closes it when the worker has shut down, in dramatiq's loop."""
-
-    def __init__(self, application: Callable[[], AbstractAsyncContextManager[A]]) -> None:
-        self._application = application
-        self._opened: AbstractAsyncContextManager[A] | None = None
-        self.app: A
-
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
-        """Opens the application."""
-        opened = self._application()
-        try:
-            self.app = async_to_sync(opened.__aenter__)()
-        except BaseException as error:
-            # dramatiq would log any other exception and go on without an application.
-            raise _NotOpened from error
-        self._opened = opened
-
-    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        """Closes it."""
-        if self._opened is not None:
-            async_to_sync(self._opened.__aexit__)(None, None, None)
-
-
-def work(
-    redis_url: str,
-    application: Callable[[RedisBroker], AbstractAsyncContextManager[A]],
-    register: Callable[[Broker, Callable[[], A]], None],
-) -> None:
-    """Runs a worker in this process until SIGTERM or SIGINT, then lets the running jobs finish.
-
-    `application(broker)` is opened before the first message; `register(broker, app)` declares the actors, which reach
-    it by `app()`.
-
-    Raises:
-        StartupError: The application cannot be opened; the text says why.
-    """
-    event_loop = _EventLoop()
-    broker = connect(redis_url, event_loop)
-    lifespan = Lifespan(partial(application, broker))
-    broker.add_middleware(lifespan)
-    register(broker, lambda: lifespan.app)
-    worker = Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=THREADS)
-    with _told_to_stop() as told:
-        try:
-            worker.start()
-        except _NotOpened as error:
-            event_loop.after_worker_shutdown(broker, worker)  # type: ignore[no-untyped-call]
-            raise (error.__cause__ or error) from None
-        _LOG.info("worker ready", queues=sorted(broker.get_declared_queues()))
-        os.read(told, 1)
-        worker.stop()
-    _LOG.info("worker stopped")
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[int]:
-    """Yields what becomes readable at SIGTERM or SIGINT, also at one that comes before anybody reads.
-
-    An event that a handler sets would not do: a handler that runs just as the wait begins can leave it waiting.
-    """
-    readable, writable = os.pipe()
-    os.set_blocking(writable, False)
-    previous = signal.set_wakeup_fd(writable)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    try:
-        yield readable
-    finally:
-        signal.set_wakeup_fd(previous)
-        os.close(readable)
-        os.close(writable)

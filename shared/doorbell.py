@@ -1,7 +1,8 @@
 """The doorbell: how a consumer learns at once that a partition of an inbox has work; it runs over Redis and dramatiq.
 
-Guarantee: ringing never blocks and never fails, whatever Redis does. That is all: a ring may be lost and may come
-twice, and a lease may be held by two. The inbox's sweeper makes up for the first, MongoDB's conflicts for the others.
+Guarantee: ringing never blocks and never fails, whatever Redis does or holds. That is all: a ring may be lost and may
+come twice, and a lease may be held by two. The inbox's sweeper makes up for the first, MongoDB's conflicts for the
+others.
 
 Keys in Redis (dramatiq's own apart):
     leadscore:<inbox>:rung:<partition>     a ring is on its way; further ones are left out. Cleared when the drain
@@ -11,6 +12,8 @@ Keys in Redis (dramatiq's own apart):
     leadscore:<inbox>:unclean:<partition>  how many drains have begun since one ended, be it with an error: more than
                                            the one that has the lease means that a worker died. Cleared when a drain
                                            ends, and by expiry.
+
+A key of these that never expires is not ours, and is deleted.
 """
 
 import asyncio
@@ -21,9 +24,10 @@ from dataclasses import dataclass
 
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
-from redis.exceptions import RedisError
+from redis.exceptions import InvalidResponse, RedisError
 
 from shared import logs
+from shared.settings import MAX_PARTITIONS
 
 RING_MILLISECONDS = 5_000
 """A ring that led to no drain in this time is forgotten, so that the sweeper's next one gets through."""
@@ -35,11 +39,14 @@ LEASE_MILLISECONDS = 5_000
 """A worker that died holds its partitions up for this long; a living one renews before each batch."""
 UNCLEAN_MILLISECONDS = 600_000
 """For so long it is remembered that a worker died while it drained a partition."""
+MAX_DEATHS = 10
+"""That a lease tells of: after so many, whatever Redis says, a drain is as small as it can be."""
 
 _RING = """
 -- KEYS: rung, one per partition. ARGV: milliseconds. Returns the indexes (from 1) of those that nobody has rung for.
 local first = {}
 for index, key in ipairs(KEYS) do
+    if redis.call('pttl', key) == -1 then redis.call('del', key) end
     if redis.call('set', key, 1, 'NX', 'PX', ARGV[1]) then first[#first + 1] = index end
 end
 return first
@@ -52,6 +59,9 @@ _TAKE = """
 local taken, apart, deaths = {}, {}, 0
 for index = 1, #KEYS / 3 do
     local lease, rung, unclean = KEYS[3 * index - 2], KEYS[3 * index - 1], KEYS[3 * index]
+    for _, key in ipairs({lease, unclean}) do
+        if redis.call('pttl', key) == -1 then redis.call('del', key) end
+    end
     if #KEYS > 3 and redis.call('exists', unclean) == 1 and redis.call('exists', lease) == 0 then
         apart[#apart + 1] = index
     elseif redis.call('set', lease, ARGV[1], 'NX', 'PX', ARGV[2]) then
@@ -118,7 +128,7 @@ class Doorbell:
 
     def ring(self, partitions: Iterable[int]) -> None:
         """Lets the consumer know, soon, that there is work in these partitions."""
-        self._waiting.update(partitions)
+        self._waiting.update(filter(is_partition, partitions))
         if self._waiting:
             self._wake.set()
 
@@ -158,20 +168,18 @@ class Doorbell:
 
     def _send(self, partitions: Sequence[int]) -> None:
         keys = [self._key("rung", partition) for partition in partitions]
-        self._enqueue([partitions[index - 1] for index in self._ring(keys, [RING_MILLISECONDS])])
+        self._enqueue(_chosen(partitions, self._ring(keys, [RING_MILLISECONDS])))
 
     def _take_free(self, partitions: Sequence[int], token: str) -> Lease:
-        taken, apart, deaths = self._take(self._keys(partitions), [token, LEASE_MILLISECONDS, UNCLEAN_MILLISECONDS])
-        return Lease(
-            [partitions[index - 1] for index in taken],
-            token,
-            [partitions[index - 1] for index in apart],
-            deaths if len(partitions) == 1 else 0,
-        )
+        reply = self._take(self._keys(partitions), [token, LEASE_MILLISECONDS, UNCLEAN_MILLISECONDS])
+        match reply:
+            case [taken, apart, int(deaths)]:
+                deaths = min(max(deaths, 0), MAX_DEATHS) if len(partitions) == 1 else 0
+                return Lease(_chosen(partitions, taken), token, _chosen(partitions, apart), deaths)
+        raise InvalidResponse(f"not the reply to a lease: {logs.cut(repr(reply))}")
 
     def _give_back(self, lease: Lease) -> None:
-        rung = self._release(self._keys(lease.partitions), [lease.token])
-        self._enqueue([lease.partitions[index - 1] for index in rung])
+        self._enqueue(_chosen(lease.partitions, self._release(self._keys(lease.partitions), [lease.token])))
 
     def _enqueue(self, partitions: Sequence[int]) -> None:
         name = self.queue(self._inbox)
@@ -185,3 +193,21 @@ class Doorbell:
 
     def _key(self, kind: str, partition: int) -> str:
         return f"leadscore:{self._inbox}:{kind}:{partition}"
+
+
+def is_partition(value: object) -> bool:
+    """Tells whether a value can be the number of a partition."""
+    return type(value) is int and 0 <= value < MAX_PARTITIONS
+
+
+def _chosen(partitions: Sequence[int], reply: object) -> list[int]:
+    """Returns the partitions at the indexes, from 1, that a script has answered with.
+
+    Raises:
+        InvalidResponse: These are no indexes of these partitions.
+    """
+    if not isinstance(reply, list) or not all(isinstance(index, int) for index in reply):
+        raise InvalidResponse(f"no list of indexes: {logs.cut(repr(reply))}")
+    if not all(1 <= index <= len(partitions) for index in reply):
+        raise InvalidResponse(f"not indexes of {len(partitions)} partitions: {logs.cut(repr(reply))}")
+    return [partitions[index - 1] for index in reply]

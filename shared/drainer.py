@@ -5,6 +5,7 @@ are done. A batch that its worker dies of is cut, too: the next drains of its pa
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -16,13 +17,17 @@ from shared.doorbell import MOST_TOGETHER, Doorbell, Lease
 from shared.errors import is_transient
 from shared.inbox import Inbox
 from shared.parking import Parking
+from shared.settings import MAX_PARTITIONS
 from shared.suspects import Step, Suspects
 from shared.tasks import is_cancelled
+from shared.watchdog import Heartbeat
 
 SHRINK = 8
 """Each worker that dies in a partition divides the next batch by this."""
 READ_SECONDS = 5.0
 """Longest time to read which rows there are to be cut."""
+IDLE_SECONDS = 1.0
+"""A lane without work turns this often, to show that it is alive."""
 _LOG = logs.get(__name__)
 
 
@@ -31,11 +36,12 @@ class Drainer:
 
     A transaction costs about the same for one row of one partition as for some rows of many, so under a steady trickle
     it is this that keeps scores fresh. `run()` must be running; run it twice for two transactions at a time. So must
-    `suspects.run()`.
+    `suspects.run()`. `heartbeat` tells whether each `run()` turns: between two beats lies one transaction at most.
     """
 
     def __init__(self, inbox: Inbox, doorbell: Doorbell, step: Step, *, batch_rows: int, batches: int = 20) -> None:
         self.suspects = Suspects(Parking(inbox), step)
+        self.heartbeat = Heartbeat()
         self._inbox = inbox
         self._doorbell = doorbell
         self._step = step
@@ -47,8 +53,13 @@ class Drainer:
     async def drain(self, partitions: Sequence[int]) -> None:
         """Hands partitions over to the next drain; returns when there is room for them, not when they are drained.
 
-        What is handed over and lost with the process is rung for again by the sweeper, sooner than by dramatiq.
+        What is handed over and lost with the process is rung for again by the sweeper, sooner than by dramatiq. A ring
+        that does not name partitions of the inbox is logged and dropped: it comes from Redis, which anyone may have
+        written to.
         """
+        if not self._inbox.has_partitions(partitions) or len(partitions) > MAX_PARTITIONS:
+            _LOG.warning("malformed ring dropped", partitions=logs.cut(repr(partitions)))
+            return
         async with self._changed:
             await self._changed.wait_for(lambda: len(self._waiting) < MOST_TOGETHER)
             self._waiting.update(partitions)
@@ -56,20 +67,30 @@ class Drainer:
 
     async def run(self) -> None:
         """Drains what waits, until it is cancelled."""
-        while not is_cancelled():
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._waiting)
-                partitions, self._waiting = sorted(self._waiting), set()
-                self._changed.notify_all()
-            for partition in await self._drain(partitions):
-                if not is_cancelled():
-                    await self._drain([partition])
+        with self.heartbeat.loop():
+            while not is_cancelled():
+                partitions = await self._next()
+                for partition in await self._drain(partitions) if partitions else ():
+                    if not is_cancelled():
+                        await self._drain([partition])
+
+    async def _next(self) -> Sequence[int]:
+        """Returns the partitions that wait, none if there are none for `IDLE_SECONDS`."""
+        self.heartbeat.beat()
+        async with self._changed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_SECONDS):
+                    await self._changed.wait_for(lambda: self._waiting)
+            partitions, self._waiting = sorted(self._waiting), set()
+            self._changed.notify_all()
+        return partitions
 
     async def _drain(self, partitions: Sequence[int]) -> Sequence[int]:
         """Drains partitions together and returns those that should be drained alone.
 
         Whatever is wrong with one of them must not hold up the others.
         """
+        self.heartbeat.beat()
         try:
             async with self._doorbell.lease(partitions) as lease:
                 await self._empty(lease)
@@ -89,6 +110,7 @@ class Drainer:
 
     async def _batch(self, lease: Lease, most: int) -> int:
         """Does a batch, or what can be done of it, and returns how many rows it had."""
+        self.heartbeat.beat()
         if lease.deaths and most == 1:
             return await self._cut(lease, most)
         try:
@@ -100,6 +122,7 @@ class Drainer:
             return await self._cut(lease, most)
 
     async def _cut(self, lease: Lease, most: int) -> int:
+        self.heartbeat.beat()
         with deadline(READ_SECONDS):
             ids = [row["_id"] for row in await self._inbox.pending(lease.partitions, most, {"_id": 1})]
         await self._halves(lease, ids)
@@ -109,6 +132,7 @@ class Drainer:
         middle = len(ids) // 2
         for half in filter(None, (ids[:middle], ids[middle:])):
             await self._doorbell.renew(lease)
+            self.heartbeat.beat()
             if len(half) == 1:
                 await self.suspects.attempt(half[0])
                 continue

@@ -1,16 +1,18 @@
 """How a service is started: `python -m <service> serve | work | migrate`.
 
 Guarantee: what keeps a process from starting is told in one line on standard error, with exit status 1; Ctrl-C ends it
-cleanly.
+cleanly. A process a part of which fails later ends within seconds, with one log line and the status `FAILED`.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from shared import logs
+from shared import logs, watchdog
 from shared.settings import ProcessSettings, StartupError, load
+from shared.tasks import BackgroundTaskEnded
 
 S = TypeVar("S", bound=ProcessSettings)
 
@@ -33,8 +35,13 @@ def run(service: str, settings: type[S], commands: Mapping[str, Callable[[S], No
     try:
         loaded = load(settings)
         logs.configure(service, loaded.log_level)
+        watchdog.arm()
         command(loaded)
     except StartupError as error:
         sys.exit(f"{service}: {error}")
+    except BackgroundTaskEnded:
+        # It is logged. What could be closed is closed; threads that wait for what has ended are not waited for.
+        sys.stderr.flush()
+        os._exit(watchdog.FAILED)
     except KeyboardInterrupt:
         sys.exit(130)

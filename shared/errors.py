@@ -7,6 +7,7 @@ not foreseen becomes INTERNAL with a fixed sentence; no text of an unforeseen ex
     ├── InvalidArgument            what a servicer finds wrong with a request
     │   └── InvalidPageToken
     ├── Overloaded                 what a server says that cannot take the call now
+    ├── WorkTooLarge               what is too much at once, although nothing is away or slow
     ├── a service's own errors     its domain raises them, its ERRORS table maps them
     ├── pymongo.errors.PyMongoError, grpc.aio.AioRpcError, TimeoutError      mapped here
     └── anything else              INTERNAL
@@ -63,6 +64,13 @@ class Overloaded(Exception):
     def __init__(self, retry_seconds: float) -> None:
         super().__init__("more calls come than can be done; call again")
         self.retry_seconds = retry_seconds
+
+
+class WorkTooLarge(Exception):
+    """Something did not end in time because it was too much at once: what it needs is there, and answers.
+
+    It is no error of the environment: the same work would fail again. Less of it at a time may succeed.
+    """
 
 
 class Stopping(Exception):
@@ -206,7 +214,7 @@ def _code_of(error: BaseException) -> grpc.StatusCode:
         if error.code() is grpc.StatusCode.CANCELLED:
             return grpc.StatusCode.UNAVAILABLE  # not by us: the other service stopped in the middle
         return error.code() if error.code() in _PASSED_ON else grpc.StatusCode.INTERNAL
-    if isinstance(error, TimeoutError | ExecutionTimeout | NetworkTimeout | WTimeoutError):
+    if isinstance(error, TimeoutError | WorkTooLarge | ExecutionTimeout | NetworkTimeout | WTimeoutError):
         return grpc.StatusCode.DEADLINE_EXCEEDED
     if isinstance(error, PyMongoError):
         return _code_of_mongo(error)

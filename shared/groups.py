@@ -57,11 +57,10 @@ class GroupCommit(Generic[T, R]):
         try:
             with deadline(self._seconds):
                 results = await self._write_items([item for item, _ in group])
+            for (_, future), result in zip(group, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
         except Exception as error:  # noqa: BLE001 (it belongs to those who wait)
             for _, future in group:
                 if not future.done():
                     future.set_exception(error)
-        else:
-            for (_, future), result in zip(group, results, strict=True):
-                if not future.done():
-                    future.set_result(result)

@@ -55,6 +55,12 @@ class Inbox:
         """Returns the partition of a key; rows with one key share a partition."""
         return zlib.crc32(key.encode()) % self._partitions
 
+    def has_partitions(self, numbers: object) -> bool:
+        """Tells whether this is a list or tuple of partitions of this inbox."""
+        return isinstance(numbers, list | tuple | range) and all(
+            type(number) is int and 0 <= number < self._partitions for number in numbers
+        )
+
     def pending_row(self, key: str, put_time: datetime) -> Document:
         """Returns the fields that make a document a pending row."""
         return {"partition": self.partition_of(key), "state": PENDING, "put_time": put_time}

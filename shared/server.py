@@ -6,29 +6,28 @@ names; at SIGTERM the server says NOT_SERVING, finishes what runs, and ends.
 """
 
 import asyncio
-import contextlib
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from shared import logs
-from shared.admission import Admission, nothing_refused
+from shared.admission import Admission, Streams, StreamTable, nothing_refused
 from shared.calls import KEEPALIVE_SECONDS, PING_SECONDS, deadline
 from shared.errors import ErrorTable, InvalidArgument, retry_seconds_of, status_of
-from shared.settings import ServerSettings, StartupError
-from shared.tasks import is_cancelled
+from shared.health import Health, listen
+from shared.settings import ServerSettings
+from shared.tasks import running
+from shared.watchdog import Heartbeat, watching
 
-PROBE_SECONDS = 1.0
-"""How often health is looked at anew, and the longest that a look may take."""
 ILL_PROBES = 2
 """A server is ill when so many looks in a row say so: one slow answer of a database under load is no outage."""
 LEAVE_SECONDS = 0.2
@@ -36,6 +35,8 @@ LEAVE_SECONDS = 0.2
 has not looked at when it stops, gRPC says that they were cancelled, which few callers retry."""
 TELL_SECONDS = 0.05
 """How long after it has begun to stop: by then no further call can come."""
+FAILED_STOP_SECONDS = 2.0
+"""Longest time to finish calls when a part of the server has failed."""
 GRACE_SECONDS = 0.25
 """How long what has reached its deadline may take to say so."""
 CALLER_PING_SECONDS = 30.0
@@ -47,7 +48,6 @@ MESSAGE_BYTES = 1024 * 1024
 # grpc's classes are generic for the type checker only.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-
 Parse: TypeAlias = "Callable[[bytes], Any] | None"
 
 _LOG = logs.get(__name__)
@@ -62,7 +62,8 @@ class Service:
     """What a server serves: a proto service's full name, how to add its servicer, its errors, and its health.
 
     `gate` raises what calls are to be refused with for the time being, whatever they ask for. `leave` is called once
-    the server stops, and lets those calls fail with `Stopping` that would not end by themselves.
+    the server stops, and lets those calls fail with `Stopping` that would not end by themselves. `streams` tells for
+    each method that answers with a stream of which kind it is.
     """
 
     name: str
@@ -71,13 +72,15 @@ class Service:
     probe: Callable[[], Awaitable[bool]]
     gate: Callable[[], None] = nothing_refused
     leave: Callable[[], None] = nothing_to_end
+    streams: StreamTable = field(default_factory=dict)
 
 
 async def serve(service: Service, settings: ServerSettings) -> None:
-    """Serves until SIGTERM or SIGINT.
+    """Serves until SIGTERM or SIGINT, or until it is cancelled: then it stops sooner.
 
     Raises:
         StartupError: The port is taken.
+        BackgroundTaskEnded: A part of the server has failed.
     """
     server = grpc.aio.server(
         options=[
@@ -89,84 +92,43 @@ async def serve(service: Service, settings: ServerSettings) -> None:
         ],
     )
     admission = Admission(settings.call_places, settings.queue_seconds, service.gate)
-    service.register(guarded(server, service.errors, admission, settings.call_seconds))
-    servicer = _Health()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    streams = Streams(service.streams, settings.stream_places, settings.queue_seconds)
+    service.register(guarded(server, service.errors, admission, settings.call_seconds, streams))
+    servicer = Health(["", service.name], service.probe, max_failures=ILL_PROBES)
+    servicer.register(server)
     if settings.reflection:
         reflection.enable_server_reflection([service.name, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    address = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
-    await _set_health(servicer, service.name, serving=False)
-    try:
-        server.add_insecure_port(address)
-    except RuntimeError:
-        raise StartupError(f"{address} is taken: stop what listens there, or choose another LEADSCORE_PORT") from None
+    await servicer.tell(serving=False)
+    address = listen(server, settings.host, settings.port, "LEADSCORE_PORT")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await server.start()
-    watching = asyncio.create_task(_watch_health(servicer, service))
-    _LOG.info("serving", address=address)
-    await stop.wait()
-    watching.cancel()
-    await servicer.enter_graceful_shutdown()
-    callers = admission.close()
-    await asyncio.sleep(LEAVE_SECONDS)
-    for tell in (callers.set, servicer.leave, service.leave):
-        asyncio.get_running_loop().call_later(TELL_SECONDS, tell)
-    await server.stop(settings.stop_seconds)
+    heartbeat = Heartbeat()
+    with watching(heartbeat):
+        try:
+            async with running(servicer.watch(), heartbeat.tick()):
+                _LOG.info("serving", address=address)
+                await stop.wait()
+        finally:
+            await servicer.enter_graceful_shutdown()
+            told = [each.close() for each in (admission, streams.admission)]
+            await asyncio.sleep(LEAVE_SECONDS)
+            for tell in (*(each.set for each in told), servicer.leave, service.leave):
+                asyncio.get_running_loop().call_later(TELL_SECONDS, tell)
+            await server.stop(settings.stop_seconds if stop.is_set() else FAILED_STOP_SECONDS)
     _LOG.info("stopped")
 
 
-def guarded(server: grpc.aio.Server, errors: ErrorTable, admission: Admission, call_seconds: float) -> grpc.aio.Server:
+def guarded(
+    server: grpc.aio.Server,
+    errors: ErrorTable,
+    admission: Admission,
+    call_seconds: float,
+    streams: Streams | None = None,
+) -> grpc.aio.Server:
     """Returns what to add a servicer to, instead of the server, to have its calls admitted, bounded and translated."""
-    return _Calls(server, errors, admission, call_seconds)  # type: ignore[return-value]  # it has what registration calls
-
-
-class _Health(health.aio.HealthServicer):
-    """Health, whose watchers would not end by themselves."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._watches: set[asyncio.Timeout] = set()
-
-    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> None:  # noqa: N802 (its name)
-        """See `health.proto`."""
-        watch = asyncio.timeout(None)
-        self._watches.add(watch)
-        try:
-            async with watch:
-                await super().Watch(request, context)
-        except TimeoutError:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "the server stops")
-        finally:
-            self._watches.discard(watch)
-
-    def leave(self) -> None:
-        """Ends every watch."""
-        for watch in self._watches:
-            watch.reschedule(0)
-
-
-async def _watch_health(servicer: health.aio.HealthServicer, service: Service) -> None:
-    was, failed = None, ILL_PROBES
-    while not is_cancelled():
-        holds = False
-        with contextlib.suppress(Exception):  # whatever goes wrong, the service cannot do its work
-            async with asyncio.timeout(PROBE_SECONDS):
-                holds = await service.probe()
-        failed = 0 if holds else failed + 1
-        serving = failed < ILL_PROBES
-        if serving != was:
-            _LOG.info("health", serving=serving)
-            await _set_health(servicer, service.name, serving=serving)
-            was = serving
-        await asyncio.sleep(PROBE_SECONDS)
-
-
-async def _set_health(servicer: health.aio.HealthServicer, name: str, *, serving: bool) -> None:
-    status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-    for each in ("", name):
-        await servicer.set(each, status)
+    return _Calls(server, errors, admission, call_seconds, streams or Streams())  # type: ignore[return-value]  # it has what registration calls
 
 
 def _parsed(parse: Parse, data: bytes) -> object:
@@ -183,11 +145,19 @@ class _Calls:
     same at a third of the whole cost of a small call.
     """
 
-    def __init__(self, server: grpc.aio.Server, errors: ErrorTable, admission: Admission, call_seconds: float) -> None:
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        errors: ErrorTable,
+        admission: Admission,
+        call_seconds: float,
+        streams: Streams,
+    ) -> None:
         self._server = server
         self._errors = errors
         self._admission = admission
         self._call_seconds = call_seconds
+        self._streams = streams
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
         """Registers the handlers of a service, wrapped, by the names of their methods."""
@@ -208,14 +178,15 @@ class _Calls:
         return grpc.unary_unary_rpc_method_handler(self._unary(method, parse, handler.unary_unary), None, serializer)
 
     def _stream(self, method: str, parse: Parse, inner: Any) -> Any:  # noqa: ANN401 (as grpc has it)
-        """Wraps a method that answers with a stream. Streams may be long, so they take no places from other calls."""
+        """Wraps a method that answers with a stream. Streams may be long, so they take no places from unary calls."""
+        name = method.rsplit("/", 1)[-1]
 
         async def stream(data: bytes, context: Context) -> AsyncIterator[object]:
             start, fault = time.perf_counter(), None
             try:
-                await self._admission.check()
-                async for response in inner(_parsed(parse, data), context):
-                    yield response
+                async with self._streams.place(name, context.time_remaining()):
+                    async for response in inner(_parsed(parse, data), context):
+                        yield response
             except BaseException as error:
                 fault = error
                 raise

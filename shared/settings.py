@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 MOST_SECONDS = 86_400.0
 """Of every span: a day. One that is far longer is a mistake, and more than what MongoDB and Python can hold."""
+MAX_PARTITIONS = 4_096
+"""Of an inbox."""
 
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=MOST_SECONDS, allow_inf_nan=False)]
 
@@ -46,6 +48,12 @@ class ServerSettings(ProcessSettings):
     call_places: int = Field(
         32, ge=1, le=100_000, description="Unary calls that are worked on at a time; a large request takes several."
     )
+    stream_places: int = Field(
+        4,
+        ge=1,
+        le=1_000,
+        description="Streams that read every lead, such as VerifyScores, that are worked on at a time.",
+    )
     queue_seconds: Seconds = Field(1.0, description="Longest time that a call waits for a place, in seconds.")
     stop_seconds: Seconds = Field(10.0, description="Longest time to finish calls at shutdown, in seconds.")
 
@@ -72,17 +80,18 @@ class StoreSettings(MongoSettings):
     """What every process needs that owns something in MongoDB, and has Redis as its doorbell."""
 
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis, for doorbells only.")
-    partitions: int = Field(64, ge=1, le=4096, description="Partitions of every inbox; fixed for a database.")
+    partitions: int = Field(64, ge=1, le=MAX_PARTITIONS, description="Partitions of every inbox; fixed for a database.")
 
 
 class WorkerSettings(ProcessSettings):
     """What every worker needs."""
 
+    health_port: int = Field(ge=0, le=65535, description="Port at which a worker tells its health; 0: none.")
     worker_lanes: int = Field(4, ge=1, le=16, description="Drain transactions that one worker process runs at a time.")
     batch_rows: int = Field(500, ge=1, le=5000, description="Rows of one drain transaction, at most.")
     sweep_age_seconds: Seconds = Field(3.0, description="Age of a waiting row that is rung for anew, in seconds.")
     transaction_seconds: float = Field(
-        8.0, gt=0, le=10, allow_inf_nan=False, description="Longest time for a drain transaction, in seconds."
+        8.0, gt=0, le=8, allow_inf_nan=False, description="Longest time for a drain transaction, in seconds."
     )
 
     @property

@@ -1,6 +1,7 @@
 """Tasks: those that live as long as a block of code, and those that outlive their caller.
 
-Guarantee: the first run while the block runs, are cancelled and awaited when it ends, and one that fails is logged.
+Guarantee: the first run while the block runs, and are cancelled and awaited when it ends. One that ends before, by an
+error or not, is logged and ends the block: a process without one of its parts stops, and its supervisor starts it anew.
 """
 
 import asyncio
@@ -8,21 +9,53 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
-from shared import logs
+from shared import logs, watchdog
+
+STOP_SECONDS = 5.0
+"""Longest time for a process to stop after one of its background tasks has ended."""
 
 T = TypeVar("T")
 _LOG = logs.get(__name__)
 
 
+class BackgroundTaskEnded(Exception):
+    """A task that should run for as long as its process has ended; if it was by an error, that is the cause."""
+
+
 @contextlib.asynccontextmanager
 async def running(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Runs coroutines beside the block."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    """Runs coroutines beside the block, none of which is to end before it.
+
+    Raises:
+        BackgroundTaskEnded: One did. The block was cancelled; it is logged, and the process has `STOP_SECONDS` to stop.
+    """
+    block = asyncio.timeout(None)  # its end is how the block is cancelled
+    ended: list[asyncio.Task[None]] = []
+    is_over = False
+
+    def note(task: asyncio.Task[None]) -> None:
+        if is_over:
+            _report_late(task)
+            return
+        _LOG.error("background task ended", task=task.get_name(), exc_info=_error_of(task))
+        watchdog.end_within(STOP_SECONDS)
+        ended.append(task)
+        block.reschedule(0)
+
+    tasks = [asyncio.create_task(each, name=getattr(each, "__qualname__", None)) for each in coroutines]
     for task in tasks:
-        task.add_done_callback(_report)
+        task.add_done_callback(note)
     try:
-        yield
+        try:
+            async with block:
+                yield
+        except TimeoutError:
+            if not ended:
+                raise
+        if ended:
+            raise BackgroundTaskEnded(ended[0].get_name()) from _error_of(ended[0])
     finally:
+        is_over = True
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -58,6 +91,11 @@ def _take_note(task: "asyncio.Task[Any]") -> None:
         task.exception()  # asyncio logs one that nobody has asked for
 
 
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        _LOG.error("background task failed", task=task.get_name(), exc_info=task.exception())
+def _error_of(task: asyncio.Task[None]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()
+
+
+def _report_late(task: asyncio.Task[None]) -> None:
+    error = _error_of(task)
+    if error is not None:
+        _LOG.error("background task failed while it was stopped", task=task.get_name(), exc_info=error)

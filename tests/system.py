@@ -52,7 +52,7 @@ class System:
         }
 
     def target(self, server: str) -> str:
-        """Returns the address of a server."""
+        """Returns the address of a server, or the one at which a worker tells its health."""
         return f"127.0.0.1:{self.ports[server]}"
 
     def migrate(self) -> None:
@@ -69,22 +69,23 @@ class System:
         service, _, worker = name.partition("-")
         program = [module, service] if module else [f"{service}_service"]
         command = [sys.executable, "-m", *program, "work" if worker else "serve"]
-        environment = (
-            self._environment | ({} if worker else {"LEADSCORE_PORT": str(self.ports[service])}) | dict(settings)
-        )
+        if worker and name not in self.ports:
+            self.ports[name] = free_port()
+        port = {"LEADSCORE_HEALTH_PORT" if worker else "LEADSCORE_PORT": str(self.ports[name])}
+        environment = self._environment | port | dict(settings)
         with (self._directory / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log, start_new_session=True
             )
 
     def start_all(self) -> None:
-        """Starts every process and waits until all servers say that they serve."""
+        """Starts every process and waits until all say that they serve."""
         for name in (*SERVERS, *WORKERS):
             self.start(name)
-        self.wait_until_serving(*SERVERS)
+        self.wait_until_serving(*SERVERS, *WORKERS)
 
     def wait_until_serving(self, *servers: str) -> None:
-        """Waits until servers say that they serve."""
+        """Waits until servers, or workers, say that they serve."""
         ends = time.monotonic() + READY_SECONDS
         for server in servers:
             while not self.is_serving(server):
@@ -168,7 +169,7 @@ class System:
         self._channels.clear()
 
     def is_serving(self, server: str) -> bool:
-        """Tells whether a server says, within a second, that it serves."""
+        """Tells whether a server, or a worker, says within a second that it serves."""
         with grpc.insecure_channel(self.target(server)) as channel:
             try:
                 stub = health_pb2_grpc.HealthStub(channel)

@@ -21,6 +21,7 @@ from automation_service.domain.execution import (
 from automation_service.domain.feasibility import Model
 from automation_service.domain.lead import Change, Insight, Risk
 from automation_service.domain.limits import InvalidRule
+from automation_service.domain.need import Need
 from automation_service.domain.rule import Draft, Rule, RuleExists, RuleNotFound
 from automation_service.ports import Claim, Due, ExecutionQuery, Settlement
 from automation_service.templates import SandboxedTemplates
@@ -296,22 +297,33 @@ class FakeModels:
 
 
 class FakeInsights:
-    """`Insights` that are the same for every lead, but for those that are unknown; `asked` are the leads asked for."""
+    """`Insights` that are the same for every lead, but for those that are unknown.
+
+    They hold no more attributes than are needed. `asked` are the leads asked for, `needs` what was needed of them.
+    """
 
     def __init__(self, insight: Insight = INSIGHT, unknown: Collection[str] = ()) -> None:
         self.asked: list[set[str]] = []
+        self.needs: list[Need] = []
         self._insight = insight
         self._unknown = unknown
 
-    async def of(self, lead_ids: Collection[str]) -> Mapping[str, Insight]:
+    async def of(self, lead_ids: Collection[str], need: Need) -> Mapping[str, Insight]:
         """Returns the insights into leads."""
         self.asked.append(set(lead_ids))
-        return {lead_id: self._insight for lead_id in lead_ids if lead_id not in self._unknown}
+        self.needs.append(need)
+        attributes = {
+            name: value
+            for name, value in self._insight.attributes.items()
+            if need.attributes is None or name in need.attributes
+        }
+        insight = replace(self._insight, attributes=attributes)
+        return {lead_id: insight for lead_id in lead_ids if lead_id not in self._unknown}
 
 
 class AbsentInsights:
     """`Insights` that cannot be had."""
 
-    async def of(self, lead_ids: Collection[str]) -> Mapping[str, Insight]:
+    async def of(self, lead_ids: Collection[str], need: Need) -> Mapping[str, Insight]:
         """Fails."""
         raise TimeoutError

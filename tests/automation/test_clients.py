@@ -1,12 +1,23 @@
 """What the services that are asked answer, in the words of the ports."""
 
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import grpc
+import pytest
+from google.rpc import code_pb2
+
+from automation_service import clients
 from automation_service.clients import MOST_LEADS, IntelligenceInsights, ScoringModels
 from automation_service.domain.feasibility import NextAction
 from automation_service.domain.lead import Insight, Risk, Threshold
+from automation_service.domain.need import EVERYTHING, NO_MORE, Need
 from automation_service.servicer import ERRORS
 from shared import wire
+from shared.errors import WorkTooLarge, is_transient, status_of
 from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
 from shared.pb.scoring.v1 import scoring_pb2_grpc
 from shared.server import Context
@@ -19,17 +30,23 @@ INSIGHT = Insight(6, Risk.HIGH, "re_engage", 40, "hot", {"seats": 3.0}, (Thresho
 
 
 class FakeIntelligence(intelligence_pb2_grpc.IntelligenceServiceServicer):
-    """Knows every lead but `nobody`, and takes at most 500 at a time; `asked` are the sizes of the batches."""
+    """Knows every lead but `nobody`; `asked` are the questions.
 
-    def __init__(self) -> None:
-        self.asked: list[int] = []
+    Questions for attributes are not answered when `silent_about` is `attributes`, and none when it is `everything`.
+    """
+
+    def __init__(self, silent_about: str = "") -> None:
+        self.asked: list[intelligence_pb2.BatchGetLeadIntelligenceRequest] = []
+        self._silent_about = silent_about
 
     async def BatchGetLeadIntelligence(  # noqa: N802 (named as the RPC is)
         self, request: intelligence_pb2.BatchGetLeadIntelligenceRequest, context: Context
     ) -> intelligence_pb2.BatchGetLeadIntelligenceResponse:
         """See `intelligence.proto`."""
         assert not request.HasField("as_of_time")
-        self.asked.append(len(request.lead_ids))
+        self.asked.append(request)
+        if self._silent_about == "everything" or self._silent_about in request.read_mask.paths:
+            await asyncio.Event().wait()
         known = [lead_id for lead_id in request.lead_ids if lead_id != "nobody"]
         return intelligence_pb2.BatchGetLeadIntelligenceResponse(
             lead_intelligence=[
@@ -48,15 +65,61 @@ class FakeIntelligence(intelligence_pb2_grpc.IntelligenceServiceServicer):
         )
 
 
-async def test_insights_are_asked_for_in_batches() -> None:
-    intelligence = FakeIntelligence()  # type: ignore[abstract]
+@contextlib.asynccontextmanager
+async def asking(intelligence: FakeIntelligence) -> AsyncIterator[IntelligenceInsights]:
     async with served(
         ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(intelligence, server)
     ) as channel:
+        yield IntelligenceInsights(channel)
+
+
+@pytest.mark.parametrize(
+    ("need", "largest", "paths", "names"),
+    [
+        (NO_MORE, MOST_LEADS, set(), []),
+        (Need(fit=True), MOST_LEADS, {"fit"}, []),
+        (Need(attributes=frozenset({"b", "a"})), 93, {"attributes"}, ["a", "b"]),
+        (EVERYTHING, 15, {"fit", "attributes"}, []),
+    ],
+)
+async def test_insights_are_asked_for_in_questions_of_bounded_size(
+    need: Need, largest: int, paths: set[str], names: list[str]
+) -> None:
+    intelligence = FakeIntelligence()  # type: ignore[abstract]
+    async with asking(intelligence) as insights:
         leads = [f"lead-{number}" for number in range(MOST_LEADS)]
-        insights = await IntelligenceInsights(channel).of([*leads, "nobody"])
-    assert insights == dict.fromkeys(leads, INSIGHT)
-    assert intelligence.asked == [MOST_LEADS, 1]
+        found = await insights.of([*leads, "nobody"], need)
+    assert found == dict.fromkeys(leads, INSIGHT)
+    sizes = [len(each.lead_ids) for each in intelligence.asked]
+    assert (sum(sizes), max(sizes), len(sizes)) == (501, largest, math.ceil(501 / largest))
+    for each in intelligence.asked:
+        assert paths <= set(each.read_mask.paths)
+        assert ("attributes" in each.read_mask.paths) == ("attributes" in paths)
+        assert list(each.attribute_names) == names
+
+
+async def test_a_question_that_is_too_large_is_told_from_a_service_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clients, "ASK_SECONDS", 0.3)
+    intelligence = FakeIntelligence("attributes")  # type: ignore[abstract]
+    async with asking(intelligence) as insights:
+        with pytest.raises(WorkTooLarge, match=r"about 2 leads within 0\.3 s, although it answers smaller questions"):
+            await insights.of(["ada", "bob"], EVERYTHING)
+        with pytest.raises(WorkTooLarge, match="lead 'ada'") as caught:
+            await insights.of(["ada"], EVERYTHING)
+    assert not is_transient(caught.value), "it is cut, and counts for a change alone"
+    assert status_of(caught.value, ERRORS).code == code_pb2.DEADLINE_EXCEEDED, "whoever tests a rule may call again"
+
+
+async def test_a_service_that_answers_nothing_is_not_the_fault_of_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "ASK_SECONDS", 0.3)
+    monkeypatch.setattr(clients, "PROBE_SECONDS", 0.3)
+    intelligence = FakeIntelligence("everything")  # type: ignore[abstract]
+    async with asking(intelligence) as insights:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await insights.of(["ada"], EVERYTHING)
+    assert is_transient(caught.value)
 
 
 async def test_the_model_is_the_one_in_force() -> None:

@@ -11,11 +11,12 @@ import pytest
 from automation_service import store
 from automation_service.domain.execution import Execution
 from automation_service.domain.lead import DECAY, Change, Insight
+from automation_service.domain.need import Need
 from automation_service.domain.trigger import Inactive
 from automation_service.ports import ExecutionQuery, Insights
 from automation_service.store import CHANGES, DONE, EXECUTIONS, MongoChanges, MongoExecutions, MongoRules
 from automation_service.templates import SandboxedTemplates
-from automation_service.usecases import Evaluation
+from automation_service.usecases.evaluation import Evaluation
 from shared.inbox import Inbox
 from shared.mongo import Database
 from tests.automation.fakes import INSIGHT, NOW, SENDER, AbsentInsights, FakeInsights, FakeOutlet, change, rule
@@ -29,7 +30,7 @@ class MeetingInsights:
     def __init__(self, steps: int) -> None:
         self._meeting = asyncio.Barrier(steps)
 
-    async def of(self, lead_ids: Collection[str]) -> Mapping[str, Insight]:
+    async def of(self, lead_ids: Collection[str], need: Need) -> Mapping[str, Insight]:
         """Returns the same insight for every lead, to all who ask at once."""
         await self._meeting.wait()
         return dict.fromkeys(lead_ids, INSIGHT)

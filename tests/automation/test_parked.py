@@ -40,7 +40,7 @@ async def inbox(database: Database) -> Inbox:
 @pytest.fixture
 async def stub(inbox: Inbox) -> AsyncIterator[Stub]:
     unreached: Any = Unreached()
-    servicer = AutomationServicer(unreached, unreached, Parking(inbox))
+    servicer = AutomationServicer(unreached, unreached, Parking(inbox), unreached)
     async with served(
         ERRORS, lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server)
     ) as channel:

@@ -17,7 +17,8 @@ from automation_service.domain.action import Action, Email
 from automation_service.domain.delivery import Answer, Fate
 from automation_service.servicer import ERRORS, AutomationServicer
 from automation_service.templates import SandboxedTemplates
-from automation_service.usecases import Operation, RuleBook, Scrutiny
+from automation_service.usecases.rules import RuleBook, Scrutiny
+from automation_service.usecases.trials import Operation
 from shared import wire
 from shared.pages import write_token
 from shared.pb.automation.v1 import automation_pb2 as pb
@@ -43,6 +44,8 @@ CONDITIONS = pb.Conditions(stages=["hot"], minimum_score=0, minimum_velocity=9, 
 RULE = pb.AutomationRule(rule_id="call", display_name="Call", enabled=True, conditions=CONDITIONS)
 NOTHING_PARKED: Any = None
 """What is parked has a test of its own, on a real database."""
+NO_BACKLOG: Any = None
+"""So has what waits."""
 NOTHING_TO_DO = executed(change("bob"), rule("old"))
 EXECUTIONS = [executed(change("ada", day=day), rule(), NOW + timedelta(days=day)) for day in (3, 2, 1)]
 
@@ -60,6 +63,7 @@ async def stub(executions: FakeExecutions) -> AsyncIterator[Stub]:
         RuleBook(rules, scrutiny, lambda: NOW),
         Operation(rules, executions, insights, scrutiny, SENDER, lambda: NOW),
         NOTHING_PARKED,
+        NO_BACKLOG,
     )
     async with served(
         ERRORS, lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server)

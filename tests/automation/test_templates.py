@@ -102,3 +102,24 @@ def test_what_would_be_cut_off_is_not_rendered() -> None:
         value = Counted()
         assert len(SandboxedTemplates().render(template, {"a": value})) == MOST_OUTPUT
         assert value.written <= MOST_OUTPUT // 10_000 + 1
+
+
+@pytest.mark.parametrize(
+    ("template", "attributes"),
+    [
+        ("plain {{ lead.lead_id }} {{ score.after }} {{ attributes.x }}", set()),
+        ("{{ lead.attributes.name }}{% if lead['attributes']['a b'] %}yes{% endif %}", {"name", "a b"}),
+        ("{{ lead.attributes['c'].d }}", {"c"}),
+        ("{{ lead.attributes.name | default('x') }} {{ why[0] }}", {"name"}),
+        ("{{ 'a' if lead.attributes.b == 'c' else lead.attributes.d[0] }}", {"b", "d"}),
+        ("{{ lead.attributes[0] }}", set()),
+        ("{{ lead }}", None),
+        ("{{ lead.attributes | length }} {{ lead.attributes.name }}", None),
+        ("{% if lead.attributes %}yes{% endif %}", None),
+        ("{{ (lead if risk else why).attributes.name }}", None),
+    ],
+)  # fmt: skip
+def test_the_attributes_that_a_template_uses_are_known(template: str, attributes: set[str] | None) -> None:
+    subject = SandboxedTemplates()
+    subject.check("body", template)
+    assert subject.attributes(template) == attributes

@@ -1,5 +1,6 @@
 """Rules are kept, and evaluated at changes."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -7,14 +8,17 @@ from datetime import timedelta
 import pytest
 
 from automation_service.domain.action import Action, Slack
-from automation_service.domain.condition import Conditions
-from automation_service.domain.lead import Risk
+from automation_service.domain.condition import AttributeCondition, Conditions, Operator
+from automation_service.domain.lead import Change, Risk
 from automation_service.domain.limits import InvalidRule
+from automation_service.domain.need import NO_MORE, Need
 from automation_service.domain.rule import Rule, RuleChanged, RuleExists, RuleNotFound
 from automation_service.ports import ExecutionQuery
 from automation_service.templates import SandboxedTemplates
-from automation_service.usecases import Evaluation, RuleBook, Scrutiny
+from automation_service.usecases.evaluation import Evaluation
+from automation_service.usecases.rules import RuleBook, Scrutiny
 from tests.automation.fakes import (
+    INSIGHT,
     NOW,
     SENDER,
     AbsentInsights,
@@ -144,6 +148,62 @@ async def test_only_leads_are_asked_for_on_which_a_rule_can_still_fire() -> None
     changes.waiting = [change("ada", 2), change("cyd")]
     await evaluated.step([0], 10)
     assert insights.asked == [{"ada"}, {"cyd"}]
+
+
+KNOWN = replace(INSIGHT, attributes={"country": "NL", "name": "Ada", "notes": "x"})
+
+
+async def test_nothing_but_what_always_is_needed_is_asked_for_by_a_rule_that_looks_at_velocity() -> None:
+    insights = FakeInsights()
+    fast = rule("fast", Conditions(minimum_velocity=5))
+    await evaluation(FakeChanges(change("ada"), change("bob")), FakeRules(fast), insights).step([0], 10)
+    assert (insights.asked, insights.needs) == ([{"ada", "bob"}], [NO_MORE])
+
+
+async def test_what_receivers_are_told_is_asked_for_only_of_leads_for_which_a_rule_holds() -> None:
+    dutch = Conditions(attributes=(AttributeCondition("country", Operator.EQUALS, ("NL",)),))
+    calm = rule("calm", Conditions(risk=Risk.HIGH), webhook())
+    changes, insights = FakeChanges(change("ada"), change("bob")), FakeInsights(KNOWN)
+    evaluated = evaluation(changes, FakeRules(calm), insights)
+    await evaluated.step([0], 10)
+    assert insights.needs == [NO_MORE], "no rule holds, so nothing is told"
+
+    evaluated = evaluation(FakeChanges(change("ada")), FakeRules(calm, rule("dutch", dutch, webhook())), insights)
+    await evaluated.step([0], 10)
+    assert insights.needs[1:] == [Need(attributes=frozenset({"country"})), Need(attributes=None)]
+    [recorded] = await evaluated.executions.page(ExecutionQuery(9))
+    assert json.loads(recorded.deliveries[0].body)["data"]["lead"]["attributes"] == KNOWN.attributes
+
+
+async def test_a_message_is_told_the_attributes_that_its_template_uses() -> None:
+    chat = Action(
+        "chat", Slack("https://chat.example/x", "{{ lead.attributes.name }} of {{ lead.attributes.country }}")
+    )
+    insights = FakeInsights(KNOWN)
+    evaluated = evaluation(FakeChanges(change("ada")), FakeRules(rule("call", None, chat)), insights)
+    await evaluated.step([0], 10)
+    assert insights.needs == [NO_MORE, Need(attributes=frozenset({"name", "country"}))]
+    [recorded] = await evaluated.executions.page(ExecutionQuery(9))
+    assert json.loads(recorded.deliveries[0].body) == {"text": "Ada of NL"}
+
+
+async def test_much_to_tell_is_settled_in_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automation_service.usecases.evaluation.MAX_BYTES", 3 * Need(attributes=None).max_bytes)
+    leads = [f"lead-{number}" for number in range(10)]
+    changes, insights = FakeChanges(*map(change, leads)), FakeInsights(KNOWN)
+    evaluated = evaluation(changes, FakeRules(rule("call", None, webhook())), insights)
+    marked: list[int] = []
+    mark = changes.mark
+
+    async def count(some: Sequence[Change]) -> None:
+        marked.append(len(some))
+        await mark(some)
+
+    monkeypatch.setattr(changes, "mark", count)
+    assert await evaluated.step([0], 10) == 10
+    assert marked == [3, 3, 3, 1]
+    assert changes.waiting == []
+    assert sorted(each.key.lead_id for each in await evaluated.executions.page(ExecutionQuery(99))) == leads
 
 
 async def test_without_a_rule_changes_are_marked_and_nobody_is_asked() -> None:

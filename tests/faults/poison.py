@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automation_service import usecases
 from automation_service.domain.execution import Candidate, fire
+from automation_service.usecases import evaluation
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
 from scoring_service.store import documents
@@ -48,7 +48,7 @@ def arm(environment: Mapping[str, str]) -> None:
 
     _patch(documents, "read_event", read_or_die)
     _patch(Timeline, "judge", judge_or_raise)
-    _patch(usecases, "fire", fire_or_raise)
+    _patch(evaluation, "fire", fire_or_raise)
 
 
 def _patch(where: Any, name: str, function: Callable[..., Any]) -> None:

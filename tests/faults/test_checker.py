@@ -26,7 +26,7 @@ from automation_service.domain.rule import Rule
 from automation_service.domain.trigger import EventReceived, StageEntered
 from automation_service.store import MongoChanges, MongoExecutions, MongoRules
 from automation_service.templates import SandboxedTemplates
-from automation_service.usecases import Evaluation
+from automation_service.usecases.evaluation import Evaluation
 from ingest_service.domain.event import Event
 from ingest_service.store import MongoEventStore
 from scoring_service import model_messages, store

@@ -85,24 +85,24 @@ PLANTED: Mapping[str, Planted] = {
         frozenset({"I8"}),
     ),
     "a dropped unique index": Planted(
-        [("automation_service/store.py", 'name="once", unique=True', 'name="once"')],
+        [("automation_service/store/__init__.py", 'name="once", unique=True', 'name="once"')],
         ["kill automation-worker"],
         frozenset({"I8"}),
     ),
     "a caught DuplicateKeyError": Planted(
         [
             (
-                "automation_service/store.py",
+                "automation_service/store/__init__.py",
                 "            await self._executions.insert_many(",
                 "          with IGNORED:\n            await self._executions.insert_many(",
             ),
             (
-                "automation_service/store.py",
+                "automation_service/store/__init__.py",
                 'T = TypeVar("T")\n',
                 "T = TypeVar(\"T\")\nIGNORED = __import__('contextlib').suppress(DuplicateKeyError)\n",
             ),
             (
-                "automation_service/store.py",
+                "automation_service/store/__init__.py",
                 "return {Key(**row) async for row in rows} & set(keys)",
                 "return {Key(**row) async for row in rows if not row}",
             ),

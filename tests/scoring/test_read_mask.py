@@ -5,13 +5,16 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from pymongo.monitoring import CommandListener
 
-from shared import mongo, wire
+from scoring_service.store.models import MongoModels
+from scoring_service.store.views import MongoViews
+from scoring_service.usecases.ask import Ask, LeadScore, Wanted
+from shared import wire
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from tests.scoring.conftest import Scoring, days_ago
 from tests.scoring.requests import FIT, Stub, at, model, published, score_of
 from tests.serving import refusal
+from tests.shared.commands import overheard
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ async def test_only_what_the_mask_names_is_told(stub: Stub) -> None:
 @pytest.mark.usefixtures("_ada")
 @pytest.mark.parametrize("then", [None, days_ago(0.1)])
 async def test_only_the_attributes_named_are_told_whatever_their_names(stub: Stub, then: Any) -> None:
-    when = {"as_of_time": at(then)} if then else {}
+    when: dict[str, Any] = {"as_of_time": at(then)} if then else {}
     named = await asked(stub, "attributes", names=("$ref", "a.b", "$x", "unknown"), **when)
     assert wire.to_dict(named.attributes) == {"$ref": "leads", "a.b": 1.0, "$x": "y"}
     whole = await asked(stub, "attributes", **when)
@@ -80,42 +83,20 @@ async def test_a_bad_mask_is_refused(stub: Stub, request_: pb.BatchGetLeadScores
     assert (code, fields) == (grpc.StatusCode.INVALID_ARGUMENT, [field])
 
 
-class Commands(CommandListener):
-    """The bytes that MongoDB answered, and the collections that it was asked about."""
-
-    def __init__(self) -> None:
-        self.collections: list[str] = []
-        self.answered = 0
-
-    def started(self, event: Any) -> None:
-        """Notes what is asked."""
-        self.collections.append(str(event.command.get(event.command_name)))
-
-    def succeeded(self, event: Any) -> None:
-        """Notes what is answered."""
-        self.answered += len(str(event.reply))
-
-    def failed(self, event: Any) -> None:
-        """Notes nothing."""
-
-
-@pytest.fixture(autouse=True)
-def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
-    """What the service asks of MongoDB."""
-    listener = Commands()
-    connect = mongo.AsyncMongoClient
-    monkeypatch.setattr(
-        mongo, "AsyncMongoClient", lambda *args, **options: connect(*args, event_listeners=[listener], **options)
-    )
-    return listener
+async def read(scoring: Scoring, uri: str, wanted: Wanted) -> tuple[LeadScore, set[str]]:
+    """Returns the score as it was read, and the collections that were read."""
+    async with overheard(uri) as (database, commands):
+        views = MongoViews(database, MongoModels(database), scoring.events)
+        [score] = await Ask(views, scoring.ask.calendar, scoring.clock).scores(["ada"], None, wanted)
+    return score, {sent[name] for name, sent in commands.sent if name in ("find", "aggregate")}
 
 
 @pytest.mark.usefixtures("_ada")
-async def test_work_that_nobody_wants_is_not_done(stub: Stub, commands: Commands) -> None:
-    commands.collections.clear()
-    commands.answered = 0
-    await asked(stub, "score", "stage", "attributes", names=("city",))
-    assert "score_history" not in commands.collections, "events are counted only for their count"
-    assert commands.answered < 4_000, "attributes that nobody wants stay in the database"
-    await asked(stub, "recent_event_count")
-    assert "score_history" in commands.collections
+async def test_work_that_nobody_wants_is_not_done(scoring: Scoring, database_uri: str) -> None:
+    city = frozenset({"city"})
+    score, collections = await read(scoring, database_uri, Wanted(recent_events=False, fitness=False, attributes=city))
+    assert score.lead.state.attributes == {"city": "Delft"}, "attributes that nobody wants stay in the database"
+    assert "score_history" not in collections, "events are counted only for their count"
+    score, collections = await read(scoring, database_uri, Wanted(fitness=False, attributes=frozenset()))
+    assert (score.recent_events, score.lead.state.attributes) == (2, {})
+    assert "score_history" in collections

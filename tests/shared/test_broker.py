@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import dramatiq
@@ -22,22 +25,27 @@ from structlog.testing import capture_logs
 
 from cli.embedded import EmbeddedRedis
 from shared import broker as brokers
-from shared.settings import StartupError
+from shared import worker as workers
+from shared.settings import StartupError, WorkerSettings
+from shared.watchdog import Heartbeat
 
 QUEUE = "pour"
 ROUNDS = 20
 PROGRAM = """
 import asyncio, contextlib, os, signal, sys, threading
 import dramatiq
-from shared import broker as brokers
+from shared import broker as brokers, worker as workers
+from shared.settings import WorkerSettings
+from shared.watchdog import Heartbeat
 
+class Application: heartbeat = Heartbeat()
 class Watch(dramatiq.Middleware):
     def before_worker_shutdown(self, broker, worker): stopping.set()
 
 @contextlib.asynccontextmanager
 async def application(broker):
     broker.add_middleware(Watch())
-    yield
+    yield Application()
 
 def register(broker, app):
     @dramatiq.actor(broker=broker, actor_name="pour", queue_name="pour")
@@ -53,15 +61,18 @@ for _ in range(int(sys.argv[2])):
     client.enqueue(dramatiq.Message(queue_name="pour", actor_name="pour", args=(), kwargs={}, options={}))
     overdue = threading.Timer(30, os._exit, [3])
     overdue.start()
-    brokers.work(sys.argv[1], application, register)
+    workers.work(WorkerSettings(health_port=0), sys.argv[1], "127.0.0.1", application, register)
     overdue.cancel()
 """
 """Runs workers one after the other, each told to stop about when it becomes ready; status 3: one did not stop."""
 STUCK = """
 import asyncio, contextlib, sys, threading
 import dramatiq
-from shared import broker as brokers, logs
+from shared import broker as brokers, logs, worker as workers
+from shared.settings import WorkerSettings
+from shared.watchdog import Heartbeat
 
+class Application: heartbeat = Heartbeat()
 stopping = threading.Event()
 
 class Watch(dramatiq.Middleware):
@@ -70,7 +81,7 @@ class Watch(dramatiq.Middleware):
 @contextlib.asynccontextmanager
 async def application(broker):
     broker.add_middleware(Watch())
-    yield
+    yield Application()
     print("closed", flush=True)
 
 def register(broker, app):
@@ -80,7 +91,7 @@ def register(broker, app):
         await asyncio.to_thread(stopping.wait, 60)
 
 logs.configure("test", "info")
-brokers.work(sys.argv[1], application, register)
+workers.work(WorkerSettings(health_port=0), sys.argv[1], "127.0.0.1", application, register)
 """
 """Runs a worker whose messages end when it is told to stop."""
 NOBODY = "redis://127.0.0.1:1/0"
@@ -91,6 +102,7 @@ class Teapot:
 
     def __init__(self, broken: Exception | None = None) -> None:
         self.notes: list[str] = []
+        self.heartbeat = Heartbeat()
         self.loops: set[asyncio.AbstractEventLoop] = set()
         self._broken = broken
 
@@ -147,6 +159,16 @@ class Bell(threading.Thread):
         self.join()
 
 
+def work(
+    redis_url: str,
+    application: Callable[[RedisBroker], contextlib.AbstractAsyncContextManager[Teapot]],
+    register: Callable[[dramatiq.Broker, Callable[[], Teapot]], None],
+) -> None:
+    """Runs a worker that tells nobody its health."""
+    silent: dict[str, Any] = {"health_port": 0}
+    workers.work(WorkerSettings(**silent), redis_url, "127.0.0.1", application, register)
+
+
 def stop_at(last: int, bell: Bell) -> Callable[[Teapot, int], object]:
     """Returns what ends the worker when it has got this message."""
     return lambda _, cup: bell.stop_the_worker() if cup == last else None
@@ -199,6 +221,14 @@ def send(broker: RedisBroker, *cups: int) -> None:
         broker.enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=QUEUE, args=(cup,), kwargs={}, options={}))
 
 
+def declare(broker: RedisBroker, queue: str) -> None:
+    """Declares an actor that does nothing: what is for no actor is dropped."""
+
+    @dramatiq.actor(broker=broker, actor_name=queue, queue_name=queue)
+    def actor(cup: int) -> None:
+        pass
+
+
 def waiting(broker: RedisBroker) -> int:
     """Returns the number of messages that are in the queue or with a worker."""
     return int(broker.client.hlen(f"{broker.namespace}:{QUEUE}.msgs"))
@@ -209,7 +239,7 @@ def test_a_worker_opens_before_the_first_message_and_closes_after_the_last(
 ) -> None:
     send(broker, 1, 2, 3)
     teapot = Teapot()
-    brokers.work(redis_url, teapot.open, partial(register, stop_at(3, bell)))
+    work(redis_url, teapot.open, partial(register, stop_at(3, bell)))
     assert teapot.notes[:2] == ["opening", "open"]
     assert sorted(teapot.notes[2:-1]) == ["cup 1", "cup 2", "cup 3"]
     assert teapot.notes[-1] == "closed"
@@ -241,7 +271,7 @@ def test_a_worker_finishes_what_runs_when_it_is_told_to_stop(
 
     send(broker, 1)
     teapot = Teapot()
-    brokers.work(redis_url, open_watched, register_slow)
+    work(redis_url, open_watched, register_slow)
     assert teapot.notes == ["opening", "open", "cup 1", "closed"]
     assert waiting(broker) == 0
 
@@ -257,7 +287,7 @@ def test_a_message_that_fails_is_logged_not_retried_and_harms_no_other(
 
     send(broker, 1)
     teapot = Teapot()
-    brokers.work(redis_url, teapot.open, partial(register, pour))
+    work(redis_url, teapot.open, partial(register, pour))
     assert teapot.notes == ["opening", "open", "cup 1", "cup 2", "closed"]
     assert waiting(broker) == 0
     assert "ZeroDivisionError" in caplog.text
@@ -270,7 +300,7 @@ def test_an_application_that_cannot_be_opened_surfaces_as_its_own_error(
     send(broker, 1)
     teapot = Teapot(error)
     with pytest.raises(type(error)) as caught:
-        brokers.work(redis_url, teapot.open, partial(register, stop_at(1, bell)))
+        work(redis_url, teapot.open, partial(register, stop_at(1, bell)))
     assert caught.value is error
     assert teapot.notes == ["opening"]
     assert waiting(broker) == 1, "the message is expected to wait for another worker"
@@ -282,9 +312,10 @@ def test_a_worker_says_when_it_is_ready_and_when_it_has_stopped(
 ) -> None:
     send(broker, 1)
     with capture_logs() as lines:
-        brokers.work(redis_url, Teapot().open, partial(register, stop_at(1, bell)))
-    assert [line["event"] for line in lines] == ["worker ready", "worker stopped"]
-    assert lines[0]["queues"] == [QUEUE]
+        work(redis_url, Teapot().open, partial(register, stop_at(1, bell)))
+    told = [line for line in lines if line["event"] != "health"]
+    assert [line["event"] for line in told] == ["worker ready", "worker stopped"]
+    assert told[0]["queues"] == [QUEUE]
 
 
 def test_an_event_loop_that_starts_late_is_waited_for(
@@ -299,7 +330,7 @@ def test_an_event_loop_that_starts_late_is_waited_for(
     monkeypatch.setattr(EventLoopThread, "run", run_late)
     send(broker, 1)
     teapot = Teapot()
-    brokers.work(redis_url, teapot.open, partial(register, stop_at(1, bell)))
+    work(redis_url, teapot.open, partial(register, stop_at(1, bell)))
     assert teapot.notes[0] == "opening"
     assert waiting(broker) == 0, "the message is expected to be done"
 
@@ -357,7 +388,7 @@ def test_a_worker_that_is_told_to_stop_while_redis_is_away_stops(
     break_: Callable[[EmbeddedRedis], None], tmp_path: Path
 ) -> None:
     with EmbeddedRedis(tmp_path) as server:
-        send(brokers.connect(server.url), *range(3 * brokers.THREADS))  # some run, and some were fetched to run next
+        send(brokers.connect(server.url), *range(3 * workers.THREADS))  # some run, and some were fetched to run next
         with subprocess.Popen(
             [sys.executable, "-c", STUCK, server.url],
             stdout=subprocess.PIPE,
@@ -366,7 +397,7 @@ def test_a_worker_that_is_told_to_stop_while_redis_is_away_stops(
         ) as worker:
             try:
                 assert worker.stdout is not None
-                assert [worker.stdout.readline() for _ in range(brokers.THREADS)] == ["pouring\n"] * brokers.THREADS
+                assert [worker.stdout.readline() for _ in range(workers.THREADS)] == ["pouring\n"] * workers.THREADS
                 break_(server)
                 worker.send_signal(signal.SIGTERM)
                 out, log = worker.communicate(timeout=90)
@@ -390,7 +421,7 @@ def test_that_redis_is_away_is_told_once_also_when_two_threads_find_out_together
 
     def tell(event: str, **_: object) -> None:
         told.append(event)
-        if len(told) < brokers.THREADS:
+        if len(told) < workers.THREADS:
             consumer.ack(message)  # as the other thread does at this moment
 
     monkeypatch.setattr(brokers, "_LOG", Mock(warning=tell))
@@ -405,6 +436,7 @@ def test_what_could_not_be_acknowledged_comes_back_to_the_same_worker(
     monkeypatch.setattr(brokers, "MAINTENANCE_CHANCE", 1_000_000)
     broker = brokers.connect(redis_url)
     broker.flush(QUEUE)
+    declare(broker, QUEUE)
     send(broker, 1)
     consumer = broker.consume(QUEUE)
     message = next(consumer)
@@ -431,11 +463,96 @@ def test_what_a_lost_answer_took_along_comes_back_to_the_same_worker(
     queue = "lost"
     broker = brokers.connect(redis_url)
     broker.flush(queue)
+    declare(broker, queue)
     broker.consume(queue)
-    broker.enqueue(dramatiq.Message(queue_name=queue, actor_name="pour", args=(), kwargs={}, options={}))
+    broker.enqueue(dramatiq.Message(queue_name=queue, actor_name=queue, args=(1,), kwargs={}, options={}))
     assert broker.do_fetch(queue, 1), "expected the message, whose answer shall not be seen"
     again = broker.consume(queue, timeout=20)
     found = next((message for _ in range(200) if (message := next(again))), None)
     assert found is not None, "expected it to come back"
     again.ack(found)
     assert broker.do_qsize(queue) == 0
+
+
+def body(**changes: Any) -> bytes:
+    """Returns a message as dramatiq writes it, with fields of it changed."""
+    message: dramatiq.Message[None] = dramatiq.Message(QUEUE, QUEUE, args=(1,), kwargs={}, options={})
+    return json.dumps(message.asdict() | {"options": {"redis_message_id": "bad"}} | changes).encode()
+
+
+MALFORMED = [
+    b"",
+    b"\xff\x00",
+    b"nonsense",
+    b"[]",
+    b"7",
+    b"{}",
+    b"[" * 3000,
+    b" " * 10_000,
+    body(args=7),
+    body(args=[]),
+    body(args=[1, 2]),
+    body(kwargs=[]),
+    body(kwargs={"saucer": 1}),
+    body(actor_name="brew"),
+    body(actor_name=["pour"]),
+    body(queue_name="brew"),
+    body(queue_name=None),
+    body(message_id=[]),
+    body(options={}),
+    body(options=[]),
+    body(options={"redis_message_id": 7}),
+    body(options={"redis_message_id": "bad", "eta": 1 << 60}),
+    body(options={"redis_message_id": "bad", "pipe_target": 7}),
+    body(more=1),
+]
+
+
+def put(broker: RedisBroker, message: bytes) -> None:
+    """Puts a message into the queue as anyone can who reaches Redis."""
+    broker.do_enqueue(QUEUE, f"bad-{uuid.uuid4()}", message)
+
+
+def test_malformed_messages_are_dropped_with_a_line_each_and_the_next_one_is_done(
+    broker: RedisBroker, redis_url: str, bell: Bell
+) -> None:
+    for message in MALFORMED:
+        put(broker, message)
+    broker.client.rpush(f"{broker.namespace}:{QUEUE}", "the id of no message")
+    send(broker, 1)
+    teapot = Teapot()
+    with capture_logs() as lines:
+        work(redis_url, teapot.open, partial(register, stop_at(1, bell)))
+    assert teapot.notes == ["opening", "open", "cup 1", "closed"]
+    told = [line for line in lines if line["event"] == "malformed message dropped"]
+    assert len(told) == len(MALFORMED)
+    assert all(line["flaw"] and len(line["message"]) <= 500 for line in told)
+    assert waiting(broker) == 0
+    assert int(broker.client.llen(f"{broker.namespace}:{QUEUE}")) == 0
+
+
+@pytest.mark.parametrize("key", [f"{QUEUE}", f"{QUEUE}.msgs", "__heartbeats__"])
+def test_a_key_of_another_type_does_not_keep_rings_out(
+    broker: RedisBroker, redis_url: str, bell: Bell, key: str
+) -> None:
+    broker.client.delete(f"{broker.namespace}:{key}")
+    broker.client.set(f"{broker.namespace}:{key}", "a string")
+    teapot = Teapot()
+    sender = threading.Thread(target=send_when_possible, args=(broker, 1))
+    sender.start()
+    with capture_logs() as lines:
+        work(redis_url, teapot.open, partial(register, stop_at(1, bell)))
+    sender.join()
+    assert "cup 1" in teapot.notes
+    assert [line["event"] for line in lines if "key" in line] == ["key of another type deleted"]
+
+
+def send_when_possible(broker: RedisBroker, cup: int) -> None:
+    """Sends as the sweeper does: again and again."""
+    while True:
+        try:
+            send(broker, cup)
+        except redis.ResponseError:
+            threading.Event().wait(0.02)
+        else:
+            return

@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from cli.embedded import free_port
+from shared import health as healths
 from shared import server as servers
 from shared.admission import Admission
 from shared.errors import Stopping
@@ -128,7 +129,7 @@ async def healthy() -> bool:
 
 @pytest.fixture(autouse=True)
 def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(healths, "PROBE_SECONDS", 0.05)
     monkeypatch.setattr(servers, "LEAVE_SECONDS", 0.2)
 
 

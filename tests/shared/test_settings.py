@@ -29,6 +29,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in kind.model_fields:
             monkeypatch.delenv(f"LEADSCORE_{name.upper()}", raising=False)
     monkeypatch.setenv("LEADSCORE_PORT", "50051")
+    monkeypatch.setenv("LEADSCORE_HEALTH_PORT", "50061")
 
 
 def test_every_default_is_safe() -> None:
@@ -125,6 +126,9 @@ def test_a_file_that_may_not_be_read_ends_the_start(monkeypatch: pytest.MonkeyPa
         ("LEADSCORE_PORT", ""),
         ("LEADSCORE_PORT", "0"),
         ("LEADSCORE_PORT", "65536"),
+        ("LEADSCORE_HEALTH_PORT", "-1"),
+        ("LEADSCORE_STREAM_PLACES", "0"),
+        ("LEADSCORE_TRANSACTION_SECONDS", "8.5"),
         ("LEADSCORE_LOG_LEVEL", "loud"),
         ("LEADSCORE_PARTITIONS", "0"),
         ("LEADSCORE_PARTITIONS", "4097"),

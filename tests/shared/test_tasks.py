@@ -1,12 +1,14 @@
-"""Background tasks live as long as their block, and one that fails is heard of."""
+"""Background tasks live as long as their block; one that ends before ends the block."""
 
 import asyncio
+import contextlib
 import gc
+from collections.abc import Callable, Coroutine
 
 import pytest
 from structlog.testing import capture_logs
 
-from shared.tasks import running, to_the_end
+from shared.tasks import BackgroundTaskEnded, running, to_the_end
 
 
 class Task:
@@ -52,26 +54,66 @@ async def test_they_end_when_the_block_fails() -> None:
     assert task.ended
 
 
-async def test_one_that_fails_is_logged_and_harms_neither_the_block_nor_the_others() -> None:
-    other = Task()
-    failing = asyncio.Event()
+async def leave() -> None:
+    """Ends without an error."""
 
-    async def fail_and_tell() -> None:
-        failing.set()
-        await fail()
+
+@pytest.mark.parametrize(("ending", "cause"), [(fail, ZeroDivisionError), (leave, type(None))])
+async def test_one_that_ends_is_logged_and_ends_the_block_and_the_others(
+    ending: Callable[[], Coroutine[None, None, None]], cause: type
+) -> None:
+    other = Task()
+
+    async def block() -> None:
+        async with running(other.run()), running(ending()):
+            await asyncio.Event().wait()
+
+    with capture_logs() as lines, pytest.raises(BackgroundTaskEnded, match=f"^{ending.__name__}$") as caught:
+        await asyncio.wait_for(block(), 30)
+    assert isinstance(caught.value.__cause__, cause)
+    assert [(line["event"], line["task"], line["log_level"]) for line in lines] == [
+        ("background task ended", ending.__name__, "error")
+    ]
+    assert isinstance(lines[0]["exc_info"], cause)
+    assert other.ended
+
+
+async def test_an_end_that_the_block_does_not_notice_is_told_after_it() -> None:
+    async def block() -> None:
+        async with running(fail()):
+            with contextlib.suppress(asyncio.CancelledError):  # as the driver's wait_for does now and then
+                await asyncio.Event().wait()
+
+    with pytest.raises(BackgroundTaskEnded):
+        await asyncio.wait_for(block(), 30)
+
+
+async def test_a_time_out_of_the_block_is_its_own() -> None:
+    task = Task()
+    with pytest.raises(TimeoutError):
+        async with running(task.run()):
+            await task.started.wait()
+            raise TimeoutError
+    assert task.ended
+
+
+async def test_one_that_fails_while_it_is_stopped_is_logged() -> None:
+    async def fail_at_the_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await fail()
 
     with capture_logs() as lines:
-        async with running(fail_and_tell(), other.run()):
-            await asyncio.wait_for(asyncio.gather(failing.wait(), other.started.wait()), 30)
-            assert not other.ended
-    assert [(line["event"], line["log_level"]) for line in lines] == [("background task failed", "error")]
-    assert isinstance(lines[0]["exc_info"], ZeroDivisionError)
+        async with running(fail_at_the_end()):
+            await asyncio.sleep(0)
+    assert [line["event"] for line in lines] == ["background task failed while it was stopped"]
 
 
-async def test_one_that_returns_or_is_cancelled_is_no_failure() -> None:
+async def test_one_that_is_stopped_with_its_block_is_no_failure() -> None:
     task = Task()
     with capture_logs() as lines:
-        async with running(asyncio.sleep(0), task.run()):
+        async with running(task.run()):
             await task.started.wait()
     assert lines == []
 

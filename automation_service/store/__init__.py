@@ -1,4 +1,4 @@
-"""MongoDB ⇄ domain: what this service owns, and the consumer's side of `score_changes`."""
+"""MongoDB ⇄ domain: what this service owns, and the consumer's side of `score_changes`; `backlog.py` counts both."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -35,8 +35,8 @@ MOST_PAIRS = 1000
 
 _LATEST = [("record_time", DESCENDING), ("_id", DESCENDING)]
 _PENDING = ExecutionState.PENDING.value
-_DUE = "due_by_endpoint"
-_ANY_TEXT: Document = {"$gte": ""}
+DUE_INDEX = "due_by_endpoint"
+ANY_TEXT: Document = {"$gte": ""}
 """Without a condition on its first field the bounds of an index on lists are lost."""
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     RULES: [],
@@ -50,7 +50,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("state", ASCENDING), *_LATEST], name="latest_of_state"),
         IndexModel(
             [(f"deliveries.{name}", ASCENDING) for name in ("endpoint", "due_time", "lease", "tries")],
-            name=_DUE,
+            name=DUE_INDEX,
             partialFilterExpression={"state": _PENDING},
         ),
     ],
@@ -268,9 +268,9 @@ class MongoDeliveries:
 
         The index skips what is due at a busy endpoint, and what waits for its next attempt, however much it is.
         """
-        asked = {"endpoint": _ANY_TEXT | {"$nin": list(busy)}, "due_time": {"$lte": now}}
+        asked = {"endpoint": ANY_TEXT | {"$nin": list(busy)}, "due_time": {"$lte": now}}
         fields = {f"deliveries.{name}": 1 for name in ("delivery_id", "endpoint", "due_time")}
-        rows = self._latest.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint(_DUE)
+        rows = self._latest.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint(DUE_INDEX)
         return [
             Due(each["delivery_id"], each["endpoint"])
             async for row in rows.limit(most)
@@ -300,13 +300,13 @@ class MongoDeliveries:
 
         The index leaves out what waits for its next attempt, however much it is.
         """
-        ahead = {"endpoint": _ANY_TEXT, "due_time": {"$gt": farthest, "$lt": NEVER}}
+        ahead = {"endpoint": ANY_TEXT, "due_time": {"$gt": farthest, "$lt": NEVER}}
         far: list[Document] = [ahead | {"lease": {"$gt": ""}}, ahead | {"tries": 0}]
         await self._executions.update_many(
             {"state": _PENDING, "$or": [{"deliveries": {"$elemMatch": each}} for each in far]},
             {"$set": {"deliveries.$[far].due_time": now}},
             array_filters=[{"$or": [{f"far.{name}": asked for name, asked in each.items()} for each in far]}],
-            hint=_DUE,
+            hint=DUE_INDEX,
         )
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:

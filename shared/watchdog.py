@@ -1,0 +1,146 @@
+"""The watchdog: ends a process that is alive but does nothing any more, so that its supervisor starts it anew.
+
+Guarantee: when a loop of the process has not turned for `MAX_SILENT_SECONDS`, or a process that has to stop does not,
+it ends with one log line and the status `FAILED`, even if its event loop is blocked. Time in which the process was
+itself stopped, by SIGSTOP or with its machine, does not count. Nothing is ended before `arm` was called.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from shared import logs
+
+FAILED = 70
+"""Exit status of a process that ends because a part of it failed (EX_SOFTWARE)."""
+MAX_SILENT_SECONDS = 10.0
+"""A loop that has not turned for this long is stuck: no turn takes longer than one transaction."""
+TICK_SECONDS = 0.5
+"""How often the watchdog looks, and how often the event loop says that it turns."""
+LOG_SECONDS = 1.0
+"""Longest time for the last log line: what holds the process up may be the log."""
+FRAMES = 5
+"""Of the stack of a blocked event loop, the innermost ones, which are logged."""
+
+_LOG = logs.get(__name__)
+_armed = threading.Event()
+
+
+class Heartbeat:
+    """Remembers when each loop of a process last turned. A loop is an asyncio task that has joined."""
+
+    def __init__(self) -> None:
+        self._turns: dict[asyncio.Task[Any] | None, float] = {}
+
+    @contextmanager
+    def loop(self) -> Iterator[None]:
+        """Makes the running task one of the loops, for as long as the block runs."""
+        self._turns[asyncio.current_task()] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._turns[asyncio.current_task()]
+
+    def beat(self) -> None:
+        """Notes that the running task has turned, if it is one of the loops."""
+        task = asyncio.current_task()
+        if task in self._turns:
+            self._turns[task] = time.monotonic()
+
+    async def tick(self) -> None:
+        """Beats for the event loop itself, until it is cancelled."""
+        with self.loop():
+            while True:
+                self.beat()
+                await asyncio.sleep(TICK_SECONDS)
+
+    def turns(self) -> dict[asyncio.Task[Any] | None, float]:
+        """Returns each loop's last turn, in seconds of the monotonic clock; safe to call from another thread."""
+        return self._turns.copy()
+
+    def is_alive(self) -> bool:
+        """Tells whether there is a loop and every loop has turned within `MAX_SILENT_SECONDS`."""
+        turns = self._turns.values()
+        return bool(turns) and time.monotonic() - min(turns) <= MAX_SILENT_SECONDS
+
+
+class _Watchdog(threading.Thread):
+    """Counts, for each loop, its own ticks since the loop's last turn."""
+
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        super().__init__(name="watchdog", daemon=True)
+        self._heartbeat = heartbeat
+        self._event_loop_thread = threading.get_ident()
+        self._over = threading.Event()
+
+    def end(self) -> None:
+        """Ends the watch."""
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        """Looks until the watch ends."""
+        seen = self._heartbeat.turns()
+        silent = dict.fromkeys(seen, 0.0)
+        while not self._over.wait(TICK_SECONDS):
+            turns = self._heartbeat.turns()
+            silent = {
+                loop: silent.get(loop, 0.0) + TICK_SECONDS if seen.get(loop) == turn else 0.0
+                for loop, turn in turns.items()
+            }
+            seen = turns
+            stuck = [loop for loop, seconds in silent.items() if seconds >= MAX_SILENT_SECONDS]
+            if stuck:
+                names = sorted({loop.get_name() for loop in stuck if loop})
+                end_process("process is stuck and ends", loops=names, at=self._where())
+
+    def _where(self) -> list[str]:
+        """Returns where the thread of the event loop is, innermost frame last."""
+        frame = sys._current_frames().get(self._event_loop_thread)  # noqa: SLF001 (as documented)
+        stack = traceback.extract_stack(frame)[-FRAMES:] if frame else []
+        return [f"{each.name} ({Path(each.filename).name}:{each.lineno})" for each in stack]
+
+
+def arm() -> None:
+    """Allows the watchdog to end this process. Called where a process starts, never in a test."""
+    _armed.set()
+
+
+@contextmanager
+def watching(heartbeat: Heartbeat) -> Iterator[None]:
+    """Ends the process, if the watchdog is armed, when a loop gets stuck while the block runs.
+
+    To be entered in the thread of the event loop.
+    """
+    if not _armed.is_set():
+        yield
+        return
+    watchdog = _Watchdog(heartbeat)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.end()
+
+
+def end_within(seconds: float) -> None:
+    """Ends the process, if the watchdog is armed, when it has not stopped by itself within so many seconds."""
+    if _armed.is_set():
+        timer = threading.Timer(seconds, end_process, ["process does not stop and is ended"])
+        timer.daemon = True
+        timer.start()
+
+
+def end_process(event: str, **fields: object) -> None:
+    """Ends the process at once, with a log line."""
+    telling = threading.Thread(target=lambda: _LOG.critical(event, **fields), daemon=True)
+    telling.start()
+    telling.join(LOG_SECONDS)
+    os._exit(FAILED)

@@ -1,0 +1,147 @@
+"""What waits in the automation service is told with its true age, over gRPC and a real database."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, timedelta
+from typing import Any, TypeAlias
+
+import pytest
+
+from automation_service import store
+from automation_service.domain.delivery import NEVER, Delivery, ExecutionState
+from automation_service.domain.execution import Execution
+from automation_service.servicer import ERRORS, AutomationServicer
+from automation_service.store import EXECUTIONS, MongoExecutions
+from automation_service.store.backlog import MongoBacklog
+from automation_service.usecases.backlog import BacklogReport
+from shared.inbox import Inbox
+from shared.mongo import Database
+from shared.parking import Parking
+from shared.pb.automation.v1 import automation_pb2 as pb
+from shared.pb.automation.v1 import automation_pb2_grpc
+from tests.automation.fakes import NOW, change, executed, rule, webhook
+from tests.conftest import PARTITIONS
+from tests.serving import served
+from tests.shared.commands import overheard
+
+Stub: TypeAlias = "automation_pb2_grpc.AutomationServiceAsyncStub"
+SECOND = timedelta(seconds=1)
+
+
+class Unreached:
+    """Stands for what is not asked."""
+
+    executions: Any = None
+
+
+@pytest.fixture
+async def inbox(database: Database) -> Inbox:
+    made = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
+    await made.migrate()
+    await store.migrate(database, partitions=PARTITIONS)
+    return made
+
+
+@pytest.fixture
+async def stub(database: Database, inbox: Inbox) -> AsyncIterator[Stub]:
+    unreached: Any = Unreached()
+    report = BacklogReport(MongoBacklog(database, inbox), lambda: NOW)
+    servicer = AutomationServicer(unreached, unreached, Parking(inbox), report)
+    async with served(
+        ERRORS, lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server)
+    ) as channel:
+        yield automation_pb2_grpc.AutomationServiceStub(channel)
+
+
+async def backlog(stub: Stub) -> pb.GetAutomationBacklogResponse:
+    return await stub.GetAutomationBacklog(pb.GetAutomationBacklogRequest())
+
+
+async def put(inbox: Inbox, lead_id: str, age: timedelta, **fields: Any) -> None:
+    row = {"_id": f"{lead_id}:1", "lead_id": lead_id, **inbox.pending_row(lead_id, NOW - age)}
+    await inbox.rows.insert_one(row | fields)
+
+
+async def test_nothing_waits_in_a_new_database(stub: Stub) -> None:
+    assert await backlog(stub) == pb.GetAutomationBacklogResponse()
+
+
+async def test_changes_that_no_worker_takes_are_seen_with_their_age(inbox: Inbox, stub: Stub) -> None:
+    """As when the automation worker is paused, which no health check tells."""
+    leads = [f"lead-{number}" for number in range(500)]
+    rows = [
+        {"_id": f"{lead_id}:1", "lead_id": lead_id, **inbox.pending_row(lead_id, NOW - (40 + index) * SECOND)}
+        for index, lead_id in enumerate(leads)
+    ]
+    await inbox.rows.insert_many(rows)
+    found = await backlog(stub)
+    assert (found.pending_changes, found.parked_changes) == (500, 0)
+    assert found.oldest_change_time.ToDatetime(UTC) == NOW - 539 * SECOND
+    assert len(found.partitions_behind) == PARTITIONS
+    assert found.partitions_behind[0].partition == inbox.partition_of("lead-499")
+    assert found.partitions_behind[0].oldest_change_time == found.oldest_change_time
+    ages = [each.oldest_change_time.ToDatetime(UTC) for each in found.partitions_behind]
+    assert ages == sorted(ages)
+
+
+async def test_a_partition_is_behind_after_half_a_minute(inbox: Inbox, stub: Stub) -> None:
+    await put(inbox, "ada", 30 * SECOND)
+    await put(inbox, "cyd", 31 * SECOND)
+    assert inbox.partition_of("ada") != inbox.partition_of("cyd")
+    found = await backlog(stub)
+    assert [each.partition for each in found.partitions_behind] == [inbox.partition_of("cyd")]
+
+
+async def test_a_change_that_failed_alone_waits_and_a_parked_one_does_not(inbox: Inbox, stub: Stub) -> None:
+    await put(inbox, "ada", 9 * SECOND, attempts=2, retry_time=NOW + SECOND)
+    await put(inbox, "bob", 99 * SECOND, attempts=5, state="parked", park_time=NOW, reason="x")
+    found = await backlog(stub)
+    assert (found.pending_changes, found.parked_changes) == (1, 1)
+    assert found.oldest_change_time.ToDatetime(UTC) == NOW - 9 * SECOND
+
+
+def delivering(lead_id: str, *deliveries: dict[str, Any]) -> Execution:
+    """Returns an execution whose deliveries are as those of a rule with a webhook, but for some fields."""
+    made = executed(change(lead_id), rule("call", None, *(webhook(str(index)) for index in range(len(deliveries)))))
+    changed = (replace(each, **fields) for each, fields in zip(made.deliveries, deliveries, strict=True))
+    return replace(made, deliveries=tuple[Delivery, ...](changed))
+
+
+async def test_deliveries_that_are_due_and_executions_that_failed_are_counted(database: Database, stub: Stub) -> None:
+    due, later = {"due_time": NOW - 5 * SECOND}, {"due_time": NOW + SECOND, "tries": 1}
+    attempted = {"due_time": NOW + 9 * SECOND, "lease": "x"}
+    lapsed = {"due_time": NOW - 8 * SECOND, "lease": "x"}
+    delivered = {"due_time": NEVER, "state": ExecutionState.DELIVERED}
+    failed = {"due_time": NEVER, "state": ExecutionState.FAILED}
+    await MongoExecutions(database).record(
+        [
+            delivering("ada", due, later),
+            delivering("bob", due, due),
+            delivering("cyd", lapsed, delivered),
+            delivering("dan", attempted),
+            delivering("eve", later, failed),
+            delivering("fay", failed, delivered),
+            delivering("gus", failed),
+        ]
+    )
+    found = await backlog(stub)
+    assert (found.due_deliveries, found.failed_executions) == (4, 2)
+    assert found.oldest_due_time.ToDatetime(UTC) == NOW - 8 * SECOND
+
+
+async def test_the_count_stays_cheap_however_much_waits(database_uri: str, database: Database, inbox: Inbox) -> None:
+    later = [delivering(f"later-{number}", {"due_time": NOW + SECOND, "tries": 1}) for number in range(300)]
+    due = [delivering(f"due-{number}", {"due_time": NOW}) for number in range(50)]
+    failed = {"due_time": NEVER, "state": ExecutionState.FAILED}
+    await MongoExecutions(database).record([*later, *due, *(delivering(f"f-{each}", failed) for each in range(200))])
+    async with overheard(database_uri) as (heard, commands):
+        counting = MongoBacklog(heard, inbox)
+        assert (await counting.due_deliveries(NOW, 20)).count == 20
+        assert await counting.failed_executions(100) == 100
+    for (_, command), read in zip(commands.sent, (20, 0), strict=True):
+        asked = {key: value for key, value in command.items() if not key.startswith("$") and key != "lsid"}
+        explained = await database.command("explain", asked, verbosity="executionStats")
+        stats = explained.get("stages", [{"$cursor": explained}])[0]["$cursor"]["executionStats"]
+        assert stats["totalDocsExamined"] == read
+        assert stats["totalKeysExamined"] <= 110
+    assert await database[EXECUTIONS].count_documents({}) == 550

@@ -1,0 +1,172 @@
+"""Leads with attributes at their limit hold up no other: scoring, intelligence and automation over a real database."""
+
+import asyncio
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from automation_service import clients
+from automation_service import store as automation_store
+from automation_service.clients import IntelligenceInsights
+from automation_service.domain.condition import Conditions
+from automation_service.domain.execution import Execution
+from automation_service.domain.rule import Rule
+from automation_service.ports import ExecutionQuery
+from automation_service.store import MongoChanges, MongoExecutions, MongoRules
+from automation_service.templates import SandboxedTemplates
+from automation_service.usecases.evaluation import Evaluation
+from intelligence_service.clients import ScoringModels, ScoringScores
+from intelligence_service.servicer import ERRORS, IntelligenceServicer
+from intelligence_service.usecases import Intelligence
+from intelligence_service.watchers import Watchers
+from scoring_service import store as scoring_store
+from scoring_service.domain.fold import Calendar
+from scoring_service.domain.history import Lead
+from scoring_service.servicer import ScoringServicer
+from scoring_service.store import documents
+from scoring_service.store.models import MongoModels
+from scoring_service.store.views import MongoViews
+from scoring_service.usecases.ask import Ask
+from scoring_service.usecases.publishing import Publishing
+from shared import broker as brokers
+from shared import parking as parking_module
+from shared import wire
+from shared.doorbell import Doorbell
+from shared.drainer import Drainer
+from shared.inbox import Inbox
+from shared.mongo import Database
+from shared.parking import Parking
+from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
+from shared.pb.scoring.v1 import scoring_pb2_grpc
+from shared.server import Context
+from shared.tasks import running
+from tests.automation.fakes import NOW, SENDER, FakeOutlet, change, rule, webhook
+from tests.automation.test_drain import put
+from tests.conftest import eventually
+from tests.intelligence.fakes import FakeLeadChanges
+from tests.serving import served
+
+LEADS = [f"lead-{number}" for number in range(30)]
+ATTRIBUTES = {f"attribute-{number:03}": "x" * 230 for number in range(255)} | {"name": "Ada"}
+"""As many as a lead may have, of about 64 KiB together."""
+HEAVY = "lead-7"
+
+
+@pytest.fixture
+async def inbox(database: Database) -> Inbox:
+    """The changes of thirty heavy leads, all in one partition."""
+    await scoring_store.migrate(database, partitions=1, time_zone="UTC", now=NOW - timedelta(days=100))
+    inbox = Inbox(database, automation_store.CHANGES, done=automation_store.DONE, partitions=1)
+    await inbox.migrate()
+    await automation_store.migrate(database, partitions=1)
+    for lead_id in LEADS:
+        lead = Lead(lead_id, 1)
+        state = replace(lead.state, score=40, event_count=1, last_event_time=NOW, attributes=ATTRIBUTES)
+        row = documents.write_lead(replace(lead, state=state)) | {"partition": 0}
+        await database["leads"].insert_one(row)
+    await put(inbox, *map(change, LEADS))
+    return inbox
+
+
+class Silent(IntelligenceServicer):
+    """Does not answer when it is asked for the attributes of `HEAVY`."""
+
+    async def BatchGetLeadIntelligence(  # noqa: N802 (named as the RPC is)
+        self, request: intelligence_pb2.BatchGetLeadIntelligenceRequest, context: Context
+    ) -> intelligence_pb2.BatchGetLeadIntelligenceResponse:
+        """See `intelligence.proto`."""
+        if HEAVY in request.lead_ids and "attributes" in request.read_mask.paths:
+            await asyncio.Event().wait()
+        return await super().BatchGetLeadIntelligence(request, context)
+
+
+@contextlib.asynccontextmanager
+async def asked(database: Database, servicer: type[IntelligenceServicer]) -> AsyncIterator[IntelligenceInsights]:
+    """The intelligence service over the scoring service over the database."""
+    unreached: Any = None
+    models = MongoModels(database)
+    views = MongoViews(database, models, unreached)
+    scoring = ScoringServicer(
+        ask=Ask(views, Calendar(ZoneInfo("UTC")), lambda: NOW),
+        decay=unreached,
+        check=unreached,
+        corrections=unreached,
+        publishing=Publishing(models, views, lambda: NOW),
+        simulate=unreached,
+        parking=unreached,
+    )
+    async with served({}, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(scoring, server)) as to:
+        intelligence = Intelligence(ScoringScores(to), ScoringModels(to), lambda: NOW)
+        answering = servicer(intelligence, Watchers(FakeLeadChanges(), intelligence))
+        async with served(
+            ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(answering, server)
+        ) as channel:
+            yield IntelligenceInsights(channel)
+
+
+def evaluating(database: Database, inbox: Inbox, insights: IntelligenceInsights) -> Evaluation:
+    changes = MongoChanges(database, inbox, transaction_seconds=60)
+    rules, executions = MongoRules(database), MongoExecutions(database)
+    return Evaluation(changes, rules, executions, insights, SandboxedTemplates(), SENDER, FakeOutlet(), wire.now)
+
+
+async def fired(database: Database, made: Rule, inbox: Inbox) -> list[Execution]:
+    """Returns what one step leaves when there is this rule."""
+    await MongoRules(database).create(made)
+    async with asked(database, IntelligenceServicer) as insights:
+        assert await evaluating(database, inbox, insights).step([0], 500) == 30
+    assert await inbox.waiting() == {}
+    return await MongoExecutions(database).page(ExecutionQuery(99))
+
+
+async def test_a_rule_that_looks_at_velocity_fires_for_all(database: Database, inbox: Inbox) -> None:
+    recorded = await fired(database, rule("calm", Conditions(maximum_velocity=5)), inbox)
+    assert sorted(each.key.lead_id for each in recorded) == sorted(LEADS)
+
+
+async def test_a_rule_that_sends_attributes_sends_all_of_all(database: Database, inbox: Inbox) -> None:
+    recorded = await fired(database, rule("call", None, webhook()), inbox)
+    assert sorted(each.key.lead_id for each in recorded) == sorted(LEADS)
+    for each in recorded:
+        assert json.loads(each.deliveries[0].body)["data"]["lead"]["attributes"] == ATTRIBUTES
+
+
+@pytest.fixture
+def bell(redis_url: str) -> Iterator[Doorbell]:
+    broker = brokers.connect(redis_url)
+    yield Doorbell(broker, f"changes_{uuid.uuid4().hex}")
+    broker.client.close()
+
+
+async def test_a_lead_that_is_never_told_in_time_is_parked_and_the_others_are_evaluated(
+    database: Database, inbox: Inbox, bell: Doorbell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "ASK_SECONDS", 1.0)
+    monkeypatch.setattr(parking_module, "PAUSE", timedelta(milliseconds=10))
+    await MongoRules(database).create(rule("call", None, webhook()))
+    async with asked(database, Silent) as insights:
+        evaluation = evaluating(database, inbox, insights)
+        drainer = Drainer(inbox, bell, evaluation.step, batch_rows=500)
+        async with running(bell.run(), drainer.run(), drainer.suspects.run(every=0.05)):
+            await drainer.drain([0])
+
+            async def others_fired() -> bool:
+                return await database[automation_store.EXECUTIONS].count_documents({}) == 29
+
+            await eventually(others_fired, what="an execution for every lead but the silent one")
+
+            async def parked() -> bool:
+                return await Parking(inbox).count() == 1
+
+            await eventually(parked, what="the change of the silent lead to be parked after its attempts")
+    [row] = await Parking(inbox).page((), 9)
+    assert (row.row["lead_id"], row.attempts) == (HEAVY, parking_module.MOST_ATTEMPTS)
+    assert "WorkTooLarge: the intelligence service does not answer about lead 'lead-7'" in row.reason
+    assert row.reason.endswith("then retry"), "the reason tells what to do"
