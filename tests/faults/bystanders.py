@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -16,6 +16,7 @@ from tests.faults.fault import Scene
 from tests.faults.journal import Bystander, Health
 from tests.faults.waiting import FRESH_SECONDS
 from tests.faults.world import GOOD, PARTITIONS
+from tests.system import WORKERS
 
 EVENT_EVERY = 1.0
 POLL_SECONDS = 0.02
@@ -25,8 +26,8 @@ PATIENCE_SECONDS = 30.0
 """A bystander that is not there by then is given up."""
 DELIVERED_SECONDS = 5.0
 """Within this time the rule that fires for a bystander has reached its receiver."""
-HEALTHY = ("ingest", "scoring")
-"""The servers whose health is looked at."""
+HEALTHY = ("ingest", "scoring", *WORKERS)
+"""Whose health is looked at."""
 
 
 @dataclass
@@ -34,6 +35,7 @@ class _Watch:
     scene: Scene
     during: str
     allowed: float
+    hurt: str
     is_over: bool = False
     acknowledged: dict[str, float] = field(default_factory=dict)
     """When the event of a bystander was acknowledged, until its score is visible."""
@@ -41,7 +43,7 @@ class _Watch:
 
     async def run(self, names: Iterator[str], *, delivered: bool) -> None:
         """Sends, until it is told to end, and then waits for what was sent; health is looked at meanwhile."""
-        beside = [asyncio.create_task(each) for each in (self._look(), *map(self._ask_health, HEALTHY))]
+        beside = [asyncio.create_task(each) for each in (self._look(), *self._checks())]
         sending: set[asyncio.Task[None]] = set()
         while not self.is_over:
             sending.add(asyncio.create_task(self._send(next(names), delivered=delivered)))
@@ -57,6 +59,9 @@ class _Watch:
         for what, waiting in (("visible", self.acknowledged), ("delivered", self.undelivered)):
             for lead_id in list(waiting):
                 self._enter(waiting, lead_id, what, is_lost=True)
+
+    def _checks(self) -> Iterator[Coroutine[None, None, None]]:
+        return (self._ask_health(name) for name in HEALTHY if name != self.hurt)
 
     async def _send(self, name: str, *, delivered: bool) -> None:
         [event] = self.scene.load.make(1, lead=name)
@@ -101,13 +106,14 @@ class _Watch:
 
 @contextlib.asynccontextmanager
 async def bystanders(
-    scene: Scene, lead: str, during: str, *, allowed: float = FRESH_SECONDS, delivered: bool = False
+    scene: Scene, lead: str, during: str, *, allowed: float = FRESH_SECONDS, delivered: bool = False, hurt: str = ""
 ) -> AsyncIterator[None]:
     """Has bystanders in the partition of a lead while the block runs; what becomes of them is entered in the journal.
 
-    With `delivered` the rule that fires for them must reach its receiver, too.
+    With `delivered` the rule that fires for them must reach its receiver, too. The health of all is looked at but that
+    of the one that the fault has `hurt`.
     """
-    watch = _Watch(scene, during, allowed)
+    watch = _Watch(scene, during, allowed, hurt)
     running = asyncio.create_task(watch.run(neighbours(scene, lead), delivered=delivered))
     try:
         yield

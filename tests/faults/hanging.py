@@ -16,7 +16,11 @@ from shared.doorbell import Doorbell
 
 FILE = "HANG_FILE"
 HANGS, BLOCKS, DIES = "hangs", "blocks", "dies"
-"""A drain that waits for ever; an event loop that stands still; a lane that ends by an error that nobody catches."""
+WAYS = {
+    HANGS: "its drains wait for ever",
+    BLOCKS: "its event loop stands still",
+    DIES: "its lanes end by an error that nobody catches",
+}
 FOR_EVER = 3_600.0
 
 
