@@ -1,4 +1,4 @@
-"""`python deploy/healthcheck.py PORT`: exit status 0 when the server or worker on that port of this machine says SERVING.
+"""`python deploy/healthcheck.py PORT`: exit status 0 when what listens on that port of this machine says SERVING.
 
 For the health checks of containers. Kubernetes and others that speak the gRPC health protocol do not need it.
 """

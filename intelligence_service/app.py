@@ -3,7 +3,7 @@
 import contextlib
 
 from intelligence_service.clients import ScoringModels, ScoringScores, is_serving
-from intelligence_service.servicer import ERRORS, SERVICE, IntelligenceServicer
+from intelligence_service.servicer import ERRORS, SERVICE, STREAMS, IntelligenceServicer
 from intelligence_service.settings import IntelligenceSettings
 from intelligence_service.store import MongoLeadChanges
 from intelligence_service.usecases import Intelligence
@@ -28,6 +28,7 @@ async def run_server(settings: IntelligenceSettings) -> None:
                     ERRORS,
                     lambda: is_serving(channel),
                     leave=watchers.stop,
+                    streams=STREAMS,
                 ),
                 settings,
             )

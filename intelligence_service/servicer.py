@@ -14,6 +14,7 @@ from intelligence_service.ports import Order, Wanted
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Sight, Watchers
 from shared import arguments, pages, wire
+from shared.admission import StreamKind, StreamTable
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pb.intelligence.v1 import intelligence_pb2 as pb
 from shared.pb.intelligence.v1 import intelligence_pb2_grpc
@@ -21,6 +22,8 @@ from shared.read_masks import ReadMask, read_mask
 from shared.server import Context
 
 SERVICE = "leadscore.intelligence.v1.IntelligenceService"
+
+STREAMS: StreamTable = {"WatchLeads": StreamKind.WATCH}
 MOST_LEADS = 500
 """Leads in a batch, and in a page."""
 

@@ -9,7 +9,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from scoring_service import store
 from scoring_service.domain.fold import Calendar
-from scoring_service.servicer import ERRORS, SERVICE, ScoringServicer
+from scoring_service.servicer import ERRORS, SERVICE, STREAMS, ScoringServicer
 from scoring_service.settings import ScoringSettings
 from scoring_service.store.models import MongoModels
 from scoring_service.store.scores import MongoScores
@@ -66,6 +66,7 @@ async def run_server(settings: ScoringSettings) -> None:
                 lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server),
                 ERRORS,
                 lambda: mongo.is_primary(parts.database),
+                streams=STREAMS,
             ),
             settings,
         )

@@ -26,6 +26,7 @@ from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.publishing import Publishing
 from scoring_service.usecases.simulate import Simulate
 from shared import arguments, wire
+from shared.admission import StreamKind, StreamTable
 from shared.arguments import identifier, identifiers, ids_or_all, optional_text
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pages import asked_page
@@ -37,6 +38,13 @@ from shared.server import Context
 from shared.tasks import to_the_end
 
 SERVICE = "leadscore.scoring.v1.ScoringService"
+
+STREAMS: StreamTable = {
+    "DecayScores": StreamKind.HEAVY,
+    "RebuildLeadScores": StreamKind.HEAVY,
+    "SimulateScoringModel": StreamKind.HEAVY,
+    "VerifyScores": StreamKind.HEAVY,
+}
 
 ERRORS: ErrorTable = {
     **ARGUMENTS,

@@ -104,10 +104,9 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await server.start()
-    heartbeat = Heartbeat()
-    with watching(heartbeat):
+    with watching(Heartbeat()):
         try:
-            async with running(servicer.watch(), heartbeat.tick()):
+            async with running(servicer.watch()):
                 _LOG.info("serving", address=address)
                 await stop.wait()
         finally:

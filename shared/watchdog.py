@@ -34,7 +34,7 @@ _armed = threading.Event()
 
 
 class Heartbeat:
-    """Remembers when each loop of a process last turned. A loop is an asyncio task that has joined."""
+    """Remembers when each loop of a process last turned: those asyncio tasks that have joined, and the event loop."""
 
     def __init__(self) -> None:
         self._turns: dict[asyncio.Task[Any] | None, float] = {}
@@ -54,12 +54,24 @@ class Heartbeat:
         if task in self._turns:
             self._turns[task] = time.monotonic()
 
-    async def tick(self) -> None:
-        """Beats for the event loop itself, until it is cancelled."""
-        with self.loop():
-            while True:
-                self.beat()
-                await asyncio.sleep(TICK_SECONDS)
+    @contextmanager
+    def event_loop(self) -> Iterator[None]:
+        """Makes the event loop itself one of the loops, for as long as the block runs."""
+        loop = asyncio.get_running_loop()
+        handle: asyncio.Handle
+
+        def beat() -> None:
+            nonlocal handle
+            self._turns[None] = time.monotonic()
+            handle = loop.call_later(TICK_SECONDS, beat)
+
+        handle = loop.call_soon(beat)
+        self._turns[None] = time.monotonic()
+        try:
+            yield
+        finally:
+            handle.cancel()
+            del self._turns[None]
 
     def turns(self) -> dict[asyncio.Task[Any] | None, float]:
         """Returns each loop's last turn, in seconds of the monotonic clock; safe to call from another thread."""
@@ -98,7 +110,7 @@ class _Watchdog(threading.Thread):
             seen = turns
             stuck = [loop for loop, seconds in silent.items() if seconds >= MAX_SILENT_SECONDS]
             if stuck:
-                names = sorted({loop.get_name() for loop in stuck if loop})
+                names = sorted({loop.get_name() if loop else "event loop" for loop in stuck})
                 end_process("process is stuck and ends", loops=names, at=self._where())
 
     def _where(self) -> list[str]:
@@ -115,19 +127,20 @@ def arm() -> None:
 
 @contextmanager
 def watching(heartbeat: Heartbeat) -> Iterator[None]:
-    """Ends the process, if the watchdog is armed, when a loop gets stuck while the block runs.
+    """Ends the process, if the watchdog is armed, when one of its loops gets stuck while the block runs.
 
-    To be entered in the thread of the event loop.
+    The event loop is one of them.
     """
-    if not _armed.is_set():
-        yield
-        return
-    watchdog = _Watchdog(heartbeat)
-    watchdog.start()
-    try:
-        yield
-    finally:
-        watchdog.end()
+    with heartbeat.event_loop():
+        if not _armed.is_set():
+            yield
+            return
+        watchdog = _Watchdog(heartbeat)
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.end()
 
 
 def end_within(seconds: float) -> None:

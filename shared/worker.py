@@ -23,7 +23,6 @@ from shared import broker as brokers
 from shared import logs
 from shared.health import Health, serving_health
 from shared.settings import WorkerSettings
-from shared.tasks import running
 from shared.watchdog import Heartbeat, watching
 
 IDLE_MILLISECONDS = 50
@@ -106,9 +105,8 @@ class Lifespan(Middleware, Generic[A]):
     async def _live(self) -> None:
         try:
             async with self._application() as self.app:
-                heartbeat = self.app.heartbeat
-                with watching(heartbeat):
-                    async with self._health(heartbeat) as self._servicer, running(heartbeat.tick()):
+                with watching(self.app.heartbeat):
+                    async with self._health(self.app.heartbeat) as self._servicer:
                         self._opened.set_result(None)
                         await self._close.wait()
         except BaseException as error:  # noqa: BLE001 (it belongs to the thread that waits for it)

@@ -1,7 +1,11 @@
 """Who watches which changes of leads."""
 
+import random
 from dataclasses import dataclass
 from datetime import datetime
+
+RETRY_SECONDS = 10.0
+"""When callers that were refused a watch shall come back, on average: watches last."""
 
 
 class WatcherTooSlow(Exception):
@@ -12,10 +16,14 @@ class WatcherTooSlow(Exception):
 
 
 class TooManyWatchers(Exception):
-    """There are as many watchers as a process takes."""
+    """There are as many watchers as a process takes.
+
+    `retry_seconds` is when the caller shall come back; those who are refused together shall not come back together.
+    """
 
     def __init__(self, most: int) -> None:
         super().__init__(f"{most} callers watch already: end a call, or watch through another process")
+        self.retry_seconds = RETRY_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 (it spreads, and guards nothing)
 
 
 class ResumeTokenExpired(Exception):

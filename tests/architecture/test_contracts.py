@@ -43,6 +43,13 @@ def test_every_rpc_says_what_it_promises(context: str) -> None:
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
+def test_every_stream_has_a_kind(context: str) -> None:
+    methods = stubs(context).DESCRIPTOR.services_by_name[f"{context.capitalize()}Service"].methods
+    streaming = {method.name for method in methods if method.server_streaming}
+    assert set(getattr(servicer(context), "STREAMS", {})) == streaming
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
 def test_protos_import_well_known_types_only(context: str) -> None:
     imported = re.findall(r'^import "([^"]+)";', proto(context), re.MULTILINE)
     assert all(name.startswith("google/protobuf/") for name in imported), imported

@@ -1,5 +1,6 @@
 """Events are refused while others have waited too long to be scored, and only then."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -109,12 +110,16 @@ async def test_events_are_taken_when_nobody_knows_how_long_others_wait(world: Wo
     assert not await world.refuses()
 
 
-async def test_without_a_limit_nobody_looks() -> None:
+async def test_without_a_limit_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usecases, "LOOK_SECONDS", 0)
+
     async def fails() -> datetime:
         raise AssertionError
 
     backlog = Backlog(fails, lambda: NOW, limit=timedelta(0))
-    await backlog.watch()
+    async with running(backlog.watch()):
+        for _ in range(10):
+            await asyncio.sleep(0)
     backlog.check()
 
 

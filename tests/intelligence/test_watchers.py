@@ -214,8 +214,9 @@ async def test_a_slow_watcher_is_cut_off_and_the_others_go_on(
 async def test_there_is_an_end_to_watchers(subject: Watchers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_WATCHERS", 1)
     first = await begin(subject)
-    with pytest.raises(TooManyWatchers):
+    with pytest.raises(TooManyWatchers) as caught:
         await begin(subject)
+    assert 5 <= caught.value.retry_seconds <= 15
     await first.aclose()
     await begin(subject)
 

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
+from shared.admission import StreamKind, StreamTable
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable
 from shared.server import Context
 
 NAME = "test.TeapotService"
-POUR, STREAM = f"/{NAME}/Pour", f"/{NAME}/Stream"
+POUR, STREAM, WATCH = f"/{NAME}/Pour", f"/{NAME}/Stream", f"/{NAME}/Watch"
+STREAMS: StreamTable = {"Stream": StreamKind.HEAVY, "Watch": StreamKind.WATCH}
 
 
 class Empty(Exception):
@@ -21,7 +23,7 @@ ERRORS: ErrorTable = {**ARGUMENTS, Empty: ErrorRow(grpc.StatusCode.FAILED_PRECON
 
 
 class Teapot:
-    """`Pour` answers with what `pour` returns of the request; `Stream` does so for each word of it."""
+    """`Pour` answers with what `pour` returns of the request; `Stream` and `Watch` do so for each word of it."""
 
     def __init__(self, pour: Callable[[str], Awaitable[str]]) -> None:
         self._pour = pour
@@ -32,6 +34,7 @@ class Teapot:
         handlers = {
             "Pour": grpc.unary_unary_rpc_method_handler(self._one, *codecs),
             "Stream": grpc.unary_stream_rpc_method_handler(self._many, *codecs),
+            "Watch": grpc.unary_stream_rpc_method_handler(self._many, *codecs),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
         server.add_registered_method_handlers(NAME, handlers)
@@ -70,7 +73,7 @@ async def pour(channel: grpc.aio.Channel, tea: str = "tea", *, timeout: float | 
     return answer.value
 
 
-async def stream(channel: grpc.aio.Channel, tea: str) -> list[str]:
-    """Calls `Stream` and returns its answers."""
-    method = channel.unary_stream(STREAM, StringValue.SerializeToString, StringValue.FromString)
+async def stream(channel: grpc.aio.Channel, tea: str, *, name: str = STREAM) -> list[str]:
+    """Calls `Stream`, or `Watch`, and returns its answers."""
+    method = channel.unary_stream(name, StringValue.SerializeToString, StringValue.FromString)
     return [answer.value async for answer in method(StringValue(value=tea))]

@@ -8,18 +8,19 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
 from shared import admission as module
-from shared.admission import MOST_WAITING, PLACE_BYTES, RETRY_SECONDS, Admission, nothing_refused
+from shared.admission import MOST_WAITING, PLACE_BYTES, RETRY_SECONDS, Admission, Streams, nothing_refused
 from shared.calls import retry_seconds
 from shared.errors import Overloaded, status_of
 from shared.server import guarded
 from tests.conftest import eventually
 from tests.serving import refusal
-from tests.shared.teapot import ERRORS, POUR, Kitchen, Teapot, pour, stream
+from tests.shared.teapot import ERRORS, POUR, STREAM, STREAMS, WATCH, Kitchen, Teapot, pour, stream
 
 LONG = 60.0
 WHOLE_QUEUE = (MOST_WAITING - 1) * PLACE_BYTES
@@ -209,11 +210,16 @@ async def test_refusals_share_a_line_in_the_log(monkeypatch: pytest.MonkeyPatch)
 
 @contextlib.asynccontextmanager
 async def opened(
-    kitchen: Kitchen, *, gate: Callable[[], None] = nothing_refused, options: Sequence[tuple[str, str]] = ()
+    kitchen: Kitchen,
+    *,
+    gate: Callable[[], None] = nothing_refused,
+    options: Sequence[tuple[str, str]] = (),
+    stream_places: int = 1,
 ) -> AsyncIterator[grpc.aio.Channel]:
-    """Yields a channel to a teapot with one place, beside a health service."""
+    """Yields a channel to a teapot with one place for calls, and some for streams, beside a health service."""
     server = grpc.aio.server()
-    Teapot(kitchen.pour).register(guarded(server, ERRORS, Admission(1, 0.01, gate), 5.0))
+    streams = Streams(STREAMS, stream_places, 0.01)
+    Teapot(kitchen.pour).register(guarded(server, ERRORS, Admission(1, 0.01, gate), LONG, streams))
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -240,9 +246,9 @@ async def test_a_refusal_has_a_reason_and_says_when_to_come() -> None:
         assert await pour(channel, "black") == "black"
 
 
-async def test_health_and_streams_take_no_places() -> None:
+async def test_health_and_streams_take_no_places_of_calls() -> None:
     kitchen = Kitchen(waits=True)
-    async with opened(kitchen) as channel:
+    async with opened(kitchen, stream_places=5) as channel:
         first = asyncio.create_task(pour(channel, "green"))
         await asyncio.wait_for(kitchen.busy.wait(), 30)
         stub = health_pb2_grpc.HealthStub(channel)
@@ -251,6 +257,88 @@ async def test_health_and_streams_take_no_places() -> None:
         streams = [asyncio.create_task(stream(channel, "red white")) for _ in range(5)]
         kitchen.free.set()
         assert await asyncio.gather(first, *streams) == ["green", *[["red", "white"]] * 5]
+
+
+class Counting(Kitchen):
+    """A kitchen that counts what it works on."""
+
+    def __init__(self) -> None:
+        super().__init__(waits=True)
+        self.inside = 0
+        self.most = 0
+
+    async def pour(self, tea: str) -> str:
+        """Pours when it is free; `now` at once."""
+        if tea == "now":
+            return tea
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        try:
+            return await super().pour(tea)
+        finally:
+            self.inside -= 1
+
+
+async def test_no_more_streams_are_worked_on_than_have_places_and_reads_go_on_beside_them() -> None:
+    kitchen = Counting()
+    async with opened(kitchen, stream_places=4) as channel:
+        streams = [asyncio.create_task(stream(channel, "green")) for _ in range(40)]
+        await eventually(lambda: _true(sum(task.done() for task in streams) == 36), what="36 of 40 are refused")
+        for _ in range(20):
+            assert await pour(channel, "now", timeout=30) == "now"
+        assert (kitchen.inside, kitchen.most) == (4, 4)
+        kitchen.free.set()
+        ended = await asyncio.gather(*streams, return_exceptions=True)
+    refused = [error for error in ended if isinstance(error, grpc.aio.AioRpcError)]
+    assert len(refused) == 36
+    for error in refused:
+        assert refusal(error) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", [])
+        asked = retry_seconds(error)
+        assert asked is not None
+        assert 0.5 * RETRY_SECONDS <= asked <= 1.5 * RETRY_SECONDS
+        assert "grpc-retry-pushback-ms" in dict(error.trailing_metadata())
+
+
+async def test_watches_take_no_places_of_streams() -> None:
+    kitchen = Counting()
+    async with opened(kitchen) as channel:
+        watches = [asyncio.create_task(stream(channel, "green", name=WATCH)) for _ in range(20)]
+        await eventually(lambda: _true(kitchen.inside == 20), what="all watch")
+        first = asyncio.create_task(stream(channel, "black"))
+        await eventually(lambda: _true(kitchen.inside == 21), what="a stream has its place")
+        kitchen.free.set()
+        assert await asyncio.gather(first, *watches) == [["black"], *[["green"]] * 20]
+
+
+async def test_a_stream_whose_caller_leaves_gives_back_its_place_also_one_that_nobody_reads() -> None:
+    class Generous(Kitchen):
+        async def pour(self, tea: str) -> str:
+            return tea if tea == "black" else "x" * 1_000_000  # a few are more than flow control lets through
+
+    async with opened(Generous()) as channel:
+        for _ in range(3):
+            method: Any = channel.unary_stream(STREAM, StringValue.SerializeToString, StringValue.FromString)
+            call = method(StringValue(value="green " * 100))
+            assert await call.read() is not grpc.aio.EOF
+            with pytest.raises(grpc.aio.AioRpcError):
+                await stream(channel, "black")
+            call.cancel()
+
+            async def has_place() -> bool:
+                try:
+                    return await stream(channel, "black") == ["black"]
+                except grpc.aio.AioRpcError:
+                    return False
+
+            await eventually(has_place, what="the place is free again")
+
+
+async def test_a_stream_that_fails_gives_back_its_place() -> None:
+    async with opened(Kitchen(ZeroDivisionError())) as channel:
+        for _ in range(3):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stream(channel, "fail")
+            assert caught.value.code() == grpc.StatusCode.INTERNAL
 
 
 async def test_what_is_refused_is_not_even_parsed() -> None:

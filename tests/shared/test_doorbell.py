@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from cli.embedded import EmbeddedRedis
 from shared import broker as brokers
 from shared import doorbell
-from shared.doorbell import MOST_TOGETHER, Doorbell
+from shared.doorbell import MAX_DEATHS, MOST_TOGETHER, Doorbell
 from shared.tasks import running
 from tests.conftest import eventually
 
@@ -367,3 +367,45 @@ async def _has_expired(house: House, partition: int) -> bool:
 
 async def _true(condition: object) -> bool:
     return bool(condition)
+
+
+@pytest.mark.parametrize("kind", ["lease", "rung", "unclean"])
+@pytest.mark.parametrize("write", ["set {} nonsense", "set {} 9007199254740993", "rpush {} 1"])
+async def test_keys_that_somebody_else_has_left_hold_up_neither_rings_nor_drains(
+    house: House, kind: str, write: str
+) -> None:
+    house.broker.client.execute_command(*write.format(house.bell._key(kind, 3)).split())
+    async with running(house.bell.run()):
+        house.bell.ring([3])
+        await house.rings([3])
+        async with house.bell.lease([3]) as lease:
+            assert (list(lease.partitions), lease.deaths) == ([3], 0)
+
+
+async def test_so_many_deaths_are_told_that_a_drain_is_as_small_as_it_can_be_and_no_more(house: House) -> None:
+    for found, told in ((10**15, MAX_DEATHS), (-7, 0)):
+        house.broker.client.set(house.bell._key("unclean", 3), found, px=60_000)
+        async with house.bell.lease([3]) as lease:
+            assert lease.deaths == told
+
+
+@pytest.mark.parametrize("reply", [None, 7, b"no", [0], [2], [-1], ["1"], [[1], [], None], [[1], [2], 0], [1, 2, 3]])
+async def test_a_reply_that_is_none_counts_as_no_reply(
+    house: House, reply: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for script in ("_ring", "_take", "_release"):
+        monkeypatch.setattr(house.bell, script, lambda *_: reply)
+    with capture_logs() as lines:
+        async with running(house.bell.run()):
+            house.bell.ring([3])
+            await eventually(lambda: _true(lines), what="a line says that Redis does not answer")
+            async with house.bell.lease([3]) as lease:
+                assert list(lease.partitions) == [3]
+    assert [line["event"] for line in lines] == ["redis is away; the sweeper will ring"]
+
+
+async def test_only_partitions_are_rung_for(house: House) -> None:
+    odd: list[Any] = [True, "4", None, -1, 4096, 2.0, [5]]
+    async with running(house.bell.run()):
+        house.bell.ring([*odd, 3])
+        await house.rings([3])

@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from dramatiq.brokers.redis import RedisBroker
@@ -15,7 +16,8 @@ from pymongo.errors import AutoReconnect, PyMongoError
 from structlog.testing import capture_logs
 
 from shared import broker as brokers
-from shared import doorbell
+from shared import doorbell, watchdog
+from shared import drainer as drainers
 from shared.doorbell import MOST_TOGETHER, Doorbell
 from shared.drainer import Drainer, sweep
 from shared.inbox import Inbox
@@ -372,8 +374,9 @@ async def test_a_lane_ends_although_what_it_awaits_swallows_its_cancellation(
         await began.wait()
 
 
-async def test_whoever_hands_over_waits_while_there_is_no_room(inbox: Inbox, bell: RecordingDoorbell) -> None:
+async def test_whoever_hands_over_waits_while_there_is_no_room(database: Database, bell: RecordingDoorbell) -> None:
     steps = Steps()
+    inbox = inbox_of(database, partitions=100)
     drainer = Drainer(inbox, bell, steps.step, batch_rows=BATCH)
     await drainer.drain(range(MOST_TOGETHER))
     late = asyncio.create_task(drainer.drain([99]))
@@ -484,3 +487,54 @@ async def steps_are(steps: Steps, asked: list[list[int]]) -> None:
 
 async def _true(condition: object) -> bool:
     return bool(condition)
+
+
+@pytest.mark.parametrize(
+    "ring", [None, 7, "12", {1: 2}, [True], [-1], [PARTITIONS], ["1"], [1, None], [[1]], [1.0], [1] * 5000]
+)
+async def test_a_ring_that_names_no_partitions_is_dropped_with_a_line(
+    inbox: Inbox, bell: RecordingDoorbell, ring: Any
+) -> None:
+    steps = Steps()
+    drainer = Drainer(inbox, bell, steps.step, batch_rows=BATCH)
+    with capture_logs() as lines:
+        async with running(drainer.run()):
+            await drainer.drain(ring)
+            await drainer.drain([1])
+            await steps_are(steps, [[1]])
+    assert [line["event"] for line in lines] == ["malformed ring dropped"]
+
+
+async def test_idle_lanes_turn_and_a_stuck_one_shows(
+    inbox: Inbox, bell: RecordingDoorbell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drainers, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "MAX_SILENT_SECONDS", 0.5)
+    begun = asyncio.Event()
+
+    async def stuck(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+        begun.set()
+        await asyncio.Event().wait()
+        return 0
+
+    async def is_alive() -> bool:
+        return drainer.heartbeat.is_alive()
+
+    async def is_stuck() -> bool:
+        return not drainer.heartbeat.is_alive()
+
+    drainer = Drainer(inbox, bell, stuck, batch_rows=BATCH)
+    assert not drainer.heartbeat.is_alive(), "no lane runs"
+    async with running(drainer.run(), drainer.run()):
+        await eventually(is_alive, what="lanes that run are alive")
+        first = drainer.heartbeat.turns()
+
+        async def all_have_turned() -> bool:
+            turns = drainer.heartbeat.turns()
+            return len(turns) == 2 and all(turns[lane] > first.get(lane, 0) for lane in turns)
+
+        await eventually(all_have_turned, what="idle lanes turn")
+        await drainer.drain([1])
+        await begun.wait()
+        await eventually(is_stuck, what="one lane does not turn, although the other does")
+    assert not drainer.heartbeat.turns(), "lanes that have ended are none"

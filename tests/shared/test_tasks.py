@@ -90,10 +90,14 @@ async def test_an_end_that_the_block_does_not_notice_is_told_after_it() -> None:
 
 async def test_a_time_out_of_the_block_is_its_own() -> None:
     task = Task()
-    with pytest.raises(TimeoutError):
+
+    async def block() -> None:
         async with running(task.run()):
             await task.started.wait()
             raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await block()
     assert task.ended
 
 

@@ -127,8 +127,8 @@ class IntelligenceServiceServicer:
 
         Transactional: no; what is streamed is committed by a majority and is never taken back. Idempotent: a read; after any error watch again with the last token, and
         changes that were seen already do not come again.
-        Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS);
-        OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
+        Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS)
+        with RetryInfo when 1,000 callers watch this process; OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -75,8 +75,8 @@ class IntelligenceServiceStub:
 
     Transactional: no; what is streamed is committed by a majority and is never taken back. Idempotent: a read; after any error watch again with the last token, and
     changes that were seen already do not come again.
-    Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS);
-    OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
+    Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS)
+    with RetryInfo when 1,000 callers watch this process; OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
     """
 
 @_typing.type_check_only
@@ -126,8 +126,8 @@ class IntelligenceServiceAsyncStub(IntelligenceServiceStub):
 
     Transactional: no; what is streamed is committed by a majority and is never taken back. Idempotent: a read; after any error watch again with the last token, and
     changes that were seen already do not come again.
-    Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS);
-    OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
+    Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS)
+    with RetryInfo when 1,000 callers watch this process; OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
     """
 
 class IntelligenceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -204,8 +204,8 @@ class IntelligenceServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Transactional: no; what is streamed is committed by a majority and is never taken back. Idempotent: a read; after any error watch again with the last token, and
         changes that were seen already do not come again.
-        Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS);
-        OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
+        Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS)
+        with RetryInfo when 1,000 callers watch this process; OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
         """
 
 def add_IntelligenceServiceServicer_to_server(servicer: IntelligenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,7 +30,8 @@ class ScoringServiceStub:
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
+    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
     """
 
     def __init__(self, channel):
@@ -141,7 +142,8 @@ class ScoringServiceServicer:
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
+    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
     """
 
     def GetLeadScore(self, request, context):
@@ -196,7 +198,8 @@ class ScoringServiceServicer:
         meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
         fails after all others are done.
         Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future; RESOURCE_EXHAUSTED (OVERLOADED) when as many
+        streams run as the server works on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -219,7 +222,7 @@ class ScoringServiceServicer:
         lead the sequence is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state, and
         no lead that has a history is without one.
         Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
-        Errors: none of its own.
+        Errors: RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -289,7 +292,7 @@ class ScoringServiceServicer:
         Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
         changes nothing.
         Errors: DATA_LOSS (HISTORY_INCONSISTENT) at the end, instead of the summary, when the entries of a lead contradict each other, or it has
-        none; all other leads are rebuilt.
+        none; all other leads are rebuilt. RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -358,7 +361,8 @@ class ScoringServiceServicer:
         rank leads: by their scores at a landmark, a set time after their first event.
 
         Transactional: each page of leads is read from one snapshot. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID);
+        RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -475,7 +479,8 @@ class ScoringService:
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
+    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
     """
 
     @staticmethod

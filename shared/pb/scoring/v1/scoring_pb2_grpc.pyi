@@ -31,7 +31,8 @@ class ScoringServiceStub:
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
+    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
     """
 
     @_typing.overload
@@ -74,7 +75,8 @@ class ScoringServiceStub:
     meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
     fails after all others are done.
     Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
-    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future; RESOURCE_EXHAUSTED (OVERLOADED) when as many
+    streams run as the server works on.
     """
     RebuildLeadScore: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.RebuildLeadScoreRequest, _scoring_pb2.RebuildLeadScoreResponse]
     """Folds one lead's history again and stores the state that it gives, should the stored one differ.
@@ -89,7 +91,7 @@ class ScoringServiceStub:
     lead the sequence is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state, and
     no lead that has a history is without one.
     Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
-    Errors: none of its own.
+    Errors: RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
     """
     GetScoringBacklog: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]
     """Returns how many accepted events wait to be scored, and since when, and how many are parked. Zero of both means that every acknowledged
@@ -135,7 +137,7 @@ class ScoringServiceStub:
     Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
     changes nothing.
     Errors: DATA_LOSS (HISTORY_INCONSISTENT) at the end, instead of the summary, when the entries of a lead contradict each other, or it has
-    none; all other leads are rebuilt.
+    none; all other leads are rebuilt. RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
     """
     GetScoringModel: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringModelRequest, _scoring_pb2.GetScoringModelResponse]
     """Returns a version of the scoring model. The content of a version never changes, so callers may cache it for ever.
@@ -180,7 +182,8 @@ class ScoringServiceStub:
     rank leads: by their scores at a landmark, a set time after their first event.
 
     Transactional: each page of leads is read from one snapshot. Idempotent: a read.
-    Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+    Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID);
+    RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
     """
 
 @_typing.type_check_only
@@ -189,7 +192,8 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
+    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -229,7 +233,8 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
     fails after all others are done.
     Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
-    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
+    Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future; RESOURCE_EXHAUSTED (OVERLOADED) when as many
+    streams run as the server works on.
     """
     RebuildLeadScore: _aio.UnaryUnaryMultiCallable[_scoring_pb2.RebuildLeadScoreRequest, _scoring_pb2.RebuildLeadScoreResponse]  # type: ignore[assignment]
     """Folds one lead's history again and stores the state that it gives, should the stored one differ.
@@ -244,7 +249,7 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     lead the sequence is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state, and
     no lead that has a history is without one.
     Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
-    Errors: none of its own.
+    Errors: RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
     """
     GetScoringBacklog: _aio.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]  # type: ignore[assignment]
     """Returns how many accepted events wait to be scored, and since when, and how many are parked. Zero of both means that every acknowledged
@@ -290,7 +295,7 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
     changes nothing.
     Errors: DATA_LOSS (HISTORY_INCONSISTENT) at the end, instead of the summary, when the entries of a lead contradict each other, or it has
-    none; all other leads are rebuilt.
+    none; all other leads are rebuilt. RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
     """
     GetScoringModel: _aio.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringModelRequest, _scoring_pb2.GetScoringModelResponse]  # type: ignore[assignment]
     """Returns a version of the scoring model. The content of a version never changes, so callers may cache it for ever.
@@ -335,7 +340,8 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     rank leads: by their scores at a landmark, a set time after their first event.
 
     Transactional: each page of leads is read from one snapshot. Idempotent: a read.
-    Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+    Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID);
+    RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
     """
 
 class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -343,7 +349,8 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
     happened: the order in which events arrived does not matter.
 
     Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
+    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
     """
 
     @_abc_1.abstractmethod
@@ -411,7 +418,8 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
         fails after all others are done.
         Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future.
+        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when `as_of_time` lies in the future; RESOURCE_EXHAUSTED (OVERLOADED) when as many
+        streams run as the server works on.
         """
 
     @_abc_1.abstractmethod
@@ -438,7 +446,7 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         lead the sequence is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state, and
         no lead that has a history is without one.
         Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
-        Errors: none of its own.
+        Errors: RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
         """
 
     @_abc_1.abstractmethod
@@ -520,7 +528,7 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
         changes nothing.
         Errors: DATA_LOSS (HISTORY_INCONSISTENT) at the end, instead of the summary, when the entries of a lead contradict each other, or it has
-        none; all other leads are rebuilt.
+        none; all other leads are rebuilt. RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
         """
 
     @_abc_1.abstractmethod
@@ -601,7 +609,8 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         rank leads: by their scores at a landmark, a set time after their first event.
 
         Transactional: each page of leads is read from one snapshot. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID);
+        RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
         """
 
 def add_ScoringServiceServicer_to_server(servicer: ScoringServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
