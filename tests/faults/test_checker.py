@@ -50,13 +50,13 @@ from tests.faults.corruptions import (
     an_execution_waits,
     an_unscored_event_is_marked_scored,
 )
-from tests.faults.journal import Journal, Request, Seen
+from tests.faults.journal import Backlog, Bystander, Health, Journal, Request, Seen
 from tests.faults.rows import Document
 from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
 
 CHECKER = (
     *("checker", "conditions", "firing", "history", "journal"),
-    *("outside", "payload", "replay", "rows", "stuck", "violation"),
+    *("outside", "payload", "replay", "rows", "stuck", "violation", "waiting"),
 )
 IN_SNAPSHOTS = {"I2", "I4", "I5", "I6", "I8"}
 NOT_YET = {"an_execution_is_missing"}
@@ -172,6 +172,13 @@ async def made(uri: str) -> World:
         for each in collections["score_history"]
     }
     journal.calls = [Seen("IngestEvent", grpc.StatusCode.OK, 0.1, 1.0, under_fault=False)]
+    journal.bystanders = [Bystander("near", "visible", seconds=0.1, allowed=2.0, during="heavy")]
+    journal.health = [Health("scoring", seconds=0.01, is_serving=True, during="heavy")]
+    look, age = NOW, timedelta(seconds=30)
+    journal.backlogs = [
+        Backlog("event", "e0", look - 2 * age, look - 2 * age, look, age),
+        Backlog("event", "e0", look - age / 2, None, look, age),  # one that is too young to have to be shown
+    ]
     return World(collections, journal)
 
 
