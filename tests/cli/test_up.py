@@ -164,7 +164,7 @@ def test_a_rule_is_added_tried_and_followed_to_its_execution(up: Up, tmp_path: P
         (["lead", "nobody"], "nobody"),
         (["top", "--stage", "boiling"], "boiling"),
         (["decay", "--as-of", "soon"], "soon"),
-        (["decay", "--as-of", "2199-01-01"], "future"),
+        (["decay", "--as-of", "2199-01-01"], "has not begun"),
         (["ingest", "/nowhere"], "cannot be read"),
         (["summary", "--base-port", "1"], "no intelligence service answers at 127.0.0.1:4"),
     ],

@@ -195,7 +195,8 @@ def uri(mongo_uri: str, correct: World) -> Iterator[str]:
     with MongoClient[Document](uri) as client:
         database = client.get_default_database()
         for name, documents in correct.collections.items():
-            database[name].insert_many(documents)
+            if documents:
+                database[name].insert_many(documents)
         yield uri
         client.drop_database(database)
 
@@ -210,7 +211,8 @@ def write(database: SyncDatabase[Document], world: World, instead_of: World) -> 
     for name, documents in world.collections.items():
         if documents != instead_of.collections[name]:
             database[name].delete_many({})
-            database[name].insert_many(documents)
+            if documents:
+                database[name].insert_many(documents)
 
 
 @asynccontextmanager
