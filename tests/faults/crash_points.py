@@ -66,8 +66,10 @@ def _found(_: tuple[Any, ...], result: Any) -> bool:
 
 
 def _worked(_: tuple[Any, ...], result: Any) -> bool:
-    # Of a drain, a page of decay, or a page of a rollout.
-    return result not in (0, [], (0, set()), (0, 0, set()), ((), set()))
+    """Tells whether a transaction did something: a drain, a page of decay or of a rollout, or what it is to go over."""
+    if isinstance(result, list):
+        return bool(result)
+    return bool(getattr(result, "scored", 0) or getattr(result, "updates", ()))
 
 
 def _sends_a_commit(arguments: tuple[Any, ...], _: Any) -> bool:
@@ -88,7 +90,7 @@ POINTS: Mapping[str, Point] = {
     "scoring: after the history insert": Point(
         "scoring-worker", AsyncCollection, "insert_many", after=True, passes=_into("score_history")
     ),
-    "scoring: before the commit": Point("scoring-worker", MongoScores, "mark", after=True),
+    "scoring: before the commit": Point("scoring-worker", MongoScores, "append", after=True),
     "scoring: commit sent reply unread": Point(
         "scoring-worker", AsyncConnection, "send_message", after=True, passes=_sends_a_commit
     ),

@@ -253,7 +253,7 @@ def test_a_unique_index_that_is_gone_is_noticed() -> None:
 
 async def test_a_correct_world_has_everything_and_no_violation(uri: str, correct: World) -> None:
     kinds = {each["kind"] for each in correct.collections["score_history"]}
-    assert kinds == {"EVENT", "DECAY", "MODEL", "ADJUSTMENT", "RETRACTION"}
+    assert kinds == {"EVENT", "DECAY", "MODEL", "ADJUSTMENT", "RETRACTION", "RECALCULATION"}
     assert {each["rule_id"] for each in correct.collections["automation_executions"]} == {
         "while",
         "entered",
