@@ -1,7 +1,7 @@
 """Rows ⇄ domain: how leads, checkpoints, entries, events and changes are written down in MongoDB."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -100,12 +100,13 @@ def write_checkpoint(lead_id: str, state: LeadState) -> Document:
 
 
 def read_fact(row: Document) -> Event | Adjustment:
-    """Returns what happened, from the row of an EVENT or an ADJUSTMENT."""
+    """Returns what happened, from the row of an EVENT or an ADJUSTMENT, whose times may be naive."""
+    time = row["event_time"].replace(tzinfo=UTC)
     if row["kind"] == "EVENT":
-        return Event(row["_id"], row["event_type"], row["event_time"], row.get("properties", _NOTHING))
+        return Event(row["_id"], row["event_type"], time, row.get("properties", _NOTHING))
     return Adjustment(
         row["_id"],
-        row["event_time"],
+        time,
         row["points"],
         row.get("reason", ""),
         row.get("actor", ""),
