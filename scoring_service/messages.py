@@ -7,7 +7,7 @@ from scoring_service.domain.entry import Entry
 from scoring_service.domain.ranking import ConversionRate, Ranking
 from scoring_service.domain.simulation import Difference, Summary
 from scoring_service.domain.timeline import Mode, Publication
-from scoring_service.ports import Backlog, StoredModel
+from scoring_service.ports import StoredModel
 from scoring_service.usecases.ask import LeadScore
 from scoring_service.usecases.decay import DecayProgress
 from scoring_service.usecases.rebuild import RebuildProgress
@@ -131,23 +131,6 @@ def parked_event(parked: Parked) -> pb.ParkedEvent:
         reason_code=f"PARK_REASON_CODE_{parked.reason_code.value}",
         park_time=wire.to_timestamp(parked.park_time),
     )
-
-
-def backlog(found: Backlog) -> pb.GetScoringBacklogResponse:
-    """Returns what waits to be scored."""
-    answer = pb.GetScoringBacklogResponse(
-        pending_events=found.pending, parked_events=found.parked, discarded_events=found.discarded
-    )
-    if found.oldest_put_time is not None:
-        answer.oldest_put_time.CopyFrom(wire.to_timestamp(found.oldest_put_time))
-    if found.stopped is not None:
-        stopped = pb.StoppedDrain(
-            error=found.stopped.error,
-            failed_events=found.stopped.failed_rows,
-            stop_time=wire.to_timestamp(found.stopped.stop_time),
-        )
-        answer.stopped_drain.CopyFrom(stopped)
-    return answer
 
 
 def rebuild_progress(progress: RebuildProgress) -> pb.RebuildLeadScoresResponse:
