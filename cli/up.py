@@ -21,6 +21,7 @@ from shared.settings import StartupError, StoreSettings, load
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30
+MAX_PORT = 65_535
 HEALTH_OFFSET = 10
 """From the base port to the ports at which workers tell their health: first those that score, then the others."""
 Say = Callable[[str], None]
@@ -136,6 +137,8 @@ def is_free(port: int) -> bool:
 
 def _require_free_ports(plan: Plan) -> None:
     for program in plan.programs():
+        if program.port > MAX_PORT:
+            raise CommandError(f"there is no port {program.port} for {program.name}: choose a lower --base-port")
         if not is_free(program.port):
             raise CommandError(
                 f"port {program.port} for {program.name} is taken: stop what listens there, or choose --base-port"

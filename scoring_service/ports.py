@@ -103,6 +103,12 @@ class Scores(Protocol):
         Returns where they stand.
         """
 
+    async def take_lead(self, lead_id: str) -> Standing:
+        """Takes one lead for this transaction, and not its partition: others may commit to that meanwhile.
+
+        Nobody moves the partition's date or publication while the transaction runs. Returns where it stands.
+        """
+
     async def standing(self, partition: int) -> Standing:
         """Returns where a partition stands, without taking it; may be called anywhere."""
 

@@ -7,7 +7,7 @@ rows fail alike, nothing is drained (`shared.breaker`).
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from pymongo.errors import PyMongoError
@@ -28,6 +28,8 @@ SHRINK = 8
 """Each worker that dies in a partition divides the next batch by this."""
 READ_SECONDS = 5.0
 """Longest time to read which rows there are to be cut."""
+TURN_SECONDS = 8.5
+"""Longest time for a transaction and the reads around it: less than what a lane may be silent for."""
 IDLE_SECONDS = 1.0
 """A lane without work turns this often, to show that it is alive."""
 _LOG = logs.get(__name__)
@@ -112,11 +114,11 @@ class Drainer:
 
     async def _batch(self, lease: Lease, most: int) -> int:
         """Does a batch, or what can be done of it, and returns how many rows it had."""
-        self.heartbeat.beat()
         if lease.deaths and most == 1:
             return await self._cut(lease, most)
         try:
-            return self._noted(await self._step(lease.partitions, most))
+            with self._turn():
+                return self._noted(await self._step(lease.partitions, most))
         except Exception as error:
             if not _may_be_of_rows(error):
                 raise
@@ -141,16 +143,24 @@ class Drainer:
             if self.suspects.breaker.is_open:
                 return
             await self._doorbell.renew(lease)
-            self.heartbeat.beat()
             if len(half) == 1:
-                await self.suspects.attempt(half[0])
+                with self._turn():
+                    await self.suspects.attempt(half[0])
                 continue
             try:
-                self._noted(await self._step(lease.partitions, len(half), half))
+                with self._turn():
+                    self._noted(await self._step(lease.partitions, len(half), half))
             except Exception as error:
                 if not _may_be_of_rows(error):
                     raise
                 await self._halves(lease, half)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Beats, and bounds what is done until the next beat."""
+        self.heartbeat.beat()
+        with deadline(TURN_SECONDS):
+            yield
 
 
 async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: float = 1.0) -> None:

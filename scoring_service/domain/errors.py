@@ -58,12 +58,3 @@ class DecayDateAhead(Exception):
             f"as_of_time: {asked} has not begun; the database's clock says {reached}. Check the clock of the caller "
             "and of this server"
         )
-
-
-class DecayResetAhead(Exception):
-    """A decay reset was asked for a date up to which no partition has been decayed."""
-
-    field = "to_date"
-
-    def __init__(self, asked: date) -> None:
-        super().__init__(f"to_date: no partition is decayed beyond {asked}; there is nothing to reset")

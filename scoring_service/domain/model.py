@@ -3,11 +3,11 @@
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from scoring_service.domain.conditions import Condition, Test, all_of
 
@@ -22,6 +22,7 @@ NEVER = timedelta(days=36_500)
 """Longer than any silence."""
 
 _DAY = timedelta(days=1)
+_NO_PROPERTIES: Mapping[str, Any] = {}
 
 
 class ModelNotFound(Exception):
@@ -172,14 +173,13 @@ class Fitness:
 NO_FIT = Fitness()
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """An event to be scored."""
 
     event_id: str
     event_type: str
     event_time: datetime
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = _NO_PROPERTIES
 
 
 @dataclass(frozen=True)

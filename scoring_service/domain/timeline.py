@@ -106,7 +106,6 @@ class JudgedAdjustment:
     adjustment: Adjustment
     model: ScoringModel
     position: Position
-    rule: None = None
 
     @property
     def rule_id(self) -> str:
@@ -191,8 +190,9 @@ class Timeline:
 
     def judge_all(self, recorded: Iterable[Event | Adjustment]) -> list[Fact]:
         """Judges what happened, in any order, and returns the facts in the order of their positions."""
+        judge = self.judge
         facts: list[Fact] = [
-            self.judge(each) if isinstance(each, Event) else self.judge_adjustment(each) for each in recorded
+            judge(each) if isinstance(each, Event) else self.judge_adjustment(each) for each in recorded
         ]
         facts.sort(key=POSITION)
         return facts

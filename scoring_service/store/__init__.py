@@ -13,7 +13,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from scoring_service import model_messages
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication
-from scoring_service.store import model_documents
+from scoring_service.store import locks, model_documents
 from scoring_service.store.models import MongoModels
 from shared import mongo, yamls
 from shared.mongo import Database
@@ -41,6 +41,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "scoring_models": [],
     "model_publications": [],
     "scoring_partitions": [],
+    locks.NAME: [],
 }
 
 
@@ -65,6 +66,8 @@ async def migrate(database: Database, *, partitions: int, time_zone: str, engine
     for partition in range(partitions):
         row = {"_id": partition, "through": "", "time_zone": time_zone, "transactions": 0, "publication": 1}
         await _insert_if_new(database, "scoring_partitions", row)
+        for lock in locks.rows(partition):
+            await _insert_if_new(database, locks.NAME, lock)
     await _check_time_zone(database, time_zone)
     await MongoModels(database, engine).follow_engine(now)
     await check(database, time_zone=time_zone, engine=engine)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError
@@ -9,11 +10,14 @@ from pymongo.errors import DuplicateKeyError
 from scoring_service.domain.model import ModelNotFound, ScoringModel
 from scoring_service.domain.timeline import EngineMismatch, Mode, Publication, Timeline
 from scoring_service.ports import StoredModel
+from scoring_service.store import locks
 from scoring_service.store import model_documents as documents
 from shared import logs
-from shared.mongo import Database, durable
+from shared.mongo import Database, durable, transact
 from shared.pages import Place
 
+SWITCH_SECONDS = 8.0
+"""Longest time to let one partition follow a publication, which waits for whoever works on it."""
 _LOG = logs.get(__name__)
 
 
@@ -25,6 +29,7 @@ class MongoModels:
 
     def __init__(self, database: Database, engine: str) -> None:
         self._engine = engine
+        self._database = database
         self._models = database["scoring_models"]
         self._publications = database["model_publications"]
         self._partitions = database["scoring_partitions"]
@@ -72,14 +77,19 @@ class MongoModels:
     async def switch(self, publication: Publication) -> None:
         """Lets every partition follow a publication.
 
-        Whoever has taken a partition wrote its row, so this waits for that transaction, and whoever takes it from now
-        on sees the publication.
+        Whoever works on a partition has written its row or one of its locks, so this waits for that transaction, and
+        whoever comes later sees the publication.
         """
         behind = {"publication": {"$lt": publication.number}}
-        async for row in self._partitions.find(behind, {"_id": 1}):
-            await durable(self._partitions).update_one(
-                {"_id": row["_id"], **behind}, {"$set": {"publication": publication.number}}
+
+        async def follow(partition: int) -> None:
+            await locks.take_all(self._database, partition)
+            await self._partitions.update_one(
+                {"_id": partition, **behind}, {"$set": {"publication": publication.number}}
             )
+
+        async for row in self._partitions.find(behind, {"_id": 1}):
+            await transact(self._database, partial(follow, row["_id"]), seconds=SWITCH_SECONDS)
 
     async def rolled_out(self, publication: Publication) -> None:
         """Notes that a publication, and so all before it, has reached every lead."""

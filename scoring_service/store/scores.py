@@ -14,7 +14,7 @@ from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Mode, Timeline
 from scoring_service.ports import Batch, Commit
-from scoring_service.store import documents
+from scoring_service.store import documents, locks
 from scoring_service.store.models import MongoModels
 from shared import mongo
 from shared.inbox import PENDING, Inbox, PendingRows
@@ -84,6 +84,16 @@ class MongoScores:
         """
         return await self._take(partitions, {})
 
+    async def take_lead(self, lead_id: str) -> Standing:
+        """Takes one lead for this transaction, and not its partition; see `Scores`.
+
+        It writes a lock of the lead's share of the partition, as everybody does who moves the partition's row.
+        """
+        partition = self.partition_of(lead_id)
+        lock = {"_id": locks.of_lead(partition, lead_id)}
+        await self._database[locks.NAME].update_one(lock, locks.TAKE)
+        return await self.standing(partition)
+
     async def standing(self, partition: int) -> Standing:
         """Returns where a partition stands."""
         row = await self._database["scoring_partitions"].find_one({"_id": partition}, _STANDING)
@@ -91,12 +101,14 @@ class MongoScores:
 
     async def move_decay(self, partition: int, through: date) -> Standing:
         """Takes a partition and moves its date on; see `Scores`."""
+        await locks.take_all(self._database, partition)
         return (await self._take([partition], {"$max": {"through": through.isoformat()}}))[partition]
 
     async def set_decay_back(self, partition: int, to: date, decision: Decision) -> bool:
         """Takes a partition and sets its date back; see `Scores`."""
         update = {"through": to.isoformat(), "reset_reason": decision.reason, "reset_actor": decision.actor}
         beyond = {"_id": partition, "through": {"$gt": to.isoformat()}}
+        await locks.take_all(self._database, partition)
         result = await self._database["scoring_partitions"].update_one(
             beyond, {"$set": update, "$inc": {"transactions": 1}}
         )

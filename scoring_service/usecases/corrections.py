@@ -1,9 +1,11 @@
 """Someone corrects a score by hand, or takes an event out of it."""
 
+import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from weakref import WeakValueDictionary
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import ADJUSTMENT_PREFIX, RETRACTION_PREFIX, Entry, EntryKind
@@ -39,13 +41,15 @@ class AdjustmentRequest:
 class Corrections:
     """Appends what people decide. Each is one transaction, and an entry that is there already is the answer.
 
-    A lead whose past is long holds up nobody: see `LeadTransaction`.
+    A process makes one correction of a lead at a time: several at once would only overtake each other. A lead whose
+    past is long delays no other: see `LeadTransaction`.
     """
 
     scores: Scores
     leads: LeadTransaction
     calendar: Calendar
     clock: Clock
+    turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def adjust(self, request: AdjustmentRequest) -> Entry:
         """Adds points to a lead's score, or sets it, and returns the entry.
@@ -91,7 +95,9 @@ class Corrections:
         async def is_due() -> bool:
             return await self.scores.entry(entry_id) is None
 
-        update = await self.leads.run(lead_id, steps, is_due=is_due)
+        turn = self.turns.setdefault(lead_id, asyncio.Lock())
+        async with turn:
+            update = await self.leads.run(lead_id, steps, is_due=is_due)
         if update is None:
             return None
         return lead_id, next(entry for entry in update.entries if entry.event_id == entry_id)

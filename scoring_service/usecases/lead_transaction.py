@@ -133,10 +133,9 @@ class LeadTransaction:
         self, read: _Read, commit: Commit, is_due: Callable[[], Awaitable[bool]]
     ) -> tuple[bool | None, set[int]]:
         """Writes, unless what was read has changed (None) or it is not due any more (False)."""
-        partition = self.scores.partition_of(read.lead.lead_id)
         if not await is_due():
             return False, set()
-        standing = (await self.scores.take([partition]))[partition]
+        standing = await self.scores.take_lead(read.lead.lead_id)
         lead = (await self.scores.leads([read.lead.lead_id])).get(read.lead.lead_id) or Lead(read.lead.lead_id)
         if (standing, lead) != (read.standing, read.lead):
             return None, set()

@@ -151,7 +151,7 @@ class Rebuild:
 
     async def _replace(self, read: Lead | None, folded: _Folded) -> bool:
         """Stores a rebuilt lead unless it has changed since it was read."""
-        await self.scores.take([self.scores.partition_of(folded.lead.lead_id)])
+        await self.scores.take_lead(folded.lead.lead_id)
         if (await self.scores.leads([folded.lead.lead_id])).get(folded.lead.lead_id) != read:
             return False
         await self.scores.replace(folded.lead, folded.checkpoints)

@@ -1,5 +1,6 @@
 """`leadscore up` and the commands beside it, as people run them."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from cli.connection import Connection
 from cli.demo import free_base_port
+from cli.up import Plan
 from tests.cli.test_embedded import is_alive, listens_at_127_0_0_1_only
 from tests.cli.test_reading import ROW
+from tests.conftest import eventually
 
 COMMAND = [sys.executable, "-m", "cli"]
 
@@ -63,7 +67,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 
 def test_every_service_listens_at_this_machine_only(up: Up) -> None:
-    assert all(listens_at_127_0_0_1_only(up.base_port + number) for number in range(4))
+    assert all(listens_at_127_0_0_1_only(up.base_port + number) for number in (0, 1, 2, 3, 10, 11))
 
 
 def test_it_tells_where_things_are(up: Up) -> None:
@@ -170,7 +174,7 @@ def test_a_rule_is_added_tried_and_followed_to_its_execution(up: Up, tmp_path: P
         (["lead", "nobody"], "nobody"),
         (["top", "--stage", "boiling"], "boiling"),
         (["decay", "--as-of", "soon"], "soon"),
-        (["decay", "--as-of", "2199-01-01"], "future"),
+        (["decay", "--as-of", "2199-01-01"], "has not begun"),
         (["ingest", "/nowhere"], "cannot be read"),
         (["summary", "--base-port", "1"], "no intelligence service answers at 127.0.0.1:4"),
     ],
@@ -194,6 +198,33 @@ def test_an_occupied_port_is_told(up: Up, tmp_path: Path) -> None:
     second = up.run("up", "--data-dir", str(tmp_path))
     assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
     assert f"port {up.base_port}" in second.stderr
+
+
+def test_a_base_port_that_leaves_no_ports_for_workers_is_told(up: Up, tmp_path: Path) -> None:
+    failed = up.run("up", "--data-dir", str(tmp_path), "--base-port", "65530")
+    assert (failed.returncode, len(failed.stderr.splitlines())) == (1, 1)
+    assert "there is no port 65540 for scoring-worker-0" in failed.stderr
+
+
+async def test_a_worker_that_ends_is_replaced(up: Up) -> None:
+    programs = Plan(Connection(up.base_port), up.data_dir).programs()
+    (worker,) = [each for each in programs if each.name == "scoring-worker-0"]
+    (before,) = [pid for pid in descendants(up.process.pid) if is_worker(pid)]
+    os.kill(before, signal.SIGKILL)
+
+    async def is_replaced() -> bool:
+        found = [pid for pid in descendants(up.process.pid) if is_worker(pid)]
+        return found not in ([], [before]) and await asyncio.to_thread(worker.is_serving)
+
+    await eventually(is_replaced, what="another worker serves")
+
+
+def is_worker(pid: int) -> bool:
+    """Tells whether this is the scoring worker."""
+    try:
+        return b"scoring_service\0work" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def test_databases_that_files_name_are_used(up: Up, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""`python -m tests.faults.armed ingest serve`: a service with crash points, a clock, poison, and short spans.
+"""`python -m tests.faults.armed ingest serve`: a service with crash points, a clock, poison, zombies, and short spans.
 
 What a killed worker leaves behind is taken up by others after half a minute at most. Rounds are shorter than that, so
-`CLAIM_SECONDS`, `HEARTBEAT_SECONDS` and `LEASE_SECONDS` shorten it; without them, and without `CRASH_AT`, `CLOCK_FILE`
-and `POISON_FILE`, the service is what it always is.
+`CLAIM_SECONDS`, `HEARTBEAT_SECONDS` and `LEASE_SECONDS` shorten it; without them, and without `CRASH_AT`, `CLOCK_FILE`,
+`POISON_FILE` and `HANG_FILE`, the service is what it always is.
 """
 
 import os
@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from automation_service import dispatch
 from shared import broker, doorbell, parking
-from tests.faults import clock, crash_points, poison
+from tests.faults import clock, crash_points, hanging, poison
 
 CLAIM, HEARTBEAT, LEASE = "CLAIM_SECONDS", "HEARTBEAT_SECONDS", "LEASE_SECONDS"
 PAUSES = 30
@@ -31,6 +31,7 @@ def main() -> None:
         doorbell.LEASE_MILLISECONDS = int(1000 * float(os.environ[LEASE]))
     clock.arm(os.environ)
     poison.arm(os.environ)
+    hanging.arm(os.environ)
     crash_points.arm(os.environ)
     runpy.run_module(service, run_name="__main__", alter_sys=True)
 

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 
 import pymongo
 from pymongo import AsyncMongoClient
 
-from tests.faults import firing, history, outside, rows, stuck
+from tests.faults import firing, history, outside, rows, stuck, waiting
 from tests.faults.journal import Journal
 from tests.faults.replay import Timeline
 from tests.faults.rows import Document, Rows
@@ -48,7 +48,7 @@ class Checker:
         return await asyncio.to_thread(lambda: reported(self._in_any_snapshot(found)))
 
     async def quiesced(self, seconds: float = 60.0) -> list[Violation]:
-        """Reads everything when nothing is left to do and returns what is wrong: I1 to I11, I13 and I15.
+        """Reads everything when nothing is left to do and returns what is wrong: I1 to I11, I13, I15 to I17.
 
         I12 is among them as far as one database tells: a date's decay that some leads of a partition did not get.
 
@@ -61,8 +61,9 @@ class Checker:
                 found = await rows.read(self._database)
             transactions = await rows.open_transactions(self._database)
             unique = await rows.unique_keys(self._database)
+            now = await rows.now(self._database)
         return await asyncio.to_thread(
-            lambda: reported([*self._when_quiesced(found, transactions), *stuck.indexes(unique)])
+            lambda: reported([*self._when_quiesced(found, transactions, now), *stuck.indexes(unique)])
         )
 
     async def close(self) -> None:
@@ -76,10 +77,11 @@ class Checker:
             yield from firing.in_any_snapshot(each, found.rules, timeline.zone)
             yield from outside.invented(each.events, self._journal)
 
-    def _when_quiesced(self, found: Rows, transactions: list[Document]) -> Iterator[Violation]:
+    def _when_quiesced(self, found: Rows, transactions: list[Document], now: datetime) -> Iterator[Violation]:
         yield from self._in_any_snapshot(found)
         timeline, journal = Timeline(found), self._journal
         yield from history.decayed(found.partitions, journal.decayed_through)
+        yield from history.decayed_ahead(found.partitions, now.astimezone(timeline.zone).date().isoformat())
         for each in found.leads.values():
             through = found.partitions[each.lead["partition"]]["through"] if each.lead else ""
             yield from history.when_quiesced(each, timeline, through, journal.parked | journal.discarded)
@@ -88,4 +90,7 @@ class Checker:
         yield from outside.kept(found.events(), journal)
         yield from outside.shown(found.entries(), journal)
         yield from outside.answers(journal.calls)
+        yield from waiting.bystanders(journal.bystanders)
+        yield from waiting.health(journal.health)
+        yield from waiting.backlogs(journal.backlogs)
         yield from stuck.in_database(found, transactions, journal.parked, journal.discarded, is_live=self._is_live)

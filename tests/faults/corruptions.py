@@ -3,12 +3,12 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 
-from tests.faults.journal import Journal, Request, Seen
+from tests.faults.journal import Backlog, Bystander, Health, Journal, Request, Seen
 from tests.faults.rows import Document
 
 
@@ -388,6 +388,52 @@ def a_publication_is_not_rolled_out(world: World) -> str:
     return "publication 2"
 
 
+def decay_ran_ahead_of_the_clock(world: World) -> str:
+    """In a partition without leads: with leads there would be more to see."""
+    taken = {lead["partition"] for lead in world.collections["leads"]}
+    partition = next(each for each in world.collections["scoring_partitions"] if each["_id"] not in taken)
+    partition["through"] = "2999-01-01"
+    return "2999-01-01"
+
+
+def a_bystander_was_late(world: World) -> str:
+    world.journal.bystanders.append(Bystander("near", "visible", seconds=2.1, allowed=2.0, during="heavy"))
+    return "'near'"
+
+
+def a_bystander_was_never_seen(world: World) -> str:
+    world.journal.bystanders.append(Bystander("near", "delivered", 30.0, 5.0, "heavy", is_lost=True))
+    return "'near'"
+
+
+def health_was_slow(world: World) -> str:
+    world.journal.health.append(Health("scoring", seconds=1.2, is_serving=True, during="heavy"))
+    return "scoring"
+
+
+def health_was_bad(world: World) -> str:
+    world.journal.health.append(Health("scoring", seconds=0.1, is_serving=False, during="heavy"))
+    return "scoring"
+
+
+LOOK = datetime(2026, 3, 20, 12, tzinfo=UTC)
+
+
+def _waited(shown_since: datetime | None) -> Backlog:
+    return Backlog("event", "e4", LOOK - timedelta(seconds=40), shown_since, LOOK, timedelta(seconds=30))
+
+
+def what_waited_was_not_shown(world: World) -> str:
+    world.journal.backlogs.append(_waited(None))
+    return "'e4'"
+
+
+def what_waited_was_shown_as_younger(world: World) -> str:
+    """As a backlog whose age is reset by each attempt."""
+    world.journal.backlogs.append(_waited(LOOK - timedelta(seconds=8)))
+    return "'e4'"
+
+
 CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
     (an_acknowledged_event_is_lost, {"I1", "I5", "I6", "I7", "I10"}),
     (an_event_was_never_sent, {"I2"}),
@@ -412,6 +458,7 @@ CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
     (a_lead_is_lost, {"I5", "I6"}),
     (decay_left_a_lead_out, {"I12"}),
     (decay_did_not_do_what_it_said, {"I12"}),
+    (decay_ran_ahead_of_the_clock, {"I12"}),
     (an_unscored_event_is_marked_scored, {"I3", "I6", "I7"}),
     (a_scored_event_is_marked_pending, {"I6", "I7", "I13"}),
     (a_scored_event_is_marked_parked, {"I6", "I7", "I13"}),
@@ -443,4 +490,10 @@ CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
     (a_call_was_turned_away_for_nothing, {"I15"}),
     (a_call_outlasted_its_deadline, {"I15"}),
     (a_publication_is_not_rolled_out, {"I13"}),
+    (a_bystander_was_late, {"I16"}),
+    (a_bystander_was_never_seen, {"I16"}),
+    (health_was_slow, {"I16"}),
+    (health_was_bad, {"I16"}),
+    (what_waited_was_not_shown, {"I17"}),
+    (what_waited_was_shown_as_younger, {"I17"}),
 ]

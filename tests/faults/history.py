@@ -35,6 +35,13 @@ def decayed(partitions: Mapping[int, Document], through: str) -> Iterator[Violat
             yield Violation("I12", f"partition {number} is decayed through {partition['through']}, not {through}")
 
 
+def decayed_ahead(partitions: Mapping[int, Document], today: str) -> Iterator[Violation]:
+    """Yields partitions that are decayed through a date that MongoDB's clock has not reached (I12)."""
+    for number, partition in sorted(partitions.items()):
+        if partition["through"] > today:
+            yield Violation("I12", f"partition {number} is decayed through {partition['through']}; today is {today}")
+
+
 def _own_ids(rows: LeadRows, timeline: Timeline) -> Iterator[Violation]:
     """I4: `_id` is unique whatever the code does, so a second entry can only hide under an id that is not its own."""
     events = {each["_id"] for each in rows.events}

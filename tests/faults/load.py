@@ -120,6 +120,10 @@ class Load:
         else:
             await self._retried(lambda: self._batch(events))
 
+    def lead_id(self, name: str) -> str:
+        """Returns the id that a lead has in this round."""
+        return f"{self._prefix}-{name}"
+
     def acknowledged(self) -> list[pb.Event]:
         """Returns the events of this round that were acknowledged so far."""
         return list(self._mine)
@@ -222,7 +226,7 @@ class Load:
         hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         return pb.Event(
             event_id=f"{self._prefix}-{self._count}",
-            lead_id=f"{self._prefix}-{lead}",
+            lead_id=self.lead_id(lead),
             event_type=kind,
             event_time=wire.to_timestamp(hour - timedelta(hours=round(24 * self._chance.uniform(*days)))),
             source=self._chance.choice(SOURCES),
@@ -341,4 +345,5 @@ class Load:
             journal.wrongly_accepted.append(f"event {event.event_id} was accepted again instead of called a duplicate")
         else:
             journal.acknowledged.add(event.event_id)
+            journal.acknowledged_at.setdefault(event.event_id, datetime.now(UTC))
             self.acknowledgements.append(time.monotonic())

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, islice, pairwise
 
 from pymongo.errors import PyMongoError
 
@@ -26,7 +26,8 @@ DECAY_PAUSE_SECONDS = 0.5
 """Wait after a decay run that failed."""
 CHECK_SECONDS = 60.0
 """Longest time to read the whole history at the end of a round."""
-MOST_VIOLATIONS = 20
+MOST_OF_ONE = 5
+"""Violations of one invariant that a round tells of, lest many of one hide another."""
 ROUND_SECONDS = 400.0
 """A round that takes longer hangs: all that it may wait for is less."""
 
@@ -80,6 +81,7 @@ async def run_round(world: World, fault: Fault, seed: int) -> Round:
     """
     began, watch = time.monotonic(), _Watch(world)
     world.violations.clear()
+    world.doomed.clear()
     try:
         async with asyncio.timeout(ROUND_SECONDS):
             return await _round(world, fault, seed, watch)
@@ -116,7 +118,7 @@ async def _round(world: World, fault: Fault, seed: int, watch: _Watch) -> Round:
         )
     if not watch.snapshots:
         found.append(Violation("round", "no snapshot could be read, so nothing is known of what held meanwhile"))
-    violations = sorted({*found, *watch.violations})[:MOST_VIOLATIONS]
+    violations = _some_of_each({*found, *watch.violations})
     ended = time.monotonic()
     scoring_gap = _longest_gap(began, watch.progress, ended)
     return Round(seed, fault.name, violations, ended - began, drained_after, gap, scoring_gap, snapshots)
@@ -161,6 +163,11 @@ async def check(world: World, load: Load, seconds: float = CHECK_SECONDS) -> lis
         found.append(Violation("I12", f"a decay run that was repeated appended {again} entries"))
     found += [Violation("I7", f"verify says {each}") for each in await load.verify()]
     return found + await world.checker.quiesced(seconds)
+
+
+def _some_of_each(found: Iterable[Violation]) -> list[Violation]:
+    by_invariant = groupby(sorted(found), key=lambda each: each.invariant)
+    return [each for _, of_one in by_invariant for each in islice(of_one, MOST_OF_ONE)]
 
 
 def _longest_gap(began: float, times: Sequence[float], ended: float) -> float:

@@ -4,6 +4,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING
@@ -133,6 +134,13 @@ async def open_transactions(database: Database) -> list[Document]:
         {"$match": {"transaction.timeOpenMicros": {"$gt": OLD_MICROSECONDS}}},
     ]
     return await (await admin.aggregate(stages)).to_list()
+
+
+async def now(database: Database) -> datetime:
+    """Returns the time by the server's own clock."""
+    hello = await database.client.admin.command("hello")
+    time: datetime = hello["localTime"]
+    return time
 
 
 async def unique_keys(database: Database) -> set[tuple[str, ...]]:

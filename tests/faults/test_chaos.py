@@ -17,6 +17,8 @@ SHORT = (
     *("redis killed", "redis flushed", "redis hangs", "redis full", "mongod killed", "mongod frozen"),
     *("transient errors", "commit unconfirmed", "commit reply lost", "insert reply lost", "mongo resets"),
     *("midnight", "receiver 500", "receiver reset", "duplicates", "decay"),
+    *("heavy lead shuffled", "heavy lead bursts", "fat attributes", "malformed ring", "zombie blocks", "paused worker"),
+    *("mongod slow", "decay a year ahead"),
 )
 
 

@@ -7,6 +7,7 @@ no index at all, as after somebody dropped them.
 import ast
 import asyncio
 import copy
+import itertools
 import random
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -49,13 +50,13 @@ from tests.faults.corruptions import (
     an_execution_waits,
     an_unscored_event_is_marked_scored,
 )
-from tests.faults.journal import Journal, Request, Seen
+from tests.faults.journal import Backlog, Bystander, Health, Journal, Request, Seen
 from tests.faults.rows import Document
 from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
 
 CHECKER = (
     *("checker", "conditions", "firing", "history", "journal"),
-    *("outside", "payload", "replay", "rows", "stuck", "violation"),
+    *("outside", "payload", "replay", "rows", "stuck", "violation", "waiting"),
 )
 IN_SNAPSHOTS = {"I2", "I4", "I5", "I6", "I8"}
 NOT_YET = {"an_execution_is_missing"}
@@ -122,12 +123,15 @@ async def lived(database: Database, journal: Journal) -> None:
     for each in RULES:
         await MongoRules(database).create(each)
     scoring = Scoring(database, events, changes)
-    ingest = MongoEventStore(events, scoring.clock)
+    numbers = itertools.count()
+    # Each event is accepted a little later than the one before, and so they are scored in the order in which they came.
+    ingest = MongoEventStore(events, lambda: scoring.now + timedelta(milliseconds=next(numbers)))
     sent = made_events()
     journal.sent |= {event.event_id: event for event in sent}
     for day, start in enumerate(range(0, len(sent), 20)):
         scoring.now = NOW + timedelta(days=day)
-        await ingest.put([stored_as(event) for event in sent[start : start + 20]])
+        for event in sent[start : start + 20]:
+            await ingest.put([stored_as(event)])
         await drain(scoring)
         if day == 0:
             await scoring.run_decay(NOW - timedelta(days=3))
@@ -168,6 +172,13 @@ async def made(uri: str) -> World:
         for each in collections["score_history"]
     }
     journal.calls = [Seen("IngestEvent", grpc.StatusCode.OK, 0.1, 1.0, under_fault=False)]
+    journal.bystanders = [Bystander("near", "visible", seconds=0.1, allowed=2.0, during="heavy")]
+    journal.health = [Health("scoring", seconds=0.01, is_serving=True, during="heavy")]
+    look, age = NOW, timedelta(seconds=30)
+    journal.backlogs = [
+        Backlog("event", "e0", look - 2 * age, look - 2 * age, look, age),
+        Backlog("event", "e0", look - age / 2, None, look, age),  # one that is too young to have to be shown
+    ]
     return World(collections, journal)
 
 
@@ -184,7 +195,8 @@ def uri(mongo_uri: str, correct: World) -> Iterator[str]:
     with MongoClient[Document](uri) as client:
         database = client.get_default_database()
         for name, documents in correct.collections.items():
-            database[name].insert_many(documents)
+            if documents:
+                database[name].insert_many(documents)
         yield uri
         client.drop_database(database)
 
@@ -199,7 +211,8 @@ def write(database: SyncDatabase[Document], world: World, instead_of: World) -> 
     for name, documents in world.collections.items():
         if documents != instead_of.collections[name]:
             database[name].delete_many({})
-            database[name].insert_many(documents)
+            if documents:
+                database[name].insert_many(documents)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ class Unsupported(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Violation:
-    """An invariant (`I1` to `I15`) that does not hold, and one sentence with the ids.
+    """An invariant (`I1` to `I17`) that does not hold, and one sentence with the ids.
 
     In its place: `log` for what no process may log, `stop` for one that does not end, `gap` for too long a time without
     an acknowledgement, and `round` for what is no fault of the product: a round that shows nothing.

@@ -20,6 +20,7 @@ from structlog.typing import EventDict
 from cli.embedded import free_port
 from shared import health as healths
 from shared import server as servers
+from shared import tasks
 from shared.admission import Admission
 from shared.errors import Stopping
 from shared.mongo import Database
@@ -487,3 +488,31 @@ def of_calls(lines: list[EventDict]) -> list[EventDict]:
 
 async def _true(condition: object) -> bool:
     return bool(condition)
+
+
+async def test_a_server_a_part_of_which_fails_stops_soon_whatever_calls_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "FAILED_STOP_SECONDS", 0.1)
+    kitchen, broken = Kitchen(waits=True), asyncio.Event()
+
+    async def part() -> None:
+        await broken.wait()
+        raise ZeroDivisionError
+
+    async def whole(port: int) -> None:
+        service = Service(NAME, Teapot(kitchen.pour).register, ERRORS, healthy)
+        async with tasks.running(part()):
+            await serve(service, settings_of(port=port, stop_seconds=600))
+
+    port = free_port()
+    running_server = asyncio.create_task(whole(port))
+    async with grpc.aio.insecure_channel(f"localhost:{port}") as channel:
+        server = Running(running_server, channel, port)
+        await eventually(server.is_healthy, what="the server serves")
+        call = asyncio.create_task(pour(channel, "green"))
+        await asyncio.wait_for(kitchen.busy.wait(), 30)
+        broken.set()
+        with pytest.raises(tasks.BackgroundTaskEnded) as caught:
+            await asyncio.wait_for(running_server, SLACK)
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await call

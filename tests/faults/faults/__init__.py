@@ -1,5 +1,29 @@
 """The table of faults, by theme; importing this package fills `tests.faults.fault.FAULTS`."""
 
-from tests.faults.faults import clocks, crashes, heavy, mongo, network, parking, processes, receivers, redis
+from tests.faults.faults import (
+    clocks,
+    crashes,
+    heavy,
+    heavy_leads,
+    mongo,
+    network,
+    parking,
+    processes,
+    receivers,
+    redis,
+    zombies,
+)
 
-__all__ = ["clocks", "crashes", "heavy", "mongo", "network", "parking", "processes", "receivers", "redis"]
+__all__ = [
+    "clocks",
+    "crashes",
+    "heavy",
+    "heavy_leads",
+    "mongo",
+    "network",
+    "parking",
+    "processes",
+    "receivers",
+    "redis",
+    "zombies",
+]

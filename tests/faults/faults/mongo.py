@@ -9,12 +9,16 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
+from tests.faults.bystanders import bystanders
 from tests.faults.fault import Scene, fault
 from tests.faults.servers import Member
 from tests.faults.world import in_thread
 
 UNDERWAY_SECONDS = 0.5
 """Acknowledgements of what was confirmed before may come for so long."""
+SLOW_MILLISECONDS = 200
+SLOW_SECONDS = 10.0
+"""A drain asks MongoDB some ten times, and what waits for one waits for the one before it, too."""
 TRANSIENT = (91, 189, 11600, 11602, 10107)
 """The codes of ShutdownInProgress, PrimarySteppedDown, InterruptedAtShutdown and the like."""
 
@@ -108,6 +112,17 @@ async def commit_unconfirmed(scene: Scene) -> None:
     unconfirmed = {"code": 91, "errmsg": "the majority is away"}
     async with _failing(scene, ["commitTransaction", "insert"], 0.5, writeConcernError=unconfirmed):
         await asyncio.sleep(scene.chance.uniform(2.0, 4.0))
+
+
+@fault("mongod slow", f"one command of two takes {SLOW_MILLISECONDS} ms longer than it should")
+async def slow(scene: Scene) -> None:
+    """Everything takes longer; nothing is given up because of it, and health knows nothing of it."""
+    commands = ["find", "insert", "update", "aggregate", "getMore", "commitTransaction"]
+    async with (
+        bystanders(scene, "slow", "mongod slow", allowed=SLOW_SECONDS, delivered=True),
+        _failing(scene, commands, 0.5, blockConnection=True, blockTimeMS=SLOW_MILLISECONDS),
+    ):
+        await asyncio.sleep(scene.chance.uniform(4.0, 8.0))
 
 
 @contextlib.asynccontextmanager

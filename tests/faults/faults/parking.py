@@ -1,9 +1,11 @@
 """Rows that no worker gets over are parked, and all others go on."""
 
 import asyncio
+from datetime import timedelta
 
 from shared.pb.automation.v1 import automation_pb2, automation_pb2_grpc
 from shared.pb.scoring.v1 import scoring_pb2, scoring_pb2_grpc
+from tests.faults.backlogs import look_at_events
 from tests.faults.fault import Scene, fault
 from tests.faults.poison import CURSED, KILLS, RAISES
 from tests.faults.world import World
@@ -11,6 +13,8 @@ from tests.faults.world import World
 PARKED_SECONDS = 60.0
 POLL_SECONDS = 0.2
 CALL_SECONDS = 10.0
+VISIBLE_AGE = timedelta(seconds=2)
+"""What is tried again and again must be shown from then on, as old as it is."""
 
 
 @fault(
@@ -42,6 +46,7 @@ async def _parked(world: World, bad: set[str]) -> bool:
             count += await world.database[name].count_documents({"_id": {"$in": sorted(bad)}, "state": "parked"})
         if count == len(bad):
             return True
+        await look_at_events(world, VISIBLE_AGE)
         await asyncio.sleep(POLL_SECONDS)
     return False
 

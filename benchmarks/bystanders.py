@@ -1,0 +1,146 @@
+"""Bystanders: leads that share a partition with heavy work, and how long they wait because of it."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+import zlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import count
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from shared import wire
+from shared.calls import retry_seconds
+from shared.pb.ingest.v1 import ingest_pb2
+from shared.pb.scoring.v1 import scoring_pb2
+from tests.system import System
+
+PARTITIONS = 64
+"""What a system has unless it is told otherwise."""
+EVENT_EVERY = 1.0
+PROBE_EVERY = 0.1
+POLL_SECONDS = 0.01
+CALL_SECONDS = 10.0
+LINGER_SECONDS = 10.0
+"""How long the last bystanders are waited for once the heavy work is over."""
+GOALS = "the goal is 0.50 s, and 0.30 s for health and reads"
+
+
+def partition_of(lead_id: str) -> int:
+    """Returns the partition of a lead."""
+    return zlib.crc32(lead_id.encode()) % PARTITIONS
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Returns a percentile by the nearest rank; 0 for no values."""
+    return sorted(values)[min(len(values) * percent // 100, len(values) - 1)] if values else 0.0
+
+
+class Bystanders:
+    """One event a second of ever new leads of a partition, beside health checks and reads; see `watching`."""
+
+    def __init__(self, system: System, partition: int) -> None:
+        self._system = system
+        self._lead_ids = _leads_of(partition)
+        self._unseen: dict[str, float] = {}
+        self._senders: set[asyncio.Task[None]] = set()
+        self._is_over = False
+        self.waits: list[float] = []
+        """Seconds from acknowledgement until a read showed the score; of one that was never seen, until the end."""
+        self.unseen = 0
+        self.refused = 0
+        self.health: list[float] = []
+        self.reads: list[float] = []
+
+    def __str__(self) -> str:
+        lost = f", {self.unseen} never visible" if self.unseen else ""
+        refused = f", {self.refused} refusals" if self.refused else ""
+        return (
+            f"  bystanders meanwhile: {_told(self.waits)} of {len(self.waits)} events{lost}{refused}; "
+            f"health: {_told(self.health)}; reads: {_told(self.reads)}; {GOALS}"
+        )
+
+    async def run(self) -> None:
+        """Sends and looks until it is told to end, and for `LINGER_SECONDS` until all that was sent is visible."""
+        watching = [asyncio.create_task(each) for each in (self._watch(), self._probe_health(), self._probe_reads())]
+        while not self._is_over:
+            self._senders.add(asyncio.create_task(self._send(next(self._lead_ids))))
+            await asyncio.sleep(EVENT_EVERY)
+        ends = time.perf_counter() + LINGER_SECONDS
+        while self._unseen and time.perf_counter() < ends:
+            await asyncio.sleep(POLL_SECONDS)
+        for task in (*watching, *self._senders):
+            task.cancel()
+        await asyncio.gather(*watching, *self._senders, return_exceptions=True)
+        self.unseen = len(self._unseen)
+        self.waits += [time.perf_counter() - acknowledged for acknowledged in self._unseen.values()]
+
+    def end(self) -> None:
+        """Sends no more."""
+        self._is_over = True
+
+    async def _send(self, lead_id: str) -> None:
+        event = ingest_pb2.Event(event_id=f"{lead_id}-1", lead_id=lead_id, event_type="page_view")
+        event.event_time.CopyFrom(wire.to_timestamp(wire.now()))
+        while True:
+            try:
+                request = ingest_pb2.IngestEventRequest(event=event)
+                await self._system.ingest().IngestEvent(request, timeout=CALL_SECONDS)
+                break
+            except grpc.aio.AioRpcError as error:
+                self.refused += 1
+                await asyncio.sleep(retry_seconds(error) or EVENT_EVERY)
+        self._unseen[lead_id] = time.perf_counter()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not self._unseen:
+                continue
+            request = scoring_pb2.BatchGetLeadScoresRequest(lead_ids=list(self._unseen)[:500])
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                found = await self._system.scoring().BatchGetLeadScores(request, timeout=CALL_SECONDS)
+                seen = time.perf_counter()
+                self.waits += [seen - self._unseen.pop(lead.lead_id) for lead in found.lead_scores]
+
+    async def _probe_health(self) -> None:
+        stub = health_pb2_grpc.HealthStub(self._system.channel("scoring"))
+        while True:
+            began = time.perf_counter()
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await stub.Check(health_pb2.HealthCheckRequest(), timeout=CALL_SECONDS)  # type: ignore[attr-defined]  # the stubs lack it
+            self.health.append(time.perf_counter() - began)
+            await asyncio.sleep(PROBE_EVERY)
+
+    async def _probe_reads(self) -> None:
+        request = scoring_pb2.GetLeadScoreRequest(lead_id=next(self._lead_ids))
+        await self._send(request.lead_id)
+        while True:
+            began = time.perf_counter()
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self._system.scoring().GetLeadScore(request, timeout=CALL_SECONDS)
+            self.reads.append(time.perf_counter() - began)
+            await asyncio.sleep(PROBE_EVERY)
+
+
+@contextlib.asynccontextmanager
+async def watching(system: System, partition: int) -> AsyncIterator[Bystanders]:
+    """Watches the bystanders of a partition while the block runs; what was found can be printed afterwards."""
+    bystanders = Bystanders(system, partition)
+    running = asyncio.create_task(bystanders.run())
+    try:
+        yield bystanders
+    finally:
+        bystanders.end()
+        await running
+
+
+def _leads_of(partition: int) -> Iterator[str]:
+    prefix = f"bystander-{uuid.uuid4().hex[:8]}"
+    return (lead_id for number in count() if partition_of(lead_id := f"{prefix}-{number}") == partition)
+
+
+def _told(seconds: Sequence[float]) -> str:
+    return f"99th percentile {percentile(seconds, 99):.2f} s, largest {max(seconds, default=0.0):.2f} s"
