@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 import grpc
 
-from scoring_service import backlog_messages, messages, model_messages
+from scoring_service import messages, model_messages
 from scoring_service.domain.errors import (
     DecayDateAhead,
     EventNotFound,
@@ -192,7 +192,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.GetScoringBacklogRequest, context: Context
     ) -> pb.GetScoringBacklogResponse:
         """See `scoring.proto`."""
-        return backlog_messages.backlog(await self._backlog.now())
+        return messages.backlog(await self._backlog.now())
 
     async def ListParkedEvents(
         self, request: pb.ListParkedEventsRequest, context: Context
