@@ -6,7 +6,7 @@ from functools import partial
 from automation_service import jobs
 from automation_service.app import open_worker, run_migration, run_server
 from automation_service.settings import AutomationSettings
-from shared import entrypoint, worker
+from shared import entrypoint, health, worker
 
 
 def serve(settings: AutomationSettings) -> None:
@@ -22,6 +22,7 @@ def work(settings: AutomationSettings) -> None:
         settings.host,
         partial(open_worker, settings),
         jobs.register,
+        health.worker_name("automation"),
     )
 
 

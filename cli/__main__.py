@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli import VERSION, automations, corrections, models, parked, show, simulate
+from cli import VERSION, automations, corrections, decay, models, parked, show, simulate, status
 from cli.connection import CALL_SECONDS, CommandError, Connection
 from cli.demo import run_demo
 from cli.ingest import Totals, ingest, wait_until_scored
-from cli.options import STREAM_SECONDS, AsJson, BasePort, LeadId, Limit, as_of, decay_time
+from cli.options import STREAM_SECONDS, AsJson, BasePort, LeadId, Limit, as_of
 from cli.output import ERR, OUT, bar, print_json, printable, say
 from cli.output import show as print_view
 from cli.pages import listed
@@ -37,6 +37,8 @@ app.command()(corrections.rebuild)
 app.add_typer(automations.rules, name="rules")
 app.add_typer(automations.executions, name="executions")
 app.add_typer(parked.app, name="parked")
+app.add_typer(decay.app, name="decay")
+app.command()(status.status)
 app.command()(watch)
 
 
@@ -175,30 +177,6 @@ def summary(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     with Connection(base_port).intelligence() as stub, ERR.status("counting"):
         answer = stub.GetPipelineSummary(intelligence_pb2.GetPipelineSummaryRequest(), timeout=300)
     print_view(show.summary_view(answer), answer, as_json=as_json)
-
-
-@app.command()
-def decay(
-    as_of: Annotated[
-        str, typer.Option(help="Apply the ticks through this date (its noon in UTC) or time; now when not given.")
-    ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would happen, change nothing.")] = False,
-    base_port: BasePort = 50051,
-    as_json: AsJson = False,
-) -> None:
-    """Apply the decay ticks that are due. Daily work for cron; twice is once, and missed days are caught up."""
-    request = scoring_pb2.DecayScoresRequest(dry_run=dry_run)
-    if as_of:
-        request.as_of_time.CopyFrom(decay_time(as_of))
-    with Connection(base_port).scoring() as stub, bar("decaying") as progress:
-        for answer in stub.DecayScores(request, timeout=STREAM_SECONDS):
-            progress.update(answer.leads_checked, total=answer.leads_total)
-    what = "would lose" if dry_run else "lost"
-    people = (
-        f"through {answer.through_date}: {answer.leads_changed:,} of {answer.leads_checked:,} quiet leads "
-        f"{what} {answer.points_removed:,} points in {answer.entries_appended:,} entries"
-    )
-    print_view(people, answer, as_json=as_json)
 
 
 @app.command()

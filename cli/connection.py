@@ -114,6 +114,11 @@ class Connection:
         return CommandError(f"{service}: {details} ({code.name}{reason})", flaws)
 
 
+def full_name(service: str) -> str:
+    """Returns the name of a service in its proto."""
+    return f"leadscore.{service}.v1.{service.capitalize()}Service"
+
+
 def nobody_answers(error: grpc.RpcError) -> bool:
     """Tells whether a call failed because no server takes connections there."""
     return error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in (error.details() or "")

@@ -1,6 +1,7 @@
 """What people see: cards, tables and bars, made from the services' answers."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from google.protobuf.json_format import MessageToDict
 from rich.columns import Columns
@@ -116,13 +117,31 @@ def _what(entry: scoring.ScoreEntry) -> Text:
         case scoring.ENTRY_KIND_EVENT:
             return pieces.plain(entry.event_type)
         case scoring.ENTRY_KIND_DECAY:
-            return Text("decay", "dim")
+            return Text("\n".join(filter(None, ("decay", _ticks(entry)))), "dim")
+        case scoring.ENTRY_KIND_RECALCULATION:
+            return Text("recalculation\nof what followed late events", "dim")
         case scoring.ENTRY_KIND_MODEL:
             return Text(f"model {entry.model_version}", "magenta")
         case _:
-            kind = scoring.EntryKind.Name(entry.kind).removeprefix("ENTRY_KIND_").lower()
+            kind = scoring.EntryKind.Name(entry.kind).removeprefix("ENTRY_KIND_").lower().replace("_", " ")
             taken = pieces.plain(f" of {entry.event_type}" if entry.event_type else "")
             return Text.assemble((kind, "magenta"), taken, "\n", pieces.plain(f"{entry.reason} ({entry.actor})", "dim"))
+
+
+def _ticks(entry: scoring.ScoreEntry) -> str:
+    """Returns which ticks a DECAY entry stands for, such as `3 ticks, 10–12 March`; years only where they differ."""
+    if not entry.tick_count:
+        return ""
+    first, last = date.fromisoformat(entry.first_tick_date), date.fromisoformat(entry.last_tick_date)
+    if first == last:
+        days = f"{last.day} {last:%B}"
+    elif (first.year, first.month) == (last.year, last.month):
+        days = f"{first.day}–{last.day} {last:%B}"
+    elif first.year == last.year:
+        days = f"{first.day} {first:%B} – {last.day} {last:%B}"
+    else:
+        days = f"{first.day} {first:%B %Y} – {last.day} {last:%B %Y}"
+    return f"{entry.tick_count:,} {'tick' if entry.tick_count == 1 else 'ticks'}, {days}"
 
 
 def _why(thresholds: Iterable[intelligence.FiredThreshold]) -> RenderableType:

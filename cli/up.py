@@ -14,11 +14,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-from cli.connection import SERVICES, CommandError, Connection
+from cli.connection import SERVICES, CommandError, Connection, full_name
 from cli.embedded import EmbeddedMongo, EmbeddedRedis
+from cli.health import Health, ask
 from shared.settings import StartupError, StoreSettings, load
 
 READY_SECONDS = 60.0
@@ -79,18 +77,7 @@ class Program:
 
     def is_serving(self) -> bool:
         """Tells whether the process says that it serves."""
-        with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
-            try:
-                request = health_pb2.HealthCheckRequest(service=self.health_name)
-                answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=1)  # type: ignore[attr-defined]  # the stubs lack it
-            except grpc.RpcError:
-                return False
-            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-
-
-def full_name(service: str) -> str:
-    """Returns the name of a service in its proto."""
-    return f"leadscore.{service}.v1.{service.capitalize()}Service"
+        return ask(f"127.0.0.1:{self.port}", self.health_name, seconds=1) is Health.SERVING
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from functools import partial
 from scoring_service import jobs
 from scoring_service.app import open_worker, run_migration, run_server
 from scoring_service.settings import ScoringSettings
-from shared import entrypoint, worker
+from shared import entrypoint, health, worker
 
 
 def serve(settings: ScoringSettings) -> None:
@@ -22,6 +22,7 @@ def work(settings: ScoringSettings) -> None:
         settings.host,
         partial(open_worker, settings),
         jobs.register,
+        health.worker_name("scoring"),
     )
 
 

@@ -12,11 +12,13 @@ from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.replay import engine
 from scoring_service.servicer import ERRORS, SERVICE, STREAMS, ScoringServicer
 from scoring_service.settings import ScoringSettings
+from scoring_service.store.backlog import MongoBacklog
 from scoring_service.store.models import MongoModels
 from scoring_service.store.past import MongoPast
 from scoring_service.store.scores import MongoScores
 from scoring_service.store.views import MongoViews
 from scoring_service.usecases.ask import Ask
+from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.drain import Drain
@@ -71,6 +73,7 @@ async def run_server(settings: ScoringSettings) -> None:
             Publishing(parts.models, views, wire.now),
             Simulate(views, past, calendar),
             Parking(parts.events),
+            BacklogReport(MongoBacklog(parts.database, parts.events), parts.models, calendar, wire.now),
         )
         await serve(
             Service(

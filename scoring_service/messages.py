@@ -7,13 +7,15 @@ from scoring_service.domain.entry import Entry
 from scoring_service.domain.ranking import ConversionRate, Ranking
 from scoring_service.domain.simulation import Difference, Summary
 from scoring_service.domain.timeline import Mode, Publication
-from scoring_service.ports import Backlog, StoredModel
+from scoring_service.ports import StoredModel
 from scoring_service.usecases.ask import LeadScore
+from scoring_service.usecases.backlog import Backlog, DecayedThrough
 from scoring_service.usecases.decay import DecayProgress
 from scoring_service.usecases.rebuild import RebuildProgress
 from scoring_service.usecases.simulate import SimulationProgress
 from scoring_service.usecases.verify import VerifyProgress
 from shared import wire
+from shared.breaker import StoppedDrain
 from shared.parking import Parked
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 
@@ -135,19 +137,28 @@ def parked_event(parked: Parked) -> pb.ParkedEvent:
 
 def backlog(found: Backlog) -> pb.GetScoringBacklogResponse:
     """Returns what waits to be scored."""
-    answer = pb.GetScoringBacklogResponse(
-        pending_events=found.pending, parked_events=found.parked, discarded_events=found.discarded
+    return pb.GetScoringBacklogResponse(
+        pending_events=found.pending_events,
+        oldest_put_time=wire.to_timestamp(found.oldest_put_time) if found.oldest_put_time else None,
+        parked_events=found.parked_events,
+        discarded_events=found.discarded_events,
+        stopped_drain=_stopped(found.stopped) if found.stopped else None,
+        partitions_behind=[
+            pb.PartitionBehind(
+                partition=partition, oldest_put_time=wire.to_timestamp(each.oldest), pending_events=each.rows
+            )
+            for partition, each in found.behind
+        ],
+        heaviest_leads=[
+            pb.HeavyLead(lead_id=lead_id, pending_events=events) for lead_id, events in found.heaviest_leads
+        ],
+        isolated_events=[
+            pb.IsolatedEvents(attempts=attempts, event_count=events)
+            for attempts, events in sorted(found.isolated.items())
+        ],
+        decayed_through=_decayed_through(found.decayed_through),
+        rollout=_rollout(found.rollout) if found.rollout else None,
     )
-    if found.oldest_put_time is not None:
-        answer.oldest_put_time.CopyFrom(wire.to_timestamp(found.oldest_put_time))
-    if found.stopped is not None:
-        stopped = pb.StoppedDrain(
-            error=found.stopped.error,
-            failed_events=found.stopped.failed_rows,
-            stop_time=wire.to_timestamp(found.stopped.stop_time),
-        )
-        answer.stopped_drain.CopyFrom(stopped)
-    return answer
 
 
 def rebuild_progress(progress: RebuildProgress) -> pb.RebuildLeadScoresResponse:
@@ -192,6 +203,28 @@ def simulation_progress(progress: SimulationProgress) -> pb.SimulateScoringModel
         differences=[_difference(each) for each in progress.differences],
         summary=_summary(progress.summary) if progress.summary else None,
         done=progress.summary is not None,
+    )
+
+
+def _stopped(stopped: StoppedDrain) -> pb.StoppedDrain:
+    return pb.StoppedDrain(
+        error=stopped.error, failed_events=stopped.failed_rows, stop_time=wire.to_timestamp(stopped.stop_time)
+    )
+
+
+def _decayed_through(found: DecayedThrough) -> pb.DecayedThrough:
+    return pb.DecayedThrough(
+        earliest_date=found.earliest.isoformat() if found.earliest else "",
+        latest_date=found.latest.isoformat() if found.latest else "",
+        days_behind=found.days_behind,
+    )
+
+
+def _rollout(publication: Publication) -> pb.ModelRollout:
+    return pb.ModelRollout(
+        publication=publication.number,
+        version=publication.version,
+        publish_time=wire.to_timestamp(publication.publish_time),
     )
 
 

@@ -14,6 +14,7 @@ from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Adjustment, Position, Publication, Timeline
 from scoring_service.domain.verification import Stored
 from shared.breaker import StoppedDrain
+from shared.inbox import PartitionBacklog
 from shared.pages import Place
 
 T = TypeVar("T")
@@ -184,17 +185,12 @@ class LeadQuery:
     after: Place = ()
 
 
-class Backlog(NamedTuple):
-    """How many events wait to be scored, when the oldest of them was put, and how many more are parked or discarded.
-
-    `stopped` is set while a worker has stopped because events fail alike.
-    """
+class UnscoredEvents(NamedTuple):
+    """How many events wait to be scored, and how many more are parked or discarded."""
 
     pending: int
-    oldest_put_time: datetime | None
     parked: int
     discarded: int
-    stopped: StoppedDrain | None
 
 
 class Views(Protocol):
@@ -230,9 +226,6 @@ class Views(Protocol):
     async def decayed_through(self, lead_ids: Sequence[str]) -> dict[str, date | None]:
         """Returns the dates through which the leads' partitions are decayed, by lead."""
 
-    async def backlog(self) -> Backlog:
-        """Returns what waits to be scored."""
-
     async def count_leads(self) -> int:
         """Returns the number of leads."""
 
@@ -264,8 +257,42 @@ class Views(Protocol):
     async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
         """Returns, per lead, those of the events that are stored as scored, by id."""
 
+    async def count_unscored(self) -> UnscoredEvents:
+        """Returns the numbers of events that are not scored, at one point in time."""
+
     async def count_scored(self) -> tuple[int, int]:
         """Returns the number of events stored as scored and the number of EVENT entries, at one point in time."""
+
+
+class Backlogs(Protocol):
+    """Tells what waits to be scored. Its methods are called inside `snapshot`."""
+
+    def snapshot(self) -> AbstractAsyncContextManager[None]:
+        """Lets every read inside see one point in time."""
+
+    async def pending(self) -> Mapping[int, PartitionBacklog]:
+        """Returns what waits in each partition in which some events wait."""
+
+    async def heaviest_leads(self, partitions: Sequence[int], limit: int) -> list[tuple[str, int]]:
+        """Returns the leads with the most events that wait in some partitions, and how many, most first.
+
+        They are those of samples of each partition's oldest events.
+        """
+
+    async def isolated(self) -> Mapping[int, int]:
+        """Returns how many events that wait are tried alone, by the attempts made."""
+
+    async def parked(self) -> int:
+        """Returns the number of parked events."""
+
+    async def discarded(self) -> int:
+        """Returns the number of discarded events."""
+
+    async def stopped(self) -> StoppedDrain | None:
+        """Returns why a worker has stopped to score events, if one has."""
+
+    async def decay_dates(self) -> tuple[date | None, date | None]:
+        """Returns the earliest and the latest date of the partitions; None stands for never, before every date."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from scoring_service.domain.timeline import EngineMismatch, Mode, ModelOutdated
 from scoring_service.domain.validation import MOST_SCORE, InvalidModel
 from scoring_service.ports import ANY_SCORE, LeadOrder, LeadQuery, StoredModel
 from scoring_service.usecases.ask import Ask, Wanted
+from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import AdjustmentRequest, Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.lead_transaction import Overtaken
@@ -100,6 +101,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         publishing: Publishing,
         simulate: Simulate,
         parking: Parking,
+        backlog: BacklogReport,
     ) -> None:
         self._ask = ask
         self._decay = decay
@@ -109,6 +111,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self._publishing = publishing
         self._simulate = simulate
         self._parking = parking
+        self._backlog = backlog
 
     async def GetLeadScore(self, request: pb.GetLeadScoreRequest, context: Context) -> pb.GetLeadScoreResponse:
         """See `scoring.proto`."""
@@ -189,7 +192,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.GetScoringBacklogRequest, context: Context
     ) -> pb.GetScoringBacklogResponse:
         """See `scoring.proto`."""
-        return messages.backlog(await self._ask.backlog())
+        return messages.backlog(await self._backlog.now())
 
     async def ListParkedEvents(
         self, request: pb.ListParkedEventsRequest, context: Context

@@ -81,6 +81,11 @@ class Health(health.aio.HealthServicer):
             watch.reschedule(0)
 
 
+def worker_name(service: str) -> str:
+    """Returns the name under which the workers of a service, such as `scoring`, tell their health."""
+    return f"leadscore.{service}.worker"
+
+
 def listen(server: grpc.aio.Server, host: str, port: int, variable: str) -> str:
     """Lets a server listen and returns the address; `variable` is the setting that the port comes from.
 
@@ -96,13 +101,17 @@ def listen(server: grpc.aio.Server, host: str, port: int, variable: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def serving_health(host: str, port: int, probe: Callable[[], Awaitable[bool]]) -> AsyncIterator[Health]:
-    """Serves nothing but health at a port of its own while the block runs; at port 0 nobody can ask.
+async def serving_health(
+    host: str, port: int, probe: Callable[[], Awaitable[bool]], *names: str
+) -> AsyncIterator[Health]:
+    """Serves nothing but health at a port of its own while the block runs, overall and under some names.
+
+    At port 0 nobody can ask.
 
     Raises:
         StartupError: The port is taken.
     """
-    servicer = Health([""], probe)
+    servicer = Health(["", *names], probe)
     await servicer.tell(serving=False)
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])  # a stale process must not share the port
     servicer.register(server)

@@ -16,6 +16,7 @@ import random
 import zlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import bson
 from bson.raw_bson import RawBSONDocument
@@ -46,6 +47,13 @@ _INDEXES = [
         partialFilterExpression=APART,
     ),
 ]
+
+
+class PartitionBacklog(NamedTuple):
+    """How many rows of a partition are pending, and when the oldest of them was put."""
+
+    rows: int
+    oldest: datetime
 
 
 class PendingRows(list[Document]):
@@ -140,6 +148,16 @@ class Inbox:
     async def count_pending(self) -> int:
         """Returns the number of pending rows."""
         return await self.rows.count_documents({"state": PENDING})
+
+    async def backlog(self) -> dict[int, PartitionBacklog]:
+        """Returns what is pending in each partition that has pending rows. Rows that failed alone count, too."""
+        # All of it is done on index keys.
+        stages: list[Document] = [
+            {"$match": {"state": PENDING}},
+            {"$group": {"_id": "$partition", "rows": {"$sum": 1}, "oldest": {"$min": "$put_time"}}},
+        ]
+        found = await self.rows.aggregate(stages, hint="pending")
+        return {row["_id"]: PartitionBacklog(row["rows"], row["oldest"]) async for row in found}
 
     async def count_up_to(self, limit: int, *, partition: int | None = None, key: str | None = None) -> int:
         """Returns how many rows are pending, of one partition or key if given, counting no further than `limit`."""

@@ -116,6 +116,16 @@ class Parking:
         """Returns the number of parked rows."""
         return await self._rows.count_documents({"state": PARKED, **APART})
 
+    async def count_isolated(self, limit: int) -> dict[int, int]:
+        """Returns how many pending rows are tried alone, by the attempts made, counting no further than `limit`."""
+        stages: list[Document] = [
+            {"$match": {"state": PENDING, **APART}},
+            {"$limit": limit},
+            {"$group": {"_id": "$attempts", "rows": {"$sum": 1}}},
+        ]
+        found = await self._rows.aggregate(stages, hint="apart")
+        return {row["_id"]: row["rows"] async for row in found}
+
     async def count_discarded(self) -> int:
         """Returns the number of discarded rows."""
         return await self._rows.count_documents({"state": DISCARDED, **APART})

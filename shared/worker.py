@@ -8,7 +8,7 @@ health at a port of its own: SERVING means that every drain loop has turned with
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
@@ -123,11 +123,12 @@ def work(
     host: str,
     application: Callable[[RedisBroker], AbstractAsyncContextManager[A]],
     register: Callable[[Broker, Callable[[], A]], None],
+    *health_names: str,
 ) -> None:
     """Runs a worker in this process until SIGTERM or SIGINT, then lets the running jobs finish.
 
     `application(broker)` is opened before the first message; `register(broker, app)` declares the actors, which reach
-    it by `app()`. Health is told at `host`.
+    it by `app()`. Health is told at `host`, overall and under `health_names`.
 
     Raises:
         StartupError: The application cannot be opened, or the health port is taken; the text says why.
@@ -136,7 +137,9 @@ def work(
     event_loop = _EventLoop()
     broker = brokers.connect(redis_url, event_loop)
     with _told_to_stop() as (told, stop):
-        lifespan = Lifespan(partial(application, broker), partial(_health, host, settings.health_port), stop)
+        lifespan = Lifespan(
+            partial(application, broker), partial(_health, host, settings.health_port, health_names), stop
+        )
         broker.add_middleware(lifespan)
         register(broker, lambda: lifespan.app)
         worker = Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=THREADS)
@@ -157,11 +160,11 @@ def work(
     _LOG.info("worker stopped")
 
 
-def _health(host: str, port: int, heartbeat: Heartbeat) -> AbstractAsyncContextManager[Health]:
+def _health(host: str, port: int, names: Sequence[str], heartbeat: Heartbeat) -> AbstractAsyncContextManager[Health]:
     async def probe() -> bool:
         return heartbeat.is_alive()
 
-    return serving_health(host, port, probe)
+    return serving_health(host, port, probe, *names)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

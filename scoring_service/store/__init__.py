@@ -1,7 +1,7 @@
 """MongoDB ⇄ domain: what this service owns, and our ends of two inboxes.
 
-`scores.py` writes, `views.py` reads, `past.py` reads what is folded again, `models.py` keeps models and publications;
-`documents.py` and `model_documents.py` say how each row looks.
+`scores.py` writes, `views.py` reads, `past.py` reads what is folded again, `backlog.py` counts what waits, `models.py`
+keeps models and publications; `documents.py` and `model_documents.py` say how each row looks.
 """
 
 from collections.abc import Mapping, Sequence

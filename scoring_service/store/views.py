@@ -13,13 +13,12 @@ from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
 from scoring_service.domain.verification import Stored
-from scoring_service.ports import Backlog, LeadOrder, LeadQuery
+from scoring_service.ports import LeadOrder, LeadQuery, UnscoredEvents
 from scoring_service.store import SCORED, documents
 from scoring_service.store.models import MongoModels
 from scoring_service.store.past import PIECE_FACTS
 from scoring_service.store.scores import decayed_beyond, find_leads, quiet, stale
 from shared import mongo
-from shared.breaker import stopped_drain
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
 from shared.pages import Place
@@ -123,16 +122,6 @@ class MongoViews:
         dates = {row["_id"]: documents.read_date(row["through"]) async for row in rows}
         return {lead_id: dates[partition] for lead_id, partition in partitions.items()}
 
-    async def backlog(self) -> Backlog:
-        """Returns what waits to be scored."""
-        parking = Parking(self._events)
-        async with self.snapshot():
-            pending = await self._events.count_pending()
-            parked, discarded = await parking.count(), await parking.count_discarded()
-            waiting = await self._events.waiting() if pending else {}
-        stopped = await stopped_drain(self._events)
-        return Backlog(pending, min(waiting.values(), default=None), parked, discarded, stopped)
-
     async def count_leads(self) -> int:
         """Returns the number of leads."""
         return await self._database["leads"].estimated_document_count()
@@ -186,6 +175,13 @@ class MongoViews:
             async for row in self._events.rows.find({"_id": {"$in": ids}, "state": SCORED}, _EVENT_FIELDS):
                 events[row["lead_id"]][row["_id"]] = documents.read_event(row)
         return events
+
+    async def count_unscored(self) -> UnscoredEvents:
+        """Returns the numbers of events that are not scored, at one point in time."""
+        parking = Parking(self._events)
+        async with self.snapshot():
+            pending = await self._events.count_pending()
+            return UnscoredEvents(pending, await parking.count(), await parking.count_discarded())
 
     async def count_scored(self) -> tuple[int, int]:
         """Returns the number of events stored as scored and the number of EVENT entries, at one point in time."""

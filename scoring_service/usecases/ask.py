@@ -9,7 +9,7 @@ from scoring_service.domain.entry import Entry
 from scoring_service.domain.errors import LeadNotFound
 from scoring_service.domain.history import Lead
 from scoring_service.domain.model import Fitness, ScoringModel
-from scoring_service.ports import Backlog, LeadQuery, Past, Views
+from scoring_service.ports import LeadQuery, Past, Views
 from scoring_service.usecases.as_of import AsOf
 from scoring_service.usecases.recording import Clock
 from shared.pages import Place
@@ -109,10 +109,6 @@ class Ask:
         if not entries and not after:
             raise LeadNotFound(lead_id)
         return entries
-
-    async def backlog(self) -> Backlog:
-        """Returns what waits to be scored."""
-        return await self.views.backlog()
 
     async def _with_recent(self, leads: Sequence[Lead], model: ScoringModel, as_of: datetime) -> list[LeadScore]:
         window_start = as_of - model.velocity.window

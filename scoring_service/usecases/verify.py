@@ -66,12 +66,12 @@ class Verify:
         scored, recorded = await self.views.count_scored()
         left = [Violation("I3", "", f"{scored} events are stored as scored, {recorded} have an entry")]
         progress = progress.having(left if scored != recorded else ())
-        backlog = await self.views.backlog()
+        unscored = await self.views.count_unscored()
         yield replace(
             progress,
-            events_pending=backlog.pending,
-            events_parked=backlog.parked,
-            events_discarded=backlog.discarded,
+            events_pending=unscored.pending,
+            events_parked=unscored.parked,
+            events_discarded=unscored.discarded,
             done=True,
         )
 

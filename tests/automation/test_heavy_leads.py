@@ -104,6 +104,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
         publishing=Publishing(models, views, lambda: NOW),
         simulate=unreached,
         parking=unreached,
+        backlog=unreached,
     )
     async with served({}, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(scoring, server)) as to:
         intelligence = Intelligence(ScoringScores(to), ScoringModels(to), lambda: NOW)

@@ -8,11 +8,16 @@ from typing import Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import HealthServicer
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_status import rpc_status
 from typer.testing import CliRunner, Result
 
 from cli.__main__ import app
+from cli.connection import SERVICES, full_name
 from cli.demo import free_base_port
+from cli.up import HEALTH_OFFSET
 from shared.errors import ErrorRow, ErrorTable, status_of
 from shared.pb.automation.v1 import automation_pb2, automation_pb2_grpc
 from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
@@ -70,6 +75,10 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
         self.parked_events = 1
         self.leads_left = 0
         """How many leads a publication changes; each look at the publications finds one less."""
+        self.backlog = pb.GetScoringBacklogResponse()
+        self.rules = Rules()  # type: ignore[abstract]  # other calls are answered with UNIMPLEMENTED
+        self.health = HealthServicer()
+        """The health of all services, and of workers."""
         self._store(built_in())
         self.models[0].state = pb.MODEL_STATE_IN_FORCE
 
@@ -124,6 +133,20 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
         return pb.ListModelPublicationsResponse(publications=self.publications[::-1])
 
     def SimulateScoringModel(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        yield from self.answers
+
+    def GetScoringBacklog(self, request: Any, context: grpc.ServicerContext) -> pb.GetScoringBacklogResponse:
+        """See `scoring.proto`."""
+        return self.backlog
+
+    def DecayScores(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        yield from self.answers
+
+    def ResetDecay(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         """See `scoring.proto`."""
         self.requests.append(request)
         yield from self.answers
@@ -191,6 +214,15 @@ class Service(scoring_pb2_grpc.ScoringServiceServicer):
 
 class Rules(automation_pb2_grpc.AutomationServiceServicer):
     """Lets one rule fire for whatever enters the stage `hot`; lists more rules and executions than pages hold."""
+
+    def __init__(self) -> None:
+        self.backlog = automation_pb2.GetAutomationBacklogResponse()
+
+    def GetAutomationBacklog(
+        self, request: Any, context: grpc.ServicerContext
+    ) -> automation_pb2.GetAutomationBacklogResponse:
+        """See `automation.proto`."""
+        return self.backlog
 
     def ListAutomationRules(
         self, request: automation_pb2.ListAutomationRulesRequest, context: grpc.ServicerContext
@@ -272,30 +304,43 @@ def refuse(context: grpc.ServicerContext, error: Exception) -> None:
 
 
 Run = Callable[..., Result]
-"""Runs `leadscore` with some arguments against a service."""
+"""Runs `leadscore` with some arguments against a service; options are those of `CliRunner.invoke`."""
 
 
 @contextmanager
-def serving(*, automation: bool = False) -> Iterator[tuple[Service, Run]]:
-    """Serves in this process, with an automation service if asked, and yields the command line that talks to it."""
+def serving(*, automation: bool = False, worker: str = "") -> Iterator[tuple[Service, Run]]:
+    """Serves in this process, with an automation service if asked, and yields the command line that talks to it.
+
+    With `worker`, the name of a worker's health, all services are served, and the worker's health at its port.
+    """
     service = Service()  # type: ignore[abstract]  # other calls are answered with UNIMPLEMENTED
     with ThreadPoolExecutor(4) as pool:
         server = grpc.server(pool, options=[("grpc.so_reuseport", 0)])
         scoring_pb2_grpc.add_ScoringServiceServicer_to_server(service, server)
-        rules = Rules()  # type: ignore[abstract]  # the same
-        automation_pb2_grpc.add_AutomationServiceServicer_to_server(rules, server)
+        automation_pb2_grpc.add_AutomationServiceServicer_to_server(service.rules, server)
+        health_pb2_grpc.add_HealthServicer_to_server(service.health, server)
+        for name in ("", worker, *map(full_name, SERVICES)):
+            service.health.set(name, HealthCheckResponse.SERVING)
         base = free_base_port()
         insights = Insights()  # type: ignore[abstract]  # the same
         intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(insights, server)
         # Their ports are those after that of the ingest service.
         server.add_insecure_port(f"127.0.0.1:{base + 1}")
-        if automation:
+        if worker:
+            server.add_insecure_port(f"127.0.0.1:{base}")
+            server.add_insecure_port(f"127.0.0.1:{base + HEALTH_OFFSET}")
+        if automation or worker:
             server.add_insecure_port(f"127.0.0.1:{base + 2}")
         server.add_insecure_port(f"127.0.0.1:{base + 3}")
         environment = {"LEADSCORE_BASE_PORT": str(base), "COLUMNS": "100"}
         server.start()
         try:
-            yield service, lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)), env=environment)
+            yield (
+                service,
+                lambda *arguments, **options: CliRunner().invoke(
+                    app, list(map(str, arguments)), env=environment, **options
+                ),
+            )
         finally:
             server.stop(0).wait()
 

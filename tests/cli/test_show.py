@@ -90,3 +90,35 @@ def test_a_sentence_obeys_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     print_view(EVIL, as_json=False)
     told = capsys.readouterr()
     assert (told.err, told.out) == (f"{SHOWN}\n", f"{SHOWN}\n")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "count", "told"),
+    [
+        ("2026-03-10", "2026-03-10", 1, "1 tick, 10 March"),
+        ("2026-03-10", "2026-03-12", 3, "3 ticks, 10–12 March"),
+        ("2026-02-20", "2026-03-01", 10, "10 ticks, 20 February – 1 March"),
+        ("2024-12-20", "2026-01-03", 1_000, "1,000 ticks, 20 December 2024 – 3 January 2026"),
+        ("", "", 0, "decay"),
+    ],
+)
+def test_a_decay_entry_names_its_ticks(first: str, last: str, count: int, told: str) -> None:
+    entry = scoring.ScoreEntry(
+        kind=scoring.ENTRY_KIND_DECAY,
+        event_time=NOON,
+        first_tick_date=first,
+        last_tick_date=last,
+        tick_count=count,
+        delta=-1,
+    )
+    assert told in text_of(show.history_table([entry]), 200)
+
+
+def test_recalculations_and_decay_resets_are_told() -> None:
+    reset = scoring.ScoreEntry(
+        kind=scoring.ENTRY_KIND_DECAY_RESET, event_time=NOON, delta=7, reason="a clock was ahead", actor=EVIL
+    )
+    recalculation = scoring.ScoreEntry(kind=scoring.ENTRY_KIND_RECALCULATION, event_time=NOON, delta=-3)
+    table = text_of(show.history_table([reset, recalculation]), 200)
+    for text in ("decay reset", f"a clock was ahead ({SHOWN})", "recalculation", "-3", "+7"):
+        assert text in table

@@ -100,6 +100,16 @@ def test_events_go_in_and_a_lead_comes_out(up: Up, tmp_path: Path) -> None:
     assert "no violations" in up.run("verify").stdout
 
 
+def test_the_status_knows_every_service_and_worker(up: Up) -> None:
+    found = json.loads(up.run("status", "--json").stdout)
+    assert (found["verdict"], found["exit_status"]) == ("ok", 0)
+    assert [(each["service"], each["health"]) for each in found["workers"]] == [
+        ("scoring", "serving"),
+        ("automation", "serving"),
+    ]
+    assert up.run("status").stdout.splitlines()[-1] == "ok"
+
+
 def test_a_rule_is_added_tried_and_followed_to_its_execution(up: Up, tmp_path: Path) -> None:
     file = tmp_path / "rules.json"
     rule = {"rule_id": "big", "enabled": True, "conditions": {"minimum_score": 20_000}}

@@ -14,11 +14,13 @@ from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.replay import engine
 from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.servicer import ERRORS, ScoringServicer
+from scoring_service.store.backlog import MongoBacklog
 from scoring_service.store.models import MongoModels
 from scoring_service.store.past import MongoPast
 from scoring_service.store.scores import MongoScores
 from scoring_service.store.views import MongoViews
 from scoring_service.usecases.ask import Ask
+from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayProgress, DecayRun
 from scoring_service.usecases.drain import Drain
@@ -81,6 +83,8 @@ class Scoring:
         self.rollout = Rollout(self.models, self.scores, self.past, self.bell, calendar, self.clock, PARTITIONS)
         self.simulate = Simulate(self.views, self.past, calendar)
         self.parking = Parking(self.events)
+        backlogs = MongoBacklog(self.database, self.events)
+        self.backlog = BacklogReport(backlogs, self.models, calendar, self.clock)
 
     def clock(self) -> datetime:
         """Returns the time of this test."""
@@ -157,6 +161,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         scoring.publishing,
         scoring.simulate,
         scoring.parking,
+        scoring.backlog,
     )
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
@@ -168,7 +173,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 async def strict() -> AsyncIterator[Stub]:
     """A stub of a service that refuses before it asks anything."""
     nothing: Any = Unreached()
-    servicer = ScoringServicer(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
+    servicer = ScoringServicer(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
     ) as channel:

@@ -77,6 +77,13 @@ def worth(points: int, **changes: Any) -> pb.ScoringModel:
     return message
 
 
+async def backlog_of(stub: Stub) -> pb.GetScoringBacklogResponse:
+    """Returns what waits, but for how far decay is applied."""
+    answer = await stub.GetScoringBacklog(pb.GetScoringBacklogRequest())
+    answer.ClearField("decayed_through")
+    return answer
+
+
 def rule(rule_id: str, **fields: Any) -> pb.ScoringRule:
     given: dict[str, Any] = {"rule_id": rule_id, "event_types": ["x"], "points": 5}
     return pb.ScoringRule(**given | fields)

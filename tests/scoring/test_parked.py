@@ -11,7 +11,7 @@ from ingest_service.store import MongoEventStore
 from shared import wire
 from shared.pb.scoring.v1 import scoring_pb2 as pb
 from tests.scoring.conftest import NOW, Scoring, days_ago
-from tests.scoring.requests import Stub
+from tests.scoring.requests import Stub, backlog_of
 from tests.serving import refusal
 
 
@@ -36,7 +36,7 @@ async def test_parked_events_are_listed_page_by_page(stub: Stub) -> None:
 
 async def test_a_parked_event_is_told_of_and_is_no_violation(scoring: Scoring, stub: Stub) -> None:
     await scoring.drain_all()
-    backlog = await stub.GetScoringBacklog(pb.GetScoringBacklogRequest())
+    backlog = await backlog_of(stub)
     assert backlog == pb.GetScoringBacklogResponse(parked_events=3)
     progress = [each async for each in stub.VerifyScores(pb.VerifyScoresRequest())]
     assert (progress[-1].violations_total, progress[-1].events_parked) == (0, 3)
@@ -60,9 +60,7 @@ async def test_discarded_events_are_counted_never_scored_and_no_violation(scorin
     counts = [(await stub.DiscardParkedEvents(each)).discarded_count for each in (some, some, every, every)]
     assert counts == [1, 0, 2, 0]
     await scoring.drain_all()
-    assert await stub.GetScoringBacklog(pb.GetScoringBacklogRequest()) == pb.GetScoringBacklogResponse(
-        discarded_events=3
-    )
+    assert await backlog_of(stub) == pb.GetScoringBacklogResponse(discarded_events=3)
     assert (await stub.ListParkedEvents(pb.ListParkedEventsRequest())) == pb.ListParkedEventsResponse()
     progress = [each async for each in stub.VerifyScores(pb.VerifyScoresRequest())]
     assert (progress[-1].violations_total, progress[-1].events_parked, progress[-1].events_discarded) == (0, 0, 3)
@@ -76,7 +74,7 @@ async def test_discarded_events_are_counted_never_scored_and_no_violation(scorin
 async def test_a_drain_that_has_stopped_is_told_of(scoring: Scoring, stub: Stub) -> None:
     stop = {"error": "KeyError: 'x'", "failed_rows": 50, "stop_time": NOW, "report_time": NOW}
     await scoring.events.record_stop(stop)
-    backlog = await stub.GetScoringBacklog(pb.GetScoringBacklogRequest())
+    backlog = await backlog_of(stub)
     assert backlog.stopped_drain == pb.StoppedDrain(
         error="KeyError: 'x'", failed_events=50, stop_time=wire.to_timestamp(NOW)
     )
@@ -91,7 +89,7 @@ async def test_a_retried_event_is_a_late_one(scoring: Scoring, stub: Stub) -> No
     await scoring.drain_all()
     assert await scoring.verify() == []
     assert (await stub.GetLeadScore(pb.GetLeadScoreRequest(lead_id="ada"))).lead_score.score == 80
-    assert await stub.GetScoringBacklog(pb.GetScoringBacklogRequest()) == pb.GetScoringBacklogResponse()
+    assert await backlog_of(stub) == pb.GetScoringBacklogResponse()
 
 
 @pytest.mark.parametrize(

@@ -137,17 +137,6 @@ async def test_a_verification_streams_what_is_wrong(scoring: Scoring, stub: Stub
     assert (violation.invariant, violation.message) == ("I5", "the deltas add up to 20, the score is 7")
 
 
-async def test_the_backlog_is_what_waits(scoring: Scoring, stub: Stub) -> None:
-    assert await stub.GetScoringBacklog(pb.GetScoringBacklogRequest()) == pb.GetScoringBacklogResponse()
-    await scoring.put(("e1", "ada", "signup", days_ago(9)))
-    scoring.now = NOW + timedelta(minutes=5)
-    await scoring.put(("e2", "bob", "signup", days_ago(9)))
-    waiting = await stub.GetScoringBacklog(pb.GetScoringBacklogRequest())
-    assert waiting == pb.GetScoringBacklogResponse(pending_events=2, oldest_put_time=at(NOW))
-    await scoring.drain_all()
-    assert await stub.GetScoringBacklog(pb.GetScoringBacklogRequest()) == pb.GetScoringBacklogResponse()
-
-
 # Corrections.
 
 

@@ -408,18 +408,74 @@ class GetScoringBacklogRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetScoringBacklogResponse(_message.Message):
-    __slots__ = ("pending_events", "oldest_put_time", "parked_events", "stopped_drain", "discarded_events")
+    __slots__ = ("pending_events", "oldest_put_time", "parked_events", "stopped_drain", "discarded_events", "partitions_behind", "heaviest_leads", "isolated_events", "decayed_through", "rollout")
     PENDING_EVENTS_FIELD_NUMBER: _ClassVar[int]
     OLDEST_PUT_TIME_FIELD_NUMBER: _ClassVar[int]
     PARKED_EVENTS_FIELD_NUMBER: _ClassVar[int]
     STOPPED_DRAIN_FIELD_NUMBER: _ClassVar[int]
     DISCARDED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_BEHIND_FIELD_NUMBER: _ClassVar[int]
+    HEAVIEST_LEADS_FIELD_NUMBER: _ClassVar[int]
+    ISOLATED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    DECAYED_THROUGH_FIELD_NUMBER: _ClassVar[int]
+    ROLLOUT_FIELD_NUMBER: _ClassVar[int]
     pending_events: int
     oldest_put_time: _timestamp_pb2.Timestamp
     parked_events: int
     stopped_drain: StoppedDrain
     discarded_events: int
-    def __init__(self, pending_events: _Optional[int] = ..., oldest_put_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_events: _Optional[int] = ..., stopped_drain: _Optional[_Union[StoppedDrain, _Mapping]] = ..., discarded_events: _Optional[int] = ...) -> None: ...
+    partitions_behind: _containers.RepeatedCompositeFieldContainer[PartitionBehind]
+    heaviest_leads: _containers.RepeatedCompositeFieldContainer[HeavyLead]
+    isolated_events: _containers.RepeatedCompositeFieldContainer[IsolatedEvents]
+    decayed_through: DecayedThrough
+    rollout: ModelRollout
+    def __init__(self, pending_events: _Optional[int] = ..., oldest_put_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_events: _Optional[int] = ..., stopped_drain: _Optional[_Union[StoppedDrain, _Mapping]] = ..., discarded_events: _Optional[int] = ..., partitions_behind: _Optional[_Iterable[_Union[PartitionBehind, _Mapping]]] = ..., heaviest_leads: _Optional[_Iterable[_Union[HeavyLead, _Mapping]]] = ..., isolated_events: _Optional[_Iterable[_Union[IsolatedEvents, _Mapping]]] = ..., decayed_through: _Optional[_Union[DecayedThrough, _Mapping]] = ..., rollout: _Optional[_Union[ModelRollout, _Mapping]] = ...) -> None: ...
+
+class PartitionBehind(_message.Message):
+    __slots__ = ("partition", "oldest_put_time", "pending_events")
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_PUT_TIME_FIELD_NUMBER: _ClassVar[int]
+    PENDING_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    partition: int
+    oldest_put_time: _timestamp_pb2.Timestamp
+    pending_events: int
+    def __init__(self, partition: _Optional[int] = ..., oldest_put_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., pending_events: _Optional[int] = ...) -> None: ...
+
+class HeavyLead(_message.Message):
+    __slots__ = ("lead_id", "pending_events")
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    PENDING_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    lead_id: str
+    pending_events: int
+    def __init__(self, lead_id: _Optional[str] = ..., pending_events: _Optional[int] = ...) -> None: ...
+
+class IsolatedEvents(_message.Message):
+    __slots__ = ("attempts", "event_count")
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    attempts: int
+    event_count: int
+    def __init__(self, attempts: _Optional[int] = ..., event_count: _Optional[int] = ...) -> None: ...
+
+class DecayedThrough(_message.Message):
+    __slots__ = ("earliest_date", "latest_date", "days_behind")
+    EARLIEST_DATE_FIELD_NUMBER: _ClassVar[int]
+    LATEST_DATE_FIELD_NUMBER: _ClassVar[int]
+    DAYS_BEHIND_FIELD_NUMBER: _ClassVar[int]
+    earliest_date: str
+    latest_date: str
+    days_behind: int
+    def __init__(self, earliest_date: _Optional[str] = ..., latest_date: _Optional[str] = ..., days_behind: _Optional[int] = ...) -> None: ...
+
+class ModelRollout(_message.Message):
+    __slots__ = ("publication", "version", "publish_time")
+    PUBLICATION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_TIME_FIELD_NUMBER: _ClassVar[int]
+    publication: int
+    version: int
+    publish_time: _timestamp_pb2.Timestamp
+    def __init__(self, publication: _Optional[int] = ..., version: _Optional[int] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class StoppedDrain(_message.Message):
     __slots__ = ("error", "failed_events", "stop_time")

@@ -255,9 +255,9 @@ class ScoringServiceServicer:
 
     def GetScoringBacklog(self, request, context):
         """Returns how many accepted events wait to be scored, and since when, and how many are parked. Zero of both means that every acknowledged
-        event shows in the scores.
+        event shows in the scores. It also names what is behind: partitions, leads, decay and the rollout of a model.
 
-        Transactional: one read. Idempotent: a read.
+        Transactional: one consistent read. Idempotent: a read.
         Errors: none of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

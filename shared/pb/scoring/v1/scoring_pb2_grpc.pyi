@@ -106,9 +106,9 @@ class ScoringServiceStub:
     """
     GetScoringBacklog: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]
     """Returns how many accepted events wait to be scored, and since when, and how many are parked. Zero of both means that every acknowledged
-    event shows in the scores.
+    event shows in the scores. It also names what is behind: partitions, leads, decay and the rollout of a model.
 
-    Transactional: one read. Idempotent: a read.
+    Transactional: one consistent read. Idempotent: a read.
     Errors: none of its own.
     """
     ListParkedEvents: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListParkedEventsRequest, _scoring_pb2.ListParkedEventsResponse]
@@ -284,9 +284,9 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     """
     GetScoringBacklog: _aio.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]  # type: ignore[assignment]
     """Returns how many accepted events wait to be scored, and since when, and how many are parked. Zero of both means that every acknowledged
-    event shows in the scores.
+    event shows in the scores. It also names what is behind: partitions, leads, decay and the rollout of a model.
 
-    Transactional: one read. Idempotent: a read.
+    Transactional: one consistent read. Idempotent: a read.
     Errors: none of its own.
     """
     ListParkedEvents: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListParkedEventsRequest, _scoring_pb2.ListParkedEventsResponse]  # type: ignore[assignment]
@@ -513,9 +513,9 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scoring_pb2.GetScoringBacklogResponse, _abc.Awaitable[_scoring_pb2.GetScoringBacklogResponse]]:
         """Returns how many accepted events wait to be scored, and since when, and how many are parked. Zero of both means that every acknowledged
-        event shows in the scores.
+        event shows in the scores. It also names what is behind: partitions, leads, decay and the rollout of a model.
 
-        Transactional: one read. Idempotent: a read.
+        Transactional: one consistent read. Idempotent: a read.
         Errors: none of its own.
         """
 

@@ -1,0 +1,30 @@
+"""Health, as servers and workers tell it by the gRPC health protocol."""
+
+from enum import Enum
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+ASK_SECONDS = 2.0
+"""Longest time for one question."""
+
+
+class Health(Enum):
+    """What a process says of itself."""
+
+    SERVING = "serving"
+    NOT_SERVING = "not serving"
+    UNKNOWN_NAME = "unknown name"
+    """It answers, but has nothing of that name."""
+    NO_ANSWER = "no answer"
+
+
+def ask(target: str, name: str, *, seconds: float = ASK_SECONDS) -> Health:
+    """Returns the health that what listens at an address tells of a name."""
+    with grpc.insecure_channel(target) as channel:
+        try:
+            request = health_pb2.HealthCheckRequest(service=name)
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=seconds)  # type: ignore[attr-defined]  # the stubs lack it
+        except grpc.RpcError as error:
+            return Health.UNKNOWN_NAME if error.code() is grpc.StatusCode.NOT_FOUND else Health.NO_ANSWER
+    return Health.SERVING if answer.status == health_pb2.HealthCheckResponse.SERVING else Health.NOT_SERVING

@@ -1,0 +1,90 @@
+"""Tell how much waits, and since when."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.model import NEVER
+from scoring_service.domain.timeline import Publication
+from scoring_service.ports import Backlogs, Models
+from scoring_service.usecases.recording import Clock
+from shared.breaker import StoppedDrain
+from shared.inbox import PartitionBacklog
+
+BEHIND = timedelta(seconds=30)
+"""A partition in which an event has waited for longer is behind."""
+MAX_PARTITIONS = 64
+"""Partitions that are named."""
+MAX_SAMPLED_PARTITIONS = 4
+"""Partitions, those with the most events that wait, in which heavy leads are looked for."""
+MAX_LEADS = 10
+"""Leads that are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecayedThrough:
+    """The earliest and the latest date through which a partition is decayed, None for never, and days to today."""
+
+    earliest: date | None
+    latest: date | None
+    days_behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits, as in `scoring.proto`; a time is None when nothing waits.
+
+    `behind` are the partitions that are behind, the one that has waited longest first; `heaviest_leads` are leads with
+    their numbers of events; `isolated` are numbers of events by attempts.
+    """
+
+    pending_events: int
+    oldest_put_time: datetime | None
+    parked_events: int
+    discarded_events: int
+    stopped: StoppedDrain | None
+    behind: Sequence[tuple[int, PartitionBacklog]]
+    heaviest_leads: Sequence[tuple[str, int]]
+    isolated: Mapping[int, int]
+    decayed_through: DecayedThrough
+    rollout: Publication | None
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogReport:
+    """Asks what waits."""
+
+    backlogs: Backlogs
+    models: Models
+    calendar: Calendar
+    clock: Clock
+
+    async def now(self) -> Backlog:
+        """Returns what waits now, at one point in time."""
+        now = self.clock()
+        async with self.backlogs.snapshot():
+            pending = await self.backlogs.pending()
+            most = sorted(pending, key=lambda each: (-pending[each].rows, each))[:MAX_SAMPLED_PARTITIONS]
+            oldest = sorted(pending.items(), key=lambda each: (each[1].oldest, each[0]))
+            return Backlog(
+                pending_events=sum(each.rows for each in pending.values()),
+                oldest_put_time=oldest[0][1].oldest if oldest else None,
+                parked_events=await self.backlogs.parked(),
+                discarded_events=await self.backlogs.discarded(),
+                stopped=await self.backlogs.stopped(),
+                behind=[each for each in oldest if now - each[1].oldest > BEHIND][:MAX_PARTITIONS],
+                heaviest_leads=await self.backlogs.heaviest_leads(most, MAX_LEADS),
+                isolated=await self.backlogs.isolated(),
+                decayed_through=await self._decayed_through(now),
+                rollout=await self.models.unfinished(),
+            )
+
+    async def _decayed_through(self, now: datetime) -> DecayedThrough:
+        earliest, latest = await self.backlogs.decay_dates()
+        publications = await self.models.publications()
+        in_force = (await self.models.get(publications[-1].version)).model
+        if in_force.grace == NEVER:
+            return DecayedThrough(earliest, latest, 0)
+        since = earliest or self.calendar.date_of(publications[0].publish_time)
+        return DecayedThrough(earliest, latest, max(0, (self.calendar.date_of(now) - since).days))

@@ -1,0 +1,209 @@
+"""The status of a system, on one page, with a verdict."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+from cli.connection import full_name
+from cli.health import Health
+from cli.problems import Status, Worker, age, judge
+from shared import wire
+from shared.health import worker_name
+from shared.pb.automation.v1 import automation_pb2 as automation
+from shared.pb.scoring.v1 import scoring_pb2 as scoring
+from tests.cli.servicer import NOON, Run, Service, json_of, serving
+
+NOW = wire.to_time(NOON)
+ALL_SERVE = dict.fromkeys(("ingest", "scoring", "automation", "intelligence"), Health.SERVING)
+DECAYED = scoring.DecayedThrough(earliest_date="2026-01-31", latest_date="2026-01-31")
+
+
+@pytest.fixture
+def system() -> Iterator[tuple[Service, Run]]:
+    """Four services that serve, and a worker."""
+    with serving(worker=worker_name("scoring")) as (service, run):
+        yield service, run
+
+
+def ago(**parts: float) -> Timestamp:
+    """Returns a time before now by the clock of this machine."""
+    return wire.to_timestamp(wire.now() - timedelta(**parts))
+
+
+def before(**parts: float) -> Timestamp:
+    return wire.to_timestamp(NOW - timedelta(**parts))
+
+
+def test_all_is_well(system: tuple[Service, Run]) -> None:
+    _, run = system
+    people, programs = run("status"), run("status", "--json")
+    assert (people.exit_code, programs.exit_code) == (0, 0)
+    assert people.stdout.splitlines()[-1] == "ok"
+    for text in ("ingest", "scoring worker", "serving at port", "version 1, built-in", "deliveries due"):
+        assert text in people.stdout
+    [found] = json_of(programs)
+    assert (found["verdict"], found["exit_status"], found["problems"]) == ("ok", 0, [])
+    assert found["services"] == dict.fromkeys(ALL_SERVE, "serving")
+    assert [(each["service"], each["health"]) for each in found["workers"]] == [("scoring", "serving")]
+    assert found["scoring"]["pending_events"] == found["automation"]["pending_changes"] == "0"
+
+
+def test_what_is_behind_is_told_with_what_to_do(system: tuple[Service, Run]) -> None:
+    service, run = system
+    behind = scoring.PartitionBehind(partition=17, oldest_put_time=ago(minutes=5), pending_events=1_234)
+    service.backlog = scoring.GetScoringBacklogResponse(
+        pending_events=1_300,
+        oldest_put_time=behind.oldest_put_time,
+        partitions_behind=[behind],
+        heaviest_leads=[scoring.HeavyLead(lead_id="[red]\x1b", pending_events=1_200)],
+        isolated_events=[scoring.IsolatedEvents(attempts=3, event_count=2)],
+        parked_events=4,
+    )
+    service.rules.backlog = automation.GetAutomationBacklogResponse(
+        pending_changes=500, oldest_change_time=ago(hours=3), failed_executions=9
+    )
+    people, programs = run("status"), run("status", "--json")
+    assert (people.exit_code, programs.exit_code) == (1, 1)
+    assert people.stdout.splitlines()[-1] == "behind: scoring, parked events"
+    for text in (
+        "1,300, the oldest for 5 min",
+        "partition 17",
+        "[red]� with 1,200 events",
+        "2, with up to 3 failed attempts",
+        "500, the oldest for 3 h",
+        "1 scoring partition is behind",
+        "leadscore parked list",
+    ):
+        assert text in people.stdout
+    [found] = json_of(programs)
+    assert [each["level"] for each in found["problems"]] == ["behind", "behind"]
+    assert found["scoring"]["partitions_behind"][0]["partition"] == 17
+
+
+def test_a_rollout_tells_how_many_leads_are_left(system: tuple[Service, Run]) -> None:
+    service, run = system
+    service.publications = [scoring.ModelPublication(publication=2, version=1, leads_left=8)]
+    service.backlog.rollout.CopyFrom(scoring.ModelRollout(publication=2, version=1, publish_time=ago(seconds=5)))
+    result = run("status")
+    assert (result.exit_code, "7 leads are still to be scored again" in result.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"), [(full_name("automation"), "automation"), (worker_name("scoring"), "scoring worker")]
+)
+def test_what_does_not_serve_is_down(system: tuple[Service, Run], name: str, subject: str) -> None:
+    service, run = system
+    service.backlog.parked_events = 1
+    service.health.set(name, HealthCheckResponse.NOT_SERVING)
+    people, programs = run("status"), run("status", "--json")
+    assert (people.exit_code, people.stdout.splitlines()[-1]) == (2, f"down: {subject}")
+    assert [each["subject"] for each in json_of(programs)[0]["problems"]] == [subject, "parked events"]
+
+
+def test_services_that_do_not_answer_are_down_and_others_are_still_told_of() -> None:
+    with serving() as (_, run):  # without ingest and automation
+        people, programs = run("status"), run("status", "--json")
+    assert (people.exit_code, people.stdout.splitlines()[-1]) == (2, "down: ingest, automation")
+    assert "leadscore up" in people.stdout
+    [found] = json_of(programs)
+    assert (found["automation"], found["scoring"] is None, found["workers"]) == (None, False, [])
+
+
+def test_a_service_that_serves_and_fails_is_down(system: tuple[Service, Run]) -> None:
+    service, run = system
+    service.backlog = None  # type: ignore[assignment]  # no answer can be made of it
+    result = run("status")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (2, "down: scoring")
+    assert "INTERNAL" in result.stdout
+
+
+def test_nothing_runs() -> None:
+    with serving() as (_, run):
+        pass
+    result = run("status")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (2, "down: ingest, scoring, automation, intelligence")
+
+
+def status(**fields: Any) -> Status:
+    """Returns the status of a system that serves, at noon."""
+    return Status(**{"time": NOW, "services": ALL_SERVE, "workers": (), "failures": {}, **fields})
+
+
+@pytest.mark.parametrize(
+    ("decayed", "verdict"),
+    [
+        (scoring.DecayedThrough(), "ok"),
+        (DECAYED, "ok"),
+        (scoring.DecayedThrough(earliest_date="2026-01-30", latest_date="2026-01-30", days_behind=1), "ok"),
+        (scoring.DecayedThrough(earliest_date="2026-01-29", latest_date="2026-01-29", days_behind=2), "behind: decay"),
+        (scoring.DecayedThrough(days_behind=9), "behind: decay"),
+        (scoring.DecayedThrough(earliest_date="2026-01-30", latest_date="2026-01-31"), "behind: decay"),
+        (scoring.DecayedThrough(latest_date="2026-01-31"), "behind: decay"),
+        (scoring.DecayedThrough(earliest_date="2026-02-01", latest_date="2026-02-01"), "ok"),
+        (scoring.DecayedThrough(earliest_date="2027-01-31", latest_date="2027-01-31"), "behind: decay"),
+    ],
+)
+def test_the_verdict_on_decay(decayed: scoring.DecayedThrough, verdict: str) -> None:
+    assert judge(status(scoring=scoring.GetScoringBacklogResponse(decayed_through=decayed))).line == verdict
+
+
+@pytest.mark.parametrize(
+    ("backlog", "verdict"),
+    [
+        (scoring.GetScoringBacklogResponse(pending_events=9, oldest_put_time=before(seconds=9)), "ok"),
+        (scoring.GetScoringBacklogResponse(discarded_events=9), "ok"),
+        (
+            scoring.GetScoringBacklogResponse(stopped_drain=scoring.StoppedDrain(error="KeyError", failed_events=50)),
+            "behind: scoring",
+        ),
+        (
+            scoring.GetScoringBacklogResponse(rollout=scoring.ModelRollout(version=2, publish_time=before(minutes=9))),
+            "ok",
+        ),
+        (
+            scoring.GetScoringBacklogResponse(rollout=scoring.ModelRollout(version=2, publish_time=before(minutes=11))),
+            "behind: rollout",
+        ),
+    ],
+)
+def test_the_verdict_on_scoring(backlog: scoring.GetScoringBacklogResponse, verdict: str) -> None:
+    assert judge(status(scoring=backlog)).line == verdict
+
+
+@pytest.mark.parametrize(
+    ("backlog", "verdict"),
+    [
+        (automation.GetAutomationBacklogResponse(failed_executions=9), "ok"),
+        (automation.GetAutomationBacklogResponse(due_deliveries=1, oldest_due_time=before(seconds=59)), "ok"),
+        (
+            automation.GetAutomationBacklogResponse(due_deliveries=1, oldest_due_time=before(seconds=61)),
+            "behind: deliveries",
+        ),
+        (automation.GetAutomationBacklogResponse(parked_changes=1), "behind: parked changes"),
+        (
+            automation.GetAutomationBacklogResponse(
+                partitions_behind=[automation.PartitionBehind()], oldest_change_time=before(seconds=31)
+            ),
+            "behind: automation",
+        ),
+    ],
+)
+def test_the_verdict_on_automation(backlog: automation.GetAutomationBacklogResponse, verdict: str) -> None:
+    assert judge(status(automation=backlog)).line == verdict
+
+
+def test_two_workers_that_are_dead_are_one_subject_and_two_problems() -> None:
+    verdict = judge(status(workers=[Worker("scoring", port, Health.NOT_SERVING) for port in (50061, 50062)]))
+    assert (verdict.line, len(verdict.problems)) == ("down: scoring worker", 2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 s"), (119, "119 s"), (120, "2 min"), (7_199, "119 min"), (7_200, "2 h"), (172_800, "2 days")],
+)
+def test_an_age_is_told_in_its_largest_unit(seconds: int, text: str) -> None:
+    assert age(before(seconds=seconds), NOW) == text
