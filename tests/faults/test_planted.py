@@ -68,7 +68,10 @@ PLANTED: Mapping[str, Planted] = {
             (
                 "scoring_service/store/scores.py",
                 "await self._changes.rows.insert_many(changes, ordered=False)",
-                f"await {FREE}(self._changes.rows.insert_many(changes, ordered=False), context=__import__('contextvars').Context())",
+                (
+                    f"await {FREE}(self._changes.rows.insert_many(changes, ordered=False), "
+                    "context=__import__('contextvars').Context())"
+                ),
             )
         ],
         ["crash scoring: before the commit"],
