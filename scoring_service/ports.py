@@ -67,6 +67,9 @@ class Past(Protocol):
     async def checkpoint(self, lead_id: str, before: Position, max_facts: int | None) -> LeadState:
         """Returns the last checkpoint before a position with at most so many facts; `EMPTY` where there is none."""
 
+    async def checkpoints_after(self, lead_id: str, fact_count: int) -> list[LeadState]:
+        """Returns the checkpoints of a lead with more facts than this, in order."""
+
 
 class Scores(Protocol):
     """The writing side. Its methods are called inside `transact`, unless they say otherwise."""

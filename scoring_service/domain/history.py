@@ -162,6 +162,7 @@ class HistoryBuilder:
         refold = self._refold(
             event.position, through=standing.through, settle_through=standing.through, removed=event.position
         )
+        refold.old_state = self._old_state()
         yield refold
         self._adopt(refold)
         self._append(
@@ -219,6 +220,8 @@ class HistoryBuilder:
         if self._state.applies_deferred_ticks(through):
             before = min(before, self._state.first_deferred(self._calendar))
         refold = self._refold(before, through=through, settle_through=self._state.decayed_through, added=late)
+        if not self._state.applies_deferred_ticks(through):
+            refold.old_state = self._old_state()
         yield refold
         self._adopt(refold)
         for fact in late:
@@ -304,6 +307,11 @@ class HistoryBuilder:
                 (each for each in reversed(self._checkpoints) if each.last_fact and each.last_fact < before), None
             )
         return refold
+
+    def _old_state(self) -> LeadState | None:
+        """Returns the state that the stored checkpoints lead to; None when they have been replaced meanwhile."""
+        is_as_stored = not self._checkpoints and self._checkpoints_from == self._lead.state.fact_count
+        return self._state if is_as_stored else None
 
     def _adopt(self, refold: Refold) -> None:
         """Replaces the checkpoints after the start of a refold by those that it made."""

@@ -77,5 +77,26 @@ class LeadState(NamedTuple):
         """Returns the state right after the last fact, which is what a checkpoint stores."""
         return self._replace(score=self.score_at_last_fact, decayed_through=None)
 
+    def differs_only_in_counts(self, other: "LeadState") -> bool:
+        """Tells whether two states right after one fact evolve alike from then on: only what was counted differs."""
+        return (self.score, self.last_fact, self.last_event_time, self.deferred_ticks) == (
+            other.score,
+            other.last_fact,
+            other.last_event_time,
+            other.deferred_ticks,
+        ) and (self.usage, self.group_points, self.attributes) == (other.usage, other.group_points, other.attributes)
+
 
 EMPTY = LeadState()
+
+
+def plus(contributions: Mapping[str, int], more: Mapping[str, int]) -> Mapping[str, int]:
+    """Adds points to the contributions of rules; what comes to nothing is left out."""
+    added = dict(contributions)
+    for rule_id, points in more.items():
+        total = added.get(rule_id, 0) + points
+        if total:
+            added[rule_id] = total
+        else:
+            added.pop(rule_id, None)
+    return added

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from scoring_service.domain.attributes import merged
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.decay import Tick, ticks
-from scoring_service.domain.lead_state import EMPTY, LeadState
+from scoring_service.domain.lead_state import EMPTY, LeadState, plus
 from scoring_service.domain.limits import granted
 from scoring_service.domain.model import IDENTIFY
 from scoring_service.domain.timeline import Fact, JudgedAdjustment, JudgedEvent, Timeline
@@ -102,7 +102,8 @@ def evolve(calendar: Calendar, state: LeadState, fact: Fact) -> LeadState:
         score = model.bounded(score)
     if score != before:
         rule_id = rule.rule_id if rule is not None else ""
-        contributions = {**contributions, rule_id: contributions.get(rule_id, 0) + score - before}
+        total = contributions.get(rule_id, 0) + score - before
+        contributions = {**contributions, rule_id: total} if total else plus(contributions, {rule_id: score - before})
     if event.event_type == IDENTIFY:
         attributes = merged(attributes, event.properties)
     return LeadState(
@@ -124,9 +125,7 @@ def evolve(calendar: Calendar, state: LeadState, fact: Fact) -> LeadState:
 
 def _after_adjustment(state: LeadState, fact: JudgedAdjustment) -> LeadState:
     score = fact.model.bounded(state.score + fact.points)
-    contributions, effect = state.contributions, score - state.score
-    if effect:
-        contributions = {**contributions, fact.rule_id: contributions.get(fact.rule_id, 0) + effect}
+    contributions = plus(state.contributions, {fact.rule_id: score - state.score})
     return state._replace(
         score=score,
         score_at_last_fact=score,

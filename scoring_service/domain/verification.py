@@ -14,7 +14,6 @@ from scoring_service.domain.errors import HistoryInconsistent
 from scoring_service.domain.history import Lead
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
-from scoring_service.domain.refold import is_checkpoint
 from scoring_service.domain.replay import fold, replay, settle
 from scoring_service.domain.timeline import Adjustment, Timeline
 
@@ -109,9 +108,8 @@ class Inspection:
         through = self._lead.state.decayed_through
         for _, _, _, state in replay(self._followed, self._calendar, facts, through, self._state):
             self._state = state
-            if is_checkpoint(state):
-                kept = self._checkpoints.get(state.fact_count)
-                self._wrong_checkpoints += kept is not None and kept != state.at_last_fact()
+            kept = self._checkpoints.get(state.fact_count)
+            self._wrong_checkpoints += kept is not None and kept != state.at_last_fact()
 
     def end(self) -> Iterator[tuple[str, str]]:
         """Yields what is wrong with the lead's row and its checkpoints, once all entries and facts have been seen."""

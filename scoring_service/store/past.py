@@ -87,6 +87,11 @@ class MongoPast:
         row = await self._checkpoints.find_one(which, sort=[("fact_count", DESCENDING)])
         return documents.read_state(row) if row else EMPTY
 
+    async def checkpoints_after(self, lead_id: str, fact_count: int) -> list[LeadState]:
+        """Returns the checkpoints of a lead with more facts than this, in order."""
+        rows = self._checkpoints.find({"lead_id": lead_id, "fact_count": {"$gt": fact_count}})
+        return [documents.read_state(row) async for row in rows.sort("fact_count", ASCENDING)]
+
     async def _retracted(self, lead_id: str, after: Position | None, as_of: datetime | None) -> set[str]:
         which: Document = {"lead_id": lead_id, "kind": "RETRACTION"}
         if after is not None:

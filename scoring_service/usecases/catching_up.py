@@ -4,9 +4,11 @@ Guarantee: a page of leads that is too much for one transaction, or that one of 
 lead, and all others are done. A heavy lead is updated alone.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
@@ -18,9 +20,12 @@ from scoring_service.usecases.recording import Clock, PendingFacts, Recording
 from shared import logs
 from shared.errors import is_transient
 
+AT_A_TIME = 2
+"""Partitions that are worked on together: while MongoDB writes one page, another one is folded."""
 MAX_IN_A_ROW = 3
 """So many failures of the environment, with nothing done between them, are not the fault of some leads."""
 
+T = TypeVar("T")
 _LOG = logs.get(__name__)
 
 
@@ -72,30 +77,43 @@ class CatchingUp:
             Exception: Some leads, or all of a partition, could not be done. It is the first of their errors, and comes
                 after all others are done; or at once, if it is plain that nothing can be done now.
         """
-        failures, size = _Failures(), limit
-        for partition in partitions:
-            rest: Sequence[str] = ()
-            try:
-                rest = await self.scores.transact(partial(find, partition))
-            except Exception as error:  # noqa: BLE001 (it is raised in the end)
-                failures.add(error, partition, rest)
-            while rest:
-                page = rest[:size]
-                try:
-                    done = await self._do(partition, page)
-                except Exception as error:  # noqa: BLE001 (it is raised in the end)
-                    if len(page) > 1 and _may_be_of_leads(error):
-                        size = len(page) // 2
-                        continue
-                    failures.add(error, partition, page)
-                    rest = rest[len(page) :]
-                    continue
-                # What was cut grows again: the next leads may be smaller.
-                failures.in_a_row, size = 0, min(limit, 2 * size)
-                yield done.updates
-                rest = [*done.left, *rest[len(page) :]]
+        failures, todo = _Failures(), iter(partitions)
+
+        async def share() -> AsyncGenerator[Sequence[LeadUpdate], None]:
+            for partition in todo:
+                async for updates in self._partition(partition, find, limit, failures):
+                    yield updates
+
+        async for updates in _together([share() for _ in range(AT_A_TIME)]):
+            yield updates
         if failures.errors:
             raise failures.errors[0]
+
+    async def _partition(
+        self, partition: int, find: Callable[[int], Awaitable[Sequence[str]]], limit: int, failures: _Failures
+    ) -> AsyncGenerator[Sequence[LeadUpdate], None]:
+        """Yields what is stored of each page of a partition's leads."""
+        rest: Sequence[str] = ()
+        size = limit
+        try:
+            rest = await self.scores.transact(partial(find, partition))
+        except Exception as error:  # noqa: BLE001 (it is raised in the end)
+            failures.add(error, partition, rest)
+        while rest:
+            page = rest[:size]
+            try:
+                done = await self._do(partition, page)
+            except Exception as error:  # noqa: BLE001 (it is raised in the end)
+                if len(page) > 1 and _may_be_of_leads(error):
+                    size = len(page) // 2
+                    continue
+                failures.add(error, partition, page)
+                rest = rest[len(page) :]
+                continue
+            # What was cut grows again: the next leads may be smaller.
+            failures.in_a_row, size = 0, min(limit, 2 * size)
+            yield done.updates
+            rest = [*done.left, *rest[len(page) :]]
 
     async def _do(self, partition: int, lead_ids: Sequence[str]) -> _Page:
         """Updates some leads together, and then those alone that are heavy."""
@@ -115,6 +133,29 @@ class CatchingUp:
         rung = await self.scores.append(recording.commit(updates)) if updates else set()
         left, heavy = ([each.lead.lead_id for each in some] for some in (plan.left, plan.heavy))
         return _Page(updates, left, heavy, rung)
+
+
+async def _together(generators: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
+    """Yields what some generators yield, each of which works on its next item meanwhile."""
+
+    async def following(generator: AsyncGenerator[T, None]) -> T | None:
+        return await anext(generator, None)
+
+    tasks = {asyncio.create_task(following(each)): each for each in generators}
+    try:
+        while tasks:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                generator, item = tasks.pop(task), task.result()
+                if item is not None:
+                    tasks[asyncio.create_task(following(generator))] = generator
+                    yield item
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for generator in generators:
+            await generator.aclose()
 
 
 def _may_be_of_leads(error: Exception) -> bool:

@@ -5,6 +5,7 @@ together, in one transaction that reads, folds and writes. A lead that alone tak
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.history import HistoryBuilder, Lead, LeadUpdate, Standing
-from scoring_service.domain.lead_state import EMPTY
+from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import CHECKPOINT_FACTS, Refold
 from scoring_service.domain.timeline import Adjustment, Fact, Position, Timeline
@@ -24,6 +25,10 @@ MAX_LEAD_WORK = 2_000
 """Facts that a transaction over several leads folds for one of them; a lead that takes more is updated alone."""
 FACT_BYTES = 512
 """Bytes of a lead's attributes that cost as much to read and write as a fact costs to fold."""
+COMPARED_FACTS = 2 * CHECKPOINT_FACTS
+"""Fewer facts are folded sooner than the checkpoints are read that they could be compared with."""
+MAX_COMPARED_BYTES = 16 * 1024 * 1024
+"""Bytes of attributes that all checkpoints to compare may have together."""
 INLINE_FACTS = 200
 """Facts that are folded without a thread: some 2 ms, in which the event loop does nothing else."""
 
@@ -101,8 +106,7 @@ class Recording:
             start = refold.start or await self.past.checkpoint(lead_id, refold.before, refold.max_facts)
             refold.begin(start)
             if refold.needs_past:
-                async for piece in self.past.facts(lead_id, after=start.last_fact):
-                    await off_the_loop(len(piece), self._feed, refold, piece)
+                await self._feed_past(lead_id, refold, start)
         refold.end()
 
     def commit(self, updates: Sequence[LeadUpdate], rows: Sequence[Any] = ()) -> Commit:
@@ -117,6 +121,18 @@ class Recording:
         if state.fact_count < CHECKPOINT_FACTS:
             return state.fact_count
         return state.fact_count - (await self.past.checkpoint(lead.lead_id, since, None)).fact_count
+
+    async def _feed_past(self, lead_id: str, refold: Refold, start: LeadState) -> None:
+        old = refold.old_state
+        if old is not None and old.fact_count - start.fact_count > COMPARED_FACTS:
+            checkpoints = (old.fact_count - start.fact_count) // CHECKPOINT_FACTS
+            if checkpoints * old.attributes.size <= MAX_COMPARED_BYTES:
+                refold.compare(await self.past.checkpoints_after(lead_id, start.fact_count))
+        async with contextlib.aclosing(self.past.facts(lead_id, after=start.last_fact)) as pieces:
+            async for piece in pieces:
+                await off_the_loop(len(piece), self._feed, refold, piece)
+                if refold.is_over:
+                    return
 
     def _feed(self, refold: Refold, recorded: Sequence[Event | Adjustment]) -> None:
         refold.feed(self.timeline.judge_all(recorded))

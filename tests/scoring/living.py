@@ -19,7 +19,10 @@ UTC_DAYS = Calendar(ZoneInfo("UTC"))
 
 @dataclass
 class LivingLead:
-    """A lead with all that is stored of it. `pieces` is how many facts a refold is fed at a time."""
+    """A lead with all that is stored of it.
+
+    `pieces` is how many facts a refold is fed at a time, `cut_short` how many refolds met the old timeline again.
+    """
 
     timeline: Callable[[], Timeline]
     lead: Lead = field(default_factory=lambda: Lead("lead"))
@@ -27,6 +30,7 @@ class LivingLead:
     checkpoints: dict[int, LeadState] = field(default_factory=dict)
     updates: list[LeadUpdate] = field(default_factory=list)
     pieces: int = 3
+    cut_short: int = 0
 
     def record(self, facts: list[Fact], through: date | None) -> LeadUpdate:
         """Records facts and ticks."""
@@ -67,9 +71,13 @@ class LivingLead:
         start = refold.start or self._checkpoint(refold)
         refold.begin(start)
         if refold.needs_past:
+            if refold.old_state is not None:
+                later = [state for number, state in sorted(self.checkpoints.items()) if number > start.fact_count]
+                refold.compare(later)
             past = [fact for fact in self.facts(timeline) if start.last_fact is None or fact.position > start.last_fact]
             for place in range(0, len(past), self.pieces):
                 refold.feed(past[place : place + self.pieces])
+            self.cut_short += refold.is_over
         refold.end()
 
     def _checkpoint(self, refold: Refold) -> LeadState:

@@ -165,7 +165,8 @@ def test_checkpoints_are_states_of_the_replay(model: ScoringModel, script: list[
         # Ticks after the last fact are not part of a checkpoint, nor is the date that decay had reached.
         state = fold(timeline, UTC_DAYS, end, min(through, UTC_DAYS.date_of(end[-1].position[0])) if through else None)
         assert kept == state.at_last_fact(), f"expected the checkpoint of {number} facts to be a state of the replay"
-    assert set(live.stored.checkpoints) == set(range(3, len(facts) + 1, 3))
+    distances = [after - before for before, after in pairwise([0, *live.stored.checkpoints, len(facts)])]
+    assert max(distances, default=0) <= 5, "expected checkpoints for every few facts, wherever refolds were cut short"
 
 
 @given(models(), scripts(), lasts)
