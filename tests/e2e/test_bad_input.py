@@ -344,7 +344,7 @@ async def _publish(system: System) -> None:
 
 async def _park(system: System) -> None:
     """Sees to it that there is more than one parked event, and more than one parked change."""
-    parked = {"state": "parked", "attempts": 5, "reason": "planted", "park_time": wire.now()}
+    parked = {"state": "parked", "attempts": 5, "reason": "planted", "reason_code": "FAILED", "park_time": wire.now()}
     async with AsyncMongoClient[dict[str, Any]](system.mongo.uri, tz_aware=True) as client:
         for name in ("events", "score_changes"):
             rows = client["leadscore"][name]

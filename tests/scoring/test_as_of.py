@@ -52,7 +52,7 @@ class OneLead:
         """Returns the timeline of today."""
         return self.live.timeline
 
-    async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
+    async def leads(self, lead_ids: Iterable[str], attributes: None = None) -> dict[str, Lead]:
         """Returns the lead."""
         return dict.fromkeys(lead_ids, self.live.lead)
 
