@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.decay import Tick
 from scoring_service.domain.entry import RETRACTION_PREFIX, Entry, EntryKind
+from scoring_service.domain.errors import HistoryInconsistent
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.refold import Refold, is_checkpoint
@@ -79,6 +80,9 @@ class HistoryBuilder:
     `record`, `retract` and `catch_up` are generators of the refolds that they need, in turn. Whoever iterates begins,
     feeds and ends each one before asking for the next. The state afterwards is the fold of all facts and ticks,
     whatever was recorded when.
+
+    Raises:
+        HistoryInconsistent: The past that was fed is not the lead's.
     """
 
     def __init__(self, timeline: Timeline, calendar: Calendar, lead: Lead, record_time: datetime) -> None:
@@ -314,7 +318,14 @@ class HistoryBuilder:
         return self._state if is_as_stored else None
 
     def _adopt(self, refold: Refold) -> None:
-        """Replaces the checkpoints after the start of a refold by those that it made."""
+        """Replaces the checkpoints after the start of a refold by those that it made.
+
+        Raises:
+            HistoryInconsistent: The past that was fed has more or fewer facts than the lead counts.
+        """
+        counted, found = self._state.fact_count + refold.facts_added, refold.state.fact_count
+        if found != counted:
+            raise HistoryInconsistent(self._lead.lead_id, f"it counts {counted} facts, {found} are recorded")
         kept = [each for each in self._checkpoints if each.fact_count <= refold.start_facts]
         self._checkpoints = kept + refold.checkpoints
         self._checkpoints_from = min(self._checkpoints_from, refold.start_facts)

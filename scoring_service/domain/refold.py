@@ -70,6 +70,7 @@ class Refold:
         self._taken = 0
         self._noted = {fact.position for fact in added}
         self._removed = removed
+        self.facts_added = len(added) - bool(removed)
         self._changes_end = max([fact.position for fact in added[-1:]] + [removed or (BEGINNING, "")])
         self._old: dict[Position | None, LeadState] = {}
 

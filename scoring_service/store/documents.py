@@ -99,6 +99,11 @@ def write_checkpoint(lead_id: str, state: LeadState) -> Document:
     return {"_id": f"{lead_id}:{state.fact_count}", "lead_id": lead_id, **write_state(state)}
 
 
+def read_checkpoint(row: Document) -> LeadState | None:
+    """Returns the state that a checkpoint keeps; None for one that was made for another lead or number of facts."""
+    return read_state(row) if row["_id"] == f"{row['lead_id']}:{row['fact_count']}" else None
+
+
 def read_fact(row: Document) -> Event | Adjustment:
     """Returns what happened, from the row of an EVENT or an ADJUSTMENT, whose times may be naive."""
     time = row["event_time"].replace(tzinfo=UTC)

@@ -85,12 +85,13 @@ class MongoPast:
         if max_facts is not None:
             which["fact_count"] = {"$lte": max_facts}
         row = await self._checkpoints.find_one(which, sort=[("fact_count", DESCENDING)])
-        return documents.read_state(row) if row else EMPTY
+        return (documents.read_checkpoint(row) if row else None) or EMPTY
 
     async def checkpoints_after(self, lead_id: str, fact_count: int) -> list[LeadState]:
         """Returns the checkpoints of a lead with more facts than this, in order."""
         rows = self._checkpoints.find({"lead_id": lead_id, "fact_count": {"$gt": fact_count}})
-        return [documents.read_state(row) async for row in rows.sort("fact_count", ASCENDING)]
+        found = [documents.read_checkpoint(row) async for row in rows.sort("fact_count", ASCENDING)]
+        return [state for state in found if state is not None]
 
     async def _retracted(self, lead_id: str, after: Position | None, as_of: datetime | None) -> set[str]:
         which: Document = {"lead_id": lead_id, "kind": "RETRACTION"}

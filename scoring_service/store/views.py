@@ -9,7 +9,7 @@ from pymongo import ASCENDING, DESCENDING
 
 from scoring_service.domain.entry import Entry, EntryKind
 from scoring_service.domain.history import Lead
-from scoring_service.domain.lead_state import LeadState
+from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
 from scoring_service.domain.verification import Stored
@@ -164,7 +164,7 @@ class MongoViews:
         """Returns the checkpoints of leads, by lead and by their number of facts."""
         found: dict[str, dict[int, LeadState]] = defaultdict(dict)
         async for row in self._database["checkpoints"].find({"lead_id": {"$in": list(lead_ids)}}):
-            found[row["lead_id"]][row["fact_count"]] = documents.read_state(row)
+            found[row["lead_id"]][row["fact_count"]] = documents.read_checkpoint(row) or EMPTY
         return found
 
     async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
