@@ -14,7 +14,7 @@ from shared import wire
 from shared.pb.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 from tests.faults.fault import Scene
 from tests.faults.journal import Bystander, Health
-from tests.faults.waiting import FRESH_SECONDS
+from tests.faults.waiting import FRESH_SECONDS, HEALTH_SECONDS
 from tests.faults.world import GOOD, PARTITIONS
 from tests.system import WORKERS
 
@@ -24,7 +24,7 @@ HEALTH_EVERY = 0.25
 CALL_SECONDS = 5.0
 PATIENCE_SECONDS = 30.0
 """A bystander that is not there by then is given up."""
-DELIVERED_SECONDS = 5.0
+DELIVERED_SECONDS = 10.0
 """Within this time the rule that fires for a bystander has reached its receiver."""
 HEALTHY = ("ingest", "scoring", *WORKERS)
 """Whose health is looked at."""
@@ -99,6 +99,10 @@ class _Watch:
         while True:
             began = time.monotonic()
             is_serving = await asyncio.to_thread(world.system.is_serving, server)
+            while not is_serving and time.monotonic() - began < HEALTH_SECONDS:
+                # A worker that the round has just started may have yet to turn.
+                await asyncio.sleep(POLL_SECONDS)
+                is_serving = await asyncio.to_thread(world.system.is_serving, server)
             seconds = time.monotonic() - began - world.stalls.since(began)
             world.journal.health.append(Health(server, seconds, is_serving, self.during))
             await asyncio.sleep(HEALTH_EVERY)
