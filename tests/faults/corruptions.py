@@ -407,7 +407,7 @@ def a_bystander_was_never_seen(world: World) -> str:
 
 
 def health_was_slow(world: World) -> str:
-    world.journal.health.append(Health("scoring", seconds=1.2, is_serving=True, during="heavy"))
+    world.journal.health.append(Health("scoring", seconds=3.1, is_serving=True, during="heavy"))
     return "scoring"
 
 

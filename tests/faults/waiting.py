@@ -13,8 +13,8 @@ from tests.faults.violation import Violation
 FRESH_SECONDS = 5.0
 """Within this time each bystander must be visible.
 
-The goal is 0.5 s for 99 of 100, which `make bench` measures. Rounds share two cores with all services, MongoDB and their
-own clients, and a shared machine may be four times as slow for a while; what this guards against waits for 38 s.
+The goal is 0.5 s for 99 of 100, which `make bench` measures. Rounds share two cores with all services, MongoDB and
+their own clients, and a shared machine may be four times as slow for a while; what this guards against waits for 38 s.
 """
 HEALTH_SECONDS = 3.0
 """The goal is 1 s, on a machine that does nothing else."""
