@@ -112,6 +112,12 @@ class Scores(Protocol):
         Nobody moves the partition's date or publication while the transaction runs. Returns where it stands.
         """
 
+    async def take_page(self, partition: int) -> Standing:
+        """Takes a partition for a page of a decay run or a rollout; drains may commit to its other leads meanwhile.
+
+        Nobody moves the partition's date or publication while the transaction runs. Returns where it stands.
+        """
+
     async def standing(self, partition: int) -> Standing:
         """Returns where a partition stands, without taking it; may be called anywhere."""
 

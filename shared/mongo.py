@@ -102,6 +102,15 @@ def durable(collection: Collection) -> Collection:
     return collection.with_options(write_concern=_MAJORITY)
 
 
+def naive(collection: Collection) -> Collection:
+    """Returns a collection whose times are read without a zone; they are UTC.
+
+    The driver takes three times as long for a document with aware ones, which matters where thousands are read.
+    """
+    options = collection.codec_options.with_options(tz_aware=False, tzinfo=None)
+    return collection.with_options(codec_options=options)
+
+
 async def is_primary(database: Database) -> bool:
     """Tells whether the primary can be reached."""
     hello = await database.client.admin.command("hello")

@@ -215,6 +215,14 @@ class ScoringModel:
         return [stage.minimum_score for stage in self.stages]
 
     @cached_property
+    def _names(self) -> list[str]:
+        return [stage.stage for stage in self.stages]
+
+    @cached_property
+    def _lowest_decayed(self) -> int:
+        return max(self.score_floor, self.decay.floor, 0)
+
+    @cached_property
     def _chains(self) -> dict[str, tuple[RuleGroup, ...]]:
         groups = {group.group_id: group for group in self.groups}
         chains: dict[str, tuple[RuleGroup, ...]] = {"": ()}
@@ -244,7 +252,8 @@ class ScoringModel:
 
     def stage_of(self, score: int) -> str:
         """Returns the stage that a score falls in."""
-        return self.stages[max(0, bisect_right(self._minimums, score) - 1)].stage
+        place = bisect_right(self._minimums, score) - 1
+        return self._names[max(0, place)]
 
     def fitness(self, attributes: Mapping[str, Any], score: int) -> Fitness:
         """Returns how well a lead fits; nothing when the model knows no fit."""
@@ -259,8 +268,11 @@ class ScoringModel:
 
         So every score that decays reaches that floor (or the model's, or 0, whichever is highest) in the end.
         """
-        lowest = max(self.score_floor, self.decay.floor, 0)
-        return score if score <= lowest else max(score * self.decay.leaves // WHOLE, lowest)
+        lowest = self._lowest_decayed
+        if score <= lowest:
+            return score
+        left = score * self.decay.leaves // WHOLE
+        return max(lowest, left)
 
     def scores_of(self, stage: str) -> tuple[int | None, int | None]:
         """Returns the lowest score of a stage and the lowest of the next one; None for the first and for the last.

@@ -53,7 +53,8 @@ def write_lead(lead: Lead) -> Document:
 
 
 def read_state(row: Document) -> LeadState:
-    """Returns a state from the row of its lead, or of a checkpoint."""
+    """Returns a state from the row of its lead, or of a checkpoint; its times may be naive."""
+    last_fact_time = _read_time(row["last_fact_time"])
     return LeadState(
         row["score"],
         row["score_at_last_fact"],
@@ -61,7 +62,7 @@ def read_state(row: Document) -> LeadState:
         row["event_count"],
         _read_time(row["first_event_time"]),
         _read_time(row["last_event_time"]),
-        None if row["last_fact_time"] == NEVER else (row["last_fact_time"], row["last_fact_id"]),
+        (last_fact_time, row["last_fact_id"]) if last_fact_time else None,
         read_date(row["decayed_through"]),
         row["deferred_ticks"],
         row["contributions"],
@@ -217,4 +218,4 @@ def _read_attributes(attributes: Mapping[str, Any] | DBRef) -> Mapping[str, Any]
 
 
 def _read_time(time: datetime) -> datetime | None:
-    return None if time == NEVER else time
+    return None if time.year == NEVER.year else time.replace(tzinfo=UTC)

@@ -1,9 +1,9 @@
-"""Locks of shares of a partition's leads.
+"""Locks within a partition.
 
-Whoever works on many leads of a partition writes the partition's row, so that two of them meet as a conflict. A
-transaction over a single lead that wrote it, too, would hold all others up for as long as it takes. It writes the lock
-of the lead's share instead. Moving a partition's date or publication writes the row and all locks: it conflicts with
-everybody who relies on them.
+A drain writes the row of its partition, so that two drains meet as a conflict. A page of a decay run or of a rollout,
+or an update of a single lead, that wrote it, too, would delay all drains for as long as it takes. Such a transaction
+writes a lock of its own instead, and meets a drain only on the leads that both write. Moving a partition's date or
+publication writes the row and all locks: it conflicts with everybody who relies on them.
 """
 
 import zlib
@@ -17,6 +17,11 @@ _SHARES = 4
 """Shares of a partition: two leads whose single updates meet conflict by chance in one of four cases."""
 
 
+def of_pages(partition: int) -> str:
+    """Returns the id of the lock of those who go over a partition's leads page by page."""
+    return f"{partition}:pages"
+
+
 def of_lead(partition: int, lead_id: str) -> str:
     """Returns the id of the lock that a lead shares with some others of its partition."""
     # Not the checksum that chose the partition: leads of one partition would share one lock.
@@ -25,7 +30,8 @@ def of_lead(partition: int, lead_id: str) -> str:
 
 def rows(partition: int) -> Sequence[Document]:
     """Returns the locks of a partition as they are created."""
-    return [{"_id": f"{partition}:{share}", "partition": partition, "transactions": 0} for share in range(_SHARES)]
+    ids = [of_pages(partition), *(f"{partition}:{share}" for share in range(_SHARES))]
+    return [{"_id": each, "partition": partition, "transactions": 0} for each in ids]
 
 
 async def take_all(database: Database, partition: int) -> None:

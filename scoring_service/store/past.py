@@ -12,7 +12,7 @@ from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment, Position
 from scoring_service.store import documents
-from shared.mongo import Database, Document
+from shared.mongo import Database, Document, naive
 
 PIECE_FACTS = 1_000
 """Facts that are read, and then folded, at a time: few enough that decoding them blocks an event loop for 5 ms."""
@@ -25,10 +25,8 @@ class MongoPast:
     """`Past` over MongoDB."""
 
     def __init__(self, database: Database) -> None:
-        # The driver takes three times as long for a document with aware times; a replay reads up to millions of them.
-        naive = database.codec_options.with_options(tz_aware=False, tzinfo=None)
-        self._entries = database["score_history"].with_options(codec_options=naive)
-        self._checkpoints = database["checkpoints"]
+        self._entries = naive(database["score_history"])
+        self._checkpoints = naive(database["checkpoints"])
 
     async def facts_of(
         self, lead_ids: Sequence[str], *, as_of: datetime | None = None

@@ -90,8 +90,12 @@ class MongoScores:
         It writes a lock of the lead's share of the partition, as everybody does who moves the partition's row.
         """
         partition = self.partition_of(lead_id)
-        lock = {"_id": locks.of_lead(partition, lead_id)}
-        await self._database[locks.NAME].update_one(lock, locks.TAKE)
+        await self._database[locks.NAME].update_one({"_id": locks.of_lead(partition, lead_id)}, locks.TAKE)
+        return await self.standing(partition)
+
+    async def take_page(self, partition: int) -> Standing:
+        """Takes a partition for a page of a decay run or a rollout; see `Scores`."""
+        await self._database[locks.NAME].update_one({"_id": locks.of_pages(partition)}, locks.TAKE)
         return await self.standing(partition)
 
     async def standing(self, partition: int) -> Standing:
@@ -232,7 +236,7 @@ def _standing(row: Document) -> Standing:
 
 async def find_leads(database: Database, lead_ids: Iterable[str]) -> dict[str, Lead]:
     """Returns the leads that exist, by id."""
-    rows = database["leads"].find({"_id": {"$in": list(lead_ids)}})
+    rows = mongo.naive(database["leads"]).find({"_id": {"$in": list(lead_ids)}})
     return {row["_id"]: documents.read_lead(row) async for row in rows}
 
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 from typing import TypeVar
 
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
@@ -19,6 +20,7 @@ from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.recording import Clock, PendingFacts, Recording
 from shared import logs
 from shared.errors import is_transient
+from shared.tasks import is_cancelled
 
 AT_A_TIME = 2
 """Partitions that are worked on together: while MongoDB writes one page, another one is folded."""
@@ -80,7 +82,7 @@ class CatchingUp:
         failures, todo = _Failures(), iter(partitions)
 
         async def share() -> AsyncGenerator[Sequence[LeadUpdate], None]:
-            for partition in todo:
+            for partition in takewhile(lambda _: not is_cancelled(), todo):
                 async for updates in self._partition(partition, find, limit, failures):
                     yield updates
 
@@ -99,7 +101,7 @@ class CatchingUp:
             rest = await self.scores.transact(partial(find, partition))
         except Exception as error:  # noqa: BLE001 (it is raised in the end)
             failures.add(error, partition, rest)
-        while rest:
+        while rest and not is_cancelled():
             page = rest[:size]
             try:
                 done = await self._do(partition, page)
@@ -124,7 +126,7 @@ class CatchingUp:
         return _Page([*page.updates, *filter(None, updates)], page.left, (), set())
 
     async def _record(self, partition: int, lead_ids: Sequence[str]) -> _Page:
-        standing = (await self.scores.take([partition]))[partition]
+        standing = await self.scores.take_page(partition)
         timeline = await self.scores.timeline(standing.publication)
         recording = Recording(self.past, timeline, self.calendar, self.clock())
         leads = await self.scores.leads(lead_ids)
