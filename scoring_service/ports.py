@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from scoring_service.domain.entry import Entry
-from scoring_service.domain.history import Decision, Lead, LeadUpdate, Standing
+from scoring_service.domain.lead import Decision, Lead, LeadUpdate, Standing
 from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Adjustment, Position, Publication, Timeline

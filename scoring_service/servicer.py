@@ -14,7 +14,7 @@ from scoring_service.domain.errors import (
     LeadNotFound,
     RequestIdConflict,
 )
-from scoring_service.domain.history import Decision, Lead
+from scoring_service.domain.lead import Decision, Lead
 from scoring_service.domain.model import ModelNotFound, UnknownStage
 from scoring_service.domain.simulation import Question
 from scoring_service.domain.timeline import EngineMismatch, Mode, ModelOutdated

@@ -6,72 +6,19 @@ it is.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import takewhile
-from typing import Any, NamedTuple
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.decay import Tick
-from scoring_service.domain.entry import RETRACTION_PREFIX, Entry, EntryKind
+from scoring_service.domain.entry import RETRACTION_PREFIX, EntryKind
+from scoring_service.domain.entry_log import EntryLog, within
 from scoring_service.domain.errors import HistoryInconsistent
-from scoring_service.domain.lead_state import EMPTY, LeadState
-from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.lead import Decision, Lead, LeadUpdate, PathPoint, Standing
+from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.refold import Refold, is_checkpoint
 from scoring_service.domain.replay import replay, settle
 from scoring_service.domain.timeline import POSITION, Fact, JudgedEvent, Position, Timeline
-
-
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """A lead as stored: its state, its last entry's sequence (0 if new), and the publication that its state follows."""
-
-    lead_id: str
-    sequence: int = 0
-    state: LeadState = EMPTY
-    publication: int = 0
-
-
-class Decision(NamedTuple):
-    """Why people changed something, and who did."""
-
-    reason: str = ""
-    actor: str = ""
-
-
-class Standing(NamedTuple):
-    """Where a partition stands: the date through which it is decayed, and the last publication that it follows.
-
-    `reset` says why the date was set back, if it was.
-    """
-
-    through: date | None
-    publication: int
-    reset: Decision = Decision()
-
-
-class PathPoint(NamedTuple):
-    """A score that the lead had, and its stage."""
-
-    score: int
-    stage: str
-
-
-@dataclass(frozen=True, slots=True)
-class LeadUpdate:
-    """What is to be stored of a lead: the entries between two states, and the states to keep as checkpoints.
-
-    `path` are the scores that the lead had on the way, the first and the last included; late events and what changes
-    because of them count as one step. `checkpoints` replace all stored ones that have more than `checkpoints_from`
-    facts.
-    """
-
-    before: Lead
-    after: Lead
-    entries: Sequence[Entry]
-    path: Sequence[PathPoint]
-    checkpoints: Sequence[LeadState] = ()
-    checkpoints_from: int = 0
 
 
 class HistoryBuilder:
@@ -92,7 +39,7 @@ class HistoryBuilder:
         self._record_time = record_time
         self._state = lead.state
         self._publication = lead.publication
-        self._entries: list[Entry] = []
+        self._log = EntryLog(timeline, lead, record_time)
         first_stage = timeline.model_after(lead.publication or timeline.number).stage_of(lead.state.score)
         self._path = [PathPoint(lead.state.score, first_stage)]
         self._checkpoints: list[LeadState] = []
@@ -106,8 +53,8 @@ class HistoryBuilder:
 
     def update(self) -> LeadUpdate:
         """Returns what is to be stored."""
-        after = Lead(self._lead.lead_id, self._lead.sequence + len(self._entries), self._state, self._timeline.number)
-        return LeadUpdate(self._lead, after, self._entries, self._path, self._checkpoints, self._checkpoints_from)
+        after = Lead(self._lead.lead_id, self._log.sequence, self._state, self._timeline.number)
+        return LeadUpdate(self._lead, after, self._log.entries, self._path, self._checkpoints, self._checkpoints_from)
 
     def refolds_from(self, facts: Iterable[Fact], standing: Standing) -> Position | None:
         """Returns the position from which the lead's past must be folded anew to record facts; None for not at all.
@@ -139,7 +86,7 @@ class HistoryBuilder:
             yield refold
             self._adopt(refold)
             if refold.state.score != self._state.score:
-                self._append(
+                self._log.append(
                     EntryKind.DECAY_RESET,
                     refold.state.score,
                     event_time=self._record_time,
@@ -169,7 +116,7 @@ class HistoryBuilder:
         refold.old_state = self._old_state()
         yield refold
         self._adopt(refold)
-        self._append(
+        self._log.append(
             EntryKind.RETRACTION,
             refold.state.score,
             event_id=f"{RETRACTION_PREFIX}{event.event.event_id}",
@@ -205,7 +152,7 @@ class HistoryBuilder:
             state = refold.state
         if (state.score, self._timeline.latest.stage_of(state.score)) != (self._state.score, stage_before):
             last = self._timeline.publications[-1]
-            self._append(
+            self._log.append(
                 EntryKind.MODEL,
                 state.score,
                 event_time=last.publish_time,
@@ -229,10 +176,10 @@ class HistoryBuilder:
         yield refold
         self._adopt(refold)
         for fact in late:
-            score = _within(fact.model, self._score(), self._score() + refold.deltas[fact.position[1]])
-            self._append_fact(fact, score)
-        if refold.state.score != self._score():
-            self._append(
+            score = within(fact.model, self._log.score, self._log.score + refold.deltas[fact.position[1]])
+            self._log.append_fact(fact, score)
+        if refold.state.score != self._log.score:
+            self._log.append(
                 EntryKind.RECALCULATION,
                 refold.state.score,
                 event_time=self._record_time,
@@ -256,7 +203,7 @@ class HistoryBuilder:
                 self._take_ticks(moment.ticks, moment.state)
                 continue
             self._append_decay()
-            self._append_fact(moment.fact, moment.state.score)
+            self._log.append_fact(moment.fact, moment.state.score)
             self._move(moment.state)
             if is_checkpoint(moment.state):
                 self._checkpoints.append(moment.state.at_last_fact())
@@ -273,8 +220,8 @@ class HistoryBuilder:
     def _append_decay(self) -> None:
         """Appends one entry for all ticks since the last entry, if they changed the score."""
         ticks, self._pending_ticks = self._pending_ticks, []
-        if ticks and self._state.score != self._score():
-            self._append(
+        if ticks and self._state.score != self._log.score:
+            self._log.append(
                 EntryKind.DECAY,
                 self._state.score,
                 event_time=self._calendar.midnight(ticks[-1].day),
@@ -330,75 +277,8 @@ class HistoryBuilder:
         self._checkpoints = kept + refold.checkpoints
         self._checkpoints_from = min(self._checkpoints_from, refold.start_facts)
 
-    def _score(self) -> int:
-        """The score after the last entry."""
-        return self._entries[-1].score_after if self._entries else self._lead.state.score
-
     def _move(self, state: LeadState) -> None:
         point = PathPoint(state.score, self._timeline.latest.stage_of(state.score))
         if point != self._path[-1]:
             self._path.append(point)
         self._state = state
-
-    def _append_fact(self, fact: Fact, score: int) -> None:
-        if isinstance(fact, JudgedEvent):
-            event = fact.event
-            self._append(
-                EntryKind.EVENT,
-                score,
-                event_id=event.event_id,
-                event_time=event.event_time,
-                model=fact.model,
-                event_type=event.event_type,
-                rule_id=fact.rule_id,
-                points=fact.points,
-                properties=event.properties,
-            )
-            return
-        made = fact.adjustment
-        self._append(
-            EntryKind.ADJUSTMENT,
-            score,
-            event_id=made.event_id,
-            event_time=made.event_time,
-            model=fact.model,
-            points=made.points,
-            reason=made.reason,
-            actor=made.actor,
-            target=made.target,
-        )
-
-    def _append(
-        self,
-        kind: EntryKind,
-        score: int,
-        *,
-        event_time: datetime,
-        model: ScoringModel,
-        event_id: str = "",
-        stage_before: str = "",
-        **others: Any,  # noqa: ANN401 (the fields of an entry that its kind alone has)
-    ) -> None:
-        before, stage_of = self._score(), self._timeline.latest.stage_of
-        sequence = self._lead.sequence + len(self._entries) + 1
-        self._entries.append(
-            Entry(
-                sequence=sequence,
-                kind=kind,
-                event_id=event_id or f"{kind.value.lower()}:{sequence}:{self._lead.lead_id}",
-                event_time=event_time,
-                record_time=self._record_time,
-                model_version=model.version,
-                delta=score - before,
-                score_before=before,
-                score_after=score,
-                stage_before=stage_before or stage_of(before),
-                stage_after=stage_of(score),
-                **others,
-            )
-        )
-
-
-def _within(model: ScoringModel, before: int, after: int) -> int:
-    """Keeps an entry's score within floor and ceiling; one that was beyond them before moves no further away."""
-    return max(min(after, max(model.score_ceiling, before)), min(model.score_floor, before))

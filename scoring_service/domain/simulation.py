@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from scoring_service.domain.calendar import Calendar
-from scoring_service.domain.history import Lead
+from scoring_service.domain.lead import Lead
 from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.ranking import Ranking, RankingTally
 from scoring_service.domain.replay import fold

@@ -11,7 +11,7 @@ from datetime import date
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import Entry, EntryKind, facts_of
 from scoring_service.domain.errors import HistoryInconsistent
-from scoring_service.domain.history import Lead
+from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.replay import fold, replay, settle

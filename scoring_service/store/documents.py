@@ -9,7 +9,7 @@ from bson import DBRef
 
 from scoring_service.domain.attributes import Attributes
 from scoring_service.domain.entry import Entry, EntryKind
-from scoring_service.domain.history import Lead, LeadUpdate
+from scoring_service.domain.lead import Lead, LeadUpdate
 from scoring_service.domain.lead_state import LeadState, Usage
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment

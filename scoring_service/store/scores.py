@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pymongo import ReplaceOne
 
 from scoring_service.domain.entry import Entry
-from scoring_service.domain.history import Decision, Lead, LeadUpdate, Standing
+from scoring_service.domain.lead import Decision, Lead, LeadUpdate, Standing
 from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Mode, Timeline

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pymongo import ASCENDING, DESCENDING
 
 from scoring_service.domain.entry import Entry, EntryKind
-from scoring_service.domain.history import Lead
+from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline

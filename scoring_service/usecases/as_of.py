@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from scoring_service.domain.calendar import Calendar
-from scoring_service.domain.history import Lead
+from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.refold import CHECKPOINT_FACTS
 from scoring_service.domain.replay import advance, fold, settle

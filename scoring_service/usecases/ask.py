@@ -7,7 +7,7 @@ from datetime import datetime
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.errors import LeadNotFound
-from scoring_service.domain.history import Lead
+from scoring_service.domain.lead import Lead
 from scoring_service.domain.model import Fitness, ScoringModel
 from scoring_service.ports import LeadQuery, Past, Views
 from scoring_service.usecases.as_of import AsOf

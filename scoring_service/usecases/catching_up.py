@@ -14,7 +14,7 @@ from typing import TypeVar
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from scoring_service.domain.calendar import Calendar
-from scoring_service.domain.history import LeadUpdate
+from scoring_service.domain.lead import LeadUpdate
 from scoring_service.ports import Bell, Past, Scores
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.recording import Clock, PendingFacts, Recording

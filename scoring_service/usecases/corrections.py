@@ -10,7 +10,8 @@ from weakref import WeakValueDictionary
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import ADJUSTMENT_PREFIX, RETRACTION_PREFIX, Entry, EntryKind
 from scoring_service.domain.errors import EventNotFound, EventNotScored, RequestIdConflict
-from scoring_service.domain.history import Decision, HistoryBuilder, Standing
+from scoring_service.domain.history import HistoryBuilder
+from scoring_service.domain.lead import Decision, Standing
 from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import Refold

@@ -8,7 +8,7 @@ from functools import partial
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.errors import DecayDateAhead
-from scoring_service.domain.history import Decision, LeadUpdate, Standing
+from scoring_service.domain.lead import Decision, LeadUpdate, Standing
 from scoring_service.domain.timeline import Timeline
 from scoring_service.ports import Bell, Past, Scores, Views
 from scoring_service.usecases.catching_up import CatchingUp

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from scoring_service.domain.calendar import Calendar
-from scoring_service.domain.history import Lead, Standing
+from scoring_service.domain.lead import Lead, Standing
 from scoring_service.ports import Batch, Bell, Past, Scores
 from scoring_service.usecases.recording import Clock, PendingFacts, Plan, Recording
 from scoring_service.usecases.slow_lane import SlowLane

@@ -14,7 +14,8 @@ from typing import Any
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.errors import LeadNotFound
-from scoring_service.domain.history import HistoryBuilder, Lead, LeadUpdate, Standing
+from scoring_service.domain.history import HistoryBuilder
+from scoring_service.domain.lead import Lead, LeadUpdate, Standing
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import Refold
 from scoring_service.domain.timeline import Position, Timeline

@@ -8,7 +8,7 @@ from functools import partial
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import Entry, facts_of
 from scoring_service.domain.errors import HistoryInconsistent, LeadNotFound
-from scoring_service.domain.history import Lead
+from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import Refold

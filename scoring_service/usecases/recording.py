@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 from scoring_service.domain.calendar import Calendar
-from scoring_service.domain.history import HistoryBuilder, Lead, LeadUpdate, Standing
+from scoring_service.domain.history import HistoryBuilder
+from scoring_service.domain.lead import Lead, LeadUpdate, Standing
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import CHECKPOINT_FACTS, Refold

@@ -29,7 +29,7 @@ from intelligence_service.watchers import Watchers
 from scoring_service import store as scoring_store
 from scoring_service.domain.attributes import Attributes
 from scoring_service.domain.calendar import Calendar
-from scoring_service.domain.history import Lead
+from scoring_service.domain.lead import Lead
 from scoring_service.servicer import ScoringServicer
 from scoring_service.store import documents
 from scoring_service.store.models import MongoModels

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import Entry, EntryKind, facts_of
-from scoring_service.domain.history import HistoryBuilder, Lead, LeadUpdate, Standing
+from scoring_service.domain.history import HistoryBuilder
+from scoring_service.domain.lead import Lead, LeadUpdate, Standing
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import Refold

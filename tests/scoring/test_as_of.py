@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scoring_service.domain.entry import Entry, EntryKind, facts_of
 from scoring_service.domain.errors import LeadNotFound
-from scoring_service.domain.history import Lead
+from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Adjustment, Position, Timeline

@@ -10,7 +10,7 @@ from pymongo.errors import ExecutionTimeout
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import EntryKind
-from scoring_service.domain.history import Lead, Standing
+from scoring_service.domain.lead import Lead, Standing
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment, Mode
 from scoring_service.ports import Commit

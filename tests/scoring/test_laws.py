@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import Entry, EntryKind
-from scoring_service.domain.history import HistoryBuilder, Lead, Standing
+from scoring_service.domain.history import HistoryBuilder
+from scoring_service.domain.lead import Lead, Standing
 from scoring_service.domain.model import Event
 from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import JudgedEvent

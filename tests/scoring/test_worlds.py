@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from scoring_service.domain import refold
 from scoring_service.domain.entry import Entry, EntryKind
-from scoring_service.domain.history import Decision, HistoryBuilder, Lead, Standing
+from scoring_service.domain.history import HistoryBuilder
+from scoring_service.domain.lead import Decision, Lead, Standing
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Adjustment, Mode, Publication, Timeline
