@@ -12,6 +12,7 @@ from automation_service.domain.feasibility import Model
 from automation_service.domain.lead import Change, Insight
 from automation_service.domain.need import Need
 from automation_service.domain.rule import Rule
+from shared.breaker import StoppedDrain
 from shared.pages import Place
 
 T = TypeVar("T")
@@ -193,6 +194,9 @@ class Backlogs(Protocol):
 
     async def parked_changes(self) -> int:
         """Returns the number of parked changes."""
+
+    async def stopped(self) -> StoppedDrain | None:
+        """Returns why the drain has stopped, if it has."""
 
     async def due_deliveries(self, now: datetime, limit: int) -> DueDeliveries:
         """Returns the deliveries that are due and that nobody attempts, of at most `limit` executions."""

@@ -27,6 +27,7 @@ from automation_service.usecases.rules import RuleBook
 from automation_service.usecases.trials import Operation
 from shared import wire
 from shared.arguments import identifier, identifiers, ids_or_all, optional_text, time
+from shared.breaker import StoppedDrain
 from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.pages import Page, asked_page
 from shared.parking import Parking
@@ -203,6 +204,13 @@ def _backlog(backlog: Backlog) -> pb.GetAutomationBacklogResponse:
             pb.PartitionBehind(partition=partition, oldest_change_time=wire.to_timestamp(time))
             for partition, time in backlog.behind
         ],
+        stopped_drain=_stopped(backlog.stopped) if backlog.stopped else None,
+    )
+
+
+def _stopped(stopped: StoppedDrain) -> pb.StoppedDrain:
+    return pb.StoppedDrain(
+        error=stopped.error, failed_changes=stopped.failed_rows, stop_time=wire.to_timestamp(stopped.stop_time)
     )
 
 

@@ -155,6 +155,12 @@ def _rollout(backlog: scoring_pb2.GetScoringBacklogResponse, now: datetime) -> I
 
 
 def _automation(backlog: automation_pb2.GetAutomationBacklogResponse, now: datetime) -> Iterator[Problem]:
+    if backlog.HasField("stopped_drain"):
+        stopped = backlog.stopped_drain
+        text = (
+            f"an automation worker has stopped, because {stopped.failed_changes:,} changes failed with {stopped.error}"
+        )
+        yield Problem(Level.BEHIND, "automation", text, "mend the cause; the worker then goes on by itself")
     if backlog.partitions_behind:
         text = (
             f"{_count(backlog.partitions_behind, 'automation partition')} behind, "

@@ -7,7 +7,7 @@ is never counted. A time-out of the row's own work is counted: the same work wou
 from enum import Enum
 from typing import NamedTuple
 
-from shared.errors import TooLarge, is_too_large, is_transient
+from shared.errors import TooLarge, WorkTooLarge, is_too_large, is_transient
 from shared.mongo import TransactionTimeout
 
 MAX_REASON = 300
@@ -51,6 +51,8 @@ def failure_of(error: BaseException) -> Failure | None:
     """
     if isinstance(error, TooLarge):
         return Failure(ReasonCode.TOO_LARGE, _cut(str(error)), is_final=True)
+    if isinstance(error, WorkTooLarge):
+        return Failure(ReasonCode.TOO_LARGE, _cut(str(error)))
     if isinstance(error, TransactionTimeout):
         return Failure(ReasonCode.TOO_LARGE, _TOO_SLOW)
     if not isinstance(error, Exception) or is_transient(error):

@@ -6,6 +6,7 @@ from datetime import datetime
 from automation_service.domain.delivery import ExecutionState
 from automation_service.ports import DueDeliveries
 from automation_service.store import ANY_TEXT, DUE_INDEX, EXECUTIONS
+from shared.breaker import StoppedDrain, stopped_drain
 from shared.inbox import Inbox
 from shared.mongo import Database, Document
 from shared.parking import Parking
@@ -30,6 +31,10 @@ class MongoBacklog:
     async def parked_changes(self) -> int:
         """Returns the number of parked changes."""
         return await self._parking.count()
+
+    async def stopped(self) -> StoppedDrain | None:
+        """Returns why the drain has stopped, if it has."""
+        return await stopped_drain(self._inbox)
 
     async def due_deliveries(self, now: datetime, limit: int) -> DueDeliveries:
         """Returns the deliveries that are due, of at most `limit` executions; see `Backlogs`.

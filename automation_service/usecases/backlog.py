@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from automation_service.ports import Backlogs
 from automation_service.usecases.rules import Clock
+from shared.breaker import StoppedDrain
 
 BEHIND = timedelta(seconds=30)
 """A partition in which a change has waited for longer is behind."""
@@ -22,6 +23,7 @@ class Backlog:
     """What waits, as in `automation.proto`; a time is None when nothing waits.
 
     `behind` are the partitions that are behind and when the oldest change in each was accepted, the oldest first.
+    `stopped` is why no changes are evaluated at the moment, if none are.
     """
 
     pending_changes: int
@@ -31,6 +33,7 @@ class Backlog:
     oldest_due_time: datetime | None
     failed_executions: int
     behind: Sequence[tuple[int, datetime]]
+    stopped: StoppedDrain | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +57,5 @@ class BacklogReport:
             oldest_due_time=due.oldest,
             failed_executions=await self.backlogs.failed_executions(MAX_FAILED_EXECUTIONS),
             behind=[each for each in oldest if now - each[1] > BEHIND][:MAX_PARTITIONS],
+            stopped=await self.backlogs.stopped(),
         )

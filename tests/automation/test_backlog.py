@@ -14,6 +14,8 @@ from automation_service.servicer import ERRORS, AutomationServicer
 from automation_service.store import EXECUTIONS, MongoExecutions
 from automation_service.store.backlog import MongoBacklog
 from automation_service.usecases.backlog import BacklogReport
+from shared.breaker import MAX_ALIKE, Breaker
+from shared.failures import Failure, ReasonCode
 from shared.inbox import Inbox
 from shared.mongo import Database
 from shared.parking import Parking
@@ -98,6 +100,17 @@ async def test_a_change_that_failed_alone_waits_and_a_parked_one_does_not(inbox:
     found = await backlog(stub)
     assert (found.pending_changes, found.parked_changes) == (1, 1)
     assert found.oldest_change_time.ToDatetime(UTC) == NOW - 9 * SECOND
+
+
+async def test_a_drain_that_has_stopped_is_told_with_its_error(inbox: Inbox, database: Database, stub: Stub) -> None:
+    assert not (await backlog(stub)).HasField("stopped_drain")
+    breaker = Breaker(inbox)
+    failure = Failure(ReasonCode.FAILED, "KeyError: 'scores'")
+    for number in range(MAX_ALIKE):
+        breaker.failed(f"row-{number}", number % PARTITIONS, failure)
+    await breaker.report()
+    stopped = (await backlog(stub)).stopped_drain
+    assert (stopped.error, stopped.failed_changes) == ("KeyError: 'scores'", MAX_ALIKE)
 
 
 def delivering(lead_id: str, *deliveries: dict[str, Any]) -> Execution:

@@ -542,7 +542,7 @@ class GetAutomationBacklogRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetAutomationBacklogResponse(_message.Message):
-    __slots__ = ("pending_changes", "oldest_change_time", "parked_changes", "due_deliveries", "oldest_due_time", "failed_executions", "partitions_behind")
+    __slots__ = ("pending_changes", "oldest_change_time", "parked_changes", "due_deliveries", "oldest_due_time", "failed_executions", "partitions_behind", "stopped_drain")
     PENDING_CHANGES_FIELD_NUMBER: _ClassVar[int]
     OLDEST_CHANGE_TIME_FIELD_NUMBER: _ClassVar[int]
     PARKED_CHANGES_FIELD_NUMBER: _ClassVar[int]
@@ -550,6 +550,7 @@ class GetAutomationBacklogResponse(_message.Message):
     OLDEST_DUE_TIME_FIELD_NUMBER: _ClassVar[int]
     FAILED_EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
     PARTITIONS_BEHIND_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_DRAIN_FIELD_NUMBER: _ClassVar[int]
     pending_changes: int
     oldest_change_time: _timestamp_pb2.Timestamp
     parked_changes: int
@@ -557,7 +558,18 @@ class GetAutomationBacklogResponse(_message.Message):
     oldest_due_time: _timestamp_pb2.Timestamp
     failed_executions: int
     partitions_behind: _containers.RepeatedCompositeFieldContainer[PartitionBehind]
-    def __init__(self, pending_changes: _Optional[int] = ..., oldest_change_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_changes: _Optional[int] = ..., due_deliveries: _Optional[int] = ..., oldest_due_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failed_executions: _Optional[int] = ..., partitions_behind: _Optional[_Iterable[_Union[PartitionBehind, _Mapping]]] = ...) -> None: ...
+    stopped_drain: StoppedDrain
+    def __init__(self, pending_changes: _Optional[int] = ..., oldest_change_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_changes: _Optional[int] = ..., due_deliveries: _Optional[int] = ..., oldest_due_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failed_executions: _Optional[int] = ..., partitions_behind: _Optional[_Iterable[_Union[PartitionBehind, _Mapping]]] = ..., stopped_drain: _Optional[_Union[StoppedDrain, _Mapping]] = ...) -> None: ...
+
+class StoppedDrain(_message.Message):
+    __slots__ = ("error", "failed_changes", "stop_time")
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    FAILED_CHANGES_FIELD_NUMBER: _ClassVar[int]
+    STOP_TIME_FIELD_NUMBER: _ClassVar[int]
+    error: str
+    failed_changes: int
+    stop_time: _timestamp_pb2.Timestamp
+    def __init__(self, error: _Optional[str] = ..., failed_changes: _Optional[int] = ..., stop_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PartitionBehind(_message.Message):
     __slots__ = ("partition", "oldest_change_time")
