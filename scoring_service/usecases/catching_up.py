@@ -20,7 +20,6 @@ from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.recording import Clock, PendingFacts, Recording
 from shared import logs
 from shared.errors import is_transient
-from shared.tasks import is_cancelled
 
 AT_A_TIME = 2
 """Partitions that are worked on together: while MongoDB writes one page, another one is folded."""
@@ -43,8 +42,13 @@ class _Failures:
         _LOG.warning("leads left behind", partition=partition, leads=lead_ids[:10], error=logs.one_line(error))
         self.errors.append(error)
         self.in_a_row += is_transient(error)
-        if self.in_a_row == MAX_IN_A_ROW:
+        if self.is_hopeless:
             raise error
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether nothing can be done now: everybody is to stop."""
+        return self.in_a_row >= MAX_IN_A_ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class CatchingUp:
         failures, todo = _Failures(), iter(partitions)
 
         async def share() -> AsyncGenerator[Sequence[LeadUpdate], None]:
-            for partition in takewhile(lambda _: not is_cancelled(), todo):
+            for partition in takewhile(lambda _: not failures.is_hopeless, todo):
                 async for updates in self._partition(partition, find, limit, failures):
                     yield updates
 
@@ -101,7 +105,7 @@ class CatchingUp:
             rest = await self.scores.transact(partial(find, partition))
         except Exception as error:  # noqa: BLE001 (it is raised in the end)
             failures.add(error, partition, rest)
-        while rest and not is_cancelled():
+        while rest and not failures.is_hopeless:
             page = rest[:size]
             try:
                 done = await self._do(partition, page)
@@ -153,8 +157,7 @@ async def _together(generators: Sequence[AsyncGenerator[T, None]]) -> AsyncGener
                     tasks[asyncio.create_task(following(generator))] = generator
                     yield item
     finally:
-        for task in tasks:
-            task.cancel()
+        # What is under way is a transaction of bounded length: it ends sooner than a connection is opened anew.
         await asyncio.gather(*tasks, return_exceptions=True)
         for generator in generators:
             await generator.aclose()

@@ -172,5 +172,5 @@ async def test_a_lead_that_is_never_told_in_time_is_parked_and_the_others_are_ev
             await eventually(parked, what="the change of the silent lead to be parked after its attempts")
     [row] = await Parking(inbox).page((), 9)
     assert (row.row["lead_id"], row.attempts) == (HEAVY, parking_module.MOST_ATTEMPTS)
-    assert "WorkTooLarge: the intelligence service does not answer about lead 'lead-7'" in row.reason
+    assert "the intelligence service does not answer about lead 'lead-7'" in row.reason
     assert row.reason.endswith("then retry"), "the reason tells what to do"
