@@ -12,7 +12,7 @@ COPY --from=dependencies /venv /venv
 COPY . /app
 # The code is run from where it lies: nothing is built, so nothing beyond the lock file is fetched.
 RUN python -m compileall -q /app
-ENV PATH=/venv/bin:$PATH PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/app:/app/clients/python/src PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 USER leadscore
 ENTRYPOINT ["python", "-m"]

@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(shell find protos/leadscore -name '*.proto')
-CODE := automation_service benchmarks cli ingest_service intelligence_service scoring_service shared tests
-GENERATE = $(BIN)/python -m grpc_tools.protoc -Ishared/pb=protos/leadscore --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
+STUBS := clients/python/src
+CODE := automation_service benchmarks chaos cli ingest_service intelligence_service scoring_service shared testkit tests
+GENERATE = $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .PHONY: help install demo up test lint format generate bench chaos proof lock clean
@@ -27,8 +28,8 @@ up: install ## Run the whole system on this machine until Ctrl-C
 	$(BIN)/leadscore up
 
 test: install ## Run all tests against a real MongoDB and a real Redis, and a short series of what make chaos runs
-	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/faults/test_chaos.py --ignore tests/faults/test_planted.py
-	$(BIN)/pytest tests/faults/test_chaos.py
+	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/chaos/test_chaos.py --ignore tests/chaos/test_planted.py
+	$(BIN)/pytest tests/chaos/test_chaos.py
 
 lint: install ## ruff, strict types, buf, generated code fresh, architecture
 	$(BIN)/ruff check $(CODE)
@@ -36,8 +37,8 @@ lint: install ## ruff, strict types, buf, generated code fresh, architecture
 	$(BIN)/buf lint protos
 	$(BIN)/buf format --diff --exit-code protos
 	if test -d .git && git show-ref --quiet --verify refs/heads/main; then $(BIN)/buf breaking protos --against '.git#branch=main,subdir=protos'; fi
-	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call GENERATE,$$fresh) && diff -r -x __init__.py -x __pycache__ "$$fresh/shared/pb" shared/pb \
-		|| { echo 'shared/pb is stale: run "make generate"'; exit 1; }
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call GENERATE,$$fresh) && diff -r -x py.typed -x __pycache__ "$$fresh/leadscore" $(STUBS)/leadscore \
+		|| { echo 'the stubs are stale: run "make generate"'; exit 1; }
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/architecture
 
@@ -46,17 +47,17 @@ format: install ## Format code and protos
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/buf format -w protos
 
-generate: install ## Generate shared/pb from protos/
-	$(call GENERATE,.)
+generate: install ## Generate the stubs of clients/python from protos/
+	$(call GENERATE,$(STUBS))
 
 bench: install ## Measure throughput and latency beside their floors
 	$(BIN)/python -m benchmarks
 
 proof: install ## Plant faults into copies of the code: the rounds of make chaos must catch each
-	$(BIN)/pytest tests/faults/test_planted.py
+	$(BIN)/pytest tests/chaos/test_planted.py
 
 chaos: install ## Break everything in turn under load and check what must hold (ROUNDS=, FAULTS=, SEED=, SOAK=minutes)
-	$(BIN)/python -m tests.faults
+	$(BIN)/python -m chaos
 
 lock: install ## Resolve the newest versions into the lock files
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \

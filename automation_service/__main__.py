@@ -6,7 +6,9 @@ from functools import partial
 from automation_service import jobs
 from automation_service.app import open_worker, run_migration, run_server
 from automation_service.settings import AutomationSettings
-from shared import entrypoint, health, worker
+from shared import entrypoint
+from shared.inbox import worker
+from shared.rpc import health
 
 
 def serve(settings: AutomationSettings) -> None:

@@ -5,29 +5,36 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from dramatiq.brokers.redis import RedisBroker
+from leadscore.automation.v1 import automation_pb2_grpc
 
 from automation_service import store
 from automation_service.clients import IntelligenceInsights, ScoringModels
-from automation_service.dispatch import MOST_SETTLED, PER_ENDPOINT, SETTLE_SECONDS, Courier, Dispatcher, hasten
-from automation_service.network import Guard, GuardedTransport, SystemResolver
-from automation_service.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
+from automation_service.delivery.address_guard import Guard, GuardedTransport, SystemResolver
+from automation_service.delivery.dispatcher import (
+    MAX_SETTLED,
+    PER_ENDPOINT,
+    SETTLE_SECONDS,
+    DeliveryAttempt,
+    Dispatcher,
+    repair_due_times,
+)
+from automation_service.delivery.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
+from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.servicer import ERRORS, SERVICE, AutomationServicer
 from automation_service.settings import AutomationSettings
 from automation_service.store import MongoChanges, MongoDeliveries, MongoExecutions, MongoRules
 from automation_service.store.backlog import MongoBacklog
-from automation_service.templates import SandboxedTemplates
 from automation_service.usecases.backlog import BacklogReport
 from automation_service.usecases.evaluation import Evaluation
-from automation_service.usecases.rules import RuleBook, Scrutiny
-from automation_service.usecases.trials import Operation
-from shared import calls, mongo, wire
-from shared.doorbell import Doorbell
-from shared.drainer import Drainer, sweep
-from shared.groups import GroupCommit
-from shared.inbox import Inbox
-from shared.parking import Parking
-from shared.pb.automation.v1 import automation_pb2_grpc
-from shared.server import Service, serve
+from automation_service.usecases.rules import RuleBook, RuleValidator
+from automation_service.usecases.trials import RuleTester
+from shared import deadlines, mongo, wire
+from shared.group_commit import GroupCommit
+from shared.inbox.collection import Inbox
+from shared.inbox.consumer import Drainer, sweep
+from shared.inbox.doorbell import Doorbell
+from shared.inbox.parking import Parking
+from shared.rpc.server import Service, serve
 from shared.tasks import running
 
 
@@ -36,19 +43,19 @@ async def run_server(settings: AutomationSettings) -> None:
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with (
         contextlib.aclosing(database.client),
-        calls.connect(settings.scoring_target) as scoring,
-        calls.connect(settings.intelligence_target) as intelligence,
+        deadlines.connect(settings.scoring_target) as scoring,
+        deadlines.connect(settings.intelligence_target) as intelligence,
         _receivers(settings) as receivers,
     ):
         changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
         await changes.check()
         await store.check(database, partitions=settings.partitions)
         rules, executions = MongoRules(database), MongoExecutions(database)
-        scrutiny = Scrutiny(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
+        validator = RuleValidator(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
         insights = IntelligenceInsights(intelligence)
         servicer = AutomationServicer(
-            RuleBook(rules, scrutiny, wire.now),
-            Operation(rules, executions, insights, scrutiny, settings.smtp_sender, wire.now),
+            RuleBook(rules, validator, wire.now),
+            RuleTester(rules, executions, insights, validator, settings.smtp_sender, wire.now),
             Parking(changes),
             BacklogReport(MongoBacklog(database, changes), wire.now),
         )
@@ -69,7 +76,7 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with (
         contextlib.aclosing(database.client),
-        calls.connect(settings.intelligence_target) as channel,
+        deadlines.connect(settings.intelligence_target) as channel,
         _receivers(settings) as receivers,
     ):
         inbox = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
@@ -77,9 +84,9 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
         await store.check(database, partitions=settings.partitions)
         bell = Doorbell(connected, store.CHANGES)
         rules, deliveries = MongoRules(database), MongoDeliveries(database)
-        settling = GroupCommit(deliveries.settle, most=MOST_SETTLED, seconds=SETTLE_SECONDS)
-        courier = Courier(settling, rules, receivers, settings.schedule, wire.now)
-        dispatcher = Dispatcher(deliveries, courier, wire.now)
+        settling = GroupCommit(deliveries.settle, limit=MAX_SETTLED, seconds=SETTLE_SECONDS)
+        attempt_delivery = DeliveryAttempt(settling, rules, receivers, settings.schedule, wire.now)
+        dispatcher = Dispatcher(deliveries, attempt_delivery, wire.now)
         step = Evaluation(
             MongoChanges(database, inbox, transaction_seconds=settings.transaction_seconds),
             rules,
@@ -93,8 +100,8 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
         drainer = Drainer(inbox, bell, step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
         sweeping = sweep(inbox, bell, age=settings.sweep_age)
-        hastening = hasten(deliveries, wire.now)
-        async with running(bell.run(), *lanes, drainer.suspects.run(), sweeping, dispatcher.run(), hastening):
+        repairing = repair_due_times(deliveries, wire.now)
+        async with running(bell.run(), *lanes, drainer.isolated_retries.run(), sweeping, dispatcher.run(), repairing):
             yield drainer
 
 

@@ -6,18 +6,18 @@ from itertools import islice
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
+from leadscore.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
+from leadscore.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 
 from automation_service.domain.feasibility import Model, NextAction, Stage
 from automation_service.domain.lead import Insight, Risk, Threshold
 from automation_service.domain.need import EVERYTHING, NO_MORE, Need
 from shared import wire
-from shared.calls import deadline
-from shared.errors import WorkTooLarge
-from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
-from shared.pb.scoring.v1 import scoring_pb2, scoring_pb2_grpc
+from shared.deadlines import deadline
+from shared.rpc.errors import WorkTooLarge
 from shared.tasks import unhurried
 
-MOST_LEADS = 500
+MAX_LEADS = 500
 """Leads that the intelligence service answers for in one call."""
 MAX_ANSWER_BYTES = 1_048_576
 """Bytes of an answer, about; fewer leads are asked for when much is known of each."""
@@ -92,7 +92,7 @@ class IntelligenceInsights:
         Leads that are all at their limit make it at most `MAX_OVERRUN` times as large as it should be.
         """
         expected = min(need.max_bytes, max(2 * self._lead_bytes, need.max_bytes / MAX_OVERRUN))
-        return max(1, min(MOST_LEADS, int(MAX_ANSWER_BYTES / expected)))
+        return max(1, min(MAX_LEADS, int(MAX_ANSWER_BYTES / expected)))
 
     async def _answers(self, lead_id: str) -> bool:
         """Tells whether the smallest question is answered: then a larger one that was not is too large."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import dramatiq
 
 from automation_service.store import CHANGES
-from shared.doorbell import Doorbell
-from shared.drainer import Drainer
+from shared.inbox.consumer import Drainer
+from shared.inbox.doorbell import Doorbell
 
 _NAME = Doorbell.queue(CHANGES)
 

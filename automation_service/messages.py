@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from google.protobuf.struct_pb2 import Value as ProtoValue
+from leadscore.automation.v1 import automation_pb2 as pb
 
 from automation_service.domain.action import Action, Email, Preset, Receiver, Slack, Webhook, origin
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator, Outcome, Value
@@ -23,8 +24,7 @@ from automation_service.domain.trigger import (
     WhileConditionHolds,
 )
 from shared import wire
-from shared.parking import Parked
-from shared.pb.automation.v1 import automation_pb2 as pb
+from shared.inbox.parking import Parked
 
 _RISKS = {pb.RISK_UNSPECIFIED: None, pb.RISK_LOW: Risk.LOW, pb.RISK_HIGH: Risk.HIGH}
 _RISKS_ON_THE_WIRE = {risk: number for number, risk in _RISKS.items()}

@@ -12,8 +12,8 @@ from automation_service.domain.feasibility import Model
 from automation_service.domain.lead import Change, Insight
 from automation_service.domain.need import Need
 from automation_service.domain.rule import Rule
-from shared.breaker import StoppedDrain
-from shared.pages import Place
+from shared.inbox.breaker import StoppedDrain
+from shared.rpc.pagination import Place
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class Changes(Protocol):
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
         """Runs `body` as one transaction, again from its start on a conflict."""
 
-    async def pending(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> list[Change]:
+    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> list[Change]:
         """Returns the oldest changes that wait in some partitions, each lead's in the order of their sequence.
 
         They are those among `ids`, or all that never failed alone.
@@ -60,7 +60,7 @@ class Rules(Protocol):
             RuleNotFound: There is none with this id.
         """
 
-    async def page(self, after: Place, most: int) -> list[Rule]:
+    async def page(self, after: Place, limit: int) -> list[Rule]:
         """Returns the rules whose ids follow a place, by id."""
 
     async def enabled(self, rule_ids: Collection[str] | None = None) -> list[Rule]:
@@ -89,7 +89,7 @@ class ExecutionQuery:
     record time and its id.
     """
 
-    most: int
+    limit: int
     lead_id: str = ""
     rule_id: str = ""
     date_bucket: str = ""
@@ -153,8 +153,8 @@ class Settlement(NamedTuple):
 class Deliveries(Protocol):
     """The deliveries that are due, over all executions."""
 
-    async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
-        """Returns those of at most `most` executions that are due at endpoints that are not busy.
+    async def due(self, now: datetime, busy: Collection[str], limit: int) -> list[Due]:
+        """Returns those of at most `limit` executions that are due at endpoints that are not busy.
 
         At one endpoint those come first that have been due for longest.
         """
@@ -165,7 +165,7 @@ class Deliveries(Protocol):
         Nobody else gets them before `until`. Then they are due again: whoever claimed them is taken for dead.
         """
 
-    async def hasten(self, now: datetime, farthest: datetime) -> None:
+    async def repair_due_times(self, now: datetime, farthest: datetime) -> None:
         """Makes due what is claimed, or was never attempted, and is due later than `farthest` only."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
@@ -205,7 +205,7 @@ class Backlogs(Protocol):
         """Returns the number of executions of which something could not be delivered, at most `limit`."""
 
 
-class Outlet(Protocol):
+class DeliveryQueue(Protocol):
     """Where deliveries leave at once, without being looked for."""
 
     def admit(self, executions: Sequence[Execution]) -> list[Execution]:

@@ -5,6 +5,8 @@ from datetime import date, datetime
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
+from leadscore.automation.v1 import automation_pb2 as pb
+from leadscore.automation.v1 import automation_pb2_grpc
 
 from automation_service.domain.delivery import ExecutionState
 from automation_service.domain.execution import ExecutionNotFound, NothingToRetry, Unrenderable
@@ -24,16 +26,14 @@ from automation_service.messages import (
 from automation_service.ports import ExecutionQuery
 from automation_service.usecases.backlog import Backlog, BacklogReport
 from automation_service.usecases.rules import RuleBook
-from automation_service.usecases.trials import Operation
+from automation_service.usecases.trials import RuleTester
 from shared import wire
-from shared.arguments import identifier, identifiers, ids_or_all, optional_text, time
-from shared.breaker import StoppedDrain
-from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
-from shared.pages import Page, asked_page
-from shared.parking import Parking
-from shared.pb.automation.v1 import automation_pb2 as pb
-from shared.pb.automation.v1 import automation_pb2_grpc
-from shared.server import Context
+from shared.inbox.breaker import StoppedDrain
+from shared.inbox.parking import Parking
+from shared.rpc.arguments import identifier, identifiers, ids_or_all, optional_text, time
+from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
+from shared.rpc.pagination import Page, asked_page
+from shared.rpc.server import Context
 
 SERVICE = "leadscore.automation.v1.AutomationService"
 
@@ -50,8 +50,8 @@ ERRORS: ErrorTable = {
     NothingToRetry: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_TO_RETRY"),
 }
 
-DEFAULT_PAGE, MOST_PAGE = 50, 500
-MOST_CHANGES = 500
+DEFAULT_PAGE, MAX_PAGE = 50, 500
+MAX_CHANGES = 500
 """Supposed changes in a preview, and parked ones in a retry."""
 MAX_REASON = 1024
 """Characters of the reason for which something is discarded."""
@@ -62,7 +62,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     """Translates; the use cases do the work."""
 
-    def __init__(self, book: RuleBook, operation: Operation, parking: Parking, backlog: BacklogReport) -> None:
+    def __init__(self, book: RuleBook, operation: RuleTester, parking: Parking, backlog: BacklogReport) -> None:
         self._book = book
         self._operation = operation
         self._executions = operation.executions
@@ -87,7 +87,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: pb.ListAutomationRulesRequest, context: Context
     ) -> pb.ListAutomationRulesResponse:
         """See `automation.proto`."""
-        page = asked_page(request, ("ListAutomationRules",), str, default=DEFAULT_PAGE, most=MOST_PAGE)
+        page = asked_page(request, ("ListAutomationRules",), str, default=DEFAULT_PAGE, limit=MAX_PAGE)
         found = await self._book.rules.page(page.after, page.limit)
         rules, token = page.cut(found, lambda rule: (rule.draft.rule_id,))
         return pb.ListAutomationRulesResponse(rules=map(write_rule, rules), next_page_token=token)
@@ -127,7 +127,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: pb.PreviewAutomationRulesRequest, context: Context
     ) -> pb.PreviewAutomationRulesResponse:
         """See `automation.proto`."""
-        identifiers("changes", [each.lead_id for each in request.changes], most=MOST_CHANGES)
+        identifiers("changes", [each.lead_id for each in request.changes], limit=MAX_CHANGES)
         counts = await self._operation.preview([read_supposed(each) for each in request.changes])
         rules = [pb.RulePreview(rule_id=rule_id, lead_count=count) for rule_id, count in counts.items()]
         return pb.PreviewAutomationRulesResponse(rules=rules)
@@ -167,7 +167,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: pb.ListParkedChangesRequest, context: Context
     ) -> pb.ListParkedChangesResponse:
         """See `automation.proto`."""
-        page = asked_page(request, ("ListParkedChanges",), datetime, str, default=DEFAULT_PAGE, most=MOST_PAGE)
+        page = asked_page(request, ("ListParkedChanges",), datetime, str, default=DEFAULT_PAGE, limit=MAX_PAGE)
         found = await self._parking.page(page.after, page.limit)
         parked, token = page.cut(found, lambda each: (each.park_time, each.row_id))
         return pb.ListParkedChangesResponse(parked_changes=map(write_parked, parked), next_page_token=token)
@@ -176,7 +176,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: pb.RetryParkedChangesRequest, context: Context
     ) -> pb.RetryParkedChangesResponse:
         """See `automation.proto`."""
-        change_ids = ids_or_all("change_ids", request.change_ids, every=request.all, most=MOST_CHANGES)
+        change_ids = ids_or_all("change_ids", request.change_ids, every=request.all, limit=MAX_CHANGES)
         return pb.RetryParkedChangesResponse(retried_count=await self._parking.retry(change_ids))
 
     async def DiscardParkedChanges(
@@ -184,8 +184,8 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     ) -> pb.DiscardParkedChangesResponse:
         """See `automation.proto`."""
         count = await self._parking.discard(
-            ids_or_all("change_ids", request.change_ids, every=request.all, most=MOST_CHANGES),
-            identifier("reason", request.reason, most=MAX_REASON),
+            ids_or_all("change_ids", request.change_ids, every=request.all, limit=MAX_CHANGES),
+            identifier("reason", request.reason, limit=MAX_REASON),
             identifier("actor", request.actor),
         )
         return pb.DiscardParkedChangesResponse(discarded_count=count)
@@ -221,9 +221,9 @@ def _query(request: pb.ListAutomationExecutionsRequest) -> tuple[ExecutionQuery,
     date_bucket = _date_bucket(request.date_bucket)
     bounds = [each.isoformat() if each else "" for each in (from_time, until_time)]
     asked = ("ListAutomationExecutions", lead_id, rule_id, date_bucket, int(request.state), *bounds)
-    page = asked_page(request, asked, datetime, str, default=DEFAULT_PAGE, most=MOST_PAGE)
+    page = asked_page(request, asked, datetime, str, default=DEFAULT_PAGE, limit=MAX_PAGE)
     query = ExecutionQuery(
-        most=page.limit,
+        limit=page.limit,
         lead_id=lead_id,
         rule_id=rule_id,
         date_bucket=date_bucket,

@@ -14,16 +14,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from leadscore.ingest.v1 import ingest_pb2
+from leadscore.scoring.v1 import scoring_pb2
 from pymongo import AsyncMongoClient
 from pymongo.write_concern import WriteConcern
 
 from benchmarks import automations, heavy, model, overload
 from shared import wire
 from shared.mongo import Document
-from shared.pb.ingest.v1 import ingest_pb2
-from shared.pb.scoring.v1 import scoring_pb2
-from tests.e2e.load import all_scored, send
-from tests.system import System, running_system
+from testkit.system import System, running_system
+from testkit.traffic import all_scored, send
 
 ROUNDS = 3
 BATCH = 500
@@ -77,7 +77,7 @@ async def plain_inserts(system: System) -> float:
             "source": event.source,
             "partition": 1,
             "state": "pending",
-            "put_time": now,
+            "accept_time": now,
         }
         for event in make_events(BATCH_EVENTS, leads=1_000)
     ]

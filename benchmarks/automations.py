@@ -10,17 +10,16 @@ from collections.abc import AsyncIterator, Sequence
 
 import httpx
 from bson.timestamp import Timestamp
+from leadscore.automation.v1 import automation_pb2 as pb
+from leadscore.ingest.v1 import ingest_pb2
 from pymongo import AsyncMongoClient
 from pymongo.write_concern import WriteConcern
 
 from shared import wire
 from shared.mongo import Database, Document
-from shared.pb.automation.v1 import automation_pb2 as pb
-from shared.pb.ingest.v1 import ingest_pb2
-from tests.automation.fakes import SECRET
-from tests.e2e.load import send
-from tests.receiver import Receiver, Request, Writer, answering, receiving
-from tests.system import System
+from testkit.receiver import SECRET, Receiver, Request, Writer, answering, receiving
+from testkit.system import System
+from testkit.traffic import send
 
 ANSWER_SECONDS = 0.005
 DELIVERIES = 1_500

@@ -10,12 +10,12 @@ from itertools import count
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from leadscore.ingest.v1 import ingest_pb2
+from leadscore.scoring.v1 import scoring_pb2
 
 from shared import wire
-from shared.calls import retry_seconds
-from shared.pb.ingest.v1 import ingest_pb2
-from shared.pb.scoring.v1 import scoring_pb2
-from tests.system import System
+from shared.deadlines import retry_seconds
+from testkit.system import System
 
 PARTITIONS = 64
 """What a system has unless it is told otherwise."""

@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import grpc
+from leadscore.ingest.v1 import ingest_pb2
+from leadscore.scoring.v1 import scoring_pb2
 
 from benchmarks.bystanders import partition_of, watching
 from shared import wire
-from shared.calls import retry_seconds
-from shared.pb.ingest.v1 import ingest_pb2
-from shared.pb.scoring.v1 import scoring_pb2
-from tests.system import System, running_system
+from shared.deadlines import retry_seconds
+from testkit.system import System, running_system
 
 CAP_SECONDS = 120.0
 FILL_SECONDS = 900.0

@@ -9,17 +9,18 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from leadscore.ingest.v1 import ingest_pb2
+from leadscore.scoring.v1 import scoring_pb2
 from pymongo import AsyncMongoClient
 
 from scoring_service.domain.conditions import Condition, Operator
 from scoring_service.domain.model import Event, Rule
 from scoring_service.store import built_in
-from shared import wire, yamls
+from shared import wire
+from shared.message_files import yaml_text
 from shared.mongo import Document
-from shared.pb.ingest.v1 import ingest_pb2
-from shared.pb.scoring.v1 import scoring_pb2
-from tests.e2e.load import all_scored, send
-from tests.system import System
+from testkit.system import System
+from testkit.traffic import all_scored, send
 
 RULES = 200
 LEADS = 7_500
@@ -119,7 +120,7 @@ async def measure(system: System) -> None:
 
 
 def _model() -> scoring_pb2.ScoringModel:
-    return yamls.read_yaml(MODEL.read_text(), scoring_pb2.ScoringModel)
+    return yaml_text.read_yaml(MODEL.read_text(), scoring_pb2.ScoringModel)
 
 
 def _median(run: Callable[[], object]) -> float:

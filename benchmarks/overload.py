@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from leadscore.ingest.v1 import ingest_pb2 as pb
+from leadscore.ingest.v1 import ingest_pb2_grpc
 
 from shared import wire
-from shared.calls import retry_seconds
-from shared.pb.ingest.v1 import ingest_pb2 as pb
-from shared.pb.ingest.v1 import ingest_pb2_grpc
-from tests.e2e.load import all_scored
-from tests.system import System
+from shared.deadlines import retry_seconds
+from testkit.system import System
+from testkit.traffic import all_scored
 
 ROUNDS = 3
 SECONDS = 5.0

@@ -6,22 +6,27 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from leadscore.intelligence.v1 import intelligence_pb2
+from leadscore.scoring.v1 import scoring_pb2
 from rich.table import Table
 
-from cli import VERSION, automations, corrections, decay, models, parked, show, simulate, status
-from cli.connection import CALL_SECONDS, CommandError, Connection
-from cli.demo import run_demo
-from cli.ingest import Totals, ingest, wait_until_scored
-from cli.options import STREAM_SECONDS, AsJson, BasePort, LeadId, Limit, as_of
-from cli.output import ERR, OUT, bar, print_json, printable, say
-from cli.output import show as print_view
-from cli.pages import listed
-from cli.reading import read_events
-from cli.up import Plan, run_until_stopped
-from cli.watch import watch
+from cli import VERSION
+from cli.automation import commands as automations
+from cli.events.ingest import Totals, ingest, wait_until_scored
+from cli.events.reading import read_events
+from cli.leads import corrections, show
+from cli.leads.watch import watch
+from cli.local.demo import run_demo
+from cli.local.up import Plan, run_until_stopped
+from cli.model import commands as models
+from cli.operations import decay, parked, status
+from cli.simulation import commands as simulate
+from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort, LeadId, Limit, as_of
+from cli.terminal.output import ERR, OUT, bar, print_json, printable, say
+from cli.terminal.output import show as print_view
+from cli.terminal.pages import listed
 from shared import wire
-from shared.pb.intelligence.v1 import intelligence_pb2
-from shared.pb.scoring.v1 import scoring_pb2
 
 app = typer.Typer(
     help="Lead scoring: run it, feed it, ask it. `leadscore COMMAND --help` tells more.",
@@ -205,10 +210,10 @@ def demo(as_json: AsJson = False) -> None:
     run_demo(as_json=as_json)
 
 
-def _entries(connection: Connection, lead_id: str, most: int) -> list[scoring_pb2.ScoreEntry]:
+def _entries(connection: Connection, lead_id: str, limit: int) -> list[scoring_pb2.ScoreEntry]:
     with connection.scoring() as stub:
         request = scoring_pb2.ListScoreHistoryRequest(lead_id=lead_id, newest_first=True)
-        return listed(stub.ListScoreHistory, request, "entries", most)
+        return listed(stub.ListScoreHistory, request, "entries", limit)
 
 
 def _print_ready(connection: Connection, *, as_json: bool) -> None:

@@ -3,18 +3,20 @@
 import asyncio
 import contextlib
 
-from ingest_service.domain.event import MOST_EVENTS
+from leadscore.ingest.v1 import ingest_pb2_grpc
+
+from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.settings import IngestSettings
 from ingest_service.store import DONE, INBOX, MongoEventStore, MongoWaiting
 from ingest_service.usecases.backlog import Backlog
 from ingest_service.usecases.ingest import Ingest
-from shared import broker, mongo, wire
-from shared.doorbell import Doorbell
-from shared.groups import GroupCommit
-from shared.inbox import Inbox
-from shared.pb.ingest.v1 import ingest_pb2_grpc
-from shared.server import Service, serve
+from shared import mongo, wire
+from shared.group_commit import GroupCommit
+from shared.inbox import broker
+from shared.inbox.collection import Inbox
+from shared.inbox.doorbell import Doorbell
+from shared.rpc.server import Service, serve
 from shared.tasks import running
 
 
@@ -26,7 +28,7 @@ async def run_server(settings: IngestSettings) -> None:
         await inbox.check()
         doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), INBOX)
         store = MongoEventStore(inbox, wire.now)
-        group = GroupCommit(store.put, most=MOST_EVENTS, seconds=settings.call_seconds)
+        group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=settings.call_seconds)
         backlog = Backlog(MongoWaiting(inbox), wire.now, limits=settings.limits, partitions=settings.partitions)
         ingest = Ingest(store, group, doorbell, wire.now, backlog.refusal)
         service = Service(

@@ -3,16 +3,16 @@
 from datetime import timedelta
 
 import grpc
+from leadscore.ingest.v1 import ingest_pb2 as pb
+from leadscore.ingest.v1 import ingest_pb2_grpc
 
 from ingest_service.domain.backlog import BacklogTooOld, Behind, LeadBehind, PartitionBehind
 from ingest_service.domain.event import Event, EventIdConflict, InvalidBatch, InvalidEvent, check_batch
 from ingest_service.ports import Stored
 from ingest_service.usecases.ingest import Ingest, Outcome
 from shared import wire
-from shared.errors import ARGUMENTS, OVERLOADED, ErrorRow, ErrorTable, InvalidArgument, Overloaded
-from shared.pb.ingest.v1 import ingest_pb2 as pb
-from shared.pb.ingest.v1 import ingest_pb2_grpc
-from shared.server import Context
+from shared.rpc.errors import ARGUMENTS, OVERLOADED, ErrorRow, ErrorTable, InvalidArgument, Overloaded
+from shared.rpc.server import Context
 
 SERVICE = "leadscore.ingest.v1.IngestService"
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from ingest_service.domain.backlog import Limits
-from shared.settings import MOST_SECONDS, ServerSettings, StoreSettings
+from shared.settings import MAX_SECONDS, ServerSettings, StoreSettings
 
 
 class IngestSettings(ServerSettings, StoreSettings):
@@ -19,7 +19,7 @@ class IngestSettings(ServerSettings, StoreSettings):
     backlog_seconds: float = Field(
         300.0,
         ge=0,
-        le=MOST_SECONDS,
+        le=MAX_SECONDS,
         allow_inf_nan=False,
         description=(
             "Age of the oldest event not scored yet, in seconds, above which no more of its lead or partition are "

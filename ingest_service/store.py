@@ -8,7 +8,7 @@ from pymongo.errors import BulkWriteError
 
 from ingest_service.domain.event import Event
 from ingest_service.ports import Stored
-from shared.inbox import Inbox
+from shared.inbox.collection import Inbox
 from shared.mongo import Document, durable
 
 INBOX = "events"
@@ -38,8 +38,8 @@ class MongoEventStore:
         Raises:
             PyMongoError: The outcome is unknown; putting the same events again is safe.
         """
-        put_time = self._clock()
-        rows = [self._row(event, put_time) for event in events]
+        accept_time = self._clock()
+        rows = [self._row(event, accept_time) for event in events]
         known = await self._insert(rows)
         if not known:
             return [Stored.NEW] * len(rows)
@@ -66,7 +66,7 @@ class MongoEventStore:
             return {fault["index"] for fault in faults}
         return set()
 
-    def _row(self, event: Event, put_time: datetime) -> Document:
+    def _row(self, event: Event, accept_time: datetime) -> Document:
         return {
             "_id": event.event_id,
             "lead_id": event.lead_id,
@@ -74,7 +74,7 @@ class MongoEventStore:
             "event_time": event.event_time,
             "properties": event.properties,
             "source": event.source,
-            **self._inbox.pending_row(event.lead_id, put_time),
+            **self._inbox.pending_row(event.lead_id, accept_time),
         }
 
 
@@ -100,15 +100,15 @@ class MongoWaiting:
         }
         found = {}
         for lead_id in lead_ids:
-            oldest = await self._inbox.pending_of(lead_id, 1, {"put_time": 1})
+            oldest = await self._inbox.pending_of(lead_id, 1, {"accept_time": 1})
             if oldest:
-                found[lead_id] = await self._inbox.count_up_to(limit, key=lead_id), oldest[0]["put_time"]
+                found[lead_id] = await self._inbox.count_up_to(limit, key=lead_id), oldest[0]["accept_time"]
         return found
 
     async def oldest_of_others(self, partition: int, lead_ids: Collection[str]) -> datetime | None:
         """Returns when the oldest event of a partition was accepted, without those of some leads; see `Waiting`."""
-        rows = await self._inbox.pending([partition], 1, {"put_time": 1}, exclude_keys=lead_ids)
-        return rows[0]["put_time"] if rows else None
+        rows = await self._inbox.pending([partition], 1, {"accept_time": 1}, exclude_keys=lead_ids)
+        return rows[0]["accept_time"] if rows else None
 
 
 def _same(row: Document, other: Document) -> bool:

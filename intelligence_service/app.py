@@ -2,22 +2,23 @@
 
 import contextlib
 
-from intelligence_service.clients import ScoringModels, ScoringScores, is_serving
+from leadscore.intelligence.v1 import intelligence_pb2_grpc
+
+from intelligence_service.clients import ScoringModels, ScoringServiceReader, is_serving
 from intelligence_service.servicer import ERRORS, SERVICE, STREAMS, IntelligenceServicer
 from intelligence_service.settings import IntelligenceSettings
 from intelligence_service.store import MongoLeadChanges
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers
-from shared import calls, mongo, wire
-from shared.pb.intelligence.v1 import intelligence_pb2_grpc
-from shared.server import Service, serve
+from shared import deadlines, mongo, wire
+from shared.rpc.server import Service, serve
 
 
 async def run_server(settings: IntelligenceSettings) -> None:
     """Serves the IntelligenceService until SIGTERM."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
-    async with contextlib.aclosing(database.client), calls.connect(settings.scoring_target) as channel:
-        intelligence = Intelligence(ScoringScores(channel), ScoringModels(channel), wire.now)
+    async with contextlib.aclosing(database.client), deadlines.connect(settings.scoring_target) as channel:
+        intelligence = Intelligence(ScoringServiceReader(channel), ScoringModels(channel), wire.now)
         watchers = Watchers(MongoLeadChanges(database), intelligence)
         servicer = IntelligenceServicer(intelligence, watchers)
         async with contextlib.aclosing(watchers):

@@ -10,17 +10,17 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
+from leadscore.scoring.v1 import scoring_pb2 as pb
+from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from intelligence_service.domain.insight import Contribution, Fit, LeadFacts, LeadNotFound
 from intelligence_service.domain.model import Model, NextAction, Risk, Stage
 from intelligence_service.ports import EVERYTHING, Order, Page, Wanted
 from shared import wire
-from shared.errors import InvalidArgument, InvalidPageToken
-from shared.pb.scoring.v1 import scoring_pb2 as pb
-from shared.pb.scoring.v1 import scoring_pb2_grpc
+from shared.rpc.errors import InvalidArgument, InvalidPageToken
 from shared.tasks import unhurried
 
-MOST_MODELS = 100
+MAX_MODELS = 100
 """Versions of the model that are kept."""
 
 _FREE = ("lead_id", "as_of_time", "score", "stage", "event_count", "last_event_time", "model_version")
@@ -34,14 +34,14 @@ _ORDERS = {
 _RISKS = {pb.RISK_UNSPECIFIED: None, pb.RISK_LOW: Risk.LOW, pb.RISK_HIGH: Risk.HIGH}
 
 
-class ScoringScores:
-    """`Scores` by the scoring service."""
+class ScoringServiceReader:
+    """`ScoreReader` by the scoring service."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._scoring = scoring_pb2_grpc.ScoringServiceStub(channel)
 
     async def one(self, lead_id: str, as_of_time: datetime | None) -> LeadFacts:
-        """Returns what is known of a lead; see `Scores`."""
+        """Returns what is known of a lead; see `ScoreReader`."""
         request = pb.GetLeadScoreRequest(lead_id=lead_id, as_of_time=_timestamp(as_of_time))
         with _refusals():
             try:
@@ -54,7 +54,7 @@ class ScoringScores:
     async def batch(
         self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING
     ) -> list[LeadFacts]:
-        """Returns what is known of those of the leads that have a score; see `Scores`."""
+        """Returns what is known of those of the leads that have a score; see `ScoreReader`."""
         request = pb.BatchGetLeadScoresRequest(
             lead_ids=lead_ids,
             as_of_time=_timestamp(as_of_time),
@@ -66,7 +66,7 @@ class ScoringScores:
         return await unhurried(_facts, response.lead_scores)
 
     async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:
-        """Returns a page of leads; see `Scores`."""
+        """Returns a page of leads; see `ScoreReader`."""
         request = pb.ListLeadScoresRequest(
             page_size=page_size, page_token=page_token, order=_ORDERS[order], stage=stage
         )
@@ -76,7 +76,7 @@ class ScoringScores:
 
 
 class ScoringModels:
-    """`Models` by the scoring service. Versions never change, so the last `MOST_MODELS` fetched ones are kept."""
+    """`Models` by the scoring service. Versions never change, so the last `MAX_MODELS` fetched ones are kept."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._scoring = scoring_pb2_grpc.ScoringServiceStub(channel)
@@ -94,7 +94,7 @@ class ScoringModels:
         response = await self._scoring.GetScoringModel(pb.GetScoringModelRequest(version=version))
         model = _model(response.scoring_model)
         self._models[model.version] = model
-        if len(self._models) > MOST_MODELS:
+        if len(self._models) > MAX_MODELS:
             del self._models[next(iter(self._models))]
         return model
 

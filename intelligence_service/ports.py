@@ -40,7 +40,7 @@ class Wanted:
 EVERYTHING = Wanted()
 
 
-class Scores(Protocol):
+class ScoreReader(Protocol):
     """Knows the score of every lead, live or as it was at a time."""
 
     async def one(self, lead_id: str, as_of_time: datetime | None) -> LeadFacts:
@@ -78,7 +78,7 @@ class Models(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StreamPosition:
     """A place in the stream of changes, and the change that it lies behind; None while nothing happens.
 
     Tokens sort as the places do.
@@ -91,7 +91,7 @@ class Seen:
 class LeadChanges(Protocol):
     """The committed changes of all leads, in the order in which they were committed."""
 
-    def after(self, token: str) -> AsyncGenerator[Seen, None]:
+    def after(self, token: str) -> AsyncGenerator[StreamPosition, None]:
         """Yields a place at once, then one behind each change, and one now and then while there are none.
 
         They are those from now on, or those behind a token if it is not empty.

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 
 import grpc
+from leadscore.intelligence.v1 import intelligence_pb2 as pb
+from leadscore.intelligence.v1 import intelligence_pb2_grpc
 
 from intelligence_service.domain.insight import Contribution, Insight, LeadNotFound
 from intelligence_service.domain.model import Risk
@@ -12,23 +14,22 @@ from intelligence_service.domain.summary import Summary
 from intelligence_service.domain.watch import Interest, ResumeTokenExpired, TooManyWatchers, WatcherTooSlow
 from intelligence_service.ports import Order, Wanted
 from intelligence_service.usecases import Intelligence
-from intelligence_service.watchers import Sight, Watchers
-from shared import arguments, pages, wire
-from shared.admission import StreamKind, StreamTable
-from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
-from shared.pb.intelligence.v1 import intelligence_pb2 as pb
-from shared.pb.intelligence.v1 import intelligence_pb2_grpc
-from shared.read_masks import ReadMask, read_mask
-from shared.server import Context
+from intelligence_service.watchers import Watchers, WatchUpdate
+from shared import wire
+from shared.rpc import arguments, pagination
+from shared.rpc.admission import StreamKind, StreamTable
+from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
+from shared.rpc.read_masks import ReadMask, read_mask
+from shared.rpc.server import Context
 from shared.tasks import unhurried
 
 SERVICE = "leadscore.intelligence.v1.IntelligenceService"
 
 STREAMS: StreamTable = {"WatchLeads": StreamKind.WATCH}
-MOST_LEADS = 500
+MAX_LEADS = 500
 """Leads in a batch, and in a page."""
 
-MOST_STAGES = 100
+MAX_STAGES = 100
 """Stages that a watcher names."""
 
 ERRORS: ErrorTable = {
@@ -66,7 +67,7 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
         self, request: pb.BatchGetLeadIntelligenceRequest, context: Context
     ) -> pb.BatchGetLeadIntelligenceResponse:
         """See `intelligence.proto`."""
-        lead_ids = arguments.identifiers("lead_ids", request.lead_ids, most=MOST_LEADS)
+        lead_ids = arguments.identifiers("lead_ids", request.lead_ids, limit=MAX_LEADS)
         mask = read_mask(request, pb.LeadIntelligence)
         insights, missing = await self._intelligence.batch(lead_ids, _as_of_time(request), _wanted(mask))
         return pb.BatchGetLeadIntelligenceResponse(
@@ -79,7 +80,7 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
         insights, next_page_token = await self._intelligence.top(
             _order(request.order),
             arguments.optional_text("stage", request.stage),
-            pages.page_size(request.page_size, default=20, most=MOST_LEADS),
+            pagination.page_size(request.page_size, default=20, limit=MAX_LEADS),
             request.page_token,
         )
         return pb.ListTopLeadsResponse(
@@ -97,9 +98,9 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
     ) -> AsyncGenerator[pb.WatchLeadsResponse, None]:
         """See `intelligence.proto`."""
         interest, token = _interest(request), request.resume_token
-        async with contextlib.aclosing(self._watchers.watch(interest, token)) as sights:
-            async for sight in sights:
-                yield _sight(sight)
+        async with contextlib.aclosing(self._watchers.watch(interest, token)) as updates:
+            async for update in updates:
+                yield _sight(update)
 
 
 def _wanted(mask: ReadMask) -> Wanted:
@@ -113,20 +114,20 @@ def _wanted(mask: ReadMask) -> Wanted:
 
 def _interest(request: pb.WatchLeadsRequest) -> Interest:
     return Interest(
-        stages=frozenset(_some("stages", request.stages, MOST_STAGES)),
+        stages=frozenset(_some("stages", request.stages, MAX_STAGES)),
         minimum_score=request.minimum_score if request.HasField("minimum_score") else None,
-        lead_ids=frozenset(_some("lead_ids", request.lead_ids, MOST_LEADS)),
+        lead_ids=frozenset(_some("lead_ids", request.lead_ids, MAX_LEADS)),
     )
 
 
-def _some(field: str, texts: Sequence[str], most: int) -> Sequence[str]:
-    return arguments.identifiers(field, texts, most=most) if texts else ()
+def _some(field: str, texts: Sequence[str], limit: int) -> Sequence[str]:
+    return arguments.identifiers(field, texts, limit=limit) if texts else ()
 
 
-def _sight(sight: Sight) -> pb.WatchLeadsResponse:
-    change = sight.change
+def _sight(update: WatchUpdate) -> pb.WatchLeadsResponse:
+    change = update.change
     return pb.WatchLeadsResponse(
-        resume_token=sight.token,
+        resume_token=update.token,
         change=pb.LeadChange(
             lead_id=change.lead_id,
             sequence=change.sequence,
@@ -139,7 +140,7 @@ def _sight(sight: Sight) -> pb.WatchLeadsResponse:
         )
         if change
         else None,
-        lead_intelligence=_lead_intelligence(sight.insight) if sight.insight else None,
+        lead_intelligence=_lead_intelligence(update.insight) if update.insight else None,
     )
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from pymongo.errors import OperationFailure
 
 from intelligence_service.domain.watch import LeadChange, ResumeTokenExpired
-from intelligence_service.ports import Seen
-from shared.errors import InvalidArgument, is_refusal_of_all
+from intelligence_service.ports import StreamPosition
 from shared.mongo import Database, Document
+from shared.rpc.errors import InvalidArgument, is_refusal_of_all
 
 CHANGES = "score_changes"
 BATCH = 500
@@ -29,7 +29,7 @@ class MongoLeadChanges:
     def __init__(self, database: Database) -> None:
         self._changes = database[CHANGES]
 
-    async def after(self, token: str) -> AsyncGenerator[Seen, None]:
+    async def after(self, token: str) -> AsyncGenerator[StreamPosition, None]:
         """Yields the changes after a token, or from now on; see `LeadChanges`."""
         pipeline: list[Document] = [
             {"$match": {"operationType": "insert"}},
@@ -41,10 +41,12 @@ class MongoLeadChanges:
                 pipeline, resume_after=resume, batch_size=BATCH, max_await_time_ms=WAIT_MILLISECONDS
             ) as stream:
                 if stream.resume_token:
-                    yield Seen(_write(stream.resume_token))
+                    yield StreamPosition(_write(stream.resume_token))
                 while stream.alive:
                     row = await stream.try_next()
-                    yield Seen(_write(row["_id"] if row else stream.resume_token), _change(row) if row else None)
+                    yield StreamPosition(
+                        _write(row["_id"] if row else stream.resume_token), _change(row) if row else None
+                    )
         except OperationFailure as error:
             if error.code in _EXPIRED:
                 raise ResumeTokenExpired from error

@@ -7,7 +7,7 @@ from datetime import datetime
 from intelligence_service.domain.insight import Insight, LeadFacts, decide, judge
 from intelligence_service.domain.model import Model
 from intelligence_service.domain.summary import Summary, Tally
-from intelligence_service.ports import EVERYTHING, Models, Order, Scores, Wanted
+from intelligence_service.ports import EVERYTHING, Models, Order, ScoreReader, Wanted
 
 COUNTED_AT_A_TIME = 1_000
 """Leads in a page of the pipeline summary."""
@@ -17,7 +17,7 @@ COUNTED_AT_A_TIME = 1_000
 class Intelligence:
     """The use cases, with what they need."""
 
-    scores: Scores
+    scores: ScoreReader
     models: Models
     clock: Callable[[], datetime]
 

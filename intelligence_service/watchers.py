@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 
 from intelligence_service.domain.insight import Insight
 from intelligence_service.domain.watch import Interest, LeadChange, ResumeTokenExpired, TooManyWatchers, WatcherTooSlow
-from intelligence_service.ports import LeadChanges, Seen
+from intelligence_service.ports import LeadChanges, StreamPosition
 from intelligence_service.usecases import Intelligence
-from shared.calls import deadline
-from shared.errors import Stopping
+from shared.deadlines import deadline
+from shared.rpc.errors import Stopping
 
-MOST_WATCHERS = 1_000
+MAX_WATCHERS = 1_000
 """Watchers of a process."""
-MOST_WAITING = 1_000
+MAX_WAITING = 1_000
 """Changes that wait for one watcher to read them."""
-MOST_TOGETHER = 500
+MAX_TOGETHER = 500
 """Changes whose insights are asked for together."""
 CATCHING_UP = 4
 """Watchers that read a stream of their own at a time."""
@@ -31,7 +31,7 @@ ASK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class WatchUpdate:
     """What a watcher sees: a place, and the change that it lies behind, with the insight into the lead as it is now."""
 
     token: str
@@ -44,14 +44,14 @@ class _Watcher:
     """What waits for a watcher, or why nothing more will come."""
 
     interest: Interest
-    waiting: deque[Sight] = field(default_factory=deque)
+    waiting: deque[WatchUpdate] = field(default_factory=deque)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     failure: BaseException | None = None
 
-    def offer(self, sight: Sight) -> None:
-        """Lets the watcher have a sight; cuts it off when it has too many."""
-        self.waiting.append(sight)
-        if len(self.waiting) > MOST_WAITING:
+    def offer(self, update: WatchUpdate) -> None:
+        """Lets the watcher have a update; cuts it off when it has too many."""
+        self.waiting.append(update)
+        if len(self.waiting) > MAX_WAITING:
             self.fail(WatcherTooSlow())
         self.woken.set()
 
@@ -61,8 +61,8 @@ class _Watcher:
         self.waiting.clear()
         self.woken.set()
 
-    async def next(self) -> Sight:
-        """Returns the next sight, or raises why there is none."""
+    async def next(self) -> WatchUpdate:
+        """Returns the next update, or raises why there is none."""
         while not self.waiting:
             if self.failure:
                 raise self.failure
@@ -83,8 +83,8 @@ class Watchers:
         self._is_stopping = False
         self._place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def watch(self, interest: Interest, token: str) -> AsyncGenerator[Sight, None]:
-        """Yields a sight without a change at once, then one for each change that is wanted.
+    async def watch(self, interest: Interest, token: str) -> AsyncGenerator[WatchUpdate, None]:
+        """Yields a update without a change at once, then one for each change that is wanted.
 
         They are those from now on, or those behind a token if it is not empty.
 
@@ -95,23 +95,23 @@ class Watchers:
             InvalidArgument: It is no token.
             Stopping: This process ends; whoever watches goes on at another one, after the last token.
         """
-        if len(self._watchers) >= MOST_WATCHERS:
-            raise TooManyWatchers(MOST_WATCHERS)
+        if len(self._watchers) >= MAX_WATCHERS:
+            raise TooManyWatchers(MAX_WATCHERS)
         watcher = _Watcher(interest)
         self._watchers.add(watcher)
         try:
             seen = await self._position()
             if not token:
-                yield Sight(seen)
+                yield WatchUpdate(seen)
             else:
                 async with contextlib.aclosing(self._catch_up(interest, token, seen)) as missed:
-                    async for sight in missed:
-                        yield sight
+                    async for update in missed:
+                        yield update
             seen = max(seen, token)
             while True:
-                sight = await watcher.next()
-                if sight.token > seen:
-                    yield sight
+                update = await watcher.next()
+                if update.token > seen:
+                    yield update
         finally:
             self._watchers.discard(watcher)
             if not self._watchers:
@@ -138,7 +138,7 @@ class Watchers:
             self._task = asyncio.create_task(self._run())
         return await asyncio.shield(self._place)
 
-    async def _catch_up(self, interest: Interest, token: str, until: str) -> AsyncGenerator[Sight, None]:
+    async def _catch_up(self, interest: Interest, token: str, until: str) -> AsyncGenerator[WatchUpdate, None]:
         place, begun = token, False
         while not begun or place < until:
             if self._is_stopping:
@@ -146,31 +146,31 @@ class Watchers:
             # Nobody holds a place among those that catch up while it waits for its caller to read.
             async with self._catching_up:
                 place, wanted = await self._missed(interest, place, until)
-                sights = await self._sights(wanted)
+                updates = await self._sights(wanted)
             if not begun:  # so the token is a good one
-                yield Sight(token)
+                yield WatchUpdate(token)
                 begun = True
-            for sight in sights:
-                yield sight
+            for update in updates:
+                yield update
 
-    async def _missed(self, interest: Interest, token: str, until: str) -> tuple[str, list[Seen]]:
+    async def _missed(self, interest: Interest, token: str, until: str) -> tuple[str, list[StreamPosition]]:
         """Reads a piece of what lies behind a token, and not beyond a place: returns its end, and what is wanted of it.
 
         The end is the place itself, or beyond it, when nothing is left.
         """
-        wanted: list[Seen] = []
+        wanted: list[StreamPosition] = []
         count = 0
         async with contextlib.aclosing(self._changes.after(token)) as stream:
             async for seen in stream:
                 count += 1
                 if seen.change and seen.token <= until and interest.wants(seen.change):
                     wanted.append(seen)
-                if seen.token >= until or count == MOST_TOGETHER:
+                if seen.token >= until or count == MAX_TOGETHER:
                     return max(seen.token, token), wanted
         raise ResumeTokenExpired  # the collection is gone, and the stream with it
 
     async def _run(self) -> None:
-        arrived: asyncio.Queue[Seen] = asyncio.Queue(MOST_TOGETHER)
+        arrived: asyncio.Queue[StreamPosition] = asyncio.Queue(MAX_TOGETHER)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(arrived))
@@ -178,12 +178,12 @@ class Watchers:
         except* Exception as errors:  # noqa: BLE001 (every watcher raises it)
             self._fail(_first(errors))
 
-    async def _read(self, arrived: "asyncio.Queue[Seen]") -> None:
+    async def _read(self, arrived: "asyncio.Queue[StreamPosition]") -> None:
         async for seen in self._changes.after(""):
             await arrived.put(seen)
         raise ResumeTokenExpired  # the collection is gone, and the stream with it
 
-    async def _share(self, arrived: "asyncio.Queue[Seen]") -> None:
+    async def _share(self, arrived: "asyncio.Queue[StreamPosition]") -> None:
         while True:
             together = [await arrived.get()]
             if self._place.done():
@@ -191,24 +191,26 @@ class Watchers:
                 self._place = asyncio.get_running_loop().create_future()
             while not arrived.empty():
                 together.append(arrived.get_nowait())
-            for sight in await self._sights(self._wanted(together)):
+            for update in await self._sights(self._wanted(together)):
                 for watcher in list(self._watchers):
-                    if watcher.failure is None and sight.change and watcher.interest.wants(sight.change):
-                        watcher.offer(sight)
+                    if watcher.failure is None and update.change and watcher.interest.wants(update.change):
+                        watcher.offer(update)
             self._place.set_result(together[-1].token)
 
-    def _wanted(self, together: Iterable[Seen]) -> list[Seen]:
+    def _wanted(self, together: Iterable[StreamPosition]) -> list[StreamPosition]:
         interests = [watcher.interest for watcher in self._watchers]
         return [seen for seen in together if seen.change and any(each.wants(seen.change) for each in interests)]
 
-    async def _sights(self, together: Sequence[Seen]) -> list[Sight]:
+    async def _sights(self, together: Sequence[StreamPosition]) -> list[WatchUpdate]:
         lead_ids = list(dict.fromkeys(seen.change.lead_id for seen in together if seen.change))
         if not lead_ids:
             return []
         with deadline(ASK_SECONDS):
             found, _ = await self._intelligence.batch(lead_ids, None)
         insights = {insight.facts.lead_id: insight for insight in found}
-        return [Sight(seen.token, seen.change, insights.get(seen.change.lead_id)) for seen in together if seen.change]
+        return [
+            WatchUpdate(seen.token, seen.change, insights.get(seen.change.lead_id)) for seen in together if seen.change
+        ]
 
     def _fail(self, error: BaseException) -> None:
         for watcher in self._watchers:

@@ -6,7 +6,9 @@ from functools import partial
 from scoring_service import jobs
 from scoring_service.app import open_worker, run_migration, run_server
 from scoring_service.settings import ScoringSettings
-from shared import entrypoint, health, worker
+from shared import entrypoint
+from shared.inbox import worker
+from shared.rpc import health
 
 
 def serve(settings: ScoringSettings) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from dramatiq.brokers.redis import RedisBroker
+from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from scoring_service import store
 from scoring_service.domain.calendar import Calendar
@@ -13,29 +14,29 @@ from scoring_service.domain.replay import engine
 from scoring_service.servicer import ERRORS, SERVICE, STREAMS, ScoringServicer
 from scoring_service.settings import ScoringSettings
 from scoring_service.store.backlog import MongoBacklog
+from scoring_service.store.facts import MongoFactReader
 from scoring_service.store.models import MongoModels
-from scoring_service.store.past import MongoPast
-from scoring_service.store.scores import MongoScores
-from scoring_service.store.views import MongoViews
-from scoring_service.usecases.ask import Ask
+from scoring_service.store.reads import MongoLeadReader
+from scoring_service.store.writes import MongoLeadWriter
 from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.drain import Drain
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.publishing import Publishing, Rollout
+from scoring_service.usecases.queries import Queries
 from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.slow_lane import SlowLane
 from scoring_service.usecases.verify import Verify
-from shared import broker, mongo, wire
-from shared.doorbell import Doorbell
-from shared.drainer import Drainer, sweep
-from shared.inbox import Inbox
+from shared import mongo, wire
+from shared.inbox import broker
+from shared.inbox.collection import Inbox
+from shared.inbox.consumer import Drainer, sweep
+from shared.inbox.doorbell import Doorbell
+from shared.inbox.parking import Parking
 from shared.mongo import Database
-from shared.parking import Parking
-from shared.pb.scoring.v1 import scoring_pb2_grpc
-from shared.server import Service, serve
+from shared.rpc.server import Service, serve
 from shared.settings import zone
 from shared.tasks import running
 
@@ -48,8 +49,8 @@ class _Parts:
     events: Inbox
     changes: Inbox
     models: MongoModels
-    scores: MongoScores
-    past: MongoPast
+    scores: MongoLeadWriter
+    past: MongoFactReader
     bell: Doorbell
     calendar: Calendar
 
@@ -63,9 +64,9 @@ async def run_server(settings: ScoringSettings) -> None:
     """Serves the ScoringService until SIGTERM."""
     async with _parts(settings, broker.connect(settings.redis_url.get_secret_value())) as parts:
         scores, past, bell, calendar = parts.scores, parts.past, parts.bell, parts.calendar
-        views = MongoViews(parts.database, parts.models, parts.events)
+        views = MongoLeadReader(parts.database, parts.models, parts.events)
         servicer = ScoringServicer(
-            Ask(views, past, calendar, wire.now),
+            Queries(views, past, calendar, wire.now),
             DecayRun(scores, past, views, bell, calendar, wire.now, settings.partitions),
             Verify(views, past, calendar),
             Rebuild(scores, past, views, calendar),
@@ -100,7 +101,9 @@ async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> Asyn
         drainer = Drainer(parts.events, bell, drain.step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
         sweeping = sweep(parts.events, bell, age=settings.sweep_age)
-        async with running(bell.run(), *lanes, slow_lane.run(), drainer.suspects.run(), sweeping, rollout.run()):
+        async with running(
+            bell.run(), *lanes, slow_lane.run(), drainer.isolated_retries.run(), sweeping, rollout.run()
+        ):
             yield drainer
 
 
@@ -131,7 +134,7 @@ async def _parts(settings: ScoringSettings, connected: RedisBroker) -> AsyncIter
         calendar = Calendar(zone(settings.time_zone))
         await store.check(database, time_zone=settings.time_zone, engine=engine(calendar))
         models = MongoModels(database, engine(calendar))
-        scores = MongoScores(database, models, events, changes, transaction_seconds=settings.transaction_seconds)
+        scores = MongoLeadWriter(database, models, events, changes, transaction_seconds=settings.transaction_seconds)
         bell = Doorbell(connected, store.CHANGES)
         async with running(bell.run()):
-            yield _Parts(database, events, changes, models, scores, MongoPast(database), bell, calendar)
+            yield _Parts(database, events, changes, models, scores, MongoFactReader(database), bell, calendar)

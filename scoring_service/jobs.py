@@ -5,8 +5,8 @@ from collections.abc import Callable
 import dramatiq
 
 from scoring_service.store import EVENTS
-from shared.doorbell import Doorbell
-from shared.drainer import Drainer
+from shared.inbox.consumer import Drainer
+from shared.inbox.doorbell import Doorbell
 
 _NAME = Doorbell.queue(EVENTS)
 

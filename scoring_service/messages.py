@@ -2,22 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 
-from scoring_service import model_messages
+from leadscore.scoring.v1 import scoring_pb2 as pb
+
+from scoring_service import model_codec
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.ranking import ConversionRate, Ranking
 from scoring_service.domain.simulation import Difference, Summary
 from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.ports import StoredModel
-from scoring_service.usecases.ask import LeadScore
 from scoring_service.usecases.backlog import Backlog, DecayedThrough
 from scoring_service.usecases.decay import DecayProgress
+from scoring_service.usecases.queries import LeadScore
 from scoring_service.usecases.rebuild import RebuildProgress
 from scoring_service.usecases.simulate import SimulationProgress
 from scoring_service.usecases.verify import VerifyProgress
 from shared import wire
-from shared.breaker import StoppedDrain
-from shared.parking import Parked
-from shared.pb.scoring.v1 import scoring_pb2 as pb
+from shared.inbox.breaker import StoppedDrain
+from shared.inbox.parking import Parked
 
 _MODES = {
     Mode.FORWARD: pb.PUBLICATION_MODE_FORWARD,
@@ -139,13 +140,13 @@ def backlog(found: Backlog) -> pb.GetScoringBacklogResponse:
     """Returns what waits to be scored."""
     return pb.GetScoringBacklogResponse(
         pending_events=found.pending_events,
-        oldest_put_time=wire.to_timestamp(found.oldest_put_time) if found.oldest_put_time else None,
+        oldest_accept_time=wire.to_timestamp(found.oldest_accept_time) if found.oldest_accept_time else None,
         parked_events=found.parked_events,
         discarded_events=found.discarded_events,
         stopped_drain=_stopped(found.stopped) if found.stopped else None,
         partitions_behind=[
             pb.PartitionBehind(
-                partition=partition, oldest_put_time=wire.to_timestamp(each.oldest), pending_events=each.rows
+                partition=partition, oldest_accept_time=wire.to_timestamp(each.oldest), pending_events=each.rows
             )
             for partition, each in found.behind
         ],
@@ -174,7 +175,7 @@ def rebuild_progress(progress: RebuildProgress) -> pb.RebuildLeadScoresResponse:
 
 def scoring_model(stored: StoredModel, in_force: int, published: Iterable[int]) -> pb.ScoringModel:
     """Returns a version of the model, with where it stands."""
-    message = model_messages.write_model(stored.model)
+    message = model_codec.write_model(stored.model)
     message.create_time.CopyFrom(wire.to_timestamp(stored.create_time))
     retired = pb.MODEL_STATE_RETIRED if stored.model.version in published else pb.MODEL_STATE_DRAFT
     message.state = pb.MODEL_STATE_IN_FORCE if stored.model.version == in_force else retired

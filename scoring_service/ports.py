@@ -13,9 +13,9 @@ from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Adjustment, Position, Publication, Timeline
 from scoring_service.domain.verification import Stored
-from shared.breaker import StoppedDrain
-from shared.inbox import PartitionBacklog
-from shared.pages import Place
+from shared.inbox.breaker import StoppedDrain
+from shared.inbox.collection import PartitionBacklog
+from shared.rpc.pagination import Place
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class AppendBatch:
     """What a transaction adds to the histories of some leads. `rows` are those of the events that it scores."""
 
     updates: Sequence[LeadUpdate]
@@ -48,7 +48,7 @@ class Commit:
     rows: Sequence[Any] = ()
 
 
-class Past(Protocol):
+class FactReader(Protocol):
     """What has happened to leads. Every read belongs to the transaction or the snapshot that it is called in."""
 
     async def facts_of(
@@ -71,7 +71,7 @@ class Past(Protocol):
         """Returns the checkpoints of a lead with more facts than this, in order."""
 
 
-class Scores(Protocol):
+class LeadWriter(Protocol):
     """The writing side. Its methods are called inside `transact`, unless they say otherwise."""
 
     def partition_of(self, lead_id: str) -> int:
@@ -161,7 +161,7 @@ class Scores(Protocol):
         Returns its lead's id; None when it is neither parked nor discarded.
         """
 
-    async def append(self, commit: Commit) -> set[int]:
+    async def append(self, commit: AppendBatch) -> set[int]:
         """Stores entries, states and checkpoints, marks events as scored, and puts changes into automation's inbox.
 
         Returns the partitions of that inbox that have work now.
@@ -188,7 +188,7 @@ class LeadQuery:
     """Which leads to list. `after` is the place of the last lead of the page before: its order key and its id."""
 
     order: LeadOrder
-    most: int
+    limit: int
     minimum_score: int = ANY_SCORE
     below_score: int | None = None
     after: Place = ()
@@ -202,7 +202,7 @@ class UnscoredEvents(NamedTuple):
     discarded: int
 
 
-class Views(Protocol):
+class LeadReader(Protocol):
     """The reading side."""
 
     def snapshot(self) -> AbstractAsyncContextManager[None]:
@@ -217,7 +217,7 @@ class Views(Protocol):
     async def list_leads(self, query: LeadQuery) -> list[Lead]:
         """Returns a page of leads."""
 
-    async def history(self, lead_id: str, *, after: Place, most: int, newest_first: bool) -> list[Entry]:
+    async def history(self, lead_id: str, *, after: Place, limit: int, newest_first: bool) -> list[Entry]:
         """Returns a page of a lead's history, from beyond the place of a sequence on."""
 
     async def known_at(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
@@ -325,7 +325,7 @@ class Models(Protocol):
             ModelNotFound: There is no such version.
         """
 
-    async def page(self, after: Place, most: int) -> list[StoredModel]:
+    async def page(self, after: Place, limit: int) -> list[StoredModel]:
         """Returns versions from beyond a place on, newest first."""
 
     async def publications(self) -> list[Publication]:

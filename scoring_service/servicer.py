@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 
 import grpc
+from leadscore.scoring.v1 import scoring_pb2 as pb
+from leadscore.scoring.v1 import scoring_pb2_grpc
 
-from scoring_service import messages, model_messages
+from scoring_service import messages, model_codec
 from scoring_service.domain.errors import (
     DecayDateAhead,
     EventNotFound,
@@ -16,29 +18,28 @@ from scoring_service.domain.errors import (
 )
 from scoring_service.domain.lead import Decision, Lead
 from scoring_service.domain.model import ModelNotFound, UnknownStage
+from scoring_service.domain.model_validation import MAX_SCORE, InvalidModel
 from scoring_service.domain.simulation import Question
 from scoring_service.domain.timeline import EngineMismatch, Mode, ModelOutdated
-from scoring_service.domain.validation import MOST_SCORE, InvalidModel
 from scoring_service.ports import ANY_SCORE, LeadOrder, LeadQuery, StoredModel
-from scoring_service.usecases.ask import Ask, Wanted
 from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import AdjustmentRequest, Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.lead_transaction import Overtaken
 from scoring_service.usecases.publishing import Publishing
+from scoring_service.usecases.queries import Queries, Wanted
 from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.verify import Verify
-from shared import arguments, logs, wire
-from shared.admission import StreamKind, StreamTable
-from shared.arguments import identifier, identifiers, ids_or_all, optional_text
-from shared.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument, TooLarge
-from shared.pages import asked_page
-from shared.parking import Parking
-from shared.pb.scoring.v1 import scoring_pb2 as pb
-from shared.pb.scoring.v1 import scoring_pb2_grpc
-from shared.read_masks import ReadMask, read_mask
-from shared.server import Context
+from shared import logs, wire
+from shared.inbox.parking import Parking
+from shared.rpc import arguments
+from shared.rpc.admission import StreamKind, StreamTable
+from shared.rpc.arguments import identifier, identifiers, ids_or_all, optional_text
+from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument, TooLarge
+from shared.rpc.pagination import asked_page
+from shared.rpc.read_masks import ReadMask, read_mask
+from shared.rpc.server import Context
 from shared.tasks import to_the_end, unhurried
 
 SERVICE = "leadscore.scoring.v1.ScoringService"
@@ -68,9 +69,9 @@ ERRORS: ErrorTable = {
     RequestIdConflict: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_CONFLICT"),
 }
 
-MOST_IDS = 500
-MOST_PAGE = 1_000
-MOST_REASON = 1_024
+MAX_IDS = 500
+MAX_PAGE = 1_000
+MAX_REASON = 1_024
 """Characters of a reason or a note."""
 DEFAULT_LANDMARK = timedelta(days=7)
 LONGEST_LANDMARK = timedelta(days=3_650)
@@ -93,7 +94,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 
     def __init__(
         self,
-        ask: Ask,
+        ask: Queries,
         decay: DecayRun,
         verify: Verify,
         rebuild: Rebuild,
@@ -122,7 +123,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.BatchGetLeadScoresRequest, context: Context
     ) -> pb.BatchGetLeadScoresResponse:
         """See `scoring.proto`."""
-        lead_ids = identifiers("lead_ids", request.lead_ids, most=MOST_IDS)
+        lead_ids = identifiers("lead_ids", request.lead_ids, limit=MAX_IDS)
         mask = read_mask(request, pb.LeadScore)
         scores = await self._ask.scores(lead_ids, _as_of(request), _wanted(mask))
         found = {score.lead.lead_id for score in scores}
@@ -136,7 +137,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         order = _order(request.order)
         minimum = request.minimum_score if request.HasField("minimum_score") else ANY_SCORE
         asked = ("ListLeadScores", order.value, optional_text("stage", request.stage), minimum)
-        page = asked_page(request, asked, _KEYS[order], str, default=50, most=MOST_PAGE)
+        page = asked_page(request, asked, _KEYS[order], str, default=50, limit=MAX_PAGE)
         found = await self._ask.page(LeadQuery(order, page.limit, minimum, after=page.after), request.stage)
         scores, token = page.cut(found, lambda score: _place_of(order, score.lead))
         return pb.ListLeadScoresResponse(lead_scores=map(messages.lead_score, scores), next_page_token=token)
@@ -147,8 +148,8 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         """See `scoring.proto`."""
         lead_id = identifier("lead_id", request.lead_id)
         asked = ("ListScoreHistory", lead_id, request.newest_first)
-        page = asked_page(request, asked, int, default=100, most=MOST_PAGE)
-        found = await self._ask.history(lead_id, after=page.after, most=page.limit, newest_first=request.newest_first)
+        page = asked_page(request, asked, int, default=100, limit=MAX_PAGE)
+        found = await self._ask.history(lead_id, after=page.after, limit=page.limit, newest_first=request.newest_first)
         entries, token = page.cut(found, lambda entry: (entry.sequence,))
         return pb.ListScoreHistoryResponse(
             entries=[messages.score_entry(lead_id, each) for each in entries], next_page_token=token
@@ -166,7 +167,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     async def ResetDecay(self, request: pb.ResetDecayRequest, context: Context) -> AsyncIterator[pb.ResetDecayResponse]:
         """See `scoring.proto`."""
         to = _date("to_date", request.to_date)
-        decision = Decision(identifier("reason", request.reason, most=MOST_REASON), identifier("actor", request.actor))
+        decision = Decision(identifier("reason", request.reason, limit=MAX_REASON), identifier("actor", request.actor))
         async for progress in self._decay.reset(to, decision):
             yield messages.reset_progress(progress)
 
@@ -198,7 +199,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.ListParkedEventsRequest, context: Context
     ) -> pb.ListParkedEventsResponse:
         """See `scoring.proto`."""
-        page = asked_page(request, ("ListParkedEvents",), datetime, str, default=50, most=500)
+        page = asked_page(request, ("ListParkedEvents",), datetime, str, default=50, limit=500)
         found = await self._parking.page(page.after, page.limit)
         parked, token = page.cut(found, lambda each: (each.park_time, each.row_id))
         return pb.ListParkedEventsResponse(parked_events=map(messages.parked_event, parked), next_page_token=token)
@@ -207,7 +208,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.RetryParkedEventsRequest, context: Context
     ) -> pb.RetryParkedEventsResponse:
         """See `scoring.proto`."""
-        event_ids = ids_or_all("event_ids", request.event_ids, every=request.all, most=MOST_IDS)
+        event_ids = ids_or_all("event_ids", request.event_ids, every=request.all, limit=MAX_IDS)
         return pb.RetryParkedEventsResponse(retried_count=await self._parking.retry(event_ids))
 
     async def DiscardParkedEvents(
@@ -215,8 +216,8 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
     ) -> pb.DiscardParkedEventsResponse:
         """See `scoring.proto`."""
         count = await self._parking.discard(
-            ids_or_all("event_ids", request.event_ids, every=request.all, most=MOST_IDS),
-            identifier("reason", request.reason, most=MOST_REASON),
+            ids_or_all("event_ids", request.event_ids, every=request.all, limit=MAX_IDS),
+            identifier("reason", request.reason, limit=MAX_REASON),
             identifier("actor", request.actor),
         )
         return pb.DiscardParkedEventsResponse(discarded_count=count)
@@ -230,7 +231,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.ListScoringModelsRequest, context: Context
     ) -> pb.ListScoringModelsResponse:
         """See `scoring.proto`."""
-        page = asked_page(request, ("ListScoringModels",), int, default=20, most=100)
+        page = asked_page(request, ("ListScoringModels",), int, default=20, limit=100)
         found = await self._publishing.models.page(page.after, page.limit)
         models, token = page.cut(found, lambda each: (each.model.version,))
         return pb.ListScoringModelsResponse(scoring_models=await self._shown(*models), next_page_token=token)
@@ -239,9 +240,9 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.CreateScoringModelRequest, context: Context
     ) -> pb.CreateScoringModelResponse:
         """See `scoring.proto`."""
-        model = model_messages.read_model(request.scoring_model, 0)
+        model = model_codec.read_model(request.scoring_model, 0)
         if request.validate_only:
-            return pb.CreateScoringModelResponse(scoring_model=model_messages.write_model(model))
+            return pb.CreateScoringModelResponse(scoring_model=model_codec.write_model(model))
         stored = await self._publishing.create(model)
         return pb.CreateScoringModelResponse(scoring_model=(await self._shown(stored))[0])
 
@@ -255,7 +256,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
                 _version("base_version", request.base_version),
                 _mode(request.mode),
                 identifier("actor", request.actor),
-                optional_text("note", request.note, most=MOST_REASON),
+                optional_text("note", request.note, limit=MAX_REASON),
             )
         )
         _, leads_left = await self._publishing.leads_left()
@@ -265,7 +266,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.ListModelPublicationsRequest, context: Context
     ) -> pb.ListModelPublicationsResponse:
         """See `scoring.proto`."""
-        page = asked_page(request, ("ListModelPublications",), int, default=20, most=100)
+        page = asked_page(request, ("ListModelPublications",), int, default=20, limit=100)
         found = await self._publishing.publications(page.after, page.limit)
         publications, token = page.cut(found, lambda each: (each.number,))
         last, left = await self._publishing.leads_left()
@@ -280,7 +281,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         """See `scoring.proto`."""
         question = _question(request)
         if request.HasField("draft"):
-            model = model_messages.read_model(request.draft, 0)
+            model = model_codec.read_model(request.draft, 0)
         else:
             model = (await self._publishing.model(_version("version", request.version))).model
         async for progress in self._simulate.run(model, question):
@@ -296,7 +297,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         lead_id, entry = await to_the_end(
             self._corrections.retract(
                 identifier("event_id", request.event_id),
-                identifier("reason", request.reason, most=MOST_REASON),
+                identifier("reason", request.reason, limit=MAX_REASON),
                 identifier("actor", request.actor),
             )
         )
@@ -344,7 +345,7 @@ def _question(request: pb.SimulateScoringModelRequest) -> Question | None:
         raise InvalidArgument("landmark", f"is {landmark}, {bounds}")
     if not request.conversion_event_types:
         return None
-    types = identifiers("conversion_event_types", request.conversion_event_types, most=100)
+    types = identifiers("conversion_event_types", request.conversion_event_types, limit=100)
     return Question(frozenset(types), landmark)
 
 
@@ -352,14 +353,14 @@ def _adjustment(request: pb.AdjustLeadScoreRequest) -> AdjustmentRequest:
     change = request.WhichOneof("change")
     if change is None:
         raise InvalidArgument("delta", "is missing: give delta or target")
-    if abs(getattr(request, change)) > MOST_SCORE:
-        raise InvalidArgument(change, f"is {getattr(request, change)}, must be at most {MOST_SCORE:,} either way")
+    if abs(getattr(request, change)) > MAX_SCORE:
+        raise InvalidArgument(change, f"is {getattr(request, change)}, must be at most {MAX_SCORE:,} either way")
     return AdjustmentRequest(
         request_id=identifier("request_id", request.request_id),
         lead_id=identifier("lead_id", request.lead_id),
         delta=request.delta if change == "delta" else None,
         target=request.target if change == "target" else None,
-        reason=identifier("reason", request.reason, most=MOST_REASON),
+        reason=identifier("reason", request.reason, limit=MAX_REASON),
         actor=identifier("actor", request.actor),
     )
 

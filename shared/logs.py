@@ -12,7 +12,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-MOST_CHARACTERS = 500
+MAX_CHARACTERS = 500
 """Of an error in a log line."""
 
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
@@ -65,7 +65,7 @@ def one_line(error: BaseException) -> str:
 
 def cut(text: str) -> str:
     """Returns a text, of which a caller may have written any part, on one line, cut to what a log line should have."""
-    return " ".join(text.split())[:MOST_CHARACTERS]
+    return " ".join(text.split())[:MAX_CHARACTERS]
 
 
 class _Forgiving:

@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-MOST_SECONDS = 86_400.0
+MAX_SECONDS = 86_400.0
 """Of every span: a day. One that is far longer is a mistake, and more than what MongoDB and Python can hold."""
 MAX_PARTITIONS = 4_096
 """Of an inbox."""
 
-Seconds: TypeAlias = Annotated[float, Field(gt=0, le=MOST_SECONDS, allow_inf_nan=False)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
 
 
 class StartupError(Exception):

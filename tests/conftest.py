@@ -1,18 +1,16 @@
 """Real servers for the tests that need them, one each per session, and the one way to wait."""
 
-import asyncio
 import signal
-import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from cli.embedded import EmbeddedMongo, EmbeddedRedis
-from shared import broker as brokers
+from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
 from shared import mongo
+from shared.inbox import broker as brokers
 from shared.mongo import Database
 
 settings.register_profile("leadscore", deadline=None, derandomize=True)
@@ -22,8 +20,6 @@ settings.load_profile("leadscore")
 signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 PARTITIONS = 8
-PATIENCE_SECONDS = 60.0
-"""How long a test waits for what comes soon, but for a machine that has stood still."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -63,11 +59,3 @@ async def database(database_uri: str) -> AsyncIterator[Database]:
     finally:
         await opened.client.drop_database(opened.name)
         await opened.client.close()
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]], *, what: str, within: float = PATIENCE_SECONDS) -> None:
-    """Waits until something holds: the only way in which a test waits."""
-    ends = time.monotonic() + within
-    while not await holds():
-        assert time.monotonic() < ends, f"expected within {within} s: {what}"
-        await asyncio.sleep(0.02)

@@ -11,14 +11,14 @@ from urllib.parse import SplitResult, urlsplit
 
 from automation_service.domain.limits import InvalidRule, check_range, check_text
 
-MOST_ACTIONS = 5
+MAX_ACTIONS = 5
 """Actions of a rule."""
-MOST_PARAMETERS, MOST_NAME, MOST_PARAMETER = 20, 64, 1024
+MAX_PARAMETERS, MAX_NAME, MAX_PARAMETER = 20, 64, 1024
 """Parameters of an action, and the characters of their names and values."""
-MOST_URL = 2048
-MOST_TEMPLATE = 16_384
+MAX_URL = 2048
+MAX_TEMPLATE = 16_384
 """Characters of a template."""
-MOST_RECIPIENTS = 10
+MAX_RECIPIENTS = 10
 SECRET_BYTES = range(24, 65)
 """Bytes of a webhook's key, by Standard Webhooks."""
 
@@ -144,8 +144,8 @@ def check_actions(actions: tuple[Action, ...], *, allow_http: bool) -> None:
     Raises:
         InvalidRule: One breaks a limit.
     """
-    if len(actions) > MOST_ACTIONS:
-        raise InvalidRule("actions", f"has {len(actions)}, at most {MOST_ACTIONS} are allowed")
+    if len(actions) > MAX_ACTIONS:
+        raise InvalidRule("actions", f"has {len(actions)}, at most {MAX_ACTIONS} are allowed")
     ids = [action.action_id for action in actions]
     for index, action in enumerate(actions):
         place = f"actions[{index}]"
@@ -162,7 +162,7 @@ def check_actions(actions: tuple[Action, ...], *, allow_http: bool) -> None:
                 _check_secrets(f"{place}.webhook.secrets", secrets)
             case Slack(url, text):
                 check_url(f"{place}.slack.url", url, allow_http=allow_http)
-                check_text(f"{place}.slack.text", text, most=MOST_TEMPLATE)
+                check_text(f"{place}.slack.text", text, limit=MAX_TEMPLATE)
             case Email():
                 _check_email(f"{place}.email", action.receiver)
 
@@ -173,7 +173,7 @@ def check_url(place: str, url: str, *, allow_http: bool) -> SplitResult:
     Raises:
         InvalidRule: It cannot. The URL itself is not in the text: it may be a secret.
     """
-    check_text(place, url, most=MOST_URL, required=True)
+    check_text(place, url, limit=MAX_URL, required=True)
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise InvalidRule(place, "must be printable ASCII without spaces and backslashes; write an IDN in Punycode")
     try:
@@ -227,10 +227,10 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
 
 
 def _check_parameters(place: str, action: Action) -> None:
-    check_range(place, len(action.parameters), 0, MOST_PARAMETERS)
+    check_range(place, len(action.parameters), 0, MAX_PARAMETERS)
     for name, value in action.parameters.items():
-        check_text(place, name, most=MOST_NAME, required=True)
-        check_text(f"{place}[{name}]", value, most=MOST_PARAMETER)
+        check_text(place, name, limit=MAX_NAME, required=True)
+        check_text(f"{place}[{name}]", value, limit=MAX_PARAMETER)
     for name in _WORDINGS[action.preset].required:
         if not action.parameters.get(name):
             raise InvalidRule(place, f"{action.preset} needs the parameter {name}")
@@ -251,10 +251,10 @@ def _check_secrets(place: str, secrets: tuple[str, ...]) -> None:
 def _check_email(place: str, email: Email) -> None:
     if not email.to and not email.to_attribute:
         raise InvalidRule(f"{place}.to", "names no address, and to_attribute none either")
-    check_range(f"{place}.to", len(email.to), 0, MOST_RECIPIENTS)
+    check_range(f"{place}.to", len(email.to), 0, MAX_RECIPIENTS)
     for index, address in enumerate(email.to):
         if not is_address(address):
             raise InvalidRule(f"{place}.to[{index}]", "is no e-mail address")
     check_text(f"{place}.to_attribute", email.to_attribute)
-    check_text(f"{place}.subject", email.subject, most=MOST_TEMPLATE)
-    check_text(f"{place}.body", email.body, most=MOST_TEMPLATE)
+    check_text(f"{place}.subject", email.subject, limit=MAX_TEMPLATE)
+    check_text(f"{place}.body", email.body, limit=MAX_TEMPLATE)

@@ -10,11 +10,11 @@ from automation_service.domain.lead import Facts, Risk
 from automation_service.domain.limits import InvalidRule, check_distinct, check_text
 
 FIT_GRADES = ("A", "B", "C", "D")
-MOST_ATTRIBUTES = 20
+MAX_ATTRIBUTES = 20
 """Attribute conditions of a rule."""
-MOST_VALUES = 100
+MAX_VALUES = 100
 """Values of one attribute condition."""
-MOST_VALUE_CHARACTERS = 4096
+MAX_VALUE_CHARACTERS = 4096
 
 Value = str | float | bool
 """A value that an attribute is compared with."""
@@ -158,8 +158,8 @@ def check_conditions(conditions: Conditions) -> None:
         velocity = getattr(conditions, name)
         if velocity is not None and velocity < 0:
             raise InvalidRule(f"conditions.{name}", f"is {velocity}, must not be negative")
-    if len(conditions.attributes) > MOST_ATTRIBUTES:
-        raise InvalidRule("conditions.attributes", f"has {len(conditions.attributes)}, at most {MOST_ATTRIBUTES}")
+    if len(conditions.attributes) > MAX_ATTRIBUTES:
+        raise InvalidRule("conditions.attributes", f"has {len(conditions.attributes)}, at most {MAX_ATTRIBUTES}")
     for index, each in enumerate(conditions.attributes):
         _check_attribute(f"conditions.attributes[{index}]", each)
 
@@ -171,14 +171,14 @@ def asks_nothing(conditions: Conditions) -> bool:
 
 def _check_attribute(field: str, asked: AttributeCondition) -> None:
     check_text(f"{field}.attribute", asked.attribute, required=True)
-    least, most = {Operator.EXISTS: (0, 0), Operator.IN: (1, MOST_VALUES)}.get(asked.operator, (1, 1))
-    if not least <= len(asked.values) <= most:
-        wanted = f"{least}" if least == most else f"{least} to {most}"
+    least, limit = {Operator.EXISTS: (0, 0), Operator.IN: (1, MAX_VALUES)}.get(asked.operator, (1, 1))
+    if not least <= len(asked.values) <= limit:
+        wanted = f"{least}" if least == limit else f"{least} to {limit}"
         raise InvalidRule(f"{field}.values", f"has {len(asked.values)}, must have {wanted} for {asked.operator}")
     for index, value in enumerate(asked.values):
         place = f"{field}.values[{index}]"
         if isinstance(value, str):
-            check_text(place, value, most=MOST_VALUE_CHARACTERS)
+            check_text(place, value, limit=MAX_VALUE_CHARACTERS)
         if asked.operator is Operator.STARTS_WITH and not isinstance(value, str):
             raise InvalidRule(place, "is no text")
         if not (isfinite(value) if _is_number(value) else asked.operator not in _NUMERIC):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 
-MOST_ATTEMPTS = 20
+MAX_ATTEMPTS = 20
 """Attempts that are kept of a delivery, the latest."""
 ANSWER_BYTES = 1024
 """Bytes of an answer that are kept."""
@@ -88,7 +88,7 @@ class Delivery:
         receiver asked if that is longer; when there is no n-th span it has failed.
         """
         attempt = Attempt(began, took, answer.status, answer.error, answer.text)
-        after = replace(self, attempts=(*self.attempts, attempt)[-MOST_ATTEMPTS:], tries=self.tries + 1, lease="")
+        after = replace(self, attempts=(*self.attempts, attempt)[-MAX_ATTEMPTS:], tries=self.tries + 1, lease="")
         if answer.fate is Fate.ARRIVED:
             return replace(after, state=ExecutionState.DELIVERED, due_time=NEVER)
         if answer.fate is not Fate.RETRY or self.tries >= len(schedule):

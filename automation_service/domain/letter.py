@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-MOST_SUBJECT = 200
+MAX_SUBJECT = 200
 """Characters of a subject; more are cut off."""
 
 
@@ -33,4 +33,4 @@ def one_line(text: str) -> str:
     What would be an encoded word (RFC 2047) is torn: decoded, it could hold lines, and so headers and a body.
     """
     line = "".join(character for character in " ".join(text.split()) if character.isprintable())
-    return line.replace("=?", "= ?")[:MOST_SUBJECT]
+    return line.replace("=?", "= ?")[:MAX_SUBJECT]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-MOST_CHARACTERS = 256
+MAX_CHARACTERS = 256
 """Characters in an id, a name, or a stage."""
 
 
@@ -14,16 +14,16 @@ class InvalidRule(Exception):
         self.field = field
 
 
-def check_text(field: str, text: str, *, most: int = MOST_CHARACTERS, required: bool = False) -> None:
-    """Checks that a text has at most `most` characters, no NUL, and, if required, at least one character.
+def check_text(field: str, text: str, *, limit: int = MAX_CHARACTERS, required: bool = False) -> None:
+    """Checks that a text has at most `limit` characters, no NUL, and, if required, at least one character.
 
     Raises:
         InvalidRule: It has not.
     """
     if required and not text:
         raise InvalidRule(field, "is empty")
-    if len(text) > most:
-        raise InvalidRule(field, f"has {len(text)} characters, at most {most} are allowed")
+    if len(text) > limit:
+        raise InvalidRule(field, f"has {len(text)} characters, at most {limit} are allowed")
     if "\0" in text:
         raise InvalidRule(field, "contains a NUL character")
 
@@ -40,11 +40,11 @@ def check_distinct(field: str, texts: Sequence[str]) -> None:
             raise InvalidRule(f"{field}[{index}]", f"{text!r} is named twice")
 
 
-def check_range(field: str, value: int, least: int, most: int) -> None:
+def check_range(field: str, value: int, least: int, limit: int) -> None:
     """Checks that a number lies within bounds, both inclusive.
 
     Raises:
         InvalidRule: It does not.
     """
-    if not least <= value <= most:
-        raise InvalidRule(field, f"is {value}, must be {least} to {most}")
+    if not least <= value <= limit:
+        raise InvalidRule(field, f"is {value}, must be {least} to {limit}")

@@ -9,7 +9,7 @@ from automation_service.domain.condition import Conditions, asks_nothing, check_
 from automation_service.domain.limits import InvalidRule, check_range, check_text
 from automation_service.domain.trigger import StageEntered, StageLeft, Trigger, WhileConditionHolds, check_trigger
 
-MOST_COOL_DOWN_DAYS = 365
+MAX_COOL_DOWN_DAYS = 365
 
 
 class RuleExists(Exception):
@@ -84,7 +84,7 @@ def check_rule(draft: Draft, *, allow_http: bool = False) -> None:
         raise InvalidRule("conditions", "has no condition, must have at least one")
     check_conditions(draft.conditions)
     check_actions(draft.actions, allow_http=allow_http)
-    check_range("cool_down_days", draft.cool_down_days, 0, MOST_COOL_DOWN_DAYS)
+    check_range("cool_down_days", draft.cool_down_days, 0, MAX_COOL_DOWN_DAYS)
 
 
 def check_stages(draft: Draft, known: Sequence[str]) -> None:

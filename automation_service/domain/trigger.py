@@ -8,7 +8,7 @@ from itertools import pairwise
 from automation_service.domain.lead import DECAY, Change
 from automation_service.domain.limits import InvalidRule, check_distinct, check_range, check_text
 
-MOST_DAYS = 3650
+MAX_DAYS = 3650
 """Days of silence that a rule can wait for."""
 
 
@@ -123,7 +123,7 @@ class Inactive:
 
     def check(self) -> None:
         """Checks the limits; see `check_trigger`."""
-        check_range("trigger.inactive.days", self.days, 1, MOST_DAYS)
+        check_range("trigger.inactive.days", self.days, 1, MAX_DAYS)
 
     def __str__(self) -> str:
         return f"decay finds the lead without an event for {self.days} days"

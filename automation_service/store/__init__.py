@@ -10,27 +10,27 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from automation_service import documents
 from automation_service.domain.delivery import NEVER, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, ExecutionNotFound, Firing, Firings, Key
 from automation_service.domain.lead import Change
 from automation_service.domain.rule import Rule, RuleExists, RuleNotFound
 from automation_service.ports import Claim, Due, ExecutionQuery, Settlement
+from automation_service.store import documents
 from shared import logs, mongo
-from shared.calls import deadline, seconds_left
-from shared.inbox import Inbox
+from shared.deadlines import deadline, seconds_left
+from shared.inbox.collection import Inbox
 from shared.mongo import Database, Document
-from shared.pages import Place
+from shared.rpc.pagination import Place
 from shared.settings import StartupError
 
 CHANGES, DONE = "score_changes", "done"
 RULES, EXECUTIONS = "automation_rules", "automation_executions"
 PARTITIONS = "automation_partitions"
-MOST_CANCELLED = 500
+MAX_CANCELLED = 500
 """Executions whose deliveries are cancelled in one transaction."""
 CANCEL_SECONDS = 5.0
 """Longest time for such a transaction."""
-MOST_PAIRS = 1000
+MAX_PAIRS = 1000
 """Pairs of a lead and a rule whose last firing is looked up together."""
 
 _LATEST = [("record_time", DESCENDING), ("_id", DESCENDING)]
@@ -90,9 +90,9 @@ class MongoChanges:
         """Runs `body` as one transaction; see `Changes`."""
         return await mongo.transact(self._database, body, seconds=self._seconds)
 
-    async def pending(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> list[Change]:
+    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> list[Change]:
         """Returns the oldest changes that wait in some partitions; see `Changes`."""
-        rows = await self._inbox.pending(partitions, most, ids=ids)
+        rows = await self._inbox.pending(partitions, limit, ids=ids)
         return sorted(map(documents.read_change, rows), key=lambda change: (change.lead_id, change.sequence))
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
@@ -133,9 +133,9 @@ class MongoRules:
             raise RuleNotFound(rule_id)
         return documents.read_rule(row)
 
-    async def page(self, after: Place, most: int) -> list[Rule]:
+    async def page(self, after: Place, limit: int) -> list[Rule]:
         """Returns the rules whose ids follow a place, by id."""
-        cursor = self._rules.find({"_id": {"$gt": after[0]}} if after else {}).sort("_id", ASCENDING).limit(most)
+        cursor = self._rules.find({"_id": {"$gt": after[0]}} if after else {}).sort("_id", ASCENDING).limit(limit)
         return [documents.read_rule(row) async for row in cursor]
 
     async def enabled(self, rule_ids: Collection[str] | None = None) -> list[Rule]:
@@ -163,12 +163,12 @@ class MongoRules:
         """Cancels what is pending of a rule that is disabled or deleted, as far as it can be done in time.
 
         What is claimed ends by its receiver's answer. What is to be attempted again after that, what another
-        transaction records meanwhile, and what is left over is cancelled by whoever claims it: see `Courier`.
+        transaction records meanwhile, and what is left over is cancelled by whoever claims it: see `DeliveryAttempt`.
         """
         try:
             with deadline(seconds_left() / 2):  # the rule is stored, and the caller shall hear of it
                 pending = self._executions.find({"rule_id": rule_id, "state": _PENDING}, {"_id": 1})
-                while ids := [row["_id"] for row in await pending.to_list(MOST_CANCELLED)]:
+                while ids := [row["_id"] for row in await pending.to_list(MAX_CANCELLED)]:
                     cancel = partial(self._cancel_some, rule_id, ids)
                     if not await mongo.transact(self._database, cancel, seconds=CANCEL_SECONDS):
                         return
@@ -211,8 +211,8 @@ class MongoExecutions:
         """Returns when rules last fired for leads; see `Executions`."""
         asked = [{"lead_id": lead_id, "rule_id": rule_id} for lead_id, rule_id in pairs]
         found: dict[tuple[str, str], Firing] = {}
-        for start in range(0, len(asked), MOST_PAIRS):
-            some = {"$documents": {"$literal": asked[start : start + MOST_PAIRS]}}
+        for start in range(0, len(asked), MAX_PAIRS):
+            some = {"$documents": {"$literal": asked[start : start + MAX_PAIRS]}}
             async for row in await self._database.aggregate([some, _LAST_FIRING]):
                 for firing in row["firings"]:
                     found[row["lead_id"], row["rule_id"]] = Firing(**firing)
@@ -242,7 +242,7 @@ class MongoExecutions:
         if query.after:
             time, execution_id = query.after
             matching["$or"] = [{"record_time": {"$lt": time}}, {"record_time": time, "_id": {"$lt": execution_id}}]
-        rows = self._executions.find(matching).sort(_LATEST).limit(query.most)
+        rows = self._executions.find(matching).sort(_LATEST).limit(query.limit)
         return [documents.read_execution(row) async for row in rows]
 
     async def revive(self, before: Execution, after: Execution) -> bool:
@@ -263,7 +263,7 @@ class MongoDeliveries:
         # claimed: else it could leave, be recorded anew, and leave again with another body.
         self._latest = self._executions.with_options(read_concern=ReadConcern("local"))
 
-    async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
+    async def due(self, now: datetime, busy: Collection[str], limit: int) -> list[Due]:
         """Returns deliveries that are due; see `Deliveries`.
 
         The index skips what is due at a busy endpoint, and what waits for its next attempt, however much it is.
@@ -273,7 +273,7 @@ class MongoDeliveries:
         rows = self._latest.find({"state": _PENDING, "deliveries": {"$elemMatch": asked}}, fields).hint(DUE_INDEX)
         return [
             Due(each["delivery_id"], each["endpoint"])
-            async for row in rows.limit(most)
+            async for row in rows.limit(limit)
             for each in row["deliveries"]
             if each["due_time"] <= now and each["endpoint"] not in busy
         ]
@@ -295,7 +295,7 @@ class MongoDeliveries:
             if each["lease"] == lease
         ]
 
-    async def hasten(self, now: datetime, farthest: datetime) -> None:
+    async def repair_due_times(self, now: datetime, farthest: datetime) -> None:
         """Makes due what lies too far ahead; see `Deliveries`.
 
         The index leaves out what waits for its next attempt, however much it is.

@@ -6,10 +6,10 @@ from datetime import datetime
 from automation_service.domain.delivery import ExecutionState
 from automation_service.ports import DueDeliveries
 from automation_service.store import ANY_TEXT, DUE_INDEX, EXECUTIONS
-from shared.breaker import StoppedDrain, stopped_drain
-from shared.inbox import Inbox
+from shared.inbox.breaker import StoppedDrain, stopped_drain
+from shared.inbox.collection import Inbox
+from shared.inbox.parking import Parking
 from shared.mongo import Database, Document
-from shared.parking import Parking
 
 
 class MongoBacklog:

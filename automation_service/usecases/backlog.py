@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from automation_service.ports import Backlogs
 from automation_service.usecases.rules import Clock
-from shared.breaker import StoppedDrain
+from shared.inbox.breaker import StoppedDrain
 
 BEHIND = timedelta(seconds=30)
 """A partition in which a change has waited for longer is behind."""

@@ -10,7 +10,7 @@ from automation_service.domain import need
 from automation_service.domain.execution import Candidate, Execution, candidates, execution, fire
 from automation_service.domain.lead import Change, Insight
 from automation_service.domain.need import NO_MORE, Need
-from automation_service.ports import Changes, Executions, Insights, Outlet, Rules, Templates
+from automation_service.ports import Changes, DeliveryQueue, Executions, Insights, Rules, Templates
 from automation_service.usecases.inquiry import Inquiry, holds
 from automation_service.usecases.rules import Clock
 from shared import logs
@@ -30,11 +30,11 @@ class Evaluation:
     insights: Insights
     templates: Templates
     sender: str
-    outlet: Outlet
+    delivery_queue: DeliveryQueue
     clock: Clock
 
-    async def step(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
-        """Settles up to `most` changes of some partitions, those among `ids` if given, and returns the number found.
+    async def step(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
+        """Settles up to `limit` changes of some partitions, those among `ids` if given, and returns the number found.
 
         It is one transaction, or several when there is much to tell. Intelligence is asked before, and only for leads
         on which some rule can still fire; for what is told of a lead, only if a rule holds.
@@ -43,7 +43,7 @@ class Evaluation:
             WorkTooLarge: They are too many to be asked for in time; what was settled before is settled.
         """
         started = time.perf_counter()
-        pending = await self.changes.pending(partitions, most, ids)
+        pending = await self.changes.pending(partitions, limit, ids)
         if not pending:
             return 0
         open_ones = await self._candidates(pending)
@@ -77,7 +77,7 @@ class Evaluation:
         insights = {lead_id: each for lead_id, each in judged.items() if lead_id not in lead_ids} | told
         recorded = await self.changes.transact(partial(self._settle, portion, open_ones, insights))
         if recorded:
-            self.outlet.begin(recorded)
+            self.delivery_queue.begin(recorded)
         return len(recorded)
 
     async def _settle(
@@ -96,7 +96,7 @@ class Evaluation:
         firings = await self.executions.last_firings({each.pair for each in looking_back})
         now = self.clock()
         fired = fire(due, insights, taken, firings)
-        recorded = self.outlet.admit(
+        recorded = self.delivery_queue.admit(
             [execution(each, insights[each.change.lead_id], now, self.templates.render, self.sender) for each in fired]
         )
         await self.executions.record(recorded)

@@ -13,7 +13,7 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Scrutiny:
+class RuleValidator:
     """Looks a rule over before it is stored."""
 
     models: Models
@@ -55,7 +55,7 @@ class RuleBook:
     """Keeps rules."""
 
     rules: Rules
-    scrutiny: Scrutiny
+    validator: RuleValidator
     clock: Clock
 
     async def create(self, draft: Draft) -> tuple[Rule, list[str]]:
@@ -65,7 +65,7 @@ class RuleBook:
             InvalidRule: It breaks a limit.
             RuleExists: There is one with this id.
         """
-        warnings = await self.scrutiny.of(draft)
+        warnings = await self.validator.of(draft)
         now = self.clock()
         rule = Rule(draft, 1, now, now)
         await self.rules.create(rule)
@@ -88,7 +88,7 @@ class RuleBook:
         actions = tuple(keep_secrets(action, stored.draft.action(action.action_id)) for action in draft.actions)
         asked = replace(draft, actions=actions)
         updated = replace(stored.draft, **{field: getattr(asked, field) for field in fields})
-        warnings = await self.scrutiny.of(updated, fields)
+        warnings = await self.validator.of(updated, fields)
         reason = "" if updated.enabled else stored.disable_reason
         rule = Rule(updated, stored.revision + 1, stored.create_time, self.clock(), reason)
         if not await self.rules.replace(rule, stored.revision):

@@ -12,7 +12,7 @@ from automation_service.domain.lead import Change, LeadNotFound, facts_of
 from automation_service.domain.rule import Draft, Rule, RuleDisabled, RuleNotFound
 from automation_service.ports import Executions, Insights, Rules
 from automation_service.usecases.inquiry import Inquiry
-from automation_service.usecases.rules import Clock, Scrutiny
+from automation_service.usecases.rules import Clock, RuleValidator
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class RuleTester:
     """What people do with rules and executions that are there: try out, and deliver again."""
 
     rules: Rules
     executions: Executions
     insights: Insights
-    scrutiny: Scrutiny
+    validator: RuleValidator
     sender: str
     clock: Clock
 
@@ -51,14 +51,14 @@ class Operation:
         """
         now = self.clock()
         tried = await self.rules.get(rule) if isinstance(rule, str) else Rule(rule, 0, now, now)
-        warnings = await self.scrutiny.of(tried.draft)
+        warnings = await self.validator.of(tried.draft)
         insight = (await self.insights.of([lead_id], need.EVERYTHING)).get(lead_id)
         if insight is None:
             raise LeadNotFound(lead_id)
         change = Change("", lead_id, 0, (insight.score,), (insight.stage,), (), now.date().isoformat(), now, 0)
         candidate = Candidate(change, tried)
         taken_to_occur = Outcome("trigger", holds=True, explanation=f"taken to occur: {tried.draft.trigger}")
-        sent = execution(candidate, insight, now, self.scrutiny.templates.render, self.sender)
+        sent = execution(candidate, insight, now, self.validator.templates.render, self.sender)
         last = (await self.executions.last_firings({candidate.pair})).get(candidate.pair)
         outcomes = [taken_to_occur, *tried.draft.conditions.outcomes(facts_of(change, insight))]
         return Trial(outcomes, warnings, sent.deliveries, last.date_bucket if last else "")
@@ -66,7 +66,7 @@ class Operation:
     async def preview(self, changes: Sequence[Change]) -> dict[str, int]:
         """Returns for how many of some supposed changes each enabled rule would fire; records and sends nothing."""
         possible = candidates(changes, await self.rules.enabled())
-        insights = await Inquiry(self.insights, self.scrutiny.templates).judge(possible)
+        insights = await Inquiry(self.insights, self.validator.templates).judge(possible)
         fired = fire(possible, insights, (), {})
         return dict(sorted(Counter(each.rule.draft.rule_id for each in fired).items()))
 

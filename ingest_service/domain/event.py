@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-MOST_EVENTS = 1_000
+MAX_EVENTS = 1_000
 """Events in a batch."""
-MOST_CHARACTERS = 256
+MAX_CHARACTERS = 256
 """Characters in an id, a type, a source, or the name of a property at any level."""
-MOST_PROPERTIES = 64
+MAX_PROPERTIES = 64
 """Properties on the top level."""
-MOST_VALUE_BYTES = 4_096
+MAX_VALUE_BYTES = 4_096
 """Bytes of one property's value, written as JSON in UTF-8."""
-MOST_LEVELS = 8
+MAX_LEVELS = 8
 """Levels of nesting; a property that is a plain value is on level 1."""
-MOST_AHEAD = timedelta(hours=24)
+MAX_AHEAD = timedelta(hours=24)
 """How far an event time may lie ahead of the clock."""
 RESERVED_PREFIXES = ("decay:", "model:", "adjustment:", "retraction:")
 """Ids that begin so belong to the history entries that are no events."""
@@ -55,7 +55,7 @@ class InvalidBatch(Exception):
     field = "events"
 
     def __init__(self, count: int) -> None:
-        super().__init__(f"events: {count} in this batch, must be 1 to {MOST_EVENTS:,}")
+        super().__init__(f"events: {count} in this batch, must be 1 to {MAX_EVENTS:,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,9 @@ def check_batch(count: int) -> None:
     """Checks how many events a batch has; it costs nothing, so it comes before all that is done for each of them.
 
     Raises:
-        InvalidBatch: There is none, or there are more than `MOST_EVENTS`.
+        InvalidBatch: There is none, or there are more than `MAX_EVENTS`.
     """
-    if not 1 <= count <= MOST_EVENTS:
+    if not 1 <= count <= MAX_EVENTS:
         raise InvalidBatch(count)
 
 
@@ -104,8 +104,8 @@ def check_event(event: Event, now: datetime) -> None:
 def _check_text(field: str, text: str) -> None:
     if not text:
         raise InvalidEvent(field, "is empty")
-    if len(text) > MOST_CHARACTERS:
-        raise InvalidEvent(field, f"has {len(text)} characters, at most {MOST_CHARACTERS} are allowed")
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidEvent(field, f"has {len(text)} characters, at most {MAX_CHARACTERS} are allowed")
     if "\0" in text:
         raise InvalidEvent(field, "contains a NUL character")
 
@@ -115,28 +115,26 @@ def _check_time(time: datetime | None, now: datetime) -> None:
         raise InvalidEvent("event_time", "is missing")
     if time < _EPOCH:
         raise InvalidEvent("event_time", f"{time.isoformat()} is before 1970")
-    if time > now + MOST_AHEAD:
+    if time > now + MAX_AHEAD:
         raise InvalidEvent("event_time", f"{time.isoformat()} is more than 24 hours ahead of the clock")
 
 
 def _check_properties(properties: Mapping[str, Any]) -> None:
-    if len(properties) > MOST_PROPERTIES:
-        raise InvalidEvent("properties", f"has {len(properties)} properties, at most {MOST_PROPERTIES} are allowed")
+    if len(properties) > MAX_PROPERTIES:
+        raise InvalidEvent("properties", f"has {len(properties)} properties, at most {MAX_PROPERTIES} are allowed")
     for key, value in properties.items():
         # One that is too long must not become part of a field's path, which answers and logs repeat.
-        _check_name(f"properties.{key}" if len(key) <= MOST_CHARACTERS else "properties", key)
+        _check_name(f"properties.{key}" if len(key) <= MAX_CHARACTERS else "properties", key)
         _check_value(f"properties.{key}", value, 1)
         if isinstance(value, str | list | dict):
             size = len(json.dumps(value, ensure_ascii=False).encode())
-            if size > MOST_VALUE_BYTES:
-                raise InvalidEvent(
-                    f"properties.{key}", f"has {size} bytes as JSON, at most {MOST_VALUE_BYTES:,} may be"
-                )
+            if size > MAX_VALUE_BYTES:
+                raise InvalidEvent(f"properties.{key}", f"has {size} bytes as JSON, at most {MAX_VALUE_BYTES:,} may be")
 
 
 def _check_name(field: str, name: str) -> None:
-    if len(name) > MOST_CHARACTERS:
-        raise InvalidEvent(field, f"has a name with {len(name)} characters, at most {MOST_CHARACTERS} are allowed")
+    if len(name) > MAX_CHARACTERS:
+        raise InvalidEvent(field, f"has a name with {len(name)} characters, at most {MAX_CHARACTERS} are allowed")
     if "\0" in name:
         raise InvalidEvent(field, "has a name with a NUL character")
     if name == RESERVED_NAME:
@@ -144,8 +142,8 @@ def _check_name(field: str, name: str) -> None:
 
 
 def _check_value(field: str, value: object, level: int) -> None:
-    if level > MOST_LEVELS:
-        raise InvalidEvent(field, f"is nested deeper than {MOST_LEVELS} levels")
+    if level > MAX_LEVELS:
+        raise InvalidEvent(field, f"is nested deeper than {MAX_LEVELS} levels")
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidEvent(field, "is not a finite number")
     if isinstance(value, str) and "\0" in value:

@@ -20,7 +20,7 @@ from ingest_service.domain.backlog import (
 )
 from ingest_service.ports import Waiting
 from shared import logs
-from shared.calls import deadline
+from shared.deadlines import deadline
 from shared.tasks import is_cancelled
 
 LOOK_SECONDS = 1.0

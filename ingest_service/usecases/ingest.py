@@ -7,7 +7,7 @@ from datetime import datetime
 from ingest_service.domain.backlog import Behind
 from ingest_service.domain.event import Event, EventIdConflict, InvalidEvent, check_event
 from ingest_service.ports import Bell, EventStore, Stored
-from shared.groups import GroupCommit
+from shared.group_commit import GroupCommit
 from shared.tasks import to_the_end
 
 Refused = InvalidEvent | EventIdConflict | Behind

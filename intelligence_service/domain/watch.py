@@ -21,8 +21,8 @@ class TooManyWatchers(Exception):
     `retry_seconds` is when the caller shall come back; those who are refused together shall not come back together.
     """
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"{most} callers watch already: end a call, or watch through another process")
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} callers watch already: end a call, or watch through another process")
         self.retry_seconds = RETRY_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 (it spreads, and guards nothing)
 
 

@@ -30,10 +30,10 @@ def granted(calendar: Calendar, state: LeadState, rule: Rule, model: ScoringMode
     used = {f"{rule.rule_id}:{limit.period}": _current(calendar, state, rule, limit, time) for limit in rule.limits}
     for limit in rule.limits:
         _, times, spent = used[f"{rule.rule_id}:{limit.period}"]
-        if limit.most_times is not None and times >= limit.most_times:
+        if limit.max_times is not None and times >= limit.max_times:
             points = 0
-        if limit.most_points is not None:
-            room = max(0, limit.most_points - spent)
+        if limit.max_points is not None:
+            room = max(0, limit.max_points - spent)
             points = max(-room, min(room, points))
     groups = model.groups_of(rule)
     for group in groups:

@@ -54,8 +54,8 @@ class Limit:
     """Bounds what a rule gives to a lead in a period: so many points by magnitude, or so many times."""
 
     period: Period
-    most_points: int | None = None
-    most_times: int | None = None
+    max_points: int | None = None
+    max_times: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from scoring_service.domain.ranking import Ranking, RankingTally
 from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Adjustment, Fact, JudgedEvent, Mode, Publication, Timeline
 
-MOST_UNKNOWN = 100
+MAX_UNKNOWN = 100
 """Types of events that no rule knows, as far as they are named."""
 
 
@@ -127,7 +127,7 @@ class Simulation:
             stages=dict(self._stages),
             fit_grades={} if set(self._grades) <= {("", "")} else dict(self._grades),
             rules=tuple(self._shares()),
-            unknown_event_types=tuple(self._unknown.most_common(MOST_UNKNOWN)),
+            unknown_event_types=tuple(self._unknown.most_common(MAX_UNKNOWN)),
             ranking_before=before,
             ranking_after=after,
         )

@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 
+from leadscore.scoring.v1 import scoring_pb2 as pb
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from scoring_service import model_messages
+from scoring_service import model_codec
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.store import locks, model_documents
 from scoring_service.store.models import MongoModels
-from shared import mongo, yamls
+from shared import mongo
+from shared.message_files import yaml_text
 from shared.mongo import Database
-from shared.pb.scoring.v1 import scoring_pb2 as pb
 from shared.settings import StartupError
 
 EVENTS, SCORED = "events", "scored"
@@ -48,7 +49,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 def built_in() -> ScoringModel:
     """Returns version 1 of every new database, from its file."""
     text = resources.files("scoring_service").joinpath("built_in.yaml").read_text()
-    return model_messages.read_model(yamls.read_yaml(text, pb.ScoringModel), 1)
+    return model_codec.read_model(yaml_text.read_yaml(text, pb.ScoringModel), 1)
 
 
 async def migrate(database: Database, *, partitions: int, time_zone: str, engine: str, now: datetime) -> None:

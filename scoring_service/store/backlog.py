@@ -6,10 +6,10 @@ from datetime import date
 
 from scoring_service.store import documents
 from shared import mongo
-from shared.breaker import StoppedDrain, stopped_drain
-from shared.inbox import Inbox, PartitionBacklog
+from shared.inbox.breaker import StoppedDrain, stopped_drain
+from shared.inbox.collection import Inbox, PartitionBacklog
+from shared.inbox.parking import Parking
 from shared.mongo import Database
-from shared.parking import Parking
 
 SAMPLE = 1_000
 """Events of a partition, the oldest, among which its heaviest leads are looked for."""

@@ -13,7 +13,7 @@ from scoring_service.domain.lead import Lead, LeadUpdate
 from scoring_service.domain.lead_state import LeadState, Usage
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment
-from scoring_service.ports import Commit
+from scoring_service.ports import AppendBatch
 from shared import wire
 from shared.mongo import Document
 
@@ -181,7 +181,7 @@ def write_entry(lead_id: str, entry: Entry) -> Document:
     return row
 
 
-def write_change(update: LeadUpdate, commit: Commit) -> Document:
+def write_change(update: LeadUpdate, commit: AppendBatch) -> Document:
     """Returns the row that tells automation what a transaction did to a lead, without the inbox's own fields."""
     first, last = update.path[0], update.path[-1]
     lead_id, last_event_time = update.after.lead_id, update.after.state.last_event_time

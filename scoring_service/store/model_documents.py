@@ -2,24 +2,25 @@
 
 from datetime import datetime
 
-from scoring_service import model_messages
+from leadscore.scoring.v1 import scoring_pb2 as pb
+
+from scoring_service import model_codec
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.ports import StoredModel
-from shared import plain
+from shared.message_files import messages as plain
 from shared.mongo import Document
-from shared.pb.scoring.v1 import scoring_pb2 as pb
 
 
 def read_model(row: Document) -> StoredModel:
     """Returns a version of the model from its row."""
     message = plain.from_plain(row["model"], pb.ScoringModel)
-    return StoredModel(model_messages.read_model(message, row["_id"]), row["create_time"])
+    return StoredModel(model_codec.read_model(message, row["_id"]), row["create_time"])
 
 
 def write_model(model: ScoringModel, create_time: datetime) -> Document:
     """Returns the row of a version of the model, which reads like a model file."""
-    content = plain.to_plain(model_messages.write_model(model))
+    content = plain.to_plain(model_codec.write_model(model))
     return {"_id": model.version, "create_time": create_time, "model": content}
 
 

@@ -14,7 +14,7 @@ from scoring_service.store import locks
 from scoring_service.store import model_documents as documents
 from shared import logs
 from shared.mongo import Database, durable, transact
-from shared.pages import Place
+from shared.rpc.pagination import Place
 
 SWITCH_SECONDS = 8.0
 """Longest time to let one partition follow a publication, which waits for whoever works on it."""
@@ -56,10 +56,10 @@ class MongoModels:
             self._read[version] = documents.read_model(row)
         return self._read[version]
 
-    async def page(self, after: Place, most: int) -> list[StoredModel]:
+    async def page(self, after: Place, limit: int) -> list[StoredModel]:
         """Returns versions from beyond a place on, newest first."""
         beyond = {"_id": {"$lt": after[0]}} if after else {}
-        cursor = self._models.find(beyond).sort("_id", DESCENDING).limit(most)
+        cursor = self._models.find(beyond).sort("_id", DESCENDING).limit(limit)
         return [documents.read_model(row) async for row in cursor]
 
     async def publications(self) -> list[Publication]:

@@ -10,8 +10,8 @@ from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.refold import CHECKPOINT_FACTS
 from scoring_service.domain.replay import advance, fold, settle
 from scoring_service.domain.timeline import Timeline
-from scoring_service.ports import Past, Views
-from scoring_service.usecases.recording import off_the_loop
+from scoring_service.ports import FactReader, LeadReader
+from scoring_service.usecases.history_writer import off_the_loop
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -23,8 +23,8 @@ class AsOf:
     `timeline` is that of then. To be used within a snapshot.
     """
 
-    views: Views
-    past: Past
+    views: LeadReader
+    past: FactReader
     calendar: Calendar
     timeline: Timeline
     time: datetime

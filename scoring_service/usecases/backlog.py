@@ -8,9 +8,9 @@ from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import NEVER
 from scoring_service.domain.timeline import Publication
 from scoring_service.ports import Backlogs, Models
-from scoring_service.usecases.recording import Clock
-from shared.breaker import StoppedDrain
-from shared.inbox import PartitionBacklog
+from scoring_service.usecases.history_writer import Clock
+from shared.inbox.breaker import StoppedDrain
+from shared.inbox.collection import PartitionBacklog
 
 BEHIND = timedelta(seconds=30)
 """A partition in which an event has waited for longer is behind."""
@@ -40,7 +40,7 @@ class Backlog:
     """
 
     pending_events: int
-    oldest_put_time: datetime | None
+    oldest_accept_time: datetime | None
     parked_events: int
     discarded_events: int
     stopped: StoppedDrain | None
@@ -65,16 +65,16 @@ class BacklogReport:
         now = self.clock()
         async with self.backlogs.snapshot():
             pending = await self.backlogs.pending()
-            most = sorted(pending, key=lambda each: (-pending[each].rows, each))[:MAX_SAMPLED_PARTITIONS]
+            limit = sorted(pending, key=lambda each: (-pending[each].rows, each))[:MAX_SAMPLED_PARTITIONS]
             oldest = sorted(pending.items(), key=lambda each: (each[1].oldest, each[0]))
             return Backlog(
                 pending_events=sum(each.rows for each in pending.values()),
-                oldest_put_time=oldest[0][1].oldest if oldest else None,
+                oldest_accept_time=oldest[0][1].oldest if oldest else None,
                 parked_events=await self.backlogs.parked(),
                 discarded_events=await self.backlogs.discarded(),
                 stopped=await self.backlogs.stopped(),
                 behind=[each for each in oldest if now - each[1].oldest > BEHIND][:MAX_PARTITIONS],
-                heaviest_leads=await self.backlogs.heaviest_leads(most, MAX_LEADS),
+                heaviest_leads=await self.backlogs.heaviest_leads(limit, MAX_LEADS),
                 isolated=await self.backlogs.isolated(),
                 decayed_through=await self._decayed_through(now),
                 rollout=await self.models.unfinished(),

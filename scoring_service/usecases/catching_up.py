@@ -15,11 +15,11 @@ from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.lead import LeadUpdate
-from scoring_service.ports import Bell, Past, Scores
+from scoring_service.ports import Bell, FactReader, LeadWriter
+from scoring_service.usecases.history_writer import Clock, HistoryWriter, PendingFacts
 from scoring_service.usecases.lead_transaction import LeadTransaction
-from scoring_service.usecases.recording import Clock, PendingFacts, Recording
 from shared import logs
-from shared.errors import is_transient
+from shared.rpc.errors import is_transient
 
 AT_A_TIME = 2
 """Partitions that are worked on together: while MongoDB writes one page, another one is folded."""
@@ -65,8 +65,8 @@ class _Page:
 class CatchingUp:
     """Brings leads up to where their partition stands; any number of processes may do so at once."""
 
-    scores: Scores
-    past: Past
+    scores: LeadWriter
+    past: FactReader
     bell: Bell
     calendar: Calendar
     clock: Clock
@@ -132,11 +132,11 @@ class CatchingUp:
     async def _record(self, partition: int, lead_ids: Sequence[str]) -> _Page:
         standing = await self.scores.take_page(partition)
         timeline = await self.scores.timeline(standing.publication)
-        recording = Recording(self.past, timeline, self.calendar, self.clock())
+        writer = HistoryWriter(self.past, timeline, self.calendar, self.clock())
         leads = await self.scores.leads(lead_ids)
-        plan = await recording.plan([PendingFacts(lead, standing) for lead in leads.values()])
-        updates = await recording.updates(plan.chosen)
-        rung = await self.scores.append(recording.commit(updates)) if updates else set()
+        plan = await writer.plan([PendingFacts(lead, standing) for lead in leads.values()])
+        updates = await writer.updates(plan.chosen)
+        rung = await self.scores.append(writer.commit(updates)) if updates else set()
         left, heavy = ([each.lead.lead_id for each in some] for some in (plan.left, plan.heavy))
         return _Page(updates, left, heavy, rung)
 

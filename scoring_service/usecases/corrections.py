@@ -16,9 +16,9 @@ from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import Refold
 from scoring_service.domain.timeline import BEGINNING, Adjustment, Timeline
-from scoring_service.ports import Scores
+from scoring_service.ports import LeadWriter
+from scoring_service.usecases.history_writer import Clock
 from scoring_service.usecases.lead_transaction import LeadTransaction, Steps
-from scoring_service.usecases.recording import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Corrections:
     past is long delays no other: see `LeadTransaction`.
     """
 
-    scores: Scores
+    scores: LeadWriter
     leads: LeadTransaction
     calendar: Calendar
     clock: Clock

@@ -10,9 +10,9 @@ from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.errors import DecayDateAhead
 from scoring_service.domain.lead import Decision, LeadUpdate, Standing
 from scoring_service.domain.timeline import Timeline
-from scoring_service.ports import Bell, Past, Scores, Views
+from scoring_service.ports import Bell, FactReader, LeadReader, LeadWriter
 from scoring_service.usecases.catching_up import CatchingUp
-from scoring_service.usecases.recording import Clock, PendingFacts, Recording
+from scoring_service.usecases.history_writer import Clock, HistoryWriter, PendingFacts
 from shared import logs
 
 PAGE_LEADS = 500
@@ -49,9 +49,9 @@ class DecayProgress:
 class DecayRun:
     """Applies decay ticks, and takes them back."""
 
-    scores: Scores
-    past: Past
-    views: Views
+    scores: LeadWriter
+    past: FactReader
+    views: LeadReader
     bell: Bell
     calendar: Calendar
     clock: Clock
@@ -82,8 +82,8 @@ class DecayRun:
         progress = await self._start(through, timeline)
         standing = Standing(through, timeline.number)
         async for lead in self.views.quiet_leads(self._quiet_since(through, timeline), through):
-            recording = Recording(self.past, timeline, self.calendar, self.clock())
-            progress = progress.plus(await recording.updates([PendingFacts(lead, standing)]), EntryKind.DECAY)
+            writer = HistoryWriter(self.past, timeline, self.calendar, self.clock())
+            progress = progress.plus(await writer.updates([PendingFacts(lead, standing)]), EntryKind.DECAY)
             if progress.leads_checked % PAGE_LEADS == 0:
                 yield progress
         yield replace(progress, done=True)

@@ -19,9 +19,9 @@ from scoring_service.domain.lead import Lead, LeadUpdate, Standing
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import Refold
 from scoring_service.domain.timeline import Position, Timeline
-from scoring_service.ports import Bell, Commit, Past, Scores
-from scoring_service.usecases.recording import Clock, Recording
-from shared.errors import TooLarge
+from scoring_service.ports import AppendBatch, Bell, FactReader, LeadWriter
+from scoring_service.usecases.history_writer import Clock, HistoryWriter
+from shared.rpc.errors import TooLarge
 
 MAX_REPLAY_FACTS = 2_000_000
 """Recorded facts that are folded anew for one update: half a minute of work, and 8,000 checkpoints to write."""
@@ -50,8 +50,8 @@ class _Read:
 class LeadTransaction:
     """Updates single leads."""
 
-    scores: Scores
-    past: Past
+    scores: LeadWriter
+    past: FactReader
     bell: Bell
     calendar: Calendar
     clock: Clock
@@ -103,13 +103,13 @@ class LeadTransaction:
                 read = await self._read(lead_id)
                 if not read.lead.sequence and not rows:
                     raise LeadNotFound(lead_id)
-                recording = Recording(self.past, read.timeline, self.calendar, self.clock())
-                builder = recording.builder(read.lead)
+                writer = HistoryWriter(self.past, read.timeline, self.calendar, self.clock())
+                builder = writer.builder(read.lead)
                 for refold in steps(builder, read.standing, read.timeline):
-                    await self._check_size(recording, read.lead, refold.before)
-                    await recording.feed(lead_id, refold)
+                    await self._check_size(writer, read.lead, refold.before)
+                    await writer.feed(lead_id, refold)
             update = builder.update()
-            commit = recording.commit([update], rows)
+            commit = writer.commit([update], rows)
             outcome, rung = await self.scores.transact(partial(self._commit, read, commit, is_due))
             self.bell.ring(rung)
             if outcome is not None:
@@ -122,8 +122,8 @@ class LeadTransaction:
         lead = (await self.scores.leads([lead_id])).get(lead_id) or Lead(lead_id)
         return _Read(lead, standing, await self.scores.timeline(standing.publication))
 
-    async def _check_size(self, recording: Recording, lead: Lead, since: Position) -> None:
-        work = await recording.work_of(lead, since)
+    async def _check_size(self, writer: HistoryWriter, lead: Lead, since: Position) -> None:
+        work = await writer.work_of(lead, since)
         if work > MAX_REPLAY_FACTS:
             raise TooLarge(
                 f"{work:,} recorded events of lead {lead.lead_id!r} would have to be folded anew, more than "
@@ -131,7 +131,7 @@ class LeadTransaction:
             )
 
     async def _commit(
-        self, read: _Read, commit: Commit, is_due: Callable[[], Awaitable[bool]]
+        self, read: _Read, commit: AppendBatch, is_due: Callable[[], Awaitable[bool]]
     ) -> tuple[bool | None, set[int]]:
         """Writes, unless what was read has changed (None) or it is not due any more (False)."""
         if not await is_due():

@@ -10,11 +10,11 @@ from datetime import timedelta
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, ModelOutdated, Publication
-from scoring_service.ports import Bell, Models, Past, Scores, StoredModel, Views
+from scoring_service.ports import Bell, FactReader, LeadReader, LeadWriter, Models, StoredModel
 from scoring_service.usecases.catching_up import CatchingUp
-from scoring_service.usecases.recording import Clock
+from scoring_service.usecases.history_writer import Clock
 from shared import logs
-from shared.pages import Place
+from shared.rpc.pagination import Place
 from shared.tasks import is_cancelled
 
 PAGE_LEADS = 100
@@ -30,7 +30,7 @@ class Publishing:
     """Keeps models, and puts one of them in force."""
 
     models: Models
-    views: Views
+    views: LeadReader
     clock: Clock
 
     async def create(self, model: ScoringModel) -> StoredModel:
@@ -72,10 +72,10 @@ class Publishing:
         await self.models.switch(publication)
         return publication
 
-    async def publications(self, after: Place, most: int) -> list[Publication]:
+    async def publications(self, after: Place, limit: int) -> list[Publication]:
         """Returns a page of publications, newest first."""
         publications = await self.models.publications()
-        return [each for each in reversed(publications) if not after or (each.number,) < after][:most]
+        return [each for each in reversed(publications) if not after or (each.number,) < after][:limit]
 
     async def leads_left(self) -> tuple[int, int]:
         """Returns the number of the last publication and how many leads it has still to reach; all others are done."""
@@ -90,8 +90,8 @@ class Rollout:
     """Folds again what a publication judges anew; any number of workers may do so at once."""
 
     models: Models
-    scores: Scores
-    past: Past
+    scores: LeadWriter
+    past: FactReader
     bell: Bell
     calendar: Calendar
     clock: Clock

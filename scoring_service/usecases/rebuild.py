@@ -14,8 +14,8 @@ from scoring_service.domain.model import Event
 from scoring_service.domain.refold import Refold
 from scoring_service.domain.timeline import BEGINNING, Adjustment, Timeline
 from scoring_service.domain.verification import Chain, Stored, rebuilt
-from scoring_service.ports import Past, Scores, Views
-from scoring_service.usecases.walk import walk
+from scoring_service.ports import FactReader, LeadReader, LeadWriter
+from scoring_service.usecases.scan import scan_leads
 from shared import logs
 
 _LOG = logs.get(__name__)
@@ -52,9 +52,9 @@ class _Folded:
 class Rebuild:
     """Stores what histories fold to. It appends nothing: the history is what is right."""
 
-    scores: Scores
-    past: Past
-    views: Views
+    scores: LeadWriter
+    past: FactReader
+    views: LeadReader
     calendar: Calendar
 
     async def one(self, lead_id: str) -> Rebuilt:
@@ -83,7 +83,7 @@ class Rebuild:
         """
         progress = RebuildProgress(await self.views.count_leads())
         inconsistent: HistoryInconsistent | None = None
-        async for page in walk(self.views):
+        async for page in scan_leads(self.views):
             changed: list[str] = []
             async for stored in page.one_by_one():
                 try:

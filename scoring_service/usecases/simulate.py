@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.simulation import Difference, Question, Simulation, Summary
-from scoring_service.ports import Past, Views
-from scoring_service.usecases.walk import facts_in_pieces, walk
+from scoring_service.ports import FactReader, LeadReader
+from scoring_service.usecases.scan import facts_in_pieces, scan_leads
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +25,15 @@ class SimulationProgress:
 class Simulate:
     """Folds every lead under another model. It has no way to write."""
 
-    views: Views
-    past: Past
+    views: LeadReader
+    past: FactReader
     calendar: Calendar
 
     async def run(self, model: ScoringModel, question: Question | None) -> AsyncGenerator[SimulationProgress, None]:
         """Yields what publishing a model for all events would change, page by page, and at last the summary."""
         simulation = Simulation(await self.views.timeline(), model, self.calendar, question)
         progress = SimulationProgress(await self.views.count_leads())
-        async for page in walk(self.views):
+        async for page in scan_leads(self.views):
             found: list[Difference] = []
             async for each in page.one_by_one():
                 if each.lead is not None:  # publishing does not reach what has no row

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from pymongo.errors import PyMongoError
 
-from scoring_service.ports import Scores
+from scoring_service.ports import LeadWriter
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from shared import logs
-from shared.calls import deadline
-from shared.errors import is_transient
+from shared.deadlines import deadline
+from shared.rpc.errors import is_transient
 from shared.tasks import is_cancelled
 
 MAX_EVENTS = 2_000
@@ -32,7 +32,7 @@ _LOG = logs.get(__name__)
 class SlowLane:
     """Drains heavy leads; `run()` must be running. `lead_ids` are those that the ordinary drain leaves out."""
 
-    scores: Scores
+    scores: LeadWriter
     leads: LeadTransaction
     _limits: dict[str, int] = field(default_factory=dict)
     _failed: dict[str, Exception] = field(default_factory=dict)

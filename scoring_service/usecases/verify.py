@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import EntryKind, facts_of
 from scoring_service.domain.verification import Inspection, Stored, Violation
-from scoring_service.ports import Past, Views
-from scoring_service.usecases.walk import Page, walk
+from scoring_service.ports import FactReader, LeadReader
+from scoring_service.usecases.scan import Page, scan_leads
 
 MESSAGE_VIOLATIONS = 500
 """Violations of one message: some 4 KB each at most, and a gRPC client takes 4 MiB."""
@@ -47,14 +47,14 @@ class VerifyProgress:
 class Verify:
     """Checks what is stored. It has no way to write."""
 
-    views: Views
-    past: Past
+    views: LeadReader
+    past: FactReader
     calendar: Calendar
 
     async def run(self) -> AsyncGenerator[VerifyProgress, None]:
         """Checks every lead, page by page, each page in one snapshot; then that no event and no entry is left over."""
         progress = VerifyProgress(await self.views.count_leads())
-        async for page in walk(self.views, check=True):
+        async for page in scan_leads(self.views, check=True):
             found: list[Violation] = []
             async for stored in page.one_by_one():
                 violations, entries, events = await self._inspect(page, stored)

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from shared.errors import ErrorTable
+from shared.rpc.errors import ErrorTable
 from shared.settings import ServerSettings, StartupError, load
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ def proto(context: str) -> str:
 
 
 def stubs(context: str) -> ModuleType:
-    return importlib.import_module(f"shared.pb.{context}.v1.{context}_pb2")
+    return importlib.import_module(f"leadscore.{context}.v1.{context}_pb2")
 
 
 def servicer(context: str) -> ModuleType:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from automation_service.clients import _model
+from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.action import Action, Webhook
 from automation_service.domain.condition import Conditions
 from automation_service.domain.delivery import NEVER, Answer, Delivery, ExecutionState, Fate
@@ -24,15 +25,14 @@ from automation_service.domain.limits import InvalidRule
 from automation_service.domain.need import Need
 from automation_service.domain.rule import Draft, Rule, RuleExists, RuleNotFound
 from automation_service.ports import Claim, Due, ExecutionQuery, Settlement
-from automation_service.templates import SandboxedTemplates
-from scoring_service import model_messages
-from shared.pages import Place
+from scoring_service import model_codec
+from shared.rpc.pagination import Place
+from testkit.receiver import SECRET
 from tests.scoring.models import BUILT_IN
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INSIGHT = Insight(velocity=9, risk=Risk.LOW, next_action="prioritize_contact", score=40, stage="hot")
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 (of the documents of Standard Webhooks)
-MODEL = _model(model_messages.write_model(BUILT_IN))
+MODEL = _model(model_codec.write_model(BUILT_IN))
 """The built-in model, as it comes over the wire."""
 SENDER = "leads@example.org"
 T = TypeVar("T")
@@ -84,10 +84,10 @@ class FakeChanges:
         """Runs `body`."""
         return await body()
 
-    async def pending(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> list[Change]:
+    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> list[Change]:
         """Returns the oldest changes, whatever the partition."""
         found = [each for each in self.waiting if ids is None or each.change_id in ids]
-        return sorted(found[:most], key=lambda each: (each.lead_id, each.sequence))
+        return sorted(found[:limit], key=lambda each: (each.lead_id, each.sequence))
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
         """Returns those of the changes that nobody has marked."""
@@ -120,9 +120,9 @@ class FakeRules:
             raise RuleNotFound(rule_id)
         return self.rules[rule_id]
 
-    async def page(self, after: Place, most: int) -> list[Rule]:
+    async def page(self, after: Place, limit: int) -> list[Rule]:
         """Returns the rules whose ids follow another one."""
-        return [self.rules[rule_id] for rule_id in sorted(self.rules) if (rule_id,) > after][:most]
+        return [self.rules[rule_id] for rule_id in sorted(self.rules) if (rule_id,) > after][:limit]
 
     async def enabled(self, rule_ids: Collection[str] | None = None) -> list[Rule]:
         """Returns all enabled rules, or those with some ids."""
@@ -202,7 +202,7 @@ class FakeExecutions:
             and (query.until_time is None or each.record_time < query.until_time)
             and (not query.after or (each.record_time, each.execution_id) < query.after)
         ]
-        return sorted(matching, key=lambda each: (each.record_time, each.execution_id), reverse=True)[: query.most]
+        return sorted(matching, key=lambda each: (each.record_time, each.execution_id), reverse=True)[: query.limit]
 
     async def revive(self, before: Execution, after: Execution) -> bool:
         """Stores the deliveries of `after` if those of `before` are stored."""
@@ -211,7 +211,7 @@ class FakeExecutions:
         self.executions[before.key] = after
         return True
 
-    async def due(self, now: datetime, busy: Collection[str], most: int) -> list[Due]:
+    async def due(self, now: datetime, busy: Collection[str], limit: int) -> list[Due]:
         """Returns the deliveries that have been due for longest."""
         found = [
             delivery
@@ -220,7 +220,7 @@ class FakeExecutions:
             if delivery.due_time <= now and delivery.endpoint not in busy
         ]
         found.sort(key=lambda each: each.due_time)
-        return [Due(each.delivery_id, each.endpoint) for each in found[:most]]
+        return [Due(each.delivery_id, each.endpoint) for each in found[:limit]]
 
     async def claim(self, due: Collection[Due], now: datetime, until: datetime) -> list[Claim]:
         """Claims those that are still due."""
@@ -233,7 +233,7 @@ class FakeExecutions:
                     self._put(key, claims[-1].delivery)
         return claims
 
-    async def hasten(self, now: datetime, farthest: datetime) -> None:
+    async def repair_due_times(self, now: datetime, farthest: datetime) -> None:
         """Makes due what lies too far ahead."""
         for key, each in list(self.executions.items()):
             for delivery in each.deliveries:
@@ -254,8 +254,8 @@ class FakeExecutions:
         self.executions[key] = replace(stored, deliveries=tuple(deliveries))
 
 
-class FakeOutlet:
-    """An `Outlet` by which nothing leaves at once; `begun` is all that it was handed."""
+class FakeDeliveryQueue:
+    """An `DeliveryQueue` by which nothing leaves at once; `begun` is all that it was handed."""
 
     def __init__(self) -> None:
         self.begun: list[Execution] = []

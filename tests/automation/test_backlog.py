@@ -6,6 +6,8 @@ from datetime import UTC, timedelta
 from typing import Any, TypeAlias
 
 import pytest
+from leadscore.automation.v1 import automation_pb2 as pb
+from leadscore.automation.v1 import automation_pb2_grpc
 
 from automation_service import store
 from automation_service.domain.delivery import NEVER, Delivery, ExecutionState
@@ -14,16 +16,14 @@ from automation_service.servicer import ERRORS, AutomationServicer
 from automation_service.store import EXECUTIONS, MongoExecutions
 from automation_service.store.backlog import MongoBacklog
 from automation_service.usecases.backlog import BacklogReport
-from shared.breaker import MAX_ALIKE, Breaker
-from shared.failures import Failure, ReasonCode
-from shared.inbox import Inbox
+from shared.inbox.breaker import MAX_ALIKE, Breaker
+from shared.inbox.collection import Inbox
+from shared.inbox.failures import Failure, ReasonCode
+from shared.inbox.parking import Parking
 from shared.mongo import Database
-from shared.parking import Parking
-from shared.pb.automation.v1 import automation_pb2 as pb
-from shared.pb.automation.v1 import automation_pb2_grpc
+from testkit.serving import served
 from tests.automation.fakes import NOW, change, executed, rule, webhook
 from tests.conftest import PARTITIONS
-from tests.serving import served
 from tests.shared.commands import overheard
 
 Stub: TypeAlias = "automation_pb2_grpc.AutomationServiceAsyncStub"

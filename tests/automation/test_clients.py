@@ -9,21 +9,21 @@ from datetime import timedelta
 import grpc
 import pytest
 from google.rpc import code_pb2
+from leadscore.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
+from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from automation_service import clients
-from automation_service.clients import MOST_LEADS, IntelligenceInsights, ScoringModels
+from automation_service.clients import MAX_LEADS, IntelligenceInsights, ScoringModels
 from automation_service.domain.feasibility import NextAction
 from automation_service.domain.lead import Insight, Risk, Threshold
 from automation_service.domain.need import EVERYTHING, NO_MORE, Need
 from automation_service.servicer import ERRORS
 from shared import wire
-from shared.errors import WorkTooLarge, is_transient, status_of
-from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
-from shared.pb.scoring.v1 import scoring_pb2_grpc
-from shared.server import Context
+from shared.rpc.errors import WorkTooLarge, is_transient, status_of
+from shared.rpc.server import Context
+from testkit.serving import served
 from tests.intelligence.fakes import FakeScores
 from tests.intelligence.servicer import FakeScoring
-from tests.serving import served
 
 WEEK = timedelta(days=7)
 INSIGHT = Insight(6, Risk.HIGH, "re_engage", 40, "hot", {"seats": 3.0}, (Threshold("risk", "high", "old"),))
@@ -76,8 +76,8 @@ async def asking(intelligence: FakeIntelligence) -> AsyncIterator[IntelligenceIn
 @pytest.mark.parametrize(
     ("need", "largest", "paths", "names"),
     [
-        (NO_MORE, MOST_LEADS, set(), []),
-        (Need(fit=True), MOST_LEADS, {"fit"}, []),
+        (NO_MORE, MAX_LEADS, set(), []),
+        (Need(fit=True), MAX_LEADS, {"fit"}, []),
         (Need(attributes=frozenset({"b", "a"})), 93, {"attributes"}, ["a", "b"]),
         (EVERYTHING, 15, {"fit", "attributes"}, []),
     ],
@@ -87,7 +87,7 @@ async def test_insights_are_asked_for_in_questions_of_bounded_size(
 ) -> None:
     intelligence = FakeIntelligence()  # type: ignore[abstract]
     async with asking(intelligence) as insights:
-        leads = [f"lead-{number}" for number in range(MOST_LEADS)]
+        leads = [f"lead-{number}" for number in range(MAX_LEADS)]
         found = await insights.of([*leads, "nobody"], need)
     assert found == dict.fromkeys(leads, INSIGHT)
     sizes = [len(each.lead_ids) for each in intelligence.asked]
@@ -101,11 +101,11 @@ async def test_insights_are_asked_for_in_questions_of_bounded_size(
 async def test_more_leads_are_asked_for_at_a_time_while_they_are_small() -> None:
     intelligence = FakeIntelligence()  # type: ignore[abstract]
     async with asking(intelligence) as insights:
-        leads = [f"lead-{number}" for number in range(MOST_LEADS)]
+        leads = [f"lead-{number}" for number in range(MAX_LEADS)]
         for _ in range(2):
             await insights.of(leads, EVERYTHING)
     sizes = [len(each.lead_ids) for each in intelligence.asked]
-    assert (sizes[0], max(sizes), sum(sizes)) == (15, 8 * 15 + 6, 2 * MOST_LEADS), "never more than eight times as many"
+    assert (sizes[0], max(sizes), sum(sizes)) == (15, 8 * 15 + 6, 2 * MAX_LEADS), "never more than eight times as many"
 
 
 async def test_a_question_that_is_too_large_is_told_from_a_service_that_is_away(

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation_service.dispatch import (
+from automation_service.delivery.dispatcher import (
     CLAIM,
     IN_FLIGHT,
-    MOST_SETTLED,
+    MAX_SETTLED,
     PER_ENDPOINT,
     PER_FAILING_ENDPOINT,
-    Courier,
+    DeliveryAttempt,
     Dispatcher,
-    hasten,
+    repair_due_times,
 )
 from automation_service.domain.action import Action, Slack
 from automation_service.domain.delivery import (
     ANSWER_BYTES,
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     NEVER,
     Answer,
     Delivery,
@@ -32,10 +32,10 @@ from automation_service.domain.delivery import (
 )
 from automation_service.domain.execution import Execution
 from automation_service.ports import Receivers
-from shared.groups import GroupCommit
+from shared.group_commit import GroupCommit
 from shared.tasks import running
+from testkit.waiting import eventually
 from tests.automation.fakes import NOW, FakeExecutions, FakeReceivers, FakeRules, change, executed, rule, webhook
-from tests.conftest import eventually
 
 SCHEDULE = [timedelta(seconds=seconds) for seconds in (5, 300)]
 LATER = Answer(Fate.RETRY, 503, "later")
@@ -76,10 +76,10 @@ def test_a_delivery_ends_and_keeps_its_id_and_body(fates: Sequence[Fate], waits:
 
 def test_only_the_latest_attempts_are_kept() -> None:
     found = delivery()
-    for number in range(MOST_ATTEMPTS + 3):
+    for number in range(MAX_ATTEMPTS + 3):
         answer = Answer(Fate.RETRY, 500 + number)
         found = found.settled(answer, NOW, timedelta(), [timedelta(seconds=1)] * 99, 1)
-    assert [each.status for each in found.attempts] == list(range(503, 503 + MOST_ATTEMPTS))
+    assert [each.status for each in found.attempts] == list(range(503, 503 + MAX_ATTEMPTS))
 
 
 def test_a_retry_begins_the_schedule_anew_and_leaves_what_is_done_or_under_way_alone() -> None:
@@ -116,8 +116,8 @@ class Desk:
         self.clock = Clock()
         self.dispatcher = Dispatcher(
             self.executions,
-            Courier(
-                GroupCommit(self.executions.settle, most=MOST_SETTLED, seconds=5),
+            DeliveryAttempt(
+                GroupCommit(self.executions.settle, limit=MAX_SETTLED, seconds=5),
                 self.rules,
                 receivers,
                 SCHEDULE,
@@ -321,7 +321,7 @@ async def test_a_new_url_and_secret_are_used_at_once() -> None:
 async def test_what_was_recorded_before_the_clock_was_set_back_does_not_wait_for_as_long() -> None:
     call = rule("call", None, webhook())
     desk = Desk(FakeReceivers(), executed(change(), call, NOW + timedelta(hours=1)))
-    async with running(desk.dispatcher.run(), hasten(desk.executions, desk.clock, every=0.01)):
+    async with running(desk.dispatcher.run(), repair_due_times(desk.executions, desk.clock, every=0.01)):
         await desk.settles(1)
     assert desk.delivery().state is ExecutionState.DELIVERED
 

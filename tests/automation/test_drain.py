@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from automation_service import store
+from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.execution import Execution
 from automation_service.domain.lead import DECAY, Change, Insight
 from automation_service.domain.need import Need
 from automation_service.domain.trigger import Inactive
 from automation_service.ports import ExecutionQuery, Insights
 from automation_service.store import CHANGES, DONE, EXECUTIONS, MongoChanges, MongoExecutions, MongoRules
-from automation_service.templates import SandboxedTemplates
 from automation_service.usecases.evaluation import Evaluation
-from shared.inbox import Inbox
+from shared.inbox.collection import Inbox
 from shared.mongo import Database
-from tests.automation.fakes import INSIGHT, NOW, SENDER, AbsentInsights, FakeInsights, FakeOutlet, change, rule
+from tests.automation.fakes import INSIGHT, NOW, SENDER, AbsentInsights, FakeDeliveryQueue, FakeInsights, change, rule
 
 LEADS = [f"lead-{number}" for number in range(40)]
 
@@ -50,7 +50,9 @@ def evaluation(
 ) -> Evaluation:
     changes = MongoChanges(database, inbox, transaction_seconds=10)
     templates, executions = SandboxedTemplates(), MongoExecutions(database)
-    return Evaluation(changes, MongoRules(database), executions, insights, templates, SENDER, FakeOutlet(), clock)
+    return Evaluation(
+        changes, MongoRules(database), executions, insights, templates, SENDER, FakeDeliveryQueue(), clock
+    )
 
 
 async def put(inbox: Inbox, *changes: Change) -> None:

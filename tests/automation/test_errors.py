@@ -4,9 +4,10 @@ import importlib
 import inspect
 import pkgutil
 
+from leadscore.automation.v1 import automation_pb2 as pb
+
 from automation_service import domain
 from automation_service.servicer import ERRORS
-from shared.pb.automation.v1 import automation_pb2 as pb
 
 
 def test_every_error_of_the_domain_is_mapped() -> None:

@@ -11,18 +11,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from leadscore.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
+from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from automation_service import clients
 from automation_service import store as automation_store
 from automation_service.clients import IntelligenceInsights
+from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.condition import Conditions
 from automation_service.domain.execution import Execution
 from automation_service.domain.rule import Rule
 from automation_service.ports import ExecutionQuery
 from automation_service.store import MongoChanges, MongoExecutions, MongoRules
-from automation_service.templates import SandboxedTemplates
 from automation_service.usecases.evaluation import Evaluation
-from intelligence_service.clients import ScoringModels, ScoringScores
+from intelligence_service.clients import ScoringModels, ScoringServiceReader
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers
@@ -33,27 +35,25 @@ from scoring_service.domain.lead import Lead
 from scoring_service.servicer import ScoringServicer
 from scoring_service.store import documents
 from scoring_service.store.models import MongoModels
-from scoring_service.store.views import MongoViews
-from scoring_service.usecases.ask import Ask
+from scoring_service.store.reads import MongoLeadReader
 from scoring_service.usecases.publishing import Publishing
-from shared import broker as brokers
-from shared import parking as parking_module
+from scoring_service.usecases.queries import Queries
 from shared import wire
-from shared.doorbell import Doorbell
-from shared.drainer import Drainer
-from shared.inbox import Inbox
+from shared.inbox import broker as brokers
+from shared.inbox import parking as parking_module
+from shared.inbox.collection import Inbox
+from shared.inbox.consumer import Drainer
+from shared.inbox.doorbell import Doorbell
+from shared.inbox.parking import Parking
 from shared.mongo import Database
-from shared.parking import Parking
-from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
-from shared.pb.scoring.v1 import scoring_pb2_grpc
-from shared.server import Context
+from shared.rpc.server import Context
 from shared.tasks import running
-from tests.automation.fakes import NOW, SENDER, FakeOutlet, change, rule, webhook
+from testkit.serving import served
+from testkit.waiting import eventually
+from tests.automation.fakes import NOW, SENDER, FakeDeliveryQueue, change, rule, webhook
 from tests.automation.test_drain import put
-from tests.conftest import eventually
 from tests.intelligence.fakes import FakeLeadChanges
 from tests.scoring.conftest import ENGINE
-from tests.serving import served
 
 LEADS = [f"lead-{number}" for number in range(30)]
 ATTRIBUTES = {f"attribute-{number:03}": "x" * 230 for number in range(255)} | {"name": "Ada"}
@@ -94,9 +94,9 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
     """The intelligence service over the scoring service over the database."""
     unreached: Any = None
     models = MongoModels(database, ENGINE)
-    views = MongoViews(database, models, unreached)
+    views = MongoLeadReader(database, models, unreached)
     scoring = ScoringServicer(
-        ask=Ask(views, unreached, Calendar(ZoneInfo("UTC")), lambda: NOW),
+        ask=Queries(views, unreached, Calendar(ZoneInfo("UTC")), lambda: NOW),
         decay=unreached,
         verify=unreached,
         rebuild=unreached,
@@ -107,7 +107,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
         backlog=unreached,
     )
     async with served({}, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(scoring, server)) as to:
-        intelligence = Intelligence(ScoringScores(to), ScoringModels(to), lambda: NOW)
+        intelligence = Intelligence(ScoringServiceReader(to), ScoringModels(to), lambda: NOW)
         answering = servicer(intelligence, Watchers(FakeLeadChanges(), intelligence))
         async with served(
             ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(answering, server)
@@ -118,7 +118,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
 def evaluating(database: Database, inbox: Inbox, insights: IntelligenceInsights) -> Evaluation:
     changes = MongoChanges(database, inbox, transaction_seconds=60)
     rules, executions = MongoRules(database), MongoExecutions(database)
-    return Evaluation(changes, rules, executions, insights, SandboxedTemplates(), SENDER, FakeOutlet(), wire.now)
+    return Evaluation(changes, rules, executions, insights, SandboxedTemplates(), SENDER, FakeDeliveryQueue(), wire.now)
 
 
 async def fired(database: Database, made: Rule, inbox: Inbox) -> list[Execution]:
@@ -158,7 +158,7 @@ async def test_a_lead_that_is_never_told_in_time_is_parked_and_the_others_are_ev
     async with asked(database, Silent) as insights:
         evaluation = evaluating(database, inbox, insights)
         drainer = Drainer(inbox, bell, evaluation.step, batch_rows=500)
-        async with running(bell.run(), drainer.run(), drainer.suspects.run(every=0.05)):
+        async with running(bell.run(), drainer.run(), drainer.isolated_retries.run(every=0.05)):
             await drainer.drain([0])
 
             async def others_fired() -> bool:
@@ -171,6 +171,6 @@ async def test_a_lead_that_is_never_told_in_time_is_parked_and_the_others_are_ev
 
             await eventually(parked, what="the change of the silent lead to be parked after its attempts")
     [row] = await Parking(inbox).page((), 9)
-    assert (row.row["lead_id"], row.attempts) == (HEAVY, parking_module.MOST_ATTEMPTS)
+    assert (row.row["lead_id"], row.attempts) == (HEAVY, parking_module.MAX_ATTEMPTS)
     assert "the intelligence service does not answer about lead 'lead-7'" in row.reason
     assert row.reason.endswith("then retry"), "the reason tells what to do"

@@ -7,7 +7,7 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO
 
 from automation_service import jobs
-from shared.doorbell import Doorbell
+from shared.inbox.doorbell import Doorbell
 
 QUEUE = Doorbell.queue("score_changes")
 

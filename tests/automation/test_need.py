@@ -2,10 +2,10 @@
 
 import pytest
 
+from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.action import Action, Email, Slack
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
 from automation_service.domain.need import EVERYTHING, NO_MORE, Need, of_actions, of_conditions, portions
-from automation_service.templates import SandboxedTemplates
 from tests.automation.fakes import change, webhook
 
 

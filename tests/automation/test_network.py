@@ -10,15 +10,15 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automation_service.delivery.address_guard import KEEP_SECONDS, Guard, GuardedTransport, Resolve, SystemResolver
+from automation_service.delivery.receivers import AllReceivers, HttpReceivers, open_client
 from automation_service.domain.action import Slack, Webhook, check_url
 from automation_service.domain.address import Networks, read_networks
 from automation_service.domain.delivery import Delivery, Fate
 from automation_service.domain.limits import InvalidRule
-from automation_service.network import KEEP_SECONDS, Guard, GuardedTransport, Resolve, SystemResolver
-from automation_service.receivers import AllReceivers, HttpReceivers, open_client
 from shared import wire
-from tests.automation.fakes import SECRET, webhook
-from tests.receiver import Receiver, receiving
+from testkit.receiver import SECRET, Receiver, receiving
+from tests.automation.fakes import webhook
 
 DELIVERY = Delivery("e-1", "crm", "webhook", "https://crm.example", b"{}")
 RESOLVER = SystemResolver()

@@ -6,17 +6,17 @@ from typing import Any, TypeAlias
 
 import grpc
 import pytest
+from leadscore.automation.v1 import automation_pb2 as pb
+from leadscore.automation.v1 import automation_pb2_grpc
 
 from automation_service import store
 from automation_service.servicer import ERRORS, AutomationServicer
-from shared.inbox import Inbox
+from shared.inbox.collection import Inbox
+from shared.inbox.parking import Parking
 from shared.mongo import Database
-from shared.parking import Parking
-from shared.pb.automation.v1 import automation_pb2 as pb
-from shared.pb.automation.v1 import automation_pb2_grpc
+from testkit.serving import refusal, served
 from tests.automation.fakes import NOW
 from tests.conftest import PARTITIONS
-from tests.serving import refusal, served
 
 Stub: TypeAlias = "automation_pb2_grpc.AutomationServiceAsyncStub"
 

@@ -18,20 +18,20 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from automation_service.dispatch import Courier
+from automation_service.delivery.address_guard import Guard, GuardedTransport
+from automation_service.delivery.dispatcher import DeliveryAttempt
+from automation_service.delivery.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
 from automation_service.domain.action import Action, Email, Preset, Slack, Webhook
 from automation_service.domain.address import read_networks
 from automation_service.domain.delivery import Answer, Delivery, Fate
 from automation_service.domain.lead import Insight, Risk, Threshold
 from automation_service.domain.limits import InvalidRule
-from automation_service.network import Guard, GuardedTransport
-from automation_service.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
-from cli.embedded import free_port
+from cli.local.embedded import free_port
 from shared import wire
-from tests.automation.fakes import SECRET, SENDER, change, executed, rule, webhook
+from testkit.receiver import SECRET, Receiver, Request, Writer, answering, receiving
+from tests.automation.fakes import SENDER, change, executed, rule, webhook
 from tests.automation.test_network import RESOLVER, TLS
 from tests.conftest import ROOT
-from tests.receiver import Receiver, Request, Writer, answering, receiving
 
 OTHER_SECRET = "whsec_" + "QUJDRA" * 8
 INSIGHT = Insight(
@@ -249,13 +249,13 @@ async def test_whatever_a_receiver_does_is_an_answer(
 async def test_a_slow_receiver_holds_nobody_beyond_the_limit(
     subject: AllReceivers, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, behaviour: Any, fate: Fate, error: str
 ) -> None:
-    monkeypatch.setattr("automation_service.receivers.TEXT_SECONDS", 0.3)
-    monkeypatch.setattr("automation_service.dispatch.ATTEMPT_SECONDS", 2.0)
+    monkeypatch.setattr("automation_service.delivery.receivers.TEXT_SECONDS", 0.3)
+    monkeypatch.setattr("automation_service.delivery.dispatcher.ATTEMPT_SECONDS", 2.0)
     receiver.behaviour = behaviour
     action = webhook(url=receiver.url())
-    courier = Courier(settling=Mock(), rules=Mock(), receivers=subject, schedule=(), clock=wire.now)
+    attempt_delivery = DeliveryAttempt(settling=Mock(), rules=Mock(), receivers=subject, schedule=(), clock=wire.now)
     async with asyncio.timeout(30):
-        answer = await courier._attempt(action, delivery(action))
+        answer = await attempt_delivery._attempt(action, delivery(action))
     assert (answer.fate, answer.error) == (fate, error)
 
 

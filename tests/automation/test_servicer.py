@@ -12,20 +12,21 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Value
 from google.protobuf.timestamp_pb2 import Timestamp
+from leadscore.automation.v1 import automation_pb2 as pb
+from leadscore.automation.v1 import automation_pb2_grpc
 
+from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.action import Action, Email
 from automation_service.domain.delivery import Answer, Fate
 from automation_service.servicer import ERRORS, AutomationServicer
-from automation_service.templates import SandboxedTemplates
-from automation_service.usecases.rules import RuleBook, Scrutiny
-from automation_service.usecases.trials import Operation
+from automation_service.usecases.rules import RuleBook, RuleValidator
+from automation_service.usecases.trials import RuleTester
 from shared import wire
-from shared.pages import write_token
-from shared.pb.automation.v1 import automation_pb2 as pb
-from shared.pb.automation.v1 import automation_pb2_grpc
+from shared.rpc.pagination import write_token
+from testkit.receiver import SECRET
+from testkit.serving import refusal, served
 from tests.automation.fakes import (
     NOW,
-    SECRET,
     SENDER,
     FakeExecutions,
     FakeInsights,
@@ -37,7 +38,6 @@ from tests.automation.fakes import (
     rule,
     webhook,
 )
-from tests.serving import refusal, served
 
 Stub: TypeAlias = "automation_pb2_grpc.AutomationServiceAsyncStub"
 CONDITIONS = pb.Conditions(stages=["hot"], minimum_score=0, minimum_velocity=9, risk=pb.RISK_LOW)
@@ -57,11 +57,11 @@ def executions() -> FakeExecutions:
 
 @pytest.fixture
 async def stub(executions: FakeExecutions) -> AsyncIterator[Stub]:
-    scrutiny = Scrutiny(FakeModels(), FakeReceivers(), SandboxedTemplates(), allow_http=False)
+    validator = RuleValidator(FakeModels(), FakeReceivers(), SandboxedTemplates(), allow_http=False)
     rules, insights = FakeRules(rule("old"), executions=executions), FakeInsights(unknown=["nobody"])
     servicer = AutomationServicer(
-        RuleBook(rules, scrutiny, lambda: NOW),
-        Operation(rules, executions, insights, scrutiny, SENDER, lambda: NOW),
+        RuleBook(rules, validator, lambda: NOW),
+        RuleTester(rules, executions, insights, validator, SENDER, lambda: NOW),
         NOTHING_PARKED,
         NO_BACKLOG,
     )

@@ -36,10 +36,10 @@ from automation_service.store import (
     MongoExecutions,
     MongoRules,
 )
-from cli.embedded import free_port
+from cli.local.embedded import free_port
 from shared import mongo
-from shared.calls import deadline
-from shared.inbox import Inbox
+from shared.deadlines import deadline
+from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from shared.settings import StartupError
 from tests.automation.fakes import NOW, FakeExecutions, FakeRules, change, executed, rule, webhook
@@ -240,7 +240,7 @@ async def test_what_a_clock_set_that_was_ahead_is_due_at_once(kept: Kept) -> Non
             waits = claim.delivery.settled(Answer(Fate.RETRY, 503), NOW, TICK, [timedelta(hours=2)], 1)
             await deliveries.settle([Settlement(claim, waits)])
     assert await deliveries.due(NOW, [], 9) == []
-    await deliveries.hasten(NOW, farthest)
+    await deliveries.repair_due_times(NOW, farthest)
     found = {each.delivery_id for each in await deliveries.due(NOW, [], 9)}
     assert found == {ids["claimed"], ids["recorded"]}
 
@@ -253,7 +253,7 @@ async def test_looking_for_what_a_clock_set_that_was_ahead_reads_no_execution_th
     waits = waits.settled(Answer(Fate.RETRY, 503), NOW, TICK, [timedelta(hours=2)], 1)
     await MongoExecutions(database).record([replace(executed(change(), rule()), deliveries=(waits,))])
     async with overheard(database_uri) as (heard, commands):
-        await MongoDeliveries(heard).hasten(NOW, UNTIL)
+        await MongoDeliveries(heard).repair_due_times(NOW, UNTIL)
     [(name, command)] = commands.sent
     asked = {name: command[name], "updates": command["updates"]}
     explained = await database.command("explain", asked, verbosity="executionStats")
@@ -364,7 +364,7 @@ async def test_a_rule_is_disabled_or_deleted_also_when_not_all_of_it_can_be_canc
 async def test_all_that_is_pending_is_cancelled_batch_by_batch(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "MOST_CANCELLED", 2)
+    monkeypatch.setattr(store, "MAX_CANCELLED", 2)
     await mongo.create_indexes(database, INDEXES)
     rules, executions = MongoRules(database), MongoExecutions(database)
     await rules.create(BOTH)
@@ -436,7 +436,7 @@ async def test_a_last_firing_tells_the_silence_that_it_was_for_and_no_other(exec
 async def test_the_last_firings_are_told_of_any_number_of_leads_with_any_names(
     executions: Executions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "MOST_PAIRS", 2)
+    monkeypatch.setattr(store, "MAX_PAIRS", 2)
     names = ["$ada", "$$ROOT", "a.b", "{}", "$"]
     await executions.record([executed(change(name), rule("$x")) for name in names])
     assert set(await executions.last_firings({(name, "$x") for name in names})) == {(name, "$x") for name in names}

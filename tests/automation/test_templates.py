@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from automation_service.delivery.templates import MAX_OUTPUT, SandboxedTemplates
 from automation_service.domain.execution import Unrenderable
 from automation_service.domain.limits import InvalidRule
-from automation_service.templates import MOST_OUTPUT, SandboxedTemplates
 
 VALUES = {
     "lead": {"lead_id": "ada", "attributes": {"name": "Ada <b>", "seats": 250, "items": "8 pieces"}},
@@ -83,7 +83,7 @@ def test_a_template_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_output_is_bounded() -> None:
-    assert len(SandboxedTemplates().render("{{ a }}" * 100, {"a": "x" * 10_000})) == MOST_OUTPUT
+    assert len(SandboxedTemplates().render("{{ a }}" * 100, {"a": "x" * 10_000})) == MAX_OUTPUT
 
 
 class Counted:
@@ -100,8 +100,8 @@ class Counted:
 def test_what_would_be_cut_off_is_not_rendered() -> None:
     for template in ("{{ a }}" * 2_000, "{% if a %}{{ a }}{% endif %}" * 500):
         value = Counted()
-        assert len(SandboxedTemplates().render(template, {"a": value})) == MOST_OUTPUT
-        assert value.written <= MOST_OUTPUT // 10_000 + 1
+        assert len(SandboxedTemplates().render(template, {"a": value})) == MAX_OUTPUT
+        assert value.written <= MAX_OUTPUT // 10_000 + 1
 
 
 @pytest.mark.parametrize(

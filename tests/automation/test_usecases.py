@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.action import Action, Slack
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
 from automation_service.domain.lead import Change, Risk
@@ -14,19 +15,18 @@ from automation_service.domain.limits import InvalidRule
 from automation_service.domain.need import NO_MORE, Need
 from automation_service.domain.rule import Rule, RuleChanged, RuleExists, RuleNotFound
 from automation_service.ports import ExecutionQuery
-from automation_service.templates import SandboxedTemplates
 from automation_service.usecases.evaluation import Evaluation
-from automation_service.usecases.rules import RuleBook, Scrutiny
+from automation_service.usecases.rules import RuleBook, RuleValidator
 from tests.automation.fakes import (
     INSIGHT,
     NOW,
     SENDER,
     AbsentInsights,
     FakeChanges,
+    FakeDeliveryQueue,
     FakeExecutions,
     FakeInsights,
     FakeModels,
-    FakeOutlet,
     FakeReceivers,
     FakeRules,
     change,
@@ -39,8 +39,8 @@ LATER = NOW + timedelta(hours=1)
 
 
 def book(*rules: Rule) -> RuleBook:
-    scrutiny = Scrutiny(FakeModels(), FakeReceivers(), SandboxedTemplates(), allow_http=False)
-    return RuleBook(FakeRules(*rules), scrutiny, lambda: LATER)
+    validator = RuleValidator(FakeModels(), FakeReceivers(), SandboxedTemplates(), allow_http=False)
+    return RuleBook(FakeRules(*rules), validator, lambda: LATER)
 
 
 async def test_a_new_rule_has_revision_one_and_its_time() -> None:
@@ -125,7 +125,7 @@ async def test_a_rule_with_a_url_that_the_operator_allows_no_more_can_be_renamed
 
 def evaluation(changes: FakeChanges, rules: FakeRules, insights: FakeInsights | AbsentInsights) -> Evaluation:
     return Evaluation(
-        changes, rules, FakeExecutions(), insights, SandboxedTemplates(), SENDER, FakeOutlet(), lambda: NOW
+        changes, rules, FakeExecutions(), insights, SandboxedTemplates(), SENDER, FakeDeliveryQueue(), lambda: NOW
     )
 
 
@@ -133,11 +133,11 @@ async def test_a_step_records_what_fires_and_marks_all() -> None:
     changes = FakeChanges(change("ada"), change("bob", stage="cold", score=5), change("cyd"))
     insights = FakeInsights(unknown=["cyd"])
     evaluated = evaluation(changes, FakeRules(rule(), rule("calm", Conditions(risk=Risk.HIGH))), insights)
-    assert isinstance(outlet := evaluated.outlet, FakeOutlet)
+    assert isinstance(delivery_queue := evaluated.delivery_queue, FakeDeliveryQueue)
     assert await evaluated.step([0], 10) == 3
     assert [each.key for each in await evaluated.executions.page(ExecutionQuery(9))] == [("ada", "call", "2026-03-01")]
     assert changes.waiting == []
-    assert [each.key.lead_id for each in outlet.begun] == ["ada"]
+    assert [each.key.lead_id for each in delivery_queue.begun] == ["ada"]
 
 
 async def test_only_leads_are_asked_for_on_which_a_rule_can_still_fire() -> None:
@@ -227,7 +227,7 @@ async def test_a_change_that_another_drain_settled_does_not_hide_a_later_one(mon
     found = await changes.pending([0], 10)
     changes.waiting = [change(sequence=2)]
 
-    async def pending(partitions: Sequence[int], most: int, ids: Sequence[str] | None) -> object:
+    async def pending(partitions: Sequence[int], limit: int, ids: Sequence[str] | None) -> object:
         return found
 
     monkeypatch.setattr(changes, "pending", pending)

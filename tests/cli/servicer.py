@@ -12,17 +12,17 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_status import rpc_status
+from leadscore.automation.v1 import automation_pb2, automation_pb2_grpc
+from leadscore.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
+from leadscore.scoring.v1 import scoring_pb2 as pb
+from leadscore.scoring.v1 import scoring_pb2_grpc
 from typer.testing import CliRunner, Result
 
 from cli.__main__ import app
-from cli.connection import SERVICES, full_name
-from cli.demo import free_base_port
-from cli.up import HEALTH_OFFSET
-from shared.errors import ErrorRow, ErrorTable, status_of
-from shared.pb.automation.v1 import automation_pb2, automation_pb2_grpc
-from shared.pb.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
-from shared.pb.scoring.v1 import scoring_pb2 as pb
-from shared.pb.scoring.v1 import scoring_pb2_grpc
+from cli.local.demo import free_base_port
+from cli.local.up import HEALTH_OFFSET
+from cli.terminal.connection import SERVICES, full_name
+from shared.rpc.errors import ErrorRow, ErrorTable, status_of
 
 NOON = Timestamp(seconds=1_769_860_800)
 PAGE = 500

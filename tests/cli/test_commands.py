@@ -9,7 +9,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.connection import CommandError
+from cli.terminal.connection import CommandError
 from tests.cli.servicer import json_of, serving
 
 

@@ -4,12 +4,12 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
-from cli import show
-from cli.connection import CommandError
-from cli.options import as_of, decay_time
+from cli.leads import show
+from cli.terminal.connection import CommandError
+from cli.terminal.options import as_of, decay_time
 from shared import wire
-from shared.pb.scoring.v1 import scoring_pb2 as pb
 from tests.cli.servicer import NOON, json_of, serving
 from tests.cli.terminal import text_of
 

@@ -3,10 +3,10 @@
 import getpass
 
 import pytest
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
-from cli import decay
-from cli.connection import CommandError
-from shared.pb.scoring.v1 import scoring_pb2 as pb
+from cli.operations import decay
+from cli.terminal.connection import CommandError
 from tests.cli.servicer import json_of, serving
 
 RESET = ("decay", "reset", "--to", "2026-03-10", "--reason", "a clock was ahead")

@@ -7,9 +7,9 @@ import pymongo
 import pytest
 import redis
 
-from cli.connection import CommandError
-from cli.embedded import EmbeddedMongo, EmbeddedRedis
-from cli.receiver import receiving
+from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
+from cli.local.receiver import receiving
+from cli.terminal.connection import CommandError
 from shared import mongo
 
 Embedded = EmbeddedMongo | EmbeddedRedis

@@ -4,11 +4,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from leadscore.ingest.v1 import ingest_pb2 as pb
 
-from cli.funnel import DAYS, favourite, make_events
+from cli.local.funnel import DAYS, favourite, make_events
 from ingest_service.domain.event import Event, check_event
 from shared import wire
-from shared.pb.ingest.v1 import ingest_pb2 as pb
 
 MONDAY_NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

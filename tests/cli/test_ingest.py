@@ -14,15 +14,15 @@ from google.protobuf import any_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from leadscore.ingest.v1 import ingest_pb2 as pb
+from leadscore.ingest.v1 import ingest_pb2_grpc
 from typer.testing import CliRunner
 
-from cli import ingest as module
 from cli.__main__ import app
-from cli.connection import CommandError, Connection
-from cli.ingest import FIRST_FLAWS, MESSAGE_BYTES, Totals, ingest
-from cli.reading import Line
-from shared.pb.ingest.v1 import ingest_pb2 as pb
-from shared.pb.ingest.v1 import ingest_pb2_grpc
+from cli.events import ingest as module
+from cli.events.ingest import FIRST_FLAWS, MESSAGE_BYTES, Totals, ingest
+from cli.events.reading import Line
+from cli.terminal.connection import CommandError, Connection
 
 Answer = Callable[[int, grpc.ServicerContext], None]
 """Is told the number of the call, from 1, and may abort it."""
@@ -196,7 +196,7 @@ def test_what_is_unsure_is_sent_again_also_when_grpc_gives_up(
     code: grpc.StatusCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr("cli.connection._RETRIES", {})
+    monkeypatch.setattr("cli.terminal.connection._RETRIES", {})
 
     def fail_twice(number: int, context: grpc.ServicerContext) -> None:
         if number in {2, 3}:
@@ -237,7 +237,7 @@ def test_a_service_that_is_there_is_waited_for_although_it_has_not_answered_yet(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr("cli.connection._RETRIES", {})
+    monkeypatch.setattr("cli.terminal.connection._RETRIES", {})
 
     def elect(number: int, context: grpc.ServicerContext) -> None:
         if number <= 3:

@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
-from cli import models
 from cli.__main__ import main
-from cli.connection import CommandError
-from cli.differences import Difference, differences
-from shared.pb.scoring.v1 import scoring_pb2 as pb
-from shared.yamls import write_yaml
+from cli.model import commands as models
+from cli.model.differences import Difference, differences
+from cli.terminal.connection import CommandError
+from shared.message_files.yaml_text import write_yaml
 from tests.cli.servicer import built_in, json_of, serving
 
 

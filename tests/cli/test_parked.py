@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.connection import CommandError
+from cli.terminal.connection import CommandError
 from tests.cli.servicer import json_of, serving
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cli.connection import CommandError
-from cli.reading import LINE_BYTES, MOST_LEVELS, Line, read_events, to_time
+from cli.events.reading import LINE_BYTES, MAX_LEVELS, Line, read_events, to_time
+from cli.terminal.connection import CommandError
 from shared import wire
 
 ROW: dict[str, Any] = {
@@ -121,7 +121,7 @@ def test_seconds_of_1970_can_be_given(value: object) -> None:
         (b'{"properties": {"a": 1' + b"0" * 400 + b"}}", "has a number that is too large"),
         (b'{"properties": {"a": 1' + b"0" * 5000 + b"}}", "has a number that is too long"),
         (b'{"timestamp": 1' + b"0" * 400 + b"}", "event_time: "),
-        (b'{"properties": {"a": ' + b"[" * 30 + b"]" * 30 + b"}}", f"deeper than {MOST_LEVELS} levels"),
+        (b'{"properties": {"a": ' + b"[" * 30 + b"]" * 30 + b"}}", f"deeper than {MAX_LEVELS} levels"),
         (b"[" * 100_000, "is nested too deep"),
         (b'{"x": "' + b"y" * 3 * LINE_BYTES + b'"}', "is longer than"),
     ],

@@ -3,14 +3,15 @@
 import json
 
 import pytest
+from leadscore.automation.v1 import automation_pb2 as automation
+from leadscore.intelligence.v1 import intelligence_pb2 as intelligence
+from leadscore.scoring.v1 import scoring_pb2 as scoring
 from rich.console import RenderableType
 
-from cli import show, show_automations
-from cli.output import print_json, say
-from cli.output import show as print_view
-from shared.pb.automation.v1 import automation_pb2 as automation
-from shared.pb.intelligence.v1 import intelligence_pb2 as intelligence
-from shared.pb.scoring.v1 import scoring_pb2 as scoring
+from cli.automation import views as show_automations
+from cli.leads import show
+from cli.terminal.output import print_json, say
+from cli.terminal.output import show as print_view
 from tests.cli.servicer import NOON, serving
 from tests.cli.terminal import text_of
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
-from cli.report import to_html
-from cli.simulation import Simulation, bucket, buckets, label_of, stage_matrix
-from cli.simulation_views import simulation_view
-from shared.pb.scoring.v1 import scoring_pb2 as pb
-from shared.yamls import write_yaml
+from cli.simulation.report import to_html
+from cli.simulation.run import Simulation, bucket, buckets, label_of, stage_matrix
+from cli.simulation.views import simulation_view
+from shared.message_files.yaml_text import write_yaml
 from tests.cli.servicer import built_in, json_of, serving
 from tests.cli.terminal import text_of
 
@@ -55,8 +55,8 @@ def summary(*, text: str = "video", ranked: bool = True) -> pb.SimulationSummary
     )
 
 
-def simulated(*leads: pb.LeadDifference, most: int = 20, **options: Any) -> Simulation:
-    simulation = Simulation(built_in(), built_in(), "model.yaml", most)
+def simulated(*leads: pb.LeadDifference, limit: int = 20, **options: Any) -> Simulation:
+    simulation = Simulation(built_in(), built_in(), "model.yaml", limit)
     simulation.before.version = 1
     simulation.take(pb.SimulateScoringModelResponse(leads_total=9, differences=leads[::2]))
     answer = pb.SimulateScoringModelResponse(leads_total=9, differences=leads[1::2], summary=summary(**options))
@@ -65,10 +65,10 @@ def simulated(*leads: pb.LeadDifference, most: int = 20, **options: Any) -> Simu
 
 
 @given(st.lists(st.integers(-(10**12), 10**12), max_size=30), st.integers(0, 10))
-def test_the_largest_changes_are_kept_and_no_more(changes: list[int], most: int) -> None:
+def test_the_largest_changes_are_kept_and_no_more(changes: list[int], limit: int) -> None:
     leads = [difference(f"lead-{place}", 0, change) for place, change in enumerate(changes)]
-    simulation = simulated(*leads, most=most)
-    expected = sorted(leads, key=lambda lead: (-abs(lead.score_after), lead.lead_id))[:most]
+    simulation = simulated(*leads, limit=limit)
+    expected = sorted(leads, key=lambda lead: (-abs(lead.score_after), lead.lead_id))[:limit]
     assert simulation.largest == expected
     assert sum(simulation.changes.values()) == len(changes)
 
@@ -246,8 +246,8 @@ def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which the extra `report` was not installed."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     for module in ("report", "plots"):
-        monkeypatch.delitem(sys.modules, f"cli.{module}")
-        monkeypatch.delattr(f"cli.{module}")
+        monkeypatch.delitem(sys.modules, f"cli.simulation.{module}")
+        monkeypatch.delattr(f"cli.simulation.{module}")
 
 
 @pytest.mark.usefixtures("without_matplotlib")

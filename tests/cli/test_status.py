@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1.health_pb2 import HealthCheckResponse
+from leadscore.automation.v1 import automation_pb2 as automation
+from leadscore.scoring.v1 import scoring_pb2 as scoring
 
-from cli.connection import full_name
-from cli.health import Health
-from cli.problems import Status, Worker, age, judge
+from cli.operations.health import Health
+from cli.operations.problems import Status, Worker, age, judge
+from cli.terminal.connection import full_name
 from shared import wire
-from shared.health import worker_name
-from shared.pb.automation.v1 import automation_pb2 as automation
-from shared.pb.scoring.v1 import scoring_pb2 as scoring
+from shared.rpc.health import worker_name
 from tests.cli.servicer import NOON, Run, Service, json_of, serving
 
 NOW = wire.to_time(NOON)
@@ -54,10 +54,10 @@ def test_all_is_well(system: tuple[Service, Run]) -> None:
 
 def test_what_is_behind_is_told_with_what_to_do(system: tuple[Service, Run]) -> None:
     service, run = system
-    behind = scoring.PartitionBehind(partition=17, oldest_put_time=ago(minutes=5), pending_events=1_234)
+    behind = scoring.PartitionBehind(partition=17, oldest_accept_time=ago(minutes=5), pending_events=1_234)
     service.backlog = scoring.GetScoringBacklogResponse(
         pending_events=1_300,
-        oldest_put_time=behind.oldest_put_time,
+        oldest_accept_time=behind.oldest_accept_time,
         partitions_behind=[behind],
         heaviest_leads=[scoring.HeavyLead(lead_id="[red]\x1b", pending_events=1_200)],
         isolated_events=[scoring.IsolatedEvents(attempts=3, event_count=2)],
@@ -154,7 +154,7 @@ def test_the_verdict_on_decay(decayed: scoring.DecayedThrough, verdict: str) -> 
 @pytest.mark.parametrize(
     ("backlog", "verdict"),
     [
-        (scoring.GetScoringBacklogResponse(pending_events=9, oldest_put_time=before(seconds=9)), "ok"),
+        (scoring.GetScoringBacklogResponse(pending_events=9, oldest_accept_time=before(seconds=9)), "ok"),
         (scoring.GetScoringBacklogResponse(discarded_events=9), "ok"),
         (
             scoring.GetScoringBacklogResponse(stopped_drain=scoring.StoppedDrain(error="KeyError", failed_events=50)),

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.connection import Connection
-from cli.demo import free_base_port
-from cli.up import Plan
+from cli.local.demo import free_base_port
+from cli.local.up import Plan
+from cli.terminal.connection import Connection
+from testkit.waiting import eventually
 from tests.cli.test_embedded import is_alive, listens_at_127_0_0_1_only
 from tests.cli.test_reading import ROW
-from tests.conftest import eventually
 
 COMMAND = [sys.executable, "-m", "cli"]
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.system import System, running_system
+from testkit.system import System, running_system
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from automation_service import app as automation
 from scoring_service import app as scoring
-from shared.doorbell import Doorbell
-from shared.drainer import Drainer, sweep
-from shared.inbox import Inbox
+from shared.inbox.collection import Inbox
+from shared.inbox.consumer import Drainer, sweep
+from shared.inbox.doorbell import Doorbell
 
 
 def is_to_fail() -> bool:

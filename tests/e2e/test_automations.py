@@ -7,17 +7,16 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 import redis.asyncio
+from leadscore.automation.v1 import automation_pb2 as pb
+from leadscore.ingest.v1 import ingest_pb2
 
-from cli.embedded import free_port
+from chaos import armed, crash_points
+from cli.local.embedded import free_port
 from shared import wire
-from shared.pb.automation.v1 import automation_pb2 as pb
-from shared.pb.ingest.v1 import ingest_pb2
-from tests.automation.fakes import SECRET
-from tests.conftest import eventually
-from tests.e2e.load import all_scored, send
-from tests.faults import armed, crash_points
-from tests.receiver import Receiver, answering, receiving
-from tests.system import System, running_system
+from testkit.receiver import SECRET, Receiver, answering, receiving
+from testkit.system import System, running_system
+from testkit.traffic import all_scored, send
+from testkit.waiting import eventually
 
 POINTS = [name for name, point in crash_points.POINTS.items() if point.process == "automation-worker"]
 SETTINGS = {"LEADSCORE_DELIVERY_SCHEDULE": ",".join(["0.3"] * 100)}
@@ -100,7 +99,7 @@ async def test_kill_the_worker_at_a_point(processes: System, receiver: Receiver,
     processes.stop("automation-worker")
     # A claim that is left behind shall not hold the test up for long.
     settings = {crash_points.AT: point, armed.CLAIM: "1"}
-    processes.start("automation-worker", module="tests.faults.armed", settings=settings)
+    processes.start("automation-worker", module="chaos.armed", settings=settings)
     events = demo_requests(rule_id, 5)
     await send(processes, events)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from leadscore.ingest.v1 import ingest_pb2 as pb
 
-from shared.pb.ingest.v1 import ingest_pb2 as pb
 from shared.wire import to_time
-from tests.conftest import eventually
-from tests.e2e.load import all_scored, make_events, scores, send, violations
-from tests.serving import refusal
-from tests.system import System, running_system
+from testkit.serving import refusal
+from testkit.system import System, running_system
+from testkit.traffic import all_scored, make_events, scores, send, violations
+from testkit.waiting import eventually
 
 
 @pytest.fixture

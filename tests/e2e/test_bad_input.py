@@ -20,22 +20,22 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
+from leadscore.automation.v1 import automation_pb2
+from leadscore.ingest.v1 import ingest_pb2
+from leadscore.intelligence.v1 import intelligence_pb2
+from leadscore.scoring.v1 import scoring_pb2
 from pymongo import AsyncMongoClient
 
 from automation_service.domain.execution import Key
-from scoring_service.model_messages import write_model
+from scoring_service.model_codec import write_model
 from scoring_service.store import built_in
 from shared import wire
-from shared.pb.automation.v1 import automation_pb2
-from shared.pb.ingest.v1 import ingest_pb2
-from shared.pb.intelligence.v1 import intelligence_pb2
-from shared.pb.scoring.v1 import scoring_pb2
-from tests.automation.fakes import SECRET
-from tests.conftest import eventually
+from testkit.receiver import SECRET
+from testkit.system import SERVERS, WORKERS, System
+from testkit.traffic import all_scored, make_events, scores, send, violations
+from testkit.waiting import eventually
 from tests.e2e import fuzz
-from tests.e2e.load import all_scored, make_events, scores, send, violations
 from tests.e2e.naughty import NAUGHTY
-from tests.system import SERVERS, WORKERS, System
 
 INPUTS = int(os.environ.get("LEADSCORE_FUZZ_INPUTS", "4000"))
 MANY_PLACES = 10

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import redis.asyncio
+from leadscore.ingest.v1 import ingest_pb2
+from leadscore.scoring.v1 import scoring_pb2
 from pymongo import AsyncMongoClient
 
-from shared.pb.ingest.v1 import ingest_pb2
-from shared.pb.scoring.v1 import scoring_pb2
-from tests.conftest import eventually
-from tests.e2e.load import all_scored, make_events, scores, send, violations
-from tests.system import System, running_system
+from testkit.system import System, running_system
+from testkit.traffic import all_scored, make_events, scores, send, violations
+from testkit.waiting import eventually
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from shared.watchdog import FAILED
-from tests.conftest import eventually
-from tests.e2e.load import all_scored, make_events, send, violations
-from tests.system import WORKERS, System
+from testkit.system import WORKERS, System
+from testkit.traffic import all_scored, make_events, send, violations
+from testkit.waiting import eventually
 
 QUEUES = {"scoring-worker": "drain_events", "automation-worker": "drain_score_changes"}
 MALFORMED: list[Any] = [
@@ -68,7 +68,7 @@ async def test_malformed_rings_kill_no_lane(system: System) -> None:
         for partition in range(64):  # and keys whose values no worker would write
             client.set(f"leadscore:events:lease:{partition}", "somebody")
             client.set(f"leadscore:events:rung:{partition}", "x")
-            client.set(f"leadscore:events:unclean:{partition}", 10**15)
+            client.set(f"leadscore:events:crashes:{partition}", 10**15)
 
         async def none_waits() -> bool:
             return not any(client.hlen(f"leadscore:dramatiq:{queue}.msgs") for queue in QUEUES.values())

@@ -6,15 +6,15 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from leadscore.automation.v1 import automation_pb2
+from leadscore.ingest.v1 import ingest_pb2
+from leadscore.intelligence.v1 import intelligence_pb2
+from leadscore.scoring.v1 import scoring_pb2
 
 from shared import wire
-from shared.pb.automation.v1 import automation_pb2
-from shared.pb.ingest.v1 import ingest_pb2
-from shared.pb.intelligence.v1 import intelligence_pb2
-from shared.pb.scoring.v1 import scoring_pb2
-from tests.conftest import eventually
-from tests.e2e.load import all_scored, make_events, scores, send, violations
-from tests.system import SERVERS, System
+from testkit.system import SERVERS, System
+from testkit.traffic import all_scored, make_events, scores, send, violations
+from testkit.waiting import eventually
 
 
 async def test_one_event_goes_the_whole_way(system: System) -> None:

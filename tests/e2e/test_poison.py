@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from leadscore.automation.v1 import automation_pb2
+from leadscore.ingest.v1 import ingest_pb2
+from leadscore.scoring.v1 import scoring_pb2
 
+from chaos import armed, poison
 from shared import wire
-from shared.pb.automation.v1 import automation_pb2
-from shared.pb.ingest.v1 import ingest_pb2
-from shared.pb.scoring.v1 import scoring_pb2
-from tests.conftest import eventually
-from tests.e2e.load import all_scored, make_events, scores, send, violations
-from tests.faults import armed, poison
-from tests.system import WORKERS, System, running_system
+from testkit.system import WORKERS, System, running_system
+from testkit.traffic import all_scored, make_events, scores, send, violations
+from testkit.waiting import eventually
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path
     (file := tmp_path / "on").touch()
 
     def start(name: str) -> None:
-        system.start(name, module="tests.faults.armed", settings={**spans, poison.FILE: str(file)})
+        system.start(name, module="chaos.armed", settings={**spans, poison.FILE: str(file)})
 
     for name in WORKERS:
         system.stop(name)

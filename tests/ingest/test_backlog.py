@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 import grpc
 import pytest
+from leadscore.ingest.v1 import ingest_pb2 as pb
+from leadscore.ingest.v1 import ingest_pb2_grpc
 from pymongo.errors import ConnectionFailure
 from structlog.testing import capture_logs
 
@@ -19,7 +21,7 @@ from ingest_service.domain.backlog import (
     PartitionBehind,
     heavy_leads,
 )
-from ingest_service.domain.event import MOST_EVENTS
+from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, IngestServicer
 from ingest_service.settings import IngestSettings
 from ingest_service.store import DONE, INBOX, MongoEventStore, MongoWaiting
@@ -27,17 +29,16 @@ from ingest_service.usecases import backlog as backlog_module
 from ingest_service.usecases.backlog import Backlog
 from ingest_service.usecases.ingest import Ingest
 from shared import wire
-from shared.calls import retry_seconds
-from shared.groups import GroupCommit
-from shared.inbox import Inbox
+from shared.deadlines import retry_seconds
+from shared.group_commit import GroupCommit
+from shared.inbox.collection import Inbox
 from shared.mongo import Database
-from shared.pb.ingest.v1 import ingest_pb2 as pb
-from shared.pb.ingest.v1 import ingest_pb2_grpc
 from shared.settings import StartupError, load
 from shared.tasks import running
-from tests.conftest import PARTITIONS, eventually
+from testkit.serving import refusal, served
+from testkit.waiting import eventually
+from tests.conftest import PARTITIONS
 from tests.ingest.fakes import NOW, FakeBell, event
-from tests.serving import refusal, served
 
 LIMITS = Limits(timedelta(seconds=300), 1000)
 SECOND = timedelta(seconds=1)
@@ -59,8 +60,8 @@ class World:
 
     async def put(self, lead_id: str, count: int, *, prefix: str = "") -> None:
         """Puts events of a lead."""
-        for start in range(0, count, MOST_EVENTS):
-            numbers = range(start, min(count, start + MOST_EVENTS))
+        for start in range(0, count, MAX_EVENTS):
+            numbers = range(start, min(count, start + MAX_EVENTS))
             await self.store.put([event(f"{prefix}{lead_id}-{number}", lead_id=lead_id) for number in numbers])
 
     async def mark(self, event_id: str, state: str) -> None:
@@ -258,7 +259,7 @@ async def test_the_log_says_when_it_begins_and_when_it_ends(world: World) -> Non
 
 @pytest.fixture
 async def stub(world: World) -> AsyncIterator["ingest_pb2_grpc.IngestServiceAsyncStub"]:
-    group = GroupCommit(world.store.put, most=MOST_EVENTS, seconds=5)
+    group = GroupCommit(world.store.put, limit=MAX_EVENTS, seconds=5)
     servicer = IngestServicer(Ingest(world.store, group, FakeBell(), world.clock, world.backlog.refusal))
     async with served(
         ERRORS,

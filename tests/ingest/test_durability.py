@@ -11,16 +11,16 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from cli.embedded import EmbeddedMongo
+from cli.local.embedded import EmbeddedMongo
 from ingest_service.domain.event import Event
 from ingest_service.ports import Stored
 from ingest_service.servicer import ERRORS
 from ingest_service.store import DONE, INBOX, MongoEventStore
 from shared import mongo
-from shared.calls import deadline
-from shared.errors import status_of
-from shared.inbox import Inbox
+from shared.deadlines import deadline
+from shared.inbox.collection import Inbox
 from shared.mongo import Database, Document
+from shared.rpc.errors import status_of
 from tests.conftest import PARTITIONS
 from tests.ingest.fakes import NOW, event
 

@@ -8,18 +8,18 @@ from typing import Any, TypeAlias
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from leadscore.ingest.v1 import ingest_pb2 as pb
+from leadscore.ingest.v1 import ingest_pb2_grpc
 from pymongo.errors import ConnectionFailure, ExecutionTimeout
 
 from ingest_service import servicer as module
-from ingest_service.domain.event import MOST_EVENTS, Event
+from ingest_service.domain.event import MAX_EVENTS, Event
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.usecases.ingest import Ingest
 from shared import wire
-from shared.groups import GroupCommit
-from shared.pb.ingest.v1 import ingest_pb2 as pb
-from shared.pb.ingest.v1 import ingest_pb2_grpc
+from shared.group_commit import GroupCommit
+from testkit.serving import refusal, served
 from tests.ingest.fakes import NOW, FakeBell, FakeEventStore, event, nothing_is_behind
-from tests.serving import refusal, served
 
 Stub: TypeAlias = "ingest_pb2_grpc.IngestServiceAsyncStub"
 
@@ -32,7 +32,7 @@ def store() -> FakeEventStore:
 @pytest.fixture
 async def channel(store: FakeEventStore) -> AsyncIterator[grpc.aio.Channel]:
     servicer = IngestServicer(
-        Ingest(store, GroupCommit(store.put, most=MOST_EVENTS, seconds=5), FakeBell(), lambda: NOW, nothing_is_behind)
+        Ingest(store, GroupCommit(store.put, limit=MAX_EVENTS, seconds=5), FakeBell(), lambda: NOW, nothing_is_behind)
     )
     async with served(
         ERRORS, lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, server)
@@ -175,14 +175,14 @@ async def test_a_batch_tells_every_outcome_in_order(stub: Stub, store: FakeEvent
 
 
 async def test_a_batch_of_1000_events_is_taken(stub: Stub, store: FakeEventStore) -> None:
-    ids = [f"e{number}" for number in range(MOST_EVENTS)]
+    ids = [f"e{number}" for number in range(MAX_EVENTS)]
     outcomes = (await stub.BatchIngestEvents(batch(*map(message, ids)))).outcomes
     assert [each.event_id for each in outcomes] == ids
     assert {each.outcome for each in outcomes} == {pb.OUTCOME_ACCEPTED}
     assert list(store.events) == ids
 
 
-@pytest.mark.parametrize("count", [0, MOST_EVENTS + 1])
+@pytest.mark.parametrize("count", [0, MAX_EVENTS + 1])
 async def test_a_batch_of_none_or_more_than_1000_is_refused(stub: Stub, store: FakeEventStore, count: int) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.BatchIngestEvents(batch(*(message(f"e{number}") for number in range(count))))

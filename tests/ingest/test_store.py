@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest_service.domain.event import MOST_EVENTS
+from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.ports import EventStore, Stored
 from ingest_service.store import DONE, INBOX, MongoEventStore
-from shared.inbox import Inbox
+from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from tests.conftest import PARTITIONS
 from tests.ingest.fakes import EVENT, NOW, FakeEventStore, event
@@ -70,9 +70,9 @@ async def test_the_first_of_those_with_one_id_in_a_batch_is_stored(store: EventS
 
 
 async def test_a_whole_batch_may_come_again(store: EventStore) -> None:
-    asked = [event(f"e{number}") for number in range(MOST_EVENTS)]
-    assert await store.put(asked) == [NEW] * MOST_EVENTS
-    assert await store.put([*reversed(asked)]) == [SAME] * MOST_EVENTS
+    asked = [event(f"e{number}") for number in range(MAX_EVENTS)]
+    assert await store.put(asked) == [NEW] * MAX_EVENTS
+    assert await store.put([*reversed(asked)]) == [SAME] * MAX_EVENTS
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ async def test_a_row_is_the_event_waiting_in_its_partition(events: MongoEventSto
             "source": EVENT.source,
             "partition": events.partition_of(EVENT.lead_id),
             "state": "pending",
-            "put_time": LATER,
+            "accept_time": LATER,
         }
     ]
     assert await inbox.waiting() == {events.partition_of("ada"): LATER}

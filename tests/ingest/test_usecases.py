@@ -8,22 +8,23 @@ from datetime import timedelta
 import pytest
 from pymongo.errors import ConnectionFailure
 
-from ingest_service.domain.event import MOST_EVENTS, Event, EventIdConflict, InvalidEvent
+from ingest_service.domain.event import MAX_EVENTS, Event, EventIdConflict, InvalidEvent
 from ingest_service.ports import Stored
 from ingest_service.store import DONE, INBOX, MongoEventStore
 from ingest_service.usecases.ingest import Ingest
-from shared.calls import deadline, seconds_left
-from shared.groups import GroupCommit
-from shared.inbox import Inbox
+from shared.deadlines import deadline, seconds_left
+from shared.group_commit import GroupCommit
+from shared.inbox.collection import Inbox
 from shared.mongo import Database
-from tests.conftest import PARTITIONS, eventually
+from testkit.waiting import eventually
+from tests.conftest import PARTITIONS
 from tests.ingest.fakes import NOW, FakeBell, FakeEventStore, HeldEventStore, event, nothing_is_behind
 
 SECONDS = 7.0
 
 
 def group_of(store: FakeEventStore) -> GroupCommit[Event, Stored]:
-    return GroupCommit(store.put, most=MOST_EVENTS, seconds=SECONDS)
+    return GroupCommit(store.put, limit=MAX_EVENTS, seconds=SECONDS)
 
 
 def numbered(*numbers: int) -> list[Event]:
@@ -83,9 +84,9 @@ async def test_each_caller_learns_of_its_own_event() -> None:
 @pytest.mark.parametrize("extra", [0, 1])
 async def test_a_group_is_no_larger_than_a_batch_may_be(extra: int) -> None:
     group = group_of(store := FakeEventStore())
-    events = numbered(*range(2 * MOST_EVENTS + extra))
+    events = numbered(*range(2 * MAX_EVENTS + extra))
     assert set(await answers(*map(group.add, events))) == {Stored.NEW}
-    assert [len(put) for put in store.puts] == [MOST_EVENTS, MOST_EVENTS] + [1] * extra
+    assert [len(put) for put in store.puts] == [MAX_EVENTS, MAX_EVENTS] + [1] * extra
     assert [each for put in store.puts for each in put] == events
 
 
@@ -173,7 +174,7 @@ async def test_the_deadline_of_a_group_is_not_that_of_the_call_that_began_it() -
         left.append(seconds_left())
         return [Stored.NEW] * len(events)
 
-    group = GroupCommit(put, most=MOST_EVENTS, seconds=SECONDS)
+    group = GroupCommit(put, limit=MAX_EVENTS, seconds=SECONDS)
     for seconds in (0.0, 1000.0):
         with deadline(seconds):
             await group.add(event())
@@ -182,7 +183,7 @@ async def test_the_deadline_of_a_group_is_not_that_of_the_call_that_began_it() -
 
 async def test_a_call_at_its_deadline_does_not_bound_the_write_of_its_group(database: Database) -> None:
     store = MongoEventStore(Inbox(database, INBOX, done=DONE, partitions=PARTITIONS), lambda: NOW)
-    group = GroupCommit(store.put, most=MOST_EVENTS, seconds=SECONDS)
+    group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=SECONDS)
     with deadline(1e-6):
         assert await answers(group.add(event())) == [Stored.NEW]
 
@@ -286,7 +287,7 @@ async def test_a_batch_rings_for_its_new_events_only() -> None:
     assert set(bell.rung) == {5, 6}
 
 
-@pytest.mark.parametrize("count", [1, MOST_EVENTS])
+@pytest.mark.parametrize("count", [1, MAX_EVENTS])
 async def test_the_smallest_and_the_largest_batch_are_put_at_once(count: int) -> None:
     ingest, _ = ingest_into(store := FakeEventStore())
     assert await ingest.batch(numbered(*range(count))) == [Stored.NEW] * count

@@ -9,13 +9,13 @@ from intelligence_service.clients import _model
 from intelligence_service.domain.insight import Contribution, LeadFacts, LeadNotFound
 from intelligence_service.domain.model import Model
 from intelligence_service.domain.watch import LeadChange
-from intelligence_service.ports import EVERYTHING, Order, Page, Seen, Wanted
-from scoring_service import model_messages
-from shared.errors import InvalidArgument, InvalidPageToken
+from intelligence_service.ports import EVERYTHING, Order, Page, StreamPosition, Wanted
+from scoring_service import model_codec
+from shared.rpc.errors import InvalidArgument, InvalidPageToken
 from tests.scoring.models import BUILT_IN
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-MODEL = _model(model_messages.write_model(BUILT_IN))
+MODEL = _model(model_codec.write_model(BUILT_IN))
 """The built-in model, as it comes over the wire."""
 
 
@@ -44,7 +44,7 @@ def facts(
 
 
 class FakeScores:
-    """`Scores` in memory; pages are cut by position."""
+    """`ScoreReader` in memory; pages are cut by position."""
 
     def __init__(self, *leads: LeadFacts) -> None:
         self.leads = {lead.lead_id: lead for lead in leads}
@@ -112,17 +112,17 @@ class FakeLeadChanges:
             self._changes += changes
             self._grown.notify_all()
 
-    async def after(self, token: str) -> AsyncGenerator[Seen, None]:
+    async def after(self, token: str) -> AsyncGenerator[StreamPosition, None]:
         """Yields the changes behind a token."""
         place = int(token) if token else len(self._changes)
         self.streams += 1
         try:
             while True:
-                yield Seen(f"{place:09}")
+                yield StreamPosition(f"{place:09}")
                 await self._wait_beyond(place)
                 while place < len(self._changes):
                     place += 1
-                    yield Seen(f"{place:09}", self._changes[place - 1])
+                    yield StreamPosition(f"{place:09}", self._changes[place - 1])
         finally:
             self.streams -= 1
 

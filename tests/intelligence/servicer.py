@@ -3,15 +3,15 @@
 from datetime import datetime
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from leadscore.scoring.v1 import scoring_pb2 as pb
+from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from intelligence_service.domain.insight import LeadFacts
 from intelligence_service.ports import Order, Wanted
-from scoring_service import model_messages
+from scoring_service import model_codec
 from shared import wire
-from shared.pb.scoring.v1 import scoring_pb2 as pb
-from shared.pb.scoring.v1 import scoring_pb2_grpc
-from shared.read_masks import read_mask
-from shared.server import Context
+from shared.rpc.read_masks import read_mask
+from shared.rpc.server import Context
 from tests.intelligence.fakes import FakeScores
 from tests.scoring.models import BUILT_IN
 
@@ -53,7 +53,7 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
     async def GetScoringModel(self, request: pb.GetScoringModelRequest, context: Context) -> pb.GetScoringModelResponse:
         """See `scoring.proto`."""
         self.models_fetched += 1
-        model = model_messages.write_model(BUILT_IN)
+        model = model_codec.write_model(BUILT_IN)
         model.version = request.version or model.version
         return pb.GetScoringModelResponse(scoring_model=model)
 

@@ -4,9 +4,10 @@ import importlib
 import inspect
 import pkgutil
 
+from leadscore.intelligence.v1 import intelligence_pb2 as pb
+
 from intelligence_service import domain
 from intelligence_service.servicer import ERRORS
-from shared.pb.intelligence.v1 import intelligence_pb2 as pb
 
 
 def test_every_error_of_the_domain_is_mapped() -> None:

@@ -9,19 +9,19 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2_grpc
+from leadscore.intelligence.v1 import intelligence_pb2 as pb
+from leadscore.intelligence.v1 import intelligence_pb2_grpc
+from leadscore.scoring.v1 import scoring_pb2_grpc
 
-from intelligence_service.clients import ScoringModels, ScoringScores, is_serving
+from intelligence_service.clients import ScoringModels, ScoringServiceReader, is_serving
 from intelligence_service.ports import Wanted
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers
 from shared import wire
-from shared.pb.intelligence.v1 import intelligence_pb2 as pb
-from shared.pb.intelligence.v1 import intelligence_pb2_grpc
-from shared.pb.scoring.v1 import scoring_pb2_grpc
+from testkit.serving import refusal, served
 from tests.intelligence.fakes import NOW, FakeLeadChanges, FakeScores, facts
 from tests.intelligence.servicer import FakeHealth, FakeScoring
-from tests.serving import refusal, served
 
 ELSEWHERE = "score/hot:2"
 BAD_MASK = pb.BatchGetLeadIntelligenceRequest(lead_ids=["a"], read_mask=FieldMask(paths=["attributes.a"]))
@@ -51,7 +51,7 @@ async def system() -> AsyncIterator[System]:
         lambda server: health_pb2_grpc.add_HealthServicer_to_server(health, server),
     ) as scoring_channel:
         system = System(scores, scoring, health, scoring_channel)
-        intelligence = Intelligence(ScoringScores(scoring_channel), ScoringModels(scoring_channel), lambda: NOW)
+        intelligence = Intelligence(ScoringServiceReader(scoring_channel), ScoringModels(scoring_channel), lambda: NOW)
         servicer = IntelligenceServicer(intelligence, Watchers(FakeLeadChanges(), intelligence))
         async with served(
             ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server)
@@ -150,7 +150,7 @@ async def test_a_model_is_fetched_once(system: System) -> None:
 
 
 async def test_models_do_not_pile_up(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intelligence_service.clients.MOST_MODELS", 2)
+    monkeypatch.setattr("intelligence_service.clients.MAX_MODELS", 2)
     models = ScoringModels(system.scoring_channel)
     versions = [(await models.version(version)).version for version in (1, 2, 3, 3, 2, 1)]
     assert versions == [1, 2, 3, 3, 2, 1]
@@ -199,7 +199,7 @@ async def test_health_is_that_of_the_scoring_service(system: System) -> None:
 
 async def test_a_scoring_service_that_is_away_makes_a_call_unavailable(system: System) -> None:
     async with grpc.aio.insecure_channel("127.0.0.1:1") as nobody:
-        intelligence = Intelligence(ScoringScores(nobody), ScoringModels(nobody), lambda: NOW)
+        intelligence = Intelligence(ScoringServiceReader(nobody), ScoringModels(nobody), lambda: NOW)
         servicer = IntelligenceServicer(intelligence, Watchers(FakeLeadChanges(), intelligence))
         async with served(
             ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server)

@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 import grpc
 import pytest
+from leadscore.intelligence.v1 import intelligence_pb2 as pb
+from leadscore.intelligence.v1 import intelligence_pb2_grpc
 from pymongo.errors import ExecutionTimeout, OperationFailure
 
-from cli.embedded import free_port
+from cli.local.embedded import free_port
 from intelligence_service import watchers as module
 from intelligence_service.app import run_server
 from intelligence_service.domain.watch import (
@@ -19,20 +21,18 @@ from intelligence_service.domain.watch import (
     TooManyWatchers,
     WatcherTooSlow,
 )
-from intelligence_service.ports import LeadChanges, Scores, Seen
+from intelligence_service.ports import LeadChanges, ScoreReader, StreamPosition
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
 from intelligence_service.settings import IntelligenceSettings
 from intelligence_service.store import CHANGES, MongoLeadChanges
 from intelligence_service.usecases import Intelligence
-from intelligence_service.watchers import Sight, Watchers
-from shared.errors import InvalidArgument, Stopping
+from intelligence_service.watchers import Watchers, WatchUpdate
 from shared.mongo import Database
-from shared.pb.intelligence.v1 import intelligence_pb2 as pb
-from shared.pb.intelligence.v1 import intelligence_pb2_grpc
+from shared.rpc.errors import InvalidArgument, Stopping
 from shared.settings import load
-from tests.conftest import eventually
+from testkit.serving import refusal, served
+from testkit.waiting import eventually
 from tests.intelligence.fakes import NOW, FakeLeadChanges, FakeModels, FakeScores, facts
-from tests.serving import refusal, served
 
 ALL = Interest()
 LEADS = [facts("ada", score=70), facts("bob", score=35), facts("cyd", score=5)]
@@ -42,7 +42,7 @@ def change(lead_id: str, sequence: int = 1, score: int = 40, stage: str = "hot")
     return LeadChange(lead_id, sequence, 0, score, "cold", stage, ("page_view",), NOW)
 
 
-def intelligence(scores: Scores | None = None) -> Intelligence:
+def intelligence(scores: ScoreReader | None = None) -> Intelligence:
     return Intelligence(scores or FakeScores(*LEADS), FakeModels(), lambda: NOW)
 
 
@@ -57,7 +57,7 @@ async def subject(changes: FakeLeadChanges) -> AsyncIterator[Watchers]:
         yield watchers
 
 
-async def begin(watchers: Watchers, interest: Interest = ALL, token: str = "") -> AsyncGenerator[Sight, None]:
+async def begin(watchers: Watchers, interest: Interest = ALL, token: str = "") -> AsyncGenerator[WatchUpdate, None]:
     """Returns a watch that has begun."""
     watch = watchers.watch(interest, token)
     [first] = await take(watch, 1)
@@ -65,13 +65,13 @@ async def begin(watchers: Watchers, interest: Interest = ALL, token: str = "") -
     return watch
 
 
-async def take(watch: AsyncGenerator[Sight, None], count: int) -> list[Sight]:
+async def take(watch: AsyncGenerator[WatchUpdate, None], count: int) -> list[WatchUpdate]:
     async with asyncio.timeout(30):
         return [await anext(watch) for _ in range(count)]
 
 
-def seen(sights: Sequence[Sight]) -> list[tuple[str, int]]:
-    return [(each.change.lead_id, each.change.sequence) for each in sights if each.change]
+def seen(updates: Sequence[WatchUpdate]) -> list[tuple[str, int]]:
+    return [(each.change.lead_id, each.change.sequence) for each in updates if each.change]
 
 
 async def test_a_watcher_sees_each_change_with_its_insight(subject: Watchers, changes: FakeLeadChanges) -> None:
@@ -79,9 +79,9 @@ async def test_a_watcher_sees_each_change_with_its_insight(subject: Watchers, ch
     watch = await begin(subject)
     await changes.commit(change("ada", 2), change("bob", 1))
     await changes.commit(change("ada", 3))
-    sights = await take(watch, 3)
-    assert seen(sights) == [("ada", 2), ("bob", 1), ("ada", 3)]
-    assert [each.insight.facts.score for each in sights if each.insight] == [70, 35, 70]
+    updates = await take(watch, 3)
+    assert seen(updates) == [("ada", 2), ("bob", 1), ("ada", 3)]
+    assert [each.insight.facts.score for each in updates if each.insight] == [70, 35, 70]
 
 
 @pytest.mark.parametrize(
@@ -133,9 +133,9 @@ async def test_resuming_while_changes_come_misses_nothing(subject: Watchers, cha
 
     committing = asyncio.create_task(commit())
     while len(found) < count:
-        sights = await take(watch, min(7, count - len(found)))
-        found += [each.change.sequence for each in sights if each.change]
-        token = sights[-1].token
+        updates = await take(watch, min(7, count - len(found)))
+        found += [each.change.sequence for each in updates if each.change]
+        token = updates[-1].token
         await watch.aclose()
         watch = await begin(subject, ALL, token)
     await committing
@@ -174,7 +174,7 @@ async def test_catching_up_ends_although_nothing_happens(subject: Watchers, chan
 async def test_what_is_read_piece_by_piece_is_whole(
     subject: Watchers, changes: FakeLeadChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_TOGETHER", 4)
+    monkeypatch.setattr(module, "MAX_TOGETHER", 4)
     watch = await begin(subject)
     await changes.commit(*(change(lead_id, number) for number in range(1, 16) for lead_id in ("ada", "bob")))
     token = (await take(watch, 1))[0].token
@@ -200,7 +200,7 @@ async def test_two_hundred_watchers_read_one_stream(subject: Watchers, changes: 
 async def test_a_slow_watcher_is_cut_off_and_the_others_go_on(
     subject: Watchers, changes: FakeLeadChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_WAITING", 20)
+    monkeypatch.setattr(module, "MAX_WAITING", 20)
     slow, fast = await begin(subject), await begin(subject)
     found = []
     for number in range(1, 61):
@@ -212,7 +212,7 @@ async def test_a_slow_watcher_is_cut_off_and_the_others_go_on(
 
 
 async def test_there_is_an_end_to_watchers(subject: Watchers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_WATCHERS", 1)
+    monkeypatch.setattr(module, "MAX_WATCHERS", 1)
     first = await begin(subject)
     with pytest.raises(TooManyWatchers) as caught:
         await begin(subject)
@@ -224,9 +224,9 @@ async def test_there_is_an_end_to_watchers(subject: Watchers, monkeypatch: pytes
 class FailingChanges:
     """`LeadChanges` that end after the first place."""
 
-    async def after(self, token: str) -> AsyncGenerator[Seen, None]:
+    async def after(self, token: str) -> AsyncGenerator[StreamPosition, None]:
         """Yields a place and fails."""
-        yield Seen("1")
+        yield StreamPosition("1")
         await asyncio.sleep(0.05)
         raise ConnectionError
 
@@ -243,7 +243,7 @@ async def test_when_the_stream_fails_every_watcher_is_told_and_the_next_one_begi
 async def test_when_the_server_stops_every_watcher_is_told_to_go_on_elsewhere(
     subject: Watchers, changes: FakeLeadChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_TOGETHER", 1)
+    monkeypatch.setattr(module, "MAX_TOGETHER", 1)
     watch, idle = await begin(subject), await begin(subject)
     await changes.commit(*(change("ada", number) for number in range(1, 4)))
     token = (await take(watch, 1))[0].token
@@ -280,16 +280,16 @@ async def test_the_stream_of_the_database_is_watched_and_resumed(database: Datab
         await put(database, change("ada", 1), change("bob", 1))
         await database[CHANGES].update_many({}, {"$set": {"state": "done"}})
         await put(database, change("ada", 2))
-        sights = await take(watch, 3)
-        assert [each.change for each in sights] == [change("ada", 1), change("bob", 1), change("ada", 2)]
-        again = await begin(watchers, ALL, sights[0].token)
+        updates = await take(watch, 3)
+        assert [each.change for each in updates] == [change("ada", 1), change("bob", 1), change("ada", 2)]
+        again = await begin(watchers, ALL, updates[0].token)
         assert seen(await take(again, 2)) == [("bob", 1), ("ada", 2)]
 
 
 async def test_the_stream_of_the_database_is_resumed_piece_by_piece(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_TOGETHER", 3)
+    monkeypatch.setattr(module, "MAX_TOGETHER", 3)
     await database.create_collection(CHANGES)
     async with contextlib.aclosing(Watchers(MongoLeadChanges(database), intelligence())) as watchers:
         watch = await begin(watchers)
@@ -399,7 +399,7 @@ async def read_slowly(answers: AsyncIterator[object]) -> None:
 async def test_a_caller_that_does_not_read_is_cut_off_with_resource_exhausted(
     changes: FakeLeadChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_WAITING", 50)
+    monkeypatch.setattr(module, "MAX_WAITING", 50)
     async with contextlib.AsyncExitStack() as stack:
         stub: intelligence_pb2_grpc.IntelligenceServiceAsyncStub = await stub_of(stack, changes)  # type: ignore[assignment]
         answers = aiter(stub.WatchLeads(pb.WatchLeadsRequest()))

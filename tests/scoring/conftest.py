@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from scoring_service import store
 from scoring_service.domain.calendar import Calendar
@@ -15,29 +16,28 @@ from scoring_service.domain.replay import engine
 from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.servicer import ERRORS, ScoringServicer
 from scoring_service.store.backlog import MongoBacklog
+from scoring_service.store.facts import MongoFactReader
 from scoring_service.store.models import MongoModels
-from scoring_service.store.past import MongoPast
-from scoring_service.store.scores import MongoScores
-from scoring_service.store.views import MongoViews
-from scoring_service.usecases.ask import Ask
+from scoring_service.store.reads import MongoLeadReader
+from scoring_service.store.writes import MongoLeadWriter
 from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayProgress, DecayRun
 from scoring_service.usecases.drain import Drain
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.publishing import Publishing, Rollout
+from scoring_service.usecases.queries import Queries
 from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.slow_lane import SlowLane
 from scoring_service.usecases.verify import Verify, VerifyProgress
 from shared import wire
-from shared.inbox import Inbox
+from shared.inbox.collection import Inbox
+from shared.inbox.parking import Parking
 from shared.mongo import Database
-from shared.parking import Parking
-from shared.pb.scoring.v1 import scoring_pb2_grpc
+from testkit.serving import served
 from tests.conftest import PARTITIONS
 from tests.scoring.requests import Stub, Unreached
-from tests.serving import served
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -68,14 +68,14 @@ class Scoring:
     def __post_init__(self) -> None:
         calendar = Calendar(ZoneInfo("UTC"))
         self.models = MongoModels(self.database, ENGINE)
-        self.scores = MongoScores(self.database, self.models, self.events, self.changes, transaction_seconds=60)
-        self.views = MongoViews(self.database, self.models, self.events)
-        self.past = MongoPast(self.database)
+        self.scores = MongoLeadWriter(self.database, self.models, self.events, self.changes, transaction_seconds=60)
+        self.views = MongoLeadReader(self.database, self.models, self.events)
+        self.past = MongoFactReader(self.database)
         self.leads = LeadTransaction(self.scores, self.past, self.bell, calendar, self.clock)
         self.slow_lane = SlowLane(self.scores, self.leads)
         self.drain = Drain(self.scores, self.past, self.bell, calendar, self.clock, self.slow_lane)
         self.decay = DecayRun(self.scores, self.past, self.views, self.bell, calendar, self.clock, PARTITIONS)
-        self.ask = Ask(self.views, self.past, calendar, self.clock)
+        self.ask = Queries(self.views, self.past, calendar, self.clock)
         self.check = Verify(self.views, self.past, calendar)
         self.rebuild = Rebuild(self.scores, self.past, self.views, calendar)
         self.corrections = Corrections(self.scores, self.leads, calendar, self.clock)
@@ -106,11 +106,11 @@ class Scoring:
         ]
         await self.events.rows.insert_many(rows)
 
-    async def drain_all(self, most: int = 500) -> int:
+    async def drain_all(self, limit: int = 500) -> int:
         """Drains every partition once, and heavy leads to the end; returns how many events were found waiting."""
         found = await self.events.count_pending()
         for partition in range(PARTITIONS):
-            await self.drain.step([partition], most)
+            await self.drain.step([partition], limit)
         while await self.slow_lane.turn():
             pass
         return found

@@ -123,10 +123,10 @@ def _bounded(walk: Walk, model: ScoringModel, rule: Rule, time: datetime) -> int
         if limit.period.value == "30_days" and time - since >= timedelta(days=30):
             since, times, points = begins, 0, 0
         spent[key] = (since, times, points)
-        if limit.most_times is not None:
-            amount = 0 if times >= limit.most_times else amount
+        if limit.max_times is not None:
+            amount = 0 if times >= limit.max_times else amount
         else:
-            amount = min(amount, max(0, (limit.most_points or 0) - points))
+            amount = min(amount, max(0, (limit.max_points or 0) - points))
     granted = sign * amount
     chain, group_id = [], rule.group_id
     while group_id:

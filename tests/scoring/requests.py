@@ -12,17 +12,17 @@ from google.protobuf.struct_pb2 import ListValue, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from leadscore.scoring.v1 import scoring_pb2 as pb
+from leadscore.scoring.v1 import scoring_pb2_grpc
 
-from scoring_service import model_messages
+from scoring_service import model_codec
 from shared import wire
-from shared.pb.scoring.v1 import scoring_pb2 as pb
-from shared.pb.scoring.v1 import scoring_pb2_grpc
+from testkit.serving import refusal
 from tests.scoring.models import BUILT_IN
-from tests.serving import refusal
 
 Stub: TypeAlias = "scoring_pb2_grpc.ScoringServiceAsyncStub"
 Refusal: TypeAlias = tuple[str, str, Sequence[str]]
-MOST_PAGES = 20
+MAX_PAGES = 20
 """Of a list in a test; more of them mean that its tokens go round in a circle."""
 LONG = "x" * 257
 UNKNOWN: Any = 9
@@ -62,7 +62,7 @@ def span(**parts: float) -> Duration:
 
 def model(**changes: Any) -> pb.ScoringModel:
     """Returns the built-in model, as a caller would send it, with some fields replaced."""
-    message = model_messages.write_model(BUILT_IN)
+    message = model_codec.write_model(BUILT_IN)
     message.version = 0
     for field in changes:
         message.ClearField(field)
@@ -152,7 +152,7 @@ async def pages(call: Callable[[Any], Awaitable[Any]], request: Any) -> list[Any
     """Returns all pages of a list, by following its tokens."""
     found = [await call(request)]
     while found[-1].next_page_token:
-        assert len(found) < MOST_PAGES, f"expected an end of the pages, got {found[-1]}"
+        assert len(found) < MAX_PAGES, f"expected an end of the pages, got {found[-1]}"
         request.page_token = found[-1].next_page_token
         found.append(await call(request))
     return found
@@ -200,9 +200,9 @@ WHOLE = pb.ScoringModel(
             points=-5,
             conditions=CONDITIONS,
             limits=[
-                pb.Limit(most_points=10, period=pb.PERIOD_DAY),
-                pb.Limit(most_times=2, period=pb.PERIOD_30_DAYS),
-                pb.Limit(most_times=9, period=pb.PERIOD_EVER),
+                pb.Limit(max_points=10, period=pb.PERIOD_DAY),
+                pb.Limit(max_times=2, period=pb.PERIOD_30_DAYS),
+                pb.Limit(max_times=9, period=pb.PERIOD_EVER),
             ],
             group_id="inner",
         )
@@ -231,7 +231,7 @@ MISTAKES = model(
     rules=[
         rule("a b"),
         rule("a", points=0, conditions=[pb.Condition(property="p")]),
-        rule("a", limits=[pb.Limit(most_times=1)], group_id="nowhere"),
+        rule("a", limits=[pb.Limit(max_times=1)], group_id="nowhere"),
         rule("c", conditions=[pb.Condition(property="p", one_of=ListValue())]),
     ],
     decay=pb.Decay(grace=span(days=-1)),

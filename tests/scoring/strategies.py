@@ -27,9 +27,9 @@ _times = st.integers(0, 60 * 4).map(lambda quarter_days: START + timedelta(hours
 
 
 @st.composite
-def timelines(draw: st.DrawFn, *, most: int = 12) -> list[JudgedEvent]:
+def timelines(draw: st.DrawFn, *, limit: int = 12) -> list[JudgedEvent]:
     """Draws the events of a lead, judged by the built-in model, in no particular order."""
-    drawn = draw(st.lists(st.tuples(_times, st.sampled_from(TYPES)), min_size=1, max_size=most))
+    drawn = draw(st.lists(st.tuples(_times, st.sampled_from(TYPES)), min_size=1, max_size=limit))
     return [
         judged(Event(f"e{index:02}", kind, time, {"name": f"n{index}"} if kind == "identify" else {}))
         for index, (time, kind) in enumerate(drawn)

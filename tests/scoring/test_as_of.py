@@ -18,7 +18,7 @@ from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Adjustment, Position, Timeline
 from scoring_service.usecases import as_of
-from scoring_service.usecases.ask import Ask
+from scoring_service.usecases.queries import Queries
 from tests.scoring import reference
 from tests.scoring.conftest import NOW
 from tests.scoring.living import UTC_DAYS
@@ -39,7 +39,7 @@ def _start(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @dataclass
 class OneLead:
-    """`Views` and `Past` of what a live lead has become, as far as `Ask` looks."""
+    """`LeadReader` and `FactReader` of what a live lead has become, as far as `Queries` looks."""
 
     live: Live
 
@@ -135,7 +135,7 @@ def test_as_of_is_what_a_database_of_that_time_would_show(
     ]
     world = known_by(live, then)
     views: Any = OneLead(live)
-    ask = Ask(views, views, UTC_DAYS, lambda: NOW)
+    ask = Queries(views, views, UTC_DAYS, lambda: NOW)
     try:
         found = asyncio.run(ask.score("lead", then))
     except LeadNotFound:
@@ -152,7 +152,7 @@ def test_as_of_is_what_a_database_of_that_time_would_show(
 def test_as_of_a_time_after_everything_is_live(model: ScoringModel, script: list[Act], last: date | None) -> None:
     live = lived(model, script, last)
     views: Any = OneLead(live)
-    ask = Ask(views, views, UTC_DAYS, lambda: NOW)
+    ask = Queries(views, views, UTC_DAYS, lambda: NOW)
     late = START + timedelta(days=1_000)
     assume(max(each.publish_time for each in live.publications) <= late)
     then, now = asyncio.run(ask.score("lead", late)), asyncio.run(ask.score("lead", None))

@@ -4,15 +4,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service.domain.model import NO_DECAY
 from scoring_service.domain.timeline import Mode
 from scoring_service.store import backlog
 from scoring_service.store.backlog import MongoBacklog
 from shared import wire
-from shared.inbox import Inbox, PartitionBacklog
+from shared.inbox.collection import Inbox, PartitionBacklog
 from shared.mongo import Database
-from shared.pb.scoring.v1 import scoring_pb2 as pb
 from tests.conftest import PARTITIONS
 from tests.scoring.conftest import NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
@@ -39,11 +39,11 @@ async def test_the_backlog_is_what_waits(scoring: Scoring, stub: Stub) -> None:
     await put(scoring, "ada", timedelta(minutes=5))
     await put(scoring, "cyd", 0 * SECOND)
     behind = pb.PartitionBehind(
-        partition=scoring.events.partition_of("ada"), oldest_put_time=at(NOW - 300 * SECOND), pending_events=1
+        partition=scoring.events.partition_of("ada"), oldest_accept_time=at(NOW - 300 * SECOND), pending_events=1
     )
     assert await backlog_of(stub) == pb.GetScoringBacklogResponse(
         pending_events=2,
-        oldest_put_time=at(NOW - 300 * SECOND),
+        oldest_accept_time=at(NOW - 300 * SECOND),
         partitions_behind=[behind],
         heaviest_leads=[pb.HeavyLead(lead_id=each, pending_events=1) for each in ("ada", "cyd")],
     )
@@ -65,8 +65,8 @@ async def test_the_partition_that_has_waited_longest_comes_first(scoring: Scorin
     found = await backlog_of(stub)
     assert len(found.partitions_behind) == PARTITIONS
     assert found.partitions_behind[0].partition == scoring.events.partition_of("lead-199")
-    assert found.partitions_behind[0].oldest_put_time == found.oldest_put_time == at(NOW - 239 * SECOND)
-    times = [each.oldest_put_time.ToNanoseconds() for each in found.partitions_behind]
+    assert found.partitions_behind[0].oldest_accept_time == found.oldest_accept_time == at(NOW - 239 * SECOND)
+    times = [each.oldest_accept_time.ToNanoseconds() for each in found.partitions_behind]
     assert times == sorted(times)
     assert sum(each.pending_events for each in found.partitions_behind) == found.pending_events == 200
 
@@ -95,7 +95,7 @@ async def test_events_tried_alone_are_counted_by_attempts_and_keep_their_age(sco
         pb.IsolatedEvents(attempts=3, event_count=2),
     ]
     assert (found.pending_events, found.parked_events) == (4, 0)
-    assert found.oldest_put_time == at(NOW - 99 * SECOND)
+    assert found.oldest_accept_time == at(NOW - 99 * SECOND)
 
 
 async def test_decay_is_behind_by_days_since_the_database_was_made_or_last_decayed(

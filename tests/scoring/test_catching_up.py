@@ -13,11 +13,11 @@ from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.lead import Lead, Standing
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment, Mode
-from scoring_service.ports import Commit
-from scoring_service.store.scores import MongoScores
-from scoring_service.usecases.recording import TURN_LEADS, PendingFacts, Recording
+from scoring_service.ports import AppendBatch
+from scoring_service.store.writes import MongoLeadWriter
+from scoring_service.usecases.history_writer import TURN_LEADS, HistoryWriter, PendingFacts
 from shared.tasks import running
-from tests.conftest import eventually
+from testkit.waiting import eventually
 from tests.scoring.conftest import NOW, Scoring, days_ago
 from tests.scoring.models import TIMELINE
 from tests.scoring.test_publishing import worth
@@ -35,23 +35,23 @@ async def seeded(scoring: Scoring) -> Scoring:
 
 
 class Appends:
-    """Transactions that take too long: those over more leads than `most`, or over `ODD`."""
+    """Transactions that take too long: those over more leads than `limit`, or over `ODD`."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.sizes: list[int] = []
 
     def patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Plants them."""
-        append = MongoScores.append
+        append = MongoLeadWriter.append
 
-        async def append_some(scores: MongoScores, commit: Commit) -> set[int]:
+        async def append_some(scores: MongoLeadWriter, commit: AppendBatch) -> set[int]:
             self.sizes.append(len(commit.updates))
-            if len(commit.updates) > self.most or any(each.after.lead_id == ODD for each in commit.updates):
+            if len(commit.updates) > self.limit or any(each.after.lead_id == ODD for each in commit.updates):
                 raise ExecutionTimeout("planted")
             return await append(scores, commit)
 
-        monkeypatch.setattr(MongoScores, "append", append_some)
+        monkeypatch.setattr(MongoLeadWriter, "append", append_some)
 
 
 async def damage(scoring: Scoring) -> None:
@@ -70,7 +70,7 @@ async def test_a_decay_run_goes_on_without_a_lead_that_takes_too_long(
     seeded: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as planted:
-        Appends(most=2).patch(planted)
+        Appends(limit=2).patch(planted)
         with pytest.raises(ExecutionTimeout, match="planted"):
             await seeded.run_decay(NOW)
     assert await reached(seeded, EntryKind.DECAY) == LEADS - {ODD}
@@ -91,7 +91,7 @@ async def test_a_decay_run_goes_on_without_a_lead_that_cannot_be_read(seeded: Sc
 async def test_nothing_is_tried_for_long_while_the_database_is_too_slow(
     seeded: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    appends = Appends(most=0)
+    appends = Appends(limit=0)
     with monkeypatch.context() as planted:
         appends.patch(planted)
         with pytest.raises(ExecutionTimeout, match="planted"):
@@ -105,7 +105,7 @@ async def test_a_rollout_goes_on_without_a_lead_that_takes_too_long(
 ) -> None:
     await seeded.publish(worth(25), Mode.RESCORE)
     with monkeypatch.context() as planted:
-        Appends(most=2).patch(planted)
+        Appends(limit=2).patch(planted)
         with pytest.raises(ExecutionTimeout, match="planted"):
             await seeded.rollout.step()
     assert await reached(seeded, EntryKind.MODEL) == LEADS - {ODD}
@@ -146,7 +146,7 @@ async def test_others_have_their_turn_while_a_page_is_folded() -> None:
             await asyncio.sleep(0)
 
     past: Any = Nothing()
-    recording = Recording(past, TIMELINE, Calendar(ZoneInfo("UTC")), NOW)
+    writer = HistoryWriter(past, TIMELINE, Calendar(ZoneInfo("UTC")), NOW)
     async with running(count()):
-        await recording.updates([PendingFacts(Lead(lead), Standing(NOW.date(), 1)) for lead in LEADS])
+        await writer.updates([PendingFacts(Lead(lead), Standing(NOW.date(), 1)) for lead in LEADS])
         assert turns >= len(LEADS) // TURN_LEADS

@@ -11,8 +11,8 @@ from scoring_service.domain import refold
 from scoring_service.domain.errors import HistoryInconsistent, LeadNotFound
 from scoring_service.domain.model import Decay
 from scoring_service.domain.timeline import Mode
-from scoring_service.store import past
-from scoring_service.usecases import verify, walk
+from scoring_service.store import facts
+from scoring_service.usecases import scan, verify
 from scoring_service.usecases.rebuild import RebuildProgress
 from tests.scoring.conftest import DAY, NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
@@ -134,7 +134,7 @@ async def test_a_row_without_a_history_is_found_and_left(scoring: Scoring) -> No
 async def test_one_contradictory_history_keeps_no_other_lead_from_being_rebuilt(
     scoring: Scoring, monkeypatch: pytest.MonkeyPatch, page_leads: int
 ) -> None:
-    monkeypatch.setattr(walk, "PAGE_LEADS", page_leads)
+    monkeypatch.setattr(scan, "PAGE_LEADS", page_leads)
     await seed(scoring)
     await scoring.database["score_history"].update_one({"_id": "e4"}, {"$inc": {"delta": 1}})
     await scoring.database["leads"].update_many({}, {"$set": {"contributions": {}}})
@@ -145,14 +145,14 @@ async def test_one_contradictory_history_keeps_no_other_lead_from_being_rebuilt(
 
 
 @pytest.mark.parametrize(
-    ("most_entries", "pages"), [(4, [1, 1, 1]), (7, [1, 1, 1]), (8, [2, 1]), (11, [2, 1]), (12, [3])]
+    ("max_entries", "pages"), [(4, [1, 1, 1]), (7, [1, 1, 1]), (8, [2, 1]), (11, [2, 1]), (12, [3])]
 )
 async def test_a_page_ends_where_its_entries_are_too_many(
-    scoring: Scoring, monkeypatch: pytest.MonkeyPatch, most_entries: int, pages: list[int]
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch, max_entries: int, pages: list[int]
 ) -> None:
-    monkeypatch.setattr(walk, "PAGE_ENTRIES", most_entries)
+    monkeypatch.setattr(scan, "PAGE_ENTRIES", max_entries)
     await seed(scoring)
-    seen = [page async for page in walk.walk(scoring.views, check=True)]
+    seen = [page async for page in scan.scan_leads(scoring.views, check=True)]
     assert [len(page.leads) for page in seen] == pages
     assert [stored.lead_id for page in seen for stored in page.leads] == ["lead0", "lead1", "lead2"]
     assert {len(stored.entries or ()) for page in seen for stored in page.leads} == {4}, "expected whole histories"
@@ -163,8 +163,8 @@ async def test_a_page_ends_where_its_entries_are_too_many(
 async def test_a_history_that_is_too_long_for_a_page_is_checked_and_rebuilt_in_pieces(
     scoring: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "PAGE_ENTRIES", 2)
-    monkeypatch.setattr(past, "PIECE_FACTS", 3)
+    monkeypatch.setattr(scan, "PAGE_ENTRIES", 2)
+    monkeypatch.setattr(facts, "PIECE_FACTS", 3)
     await seed(scoring)
     assert await scoring.verify() == []
     await scoring.database["leads"].update_one({"_id": "lead1"}, {"$inc": {"event_count": 1}})
@@ -208,7 +208,7 @@ async def test_others_have_a_turn_between_two_leads(scoring: Scoring) -> None:
             await asyncio.sleep(0)
             turns += 1
 
-    [page] = [page async for page in walk.walk(scoring.views)]
+    [page] = [page async for page in scan.scan_leads(scoring.views)]
     task = asyncio.create_task(other())
     seen = [turns async for _ in page.one_by_one()]
     task.cancel()

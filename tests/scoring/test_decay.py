@@ -93,7 +93,7 @@ async def test_decay_is_in_the_history_and_in_automations_inbox(scoring: Scoring
     await scoring.drain_all()
     scoring.bell.rung.clear()
     await scoring.run_decay(NOW)
-    entries = await scoring.ask.history("ada", after=(), most=10, newest_first=False)
+    entries = await scoring.ask.history("ada", after=(), limit=10, newest_first=False)
     assert [(entry.kind, entry.event_id, entry.delta) for entry in entries] == [
         (EntryKind.EVENT, "e1", 100),
         (EntryKind.DECAY, "decay:2:ada", -10),

@@ -9,11 +9,11 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from scoring_service.ports import Commit
+from scoring_service.ports import AppendBatch
+from scoring_service.store.facts import MongoFactReader
 from scoring_service.store.models import MongoModels
-from scoring_service.store.past import MongoPast
-from scoring_service.store.scores import MongoScores
-from shared.inbox import Inbox
+from scoring_service.store.writes import MongoLeadWriter
+from shared.inbox.collection import Inbox
 from shared.mongo import Document
 from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
 
@@ -104,13 +104,13 @@ async def test_order_and_batches_do_not_matter(scoring: Scoring) -> None:
 
 async def test_a_failure_before_the_commit_leaves_nothing(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
     await scoring.put(("e1", "ada", "page_view", NOW))
-    append = MongoScores.append
+    append = MongoLeadWriter.append
 
-    async def append_and_fail(self: MongoScores, commit: Commit) -> set[int]:
+    async def append_and_fail(self: MongoLeadWriter, commit: AppendBatch) -> set[int]:
         await append(self, commit)
         raise PyMongoError("planted")
 
-    monkeypatch.setattr(MongoScores, "append", append_and_fail)
+    monkeypatch.setattr(MongoLeadWriter, "append", append_and_fail)
     with pytest.raises(PyMongoError, match="planted"):
         await scoring.drain_all()
     for collection in ("score_history", "leads", "score_changes"):
@@ -129,12 +129,12 @@ async def test_every_command_of_a_drain_belongs_to_its_transaction(scoring: Scor
         inboxes = [
             Inbox(database, inbox.rows.name, done="x", partitions=8) for inbox in (scoring.events, scoring.changes)
         ]
-        scoring.scores = MongoScores(
+        scoring.scores = MongoLeadWriter(
             database, MongoModels(database, ENGINE), inboxes[0], inboxes[1], transaction_seconds=10
         )
         scoring.__dict__["drain"] = type(scoring.drain)(
             scoring.scores,
-            MongoPast(database),
+            MongoFactReader(database),
             scoring.bell,
             scoring.drain.calendar,
             scoring.clock,

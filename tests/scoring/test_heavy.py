@@ -8,10 +8,10 @@ import pytest
 
 from scoring_service.domain import refold
 from scoring_service.domain.errors import HistoryInconsistent
-from scoring_service.usecases import drain, lead_transaction, recording, slow_lane
+from scoring_service.usecases import drain, history_writer, lead_transaction, slow_lane
 from scoring_service.usecases.corrections import AdjustmentRequest
 from scoring_service.usecases.slow_lane import SlowLane
-from shared.errors import TooLarge
+from shared.rpc.errors import TooLarge
 from tests.conftest import PARTITIONS
 from tests.scoring.conftest import NOW, Scoring, days_ago
 
@@ -23,11 +23,11 @@ KINDS = ("page_view", "signup", "download", "unsubscribe")
 def _small_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets a lead with forty events be a heavy one."""
     monkeypatch.setattr(refold, "CHECKPOINT_FACTS", 8)
-    monkeypatch.setattr(recording, "CHECKPOINT_FACTS", 8)
-    monkeypatch.setattr(recording, "COMPARED_FACTS", 16)
-    monkeypatch.setattr(recording, "MAX_WORK", 60)
-    monkeypatch.setattr(recording, "MAX_LEAD_WORK", 40)
-    monkeypatch.setattr(drain, "MIN_CROWD", 10)
+    monkeypatch.setattr(history_writer, "CHECKPOINT_FACTS", 8)
+    monkeypatch.setattr(history_writer, "COMPARED_FACTS", 16)
+    monkeypatch.setattr(history_writer, "MAX_WORK", 60)
+    monkeypatch.setattr(history_writer, "MAX_LEAD_WORK", 40)
+    monkeypatch.setattr(drain, "MIN_HEAVY_EVENTS", 10)
     monkeypatch.setattr(slow_lane, "MAX_EVENTS", 25)
 
 
@@ -104,9 +104,9 @@ async def test_an_update_that_was_overtaken_begins_again(scoring: Scoring, monke
     await scoring.put(("late", HEAVY, "signup", days_ago(299)))
     overtakers = iter(["o1", "o2"])
     batch = await scoring.scores.waiting_of(HEAVY, 10, None)
-    feed, began = recording.Recording.feed, 0
+    feed, began = history_writer.HistoryWriter.feed, 0
 
-    async def feed_and_be_overtaken(self: recording.Recording, lead_id: str, fed: refold.Refold) -> None:
+    async def feed_and_be_overtaken(self: history_writer.HistoryWriter, lead_id: str, fed: refold.Refold) -> None:
         nonlocal began
         began += 1
         await feed(self, lead_id, fed)
@@ -114,7 +114,7 @@ async def test_an_update_that_was_overtaken_begins_again(scoring: Scoring, monke
             request = AdjustmentRequest(overtaker, HEAVY, 1, None, "meanwhile", "eve")
             await asyncio.create_task(scoring.corrections.adjust(request))
 
-    monkeypatch.setattr(recording.Recording, "feed", feed_and_be_overtaken)
+    monkeypatch.setattr(history_writer.HistoryWriter, "feed", feed_and_be_overtaken)
     await scoring.leads.record(HEAVY, batch.events[HEAVY], batch.rows[HEAVY])
     assert began == 3, "expected two attempts that were overtaken"
     assert await scoring.verify() == []

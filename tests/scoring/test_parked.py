@@ -4,15 +4,15 @@ from typing import Any
 
 import grpc
 import pytest
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from ingest_service.domain.event import Event
 from ingest_service.ports import Stored
 from ingest_service.store import MongoEventStore
 from shared import wire
-from shared.pb.scoring.v1 import scoring_pb2 as pb
+from testkit.serving import refusal
 from tests.scoring.conftest import NOW, Scoring, days_ago
 from tests.scoring.requests import Stub, backlog_of
-from tests.serving import refusal
 
 
 @pytest.fixture(autouse=True)

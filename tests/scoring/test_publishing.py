@@ -10,8 +10,8 @@ from pymongo.errors import PyMongoError
 from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.model import ModelNotFound, ScoringModel
 from scoring_service.domain.timeline import Mode, ModelOutdated
-from scoring_service.ports import Commit
-from scoring_service.store.scores import MongoScores
+from scoring_service.ports import AppendBatch
+from scoring_service.store.writes import MongoLeadWriter
 from tests.scoring.conftest import NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
 
@@ -94,7 +94,7 @@ async def test_a_drain_reaches_a_lead_before_the_rollout_does(scoring: Scoring) 
     await scoring.publish(worth(25), Mode.RESCORE)
     await scoring.put(("next", "lead0", "page_view", NOW))
     await scoring.drain_all()
-    history = await scoring.ask.history("lead0", after=(), most=10, newest_first=False)
+    history = await scoring.ask.history("lead0", after=(), limit=10, newest_first=False)
     assert [(entry.kind, entry.delta) for entry in history[-2:]] == [(EntryKind.MODEL, 5), (EntryKind.EVENT, 5)]
     assert await scoring.verify() == [], "the laws hold while some leads are not reached yet"
     assert await scoring.rollout.step() == len(LEADS) - 1
@@ -105,16 +105,16 @@ async def test_a_drain_reaches_a_lead_before_the_rollout_does(scoring: Scoring) 
 async def test_a_rollout_that_dies_is_finished_by_the_next(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
     await seed(scoring)
     await scoring.publish(worth(25), Mode.RESCORE)
-    append, calls = MongoScores.append, 0
+    append, calls = MongoLeadWriter.append, 0
 
-    async def append_some(self: MongoScores, commit: Commit) -> set[int]:
+    async def append_some(self: MongoLeadWriter, commit: AppendBatch) -> set[int]:
         nonlocal calls
         calls += 1
         if calls > 3:
             raise PyMongoError("planted")
         return await append(self, commit)
 
-    monkeypatch.setattr(MongoScores, "append", append_some)
+    monkeypatch.setattr(MongoLeadWriter, "append", append_some)
     with pytest.raises(PyMongoError, match="planted"):
         await scoring.rollout.step()
     monkeypatch.undo()
@@ -147,7 +147,7 @@ async def test_a_decay_run_that_reaches_a_lead_before_the_rollout_does_counts_de
     await scoring.drain_all()
     await scoring.publish(worth(60), Mode.RESCORE)
     progress = await scoring.run_decay(NOW)
-    history = await scoring.ask.history("ada", after=(), most=10, newest_first=False)
+    history = await scoring.ask.history("ada", after=(), limit=10, newest_first=False)
     assert [(entry.kind, entry.delta) for entry in history[1:]] == [(EntryKind.MODEL, 40), (EntryKind.DECAY, -3)]
     assert (progress.leads_changed, progress.entries, progress.points_removed) == (1, 1, 3)
 
@@ -213,7 +213,7 @@ async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(sco
     assert await scoring.publishing.leads_left() == (2, 2)
     assert await scoring.rollout.step() == 2
     assert await leads_with(scoring, EntryKind.MODEL) == ["ada"]
-    entry = (await scoring.ask.history("ada", after=(), most=1, newest_first=True))[0]
+    entry = (await scoring.ask.history("ada", after=(), limit=1, newest_first=True))[0]
     assert (entry.kind, entry.delta, entry.stage_before, entry.stage_after) == (EntryKind.MODEL, 0, "warm", "hot")
     change = await scoring.database["score_changes"].find_one({"lead_id": "ada", "sequence": 2})
     assert change is not None, "automation hears of it"
@@ -227,7 +227,7 @@ async def test_an_event_that_comes_before_the_rollout_finds_the_stage_moved(scor
     await scoring.publish(hot_from(15), Mode.FORWARD)
     await scoring.put(("e2", "ada", "page_view", NOW))
     await scoring.drain_all()
-    history = await scoring.ask.history("ada", after=(), most=10, newest_first=False)
+    history = await scoring.ask.history("ada", after=(), limit=10, newest_first=False)
     assert [(entry.kind, entry.stage_before, entry.stage_after) for entry in history[1:]] == [
         (EntryKind.MODEL, "warm", "hot"),
         (EntryKind.EVENT, "hot", "hot"),

@@ -5,15 +5,15 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service.store.models import MongoModels
-from scoring_service.store.views import MongoViews
-from scoring_service.usecases.ask import Ask, LeadScore, Wanted
+from scoring_service.store.reads import MongoLeadReader
+from scoring_service.usecases.queries import LeadScore, Queries, Wanted
 from shared import wire
-from shared.pb.scoring.v1 import scoring_pb2 as pb
+from testkit.serving import refusal
 from tests.scoring.conftest import ENGINE, Scoring, days_ago
 from tests.scoring.requests import FIT, Stub, at, model, published, score_of
-from tests.serving import refusal
 from tests.shared.commands import overheard
 
 
@@ -86,8 +86,8 @@ async def test_a_bad_mask_is_refused(stub: Stub, request_: pb.BatchGetLeadScores
 async def read(scoring: Scoring, uri: str, wanted: Wanted) -> tuple[LeadScore, set[str]]:
     """Returns the score as it was read, and the collections that were read."""
     async with overheard(uri) as (database, commands):
-        views = MongoViews(database, MongoModels(database, ENGINE), scoring.events)
-        [score] = await Ask(views, scoring.past, scoring.ask.calendar, scoring.clock).scores(["ada"], None, wanted)
+        views = MongoLeadReader(database, MongoModels(database, ENGINE), scoring.events)
+        [score] = await Queries(views, scoring.past, scoring.ask.calendar, scoring.clock).scores(["ada"], None, wanted)
     return score, {sent[name] for name, sent in commands.sent if name in ("find", "aggregate")}
 
 

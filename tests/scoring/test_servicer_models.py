@@ -2,11 +2,11 @@
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service.domain.timeline import Publication
 from scoring_service.store.models import MongoModels
 from shared import wire
-from shared.pb.scoring.v1 import scoring_pb2 as pb
 from tests.scoring.conftest import DAY, NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
 from tests.scoring.requests import (

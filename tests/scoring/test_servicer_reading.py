@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service.domain.timeline import Mode, Publication
 from shared import wire
-from shared.pb.scoring.v1 import scoring_pb2 as pb
 from tests.scoring.conftest import DAY, ENGINE, NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
 from tests.scoring.requests import (

@@ -7,11 +7,12 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
-from scoring_service.domain.validation import MOST_SCORE
+from scoring_service.domain.model_validation import MAX_SCORE
 from scoring_service.ports import ANY_SCORE
-from shared.pages import write_token
-from shared.pb.scoring.v1 import scoring_pb2 as pb
+from shared.rpc.pagination import write_token
+from testkit.serving import refusal
 from tests.scoring.conftest import NOW, Scoring, days_ago
 from tests.scoring.requests import (
     LONG,
@@ -36,7 +37,6 @@ from tests.scoring.requests import (
     span,
     worth,
 )
-from tests.serving import refusal
 
 NO_LEAD: Refusal = ("NOT_FOUND", "LEAD_NOT_FOUND", [])
 NO_MODEL: Refusal = ("NOT_FOUND", "MODEL_NOT_FOUND", [])
@@ -116,10 +116,10 @@ LONGER = "x" * 1_025
         ("ResetDecay", pb.ResetDecayRequest(to_date="2026-02-28", reason="r"), ["actor"]),
         ("RebuildLeadScore", pb.RebuildLeadScoreRequest(), ["lead_id"]),
         ("AdjustLeadScore", adjusting(), ["delta"]),
-        ("AdjustLeadScore", adjusting(delta=MOST_SCORE + 1), ["delta"]),
+        ("AdjustLeadScore", adjusting(delta=MAX_SCORE + 1), ["delta"]),
         ("AdjustLeadScore", adjusting(delta=-(2**63)), ["delta"]),
-        ("AdjustLeadScore", adjusting(target=MOST_SCORE + 1), ["target"]),
-        ("AdjustLeadScore", adjusting(target=-MOST_SCORE - 1), ["target"]),
+        ("AdjustLeadScore", adjusting(target=MAX_SCORE + 1), ["target"]),
+        ("AdjustLeadScore", adjusting(target=-MAX_SCORE - 1), ["target"]),
         ("AdjustLeadScore", adjusting(delta=1, lead_id=""), ["lead_id"]),
         ("AdjustLeadScore", adjusting(delta=1, reason=""), ["reason"]),
         ("AdjustLeadScore", adjusting(delta=1, reason=LONGER), ["reason"]),

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
-from scoring_service.domain.validation import MOST_SCORE
+from scoring_service.domain.model_validation import MAX_SCORE
 from shared import wire
-from shared.pb.scoring.v1 import scoring_pb2 as pb
 from tests.scoring.conftest import DAY, NOW, Scoring, days_ago
 from tests.scoring.requests import (
     Stub,
@@ -149,8 +149,8 @@ async def test_adjustments_add_or_set_and_are_made_once(scoring: Scoring, stub: 
         adjusting(request_id="set", target=77),
         adjusting(request_id="nothing", delta=0),
         adjusting(request_id="zero", target=0),
-        adjusting(request_id="most", delta=MOST_SCORE),
-        adjusting(request_id="least", target=-MOST_SCORE),
+        adjusting(request_id="most", delta=MAX_SCORE),
+        adjusting(request_id="least", target=-MAX_SCORE),
         adjusting(request_id="é" * 256, delta=1, reason="x" * 1_024, actor="x" * 256),
     ]
     first: list[pb.ScoreEntry] = []

@@ -26,7 +26,7 @@ FIT = Fit(
 OTHER = replace(
     BUILT_IN,
     rules=(
-        Rule("view", ("page_view",), 7, limits=(Limit(Period.DAY, most_times=1),)),
+        Rule("view", ("page_view",), 7, limits=(Limit(Period.DAY, max_times=1),)),
         Rule("big", ("download",), 90, (Condition("pages", Operator.AT_LEAST, 10.0),)),
         Rule("never", ("unheard_of",), 1),
         Rule("demo", ("demo_request",), 30),

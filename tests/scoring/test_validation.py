@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
-from scoring_service import model_messages
-from scoring_service.domain.validation import InvalidModel
-from shared import plain
-from shared.pb.scoring.v1 import scoring_pb2 as pb
+from scoring_service import model_codec
+from scoring_service.domain.model_validation import InvalidModel
+from shared.message_files import messages as plain
 from tests.scoring.models import BUILT_IN
 
-SOUND = plain.to_plain(model_messages.write_model(BUILT_IN))
+SOUND = plain.to_plain(model_codec.write_model(BUILT_IN))
 RULE: dict[str, Any] = {"rule_id": "r", "event_types": ["x"], "points": 5}
 FIT_RULE: dict[str, Any] = {"rule_id": "f", "points": 5, "conditions": [{"property": "country", "equals": "NL"}]}
 FIT: dict[str, Any] = {
@@ -26,7 +26,7 @@ FIT: dict[str, Any] = {
 def flaws(content: dict[str, Any]) -> dict[str, str]:
     message = plain.from_plain(SOUND | content, pb.ScoringModel)
     with pytest.raises(InvalidModel) as caught:
-        model_messages.read_model(message, 1)
+        model_codec.read_model(message, 1)
     return dict(caught.value.violations)
 
 
@@ -64,10 +64,10 @@ def with_condition(**operator: object) -> dict[str, Any]:
         (with_rule(conditions=[{"exists": True}]), "rules[0].conditions[0].property"),
         (with_rule(conditions=[{"property": "p", "exists": True}] * 21), "rules[0].conditions"),
         (with_rule(limits=[{"period": "day"}]), "rules[0].limits[0]"),
-        (with_rule(limits=[{"most_times": 1}]), "rules[0].limits[0].period"),
-        (with_rule(limits=[{"most_times": 0, "period": "day"}]), "rules[0].limits[0].most_times"),
-        (with_rule(limits=[{"most_points": -5, "period": "ever"}]), "rules[0].limits[0].most_points"),
-        (with_rule(limits=[{"most_times": n, "period": "day"} for n in (1, 2)]), "rules[0].limits[1]"),
+        (with_rule(limits=[{"max_times": 1}]), "rules[0].limits[0].period"),
+        (with_rule(limits=[{"max_times": 0, "period": "day"}]), "rules[0].limits[0].max_times"),
+        (with_rule(limits=[{"max_points": -5, "period": "ever"}]), "rules[0].limits[0].max_points"),
+        (with_rule(limits=[{"max_times": n, "period": "day"} for n in (1, 2)]), "rules[0].limits[1]"),
         ({"groups": [{"group_id": "g", "cap": -1}]}, "groups[0].cap"),
         ({"groups": [{"group_id": "g", "cap": 1}] * 2}, "groups[1].group_id"),
         ({"groups": [{"group_id": "g", "parent_group_id": "h"}]}, "groups[0].parent_group_id"),
@@ -130,12 +130,12 @@ def test_all_mistakes_are_found_not_only_the_first() -> None:
 
 
 def test_numbers_that_are_none_are_refused() -> None:
-    message = model_messages.write_model(BUILT_IN)
+    message = model_codec.write_model(BUILT_IN)
     message.rules[0].conditions.add(property="p", at_least=float("nan"))
     message.rules[0].conditions.add(property="p").equals.number_value = float("inf")
-    message.rules[0].limits.add(period=99, most_times=1)
+    message.rules[0].limits.add(period=99, max_times=1)
     with pytest.raises(InvalidModel) as caught:
-        model_messages.read_model(message, 1)
+        model_codec.read_model(message, 1)
     assert {path for path, _ in caught.value.violations} == {
         "rules[0].conditions[0].at_least",
         "rules[0].conditions[1].equals",
@@ -153,7 +153,7 @@ def test_a_sound_model_comes_back_equal() -> None:
                     {"property": "b", "exists": False},
                     {"property": "c", "less_than": 2.5},
                 ],
-                "limits": [{"most_times": 2, "period": "30_days"}, {"most_points": 9, "period": "ever"}],
+                "limits": [{"max_times": 2, "period": "30_days"}, {"max_points": 9, "period": "ever"}],
                 "group_id": "g",
             }
         ],
@@ -161,8 +161,6 @@ def test_a_sound_model_comes_back_equal() -> None:
         "decay": {"grace": "3d", "half_life": "10d", "floor": 5},
         "fit": FIT,
     }
-    model = model_messages.read_model(plain.from_plain(content, pb.ScoringModel), 4)
-    again = model_messages.read_model(
-        plain.from_plain(plain.to_plain(model_messages.write_model(model)), pb.ScoringModel), 4
-    )
+    model = model_codec.read_model(plain.from_plain(content, pb.ScoringModel), 4)
+    again = model_codec.read_model(plain.from_plain(plain.to_plain(model_codec.write_model(model)), pb.ScoringModel), 4)
     assert again == model

@@ -19,8 +19,8 @@ from scoring_service.domain.model import (
     Stage,
     Velocity,
 )
+from scoring_service.domain.model_validation import check_model
 from scoring_service.domain.timeline import Mode
-from scoring_service.domain.validation import check_model
 from tests.scoring.strategies import START
 
 TYPES = ("view", "click", "identify", "unheard_of")
@@ -96,9 +96,9 @@ def limits(draw: st.DrawFn) -> tuple[Limit, ...]:
     """Draws up to two limits of a rule."""
     periods = draw(st.lists(st.sampled_from(list(Period)), max_size=2, unique=True))
     return tuple(
-        Limit(period, most_times=draw(st.integers(1, 3)))
+        Limit(period, max_times=draw(st.integers(1, 3)))
         if draw(st.booleans())
-        else Limit(period, most_points=draw(st.integers(1, 30)))
+        else Limit(period, max_points=draw(st.integers(1, 30)))
         for period in periods
     )
 

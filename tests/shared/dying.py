@@ -9,13 +9,15 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 
-from shared import broker, doorbell, mongo, parking
-from shared.doorbell import Doorbell
-from shared.drainer import Drainer
-from shared.inbox import Inbox
+from shared import mongo
+from shared.inbox import broker, doorbell, parking
+from shared.inbox.collection import Inbox
+from shared.inbox.consumer import Drainer
+from shared.inbox.doorbell import Doorbell
 from shared.mongo import Document
 from shared.tasks import running
-from tests.conftest import PARTITIONS, eventually
+from testkit.waiting import eventually
+from tests.conftest import PARTITIONS
 
 NAME = "letters"
 BATCH = 64
@@ -29,12 +31,12 @@ async def main(mongo_uri: str, redis_url: str, queue: str, bad: str, seconds: fl
     database = await mongo.connect(mongo_uri)
     inbox = Inbox(database, NAME, done="read", partitions=PARTITIONS)
 
-    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+    async def step(partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         rows: list[Document] = []
 
         async def body() -> None:
             nonlocal rows
-            rows = await inbox.pending(partitions, most, ids=ids)
+            rows = await inbox.pending(partitions, limit, ids=ids)
             for row in rows:
                 if row["_id"] == bad:
                     os._exit(9)
@@ -50,7 +52,7 @@ async def main(mongo_uri: str, redis_url: str, queue: str, bad: str, seconds: fl
         await drainer.drain(range(PARTITIONS))
         return not await inbox.count_pending()
 
-    async with running(drainer.run(), drainer.run(), drainer.suspects.run(every=0.01)):
+    async with running(drainer.run(), drainer.run(), drainer.isolated_retries.run(every=0.01)):
         print("begins", flush=True)  # noqa: T201 (the test waits for it)
         await eventually(nothing_waits, what="no letter waits")
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
-from shared.admission import StreamKind, StreamTable
-from shared.errors import ARGUMENTS, ErrorRow, ErrorTable
-from shared.server import Context
+from shared.rpc.admission import StreamKind, StreamTable
+from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable
+from shared.rpc.server import Context
 
 NAME = "test.TeapotService"
 POUR, STREAM, WATCH = f"/{NAME}/Pour", f"/{NAME}/Stream", f"/{NAME}/Watch"

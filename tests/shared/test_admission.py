@@ -13,17 +13,17 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
-from shared import admission as module
-from shared.admission import MOST_WAITING, PLACE_BYTES, RETRY_SECONDS, Admission, Streams, nothing_refused
-from shared.calls import retry_seconds
-from shared.errors import Overloaded, status_of
-from shared.server import guarded
-from tests.conftest import eventually
-from tests.serving import refusal
+from shared.deadlines import retry_seconds
+from shared.rpc import admission as module
+from shared.rpc.admission import MAX_WAITING, PLACE_BYTES, RETRY_SECONDS, Admission, Streams, nothing_refused
+from shared.rpc.errors import Overloaded, status_of
+from shared.rpc.server import guarded
+from testkit.serving import refusal
+from testkit.waiting import eventually
 from tests.shared.teapot import ERRORS, POUR, STREAM, STREAMS, WATCH, Kitchen, Teapot, pour, stream
 
 LONG = 60.0
-WHOLE_QUEUE = (MOST_WAITING - 1) * PLACE_BYTES
+WHOLE_QUEUE = (MAX_WAITING - 1) * PLACE_BYTES
 """Bytes of a request that takes all room that there is to wait."""
 
 
@@ -133,7 +133,7 @@ async def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
 
 
 async def test_a_full_queue_refuses_at_once() -> None:
-    calls = Calls(Admission(MOST_WAITING, LONG))
+    calls = Calls(Admission(MAX_WAITING, LONG))
     await calls.come("a", "b", size=WHOLE_QUEUE)
     await calls.come("c")
     async with asyncio.timeout(1):
@@ -265,14 +265,14 @@ class Counting(Kitchen):
     def __init__(self) -> None:
         super().__init__(waits=True)
         self.inside = 0
-        self.most = 0
+        self.limit = 0
 
     async def pour(self, tea: str) -> str:
         """Pours when it is free; `now` at once."""
         if tea == "now":
             return tea
         self.inside += 1
-        self.most = max(self.most, self.inside)
+        self.limit = max(self.limit, self.inside)
         try:
             return await super().pour(tea)
         finally:
@@ -286,7 +286,7 @@ async def test_no_more_streams_are_worked_on_than_have_places_and_reads_go_on_be
         await eventually(lambda: _true(sum(task.done() for task in streams) == 36), what="36 of 40 are refused")
         for _ in range(20):
             assert await pour(channel, "now", timeout=30) == "now"
-        assert (kitchen.inside, kitchen.most) == (4, 4)
+        assert (kitchen.inside, kitchen.limit) == (4, 4)
         kitchen.free.set()
         ended = await asyncio.gather(*streams, return_exceptions=True)
     refused = [error for error in ended if isinstance(error, grpc.aio.AioRpcError)]

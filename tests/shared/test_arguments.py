@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared import arguments, wire
-from shared.errors import InvalidArgument
+from shared import wire
+from shared.rpc import arguments
+from shared.rpc.errors import InvalidArgument
 
-LONGEST = "é" * arguments.MOST_CHARACTERS
+LONGEST = "é" * arguments.MAX_CHARACTERS
 
 
 @pytest.mark.parametrize("text", ["a", " ", LONGEST, "né 'x' $y.z"])
@@ -37,18 +38,18 @@ def test_an_optional_text_may_be_empty_but_has_the_other_limits() -> None:
 
 
 def test_ids_come_once_each_in_the_order_given() -> None:
-    assert arguments.identifiers("lead_ids", ["b", "a", "b", "c", "a"], most=5) == ["b", "a", "c"]
+    assert arguments.identifiers("lead_ids", ["b", "a", "b", "c", "a"], limit=5) == ["b", "a", "c"]
 
 
 @pytest.mark.parametrize("count", [0, 4])
 def test_too_few_or_too_many_ids_are_refused(count: int) -> None:
     with pytest.raises(InvalidArgument, match=f"^lead_ids: has {count} ids, must have 1 to 3$"):
-        arguments.identifiers("lead_ids", ["a"] * count, most=3)
+        arguments.identifiers("lead_ids", ["a"] * count, limit=3)
 
 
 def test_the_malformed_one_of_many_ids_is_named_by_its_index() -> None:
     with pytest.raises(InvalidArgument) as caught:
-        arguments.identifiers("lead_ids", ["a", "b", ""], most=3)
+        arguments.identifiers("lead_ids", ["a", "b", ""], limit=3)
     assert caught.value.field == "lead_ids[2]"
 
 

@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from shared import breaker as breaker_module
-from shared import broker as brokers
-from shared import suspects as suspects_module
-from shared.breaker import MAX_ALIKE, Breaker, stopped_drain
-from shared.doorbell import Doorbell
-from shared.failures import Failure, ReasonCode
-from shared.inbox import Inbox
+from shared.inbox import breaker as breaker_module
+from shared.inbox import broker as brokers
+from shared.inbox import isolation as isolation_module
+from shared.inbox.breaker import MAX_ALIKE, Breaker, stopped_drain
+from shared.inbox.collection import Inbox
+from shared.inbox.doorbell import Doorbell
+from shared.inbox.failures import Failure, ReasonCode
+from shared.inbox.parking import Parking
 from shared.mongo import Database
-from shared.parking import Parking
-from tests.conftest import PARTITIONS, eventually
+from testkit.waiting import eventually
+from tests.conftest import PARTITIONS
 from tests.shared.test_poison import Reader, drained, put, row, states, working
 
 
@@ -36,7 +37,7 @@ def bell(redis_url: str) -> Iterator[Doorbell]:
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suspects_module, "PROBE_SECONDS", 0.01)
+    monkeypatch.setattr(isolation_module, "PROBE_SECONDS", 0.01)
 
 
 async def attempts(inbox: Inbox) -> dict[str, int]:
@@ -90,7 +91,7 @@ async def test_a_new_row_that_can_be_done_lets_the_drain_go_on(
     reader = Reader(database, inbox, *ids)
     async with working(inbox, bell, reader) as drainer:
         await drainer.drain(range(PARTITIONS))
-        await eventually(lambda: _true(drainer.suspects.breaker), what="the circuit is open")
+        await eventually(lambda: _true(drainer.isolated_retries.breaker), what="the circuit is open")
         await inbox.rows.insert_one({"_id": "good", **inbox.pending_row("0", datetime.now(UTC))})
 
         async def is_read() -> bool:
@@ -135,11 +136,11 @@ async def test_without_anything_to_probe_with_the_circuit_closes(
     ids = await put(inbox, MAX_ALIKE)
     async with working(inbox, bell, Reader(database, inbox, *ids)) as drainer:
         await drainer.drain(range(PARTITIONS))
-        await eventually(lambda: _true(drainer.suspects.breaker), what="the circuit is open")
+        await eventually(lambda: _true(drainer.isolated_retries.breaker), what="the circuit is open")
         await inbox.rows.delete_many({})
 
         async def is_closed() -> bool:
-            return not drainer.suspects.breaker.is_open
+            return not drainer.isolated_retries.breaker.is_open
 
         await eventually(is_closed, what="the circuit is closed")
     assert await Parking(inbox).count() == 0

@@ -23,9 +23,9 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import BrokerConnectionError
 from structlog.testing import capture_logs
 
-from cli.embedded import EmbeddedRedis
-from shared import broker as brokers
-from shared import worker as workers
+from cli.local.embedded import EmbeddedRedis
+from shared.inbox import broker as brokers
+from shared.inbox import worker as workers
 from shared.settings import StartupError, WorkerSettings
 from shared.watchdog import Heartbeat
 
@@ -34,7 +34,8 @@ ROUNDS = 20
 PROGRAM = """
 import asyncio, contextlib, os, signal, sys, threading
 import dramatiq
-from shared import broker as brokers, worker as workers
+from shared.inbox import broker as brokers
+from shared.inbox import worker as workers
 from shared.settings import WorkerSettings
 from shared.watchdog import Heartbeat
 
@@ -68,7 +69,9 @@ for _ in range(int(sys.argv[2])):
 STUCK = """
 import asyncio, contextlib, sys, threading
 import dramatiq
-from shared import broker as brokers, logs, worker as workers
+from shared import logs
+from shared.inbox import broker as brokers
+from shared.inbox import worker as workers
 from shared.settings import WorkerSettings
 from shared.watchdog import Heartbeat
 

@@ -11,9 +11,9 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.wrappers_pb2 import DoubleValue
 from pymongo.errors import PyMongoError
 
-from shared import calls
+from shared import deadlines
 from shared.mongo import Database
-from shared.server import Context
+from shared.rpc.server import Context
 
 SLACK = 8.0
 
@@ -41,7 +41,7 @@ async def channel() -> AsyncIterator[grpc.aio.Channel]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with calls.connect(f"127.0.0.1:{port}") as opened:
+        async with deadlines.connect(f"127.0.0.1:{port}") as opened:
             yield opened
     finally:
         await server.stop(None)
@@ -56,39 +56,39 @@ async def ask(channel: grpc.aio.Channel, name: str = "TimeRemaining", *, own: fl
 
 
 async def test_without_a_deadline_there_is_the_default() -> None:
-    assert calls.seconds_left() == calls.DEFAULT_SECONDS
+    assert deadlines.seconds_left() == deadlines.DEFAULT_SECONDS
 
 
 async def test_the_time_left_shrinks_to_zero() -> None:
-    with calls.deadline(0.05):
-        first = calls.seconds_left()
+    with deadlines.deadline(0.05):
+        first = deadlines.seconds_left()
         await asyncio.wait_for(_past(0.05), 30)
-        assert 0.0 == calls.seconds_left() < first <= 0.05
-    assert calls.seconds_left() == calls.DEFAULT_SECONDS
+        assert 0.0 == deadlines.seconds_left() < first <= 0.05
+    assert deadlines.seconds_left() == deadlines.DEFAULT_SECONDS
 
 
 async def test_a_nested_deadline_can_only_be_nearer() -> None:
-    with calls.deadline(500):
-        with calls.deadline(6000):
-            assert 400 < calls.seconds_left() <= 500
+    with deadlines.deadline(500):
+        with deadlines.deadline(6000):
+            assert 400 < deadlines.seconds_left() <= 500
             assert 400 < _mongo_left() <= 500
-        with calls.deadline(100):
-            assert calls.seconds_left() <= 100
+        with deadlines.deadline(100):
+            assert deadlines.seconds_left() <= 100
             assert _mongo_left() <= 100
-        assert 400 < calls.seconds_left() <= 500, "the enclosing deadline is expected again"
+        assert 400 < deadlines.seconds_left() <= 500, "the enclosing deadline is expected again"
 
 
 async def test_an_error_inside_takes_the_deadline_away_too() -> None:
-    with pytest.raises(ZeroDivisionError), calls.deadline(1):
+    with pytest.raises(ZeroDivisionError), deadlines.deadline(1):
         raise ZeroDivisionError
-    assert calls.seconds_left() == calls.DEFAULT_SECONDS
+    assert deadlines.seconds_left() == deadlines.DEFAULT_SECONDS
 
 
 async def test_tasks_have_deadlines_of_their_own() -> None:
     async def left(seconds: float) -> float:
-        with calls.deadline(seconds):
+        with deadlines.deadline(seconds):
             await asyncio.sleep(0)
-            return calls.seconds_left()
+            return deadlines.seconds_left()
 
     near, far = await asyncio.gather(left(100), left(1000))
     assert near <= 100
@@ -98,28 +98,28 @@ async def test_tasks_have_deadlines_of_their_own() -> None:
 async def test_an_operation_of_mongodb_ends_with_the_deadline(database: Database) -> None:
     await database.things.insert_one({})
     started = time.monotonic()
-    with calls.deadline(0.3), pytest.raises(PyMongoError) as caught:
+    with deadlines.deadline(0.3), pytest.raises(PyMongoError) as caught:
         await database.things.find_one({"$where": "sleep(60000) || true"})
     assert caught.value.timeout, f"expected a time-out, not {caught.value!r}"
     assert time.monotonic() - started < 0.3 + SLACK
 
 
 async def test_a_deadline_that_has_passed_bounds_mongodb_too() -> None:
-    with calls.deadline(0):
+    with deadlines.deadline(0):
         assert _mongo_left() <= 0.001
 
 
 async def test_an_outgoing_call_without_a_cause_has_the_default_deadline(channel: grpc.aio.Channel) -> None:
-    assert calls.DEFAULT_SECONDS / 2 < await ask(channel) <= calls.DEFAULT_SECONDS
+    assert deadlines.DEFAULT_SECONDS / 2 < await ask(channel) <= deadlines.DEFAULT_SECONDS
 
 
 async def test_an_outgoing_call_has_the_time_that_is_left(channel: grpc.aio.Channel) -> None:
-    with calls.deadline(calls.DEFAULT_SECONDS / 2):
-        assert await ask(channel) <= calls.DEFAULT_SECONDS / 2
+    with deadlines.deadline(deadlines.DEFAULT_SECONDS / 2):
+        assert await ask(channel) <= deadlines.DEFAULT_SECONDS / 2
 
 
 async def test_an_outgoing_call_keeps_a_deadline_of_its_own(channel: grpc.aio.Channel) -> None:
-    with calls.deadline(30):
+    with deadlines.deadline(30):
         assert await ask(channel, own=8) <= 8
 
 
@@ -128,15 +128,15 @@ async def test_an_outgoing_call_that_gets_no_answer_ends_with_the_deadline(
     channel: grpc.aio.Channel, seconds: float
 ) -> None:
     started = time.monotonic()
-    with calls.deadline(seconds), pytest.raises(grpc.aio.AioRpcError) as caught:
+    with deadlines.deadline(seconds), pytest.raises(grpc.aio.AioRpcError) as caught:
         await ask(channel, "Never")
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     assert time.monotonic() - started < seconds + SLACK
 
 
 async def test_a_call_to_nobody_ends_within_the_deadline() -> None:
-    async with calls.connect("127.0.0.1:1") as nobody:
-        with calls.deadline(0.3), pytest.raises(grpc.aio.AioRpcError) as caught:
+    async with deadlines.connect("127.0.0.1:1") as nobody:
+        with deadlines.deadline(0.3), pytest.raises(grpc.aio.AioRpcError) as caught:
             await ask(nobody)
     assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 

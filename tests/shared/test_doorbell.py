@@ -14,12 +14,12 @@ from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 from structlog.testing import capture_logs
 
-from cli.embedded import EmbeddedRedis
-from shared import broker as brokers
-from shared import doorbell
-from shared.doorbell import MAX_DEATHS, MOST_TOGETHER, Doorbell
+from cli.local.embedded import EmbeddedRedis
+from shared.inbox import broker as brokers
+from shared.inbox import doorbell
+from shared.inbox.doorbell import MAX_CRASHES, MAX_TOGETHER, Doorbell
 from shared.tasks import running
-from tests.conftest import eventually
+from testkit.waiting import eventually
 
 SLACK = 20.0
 SOON = 0.25
@@ -132,10 +132,10 @@ async def test_what_is_rung_for_together_goes_out_together(house: House) -> None
 
 
 async def test_one_message_rings_for_a_limited_number_of_partitions(house: House) -> None:
-    partitions = list(range(MOST_TOGETHER + 2))
+    partitions = list(range(MAX_TOGETHER + 2))
     house.bell.ring(partitions)
     async with running(house.bell.run()):
-        await house.rings(partitions[:MOST_TOGETHER], partitions[MOST_TOGETHER:])
+        await house.rings(partitions[:MAX_TOGETHER], partitions[MAX_TOGETHER:])
 
 
 async def test_inboxes_have_bells_of_their_own(house: House, build: Callable[[str], House], redis_url: str) -> None:
@@ -235,7 +235,7 @@ async def test_every_key_expires(house: House) -> None:
         await house.rings([1, 2])
         keys = house.broker.client.keys(f"leadscore:{house.inbox}:*")
         assert len(keys) == 4
-        longest = {key: doorbell.UNCLEAN_MILLISECONDS if b":unclean:" in key else 60_000 for key in keys}
+        longest = {key: doorbell.CRASH_COUNT_MILLISECONDS if b":crashes:" in key else 60_000 for key in keys}
         assert all(0 < house.broker.client.pttl(key) <= longest[key] for key in keys)
 
 
@@ -369,7 +369,7 @@ async def _true(condition: object) -> bool:
     return bool(condition)
 
 
-@pytest.mark.parametrize("kind", ["lease", "rung", "unclean"])
+@pytest.mark.parametrize("kind", ["lease", "rung", "crashes"])
 @pytest.mark.parametrize("write", ["set {} nonsense", "set {} 9007199254740993", "rpush {} 1"])
 async def test_keys_that_somebody_else_has_left_hold_up_neither_rings_nor_drains(
     house: House, kind: str, write: str
@@ -379,14 +379,14 @@ async def test_keys_that_somebody_else_has_left_hold_up_neither_rings_nor_drains
         house.bell.ring([3])
         await house.rings([3])
         async with house.bell.lease([3]) as lease:
-            assert (list(lease.partitions), lease.deaths) == ([3], 0)
+            assert (list(lease.partitions), lease.crashes) == ([3], 0)
 
 
 async def test_so_many_deaths_are_told_that_a_drain_is_as_small_as_it_can_be_and_no_more(house: House) -> None:
-    for found, told in ((10**15, MAX_DEATHS), (-7, 0)):
-        house.broker.client.set(house.bell._key("unclean", 3), found, px=60_000)
+    for found, told in ((10**15, MAX_CRASHES), (-7, 0)):
+        house.broker.client.set(house.bell._key("crashes", 3), found, px=60_000)
         async with house.bell.lease([3]) as lease:
-            assert lease.deaths == told
+            assert lease.crashes == told
 
 
 @pytest.mark.parametrize("reply", [None, 7, b"no", [0], [2], [-1], ["1"], [[1], [], None], [[1], [2], 0], [1, 2, 3]])

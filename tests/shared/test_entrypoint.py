@@ -55,7 +55,7 @@ def program(tmp_path: Path) -> Path:
 
 def run(program: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADSCORE_")}
-    environment = kept | {"LEADSCORE_PORT": "50051", "PYTHONPATH": str(Path(__file__).parents[2])} | variables
+    environment = kept | {"LEADSCORE_PORT": "50051", "PYTHONPATH": ":".join(sys.path)} | variables
     command = [sys.executable, str(program), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
 

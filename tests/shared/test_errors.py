@@ -6,7 +6,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from pymongo import errors as mongo_errors
 
-from shared.errors import (
+from shared.rpc.errors import (
     ARGUMENTS,
     ErrorRow,
     ErrorTable,

@@ -16,16 +16,18 @@ from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect, PyMongoError
 from structlog.testing import capture_logs
 
-from shared import broker as brokers
-from shared import doorbell, watchdog
-from shared import drainer as drainers
-from shared.doorbell import MOST_TOGETHER, Doorbell
-from shared.drainer import Drainer, sweep
-from shared.inbox import Inbox
+from shared import watchdog
+from shared.inbox import broker as brokers
+from shared.inbox import consumer as drainers
+from shared.inbox import doorbell
+from shared.inbox.collection import Inbox
+from shared.inbox.consumer import Drainer, sweep
+from shared.inbox.doorbell import MAX_TOGETHER, Doorbell
 from shared.mongo import Database, Document, transact
 from shared.settings import StartupError
 from shared.tasks import running
-from tests.conftest import PARTITIONS, eventually
+from testkit.waiting import eventually
+from tests.conftest import PARTITIONS
 
 NAME = "letters"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -56,9 +58,9 @@ class Steps:
         self._done = list(done)
         self._bad = bad
 
-    async def step(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+    async def step(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         """Does a step; it fails when it is for the bad partition, and does nothing when no number is left."""
-        assert most == BATCH
+        assert limit == BATCH
         self.asked.append(list(partitions))
         if self._bad in partitions:
             raise PyMongoError("planted")
@@ -168,11 +170,11 @@ async def test_waiting_tells_the_oldest_row_of_each_partition(inbox: Inbox) -> N
 async def test_pending_rows_are_found_by_the_index(inbox: Inbox) -> None:
     await put(inbox, "ada")
     found = inbox.rows.find({"state": "pending", "partition": {"$in": [1, 2]}})
-    plan = await found.sort([("partition", 1), ("put_time", 1)]).explain()
+    plan = await found.sort([("partition", 1), ("accept_time", 1)]).explain()
     stages = str(plan["queryPlanner"]["winningPlan"])
     assert "IXSCAN" in stages
     assert "'SORT'" not in stages
-    assert list(await inbox.rows.index_information()) == ["_id_", "pending", "pending_by_key", "apart"]
+    assert list(await inbox.rows.index_information()) == ["_id_", "pending", "pending_by_key", "isolated"]
 
 
 async def test_rows_of_excluded_keys_are_left_out_without_being_read(inbox: Inbox) -> None:
@@ -188,7 +190,7 @@ async def test_rows_of_excluded_keys_are_left_out_without_being_read(inbox: Inbo
         "attempts": {"$exists": False},
         "lead_id": {"$nin": ["heavy"]},
     }
-    found = inbox.rows.find(condition).sort([("partition", 1), ("put_time", 1)]).hint("pending")
+    found = inbox.rows.find(condition).sort([("partition", 1), ("accept_time", 1)]).hint("pending")
     statistics = (await found.explain())["executionStats"]
     assert statistics["totalDocsExamined"] == statistics["nReturned"]
 
@@ -199,7 +201,7 @@ async def test_the_rows_of_one_key_come_oldest_first_and_are_found_by_an_index(i
     assert [row["_id"] for row in await inbox.pending_of("ada", 10)] == ["ada-2", "ada-3"]
     assert await inbox.pending_of("ada", 1, {"_id": True}) == [{"_id": "ada-2"}]
     assert await inbox.pending_of("nobody", 10) == []
-    plan = await inbox.rows.find({"state": "pending", "lead_id": "ada"}).sort("put_time", 1).explain()
+    plan = await inbox.rows.find({"state": "pending", "lead_id": "ada"}).sort("accept_time", 1).explain()
     stages = str(plan["queryPlanner"]["winningPlan"])
     assert "pending_by_key" in stages
     assert "'SORT'" not in stages
@@ -387,7 +389,7 @@ async def test_two_lanes_share_the_work(inbox: Inbox, bell: RecordingDoorbell) -
     begun: list[list[int]] = []
     ended: list[list[int]] = []
 
-    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+    async def step(partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         begun.append(list(partitions))
         await meeting.wait()  # neither goes on before both are at work
         ended.append(list(partitions))
@@ -407,7 +409,7 @@ async def test_a_lane_ends_although_what_it_awaits_swallows_its_cancellation(
 ) -> None:
     began = asyncio.Event()
 
-    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+    async def step(partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         began.set()
         with contextlib.suppress(asyncio.CancelledError):  # as `asyncio.wait_for` does when its result is there
             await asyncio.Event().wait()
@@ -423,14 +425,14 @@ async def test_whoever_hands_over_waits_while_there_is_no_room(database: Databas
     steps = Steps()
     inbox = inbox_of(database, partitions=100)
     drainer = Drainer(inbox, bell, steps.step, batch_rows=BATCH)
-    await drainer.drain(range(MOST_TOGETHER))
+    await drainer.drain(range(MAX_TOGETHER))
     late = asyncio.create_task(drainer.drain([99]))
     for _ in range(10):
         await asyncio.sleep(0)
     assert not late.done(), "expected to wait for room"
     async with running(drainer.run()):
         await asyncio.wait_for(late, 30)
-        await steps_are(steps, [list(range(MOST_TOGETHER)), [99]])
+        await steps_are(steps, [list(range(MAX_TOGETHER)), [99]])
 
 
 async def test_a_partition_that_fails_does_not_hold_up_the_others(inbox: Inbox, bell: RecordingDoorbell) -> None:
@@ -451,7 +453,7 @@ async def test_a_drain_that_fails_ends_neither_its_lane_nor_its_lease(
     errors = [error]
     drained: list[list[int]] = []
 
-    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+    async def step(partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         drained.append(list(partitions))
         if errors:
             raise errors.pop()
@@ -557,7 +559,7 @@ async def test_idle_lanes_turn_and_a_stuck_one_shows(
     monkeypatch.setattr(watchdog, "MAX_SILENT_SECONDS", 0.5)
     begun = asyncio.Event()
 
-    async def stuck(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+    async def stuck(partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         begun.set()
         await asyncio.Event().wait()
         return 0

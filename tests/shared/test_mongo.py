@@ -15,7 +15,7 @@ from pymongo import ASCENDING, IndexModel, MongoClient
 from pymongo.errors import PyMongoError
 from structlog.testing import capture_logs
 
-from cli.embedded import EmbeddedMongo
+from cli.local.embedded import EmbeddedMongo
 from shared import mongo
 from shared.mongo import Database, Document, transact
 from shared.settings import StartupError

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import InvalidArgument, InvalidPageToken
-from shared.pages import Page, Place, asked_page, page_size, read_token, write_token
+from shared.rpc.errors import InvalidArgument, InvalidPageToken
+from shared.rpc.pagination import Page, Place, asked_page, page_size, read_token, write_token
 
 QUERY = ("ListThings", "hot", 7, None)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -56,7 +56,7 @@ def test_the_token_of_another_query_is_refused(query: tuple[object, ...], other:
 def test_pages_hold_every_item_once_and_the_last_one_has_no_token(items: list[int], size: int) -> None:
     items.sort()
     seen: list[int] = []
-    page = asked_page(ListOf(size), QUERY, int, default=3, most=4)
+    page = asked_page(ListOf(size), QUERY, int, default=3, limit=4)
     while True:
         left = [item for item in items if not page.after or item > int(str(page.after[0]))]
         held, token = page.cut(left[: page.limit], lambda item: (item,))
@@ -64,7 +64,7 @@ def test_pages_hold_every_item_once_and_the_last_one_has_no_token(items: list[in
         seen += held
         if not token:
             break
-        page = asked_page(ListOf(size, token), QUERY, int, default=3, most=4)
+        page = asked_page(ListOf(size, token), QUERY, int, default=3, limit=4)
         assert page == Page(QUERY, min(size, 4), (seen[-1],))
     assert seen == items
 
@@ -145,12 +145,12 @@ def test_json_nested_beyond_measure_is_refused() -> None:
 
 @pytest.mark.parametrize(("asked", "size"), [(0, 50), (1, 1), (200, 200), (201, 200), (2**31 - 1, 200)])
 def test_a_page_has_the_size_asked_for_within_limits(asked: int, size: int) -> None:
-    assert page_size(asked, default=50, most=200) == size
+    assert page_size(asked, default=50, limit=200) == size
 
 
 def test_a_negative_size_is_refused() -> None:
     with pytest.raises(InvalidArgument, match=r"^page_size: is -1, must not be negative$"):
-        page_size(-1, default=50, most=200)
+        page_size(-1, default=50, limit=200)
 
 
 def refuse_or_begin(token: str) -> None:

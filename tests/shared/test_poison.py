@@ -26,19 +26,20 @@ from pymongo.errors import (
 )
 from structlog.testing import capture_logs
 
-from shared import broker as brokers
-from shared import parking as parking_module
-from shared.breaker import Breaker
-from shared.doorbell import Doorbell
-from shared.drainer import Drainer
-from shared.errors import TooLarge, is_transient
-from shared.failures import DIED, MAX_REASON, Failure, ReasonCode, failure_of
-from shared.inbox import Inbox
+from shared.inbox import broker as brokers
+from shared.inbox import parking as parking_module
+from shared.inbox.breaker import Breaker
+from shared.inbox.collection import Inbox
+from shared.inbox.consumer import Drainer
+from shared.inbox.doorbell import Doorbell
+from shared.inbox.failures import DIED, MAX_REASON, Failure, ReasonCode, failure_of
+from shared.inbox.isolation import IsolatedRetries
+from shared.inbox.parking import CLAIM, DISCARDED, MAX_ATTEMPTS, IsolatedRow, Parking
 from shared.mongo import Database, Document, TransactionTimeout, transact
-from shared.parking import CLAIM, DISCARDED, MOST_ATTEMPTS, Parking, Suspect
-from shared.suspects import Suspects
+from shared.rpc.errors import TooLarge, is_transient
 from shared.tasks import running
-from tests.conftest import PARTITIONS, eventually
+from testkit.waiting import eventually
+from tests.conftest import PARTITIONS
 
 ALL = range(PARTITIONS)
 BATCH = 64
@@ -56,13 +57,13 @@ class Reader:
         self._database = database
         self._inbox = inbox
 
-    async def step(self, partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+    async def step(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         """Reads letters in one transaction."""
         rows: list[Document] = []
 
         async def body() -> None:
             nonlocal rows
-            rows = await self._inbox.pending(partitions, most, ids=ids)
+            rows = await self._inbox.pending(partitions, limit, ids=ids)
             await self._inbox.mark(rows)
             if self.unreadable & {row["_id"] for row in rows}:
                 raise self.error
@@ -125,7 +126,7 @@ async def states(inbox: Inbox) -> Counter[str]:
 async def working(inbox: Inbox, bell: Doorbell, reader: Reader) -> AsyncIterator[Drainer]:
     """Runs all that a worker runs, but for dramatiq."""
     drainer = Drainer(inbox, bell, reader.step, batch_rows=BATCH)
-    async with running(drainer.run(), drainer.run(), drainer.suspects.run(every=0.01)):
+    async with running(drainer.run(), drainer.run(), drainer.isolated_retries.run(every=0.01)):
         yield drainer
 
 
@@ -149,7 +150,7 @@ async def test_those_that_fail_are_parked_and_all_others_done(
     assert await states(inbox) == {"read": 100 - len(bad), "parked": len(bad)}
     for row_id in bad:
         parked = await row(inbox, row_id)
-        assert (parked["attempts"], parked["reason"]) == (MOST_ATTEMPTS, "ValueError: it is illegible")
+        assert (parked["attempts"], parked["reason"]) == (MAX_ATTEMPTS, "ValueError: it is illegible")
         assert parked["reason_code"] == "FAILED"
         assert timedelta() <= datetime.now(UTC) - parked["park_time"] < timedelta(minutes=1)
         assert "retry_time" not in parked
@@ -200,16 +201,16 @@ async def test_a_retry_begins_anew_and_is_idempotent(database: Database, inbox: 
         assert await parking.retry(None) == 0
         await drained(inbox, drainer, 0)
     assert await states(inbox) == {"read": 6}
-    assert reader.tries[ids[1]] > 2 * MOST_ATTEMPTS
+    assert reader.tries[ids[1]] > 2 * MAX_ATTEMPTS
 
 
 async def test_a_row_that_is_to_be_tried_again_is_as_it_was_put(inbox: Inbox) -> None:
     [row_id] = await put(inbox, 1)
     new = await row(inbox, row_id)
     parking = Parking(inbox)
-    suspect = await parking.begin(row_id)
-    assert suspect is not None
-    await parking.park(suspect, Failure(ReasonCode.FAILED, "illegible"))
+    isolated_row = await parking.begin(row_id)
+    assert isolated_row is not None
+    await parking.park(isolated_row, Failure(ReasonCode.FAILED, "illegible"))
     assert (await row(inbox, row_id))["state"] == "parked"
     assert await parking.retry([row_id]) == 1
     assert await row(inbox, row_id) == new
@@ -222,10 +223,10 @@ async def test_what_is_too_much_for_one_transaction_is_cut_until_it_fits(
     await put(inbox, 50)
     reader = Reader(database, inbox)
 
-    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
-        if most > 10:
+    async def step(partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
+        if limit > 10:
             raise ExecutionTimeout("it took too long")
-        return await reader.step(partitions, most, ids)
+        return await reader.step(partitions, limit, ids)
 
     drainer = Drainer(inbox, bell, step, batch_rows=BATCH)
     async with running(drainer.run()):
@@ -239,15 +240,15 @@ async def test_an_attempt_that_cannot_be_taken_back_is_taken_back_later(
     [row_id] = await put(inbox, 1)
     reader = Reader(database, inbox, row_id)
     reader.error = AutoReconnect("the primary is away")
-    drainer = Suspects(parking := Parking(inbox), Breaker(inbox), reader.step)
-    forgive, faults = parking.forgive, [AutoReconnect("still away")]
+    drainer = IsolatedRetries(parking := Parking(inbox), Breaker(inbox), reader.step)
+    cancel_attempt, faults = parking.cancel_attempt, [AutoReconnect("still away")]
 
-    async def away(suspect: Suspect) -> None:
+    async def away(isolated_row: IsolatedRow) -> None:
         if faults:
             raise faults.pop()
-        await forgive(suspect)
+        await cancel_attempt(isolated_row)
 
-    monkeypatch.setattr(parking, "forgive", away)
+    monkeypatch.setattr(parking, "cancel_attempt", away)
     with pytest.raises(AutoReconnect, match="the primary is away"):
         await drainer.attempt(row_id)
     assert (await row(inbox, row_id))["attempts"] == 1
@@ -349,11 +350,11 @@ async def test_what_is_of_the_environment_parks_nothing(
 
         async def often() -> bool:
             await drainer.drain(ALL)
-            return min(reader.tries[ids[4]], reader.tries["another"]) > 4 * MOST_ATTEMPTS
+            return min(reader.tries[ids[4]], reader.tries["another"]) > 4 * MAX_ATTEMPTS
 
         await eventually(often, what="both fail again and again")
         assert (await row(inbox, ids[4]))["state"] == (await row(inbox, "another"))["state"] == "pending"
-        assert (await row(inbox, ids[4]))["attempts"] <= MOST_ATTEMPTS
+        assert (await row(inbox, ids[4]))["attempts"] <= MAX_ATTEMPTS
         assert "attempts" not in await row(inbox, "another")
         reader.unreadable.clear()
         await drained(inbox, drainer, 0)
@@ -391,12 +392,12 @@ def workers(database_uri: str, redis_url: str) -> Workers:
 
 async def test_a_row_that_kills_its_workers_is_parked_and_all_others_are_done(inbox: Inbox, workers: Workers) -> None:
     bad = (await put(inbox, 150))[70]
-    deaths = 0
+    crashes = 0
     while await asyncio.to_thread(workers.die, bad):
-        deaths += 1
-        assert deaths <= 2 + MOST_ATTEMPTS, "two to find it in its batch, and those that count"
+        crashes += 1
+        assert crashes <= 2 + MAX_ATTEMPTS, "two to find it in its batch, and those that count"
     parked = await row(inbox, bad)
-    assert (parked["state"], parked["attempts"], parked["reason"]) == ("parked", MOST_ATTEMPTS, DIED.reason)
+    assert (parked["state"], parked["attempts"], parked["reason"]) == ("parked", MAX_ATTEMPTS, DIED.reason)
     assert parked["reason_code"] == "WORKER_DIED"
     assert await states(inbox) == {"read": 149, "parked": 1}
     assert await Parking(inbox).retry([bad]) == 1
@@ -418,12 +419,12 @@ async def test_rows_are_innocent_of_random_kills(inbox: Inbox, workers: Workers)
 
 async def test_a_partition_in_which_workers_died_is_leased_alone(bell: Doorbell) -> None:
     given_back, bell._give_back = bell._give_back, lambda _: None  # type: ignore[method-assign,assignment]
-    for deaths in range(3):
+    for crashes in range(3):
         async with bell.lease([3]) as lease:
-            assert (lease.partitions, lease.deaths) == ([3], deaths)
+            assert (lease.partitions, lease.crashes) == ([3], crashes)
         assert (await _leased(bell, 2, 3))[1:] == ([2], []), "while the dead one has its lease nobody takes it"
         bell._broker.client.delete(*(f"leadscore:{bell._inbox}:lease:{partition}" for partition in (2, 3)))
-        bell._broker.client.delete(f"leadscore:{bell._inbox}:unclean:2")
+        bell._broker.client.delete(f"leadscore:{bell._inbox}:crashes:2")
     bell._give_back = given_back  # type: ignore[method-assign]
     assert await _leased(bell, 2, 3, 4) == (0, [2, 4], [3])
     assert await _leased(bell, 3) == (3, [3], [])
@@ -432,32 +433,32 @@ async def test_a_partition_in_which_workers_died_is_leased_alone(bell: Doorbell)
 
 async def _leased(bell: Doorbell, *partitions: int) -> tuple[int, Sequence[int], Sequence[int]]:
     async with bell.lease(partitions) as lease:
-        return lease.deaths, lease.partitions, lease.apart
+        return lease.crashes, lease.partitions, lease.isolated
 
 
 @pytest.mark.usefixtures("short")
 async def test_the_time_of_acceptance_never_changes(database: Database, inbox: Inbox, bell: Doorbell) -> None:
     ids = await put(inbox, 6)
-    before = {each["_id"]: each["put_time"] async for each in inbox.rows.find({})}
+    before = {each["_id"]: each["accept_time"] async for each in inbox.rows.find({})}
     reader = Reader(database, inbox, ids[2])
     async with working(inbox, bell, reader) as drainer:
         await drained(inbox, drainer, 0)
     assert await Parking(inbox).retry(None) == 1
-    assert {each["_id"]: each["put_time"] async for each in inbox.rows.find({})} == before
+    assert {each["_id"]: each["accept_time"] async for each in inbox.rows.find({})} == before
     assert await inbox.waiting() == {inbox.partition_of("2"): before[ids[2]]}
 
 
 async def test_the_sweeper_leaves_out_rows_that_failed_alone_and_the_backlog_does_not(inbox: Inbox) -> None:
     first, second, third = await put(inbox, 3, key="ada")
     partition = inbox.partition_of("ada")
-    put_times = [(await row(inbox, each))["put_time"] for each in (first, second, third)]
+    accept_times = [(await row(inbox, each))["accept_time"] for each in (first, second, third)]
     parking = Parking(inbox)
     await parking.begin(first)
-    assert await inbox.waiting() == {partition: put_times[0]}
-    assert await inbox.waiting_for_drain() == {partition: put_times[1]}
+    assert await inbox.waiting() == {partition: accept_times[0]}
+    assert await inbox.waiting_for_drain() == {partition: accept_times[1]}
     await parking.begin(second)
     await parking.begin(third)
-    assert await inbox.waiting() == {partition: put_times[0]}
+    assert await inbox.waiting() == {partition: accept_times[0]}
     assert await inbox.waiting_for_drain() == {}
 
 
@@ -468,21 +469,21 @@ async def test_work_that_does_not_end_in_time_counts_while_the_database_answers(
     slow = (await put(inbox, 4))[1]
     reader = Reader(database, inbox)
 
-    async def step(partitions: Sequence[int], most: int, ids: Sequence[str] | None = None) -> int:
+    async def step(partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         async def body() -> None:
             await asyncio.sleep(0.1)
-            await inbox.pending(partitions, most)
+            await inbox.pending(partitions, limit)
 
         if ids is None or slow in ids:
             await transact(database, body, seconds=0.05)
-        return await reader.step(partitions, most, ids)
+        return await reader.step(partitions, limit, ids)
 
     drainer = Drainer(inbox, bell, step, batch_rows=BATCH)
-    async with running(drainer.run(), drainer.suspects.run(every=0.01)):
+    async with running(drainer.run(), drainer.isolated_retries.run(every=0.01)):
         await drained(inbox, drainer, 0)
     assert await states(inbox) == {"read": 3, "parked": 1}
     [parked] = await Parking(inbox).page((), 10)
-    assert (parked.row_id, parked.attempts, parked.reason_code) == (slow, MOST_ATTEMPTS, ReasonCode.TOO_LARGE)
+    assert (parked.row_id, parked.attempts, parked.reason_code) == (slow, MAX_ATTEMPTS, ReasonCode.TOO_LARGE)
     assert "raise LEADSCORE_TRANSACTION_SECONDS and retry it" in parked.reason
 
 
@@ -492,10 +493,10 @@ async def test_a_time_out_does_not_count_while_the_database_is_away(
     [row_id] = await put(inbox, 1)
     reader = Reader(database, inbox, row_id)
     reader.error = TransactionTimeout("no answer", 50)
-    suspects = Suspects(parking := Parking(inbox), Breaker(inbox), reader.step)
+    isolated_retries = IsolatedRetries(parking := Parking(inbox), Breaker(inbox), reader.step)
     monkeypatch.setattr(parking_module, "ANSWER_SECONDS", 0.0)
     with pytest.raises(TransactionTimeout):
-        await suspects.attempt(row_id)
+        await isolated_retries.attempt(row_id)
     assert (await row(inbox, row_id))["attempts"] == 0
     assert await parking.count() == 0
 
@@ -540,9 +541,9 @@ async def test_a_discarded_row_is_never_drained_and_nothing_brings_it_back(
     first, second, third = await put(inbox, 3)
     parking = Parking(inbox)
     for row_id in (first, second):
-        suspect = await parking.begin(row_id)
-        assert suspect is not None
-        await parking.park(suspect, DIED)
+        isolated_row = await parking.begin(row_id)
+        assert isolated_row is not None
+        await parking.park(isolated_row, DIED)
     assert await parking.discard([first, third, "unknown"], "a bot", "eve") == 1
     assert await parking.discard([first], "another reason", "mallory") == 0
     assert await parking.retry(None) == 1

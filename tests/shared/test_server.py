@@ -17,17 +17,17 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from cli.embedded import free_port
-from shared import health as healths
-from shared import server as servers
+from cli.local.embedded import free_port
 from shared import tasks
-from shared.admission import Admission
-from shared.errors import Stopping
 from shared.mongo import Database
-from shared.server import MESSAGE_BYTES, Service, guarded, nothing_to_end, serve
+from shared.rpc import health as healths
+from shared.rpc import server as servers
+from shared.rpc.admission import Admission
+from shared.rpc.errors import Stopping
+from shared.rpc.server import MESSAGE_BYTES, Service, guarded, nothing_to_end, serve
 from shared.settings import ServerSettings, StartupError
-from tests.conftest import eventually
-from tests.serving import refusal
+from testkit.serving import refusal
+from testkit.waiting import eventually
 from tests.shared.teapot import ERRORS, NAME, POUR, STREAM, Empty, Kitchen, Teapot, pour, stream
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING

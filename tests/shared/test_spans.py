@@ -5,7 +5,7 @@ from google.protobuf.duration_pb2 import Duration
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import spans
+from shared.message_files import durations
 
 LONGEST = 315_576_000_000
 
@@ -14,7 +14,7 @@ LONGEST = 315_576_000_000
 def test_every_span_comes_back(nanos: int) -> None:
     sign = -1 if nanos < 0 else 1
     duration = Duration(seconds=sign * (abs(nanos) // 10**9), nanos=sign * (abs(nanos) % 10**9))
-    assert spans.to_duration(spans.to_text(duration)) == duration
+    assert durations.to_duration(durations.to_text(duration)) == duration
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,13 @@ def test_every_span_comes_back(nanos: int) -> None:
     [("7d", 604_800), ("1d12h", 129_600), ("1h30m", 5_400), ("10s", 10), ("0s", 0), ("-1d", -86_400), ("1m1s", 61)],
 )
 def test_texts(text: str, seconds: int) -> None:
-    assert spans.to_duration(text) == Duration(seconds=seconds)
-    assert spans.to_text(Duration(seconds=seconds)) == text
+    assert durations.to_duration(text) == Duration(seconds=seconds)
+    assert durations.to_text(Duration(seconds=seconds)) == text
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("24h", 86_400), ("90m", 5_400), ("36h", 129_600), ("1.50s", 1.5)])
 def test_other_texts_for_the_same_spans(text: str, seconds: float) -> None:
-    assert spans.to_duration(text).ToTimedelta().total_seconds() == seconds
+    assert durations.to_duration(text).ToTimedelta().total_seconds() == seconds
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_other_texts_for_the_same_spans(text: str, seconds: float) -> None:
 )
 def test_what_is_no_span(text: str) -> None:
     with pytest.raises(ValueError, match="is no span of time such as"):
-        spans.to_duration(text)
+        durations.to_duration(text)
 
 
 def test_what_is_longer_than_protobuf_allows() -> None:
-    assert spans.to_duration(f"{LONGEST}s").seconds == LONGEST
+    assert durations.to_duration(f"{LONGEST}s").seconds == LONGEST
     with pytest.raises(ValueError, match=r"10,000 years"):
-        spans.to_duration(f"{LONGEST}.000000001s")
+        durations.to_duration(f"{LONGEST}.000000001s")

@@ -12,14 +12,15 @@ from contextlib import contextmanager
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from cli.embedded import free_port
+from cli.local.embedded import free_port
 from shared.watchdog import FAILED
-from tests.conftest import eventually
+from testkit.waiting import eventually
 
 PROGRAM = """
 import asyncio, contextlib, sys, threading
 import dramatiq
-from shared import entrypoint, watchdog, worker
+from shared import entrypoint, watchdog
+from shared.inbox import worker
 from shared.settings import WorkerSettings
 from shared.tasks import running
 from shared.watchdog import Heartbeat

@@ -14,12 +14,12 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from leadscore.automation.v1 import automation_pb2
+from leadscore.scoring.v1 import scoring_pb2
+from leadscore.scoring.v1.scoring_pb2 import ScoringModel
 
-from shared.pb.automation.v1 import automation_pb2
-from shared.pb.scoring.v1 import scoring_pb2
-from shared.pb.scoring.v1.scoring_pb2 import ScoringModel
-from shared.plain import MOST_LEVELS, Flawed, from_plain, to_plain
-from shared.yamls import MOST_BYTES, read_yaml, write_yaml
+from shared.message_files.messages import MAX_LEVELS, Flawed, from_plain, to_plain
+from shared.message_files.yaml_text import MAX_BYTES, read_yaml, write_yaml
 from tests.e2e.fuzz import messages
 
 M = TypeVar("M", bound=Message)
@@ -92,7 +92,7 @@ def test_messages_come_back_equal(message_type: type[Message]) -> None:
         found = read(lambda: from_plain(to_plain(message), message_type))
         assert found == message
         text = write_yaml(message)
-        if len(text.encode()) <= MOST_BYTES:
+        if len(text.encode()) <= MAX_BYTES:
             assert read_yaml(text, message_type) == message
 
     comes_back()
@@ -129,7 +129,7 @@ def test_how_a_model_is_written() -> None:
     rule = model.rules.add(rule_id="signup", event_types=["signup", "join"], points=20)
     rule.conditions.add(property="plan").one_of.extend(["pro", "NO", 3, 1.5, None, True])
     rule.conditions.add(property="bot", exists=False)
-    rule.limits.add(most_times=1, period=scoring_pb2.PERIOD_30_DAYS)
+    rule.limits.add(max_times=1, period=scoring_pb2.PERIOD_30_DAYS)
     model.velocity.window.FromSeconds(129_600)
     model.decay.SetInParent()
     assert write_yaml(model).splitlines() == [
@@ -141,7 +141,7 @@ def test_how_a_model_is_written() -> None:
         "  - {property: plan, in: [pro, 'NO', 3, 1.5, null, true]}",
         "  - {property: bot, exists: false}",
         "  limits:",
-        "  - {most_times: 1, period: 30_days}",
+        "  - {max_times: 1, period: 30_days}",
         "score_ceiling: 100",
         "stages:",
         "- {stage: cold}",
@@ -170,7 +170,7 @@ def test_all_mistakes_are_told_with_their_paths() -> None:
       - {rule_id: 5, pionts: 3, points: true, event_types: view}
       - conditions: [{contains: 4}, {equals: [1, {a: .nan}], exists: true}, {exists: 1}]
       -
-      - {limits: [{period: weekly}, {period: 1}, {most_points: 1.5}, {most_points: 9223372036854775808}]}
+      - {limits: [{period: weekly}, {period: 1}, {max_points: 1.5}, {max_points: 9223372036854775808}]}
       - {points: 1e999, event_types: [1, null]}
     velocity: {window: 5}
     risk: {idle: soon}
@@ -191,8 +191,8 @@ def test_all_mistakes_are_told_with_their_paths() -> None:
         "rules[2]: is empty, must be a mapping",
         "rules[3].limits[0].period: is 'weekly', must be day, 30_days or ever",
         "rules[3].limits[1].period: is a number, must be day, 30_days or ever",
-        "rules[3].limits[2].most_points: is 1.5, must be a whole number",
-        "rules[3].limits[3].most_points: must be -9223372036854775808 to 9223372036854775807",
+        "rules[3].limits[2].max_points: is 1.5, must be a whole number",
+        "rules[3].limits[3].max_points: must be -9223372036854775808 to 9223372036854775807",
         "rules[4].points: is inf, must be a whole number",
         "rules[4].event_types[0]: is a number, must be text",
         "rules[4].event_types[1]: is empty, must be text",
@@ -227,11 +227,11 @@ def test_paths_begin_where_they_are_told_to() -> None:
         ('display_name: "\\ud800"', "found invalid Unicode character escape code"),
         ("\ud800", "is not UTF-8"),
         (b"\xff\xfea", "is not UTF-8"),
-        ("display_name: " + "x" * MOST_BYTES, f"has {MOST_BYTES + 14:,} bytes, at most {MOST_BYTES:,} are read"),
-        ("é" * (MOST_BYTES // 2 + 1), "bytes, at most"),
-        ("[" * MOST_BYTES, "nest"),
-        ("fit: " * MOST_BYTES, "bytes, at most"),
-        ("- " * (MOST_BYTES // 2), "nested deeper than"),
+        ("display_name: " + "x" * MAX_BYTES, f"has {MAX_BYTES + 14:,} bytes, at most {MAX_BYTES:,} are read"),
+        ("é" * (MAX_BYTES // 2 + 1), "bytes, at most"),
+        ("[" * MAX_BYTES, "nest"),
+        ("fit: " * MAX_BYTES, "bytes, at most"),
+        ("- " * (MAX_BYTES // 2), "nested deeper than"),
         ("score_floor: " + "9" * 5000, "score_floor: is inf, must be a whole number"),
         ("score_floor: 0x" + "f" * 50, "score_floor: must be"),
     ],
@@ -272,13 +272,13 @@ def test_what_is_too_large_is_not_parsed() -> None:
 @pytest.mark.parametrize("opening", ["[", "{a: "])
 def test_the_deepest_document_is_within_protobufs_limits(opening: str) -> None:
     closing = "]" if opening == "[" else "}"
-    inner = MOST_LEVELS - 6  # around it: the model, its rules, a rule, its conditions, a condition, and a mapping
+    inner = MAX_LEVELS - 6  # around it: the model, its rules, a rule, its conditions, a condition, and a mapping
     text = "rules: [{conditions: [{equals: {a: %s}}]}]"
     model = read_yaml(text % (opening * inner + "1" + closing * inner), ScoringModel)
     assert ScoringModel.FromString(model.SerializeToString()) == model
     assert "nested deeper" in flaws_of(text % (opening * (inner + 1) + "1" + closing * (inner + 1)))[0]
     deep: object = 1
-    for _ in range(MOST_LEVELS):
+    for _ in range(MAX_LEVELS):
         deep = [deep]
     with pytest.raises(Flawed, match="is nested deeper than 32 levels"):
         from_plain({"a": deep}, Struct)

@@ -1,0 +1,1 @@
+"""Delivery: from an execution to a webhook, a Slack message or an e-mail."""

@@ -1,0 +1,225 @@
+"""Named places of the way of an event at which a process can be made to die as `kill -9` would.
+
+The product holds none of them: `chaos.armed` patches the methods below in its own process, when the environment
+says so. `CRASH_AT` names the point, `CRASH_PASS` the pass that is fatal (the first by default), and `CRASH_RECORD` a
+file that gets the point's name as a line just before the process dies.
+"""
+
+import functools
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dramatiq.brokers.redis import _RedisConsumer
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.pool import AsyncConnection
+
+from automation_service.delivery.dispatcher import Dispatcher
+from automation_service.delivery.receivers import HttpReceivers
+from automation_service.store import MongoChanges, MongoDeliveries, MongoExecutions
+from ingest_service.store import MongoEventStore
+from scoring_service.store.writes import MongoLeadWriter
+from shared.inbox.doorbell import Doorbell
+
+AT, PASS, RECORD = "CRASH_AT", "CRASH_PASS", "CRASH_RECORD"
+REPLY_SECONDS = 0.05
+"""How long the server is given to do what was sent, before the process that asked for it dies."""
+
+Passes = Callable[[tuple[Any, ...], Any], bool]
+"""`passes(arguments, result)`: whether this call passes the point; the result is None before the method has run."""
+Method = Callable[..., Any]
+
+
+def _asked(arguments: tuple[Any, ...], _: Any) -> bool:
+    # To record nothing is no point of the way.
+    return any(arguments[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point: the process that passes it, the method, and whether it is before or after what the method does."""
+
+    process: str
+    kind: type
+    method: str
+    after: bool = False
+    passes: Passes = _asked
+    needs_commit: bool = False
+    """Whether the method is held until a transaction with work has been committed."""
+    needs_claim: bool = False
+    """Whether deliveries must be claimed after they were recorded, as those are for which there is no room at once."""
+
+
+def _into(collection: str) -> Passes:
+    return lambda arguments, _: bool(arguments[0].name == collection)
+
+
+def _found(_: tuple[Any, ...], result: Any) -> bool:
+    # A poll that finds nothing is no point of the way.
+    return bool(result)
+
+
+def _worked(_: tuple[Any, ...], result: Any) -> bool:
+    """Tells whether a transaction did something: a drain, a page of decay or of a rollout, or what it is to go over."""
+    if isinstance(result, list):
+        return bool(result)
+    return bool(getattr(result, "scored", 0) or getattr(result, "updates", ()))
+
+
+def _sends_a_commit(arguments: tuple[Any, ...], _: Any) -> bool:
+    return bool(b"commitTransaction" in arguments[1])
+
+
+def _always(_: tuple[Any, ...], __: Any) -> bool:
+    return True
+
+
+POINTS: Mapping[str, Point] = {
+    "ingest: before the insert": Point("ingest", MongoEventStore, "put"),
+    "ingest: after the insert before the acknowledgement": Point("ingest", MongoEventStore, "put", after=True),
+    "ingest: before the doorbell": Point("ingest", Doorbell, "_send"),
+    "scoring: before the history insert": Point(
+        "scoring-worker", AsyncCollection, "insert_many", passes=_into("score_history")
+    ),
+    "scoring: after the history insert": Point(
+        "scoring-worker", AsyncCollection, "insert_many", after=True, passes=_into("score_history")
+    ),
+    "scoring: before the commit": Point("scoring-worker", MongoLeadWriter, "append", after=True),
+    "scoring: commit sent reply unread": Point(
+        "scoring-worker", AsyncConnection, "send_message", after=True, passes=_sends_a_commit
+    ),
+    "scoring: after the commit before the doorbell": Point(
+        "scoring-worker", MongoLeadWriter, "transact", after=True, passes=_worked
+    ),
+    "scoring: after the commit before the message is acknowledged": Point(
+        "scoring-worker", _RedisConsumer, "ack", passes=_always, needs_commit=True
+    ),
+    "decay: half-way through a page": Point("scoring", MongoLeadWriter, "append", after=True),
+    "decay: between two pages": Point("scoring", MongoLeadWriter, "transact", after=True, passes=_worked),
+    "automation: changes read": Point("automation-worker", MongoChanges, "pending", after=True, passes=_found),
+    "automation: before the execution insert": Point("automation-worker", MongoExecutions, "record"),
+    "automation: after the execution insert in the transaction": Point(
+        "automation-worker", MongoExecutions, "record", after=True
+    ),
+    "automation: before the commit": Point("automation-worker", MongoChanges, "mark", after=True),
+    "automation: commit sent reply unread": Point(
+        "automation-worker", AsyncConnection, "send_message", after=True, passes=_sends_a_commit
+    ),
+    "automation: after the commit before the deliveries begin": Point(
+        "automation-worker", Dispatcher, "begin", passes=_always
+    ),
+    "automation: after the commit before the message is acknowledged": Point(
+        "automation-worker", _RedisConsumer, "ack", passes=_always, needs_commit=True
+    ),
+    "automation: delivery claimed": Point(
+        "automation-worker", MongoDeliveries, "claim", after=True, passes=_found, needs_claim=True
+    ),
+    "automation: after the execution insert before the delivery": Point("automation-worker", HttpReceivers, "post"),
+    "automation: after the receiver's 2xx before the mark": Point(
+        "automation-worker", HttpReceivers, "post", after=True, passes=lambda _, answer: answer.status == 200
+    ),
+    "automation: after the mark": Point("automation-worker", MongoDeliveries, "settle", after=True),
+}
+"""By name. Some points lie in a transaction, whose locks the server keeps for a while after the process has died."""
+
+_committed = threading.Event()
+
+
+def arm(environment: Mapping[str, str]) -> None:
+    """Makes this process die at the point that the environment names, if it names one."""
+    if AT not in environment:
+        return
+    point = POINTS[environment[AT]]
+    fatal = _Fatal(environment[AT], int(environment.get(PASS, "1")), environment.get(RECORD))
+    if point.needs_commit:
+        for kind in (MongoLeadWriter, MongoChanges):
+            _patch(kind, "transact", _telling(kind.transact))
+    if point.needs_claim:
+        _patch(Dispatcher, "admit", lambda _, executions: list(executions))
+    method = getattr(point.kind, point.method)
+    _patch(point.kind, point.method, _held(method, fatal) if point.needs_commit else _crashing(method, point, fatal))
+
+
+def recorded(record: Path) -> Counter[str]:
+    """Returns how often each point has fired, by the file that was named to the processes as `CRASH_RECORD`."""
+    return Counter(record.read_text().splitlines() if record.exists() else ())
+
+
+class _Fatal:
+    """Counts passes of a point, and ends the process at the fatal one."""
+
+    def __init__(self, name: str, count: int, record: str | None) -> None:
+        self._name = name
+        self._left = count
+        self._record = Path(record) if record else None
+        self._lock = threading.Lock()
+
+    def passed(self) -> None:
+        # Threads pass some points, and one death is one firing: the lock is never given back.
+        self._lock.acquire()
+        self._left -= 1
+        if self._left > 0:
+            self._lock.release()
+            return
+        if self._record:
+            with self._record.open("a") as record:
+                record.write(f"{self._name}\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _patch(kind: type, name: str, method: Method) -> None:
+    setattr(kind, name, method)
+
+
+def _crashing(method: Method, point: Point, fatal: _Fatal) -> Method:
+    def before(arguments: tuple[Any, ...]) -> None:
+        if not point.after and point.passes(arguments, None):
+            fatal.passed()
+
+    def after(arguments: tuple[Any, ...], result: Any) -> None:
+        if point.after and point.passes(arguments, result):
+            if point.passes is _sends_a_commit:
+                time.sleep(REPLY_SECONDS)
+            fatal.passed()
+
+    async def finish(arguments: tuple[Any, ...], answer: Awaitable[Any]) -> Any:
+        result = await answer
+        after(arguments, result)
+        return result
+
+    @functools.wraps(method)
+    def crashing(*arguments: Any, **named: Any) -> Any:
+        before(arguments)
+        answer = method(*arguments, **named)
+        return finish(arguments, answer) if isinstance(answer, Awaitable) else answer
+
+    return crashing
+
+
+def _telling(transact: Method) -> Method:
+    @functools.wraps(transact)
+    async def telling(*arguments: Any, **named: Any) -> Any:
+        result = await transact(*arguments, **named)
+        if _worked((), result):
+            _committed.set()
+        return result
+
+    return telling
+
+
+def _held(acknowledge: Method, fatal: _Fatal) -> Method:
+    # dramatiq acknowledges a ring when it is handed over; here the commit wins the race.
+    @functools.wraps(acknowledge)
+    def held(*arguments: Any, **named: Any) -> Any:
+        _committed.clear()  # a commit that came before is that of another message
+        if _committed.wait(timeout=2):
+            fatal.passed()
+        return acknowledge(*arguments, **named)
+
+    return held

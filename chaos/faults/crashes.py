@@ -1,0 +1,54 @@
+"""kill -9 at each named crash point."""
+
+import asyncio
+import math
+import time
+
+from chaos.crash_points import POINTS
+from chaos.fault import Scene, fault
+
+FIRING_SECONDS = 20.0
+"""Within this time an armed process must have died at its point."""
+MAX_PASSES = 3
+SHARE = 1 / 4
+"""Of the points of each process: so many fire in each round, so that all of them fire about equally often."""
+POLL_SECONDS = 0.05
+
+
+def _crash(point: str) -> None:
+    @fault(f"crash {point}", f"kill -9 at a point: {point}; and at others, in all processes", crash_point=point)
+    async def inject(scene: Scene) -> None:
+        processes = sorted({each.process for each in POINTS.values()})
+        async with scene.load.feeding():
+            await asyncio.gather(*(_crash_often(scene, process, point) for process in processes))
+
+
+async def _crash_often(scene: Scene, process: str, first: str) -> None:
+    names = [name for name, point in POINTS.items() if point.process == process]
+    for number in range(math.ceil(SHARE * len(names))):
+        fired = scene.world.crashes()
+        rarest = min(names, key=lambda name: (fired[name], scene.chance.random()))
+        point = first if first in names and number == 0 else rarest
+        has_fired = await _crash_at(scene, point, scene.chance.randint(1, MAX_PASSES))
+        # What must happen gets another chance: a busy machine makes few passes.
+        if point == first and not has_fired and not await _crash_at(scene, point, 1):
+            scene.world.did_nothing(f"{first!r} was not passed")
+
+
+async def _crash_at(scene: Scene, point: str, fatal_pass: int) -> bool:
+    """Arms the process of a point and tells whether it has died there; if it has not, it is disarmed."""
+    before = scene.world.crashes()[point]
+    await scene.world.arm(point, fatal_pass)
+    ends = time.monotonic() + FIRING_SECONDS
+    while scene.world.crashes()[point] == before:
+        if time.monotonic() > ends:
+            await scene.world.restart(POINTS[point].process)
+            return False
+        if point.startswith("decay"):
+            await scene.load.decay(days=1)
+        await asyncio.sleep(POLL_SECONDS)
+    return True
+
+
+for _point in POINTS:
+    _crash(_point)

@@ -1,0 +1,82 @@
+"""More than usual: one hot lead, duplicates over duplicates, five times the clients, decay beside everything."""
+
+import asyncio
+import time
+
+import grpc
+from leadscore.ingest.v1 import ingest_pb2
+from redis.asyncio import Redis
+
+from chaos.fault import Scene, fault
+from chaos.load import CALL_SECONDS, CLIENTS
+
+HOT_EVENTS = 2_000
+HOT_BATCH = 100
+DRAIN = b'"event": "drain"'
+AT_ONCE = 30
+HEALTH_SECONDS = 1.0
+"""A health check may take this long, whatever the load."""
+
+
+@fault("hot lead", f"{HOT_EVENTS} events of one lead against 8 lanes of two workers whose leases are taken away")
+async def hot_lead(scene: Scene) -> None:
+    """All of them must be scored, once, although both workers drain the same partition."""
+    world, second = scene.world, "scoring-worker-2"
+    async with world.further(second), Redis.from_url(world.redis.url) as redis:
+        for _ in range(HOT_EVENTS // HOT_BATCH):
+            await scene.load.send(scene.load.make(HOT_BATCH, lead="hottest"))
+            await redis.flushall()
+        await world.until(lambda: DRAIN in world.logged(second), f"{second} drained nothing")
+
+
+@fault("duplicates", "everything is sent ten times more, in random order and in random cuts")
+async def duplicates(scene: Scene) -> None:
+    """All of it must be called a duplicate, and change nothing."""
+    await scene.load.send(scene.load.make(60))
+    events = 10 * scene.load.acknowledged()
+    scene.chance.shuffle(events)
+    while events:
+        cut = scene.chance.randrange(1, 200)
+        await scene.load.repeat(events[:cut])
+        events = events[cut:]
+
+
+@fault("overload", "five times the clients of an ingest service with two places", clients=5 * CLIENTS)
+async def overload(scene: Scene) -> None:
+    """What does not fit is refused and comes back; health does not suffer."""
+    world = scene.world
+    await world.restart("ingest", {"LEADSCORE_CALL_PLACES": "2", "LEADSCORE_QUEUE_SECONDS": "0.02"})
+    ends, refused = time.monotonic() + scene.chance.uniform(1.0, 3.0), 0
+    while time.monotonic() < ends:
+        refused += await _refusals(scene)
+        began = time.monotonic()
+        if not await asyncio.to_thread(world.system.is_serving, "ingest"):
+            world.violations.append(("I15", "health was not SERVING under overload"))
+        if time.monotonic() - began > HEALTH_SECONDS:
+            world.violations.append(("I15", f"a health check took {time.monotonic() - began:.1f} s under overload"))
+        await asyncio.sleep(0.1)
+    if not refused:
+        world.did_nothing("no call was refused")
+    await world.restart("ingest")
+
+
+async def _refusals(scene: Scene) -> int:
+    """Sends events together, once, as clients without retries do, and returns how many were refused."""
+
+    async def is_refused() -> bool:
+        request = ingest_pb2.IngestEventRequest(event=scene.load.make(1)[0])
+        try:
+            await scene.world.system.ingest().IngestEvent(request, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        return False
+
+    return sum(await asyncio.gather(*(is_refused() for _ in range(AT_ONCE))))
+
+
+@fault("decay", "decay runs that are repeated and concurrent, for days that were missed")
+async def decay(scene: Scene) -> None:
+    """All of them together do what one would."""
+    for _ in range(scene.chance.randrange(1, 3)):
+        await scene.load.decay(days=scene.chance.randrange(1, 4))
+        await asyncio.gather(*(scene.load.decay() for _ in range(3)))

@@ -1,0 +1,110 @@
+"""One lead, or thirty, that are heavy: nobody else may notice."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from itertools import islice
+
+from leadscore.ingest.v1 import ingest_pb2
+
+from chaos.backlogs import look_at_events
+from chaos.bystanders import bystanders, neighbours
+from chaos.fault import Scene, fault
+from chaos.waiting import VISIBLE_AGE
+from shared import wire
+
+SHUFFLED_EVENTS = 5_000
+BURSTS, BURST_EVENTS = 260, 16
+BURST_EVERY = timedelta(days=14)
+BATCH = 500
+SENDERS = 4
+LOOK_SECONDS = 2.0
+FAT_LEADS = 30
+FAT_NAMES, FAT_VALUE = 64, [*[""] * 300, "x" * 2_700]
+"""As many properties as an event may have, each about as long as ingest takes, and of many parts."""
+
+
+@fault("heavy lead shuffled", f"{SHUFFLED_EVENTS} events of one lead over a year, in random order")
+async def shuffled(scene: Scene) -> None:
+    """All are scored in the end, and bystanders do not wait for it."""
+    events = scene.load.make(SHUFFLED_EVENTS, lead="heavy")
+    first = wire.now() - timedelta(days=365)
+    for number, event in enumerate(events):
+        event.event_time.CopyFrom(wire.to_timestamp(first + timedelta(days=365) * number / len(events)))
+    scene.chance.shuffle(events)
+    async with bystanders(scene, "heavy", "heavy lead shuffled"), _looking(scene):
+        await _send(scene, events)
+        await _scored(scene, "heavy", len(events))
+
+
+@fault("heavy lead bursts", f"{BURSTS} bursts of one lead over ten years, decay over them, and one event more")
+async def bursts(scene: Scene) -> None:
+    """Silences between events are what decay has most to do with."""
+    events = scene.load.make(BURSTS * BURST_EVENTS, lead="bursts")
+    first = wire.now() - BURSTS * BURST_EVERY
+    for number, event in enumerate(events):
+        burst, place = divmod(number, BURST_EVENTS)
+        event.event_time.CopyFrom(wire.to_timestamp(first + burst * BURST_EVERY + timedelta(minutes=place)))
+    async with bystanders(scene, "bursts", "heavy lead bursts"), _looking(scene):
+        await _send(scene, events)
+        await scene.load.decay(days=1)
+        [event] = scene.load.make(1, lead="bursts")
+        event.event_type = "page_view"
+        event.event_time.CopyFrom(wire.to_timestamp(wire.now()))
+        await scene.load.send([event])
+        await scene.load.decay(days=1)
+        await _scored(scene, "bursts", len(events) + 1)
+
+
+@fault("fat attributes", f"{FAT_LEADS} leads of one partition whose attributes are at their limit, and rules that fire")
+async def fat_attributes(scene: Scene) -> None:
+    """All changes of the partition are evaluated, those of bystanders soon."""
+    names = [*islice(neighbours(scene, "fat"), FAT_LEADS)]
+    async with scene.world.frozen("automation-worker"):  # so that they come to one batch
+        properties = wire.to_struct({f"attribute-{number}": FAT_VALUE for number in range(FAT_NAMES)})
+        for name in names:
+            identify, signup = scene.load.make(2, lead=name)
+            identify.event_type, signup.event_type = "identify", "signup"
+            identify.properties.CopyFrom(properties)
+            signup.event_time.CopyFrom(wire.to_timestamp(wire.now()))
+            await scene.load.send([identify, signup])
+    async with bystanders(scene, "fat", "fat attributes", delivered=True):
+        await asyncio.sleep(scene.chance.uniform(4.0, 6.0))
+
+
+async def _send(scene: Scene, events: list[ingest_pb2.Event]) -> None:
+    batches = [events[start : start + BATCH] for start in reversed(range(0, len(events), BATCH))]
+
+    async def sender() -> None:
+        while batches:
+            await scene.load.send(batches.pop())
+
+    await asyncio.gather(*(sender() for _ in range(SENDERS)))
+
+
+async def _scored(scene: Scene, name: str, count: int) -> None:
+    """Waits until the events of a lead are scored, but not for ever: what is left is found when all is drained."""
+    lead, ends = {"_id": scene.load.lead_id(name)}, asyncio.get_running_loop().time() + VISIBLE_AGE.total_seconds() + 10
+    while asyncio.get_running_loop().time() < ends:
+        row = await scene.world.database["leads"].find_one(lead, {"event_count": 1})
+        if row and row["event_count"] >= count:
+            return
+        await asyncio.sleep(0.2)
+
+
+@contextlib.asynccontextmanager
+async def _looking(scene: Scene) -> AsyncIterator[None]:
+    """Looks at the backlog again and again while the block runs: its age is that of the oldest, whatever is tried."""
+
+    async def look() -> None:
+        while True:
+            await look_at_events(scene.world, VISIBLE_AGE)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)

@@ -1,0 +1,44 @@
+"""Replies of MongoDB are lost on their way, or every connection is."""
+
+import asyncio
+
+from chaos.fault import Scene, fault
+
+INSERT_OF_EVENTS = "\x02insert\x00\x07\x00\x00\x00events\x00"
+"""How the command begins, in BSON."""
+WAIT_SECONDS, MAX_WAITS = 0.1, 100
+"""How often, and how many times, it is looked whether a reply was lost."""
+
+
+@fault("commit reply lost", "commits arrive and are done; their replies are lost with the connection")
+async def commit_reply_lost(scene: Scene) -> None:
+    """The services must find out by themselves."""
+    await _lose(scene, "commitTransaction")
+
+
+@fault("insert reply lost", "events arrive in MongoDB and are stored; the replies are lost with the connection")
+async def insert_reply_lost(scene: Scene) -> None:
+    """Clients must send again, and find duplicates."""
+    await _lose(scene, INSERT_OF_EVENTS)
+
+
+@fault("mongo resets", "every connection to MongoDB is reset, again and again")
+async def mongo_resets(scene: Scene) -> None:
+    """A broken network between the services and MongoDB."""
+    for _ in range(scene.chance.randrange(2, 6)):
+        with scene.world.mongo.proxy.away():
+            await asyncio.sleep(scene.chance.uniform(0, 0.4))
+        await asyncio.sleep(scene.chance.uniform(0, 0.4))
+
+
+async def _lose(scene: Scene, word: str) -> None:
+    proxy = scene.world.mongo.proxy
+    before = proxy.lost_replies
+    with proxy.losing_replies(word):
+        await asyncio.sleep(scene.chance.uniform(0.5, 2.0))
+        for _ in range(MAX_WAITS):
+            if proxy.lost_replies > before:
+                break
+            await asyncio.sleep(WAIT_SECONDS)
+    if proxy.lost_replies == before:
+        scene.world.did_nothing(f"no reply to {word!r} was lost")

@@ -1,0 +1,59 @@
+"""Rows that no worker gets over are parked, and all others go on."""
+
+import asyncio
+from datetime import timedelta
+
+from leadscore.automation.v1 import automation_pb2, automation_pb2_grpc
+from leadscore.scoring.v1 import scoring_pb2, scoring_pb2_grpc
+
+from chaos.backlogs import look_at_events
+from chaos.fault import Scene, fault
+from chaos.poison import CURSED, KILLS, RAISES
+from chaos.world import World
+
+PARKED_SECONDS = 60.0
+POLL_SECONDS = 0.2
+CALL_SECONDS = 10.0
+VISIBLE_AGE = timedelta(seconds=2)
+"""What is tried again and again must be shown from then on, as old as it is."""
+
+
+@fault(
+    "poison",
+    "an event that raises, one that kills its worker, a change at which a rule raises; an operator retries them",
+)
+async def poison(scene: Scene) -> None:
+    """They are parked after some attempts; when what was wrong is mended and they are retried, they count once."""
+    world, load = scene.world, scene.load
+    raising, killing, cursed = [*load.make(2), *load.make(1, lead=CURSED)]
+    raising.event_type, killing.event_type, cursed.event_type = RAISES, KILLS, "signup"
+    bad = {raising.event_id, killing.event_id, f"{cursed.lead_id}:1"}
+    world.journal.parked |= bad
+    world.poison_file.touch()
+    try:
+        await load.send([raising, killing, cursed])
+        if not await _parked(world, bad):
+            world.violations.append(("I13", f"not all of {sorted(bad)} were parked within {PARKED_SECONDS:g} s"))
+    finally:
+        world.poison_file.unlink()
+        await _retry(world)
+        world.journal.parked -= bad
+
+
+async def _parked(world: World, bad: set[str]) -> bool:
+    for _ in range(round(PARKED_SECONDS / POLL_SECONDS)):
+        count = 0
+        for name in ("events", "score_changes"):
+            count += await world.database[name].count_documents({"_id": {"$in": sorted(bad)}, "state": "parked"})
+        if count == len(bad):
+            return True
+        await look_at_events(world, VISIBLE_AGE)
+        await asyncio.sleep(POLL_SECONDS)
+    return False
+
+
+async def _retry(world: World) -> None:
+    scoring = scoring_pb2_grpc.ScoringServiceStub(world.channel("scoring"))
+    automation = automation_pb2_grpc.AutomationServiceStub(world.channel("automation"))
+    await scoring.RetryParkedEvents(scoring_pb2.RetryParkedEventsRequest(all=True), timeout=CALL_SECONDS)
+    await automation.RetryParkedChanges(automation_pb2.RetryParkedChangesRequest(all=True), timeout=CALL_SECONDS)

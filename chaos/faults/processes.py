@@ -1,0 +1,91 @@
+"""Services and workers are killed, paused, and restarted."""
+
+import asyncio
+import signal
+import time
+
+from redis.asyncio import Redis
+
+from chaos.fault import EVERY_METHOD, OF_INGEST, OF_INTELLIGENCE, OF_SCORING, Scene, fault
+from chaos.world import ASKED_SECONDS, World
+from testkit.system import SERVERS, WORKERS
+
+EVERY_UNARY = set(EVERY_METHOD) - {"DecayScores"}
+"""gRPC does not repeat streams once they have begun."""
+UNHURT = {
+    "ingest": (*OF_SCORING, *OF_INTELLIGENCE),
+    "scoring": OF_INGEST,
+    "intelligence": (*OF_INGEST, *OF_SCORING),
+    "scoring-worker": EVERY_UNARY,  # a decay run meets what the dead worker has locked
+}
+"""What must work while a process is away; everything, if it is none of these."""
+PAUSE_SECONDS = 6.0
+"""Longer than the lease of a partition, and than the heartbeat that worlds have."""
+BOTH_SECONDS = 1.0
+
+
+def _killed(name: str) -> None:
+    what = f"kill -9 of {name}, once or twice, at random times"
+
+    @fault(f"kill {name}", what, unhurt=UNHURT.get(name, EVERY_METHOD))
+    async def inject(scene: Scene) -> None:
+        for _ in range(scene.chance.choice((1, 1, 2))):
+            await asyncio.sleep(scene.chance.uniform(0, 1.0))
+            scene.world.kill(name)
+
+
+for _name in (*SERVERS, *WORKERS):
+    _killed(_name)
+
+
+@fault("kill all", "kill -9 of every service and worker at once")
+async def kill_all(scene: Scene) -> None:
+    """They all die together."""
+    scene.world.kill(*SERVERS, *WORKERS)
+
+
+@fault(
+    "pause a worker",
+    "SIGSTOP of a worker past its heartbeat and its leases, so that others get its work",
+)
+async def pause_a_worker(scene: Scene) -> None:
+    """A second worker takes over what the paused one has in hand; then both go on."""
+    world, name = scene.world, scene.chance.choice(WORKERS)
+    async with scene.load.feeding():
+        try:
+            await _freeze_at_work(world, name)
+            async with world.further(f"{name}-2"):
+                await asyncio.sleep(PAUSE_SECONDS)
+                world.system.signal(name, signal.SIGCONT)
+                await asyncio.sleep(BOTH_SECONDS)
+        finally:
+            world.system.signal(name, signal.SIGCONT)
+
+
+async def _freeze_at_work(world: World, name: str) -> None:
+    """Freezes the only worker of a kind while it holds a lease."""
+    inbox, ends = "events" if name == "scoring-worker" else "score_changes", time.monotonic() + ASKED_SECONDS
+    async with Redis.from_url(world.redis.url) as client:
+        while time.monotonic() < ends:
+            if await client.keys(f"leadscore:{inbox}:lease:*"):
+                world.system.signal(name, signal.SIGSTOP)
+                if await client.keys(f"leadscore:{inbox}:lease:*"):
+                    return
+                world.system.signal(name, signal.SIGCONT)
+    world.did_nothing(f"{name} could not be frozen at work")
+
+
+@fault("pause a server", "SIGSTOP of a server for a second or two")
+async def pause_a_server(scene: Scene) -> None:
+    """Its callers wait."""
+    async with scene.world.frozen(scene.chance.choice(SERVERS)):
+        await asyncio.sleep(scene.chance.uniform(0.5, 2.5))
+
+
+@fault("rolling restart", "SIGTERM and start of each process in turn", unhurt=EVERY_UNARY)
+async def rolling_restart(scene: Scene) -> None:
+    """One after the other, as an upgrade does; the documented retries are all that clients need, but for streams."""
+    names = [*SERVERS, *WORKERS]
+    scene.chance.shuffle(names)
+    for name in names:
+        await scene.world.restart(name)

@@ -1,0 +1,167 @@
+"""The one place that reads: raw documents, by queries of the checker's own, all of one snapshot."""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING
+from pymongo.asynchronous.database import AsyncDatabase
+
+Document = dict[str, Any]
+Database = AsyncDatabase[Document]
+
+OLD_MICROSECONDS = 3_000_000
+"""A transaction that has been open for longer belongs to nobody who is at work."""
+
+UNIQUE = {
+    ("score_history", "lead_id", "sequence"),
+    ("automation_executions", "lead_id", "rule_id", "date_bucket"),
+}
+"""What a unique index must stand behind: the collection's name, and the fields."""
+SET_ASIDE = ("parked", "discarded")
+"""The states of events without an entry, and of changes without executions."""
+_WITHOUT = {"deliveries.attempts": 0}
+
+
+@dataclass(slots=True)
+class LeadRows:
+    """All that is stored of one lead; entries and changes in the order of their sequence."""
+
+    lead_id: str
+    lead: Document | None = None
+    events: list[Document] = field(default_factory=list)
+    entries: list[Document] = field(default_factory=list)
+    changes: list[Document] = field(default_factory=list)
+    executions: list[Document] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What one snapshot showed: leads by id, and what is of no lead."""
+
+    leads: Mapping[str, LeadRows]
+    rules: Mapping[str, Document]
+    models: Sequence[Document]
+    publications: Sequence[Document]
+    partitions: Mapping[int, Document]
+
+    def entries(self) -> dict[tuple[str, int], Document]:
+        """Returns the entries by lead and sequence."""
+        return {(lead_id, each["sequence"]): each for lead_id, rows in self.leads.items() for each in rows.entries}
+
+    def events(self) -> dict[str, Document]:
+        """Returns the events by id."""
+        return {each["_id"]: each for rows in self.leads.values() for each in rows.events}
+
+    def executions(self) -> list[Document]:
+        """Returns all executions."""
+        return [each for rows in self.leads.values() for each in rows.executions]
+
+
+@contextlib.asynccontextmanager
+async def one_moment(database: Database) -> AsyncIterator[None]:
+    """Lets every read inside see one point in time that no failover takes back."""
+    async with database.client.start_session(snapshot=True) as session, session.bind(end_session=False):
+        yield
+
+
+async def read(database: Database, lead_ids: Collection[str] | None = None) -> Rows:
+    """Reads all of some leads, or of all leads when none are named; to be called in `one_moment`."""
+    of = {} if lead_ids is None else {"lead_id": {"$in": list(lead_ids)}}
+    leads: dict[str, LeadRows] = {}
+
+    def rows_of(lead_id: str) -> LeadRows:
+        return leads.setdefault(lead_id, LeadRows(lead_id))
+
+    async for row in database["leads"].find({} if lead_ids is None else {"_id": of["lead_id"]}):
+        rows_of(row["_id"]).lead = row
+    async for row in database["events"].find(of):
+        rows_of(row["lead_id"]).events.append(row)
+    async for row in database["score_history"].find(of).sort([("lead_id", ASCENDING), ("sequence", ASCENDING)]):
+        rows_of(row["lead_id"]).entries.append(row)
+    async for row in database["score_changes"].find(of):
+        rows_of(row["lead_id"]).changes.append(row)
+    async for row in database["automation_executions"].find(of, _WITHOUT):
+        rows_of(row["lead_id"]).executions.append(row)
+    for each in leads.values():
+        each.changes.sort(key=lambda change: change["sequence"])
+    return Rows(
+        leads=leads,
+        rules={row["_id"]: row async for row in database["automation_rules"].find()},
+        models=await database["scoring_models"].find().to_list(),
+        publications=await database["model_publications"].find().sort("_id").to_list(),
+        partitions={row["_id"]: row async for row in database["scoring_partitions"].find()},
+    )
+
+
+async def isolated_retries(database: Database) -> set[str]:
+    """Returns the leads whose sums do not add up, found by the server; to be called in `one_moment`.
+
+    A lead is none when as many of its events are marked scored as have an entry, its entries are numbered 1 to n as
+    the lead says, and their deltas add up to its score. All that is cheap, and of every lead.
+    """
+    history, events = await _sums(database, "score_history", _OF_ENTRIES), await _sums(database, "events", _OF_EVENTS)
+    leads = {row["_id"]: row async for row in database["leads"].find({}, {"score": 1, "sequence": 1})}
+    nothing: Document = defaultdict(int)
+    found = set()
+    for lead_id in {*history, *events, *leads}:
+        sums, lead = history.get(lead_id, nothing), leads.get(lead_id, nothing)
+        numbers = {sums["entries"], sums["highest"], lead["sequence"]}
+        scored = events.get(lead_id, nothing)["scored"]
+        if len(numbers) != 1 or sums["total"] != lead["score"] or sums["events"] != scored:
+            found.add(lead_id)
+    return found
+
+
+async def chosen(database: Database, count: int) -> set[str]:
+    """Returns some leads at random, and the one with the longest history; to be called in `one_moment`."""
+    drawn = await database["leads"].aggregate([{"$sample": {"size": count}}, {"$project": {"_id": 1}}])
+    hot = database["leads"].find({}, {"_id": 1}).sort("sequence", -1).limit(1)
+    return {row["_id"] async for row in drawn} | {row["_id"] async for row in hot}
+
+
+async def open_transactions(database: Database) -> list[Document]:
+    """Returns what the server tells of transactions that have been open for long."""
+    admin = database.client.admin
+    status = await admin.command("serverStatus")
+    if not status["transactions"]["currentOpen"]:
+        return []
+    stages: list[Document] = [
+        {"$currentOp": {"allUsers": True, "idleSessions": True}},
+        {"$match": {"transaction.timeOpenMicros": {"$gt": OLD_MICROSECONDS}}},
+    ]
+    return await (await admin.aggregate(stages)).to_list()
+
+
+async def now(database: Database) -> datetime:
+    """Returns the time by the server's own clock."""
+    hello = await database.client.admin.command("hello")
+    time: datetime = hello["localTime"]
+    return time
+
+
+async def unique_keys(database: Database) -> set[tuple[str, ...]]:
+    """Returns what unique indexes there are: the collection's name, and the fields."""
+    return {
+        (collection, *(field for field, _ in index["key"]))
+        for collection in {name for name, *_ in UNIQUE}
+        for index in (await database[collection].index_information()).values()
+        if index.get("unique")
+    }
+
+
+async def _sums(database: Database, collection: str, sums: Document) -> dict[str, Document]:
+    groups = await database[collection].aggregate([{"$group": {"_id": "$lead_id", **sums}}])
+    return {row["_id"]: row async for row in groups}
+
+
+_OF_ENTRIES: Document = {
+    "entries": {"$sum": 1},
+    "highest": {"$max": "$sequence"},
+    "total": {"$sum": "$delta"},
+    "events": {"$sum": {"$cond": [{"$eq": ["$kind", "EVENT"]}, 1, 0]}},
+}
+_OF_EVENTS: Document = {"scored": {"$sum": {"$cond": [{"$eq": ["$state", "scored"]}, 1, 0]}}}

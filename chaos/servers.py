@@ -1,0 +1,180 @@
+"""The databases of a world: one mongod behind a proxy, or three that are a replica set; and the Redis of both."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from chaos.proxy import Proxy
+from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
+from shared import mongo
+from shared.mongo import Document
+
+APPLICATION = "leadscore"
+"""The name by which the product's connections are known to mongod: fail points leave those of the harness alone."""
+ORPHAN_SECONDS = 5
+"""How long mongod keeps the transaction of a process that was killed: half of the usual, so that rounds are short."""
+CACHE_GIGABYTES = "0.25"
+ELECTION_MILLISECONDS = 2_000
+HEARTBEAT_MILLISECONDS = 500
+T = TypeVar("T")
+_FAIL_POINT: dict[str, Any] = {"configureFailPoint": "failCommand"}
+
+
+class Member(EmbeddedMongo):
+    """A mongod with fail points; one of one member or of three."""
+
+    def _arguments(self) -> list[str]:
+        arguments = super()._arguments()
+        arguments[arguments.index("--wiredTigerCacheSizeGB") + 1] = CACHE_GIGABYTES
+        return [*arguments, "--setParameter", "enableTestCommands=1"]
+
+    def command(self, command: Mapping[str, Any]) -> Document:
+        """Runs a command of the database `admin` on this member, whatever it is."""
+        with MongoClient[Document](
+            f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=30_000
+        ) as client:
+            return dict(client.admin.command(dict(command)))
+
+    def start(self) -> None:
+        """See `EmbeddedMongo`; parameters that are set while it runs are set again."""
+        super().start()
+        self.command({"setParameter": 1, "transactionLifetimeLimitSeconds": ORPHAN_SECONDS})
+
+    @contextlib.contextmanager
+    def lagging(self) -> Iterator[None]:
+        """Lets the member get nothing from the primary while the block runs."""
+        point = {"configureFailPoint": "stopReplProducer"}
+        self.command(point | {"mode": "alwaysOn"})
+        try:
+            yield
+        finally:
+            self.command(point | {"mode": "off"})
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the process."""
+        os.kill(self.pid, number)
+
+
+class Mongo:
+    """The members and how to reach them: `uri` is for the harness, `product_uri` for the services."""
+
+    def __init__(self, directory: Path, count: int) -> None:
+        self.members = [Member(directory / f"mongo-{number}") for number in range(count)]
+        self.proxy = Proxy(self.members[0].port)
+
+    @property
+    def uri(self) -> str:
+        """The URI by which the harness reads, past the proxy."""
+        hosts = ",".join(f"127.0.0.1:{member.port}" for member in self.members)
+        return f"mongodb://{hosts}/leadscore?replicaSet=rs0"
+
+    @property
+    def product_uri(self) -> str:
+        """The URI of the services: one member is reached through the proxy, three know each other by their ports."""
+        if len(self.members) > 1:
+            return self.uri
+        return f"mongodb://127.0.0.1:{self.proxy.port}/leadscore?directConnection=true"
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Runs the members and the proxy while the block runs."""
+        with contextlib.ExitStack() as stack:
+            for member in self.members:
+                stack.callback(self._end, member)
+                member.start()
+            self._initiate()
+            stack.enter_context(self.proxy)
+            yield
+
+    def primary(self) -> Member:
+        """Returns the member that is primary, as soon as there is one."""
+        return _eventually(self._find_primary)
+
+    def primary_and_secondaries(self) -> tuple[Member, list[Member]]:
+        """Returns the primary and the other members."""
+        primary = self.primary()
+        return primary, [member for member in self.members if member is not primary]
+
+    def term(self) -> int:
+        """Returns how many elections there have been."""
+        return int(self.primary().command({"replSetGetStatus": 1})["term"])
+
+    def failures(self) -> int:
+        """Returns how many commands have failed by `failing`, on all members, since they were started."""
+        return sum(int(member.command(_FAIL_POINT | {"mode": "off"})["count"]) for member in self.members)
+
+    @contextlib.contextmanager
+    def failing(self, commands: list[str], mode: Any, **data: Any) -> Iterator[None]:
+        """Lets commands of the services fail on every member while the block runs; see MongoDB's `failCommand`."""
+        on = {"mode": mode, "data": {"failCommands": commands, "appName": APPLICATION, **data}}
+        for member in self.members:
+            member.command(_FAIL_POINT | on)
+        try:
+            yield
+        finally:
+            for member in self.members:
+                member.command(_FAIL_POINT | {"mode": "off"})
+
+    def _initiate(self) -> None:
+        if len(self.members) == 1:
+            mongo.initiate(self.uri)
+            return
+        hosts = [{"_id": number, "host": f"127.0.0.1:{each.port}"} for number, each in enumerate(self.members)]
+        spans = {"electionTimeoutMillis": ELECTION_MILLISECONDS, "heartbeatIntervalMillis": HEARTBEAT_MILLISECONDS}
+        with contextlib.suppress(OperationFailure):  # it was initiated before
+            self.members[0].command({"replSetInitiate": {"_id": "rs0", "members": hosts, "settings": spans}})
+        self.primary()
+
+    def _find_primary(self) -> Member | None:
+        for member in self.members:
+            with contextlib.suppress(PyMongoError):
+                if member.is_running() and member.command({"hello": 1})["isWritablePrimary"]:
+                    return member
+        return None
+
+    def _end(self, member: Member) -> None:
+        if member.is_running():
+            member.signal(signal.SIGCONT)
+        member.kill()
+
+
+class Redis(EmbeddedRedis):
+    """A redis-server behind a proxy; `url` is for the harness, `product_url` for the services."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.proxy = Proxy(self.port)
+
+    @property
+    def product_url(self) -> str:
+        """The URL of the services."""
+        return f"redis://127.0.0.1:{self.proxy.port}/0"
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Runs server and proxy while the block runs."""
+        with self, self.proxy:
+            try:
+                yield
+            finally:
+                if self.is_running():
+                    self.signal(signal.SIGCONT)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the process."""
+        os.kill(self.pid, number)
+
+
+def _eventually(find: Callable[[], T | None]) -> T:
+    ends = time.monotonic() + 30
+    while (found := find()) is None:
+        assert time.monotonic() < ends, "expected a primary within 30 s"
+        time.sleep(0.1)
+    return found

@@ -1,0 +1,1 @@
+"""Events: send them."""

@@ -1,0 +1,1 @@
+"""Leads: list, show, explain, watch and correct them."""

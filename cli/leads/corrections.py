@@ -1,0 +1,114 @@
+"""What people mend: a score by hand, an event that never should have been, a state that its history does not give."""
+
+import uuid
+from typing import Annotated
+
+import typer
+from leadscore.scoring.v1 import scoring_pb2 as pb
+
+from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.options import STREAM_SECONDS, Actor, AsJson, BasePort, LeadId, Reason, actor_of
+from cli.terminal.output import bar, print_json, say, show
+
+MOST = 10**12
+"""Points either way; what AdjustLeadScore takes."""
+
+
+def adjust(
+    lead_id: LeadId,
+    reason: Reason,
+    delta: Annotated[
+        int | None, typer.Option(min=-MOST, max=MOST, help="Add so many points; negative ones are taken away.")
+    ] = None,
+    target: Annotated[int | None, typer.Option(min=-MOST, max=MOST, help="Make the score this one.")] = None,
+    actor: Actor = "",
+    request_id: Annotated[str, typer.Option(help="To send an adjustment again: the id that was told.")] = "",
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """Change a lead's score by hand. It stays changed, whatever is scored again later."""
+    if (delta is None) == (target is None):
+        raise CommandError("an adjustment needs either --delta or --target")
+    request = pb.AdjustLeadScoreRequest(
+        lead_id=lead_id,
+        delta=delta,
+        target=target,
+        reason=reason,
+        actor=actor_of(actor),
+        request_id=request_id or str(uuid.uuid4()),
+    )
+    # Told before the call, so that it is known should the call end without an answer.
+    say(f"to send it again: --request-id {request.request_id}")
+    with Connection(base_port).scoring() as stub:
+        entry = stub.AdjustLeadScore(request, timeout=CALL_SECONDS).entry
+    show(f"adjusted by {entry.delta:+,}: {_change(entry)}", entry, as_json=as_json)
+
+
+def retract(
+    event_id: Annotated[str, typer.Argument(help="The event's id.")],
+    reason: Reason,
+    actor: Actor = "",
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """Take the effect of an event out of its lead's score. Nothing is deleted; twice is once."""
+    request = pb.RetractEventRequest(event_id=event_id, reason=reason, actor=actor_of(actor))
+    with Connection(base_port).scoring() as stub:
+        answer = stub.RetractEvent(request, timeout=CALL_SECONDS)
+    if answer.discarded:
+        people = f"discarded: the event was parked and had no effect on {answer.lead_id}"
+        show(people, answer, as_json=as_json)
+    else:
+        show(f"retracted from {answer.lead_id}: {_change(answer.entry)}", answer.entry, as_json=as_json)
+
+
+def rebuild(
+    lead_id: Annotated[str, typer.Argument(help="The lead's id.", show_default=False)] = "",
+    every: Annotated[bool, typer.Option("--all", help="All leads.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="With --all: store nothing; the exit status is 1 if a lead differs.")
+    ] = False,
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """Fold a lead's history again, or that of all leads, and store what it gives."""
+    if every == bool(lead_id) or (check and not every):
+        raise CommandError("name either a lead or --all; --check goes with --all")
+    connection = Connection(base_port)
+    if every:
+        _rebuild_all(connection, check=check, as_json=as_json)
+    else:
+        _rebuild_one(connection, lead_id, as_json=as_json)
+
+
+def _rebuild_one(connection: Connection, lead_id: str, *, as_json: bool) -> None:
+    with connection.scoring() as stub:
+        request = pb.RebuildLeadScoreRequest(lead_id=lead_id)
+        answer = stub.RebuildLeadScore(request, timeout=CALL_SECONDS)
+    score = answer.lead_score.score
+    people = f"rebuilt: {answer.score_before} → {score} points" if answer.changed else f"unchanged: {score} points"
+    show(people, answer, as_json=as_json)
+
+
+def _rebuild_all(connection: Connection, *, check: bool, as_json: bool) -> None:
+    changed: list[str] = []
+    answer = pb.RebuildLeadScoresResponse()
+    try:
+        with connection.scoring() as stub, bar("checking" if check else "rebuilding") as progress:
+            for answer in stub.RebuildLeadScores(pb.RebuildLeadScoresRequest(check_only=check), timeout=STREAM_SECONDS):
+                changed += answer.changed_lead_ids
+                progress.update(answer.leads_checked, total=answer.leads_total)
+    finally:  # they are told also when the run ends with an error
+        for lead_id in changed:
+            if as_json:
+                print_json({"changed_lead_id": lead_id})
+            else:
+                show(lead_id, as_json=False)
+    what = "differ from their history" if check else "were rebuilt"
+    show(f"{answer.leads_checked:,} leads, {answer.leads_changed:,} {what}", answer, as_json=as_json)
+    if check and answer.leads_changed:
+        raise typer.Exit(1)
+
+
+def _change(entry: pb.ScoreEntry) -> str:
+    return f"{entry.score_before:,} → {entry.score_after:,} points, {entry.stage_after}"

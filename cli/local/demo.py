@@ -1,0 +1,159 @@
+"""`leadscore demo`: the whole system on a made-up funnel, from nothing to a lead's card, in under a minute."""
+
+import base64
+import queue
+import random
+import secrets
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from leadscore.automation.v1 import automation_pb2
+from leadscore.automation.v1.automation_pb2_grpc import AutomationServiceStub
+from leadscore.ingest.v1 import ingest_pb2
+from leadscore.intelligence.v1 import intelligence_pb2
+from leadscore.scoring.v1 import scoring_pb2
+
+from cli.automation.views import execution_card
+from cli.events.ingest import ingest, wait_until_scored
+from cli.events.reading import Line
+from cli.leads import show
+from cli.local.funnel import favourite, make_events
+from cli.local.receiver import Receiver, receiving
+from cli.local.up import Plan, is_free, system
+from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.output import OUT, say
+from cli.terminal.output import show as print_view
+from shared import wire
+
+SEED = 42
+RECEIVE_SECONDS = 15.0
+"""Longest time until a rule that fires has reached its receiver."""
+BASE_PORTS = range(20_000, 32_000)
+"""Below the ports that Linux gives to outgoing connections, which would come in between."""
+_SETTINGS = {"LEADSCORE_WEBHOOK_HTTP": "true", "LEADSCORE_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+"""The demo's receiver is on this machine, which a rule may not reach otherwise."""
+
+
+def run_demo(*, as_json: bool) -> None:
+    """Starts a system in a directory that goes away, feeds it, shows what came out, and stops it.
+
+    Raises:
+        CommandError: Something did not work as it should; the text says what.
+        SystemExit: It was told to stop, or its terminal was closed; what it started is stopped.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda caught, _: sys.exit(128 + caught))
+    connection = Connection(free_base_port())
+    secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    with (
+        tempfile.TemporaryDirectory(prefix="leadscore-demo-") as directory,
+        receiving(secret) as receiver,
+        system(Plan(connection, Path(directory), settings=_SETTINGS, own_databases=True), say),
+    ):
+        events = make_events(SEED, wire.now())
+        say(f"ingesting {len(events):,} events of the last 90 days")
+        totals = ingest(
+            connection,
+            _lines(events),
+            batch_size=500,
+            concurrency=4,
+            on_progress=lambda _: None,
+            on_refusal=say,
+        )
+        wait_until_scored(connection, timeout=60, on_progress=lambda _: None)
+        if totals.accepted != len(events):
+            raise CommandError(f"{totals.accepted} of {len(events)} events were accepted: {totals.flaws}")
+        say("applying decay, as cron would")
+        _decay(connection)
+        _show(connection, favourite(events), as_json=as_json)
+        _automate(connection, favourite(events), receiver, secret, as_json=as_json)
+        say("stopping")
+
+
+def _show(connection: Connection, lead_id: str, *, as_json: bool) -> None:
+    with connection.intelligence() as stub:
+        summary = stub.GetPipelineSummary(intelligence_pb2.GetPipelineSummaryRequest(), timeout=CALL_SECONDS)
+        request = intelligence_pb2.ListTopLeadsRequest(page_size=10)
+        top = stub.ListTopLeads(request, timeout=CALL_SECONDS).lead_intelligence
+        wanted = intelligence_pb2.GetLeadIntelligenceRequest(lead_id=lead_id)
+        insight = stub.GetLeadIntelligence(wanted, timeout=CALL_SECONDS).lead_intelligence
+    with connection.scoring() as stub:
+        history = scoring_pb2.ListScoreHistoryRequest(lead_id=lead_id, page_size=1000)
+        entries = stub.ListScoreHistory(history, timeout=CALL_SECONDS).entries
+    _heading("The pipeline: leadscore summary", as_json=as_json)
+    print_view(show.summary_view(summary), summary, as_json=as_json)
+    _heading("The top leads: leadscore top", as_json=as_json)
+    print_view(show.top_table(top), *top, as_json=as_json)
+    _heading(f"One of them: leadscore lead {lead_id}", as_json=as_json)
+    print_view(show.card(insight, entries), insight, as_json=as_json)
+
+
+def _automate(connection: Connection, lead_id: str, receiver: Receiver, secret: str, *, as_json: bool) -> None:
+    """Creates a rule, lets the lead do what it waits for, and shows what the receiver got."""
+    rule = automation_pb2.AutomationRule(rule_id="call-them", display_name="Call them", enabled=True)
+    rule.trigger.event_received.event_type = "demo_request"
+    rule.conditions.minimum_velocity = 1
+    action = rule.actions.add(preset=automation_pb2.PRESET_CREATE_CRM_TASK, parameters={"title": "Call them today"})
+    action.webhook.MergeFrom(automation_pb2.Webhook(url=receiver.url, secrets=[secret]))
+    event = ingest_pb2.Event(event_id=f"demo-{uuid.uuid4()}", lead_id=lead_id, event_type="demo_request")
+    event.event_time.CopyFrom(wire.to_timestamp(wire.now()))
+    with connection.automation() as stub:
+        stub.CreateAutomationRule(automation_pb2.CreateAutomationRuleRequest(rule=rule), timeout=CALL_SECONDS)
+        with connection.ingest() as ingest_stub:
+            ingest_stub.IngestEvent(ingest_pb2.IngestEventRequest(event=event), timeout=CALL_SECONDS)
+        began = time.monotonic()
+        try:
+            payload = receiver.received.get(timeout=RECEIVE_SECONDS)
+        except queue.Empty:
+            raise CommandError(f"the receiver got nothing within {RECEIVE_SECONDS:g} s") from None
+        took = time.monotonic() - began
+        execution_id = payload["data"]["execution_id"]
+        execution = _delivered(stub, execution_id)
+    _heading(f"It asks for a demo, and a rule fires: leadscore executions show {execution_id}", as_json=as_json)
+    print_view(execution_card(execution), execution, as_json=as_json)
+    say(f"a receiver on this machine got it {took * 1000:.0f} ms after the event, and its signature is good")
+
+
+def _delivered(stub: "AutomationServiceStub", execution_id: str) -> automation_pb2.AutomationExecution:
+    """Returns an execution whose receiver has answered, as soon as that is stored."""
+    request = automation_pb2.GetAutomationExecutionRequest(execution_id=execution_id)
+    ends = time.monotonic() + RECEIVE_SECONDS
+    while True:
+        execution = stub.GetAutomationExecution(request, timeout=CALL_SECONDS).execution
+        if execution.state != automation_pb2.EXECUTION_STATE_PENDING or time.monotonic() > ends:
+            return execution
+        time.sleep(0.02)
+
+
+def _heading(text: str, *, as_json: bool) -> None:
+    if not as_json:
+        OUT.rule(text)
+
+
+def _decay(connection: Connection) -> None:
+    with connection.scoring() as stub:
+        for progress in stub.DecayScores(scoring_pb2.DecayScoresRequest(), timeout=60):
+            last = progress
+    say(f"{last.leads_changed:,} quiet leads lost {last.points_removed:,} points")
+
+
+def _lines(events: Sequence[ingest_pb2.Event]) -> Iterator[Line]:
+    return (Line(number, event, None) for number, event in enumerate(events, start=1))
+
+
+def free_base_port() -> int:
+    """Returns a port that is free, as are the others that a system at it takes.
+
+    Raises:
+        CommandError: There is none.
+    """
+    for _ in range(100):
+        base = random.choice(BASE_PORTS)  # noqa: S311 (no secret)
+        if all(is_free(program.port) for program in Plan(Connection(base), Path()).programs()):
+            return base
+    raise CommandError("this machine has no free ports for a system")

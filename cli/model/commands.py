@@ -1,0 +1,157 @@
+"""`leadscore model`: versions of the scoring model, from a file to publication."""
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from leadscore.scoring.v1 import scoring_pb2 as pb
+
+from cli.model import views as model_views
+from cli.model.differences import differences
+from cli.model.files import (
+    IN_FORCE,
+    content_of,
+    find_model,
+    list_models,
+    list_publications,
+    mode_of,
+    read_model,
+    to_text,
+    version_of,
+)
+from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.options import Actor, AsJson, BasePort, Limit, actor_of
+from cli.terminal.output import bar, print_json, say, show
+from shared.message_files.messages import to_plain
+
+POLL_SECONDS = 0.5
+
+app = typer.Typer(help="Versions of the scoring model: look, compare, check, publish.", no_args_is_help=True)
+Source = Annotated[str, typer.Argument(help=f"A file, a version, or `{IN_FORCE}`.")]
+File = Annotated[Path, typer.Argument(help="A model as YAML.")]
+
+
+class Mode(StrEnum):
+    """For which events a publication counts."""
+
+    FORWARD = "forward"
+    RESCORE = "rescore"
+
+
+@app.command("list")
+def list_versions(limit: Limit = 20, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """List the versions, newest first."""
+    found = list_models(Connection(base_port), limit)
+    show(model_views.models_table(found), *found, as_json=as_json)
+
+
+@app.command("show")
+def show_model(source: Source = IN_FORCE, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """Print a model as YAML, a file that can be changed and published; or the same document as JSON."""
+    model = find_model(Connection(base_port), source)
+    if as_json:
+        print_json(to_plain(model))
+    else:
+        typer.echo(to_text(model), nl=False)
+
+
+@app.command()
+def validate(file: File, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """Check a file, store nothing. Every mistake is told with its path, and the exit status is 1 if there is one."""
+    model = _created(Connection(base_port), read_model(file), validate_only=True)
+    show(f"{file} is sound: {len(model.rules)} rules, {len(model.stages)} stages", model, as_json=as_json)
+
+
+@app.command()
+def diff(before: Source, after: Source, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """Show how two models differ, rule by rule."""
+    connection = Connection(base_port)
+    old, new = (content_of(find_model(connection, source)) for source in (before, after))
+    found = list(differences(old, new))
+    if as_json:
+        for each in found:
+            print_json(each._asdict())
+    else:
+        show(model_views.differences_table(found) if found else "no difference", as_json=False)
+
+
+@app.command()
+def create(file: File, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """Store a file as a draft. It judges nothing until it is published."""
+    draft = _created(Connection(base_port), read_model(file))
+    show(f"version {draft.version} is a draft of {file}", draft, as_json=as_json)
+
+
+@app.command()
+def publish(
+    source: Source,
+    mode: Annotated[Mode, typer.Option(help="From now on, or for all events: every lead is scored again.")],
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    actor: Actor = "",
+    base: Annotated[
+        int, typer.Option(help="The version that you believe in force; the one that is, if not given.")
+    ] = 0,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when all leads are scored again.")] = False,
+    timeout: Annotated[float, typer.Option(help="Longest time to wait, in seconds.")] = 3600.0,
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """Put a model in force. A file becomes a draft first; a draft that is refused stays one."""
+    connection = Connection(base_port)
+    request = pb.PublishScoringModelRequest(
+        base_version=base or find_model(connection, IN_FORCE).version,
+        mode=f"PUBLICATION_MODE_{mode.name}",
+        actor=actor_of(actor),
+        note=note,
+    )
+    request.version = _version(connection, source)
+    with connection.scoring() as stub:
+        publication = stub.PublishScoringModel(request, timeout=CALL_SECONDS).publication
+    if wait and publication.leads_left:
+        publication = _rolled_out(connection, publication, timeout)
+    show(_sentence(publication), publication, as_json=as_json)
+
+
+@app.command()
+def history(limit: Limit = 20, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """List what was published when, by whom and why, and how many leads are still to be scored again."""
+    found = list_publications(Connection(base_port), limit)
+    show(model_views.publications_table(found), *found, as_json=as_json)
+
+
+def _created(connection: Connection, model: pb.ScoringModel, *, validate_only: bool = False) -> pb.ScoringModel:
+    request = pb.CreateScoringModelRequest(scoring_model=model, validate_only=validate_only)
+    with connection.scoring() as stub:
+        return stub.CreateScoringModel(request, timeout=CALL_SECONDS).scoring_model
+
+
+def _version(connection: Connection, source: str) -> int:
+    version = version_of(source)
+    if version is None:
+        version = _created(connection, read_model(Path(source))).version
+        say(f"version {version} is a draft of {source}")
+    return version or find_model(connection, IN_FORCE).version
+
+
+def _rolled_out(connection: Connection, publication: pb.ModelPublication, timeout: float) -> pb.ModelPublication:
+    """Waits until no lead is left to be scored again, and returns the publication as it is then."""
+    total, ends = publication.leads_left, time.monotonic() + timeout
+    with bar("scoring again") as progress:
+        while publication.leads_left:
+            total = max(total, publication.leads_left)  # leads may come in meanwhile
+            progress.update(total - publication.leads_left, total=total)
+            if time.monotonic() > ends:
+                raise CommandError(f"{_sentence(publication)}, after {timeout:g} s: do workers run?")
+            time.sleep(POLL_SECONDS)
+            newest = list_publications(connection, 100)
+            publication = next((each for each in newest if each.publication == publication.publication), publication)
+    return publication
+
+
+def _sentence(publication: pb.ModelPublication) -> str:
+    done = f"version {publication.version} is in force ({mode_of(publication)})"
+    if not publication.leads_left:
+        return done
+    return f"{done}; {publication.leads_left:,} leads are still to be scored again: see `leadscore model history`"

@@ -1,0 +1,63 @@
+"""What people see of models: their versions, their publications, and how two of them differ."""
+
+from collections.abc import Iterable
+
+from leadscore.scoring.v1 import scoring_pb2 as pb
+from rich.console import RenderableType
+from rich.text import Text
+
+from cli.model.differences import Difference
+from cli.model.files import mode_of, state_of
+from cli.terminal import pieces
+from shared.message_files.yaml_text import write_plain
+
+_STYLES = {pb.MODEL_STATE_IN_FORCE: "bold green", pb.MODEL_STATE_RETIRED: "dim"}
+
+
+def models_table(models: Iterable[pb.ScoringModel]) -> RenderableType:
+    """Returns a row per version."""
+    table = pieces.table("version", "state", "name", "rules", "stages", "stored", right={"version", "rules"})
+    for model in models:
+        table.add_row(
+            str(model.version),
+            Text(state_of(model), _STYLES.get(model.state, "")),
+            pieces.plain(model.display_name) or "–",
+            f"{len(model.rules):,}",
+            Text(", ").join(pieces.styled(stage.stage) for stage in model.stages),
+            pieces.moment(model.create_time),
+        )
+    return table
+
+
+def publications_table(publications: Iterable[pb.ModelPublication]) -> RenderableType:
+    """Returns a row per publication."""
+    right = {"#", "version", "before", "leads left"}
+    table = pieces.table("#", "published", "version", "before", "mode", "by", "note", "leads left", right=right)
+    for each in publications:
+        table.add_row(
+            str(each.publication),
+            pieces.moment(each.publish_time),
+            str(each.version),
+            str(each.base_version or "–"),
+            mode_of(each),
+            pieces.plain(each.actor),
+            pieces.plain(each.note),
+            Text(f"{each.leads_left:,}", "yellow" if each.leads_left else "dim"),
+        )
+    return table
+
+
+def differences_table(differences: Iterable[Difference]) -> RenderableType:
+    """Returns a row per difference."""
+    table = pieces.table("what", "before", "after")
+    for path, before, after in differences:
+        table.add_row(pieces.plain(path), _value(before, "red"), _value(after, "green"))
+    return table
+
+
+def _value(value: object, style: str) -> Text:
+    if value is None:
+        return Text("–", "dim")
+    if isinstance(value, dict | list):
+        return Text("\n").join(pieces.plain(line, style) for line in write_plain(value).splitlines())
+    return pieces.plain(str(value).lower() if isinstance(value, bool) else str(value), style)

@@ -1,0 +1,1 @@
+"""Operations: status, health, decay, parked rows."""

@@ -1,0 +1,96 @@
+"""`leadscore decay`: the ticks that are due, and taking them back."""
+
+import sys
+from datetime import date
+from typing import Annotated
+
+import typer
+from leadscore.scoring.v1 import scoring_pb2 as pb
+
+from cli.terminal.connection import CommandError, Connection
+from cli.terminal.options import STREAM_SECONDS, Actor, AsJson, BasePort, Reason, actor_of, decay_time
+from cli.terminal.output import bar, show
+
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True)
+def decay(
+    context: typer.Context,
+    as_of: Annotated[
+        str, typer.Option(help="Apply the ticks through this date (its noon in UTC) or time; now when not given.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would happen, change nothing.")] = False,
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """Apply the decay ticks that are due. Daily work for cron; twice is once, and missed days are caught up."""
+    if context.invoked_subcommand:
+        _refuse_options(context)
+        return
+    request = pb.DecayScoresRequest(dry_run=dry_run)
+    if as_of:
+        request.as_of_time.CopyFrom(decay_time(as_of))
+    with Connection(base_port).scoring() as stub, bar("decaying") as progress:
+        for answer in stub.DecayScores(request, timeout=STREAM_SECONDS):
+            progress.update(answer.leads_checked, total=answer.leads_total)
+    what = "would lose" if dry_run else "lost"
+    people = (
+        f"through {answer.through_date}: {answer.leads_changed:,} of {answer.leads_checked:,} quiet leads "
+        f"{what} {answer.points_removed:,} points in {answer.entries_appended:,} entries"
+    )
+    show(people, answer, as_json=as_json)
+
+
+@app.command()
+def reset(
+    to: Annotated[str, typer.Option(help="The last date whose tick stays applied, such as 2026-01-31.")],
+    reason: Reason,
+    actor: Actor = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """Take back every decay tick after a date, for when decay was run through a wrong one.
+
+    Nothing is deleted: each lead whose score changes gets an entry with the reason and the actor. Twice is once.
+    """
+    request = pb.ResetDecayRequest(to_date=_read_date("--to", to), reason=reason, actor=actor_of(actor))
+    if not yes and is_terminal():
+        question = f"Take back every decay tick after {request.to_date}, of all leads?"
+        typer.confirm(question, abort=True, err=True)
+    with Connection(base_port).scoring() as stub, bar("resetting") as progress:
+        for answer in stub.ResetDecay(request, timeout=STREAM_SECONDS):
+            progress.update(answer.leads_checked, total=answer.leads_total)
+    people = (
+        f"back to {answer.to_date}: {answer.leads_changed:,} of {answer.leads_checked:,} leads "
+        f"got {answer.points_restored:,} points back"
+    )
+    show(people, answer, as_json=as_json)
+
+
+def is_terminal() -> bool:
+    """Tells whether somebody is there to be asked."""
+    return sys.stdin.isatty()
+
+
+def _refuse_options(context: typer.Context) -> None:
+    """Refuses options that stand before the subcommand: they would have no effect on it.
+
+    Raises:
+        CommandError: There is one.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            command = context.invoked_subcommand
+            raise CommandError(
+                f"{parameter.opts[0]} stands before {command}: write `leadscore decay {command} …` first"
+            )
+
+
+def _read_date(option: str, text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise CommandError(f"{option} is {text!r}, must be a date such as 2026-01-31") from None

@@ -1,0 +1,140 @@
+"""What people and programs see of the status of a system."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from google.protobuf.message import Message
+from leadscore.automation.v1 import automation_pb2 as automation
+from leadscore.scoring.v1 import scoring_pb2 as scoring
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from cli.operations.health import Health
+from cli.operations.problems import Level, Problem, Status, Verdict, age
+from cli.terminal.output import to_json as message_to_json
+from cli.terminal.pieces import grid, heading, moment, plain
+
+_UNKNOWN = Text("not known", "dim")
+_STYLES = {Level.OK: "bold green", Level.BEHIND: "bold yellow", Level.DOWN: "bold red"}
+MAX_SHOWN = 5
+"""Partitions and leads that a person is shown; programs see all."""
+
+
+def page(status: Status, verdict: Verdict) -> RenderableType:
+    """Returns all of it on one page; the verdict is the last line."""
+    return Group(
+        heading("health"),
+        _health(status),
+        heading("scoring"),
+        _scoring(status) if status.scoring else _UNKNOWN,
+        heading("automation"),
+        _automation(status.automation, status.time) if status.automation else _UNKNOWN,
+        *_problems(verdict),
+        Text(),
+        plain(verdict.line, _STYLES[verdict.level]),
+    )
+
+
+def to_json(status: Status, verdict: Verdict) -> dict[str, object]:
+    """Returns the same as one JSON object; what is not known is null."""
+    return {
+        "verdict": verdict.line,
+        "exit_status": int(verdict.level),
+        "problems": [_problem_json(each) for each in verdict.problems],
+        "services": {service: health.value for service, health in status.services.items()},
+        "workers": [
+            {"service": each.service, "port": each.port, "health": each.health.value} for each in status.workers
+        ],
+        "scoring": _message_json(status.scoring),
+        "automation": _message_json(status.automation),
+        "model_version": status.model.version if status.model else None,
+        "leads_left": status.leads_left,
+    }
+
+
+def _problem_json(problem: Problem) -> dict[str, str]:
+    return {
+        "level": problem.level.name.lower(),
+        "subject": problem.subject,
+        "text": problem.text,
+        "advice": problem.advice,
+    }
+
+
+def _message_json(message: Message | None) -> dict[str, object] | None:
+    return None if message is None else message_to_json(message)
+
+
+def _health(status: Status) -> RenderableType:
+    facts = grid()
+    for service, health in status.services.items():
+        facts.add_row(service, _said(health))
+    for worker in status.workers:
+        facts.add_row(f"{worker.service} worker", Text.assemble(_said(worker.health), f" at port {worker.port}"))
+    if not status.workers:
+        facts.add_row("workers", Text("none found on this machine; what waits tells whether they run", "dim"))
+    return facts
+
+
+def _said(health: Health) -> Text:
+    return Text(health.value, "green" if health is Health.SERVING else "red")
+
+
+def _scoring(status: Status) -> RenderableType:
+    backlog, facts = status.scoring or scoring.GetScoringBacklogResponse(), grid()
+    facts.add_row("events waiting", _waiting(backlog.pending_events, backlog, "oldest_accept_time", status.time))
+    for behind in backlog.partitions_behind[:MAX_SHOWN]:
+        text = f"{behind.pending_events:,}, the oldest for {age(behind.oldest_accept_time, status.time)}"
+        facts.add_row(f"  partition {behind.partition}", text)
+    if backlog.partitions_behind:
+        for lead in backlog.heaviest_leads[:MAX_SHOWN]:
+            facts.add_row("  heavy lead", Text.assemble(plain(lead.lead_id), f" with {lead.pending_events:,} events"))
+    if alone := sum(each.event_count for each in backlog.isolated_events):
+        limit = max(each.attempts for each in backlog.isolated_events)
+        facts.add_row("tried alone", f"{alone:,}, with up to {limit} failed attempts; after 5 they are parked")
+    facts.add_row("parked", f"{backlog.parked_events:,}, and {backlog.discarded_events:,} discarded")
+    facts.add_row("decayed through", _decayed(backlog.decayed_through))
+    facts.add_row("model", _model(status) if status.model else _UNKNOWN)
+    return facts
+
+
+def _decayed(decayed: scoring.DecayedThrough) -> str:
+    earliest, latest = decayed.earliest_date or "never", decayed.latest_date or "never"
+    through = earliest if earliest == latest else f"{earliest} to {latest}"
+    if not decayed.days_behind:
+        return through
+    return f"{through}, {decayed.days_behind:,} {'day' if decayed.days_behind == 1 else 'days'} behind today"
+
+
+def _model(status: Status) -> Text:
+    model = status.model or scoring.ScoringModel()
+    name = f", {model.display_name}" if model.display_name else ""
+    text = plain(f"version {model.version}{name}")
+    if status.scoring is not None and status.scoring.HasField("rollout"):
+        left = "leads" if status.leads_left is None else f"{status.leads_left:,} leads"
+        text.append(f"; {left} are still to be scored again, since {moment(status.scoring.rollout.publish_time)}")
+    return text
+
+
+def _automation(backlog: automation.GetAutomationBacklogResponse, now: datetime) -> RenderableType:
+    facts = grid()
+    facts.add_row("changes waiting", _waiting(backlog.pending_changes, backlog, "oldest_change_time", now))
+    for behind in backlog.partitions_behind[:MAX_SHOWN]:
+        facts.add_row(f"  partition {behind.partition}", f"the oldest for {age(behind.oldest_change_time, now)}")
+    facts.add_row("parked", f"{backlog.parked_changes:,}")
+    facts.add_row("deliveries due", _waiting(backlog.due_deliveries, backlog, "oldest_due_time", now))
+    facts.add_row("failed executions", f"{backlog.failed_executions:,}")
+    return facts
+
+
+def _waiting(count: int, backlog: Message, oldest: str, now: datetime) -> str:
+    return (
+        f"{count:,}, the oldest for {age(getattr(backlog, oldest), now)}" if backlog.HasField(oldest) else f"{count:,}"
+    )
+
+
+def _problems(verdict: Verdict) -> Iterator[RenderableType]:
+    if verdict.problems:
+        yield heading("to do")
+    for problem in verdict.problems:
+        yield Text.assemble("• ", plain(problem.text), ": ", plain(problem.advice))

@@ -1,0 +1,113 @@
+"""`leadscore status`: the health of a system and what waits in it, on one page, with a verdict."""
+
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import typer
+from leadscore.automation.v1 import automation_pb2 as automation
+from leadscore.scoring.v1 import scoring_pb2 as scoring
+
+from cli.local.up import HEALTH_OFFSET
+from cli.operations import show_status
+from cli.operations.health import Health, ask
+from cli.operations.problems import Status, Worker, judge
+from cli.terminal.connection import CALL_SECONDS, SERVICES, CommandError, Connection, full_name
+from cli.terminal.options import AsJson, BasePort
+from cli.terminal.output import OUT, print_json
+from shared import wire
+from shared.rpc.health import worker_name
+
+MAX_WORKERS = 128
+"""Ports, from the first worker's on, at which workers are looked for: as many as `leadscore up` starts at most."""
+CONNECT_SECONDS = 0.5
+
+A = TypeVar("A")
+
+
+def status(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
+    """Show the health of every service, what waits, and what to do about it.
+
+    The exit status is 0 when all is well, 1 when something is behind or parked, 2 when a service or a worker is down.
+    Workers are looked for where `leadscore up` lets them tell their health; elsewhere what waits tells of them.
+    """
+    found = gather(Connection(base_port))
+    verdict = judge(found)
+    if as_json:
+        print_json(show_status.to_json(found, verdict))
+    else:
+        OUT.print(show_status.page(found, verdict))
+    raise typer.Exit(int(verdict.level))
+
+
+def gather(connection: Connection) -> Status:
+    """Asks every service and every worker; one that is down does not keep others from being asked."""
+    with ThreadPoolExecutor(16) as pool:
+        health = pool.map(lambda service: ask(connection.target(service), full_name(service)), SERVICES)
+        first = connection.base_port + HEALTH_OFFSET
+        workers = pool.map(_worker, range(first, min(first + MAX_WORKERS, 65_536)))
+        services = dict(zip(SERVICES, health, strict=True))
+        known = [worker for worker in workers if worker]
+    failures: dict[str, str] = {}
+
+    def of(service: str, call: Callable[[Connection], A]) -> A | None:
+        if services[service] is not Health.SERVING:
+            return None
+        try:
+            return call(connection)
+        except CommandError as error:
+            failures[service] = str(error)
+            return None
+
+    backlog = of("scoring", _scoring_backlog)
+    return Status(
+        time=wire.now(),
+        services=services,
+        workers=known,
+        failures=failures,
+        scoring=backlog,
+        model=of("scoring", _model),
+        leads_left=of("scoring", _leads_left) if backlog is not None and backlog.HasField("rollout") else None,
+        automation=of("automation", _automation_backlog),
+    )
+
+
+def _worker(port: int) -> Worker | None:
+    """Returns the worker that tells its health at a port of this machine; None when there is none."""
+    try:
+        socket.create_connection(("127.0.0.1", port), CONNECT_SECONDS).close()
+    except OSError:
+        return None
+    return next(_answers(port), None)
+
+
+def _answers(port: int) -> Iterator[Worker]:
+    for service in ("scoring", "automation"):
+        health = ask(f"127.0.0.1:{port}", worker_name(service))
+        # What does not answer may be anybody's, and a dead worker is missed by what waits.
+        if health in (Health.SERVING, Health.NOT_SERVING):
+            yield Worker(service, port, health)
+
+
+def _scoring_backlog(connection: Connection) -> scoring.GetScoringBacklogResponse:
+    with connection.scoring() as stub:
+        return stub.GetScoringBacklog(scoring.GetScoringBacklogRequest(), timeout=CALL_SECONDS)
+
+
+def _model(connection: Connection) -> scoring.ScoringModel:
+    with connection.scoring() as stub:
+        return stub.GetScoringModel(scoring.GetScoringModelRequest(), timeout=CALL_SECONDS).scoring_model
+
+
+def _leads_left(connection: Connection) -> int:
+    """Returns how many leads the last publication has still to reach. They are counted, which takes a while."""
+    with connection.scoring() as stub:
+        request = scoring.ListModelPublicationsRequest(page_size=1)
+        publications = stub.ListModelPublications(request, timeout=CALL_SECONDS).publications
+    return publications[0].leads_left if publications else 0
+
+
+def _automation_backlog(connection: Connection) -> automation.GetAutomationBacklogResponse:
+    with connection.automation() as stub:
+        return stub.GetAutomationBacklog(automation.GetAutomationBacklogRequest(), timeout=CALL_SECONDS)

@@ -1,0 +1,1 @@
+"""Simulations: what another model would have done."""

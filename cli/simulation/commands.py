@@ -1,0 +1,114 @@
+"""`leadscore simulate`: what publishing a model would do, before it is done."""
+
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import grpc
+import typer
+from leadscore.automation.v1 import automation_pb2
+from leadscore.automation.v1.automation_pb2_grpc import AutomationServiceStub
+from leadscore.scoring.v1 import scoring_pb2 as pb
+
+from cli.model.files import IN_FORCE, find_model
+from cli.simulation.run import Simulation
+from cli.simulation.views import simulation_view
+from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort
+from cli.terminal.output import bar, print_json, say, show, to_json
+from shared.message_files import durations
+
+
+def simulate(
+    source: Annotated[str, typer.Argument(metavar="MODEL", help="A file, or a version.")],
+    conversion: Annotated[
+        str, typer.Option(help="Types of events that mean conversion, with commas: how well do the scores tell it?")
+    ] = "",
+    landmark: Annotated[str, typer.Option(help="How long after a lead's first event its score is judged.")] = "7d",
+    report: Annotated[Path | None, typer.Option(help="Write a report with plots to this file, as HTML.")] = None,
+    limit: Annotated[int, typer.Option(min=0, max=10_000, help="Show so many leads, largest change first.")] = 20,
+    base_port: BasePort = 50051,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what publishing a model with `--mode rescore` would do to every lead. Nothing is written."""
+    writer = _report_writer(report)
+    connection = Connection(base_port)
+    request = _request(conversion, landmark)
+    found = Simulation(find_model(connection, IN_FORCE), find_model(connection, source), source, limit)
+    if found.after.version:
+        request.version = found.after.version
+    else:
+        request.draft.CopyFrom(found.after)
+    with connection.scoring() as stub, connection.automation() as rules, bar("simulating") as progress:
+        for answer in stub.SimulateScoringModel(request, timeout=STREAM_SECONDS):
+            found.take(answer)
+            _preview(rules, answer.differences, found)
+            progress.update(answer.leads_checked, total=answer.leads_total)
+    if report and writer:
+        _write(report, writer.to_html(found))
+    if as_json:
+        _print_json(found)
+    else:
+        show(simulation_view(found), as_json=False)
+
+
+def _request(conversion: str, landmark: str) -> pb.SimulateScoringModelRequest:
+    types = [name.strip() for name in conversion.split(",") if name.strip()]
+    try:
+        span = durations.to_duration(landmark)
+    except ValueError as error:
+        raise CommandError(f"--landmark {error}") from None
+    return pb.SimulateScoringModelRequest(conversion_event_types=types, landmark=span)
+
+
+def _report_writer(report: Path | None) -> ModuleType | None:
+    """Returns what writes reports, before a long simulation runs in vain. It is loaded for those who ask for one."""
+    if not report:
+        return None
+    if not report.absolute().parent.is_dir():
+        raise CommandError(f"{report} cannot be written: there is no directory {report.absolute().parent}")
+    try:
+        return import_module("cli.simulation.report")
+    except ModuleNotFoundError as error:
+        raise CommandError(f"--report needs {error.name}: pip install 'leadscore[report]'") from None
+
+
+def _write(path: Path, html: str) -> None:
+    try:
+        path.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from None
+    say(f"the report is in {path}")
+
+
+def _preview(rules: AutomationServiceStub, differences: Iterable[pb.LeadDifference], found: Simulation) -> None:
+    """Asks the automation service which rules would fire; a simulation goes on without it."""
+    changes = [
+        automation_pb2.SupposedChange(
+            lead_id=each.lead_id,
+            score_before=each.score_before,
+            score_after=each.score_after,
+            stage_before=each.stage_before,
+            stage_after=each.stage_after,
+        )
+        for each in differences
+        if (each.score_before, each.stage_before) != (each.score_after, each.stage_after)
+    ]
+    if not changes or found.automations is None:
+        return
+    try:
+        request = automation_pb2.PreviewAutomationRulesRequest(changes=changes)
+        previews = rules.PreviewAutomationRules(request, timeout=CALL_SECONDS).rules
+    except grpc.RpcError:
+        say("the automation service does not answer, so what would fire is not told")
+        found.automations = None
+    else:
+        found.automations.update({each.rule_id: each.lead_count for each in previews})
+
+
+def _print_json(found: Simulation) -> None:
+    for each in found.largest:
+        print_json(to_json(each))
+    print_json(to_json(found.summary) | {"automations": found.automations})

@@ -1,0 +1,51 @@
+"""The report of a simulation: one HTML file that needs nothing else, neither the network nor a script."""
+
+from datetime import datetime
+
+import jinja2
+from markupsafe import Markup
+
+from cli.simulation import plots
+from cli.simulation.run import Simulation, change_of, grade_matrix, stage_matrix
+from cli.simulation.views import auc_of, count_of, name_of
+from cli.terminal.output import printable
+from shared import wire
+
+
+def to_html(simulation: Simulation, now: datetime | None = None) -> str:
+    """Returns the report. All texts in it are escaped, whoever wrote them; `now` is when it was made."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("cli"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"number": count_of, "signed": "{:+,}".format, "percent": "{:.1%}".format}
+    environment.filters |= {"printable": printable, "auc": auc_of, "change": change_of}
+    summary = simulation.summary
+    return environment.get_template("simulation.html").render(
+        before=name_of(simulation.before),
+        after=name_of(simulation.after, simulation.source),
+        display_name=simulation.after.display_name,
+        made=f"{now or wire.now():%Y-%m-%d %H:%M} UTC",
+        simulation=simulation,
+        summary=summary,
+        stages=stage_matrix(simulation),
+        grades=grade_matrix(simulation),
+        rules=sorted(summary.rules, key=lambda rule: (-rule.share, rule.rule_id)),
+        silent=[rule.rule_id for rule in summary.rules if not rule.event_count],
+        ranked=summary.HasField("ranking_after"),
+        plots={name: Markup(svg) for name, svg in _plots(simulation).items()},  # noqa: S704 (matplotlib escapes texts)
+    )
+
+
+def _plots(simulation: Simulation) -> dict[str, str]:
+    summary, matrix = simulation.summary, stage_matrix(simulation)
+    drawn = {}
+    if matrix.limit:
+        drawn["migration"] = plots.migration(matrix)
+    if any(simulation.changes):
+        drawn["changes"] = plots.changes(simulation.changes)
+    if summary.HasField("ranking_after"):
+        drawn["rates"] = plots.rates(summary.ranking_before, summary.ranking_after)
+        drawn["gains"] = plots.gains(summary.ranking_before, summary.ranking_after)
+    if summary.rules:
+        drawn["shares"] = plots.shares(summary.rules)
+    return drawn

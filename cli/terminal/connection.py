@@ -1,0 +1,130 @@
+"""How commands reach the services: channels with retries and deadlines, and errors that people understand."""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+from leadscore.automation.v1.automation_pb2_grpc import AutomationServiceStub
+from leadscore.ingest.v1.ingest_pb2_grpc import IngestServiceStub
+from leadscore.intelligence.v1.intelligence_pb2_grpc import IntelligenceServiceStub
+from leadscore.scoring.v1.scoring_pb2_grpc import ScoringServiceStub
+
+SERVICES = ("ingest", "scoring", "automation", "intelligence")
+"""In the order of their ports, from the base port on."""
+CALL_SECONDS = 15.0
+"""Longest time for a call that is not a stream."""
+
+_RETRIES = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.2s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED"],
+            },
+        },
+        # Not sent again: a second call is refused with ABORTED, which is for a person to look at.
+        {"name": [{"service": "leadscore.scoring.v1.ScoringService", "method": "PublishScoringModel"}]},
+    ]
+}
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked for. The text is one line that says why and what to do.
+
+    `details` are more lines, one a flaw, where several things are wrong at once.
+    """
+
+    def __init__(self, text: str, details: Iterable[str] = ()) -> None:
+        super().__init__(text)
+        self.details = tuple(details)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The services of one system, at consecutive ports of this machine."""
+
+    base_port: int
+
+    def target(self, service: str) -> str:
+        """Returns the address of a service."""
+        return f"127.0.0.1:{self.base_port + SERVICES.index(service)}"
+
+    @contextmanager
+    def ingest(self) -> "Iterator[IngestServiceStub]":
+        """Opens a stub of the ingest service."""
+        with self.channel("ingest") as channel:
+            yield IngestServiceStub(channel)
+
+    @contextmanager
+    def scoring(self) -> "Iterator[ScoringServiceStub]":
+        """Opens a stub of the scoring service."""
+        with self.channel("scoring") as channel:
+            yield ScoringServiceStub(channel)
+
+    @contextmanager
+    def automation(self) -> "Iterator[AutomationServiceStub]":
+        """Opens a stub of the automation service."""
+        with self.channel("automation") as channel:
+            yield AutomationServiceStub(channel)
+
+    @contextmanager
+    def intelligence(self) -> "Iterator[IntelligenceServiceStub]":
+        """Opens a stub of the intelligence service."""
+        with self.channel("intelligence") as channel:
+            yield IntelligenceServiceStub(channel)
+
+    @contextmanager
+    def channel(self, service: str) -> Iterator[grpc.Channel]:
+        """Opens a channel; a failed call inside becomes a `CommandError`."""
+        options = [("grpc.service_config", json.dumps(_RETRIES)), ("grpc.max_receive_message_length", -1)]
+        try:
+            with grpc.insecure_channel(self.target(service), options=options) as channel:
+                yield channel
+        except grpc.RpcError as error:
+            raise self.explain(service, error) from None
+
+    def explain(self, service: str, error: grpc.RpcError) -> CommandError:
+        """Returns what a failed call means to a person."""
+        code, details = error.code(), error.details() or ""
+        if nobody_answers(error):
+            return CommandError(
+                f"no {service} service answers at {self.target(service)}: "
+                "start it with `leadscore up`, or name its place with --base-port"
+            )
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]
+        reason = "".join(f", {info.reason}" for info in _details(status, error_details_pb2.ErrorInfo))
+        violations = [
+            f"{violation.field}: {violation.description}" if violation.field else violation.description
+            for request in _details(status, error_details_pb2.BadRequest)
+            for violation in request.field_violations
+        ]
+        # A single one is what the message says already.
+        flaws = violations if len(violations) > 1 else ()
+        return CommandError(f"{service}: {details} ({code.name}{reason})", flaws)
+
+
+def full_name(service: str) -> str:
+    """Returns the name of a service in its proto."""
+    return f"leadscore.{service}.v1.{service.capitalize()}Service"
+
+
+def nobody_answers(error: grpc.RpcError) -> bool:
+    """Tells whether a call failed because no server takes connections there."""
+    return error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in (error.details() or "")
+
+
+def _details(status: Status | None, kind: type[Any]) -> Iterator[Any]:
+    for detail in status.details if status else ():
+        found = kind()
+        if detail.Unpack(found):
+            yield found

@@ -1,0 +1,100 @@
+"""What has happened to leads, read for those who fold it: facts in order, and the checkpoints between them."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime
+
+from pymongo import ASCENDING, DESCENDING
+
+from scoring_service.domain.entry import RETRACTION_PREFIX
+from scoring_service.domain.lead_state import EMPTY, LeadState
+from scoring_service.domain.model import Event
+from scoring_service.domain.timeline import Adjustment, Position
+from scoring_service.store import documents
+from shared.mongo import Database, Document, naive
+
+PIECE_FACTS = 1_000
+"""Facts that are read, and then folded, at a time: few enough that decoding them blocks an event loop for 5 ms."""
+
+_FACTS = ["EVENT", "ADJUSTMENT"]
+_FIELDS = dict.fromkeys(("kind", "event_type", "event_time", "properties", "points", "reason", "actor", "target"), 1)
+
+
+class MongoFactReader:
+    """`FactReader` over MongoDB."""
+
+    def __init__(self, database: Database) -> None:
+        self._entries = naive(database["score_history"])
+        self._checkpoints = naive(database["checkpoints"])
+
+    async def facts_of(
+        self, lead_ids: Sequence[str], *, as_of: datetime | None = None
+    ) -> dict[str, list[Event | Adjustment]]:
+        """Returns what happened to some leads; see `FactReader`."""
+        found: dict[str, list[Event | Adjustment]] = defaultdict(list)
+        if not lead_ids:
+            return found
+        retracted: set[str] = set()
+        which: Document = {"lead_id": {"$in": list(lead_ids)}, "kind": {"$in": [*_FACTS, "RETRACTION"]}}
+        if as_of is not None:
+            which["event_time"] = {"$lte": as_of}  # a retraction has the time of the event that it takes out
+        async for row in self._entries.find(which, {**_FIELDS, "lead_id": 1, "record_time": 1}):
+            if row["kind"] != "RETRACTION":
+                found[row["lead_id"]].append(documents.read_fact(row))
+            elif as_of is None or row["record_time"].replace(tzinfo=UTC) <= as_of:
+                retracted.add(row["_id"].removeprefix(RETRACTION_PREFIX))
+        if not retracted:
+            return found
+        return {lead_id: [fact for fact in facts if fact.event_id not in retracted] for lead_id, facts in found.items()}
+
+    async def facts(
+        self, lead_id: str, *, after: Position | None = None, as_of: datetime | None = None
+    ) -> AsyncGenerator[list[Event | Adjustment], None]:
+        """Yields what happened to a lead, in pieces; see `FactReader`."""
+        retracted = await self._retracted(lead_id, after, as_of)
+        which: Document = {"lead_id": lead_id, "kind": {"$in": _FACTS}}
+        if as_of is not None:
+            which["event_time"] = {"$lte": as_of}
+        if after is not None:
+            time, event_id = after
+            which["$or"] = [{"event_time": time, "_id": {"$gt": event_id}}, {"event_time": {"$gt": time}}]
+        cursor = self._entries.find(which, _FIELDS, batch_size=PIECE_FACTS)
+        cursor = cursor.sort([("event_time", ASCENDING), ("_id", ASCENDING)])
+        reading = asyncio.create_task(cursor.to_list(PIECE_FACTS))
+        try:
+            while rows := await reading:
+                # MongoDB finds the next piece while this one is folded.
+                reading = asyncio.create_task(cursor.to_list(PIECE_FACTS))
+                yield [documents.read_fact(row) for row in rows if row["_id"] not in retracted]
+        finally:
+            reading.cancel()
+
+    async def checkpoint(self, lead_id: str, before: Position, max_facts: int | None) -> LeadState:
+        """Returns the last checkpoint before a position; see `FactReader`."""
+        time, event_id = before
+        which: Document = {
+            "lead_id": lead_id,
+            "$or": [
+                {"last_fact_time": {"$lt": time}},
+                {"last_fact_time": time, "last_fact_id": {"$lt": event_id}},
+            ],
+        }
+        if max_facts is not None:
+            which["fact_count"] = {"$lte": max_facts}
+        row = await self._checkpoints.find_one(which, sort=[("fact_count", DESCENDING)])
+        return (documents.read_checkpoint(row) if row else None) or EMPTY
+
+    async def checkpoints_after(self, lead_id: str, fact_count: int) -> list[LeadState]:
+        """Returns the checkpoints of a lead with more facts than this, in order."""
+        rows = self._checkpoints.find({"lead_id": lead_id, "fact_count": {"$gt": fact_count}})
+        found = [documents.read_checkpoint(row) async for row in rows.sort("fact_count", ASCENDING)]
+        return [state for state in found if state is not None]
+
+    async def _retracted(self, lead_id: str, after: Position | None, as_of: datetime | None) -> set[str]:
+        which: Document = {"lead_id": lead_id, "kind": "RETRACTION"}
+        if after is not None:
+            which["event_time"] = {"$gte": after[0]}
+        if as_of is not None:
+            which["record_time"] = {"$lte": as_of}
+        return {row["_id"].removeprefix(RETRACTION_PREFIX) async for row in self._entries.find(which, {"_id": 1})}

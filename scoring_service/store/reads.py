@@ -1,0 +1,222 @@
+"""The reading side."""
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime
+
+from pymongo import ASCENDING, DESCENDING
+
+from scoring_service.domain.entry import Entry, EntryKind
+from scoring_service.domain.lead import Lead
+from scoring_service.domain.lead_state import EMPTY, LeadState
+from scoring_service.domain.model import Event
+from scoring_service.domain.timeline import Timeline
+from scoring_service.domain.verification import Stored
+from scoring_service.ports import LeadOrder, LeadQuery, UnscoredEvents
+from scoring_service.store import SCORED, documents
+from scoring_service.store.facts import PIECE_FACTS
+from scoring_service.store.models import MongoModels
+from scoring_service.store.writes import decayed_beyond, find_leads, quiet, stale
+from shared import mongo
+from shared.inbox.collection import Inbox
+from shared.inbox.parking import Parking
+from shared.mongo import Database, Document
+from shared.rpc.pagination import Place
+
+_EVENT_FIELDS = dict.fromkeys(("lead_id", "event_type", "event_time", "properties"), 1)
+_MAX_IDS = 1_000
+"""Ids that one query may name; each has at most 256 characters, and MongoDB takes 16 MiB."""
+_ORDERS = {
+    LeadOrder.SCORE: ("score", DESCENDING),
+    LeadOrder.LAST_EVENT_TIME: ("last_event_time", DESCENDING),
+    LeadOrder.LEAD_ID: ("_id", ASCENDING),
+}
+
+
+class MongoLeadReader:
+    """`LeadReader` over MongoDB."""
+
+    def __init__(self, database: Database, models: MongoModels, events: Inbox) -> None:
+        self._database = database
+        self._models = models
+        self._events = events
+
+    def snapshot(self) -> AbstractAsyncContextManager[None]:
+        """Lets every read inside see one point in time."""
+        return mongo.snapshot(self._database)
+
+    async def timeline(self) -> Timeline:
+        """Returns the timeline up to the last publication."""
+        return await self._models.timeline()
+
+    async def leads(self, lead_ids: Iterable[str], attributes: Collection[str] | None = None) -> dict[str, Lead]:
+        """Returns the leads that exist, by id; see `LeadReader`."""
+        if attributes is None:
+            return await find_leads(self._database, lead_ids)
+        stages: list[Document] = [
+            {"$match": {"_id": {"$in": list(lead_ids)}}},
+            {"$set": {"attributes": _only(attributes)}},
+        ]
+        rows = await self._database["leads"].aggregate(stages)
+        return {row["_id"]: documents.read_lead(row) async for row in rows}
+
+    async def list_leads(self, query: LeadQuery) -> list[Lead]:
+        """Returns a page of leads."""
+        key, direction = _ORDERS[query.order]
+        conditions: list[Document] = [{"score": {"$gte": query.minimum_score}}]
+        if query.below_score is not None:
+            conditions.append({"score": {"$lt": query.below_score}})
+        if query.after:
+            place, lead_id = query.after
+            beyond = "$gt" if direction == ASCENDING else "$lt"
+            conditions.append({"$or": [{key: {beyond: place}}, {key: place, "_id": {"$gt": lead_id}}]})
+        cursor = self._database["leads"].find({"$and": conditions})
+        order = [(key, direction)] if key == "_id" else [(key, direction), ("_id", ASCENDING)]
+        return [documents.read_lead(row) async for row in cursor.sort(order).limit(query.limit)]
+
+    async def history(self, lead_id: str, *, after: Place, limit: int, newest_first: bool) -> list[Entry]:
+        """Returns a page of a lead's history, from beyond the place of a sequence on."""
+        condition: Document = {"lead_id": lead_id}
+        if after:
+            condition["sequence"] = {"$lt" if newest_first else "$gt": after[0]}
+        cursor = self._database["score_history"].find(condition)
+        cursor = cursor.sort("sequence", DESCENDING if newest_first else ASCENDING).limit(limit)
+        return [documents.read_entry(row) async for row in cursor]
+
+    async def known_at(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
+        """Returns those of the leads to which something had happened by a time; see `LeadReader`."""
+        which = {"lead_id": {"$in": list(lead_ids)}, "kind": {"$in": ["EVENT", "ADJUSTMENT"]}}
+        return set(await self._database["score_history"].distinct("lead_id", which | {"event_time": {"$lte": time}}))
+
+    async def retracted_since(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
+        """Returns those of the leads of which an event was retracted after a time."""
+        which = {"lead_id": {"$in": list(lead_ids)}, "kind": EntryKind.RETRACTION.value, "record_time": {"$gt": time}}
+        return {row["lead_id"] async for row in self._database["score_history"].find(which, {"lead_id": 1})}
+
+    async def recent_events(self, lead_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, int]:
+        """Returns the numbers of events with a time in (after, until]; see `LeadReader`.
+
+        A retraction has the time of the event that it takes out, and so takes one from the count.
+        """
+        if not lead_ids:
+            return {}
+        kinds = [
+            {"kind": EntryKind.EVENT.value},
+            {"kind": EntryKind.RETRACTION.value, "record_time": {"$lte": until}},
+        ]
+        times = {"$gt": after, "$lte": until}
+        each = {"$cond": [{"$eq": ["$kind", EntryKind.EVENT.value]}, 1, -1]}
+        counts = await self._database["score_history"].aggregate(
+            [
+                {"$match": {"lead_id": {"$in": list(lead_ids)}, "event_time": times, "$or": kinds}},
+                {"$group": {"_id": "$lead_id", "count": {"$sum": each}}},
+            ]
+        )
+        return {row["_id"]: row["count"] async for row in counts}
+
+    async def decayed_through(self, lead_ids: Sequence[str]) -> dict[str, date | None]:
+        """Returns the dates through which the leads' partitions are decayed, by lead."""
+        partitions = {lead_id: self._events.partition_of(lead_id) for lead_id in lead_ids}
+        rows = self._database["scoring_partitions"].find({"_id": {"$in": sorted(set(partitions.values()))}})
+        dates = {row["_id"]: documents.read_date(row["through"]) async for row in rows}
+        return {lead_id: dates[partition] for lead_id, partition in partitions.items()}
+
+    async def count_leads(self) -> int:
+        """Returns the number of leads."""
+        return await self._database["leads"].estimated_document_count()
+
+    async def count_quiet_leads(self, quiet_since: datetime, through: date) -> int:
+        """Returns how many leads `Scores.quiet_leads` would return over all partitions."""
+        return await self._database["leads"].count_documents(quiet(quiet_since, through))
+
+    async def quiet_leads(self, quiet_since: datetime, through: date) -> AsyncIterator[Lead]:
+        """Yields the leads that `Scores.quiet_leads` would return over all partitions."""
+        async for row in self._database["leads"].find(quiet(quiet_since, through)):
+            yield documents.read_lead(row)
+
+    async def count_stale_leads(self, timeline: Timeline) -> int:
+        """Returns how many leads `Scores.stale_leads` would return over all partitions."""
+        return await self._database["leads"].count_documents(stale(timeline))
+
+    async def count_decayed_beyond(self, day: date) -> int:
+        """Returns how many leads `Scores.leads_decayed_beyond` would return over all partitions."""
+        return await self._database["leads"].count_documents(decayed_beyond(day))
+
+    async def stored(self, after: str, max_leads: int, max_entries: int) -> list[Stored]:
+        """Returns all that is stored of the next leads by id; see `LeadReader`."""
+        rows = self._database["leads"].find({"_id": {"$gt": after}}).sort("_id", ASCENDING).limit(max_leads)
+        leads = {row["_id"]: documents.read_lead(row) async for row in rows}
+        end = max(leads) if len(leads) == max_leads else None
+        histories, end = await self._histories(after, end, max_entries)
+        lead_ids = sorted(each for each in {*leads, *histories} if end is None or each <= end)
+        decayed = await self.decayed_through(lead_ids)
+        return [Stored(each, leads.get(each), histories.get(each, ()), decayed[each]) for each in lead_ids]
+
+    async def whole_history(self, lead_id: str) -> AsyncGenerator[list[Entry], None]:
+        """Yields the history of a lead in the order of the sequence, in pieces."""
+        cursor = self._database["score_history"].find({"lead_id": lead_id}, batch_size=PIECE_FACTS)
+        cursor = cursor.sort("sequence", ASCENDING)
+        while rows := await cursor.to_list(PIECE_FACTS):
+            yield list(map(documents.read_entry, rows))
+
+    async def checkpoints_of(self, lead_ids: Sequence[str]) -> dict[str, dict[int, LeadState]]:
+        """Returns the checkpoints of leads, by lead and by their number of facts."""
+        found: dict[str, dict[int, LeadState]] = defaultdict(dict)
+        async for row in self._database["checkpoints"].find({"lead_id": {"$in": list(lead_ids)}}):
+            found[row["lead_id"]][row["fact_count"]] = documents.read_checkpoint(row) or EMPTY
+        return found
+
+    async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
+        """Returns, per lead, those of the events that are stored as scored, by id."""
+        events: dict[str, dict[str, Event]] = defaultdict(dict)
+        for start in range(0, len(event_ids), _MAX_IDS):
+            ids = event_ids[start : start + _MAX_IDS]
+            async for row in self._events.rows.find({"_id": {"$in": ids}, "state": SCORED}, _EVENT_FIELDS):
+                events[row["lead_id"]][row["_id"]] = documents.read_event(row)
+        return events
+
+    async def count_unscored(self) -> UnscoredEvents:
+        """Returns the numbers of events that are not scored, at one point in time."""
+        parking = Parking(self._events)
+        async with self.snapshot():
+            pending = await self._events.count_pending()
+            return UnscoredEvents(pending, await parking.count(), await parking.count_discarded())
+
+    async def count_scored(self) -> tuple[int, int]:
+        """Returns the number of events stored as scored and the number of EVENT entries, at one point in time."""
+        async with self.snapshot():
+            return (
+                await self._events.rows.count_documents({"state": SCORED}),
+                await self._database["score_history"].count_documents({"kind": EntryKind.EVENT.value}),
+            )
+
+    async def _histories(
+        self, after: str, end: str | None, max_entries: int
+    ) -> tuple[dict[str, list[Entry] | None], str | None]:
+        """Returns whole histories of the leads beyond one up to another, and the lead that they really reach.
+
+        None stands for the end of all leads, and for the history of a lead that alone has too many entries.
+        """
+        between: Document = {"$gt": after} if end is None else {"$gt": after, "$lte": end}
+        cursor = self._database["score_history"].find({"lead_id": between})
+        cursor = cursor.sort([("lead_id", ASCENDING), ("sequence", ASCENDING)]).limit(max_entries + 1)
+        found: dict[str, list[Entry]] = defaultdict(list)
+        async for row in cursor:
+            found[row["lead_id"]].append(documents.read_entry(row))
+        if sum(map(len, found.values())) <= max_entries:
+            return {**found}, end
+        cut, _ = found.popitem()
+        # Leads without a history may lie before the one that is cut off.
+        return ({**found}, max(found)) if found else ({cut: None}, cut)
+
+
+def _only(attributes: Collection[str]) -> Document:
+    """Returns the expression for those of a lead's attributes that have some names.
+
+    A path would not do: names may hold dots, or begin with a dollar.
+    """
+    if not attributes:
+        return {"$literal": {}}
+    is_named = {"$in": ["$$this.k", {"$literal": list(attributes)}]}
+    return {"$arrayToObject": {"$filter": {"input": {"$objectToArray": "$attributes"}, "cond": is_named}}}

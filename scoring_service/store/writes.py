@@ -1,0 +1,272 @@
+"""The writing side: one transaction appends entries, stores states, marks events and tells automation."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+
+from pymongo import ReplaceOne
+
+from scoring_service.domain.entry import Entry
+from scoring_service.domain.lead import Decision, Lead, LeadUpdate, Standing
+from scoring_service.domain.lead_state import LeadState
+from scoring_service.domain.model import Event
+from scoring_service.domain.timeline import Mode, Timeline
+from scoring_service.ports import AppendBatch, Batch
+from scoring_service.store import documents, locks
+from scoring_service.store.models import MongoModels
+from shared import mongo
+from shared.inbox.collection import PENDING, Inbox, PendingRows
+from shared.inbox.parking import DISCARDED, PARKED, discard_fields
+from shared.mongo import Database, Document
+
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+"""Bytes of events that one transaction reads."""
+
+_EVENT_FIELDS = dict.fromkeys(("lead_id", "partition", "event_type", "event_time", "properties"), 1)
+_STANDING = {"through": 1, "publication": 1, "reset_reason": 1, "reset_actor": 1}
+T = TypeVar("T")
+
+
+class MongoLeadWriter:
+    """`LeadWriter` over MongoDB."""
+
+    def __init__(
+        self, database: Database, models: MongoModels, events: Inbox, changes: Inbox, *, transaction_seconds: float
+    ) -> None:
+        self._database = database
+        self._models = models
+        self._events = events
+        self._changes = changes
+        self._seconds = transaction_seconds
+
+    def partition_of(self, lead_id: str) -> int:
+        """Returns the partition of a lead."""
+        return self._events.partition_of(lead_id)
+
+    async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
+        """Runs `body` as one transaction; see `LeadWriter`."""
+        return await mongo.transact(self._database, body, seconds=self._seconds)
+
+    def snapshot(self) -> AbstractAsyncContextManager[None]:
+        """Lets every read inside see one point in time."""
+        return mongo.snapshot(self._database)
+
+    async def database_time(self) -> datetime:
+        """Returns the time by the database's own clock."""
+        return await mongo.server_time(self._database)
+
+    async def waiting(
+        self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None, exclude: Collection[str]
+    ) -> Batch:
+        """Returns the oldest events that wait in some partitions; see `LeadWriter`."""
+        return _batch(
+            await self._events.pending(
+                partitions, limit, _EVENT_FIELDS, ids=ids, exclude_keys=exclude, max_bytes=MAX_BATCH_BYTES
+            )
+        )
+
+    async def waiting_of(self, lead_id: str, limit: int, ids: Sequence[str] | None) -> Batch:
+        """Returns the oldest events of a lead that wait; see `LeadWriter`."""
+        if ids is not None:
+            return await self.waiting([self.partition_of(lead_id)], limit, ids, ())
+        return _batch(await self._events.pending_of(lead_id, limit, _EVENT_FIELDS, max_bytes=MAX_BATCH_BYTES))
+
+    async def still_waiting(self, rows: Sequence[Any]) -> bool:
+        """Tells whether none of these events has been scored since it was read."""
+        return await self._events.are_pending(rows)
+
+    async def take(self, partitions: Iterable[int]) -> dict[int, Standing]:
+        """Takes partitions for this transaction; see `LeadWriter`.
+
+        The write is what makes two transactions over one partition, whatever they do, meet as a conflict.
+        """
+        return await self._take(partitions, {})
+
+    async def take_lead(self, lead_id: str) -> Standing:
+        """Takes one lead for this transaction, and not its partition; see `LeadWriter`.
+
+        It writes a lock of the lead's share of the partition, as everybody does who moves the partition's row.
+        """
+        partition = self.partition_of(lead_id)
+        await self._database[locks.NAME].update_one({"_id": locks.of_lead(partition, lead_id)}, locks.TAKE)
+        return await self.standing(partition)
+
+    async def take_page(self, partition: int) -> Standing:
+        """Takes a partition for a page of a decay run or a rollout; see `LeadWriter`."""
+        await self._database[locks.NAME].update_one({"_id": locks.of_pages(partition)}, locks.TAKE)
+        return await self.standing(partition)
+
+    async def standing(self, partition: int) -> Standing:
+        """Returns where a partition stands."""
+        row = await self._database["scoring_partitions"].find_one({"_id": partition}, _STANDING)
+        return _standing(row or {})
+
+    async def move_decay(self, partition: int, through: date) -> Standing:
+        """Takes a partition and moves its date on; see `LeadWriter`."""
+        await locks.take_all(self._database, partition)
+        return (await self._take([partition], {"$max": {"through": through.isoformat()}}))[partition]
+
+    async def set_decay_back(self, partition: int, to: date, decision: Decision) -> bool:
+        """Takes a partition and sets its date back; see `LeadWriter`."""
+        update = {"through": to.isoformat(), "reset_reason": decision.reason, "reset_actor": decision.actor}
+        beyond = {"_id": partition, "through": {"$gt": to.isoformat()}}
+        await locks.take_all(self._database, partition)
+        result = await self._database["scoring_partitions"].update_one(
+            beyond, {"$set": update, "$inc": {"transactions": 1}}
+        )
+        return result.matched_count == 1
+
+    async def timeline(self, publication: int) -> Timeline:
+        """Returns the timeline up to a publication; see `LeadWriter`."""
+        return await self._models.timeline(publication)
+
+    async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
+        """Returns the leads that exist, by id."""
+        return await find_leads(self._database, lead_ids)
+
+    async def quiet_leads(self, partition: int, quiet_since: datetime, through: date) -> list[str]:
+        """Returns the ids of leads for which ticks up to a date may matter; see `LeadWriter`."""
+        return await self._ids({"partition": partition, **quiet(quiet_since, through)})
+
+    async def leads_decayed_beyond(self, partition: int, day: date) -> list[str]:
+        """Returns the ids of leads to which ticks after a date were applied; see `LeadWriter`."""
+        return await self._ids({"partition": partition, **decayed_beyond(day)})
+
+    async def stale_leads(self, partition: int, timeline: Timeline) -> list[str]:
+        """Returns the ids of leads that the last publication may change and has not reached; see `LeadWriter`."""
+        return await self._ids({"partition": partition, **stale(timeline)})
+
+    async def entry(self, event_id: str) -> tuple[str, Entry] | None:
+        """Returns an entry by its id, with its lead's id; None when there is none."""
+        row = await self._database["score_history"].find_one({"_id": event_id})
+        return (row["lead_id"], documents.read_entry(row)) if row else None
+
+    async def is_waiting(self, event_id: str) -> bool:
+        """Tells whether an event waits to be scored and is not parked."""
+        return await self._events.rows.find_one({"_id": event_id, "state": PENDING}, {"_id": 1}) is not None
+
+    async def discard(self, event_id: str, reason: str, actor: str, time: datetime) -> str | None:
+        """Discards a parked event, unless it was discarded before; see `LeadWriter`."""
+        which = {"_id": event_id, "state": {"$in": [PARKED, DISCARDED]}}
+        row = await self._events.rows.find_one(which, {"state": 1, "lead_id": 1})
+        if row is None:
+            return None
+        if row["state"] == PARKED:
+            discarded = {"state": DISCARDED, **discard_fields(reason, actor, time)}
+            result = await mongo.durable(self._events.rows).update_one(
+                {"_id": event_id, "state": PARKED}, {"$set": discarded}
+            )
+            if not result.matched_count:
+                return None  # it was retried at this moment
+        return str(row["lead_id"])
+
+    async def append(self, commit: AppendBatch) -> set[int]:
+        """Stores what a transaction adds to the histories of some leads; see `LeadWriter`."""
+        await self._append_entries(commit)
+        rows = [self._lead_row(each.after) for each in commit.updates]
+        if rows:
+            replacements = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
+            await self._database["leads"].bulk_write(replacements, ordered=False)
+        await self._store_checkpoints(commit.updates)
+        changes = [
+            documents.write_change(each, commit) | self._changes.pending_row(each.after.lead_id, commit.record_time)
+            for each in commit.updates
+            if each.entries
+        ]
+        if changes:
+            await self._changes.rows.insert_many(changes, ordered=False)
+        if commit.rows:
+            await self._events.mark(commit.rows)
+        return {change["partition"] for change in changes}
+
+    async def replace(self, lead: Lead, checkpoints: Sequence[LeadState]) -> None:
+        """Stores a lead's state and all of its checkpoints, and nothing else."""
+        await self._database["leads"].replace_one({"_id": lead.lead_id}, self._lead_row(lead), upsert=True)
+        await self._database["checkpoints"].delete_many({"lead_id": lead.lead_id})
+        if checkpoints:
+            rows = [documents.write_checkpoint(lead.lead_id, state) for state in checkpoints]
+            await self._database["checkpoints"].insert_many(rows, ordered=False)
+
+    async def _take(self, partitions: Iterable[int], update: Document) -> dict[int, Standing]:
+        rows = self._database["scoring_partitions"]
+        which = {"_id": {"$in": sorted(partitions)}}
+        await rows.update_many(which, {"$inc": {"transactions": 1}, **update})
+        return {row["_id"]: _standing(row) async for row in rows.find(which, _STANDING)}
+
+    async def _append_entries(self, commit: AppendBatch) -> None:
+        entries = [
+            documents.write_entry(each.after.lead_id, entry) for each in commit.updates for entry in each.entries
+        ]
+        if entries:
+            await self._database["score_history"].insert_many(entries, ordered=False)
+
+    async def _store_checkpoints(self, updates: Sequence[LeadUpdate]) -> None:
+        checkpoints = self._database["checkpoints"]
+        for each in updates:
+            if each.checkpoints_from < each.before.state.fact_count:
+                await checkpoints.delete_many(
+                    {"lead_id": each.after.lead_id, "fact_count": {"$gt": each.checkpoints_from}}
+                )
+        rows = [documents.write_checkpoint(each.after.lead_id, state) for each in updates for state in each.checkpoints]
+        if rows:
+            await checkpoints.insert_many(rows, ordered=False)
+
+    async def _ids(self, condition: Document) -> list[str]:
+        return [row["_id"] async for row in self._database["leads"].find(condition, {"_id": 1})]
+
+    def _lead_row(self, lead: Lead) -> Document:
+        return {**documents.write_lead(lead), "partition": self._events.partition_of(lead.lead_id)}
+
+
+def _batch(pending: PendingRows) -> Batch:
+    events: dict[str, list[Event]] = defaultdict(list)
+    by_lead: dict[str, list[Document]] = defaultdict(list)
+    for row in pending:
+        events[row["lead_id"]].append(documents.read_event(row))
+        by_lead[row["lead_id"]].append(row)
+    return Batch(events, {row["lead_id"]: row["partition"] for row in pending}, by_lead, pending.is_full)
+
+
+def _standing(row: Document) -> Standing:
+    reset = Decision(row.get("reset_reason", ""), row.get("reset_actor", ""))
+    return Standing(documents.read_date(row.get("through", "")), row.get("publication", 0), reset)
+
+
+async def find_leads(database: Database, lead_ids: Iterable[str]) -> dict[str, Lead]:
+    """Returns the leads that exist, by id."""
+    rows = mongo.naive(database["leads"]).find({"_id": {"$in": list(lead_ids)}})
+    return {row["_id"]: documents.read_lead(row) async for row in rows}
+
+
+def quiet(quiet_since: datetime, through: date) -> Document:
+    """Returns the condition for leads for which ticks up to a date may matter."""
+    return {
+        "decayed_through": {"$lt": through.isoformat()},
+        "$or": [{"score": {"$gt": 0}, "last_event_time": {"$lte": quiet_since}}, {"deferred_ticks": True}],
+    }
+
+
+def decayed_beyond(day: date) -> Document:
+    """Returns the condition for leads to which ticks after a date were applied."""
+    return {"decayed_through": {"$gt": day.isoformat()}}
+
+
+def stale(timeline: Timeline) -> Document:
+    """Returns the condition for leads that the last publication may change and has not reached.
+
+    It depends on the publication that a lead follows. If a rescore came later, or the stages had other thresholds, it
+    is every lead; else those in which something happened since the next publication.
+    """
+    rescored = max((each.number for each in timeline.publications if each.mode is not Mode.FORWARD), default=1)
+    either: list[Document] = [{"publication": {"$lt": rescored}}]
+    for number in range(rescored, timeline.number):
+        follows: Document = {"publication": number}
+        if timeline.model_after(number).stages == timeline.latest.stages:
+            begins = timeline.publications[number].begins
+            # The earliest date that begins at that time or later, in whichever time zone.
+            day = (begins + timedelta(hours=12) - timedelta(milliseconds=1)).date()
+            follows["$or"] = [{"last_fact_time": {"$gte": begins}}, {"decayed_through": {"$gte": day.isoformat()}}]
+        either.append(follows)
+    return {"$or": either}

@@ -1,0 +1,117 @@
+"""Someone asks about scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.entry import Entry
+from scoring_service.domain.errors import LeadNotFound
+from scoring_service.domain.lead import Lead
+from scoring_service.domain.model import Fitness, ScoringModel
+from scoring_service.ports import FactReader, LeadQuery, LeadReader
+from scoring_service.usecases.as_of import AsOf
+from scoring_service.usecases.history_writer import Clock
+from shared.rpc.pagination import Place
+
+
+@dataclass(frozen=True, slots=True)
+class LeadScore:
+    """A lead's score at a time, with the number of its events in the velocity window that ends then."""
+
+    lead: Lead
+    model: ScoringModel
+    as_of: datetime
+    recent_events: int
+
+    @property
+    def fitness(self) -> Fitness:
+        """How well the lead fits."""
+        return self.model.fitness(self.lead.state.attributes.values, self.lead.state.score)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of scores is wanted, as far as it takes work; `attributes` are names, None stands for all."""
+
+    recent_events: bool = True
+    fitness: bool = True
+    attributes: frozenset[str] | None = None
+
+    def attributes_to_read(self, model: ScoringModel) -> frozenset[str] | None:
+        """Returns the names of the attributes without which a lead cannot be told as it is wanted; None for all."""
+        if self.attributes is None or not self.fitness or model.fit is None:
+            return self.attributes
+        return self.attributes | {asked.property for rule in model.fit.rules for asked in rule.conditions}
+
+
+EVERYTHING = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """Answers questions about scores."""
+
+    views: LeadReader
+    past: FactReader
+    calendar: Calendar
+    clock: Clock
+
+    async def score(self, lead_id: str, as_of: datetime | None) -> LeadScore:
+        """Returns the score of a lead, live or as it was at a time.
+
+        Raises:
+            LeadNotFound: None of its events was scored (by then).
+        """
+        for score in await self.scores([lead_id], as_of):
+            return score
+        raise LeadNotFound(lead_id)
+
+    async def scores(
+        self, lead_ids: Sequence[str], as_of: datetime | None, wanted: Wanted = EVERYTHING
+    ) -> list[LeadScore]:
+        """Returns the scores of those of the leads that have one, in the order given.
+
+        What is not wanted may be missing in them, or wrong: a caller must not look at it.
+        """
+        async with self.views.snapshot():
+            timeline = await self.views.timeline()
+            leads = await self.views.leads(lead_ids, wanted.attributes_to_read(timeline.latest))
+            if as_of is not None:
+                timeline = timeline.as_of(as_of)
+                leads = await AsOf(self.views, self.past, self.calendar, timeline, as_of).of(leads)
+            known = [leads[each] for each in lead_ids if each in leads]
+            if not wanted.recent_events:
+                return [LeadScore(lead, timeline.latest, as_of or self.clock(), 0) for lead in known]
+            return await self._with_recent(known, timeline.latest, as_of or self.clock())
+
+    async def page(self, query: LeadQuery, stage: str) -> list[LeadScore]:
+        """Returns a page of scores.
+
+        Raises:
+            UnknownStage: The model has no such stage.
+        """
+        async with self.views.snapshot():
+            model = (await self.views.timeline()).latest
+            if stage:
+                low, high = model.scores_of(stage)
+                lowest = query.minimum_score if low is None else max(query.minimum_score, low)
+                query = replace(query, minimum_score=lowest, below_score=high)
+            return await self._with_recent(await self.views.list_leads(query), model, self.clock())
+
+    async def history(self, lead_id: str, *, after: Place, limit: int, newest_first: bool) -> list[Entry]:
+        """Returns a page of a lead's history.
+
+        Raises:
+            LeadNotFound: It has none.
+        """
+        entries = await self.views.history(lead_id, after=after, limit=limit, newest_first=newest_first)
+        if not entries and not after:
+            raise LeadNotFound(lead_id)
+        return entries
+
+    async def _with_recent(self, leads: Sequence[Lead], model: ScoringModel, as_of: datetime) -> list[LeadScore]:
+        window_start = as_of - model.velocity.window
+        active = [lead.lead_id for lead in leads if (lead.state.last_event_time or window_start) > window_start]
+        recent = await self.views.recent_events(active, window_start, as_of)
+        return [LeadScore(lead, model, as_of, recent.get(lead.lead_id, 0)) for lead in leads]

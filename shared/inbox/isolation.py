@@ -1,0 +1,121 @@
+"""Suspects: the rows of an inbox on which a drain failed, tried one at a time, apart from all others.
+
+Guarantee: a row is parked only after `MAX_ATTEMPTS` failures of it alone that were its own fault, or after one that
+says that it is too large for any attempt. What is of the environment, such as a database that is away, parks nothing,
+however long it lasts; nor does what makes many rows fail alike.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from pymongo.errors import PyMongoError
+
+from shared import logs
+from shared.inbox.breaker import PROBE_SECONDS, Breaker
+from shared.inbox.failures import DIED, Failure, failure_of
+from shared.inbox.parking import MAX_ATTEMPTS, IsolatedRow, Parking
+from shared.mongo import TransactionTimeout
+from shared.tasks import is_cancelled
+
+_LOG = logs.get(__name__)
+
+
+class Step(Protocol):
+    """One transaction over rows of an inbox."""
+
+    async def __call__(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
+        """Does at most so many rows of some partitions, those among `ids` if given, and returns how many it did."""
+
+
+class IsolatedRetries:
+    """Tries rows alone; `run()` must be running for those to be tried again that failed."""
+
+    def __init__(self, parking: Parking, breaker: Breaker, step: Step) -> None:
+        self.breaker = breaker
+        self._parking = parking
+        self._step = step
+        self._owed: list[IsolatedRow] = []
+
+    async def attempt(self, row_id: str) -> None:
+        """Makes one attempt at a row alone, unless it is not its turn.
+
+        Raises:
+            Exception: It failed and it was not the row's fault.
+        """
+        isolated_row = None if self.breaker.is_open else await self._parking.begin(row_id)
+        if isolated_row is None:
+            return
+        try:
+            done = await self._step([isolated_row.partition], 1, [row_id])
+        except BaseException as error:
+            failure = await self._failure(isolated_row, error)
+            if failure is None:
+                await self._cancel_attempt(isolated_row)
+                raise
+            await self._record_failure(isolated_row, failure)
+        else:
+            if done:
+                self.breaker.succeeded()
+
+    async def run(self, *, every: float = 1.0) -> None:
+        """Tries again what is due, until it is cancelled; looks every `every` seconds."""
+        while not is_cancelled():
+            try:
+                owed, self._owed = self._owed, []
+                for isolated_row in owed:
+                    await self._cancel_attempt(isolated_row)
+                for isolated_row in await self._parking.due():
+                    if not is_cancelled():
+                        await self._again(isolated_row)
+                while self.breaker.is_open and not is_cancelled():
+                    await self._probe()
+            except PyMongoError as error:
+                _LOG.warning("suspects not tried", error=str(error))
+            await asyncio.sleep(every)
+
+    async def _probe(self) -> None:
+        """Tries one row without counting it, after a while; the circuit closes when it is done, or none is there."""
+        await self.breaker.report()
+        await asyncio.sleep(PROBE_SECONDS)
+        row = await self.breaker.probe()
+        try:
+            if row is None or await self._step([row[1]], 1, [row[0]]):
+                self.breaker.succeeded()
+                await self.breaker.report()
+        except Exception as error:  # noqa: BLE001 (so the circuit stays open)
+            _LOG.info("probe failed", error=logs.one_line(error))
+
+    async def _failure(self, isolated_row: IsolatedRow, error: BaseException) -> Failure | None:
+        if isinstance(error, TransactionTimeout) and not await self._parking.is_answered(isolated_row):
+            return None
+        return failure_of(error)
+
+    async def _record_failure(self, isolated_row: IsolatedRow, failure: Failure) -> None:
+        """Counts the attempt, unless by now too many have failed alike."""
+        self.breaker.failed(isolated_row.row_id, isolated_row.partition, failure)
+        if self.breaker.is_open:
+            await self._cancel_attempt(isolated_row)
+            return
+        await self._parking.record_failure(isolated_row, failure)
+        _LOG.warning("row failed", id=isolated_row.row_id, attempts=isolated_row.attempts, error=failure.reason)
+
+    async def _cancel_attempt(self, isolated_row: IsolatedRow) -> None:
+        """Takes an attempt back, later if it cannot be done now: what the row met may have met the database as well."""
+        try:
+            await self._parking.cancel_attempt(isolated_row)
+        except PyMongoError:
+            self._owed.append(isolated_row)
+
+    async def _again(self, isolated_row: IsolatedRow) -> None:
+        if self.breaker.is_open:
+            return
+        if isolated_row.attempts >= MAX_ATTEMPTS:
+            # Nobody has told how its last attempt ended.
+            await self._parking.park(isolated_row, DIED)
+            _LOG.warning("row failed", id=isolated_row.row_id, attempts=isolated_row.attempts, error=DIED.reason)
+            return
+        try:
+            await self.attempt(isolated_row.row_id)
+        except Exception as error:  # noqa: BLE001 (the row is due again later)
+            _LOG.warning("suspect not tried", id=isolated_row.row_id, error=logs.one_line(error))

@@ -1,0 +1,180 @@
+"""Parking: what becomes of the rows of an inbox that cannot be done.
+
+Guarantee: an attempt at a row alone is counted in the row before it is made, so that it counts even if the worker dies
+of it; a row whose last allowed attempt failed is parked with its reason, and nothing but `retry` and `discard` touches
+it again. A discarded row is never drained; nothing brings it back.
+
+Such a row holds, beside what every row does: `attempts` (made at it alone), `retry_time` (when it may be tried again),
+`reason` and `reason_code` (why the last one failed), and when it is `parked`, its `state`, also `park_time`. One that
+is `discarded` has `discard_reason`, `discard_actor` and `discard_time` as well. A row that was done after all keeps
+what it has of them. Its `accept_time` stays what it was when it was put.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from pymongo import ASCENDING, ReturnDocument
+from pymongo.errors import PyMongoError
+
+from shared import wire
+from shared.deadlines import deadline
+from shared.inbox.collection import APART, PENDING, Inbox
+from shared.inbox.failures import Failure, ReasonCode
+from shared.mongo import Document, durable
+from shared.rpc.pagination import Place
+
+PARKED = "parked"
+DISCARDED = "discarded"
+MAX_ATTEMPTS = 5
+CLAIM = timedelta(seconds=15)
+"""Longer than an attempt takes: a row that is not settled by then is taken for one whose worker died."""
+PAUSE = timedelta(seconds=1)
+"""Wait after the first failed attempt; each further one doubles it."""
+FARTHEST = 2 * CLAIM
+"""How far ahead a `retry_time` can lie: no span that is set is longer than `CLAIM`; clocks may differ by as much."""
+ANSWER_SECONDS = 1.0
+"""A database that takes longer for a small write is slow: a time-out then says nothing about the work."""
+MAX_DUE = 100
+"""Rows that are looked at together."""
+
+
+class IsolatedRow(NamedTuple):
+    """A row that is tried alone: its partition, and the attempts made or begun."""
+
+    row_id: str
+    partition: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A parked row. `row` is what its producer wrote, and more."""
+
+    row_id: str
+    attempts: int
+    reason: str
+    reason_code: ReasonCode
+    park_time: datetime
+    row: Document
+
+
+class Parking:
+    """Keeps account of the rows of one inbox that failed alone."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._rows = durable(inbox.rows)
+
+    async def begin(self, row_id: str) -> IsolatedRow | None:
+        """Counts an attempt that is about to be made; None when the row is done, or somebody else tries it."""
+        now = wire.now()
+        row = await self._rows.find_one_and_update(
+            {"_id": row_id, "state": PENDING, "retry_time": {"$not": {"$gt": now, "$lte": now + FARTHEST}}},
+            {"$inc": {"attempts": 1}, "$set": {"retry_time": now + CLAIM}},
+            projection={"partition": 1, "attempts": 1},
+            return_document=ReturnDocument.AFTER,
+        )
+        return _suspect(row) if row else None
+
+    async def record_failure(self, isolated_row: IsolatedRow, failure: Failure) -> None:
+        """Notes that the attempt failed and it was the row's fault; the last one parks it."""
+        if failure.is_final or isolated_row.attempts >= MAX_ATTEMPTS:
+            await self.park(isolated_row, failure)
+        else:
+            retry_time = wire.now() + PAUSE * 2 ** (isolated_row.attempts - 1)
+            await self._update(isolated_row, {"$set": {**_reason(failure), "retry_time": retry_time}})
+
+    async def cancel_attempt(self, isolated_row: IsolatedRow) -> None:
+        """Takes an attempt back: it failed, but nobody knows whether the row can be done."""
+        await self._update(isolated_row, {"$inc": {"attempts": -1}, "$set": {"retry_time": wire.now() + PAUSE}})
+
+    async def is_answered(self, isolated_row: IsolatedRow) -> bool:
+        """Tells whether the database does a small durable write to a row soon: then it is neither away nor slow."""
+        try:
+            with deadline(ANSWER_SECONDS):
+                await self._update(isolated_row, {"$set": {"retry_time": wire.now() + CLAIM}})
+        except PyMongoError:
+            return False
+        return True
+
+    async def park(self, isolated_row: IsolatedRow, failure: Failure) -> None:
+        """Parks a row, unless it was done or tried again meanwhile."""
+        parked = {"state": PARKED, **_reason(failure), "park_time": wire.now()}
+        await self._update(isolated_row, {"$set": parked, "$unset": {"retry_time": ""}})
+
+    async def due(self) -> list[IsolatedRow]:
+        """Returns rows that may be tried again, those first that have waited for longest."""
+        now = wire.now()
+        # Farther ahead than any attempt sets it: the clock was set back since, and would let the row wait for as long.
+        times = [{"retry_time": {"$lte": now}}, {"retry_time": {"$gt": now + FARTHEST}}]
+        due = {"state": PENDING, **APART, "$or": times}
+        rows = self._rows.find(due, {"partition": 1, "attempts": 1}).sort("retry_time", ASCENDING).limit(MAX_DUE)
+        return [_suspect(row) async for row in rows]
+
+    async def count(self) -> int:
+        """Returns the number of parked rows."""
+        return await self._rows.count_documents({"state": PARKED, **APART})
+
+    async def count_isolated(self, limit: int) -> dict[int, int]:
+        """Returns how many pending rows are tried alone, by the attempts made, counting no further than `limit`."""
+        stages: list[Document] = [
+            {"$match": {"state": PENDING, **APART}},
+            {"$limit": limit},
+            {"$group": {"_id": "$attempts", "rows": {"$sum": 1}}},
+        ]
+        found = await self._rows.aggregate(stages, hint="isolated")
+        return {row["_id"]: row["rows"] async for row in found}
+
+    async def count_discarded(self) -> int:
+        """Returns the number of discarded rows."""
+        return await self._rows.count_documents({"state": DISCARDED, **APART})
+
+    async def page(self, after: Place, limit: int) -> list[Parked]:
+        """Returns parked rows from beyond a place (park time and id) on, those first that were parked first."""
+        condition: Document = {"state": PARKED, **APART}
+        if after:
+            time, row_id = after
+            condition["$or"] = [{"park_time": {"$gt": time}}, {"park_time": time, "_id": {"$gt": row_id}}]
+        rows = self._rows.find(condition).sort([("park_time", ASCENDING), ("_id", ASCENDING)]).limit(limit)
+        return [_parked(row) async for row in rows]
+
+    async def retry(self, row_ids: Sequence[str] | None) -> int:
+        """Lets parked rows wait as they were put, all or some, and returns how many; others are left alone.
+
+        The sweeper rings for them.
+        """
+        cleared = dict.fromkeys(("attempts", "reason", "reason_code", "park_time"), "")
+        return await self._update_parked(row_ids, {"$set": {"state": PENDING}, "$unset": cleared})
+
+    async def discard(self, row_ids: Sequence[str] | None, reason: str, actor: str) -> int:
+        """Discards parked rows for good, all or some, and returns how many; others are left alone."""
+        discarded = {"state": DISCARDED, **discard_fields(reason, actor, wire.now())}
+        return await self._update_parked(row_ids, {"$set": discarded})
+
+    async def _update_parked(self, row_ids: Sequence[str] | None, update: Document) -> int:
+        which: Document = {} if row_ids is None else {"_id": {"$in": list(row_ids)}}
+        return (await self._rows.update_many({"state": PARKED, **APART, **which}, update)).modified_count
+
+    async def _update(self, isolated_row: IsolatedRow, update: Document) -> None:
+        # Not if it was done, nor if it was tried again since: by somebody who took us for dead.
+        same = {"_id": isolated_row.row_id, "state": PENDING, "attempts": isolated_row.attempts}
+        await self._rows.update_one(same, update)
+
+
+def discard_fields(reason: str, actor: str, time: datetime) -> Document:
+    """Returns the fields that a discarded row has more than a parked one."""
+    return {"discard_reason": reason, "discard_actor": actor, "discard_time": time}
+
+
+def _reason(failure: Failure) -> Document:
+    return {"reason": failure.reason, "reason_code": failure.code.value}
+
+
+def _parked(row: Document) -> Parked:
+    code = ReasonCode(row["reason_code"])
+    return Parked(row["_id"], row["attempts"], row["reason"], code, row["park_time"], row)
+
+
+def _suspect(row: Document) -> IsolatedRow:
+    return IsolatedRow(row["_id"], row["partition"], row["attempts"])

@@ -1,0 +1,194 @@
+"""The worker: a process that answers doorbells until it is told to stop.
+
+Guarantee: its application is opened in dramatiq's event loop before the first message, and closed there after the
+last. It stops when it is told to, whatever Redis does, and by itself when a part of it fails. Meanwhile it tells its
+health at a port of its own: SERVING means that every drain loop has turned within the last `MAX_SILENT_SECONDS`.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+from dramatiq import Broker, Worker
+from dramatiq.asyncio import EventLoopThread, get_event_loop_thread, set_event_loop_thread
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
+
+from shared import logs
+from shared.inbox import broker as brokers
+from shared.rpc.health import Health, serving_health
+from shared.settings import WorkerSettings
+from shared.watchdog import Heartbeat, watching
+
+IDLE_MILLISECONDS = 50
+"""How long an idle worker sleeps between two looks at its queue."""
+THREADS = 2
+"""Threads that hand rings to the event loop, where the work is done."""
+_LOG = logs.get(__name__)
+
+
+class Application(Protocol):
+    """What a worker runs."""
+
+    @property
+    def heartbeat(self) -> Heartbeat:
+        """Where its loops say that they turn."""
+
+
+A = TypeVar("A", bound=Application)
+
+
+class _EventLoop(AsyncIO):
+    """dramatiq's event loop, whose thread may take as long to start as a busy machine makes it.
+
+    dramatiq waits for a second, and goes on without a loop then.
+    """
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Starts the loop."""
+        thread = EventLoopThread(self.logger)
+        thread.start()
+        set_event_loop_thread(thread)
+
+
+class _NotOpened(MiddlewareError):
+    """The application could not be opened; the cause tells why."""
+
+
+class Lifespan(Middleware, Generic[A]):
+    """Opens an application when the worker boots and closes it when the worker has shut down, in dramatiq's loop.
+
+    Between the two one task holds it open, so that whatever ends a part of the application reaches the worker:
+    `on_failure` is called, in the thread of the loop, and `failure` is why.
+    """
+
+    def __init__(
+        self,
+        application: Callable[[], AbstractAsyncContextManager[A]],
+        health: Callable[[Heartbeat], AbstractAsyncContextManager[Health]],
+        on_failure: Callable[[], object],
+    ) -> None:
+        self._application = application
+        self._health = health
+        self._on_failure = on_failure
+        self._opened: Future[None] = Future()
+        self._closed: Future[None] | None = None
+        self._close = asyncio.Event()
+        self._servicer: Health
+        self.app: A
+        self.failure: BaseException | None = None
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Opens the application."""
+        self._closed = asyncio.run_coroutine_threadsafe(self._live(), _loop())
+        try:
+            self._opened.result()
+        except BaseException as error:
+            # dramatiq would log any other exception and go on without an application.
+            raise _NotOpened from error
+
+    def leave(self) -> None:
+        """Says that the worker does not serve any more."""
+        asyncio.run_coroutine_threadsafe(self._servicer.enter_graceful_shutdown(), _loop()).result()
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Closes the application."""
+        if self._closed is not None:
+            _loop().call_soon_threadsafe(self._close.set)
+            self._closed.result()
+
+    async def _live(self) -> None:
+        try:
+            async with self._application() as self.app:
+                with watching(self.app.heartbeat):
+                    async with self._health(self.app.heartbeat) as self._servicer:
+                        self._opened.set_result(None)
+                        await self._close.wait()
+        except BaseException as error:  # noqa: BLE001 (it belongs to the thread that waits for it)
+            if self._opened.done():
+                self.failure = error
+                self._on_failure()
+            else:
+                self._opened.set_exception(error)
+
+
+def work(
+    settings: WorkerSettings,
+    redis_url: str,
+    host: str,
+    application: Callable[[RedisBroker], AbstractAsyncContextManager[A]],
+    register: Callable[[Broker, Callable[[], A]], None],
+    *health_names: str,
+) -> None:
+    """Runs a worker in this process until SIGTERM or SIGINT, then lets the running jobs finish.
+
+    `application(broker)` is opened before the first message; `register(broker, app)` declares the actors, which reach
+    it by `app()`. Health is told at `host`, overall and under `health_names`.
+
+    Raises:
+        StartupError: The application cannot be opened, or the health port is taken; the text says why.
+        Exception: The application has failed; it is closed, and the process should end.
+    """
+    event_loop = _EventLoop()
+    broker = brokers.connect(redis_url, event_loop)
+    with _told_to_stop() as (told, stop):
+        lifespan = Lifespan(
+            partial(application, broker), partial(_health, host, settings.health_port, health_names), stop
+        )
+        broker.add_middleware(lifespan)
+        register(broker, lambda: lifespan.app)
+        worker = Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=THREADS)
+        try:
+            worker.start()
+        except _NotOpened as error:
+            event_loop.after_worker_shutdown(broker, worker)  # type: ignore[no-untyped-call]
+            raise (error.__cause__ or error) from None
+        _LOG.info("worker ready", queues=sorted(broker.get_declared_queues()), health_port=settings.health_port)
+        os.read(told, 1)
+        if lifespan.failure:
+            # Messages that are being handled wait for loops that have ended; they come back as from a worker that died.
+            raise lifespan.failure
+        lifespan.leave()
+        worker.stop()
+        if lifespan.failure:
+            raise lifespan.failure
+    _LOG.info("worker stopped")
+
+
+def _health(host: str, port: int, names: Sequence[str], heartbeat: Heartbeat) -> AbstractAsyncContextManager[Health]:
+    async def probe() -> bool:
+        return heartbeat.is_alive()
+
+    return serving_health(host, port, probe, *names)
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    thread = get_event_loop_thread()
+    if thread is None:
+        raise RuntimeError("dramatiq has no event loop")
+    return thread.loop
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[tuple[int, Callable[[], object]]]:
+    """Yields what becomes readable at SIGTERM or SIGINT, also at one that comes before anybody reads.
+
+    It also yields what makes it readable, from any thread. An event that a handler sets would not do: a handler that
+    runs just as the wait begins can leave it waiting.
+    """
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    previous = signal.set_wakeup_fd(writable)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    try:
+        yield readable, partial(os.write, writable, b"\0")
+    finally:
+        signal.set_wakeup_fd(previous)
+        os.close(readable)
+        os.close(writable)

@@ -1,0 +1,1 @@
+"""gRPC servers as every service runs them: admission, errors, health, pages, read masks."""

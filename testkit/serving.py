@@ -1,0 +1,46 @@
+"""A servicer behind a real gRPC server, with the error mapping that every service has."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from shared import deadlines
+from shared.rpc.admission import Admission, nothing_refused
+from shared.rpc.errors import ErrorTable
+from shared.rpc.server import guarded
+
+CALL_SECONDS = 60.0
+"""Longer than any call of a test takes."""
+
+
+@contextlib.asynccontextmanager
+async def served(
+    errors: ErrorTable,
+    *register: Callable[[grpc.aio.Server], object],
+    gate: Callable[[], None] = nothing_refused,
+) -> AsyncIterator[grpc.aio.Channel]:
+    """Serves on a free port and yields a channel to it."""
+    server = grpc.aio.server()
+    for each in register:
+        each(guarded(server, errors, Admission(32, 1.0, gate), CALL_SECONDS))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with deadlines.connect(f"127.0.0.1:{port}") as channel:
+            yield channel
+    finally:
+        await server.stop(None)
+
+
+def refusal(error: grpc.RpcError) -> tuple[grpc.StatusCode, str, Sequence[str]]:
+    """Returns the code, the reason and the fields that an error names."""
+    assert isinstance(error, grpc.aio.AioRpcError)
+    info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    for detail in status.details if status else ():
+        detail.Unpack(info)
+        detail.Unpack(bad_request)
+    return error.code(), info.reason, [violation.field for violation in bad_request.field_violations]

@@ -1,0 +1,201 @@
+"""The whole system as processes, each in a process group of its own, so that any of them can be killed.
+
+Benchmarks and fault tests use it too. It is not `leadscore up`: nothing here restarts what dies.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from leadscore.automation.v1 import automation_pb2_grpc
+from leadscore.ingest.v1 import ingest_pb2_grpc
+from leadscore.intelligence.v1 import intelligence_pb2_grpc
+from leadscore.scoring.v1 import scoring_pb2_grpc
+
+from cli.local.embedded import EmbeddedMongo, EmbeddedRedis, free_port
+
+SERVERS = ("ingest", "scoring", "automation", "intelligence")
+WORKERS = ("scoring-worker", "automation-worker")
+READY_SECONDS = 120.0
+STOP_SECONDS = 30.0
+NO_SETTINGS: Mapping[str, str] = {}
+
+
+class System:
+    """A running system. Processes are named `ingest`, `scoring`, …, `scoring-worker`, `automation-worker`."""
+
+    def __init__(
+        self, directory: Path, mongo: EmbeddedMongo, redis: EmbeddedRedis, settings: Mapping[str, str] = NO_SETTINGS
+    ) -> None:
+        self.mongo = mongo
+        self.redis = redis
+        self.ports = {name: free_port() for name in SERVERS}
+        self._directory = directory
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._environment = os.environ | {
+            "LEADSCORE_MONGO_URI": mongo.uri,
+            "LEADSCORE_REDIS_URL": redis.url,
+            "LEADSCORE_SCORING_TARGET": self.target("scoring"),
+            "LEADSCORE_INTELLIGENCE_TARGET": self.target("intelligence"),
+            # Receivers of the tests are on this machine.
+            "LEADSCORE_WEBHOOK_HTTP": "true",
+            "LEADSCORE_WEBHOOK_NETWORKS": "127.0.0.0/8",
+            **settings,
+        }
+
+    def target(self, server: str) -> str:
+        """Returns the address of a server, or the one at which a worker tells its health."""
+        return f"127.0.0.1:{self.ports[server]}"
+
+    def migrate(self) -> None:
+        """Creates what the services own."""
+        for service in ("ingest", "scoring", "automation"):
+            command = [sys.executable, "-m", f"{service}_service", "migrate"]
+            subprocess.run(command, env=self._environment, check=True, timeout=60)
+
+    def start(self, name: str, *, module: str = "", settings: Mapping[str, str] = NO_SETTINGS) -> None:
+        """Starts one process; `name` may end in a number, for further workers.
+
+        `module` stands in for the service, whose name it is given: see `chaos.armed`.
+        """
+        service, _, worker = name.partition("-")
+        program = [module, service] if module else [f"{service}_service"]
+        command = [sys.executable, "-m", *program, "work" if worker else "serve"]
+        if worker and name not in self.ports:
+            self.ports[name] = free_port()
+        port = {"LEADSCORE_HEALTH_PORT" if worker else "LEADSCORE_PORT": str(self.ports[name])}
+        environment = self._environment | port | dict(settings)
+        with (self._directory / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def start_all(self) -> None:
+        """Starts every process and waits until all say that they serve."""
+        for name in (*SERVERS, *WORKERS):
+            self.start(name)
+        self.wait_until_serving(*SERVERS, *WORKERS)
+
+    def wait_until_serving(self, *servers: str) -> None:
+        """Waits until servers, or workers, say that they serve."""
+        ends = time.monotonic() + READY_SECONDS
+        for server in servers:
+            while not self.is_serving(server):
+                code = self._processes[server].poll()
+                assert code is None, f"{server} ended with {code}: {self.log(server)[-2000:]}"
+                assert time.monotonic() < ends, f"expected {server} to serve within {READY_SECONDS} s"
+
+    def kill(self, name: str) -> None:
+        """Kills a process as a crash would."""
+        self.signal(name, signal.SIGKILL)
+        self._processes.pop(name).wait()
+
+    def has_ended(self, name: str) -> bool:
+        """Tells whether a process has ended by itself; it can be started again then."""
+        return self.status(name) is not None
+
+    def status(self, name: str) -> int | None:
+        """Returns the exit status of a process, None while it runs."""
+        return self._processes[name].poll()
+
+    def pids(self) -> dict[str, int]:
+        """Returns the process ids of what was started, by name."""
+        return {name: process.pid for name, process in self._processes.items()}
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Sends a signal to a process and its children."""
+        os.killpg(self._processes[name].pid, number)
+
+    def stop(self, name: str) -> int:
+        """Ends a process with SIGTERM and returns its exit status; one that takes longer than 30 s is killed."""
+        process = self._processes.pop(name)
+        process.terminate()
+        try:
+            return process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return -signal.SIGKILL
+
+    def stop_all(self) -> None:
+        """Ends every process, the stubborn ones by force."""
+        for process in self._processes.values():
+            process.terminate()
+        for name in list(self._processes):
+            try:
+                self._processes[name].wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill(name)
+        self._processes.clear()
+
+    def log(self, name: str) -> str:
+        """Returns what a process has logged."""
+        return (self._directory / f"{name}.log").read_text()
+
+    def channel(self, server: str) -> grpc.aio.Channel:
+        """Returns a channel to a server; to be called in the event loop that uses it."""
+        if server not in self._channels:
+            self._channels[server] = grpc.aio.insecure_channel(self.target(server))
+        return self._channels[server]
+
+    def ingest(self) -> "ingest_pb2_grpc.IngestServiceAsyncStub":
+        """Returns a stub of the ingest service."""
+        return ingest_pb2_grpc.IngestServiceStub(self.channel("ingest"))
+
+    def scoring(self) -> "scoring_pb2_grpc.ScoringServiceAsyncStub":
+        """Returns a stub of the scoring service."""
+        return scoring_pb2_grpc.ScoringServiceStub(self.channel("scoring"))
+
+    def automation(self) -> "automation_pb2_grpc.AutomationServiceAsyncStub":
+        """Returns a stub of the automation service."""
+        return automation_pb2_grpc.AutomationServiceStub(self.channel("automation"))
+
+    def intelligence(self) -> "intelligence_pb2_grpc.IntelligenceServiceAsyncStub":
+        """Returns a stub of the intelligence service."""
+        return intelligence_pb2_grpc.IntelligenceServiceStub(self.channel("intelligence"))
+
+    async def close_channels(self) -> None:
+        """Closes the channels; to be called in the event loop that used them."""
+        for channel in self._channels.values():
+            await channel.close()
+        self._channels.clear()
+
+    def is_serving(self, server: str) -> bool:
+        """Tells whether a server, or a worker, says within a second that it serves."""
+        with grpc.insecure_channel(self.target(server)) as channel:
+            try:
+                stub = health_pb2_grpc.HealthStub(channel)
+                answer = stub.Check(  # type: ignore[attr-defined]  # the stubs lack it
+                    health_pb2.HealthCheckRequest(), timeout=1, wait_for_ready=True
+                )
+            except grpc.RpcError:
+                return False
+            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+@contextmanager
+def running_system(
+    directory: Path, *, workers: Sequence[str] = (), settings: Mapping[str, str] = NO_SETTINGS
+) -> Iterator[System]:
+    """Runs a new system with databases of its own in a directory, with further workers if named, and stops it.
+
+    `settings` are variables of the environment of every process.
+    """
+    with ExitStack() as stack:
+        mongo = stack.enter_context(EmbeddedMongo(directory / "mongo"))
+        redis = stack.enter_context(EmbeddedRedis(directory / "redis"))
+        system = System(directory, mongo, redis, settings)
+        stack.callback(system.stop_all)
+        system.migrate()
+        system.start_all()
+        for name in workers:
+            system.start(name)
+        yield system

@@ -1,0 +1,1 @@
+"""Tests of the chaos harness, and a short series of it."""
