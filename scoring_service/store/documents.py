@@ -1,15 +1,15 @@
 """Rows ⇄ domain: how leads, checkpoints, entries, events and changes are written down in MongoDB."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 from bson import DBRef
 
 from scoring_service.domain.attributes import Attributes
 from scoring_service.domain.entry import Entry, EntryKind
 from scoring_service.domain.lead import Lead, LeadUpdate
+from scoring_service.domain.lead_change import change_of
 from scoring_service.domain.lead_state import LeadState, Usage
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment
@@ -17,7 +17,6 @@ from scoring_service.ports import AppendBatch
 from shared import wire
 from shared.mongo import Document
 
-T = TypeVar("T")
 NEVER = wire.EARLIEST
 """Stands for the time of an event that a lead has not; it sorts before all others."""
 
@@ -181,32 +180,22 @@ def write_entry(lead_id: str, entry: Entry) -> Document:
     return row
 
 
-def write_change(update: LeadUpdate, commit: AppendBatch) -> Document:
-    """Returns the row that tells automation what a transaction did to a lead, without the inbox's own fields."""
-    first, last = update.path[0], update.path[-1]
-    lead_id, last_event_time = update.after.lead_id, update.after.state.last_event_time
+def write_change(update: LeadUpdate, batch: AppendBatch) -> Document:
+    """Returns the row that reports an update to automation, without the fields that the inbox adds."""
+    change = change_of(update, batch.record_time)
     return {
-        "_id": f"{lead_id}:{update.after.sequence}",
-        "lead_id": lead_id,
+        "_id": f"{update.after.lead_id}:{update.after.sequence}",
+        "lead_id": update.after.lead_id,
         "sequence": update.after.sequence,
-        "score_before": first.score,
-        "score_after": last.score,
-        "stage_before": first.stage,
-        "stage_after": last.stage,
-        # All that the lead went through, not only where it ended: how events were batched must decide nothing.
-        "scores": _without_repeats(point.score for point in update.path),
-        "stages": _without_repeats(point.stage for point in update.path),
-        "event_types": sorted({entry.event_type for entry in update.entries if entry.kind is EntryKind.EVENT}),
-        "kinds": sorted({entry.kind.value for entry in update.entries}),
-        "date_bucket": commit.date_bucket,
-        "last_event_time": last_event_time,
-        "inactive_days": max(0, (commit.record_time - last_event_time).days) if last_event_time else 0,
-        "record_time": commit.record_time,
+        "score_before": change.scores[0],
+        "score_after": change.scores[-1],
+        "stage_before": change.stages[0],
+        "stage_after": change.stages[-1],
+        **change._asdict(),
+        "date_bucket": batch.date_bucket,
+        "last_event_time": update.after.state.last_event_time,
+        "record_time": batch.record_time,
     }
-
-
-def _without_repeats(values: Iterable[T]) -> list[T]:
-    return [value for value, _ in groupby(values)]
 
 
 _NOTHING: Mapping[str, Any] = {}
