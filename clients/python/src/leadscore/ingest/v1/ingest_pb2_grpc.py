@@ -26,11 +26,13 @@ if _version_not_supported:
 
 
 class IngestServiceStub:
-    """Accepts events and keeps them until the scoring service has scored them.
+    """Accepts events and stores them durably until the scoring service has scored them.
 
-    An acknowledged event (ACCEPTED or DUPLICATE) is stored with majority write concern and will be scored exactly once,
-    whatever is killed afterwards. Sending it again with the same `event_id` is always safe: that is how a caller resolves
-    UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the answer came.
+    An acknowledged event (ACCEPTED or DUPLICATE) has been written with majority write concern and will be scored exactly
+    once, even if processes crash afterwards. It is always safe to send an event again with the same `event_id`. Do so
+    after UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the response arrived.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     def __init__(self, channel):
@@ -52,38 +54,46 @@ class IngestServiceStub:
 
 
 class IngestServiceServicer:
-    """Accepts events and keeps them until the scoring service has scored them.
+    """Accepts events and stores them durably until the scoring service has scored them.
 
-    An acknowledged event (ACCEPTED or DUPLICATE) is stored with majority write concern and will be scored exactly once,
-    whatever is killed afterwards. Sending it again with the same `event_id` is always safe: that is how a caller resolves
-    UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the answer came.
+    An acknowledged event (ACCEPTED or DUPLICATE) has been written with majority write concern and will be scored exactly
+    once, even if processes crash afterwards. It is always safe to send an event again with the same `event_id`. Do so
+    after UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the response arrived.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     def IngestEvent(self, request, context):
         """Accepts one event.
 
-        Transactional: the event is stored by one insert, acknowledged after the majority has it.
-        Idempotent: by `event.event_id`. The same event again answers DUPLICATE, which is a success.
-        Errors: INVALID_ARGUMENT (EVENT_INVALID) with the field's name, nothing stored; ALREADY_EXISTS (EVENT_ID_CONFLICT) when
-        the id was used for an event with another payload, nothing changed; RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND,
-        BACKLOG_TOO_OLD): nothing stored, send it again when RetryInfo says; UNAVAILABLE and DEADLINE_EXCEEDED: the outcome is unknown, send it again.
+        Transactional: the event is stored by a single insert and acknowledged once a majority of the replica set has it.
+        Idempotent: by `event.event_id`. Sending the same event again returns DUPLICATE, which is a success.
+        Errors:
+        * INVALID_ARGUMENT (EVENT_INVALID): the event is invalid; the violation names the field. Nothing was stored.
+        * ALREADY_EXISTS (EVENT_ID_CONFLICT): the id belongs to an event with a different payload. Nothing was changed.
+        * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD): nothing was stored. Retry after
+        the delay in RetryInfo.
+        * UNAVAILABLE, DEADLINE_EXCEEDED: the event may or may not have been stored. Retry with the same id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchIngestEvents(self, request, context):
-        """Accepts up to 1,000 events and answers with one outcome per event, in the order sent. A request has at most 1 MiB; a longer one is
-        RESOURCE_EXHAUSTED without RetryInfo, nothing stored: cut it.
+        """Accepts up to 1,000 events and returns one outcome per event, in request order.
 
-        Events of a lead or a partition that is behind are not stored and have the outcome RETRY_LATER: send those again. The others of the batch
-        are taken.
+        A problem with a single event is reported in its outcome (REJECTED with a reason and a field), never as an error of
+        the call. Events of a lead or partition whose backlog is too large get the outcome RETRY_LATER and are not stored;
+        the other events of the batch are. A request may be at most 1 MiB. A larger one fails with RESOURCE_EXHAUSTED
+        without RetryInfo, and nothing is stored: split the batch.
 
-        Transactional: each event on its own; an event that is not stored harms no other one.
-        Idempotent: by each `event_id`, within the batch too.
-        Errors: INVALID_ARGUMENT (BATCH_INVALID) when there is no event or more than 1,000, nothing stored; RESOURCE_EXHAUSTED (OVERLOADED,
-        BACKLOG_TOO_OLD): nothing stored, send the batch again when RetryInfo says; UNAVAILABLE and DEADLINE_EXCEEDED: the outcome of every event is unknown, send the batch again. What is wrong with a single event is told in its
-        outcome (REJECTED with reason and field), never as an error of the call.
+        Transactional: per event. An event that is not stored does not affect the others.
+        Idempotent: by `event_id`, also within the batch.
+        Errors:
+        * INVALID_ARGUMENT (BATCH_INVALID): the batch is empty or has more than 1,000 events. Nothing was stored.
+        * RESOURCE_EXHAUSTED (OVERLOADED, BACKLOG_TOO_OLD): nothing was stored. Retry the batch after the delay in
+        RetryInfo.
+        * UNAVAILABLE, DEADLINE_EXCEEDED: any of the events may or may not have been stored. Retry the whole batch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,11 +121,13 @@ def add_IngestServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IngestService:
-    """Accepts events and keeps them until the scoring service has scored them.
+    """Accepts events and stores them durably until the scoring service has scored them.
 
-    An acknowledged event (ACCEPTED or DUPLICATE) is stored with majority write concern and will be scored exactly once,
-    whatever is killed afterwards. Sending it again with the same `event_id` is always safe: that is how a caller resolves
-    UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the answer came.
+    An acknowledged event (ACCEPTED or DUPLICATE) has been written with majority write concern and will be scored exactly
+    once, even if processes crash afterwards. It is always safe to send an event again with the same `event_id`. Do so
+    after UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the response arrived.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     @staticmethod
