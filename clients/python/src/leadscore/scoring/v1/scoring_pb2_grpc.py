@@ -26,12 +26,19 @@ if _version_not_supported:
 
 
 class ScoringServiceStub:
-    """Owns the scores. A lead's score is the sum of the deltas of its append-only history, and a pure function of what happened and when it
-    happened: the order in which events arrived does not matter.
+    """Owns the scores. A lead's score is the sum of the deltas in its append-only history. It depends only on what happened
+    and when it happened, not on the order in which the events arrived.
 
-    Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
-    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
+    Every RPC can return these errors, in addition to its own:
+    * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow. Every RPC is safe to retry.
+    * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
+    * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
+    Finish the upgrade.
+
+    Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_PLACES, 4 by
+    default). They do not use up capacity for unary RPCs.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     def __init__(self, channel):
@@ -148,199 +155,261 @@ class ScoringServiceStub:
 
 
 class ScoringServiceServicer:
-    """Owns the scores. A lead's score is the sum of the deltas of its append-only history, and a pure function of what happened and when it
-    happened: the order in which events arrived does not matter.
+    """Owns the scores. A lead's score is the sum of the deltas in its append-only history. It depends only on what happened
+    and when it happened, not on the order in which the events arrived.
 
-    Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
-    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
+    Every RPC can return these errors, in addition to its own:
+    * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow. Every RPC is safe to retry.
+    * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
+    * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
+    Finish the upgrade.
+
+    Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_PLACES, 4 by
+    default). They do not use up capacity for unary RPCs.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     def GetLeadScore(self, request, context):
-        """Returns one lead's score.
+        """Returns the score of one lead.
 
-        Transactional: one consistent read. Idempotent: a read.
-        Errors: NOT_FOUND (LEAD_NOT_FOUND) when no event of the lead was scored (by `as_of_time`); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        Transactional: yes, one consistent read.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored, or none with an event time up to `as_of_time`.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetLeadScores(self, request, context):
-        """Returns the scores of up to 500 leads, in the order asked, and the ids that are unknown. With `read_mask` it returns only the fields that the mask names, and
-        does only the work that they need. A lead can have 64 KiB of attributes: who asks for them should ask for few leads at a time.
+        """Returns the scores of up to 500 leads, in request order, and lists the ids that have no score. With `read_mask`,
+        only the named fields are returned and only the work they need is done. A lead can have up to 64 KiB of attributes,
+        so request attributes for few leads at a time.
 
-        Transactional: one consistent read for all of them. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one; when `read_mask` names a field that LeadScore does not
-        have; when there are more than 256 attribute names, or a malformed one.
+        Transactional: yes, one consistent read for all leads.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ids, more than 500, or a malformed one; `read_mask` names a
+        field that LeadScore does not have; or there are more than 256 attribute names, or a malformed one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLeadScores(self, request, context):
-        """Lists leads by score, by the time of the last event, or by id.
+        """Lists leads ordered by score, by the time of their last event, or by id.
 
-        Transactional: each page is one read; leads that change between two pages may be seen twice or not at all.
-        Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size or an unknown stage; INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a
-        token that came from another query.
+        Transactional: per page. A lead that changes between two pages can appear twice or not at all.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, or the stage does not exist.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListScoreHistory(self, request, context):
-        """Lists the entries of one lead's history, oldest first unless asked otherwise.
+        """Lists the history entries of one lead, oldest first by default.
 
-        Transactional: the history is append-only, so pages taken oldest first are consistent over time. Idempotent: a read.
-        Errors: NOT_FOUND (LEAD_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID).
+        Transactional: per page. The history is append-only, so pages read oldest first are consistent with each other.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecayScores(self, request, context):
-        """Applies every decay tick up to the date of `as_of_time` that was not applied yet, and streams its progress; the last message is
-        the summary (`done`). To be called daily, by cron for example. Days that were missed are caught up, tick by tick.
+        """Applies every decay tick up to the date of `as_of_time` that has not been applied yet, and streams its progress.
+        The last message is the summary (`done`). Call it daily, for example from cron. Missed days are caught up tick by
+        tick.
 
-        Transactional: a page of leads at a time (entries, states and the changes for automation together); the date is recorded first, so that events scored
-        meanwhile take the same ticks into account. A run that dies is finished by the next one. Leads that cannot be done hold up no other: the call
-        fails after all others are done.
-        Idempotent: by date. Run twice, or by two callers at once, it has the effect of one run. A date that lies before the last applied one does nothing.
-        Errors: FAILED_PRECONDITION (DECAY_DATE_AHEAD) when the date has not begun by the database's own clock, whatever the clocks of the caller and
-        of the server say; RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
+        Leads that fail do not block the others: the call fails only after all other leads have been processed.
+
+        Transactional: per page of leads; history entries, lead states and the changes for automation are written together.
+        The date is recorded first, so that events scored during the run take the same ticks into account. If a run is
+        interrupted, the next one completes it.
+        Idempotent: by date. Two runs, even concurrent ones, have the effect of one. A date before the last applied one has
+        no effect.
+        Errors:
+        * FAILED_PRECONDITION (DECAY_DATE_AHEAD): the date has not begun yet according to the database's clock. The clocks
+        of the caller and of the server do not matter.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResetDecay(self, request, context):
-        """Takes back every decay tick after a date, for when decay was run through a wrong one, and streams its progress; the last message is the
-        summary (`done`). Nothing is deleted: each lead whose score changes gets a DECAY_RESET entry with the reason and the actor. The next
-        DecayScores applies the ticks after the date again.
+        """Undoes every decay tick after a given date, and streams its progress. The last message is the summary (`done`). Use
+        it when decay was run with a wrong date. Nothing is deleted: each lead whose score changes gets a DECAY_RESET entry
+        with the reason and the actor. The next DecayScores applies the ticks after the date again.
 
-        Transactional: a page of leads at a time; the date is set back first, so that events scored meanwhile follow it. A run that dies is finished
-        by calling again with the same date.
-        Idempotent: by date. Called twice it has the effect of one call.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a malformed date or a missing reason or actor; RESOURCE_EXHAUSTED (OVERLOADED) when as many
-        streams run as the server works on.
+        Transactional: per page of leads. The date is set back first, so that events scored during the run follow it. If a
+        run is interrupted, call again with the same date to complete it.
+        Idempotent: by date. Two calls have the effect of one.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the date is malformed, or the reason or the actor is missing.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RebuildLeadScore(self, request, context):
-        """Folds one lead's history again and stores the state that it gives, should the stored one differ.
+        """Recomputes one lead's state from its history and stores the result if it differs from the stored state.
 
-        Transactional: read, fold and write are one transaction. Idempotent: the second call changes nothing.
-        Errors: NOT_FOUND (LEAD_NOT_FOUND) when the lead has no history; DATA_LOSS (HISTORY_INCONSISTENT) when the entries contradict each other, nothing written.
+        Transactional: yes, the lead is read, recomputed and written in one transaction.
+        Idempotent: yes, a second call changes nothing.
+        Errors:
+        * NOT_FOUND (LEAD_NOT_FOUND): the lead has no history.
+        * DATA_LOSS (HISTORY_INCONSISTENT): the history entries contradict each other. Nothing was written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyScores(self, request, context):
-        """Checks every lead against its history and its events, and streams progress and violations; the last message is the summary (`done`).
+        """Verifies every lead against its history and its events, and streams progress and violations. The last message is
+        the summary (`done`).
 
-        Checked: each entry of an event has its event, and there are as many of the ones as of the others; no two entries share an event id; per
-        lead the sequence is dense, the scores chain, the deltas add up to the score; replaying history and events gives the stored state, and
-        no lead that has a history is without one.
-        Transactional: each page of leads is read from one snapshot, so it may run while events come in. Idempotent: a read.
-        Errors: RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
+        These invariants are checked:
+        * Every event entry has its event, and the numbers of both are equal.
+        * No two entries share an event id.
+        * Per lead, sequences have no gaps, each entry starts from the score that the previous one ended with, and the
+        deltas add up to the score.
+        * Replaying history and events gives the stored state, and every lead that has a history also has a state.
+
+        Transactional: per page of leads, read from one snapshot. It can run while events are being ingested.
+        Idempotent: yes, a read.
+        Errors:
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetScoringBacklog(self, request, context):
-        """Returns how many accepted events wait to be scored, and since when, and how many are parked. Zero of both means that every acknowledged
-        event shows in the scores. It also names what is behind: partitions, leads, decay and the rollout of a model.
+        """Returns how many accepted events have not been scored yet and the age of the oldest, and how many events are
+        parked. When both numbers are zero, every acknowledged event is reflected in the scores. The response also reports
+        which partitions and leads are behind, and how far decay and model rollouts have progressed.
 
-        Transactional: one consistent read. Idempotent: a read.
-        Errors: none of its own.
+        Transactional: yes, one consistent read.
+        Idempotent: yes, a read.
+        Errors: none besides those that every RPC can return.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListParkedEvents(self, request, context):
-        """Lists the parked events, those first that were parked first: events that could not be scored in five attempts at them alone, or are too
-        large for any attempt, and are not tried again until someone says so. The other events of their leads are scored.
+        """Lists parked events in the order in which they were parked. An event is parked when it could not be scored in five
+        isolated attempts, or when it is too large for a transaction. It is not retried until RetryParkedEvents is called.
+        The other events of its lead are scored.
 
-        Transactional: each page is one read. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        Transactional: per page.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryParkedEvents(self, request, context):
-        """Lets parked events wait to be scored again, as they were accepted, with as many attempts. What is scored then is a late event.
+        """Returns parked events to the queue of pending events, with their original acceptance time and a full set of
+        attempts. They are then scored as late events.
 
-        Transactional: event by event. Idempotent: yes. An id that is unknown, scored or waiting is left alone and not counted.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+        Transactional: per event.
+        Idempotent: yes. Ids of events that are unknown, scored or pending are ignored and not counted.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): exactly one of `all` and 1 to 500 ids must be given, or an id is malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiscardParkedEvents(self, request, context):
-        """Discards parked events for good, with a reason and an actor, which are stored with them: they are never scored, and nothing brings them back.
-        Nothing is deleted.
+        """Discards parked events permanently. They are never scored and cannot be restored. No event is deleted: it is kept,
+        with the reason and the actor.
 
-        Transactional: event by event. Idempotent: yes. An id that is unknown, not parked or discarded already is left alone and not counted.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, when one is malformed, or when `reason` or
-        `actor` is missing.
+        Transactional: per event.
+        Idempotent: yes. Ids of events that are unknown, not parked or already discarded are ignored and not counted.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): exactly one of `all` and 1 to 500 ids must be given, an id is malformed, or
+        `reason` or `actor` is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AdjustLeadScore(self, request, context):
-        """Adds points to a lead's score by hand, or sets it, with a reason. The adjustment is an entry of its own and stays where it is in the
-        lead's timeline, whatever is rescored later: at the time of the call, or right after the last of what was scored and lies ahead of it.
+        """Adds points to a lead's score by hand, or sets the score, with a reason. The adjustment gets its own history entry,
+        which keeps its position in the lead's timeline when the lead is rescored: the time of the call, or directly after
+        the latest scored event if that lies ahead of the call.
 
-        Transactional: read, fold and write are one transaction. Idempotent: by `request_id`. The same request again answers with the entry that
-        the first one appended, which is a success.
-        Errors: NOT_FOUND (LEAD_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ALREADY_EXISTS (REQUEST_ID_CONFLICT) when the id was used for another
-        adjustment, nothing changed.
+        Transactional: yes, the lead is read, recomputed and written in one transaction.
+        Idempotent: by `request_id`. Sending the same request again returns the entry that the first call appended, which
+        is a success.
+        Errors:
+        * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is missing or invalid.
+        * ALREADY_EXISTS (REQUEST_ID_CONFLICT): the id was used for a different adjustment. Nothing was changed.
+        * ABORTED (LEAD_CONTENDED): concurrent writes changed the lead during every attempt. Retry.
+        * FAILED_PRECONDITION (TOO_LARGE): too many events of the lead would have to be recomputed. Nothing was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetractEvent(self, request, context):
-        """Takes the effect of an event out of its lead's score, as if it had never happened: a bot's click, a mistaken import. Nothing is deleted;
-        the retraction is an entry of its own. A parked event has no effect yet: it is discarded with the reason and the actor, as by
-        DiscardParkedEvents, and there is no entry.
+        """Removes the effect of an event from its lead's score, as if the event had never happened. Use it for bot clicks or
+        mistaken imports, for example. Nothing is deleted: the retraction gets its own history entry. A parked event has no
+        effect yet, so it is discarded with the reason and the actor, as by DiscardParkedEvents, and no entry is written.
 
-        Transactional: read, fold and write are one transaction. Idempotent: by `event_id`. The second call answers with the entry that the first
-        one appended, whatever its reason says.
-        Errors: NOT_FOUND (EVENT_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID); ABORTED (EVENT_NOT_SCORED) when the event waits to be scored: call again.
+        Transactional: yes, the lead is read, recomputed and written in one transaction.
+        Idempotent: by `event_id`. A second call returns the entry that the first one appended, whatever reason it gives.
+        Errors:
+        * NOT_FOUND (EVENT_NOT_FOUND): there is no such event.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is missing or invalid.
+        * ABORTED (EVENT_NOT_SCORED): the event has not been scored yet. Retry.
+        * ABORTED (LEAD_CONTENDED): concurrent writes changed the lead during every attempt. Retry.
+        * FAILED_PRECONDITION (TOO_LARGE): too many events of the lead would have to be recomputed. Nothing was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RebuildLeadScores(self, request, context):
-        """Folds the history of every lead again and streams its progress with the ids of those whose stored state differed; the last message is the
-        summary (`done`). With `check_only` nothing is written.
+        """Recomputes every lead's state from its history and streams its progress, including the ids of the leads whose
+        stored state differed. The last message is the summary (`done`). With `check_only`, nothing is written.
 
-        Transactional: a lead at a time, as RebuildLeadScore; with `check_only` a page of leads from one snapshot. Idempotent: the second call
-        changes nothing.
-        Errors: DATA_LOSS (HISTORY_INCONSISTENT) at the end, instead of the summary, when the entries of a lead contradict each other, or it has
-        none; all other leads are rebuilt. RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
+        Transactional: per lead, as in RebuildLeadScore; with `check_only`, per page of leads, read from one snapshot.
+        Idempotent: yes, a second call changes nothing.
+        Errors:
+        * DATA_LOSS (HISTORY_INCONSISTENT): the history of at least one lead is missing or contradicts itself. Returned at
+        the end, in place of the summary, after all other leads have been rebuilt.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetScoringModel(self, request, context):
-        """Returns a version of the scoring model. The content of a version never changes, so callers may cache it for ever.
+        """Returns one version of the scoring model. The content of a version never changes, so callers can cache it
+        indefinitely.
 
-        Transactional: one read. Idempotent: a read.
-        Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        Transactional: yes, one read.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (MODEL_NOT_FOUND): there is no such version.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the version is negative.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -349,58 +418,75 @@ class ScoringServiceServicer:
     def ListScoringModels(self, request, context):
         """Lists the versions of the scoring model, newest first.
 
-        Transactional: each page is one read. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID).
+        Transactional: per page.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): the page size or the page token is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateScoringModel(self, request, context):
-        """Stores a model as a draft, under a new version. It judges nothing until it is published.
+        """Stores a model as a draft, under a new version. A draft has no effect on scores until it is published.
 
-        Transactional: one insert. Idempotent: no. A second call stores a second draft, which does no harm.
-        Errors: INVALID_ARGUMENT (MODEL_INVALID), with every mistake of the model and its path as a field violation, nothing stored.
+        Transactional: yes, one insert.
+        Idempotent: no. A second call stores a second draft, which is harmless.
+        Errors:
+        * INVALID_ARGUMENT (MODEL_INVALID): the model is invalid. Every mistake is reported as a field violation with its
+        path. Nothing was stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PublishScoringModel(self, request, context):
-        """Puts a version of the model in force: from now on, or for all time. Exactly one version is in force at any time. An event is judged by the
-        version that was in force at its event time, so the order of arrival stays irrelevant.
+        """Puts a version of the model in force, either for events from now on or for all events. Exactly one version is in
+        force at any time. An event is scored by the version that was in force at its event time, so scores do not depend
+        on the order of arrival.
 
-        Transactional: the publication is one insert; from the moment it is acknowledged every drain judges by it. The leads that it changes are
-        folded again in the background, a page at a time, each with one MODEL entry if its score or its stage changes; a worker that dies is
-        followed by another. A stage is always one of the model in force, so a publication from now on can change it, too.
-        `ListModelPublications` shows the progress. Events are ingested and scored meanwhile.
-        Idempotent: by `base_version`. A second call finds another version in force and is refused. Where `version` is `base_version` itself, to put
-        the model in force for all events for example, a second call publishes it again, which changes no score.
-        Errors: NOT_FOUND (MODEL_NOT_FOUND); ABORTED (MODEL_OUTDATED) when `base_version` is not in force any more: look at what is, and decide anew;
-        INVALID_ARGUMENT (ARGUMENT_INVALID).
+        Transactional: the publication is one insert. As soon as it is acknowledged, every worker scores by it. The
+        affected leads are then recomputed in the background, a page at a time; each gets one MODEL entry if its score or
+        stage changes. If a worker fails, another one continues. Stages always come from the model in force, so a forward
+        publication can also change stages. ListModelPublications reports the progress. Ingestion and scoring continue in
+        the meantime.
+        Idempotent: by `base_version`. A retry finds another version in force and is refused. If `version` equals
+        `base_version`, for example to apply the model in force to all events, a retry publishes it again, which changes no
+        score.
+        Errors:
+        * NOT_FOUND (MODEL_NOT_FOUND): there is no such version.
+        * ABORTED (MODEL_OUTDATED): `base_version` is no longer in force. Read the model that is, and decide again.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is missing or invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListModelPublications(self, request, context):
-        """Lists the publications of models, newest first: who, when, why, and how far it has been rolled out.
+        """Lists the publications of models, newest first, with their author, note and rollout progress.
 
-        Transactional: each page is one read. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID).
+        Transactional: per page.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): the page size or the page token is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SimulateScoringModel(self, request, context):
-        """Tells what publishing a model with MODE_RESCORE would do, and writes nothing: the leads that it changes, page by page, and at the end
-        (`done`) what that adds up to. Given the types of the events that mean conversion, it also tells how well the model in force and this one
-        rank leads: by their scores at a landmark, a set time after their first event.
+        """Computes what publishing a model with PUBLICATION_MODE_RESCORE would do, without writing anything. Streams the
+        leads that would change, page by page; the last message (`done`) has the summary. If the event types that represent
+        a conversion are given, the summary also reports how well the model in force and the simulated one rank leads by
+        their scores at a landmark, a fixed time after each lead's first event.
 
-        Transactional: each page of leads is read from one snapshot. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (MODEL_INVALID) as CreateScoringModel; NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID);
-        RESOURCE_EXHAUSTED (OVERLOADED) when as many streams run as the server works on.
+        Transactional: per page of leads, read from one snapshot.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (MODEL_INVALID): the draft is invalid, as in CreateScoringModel.
+        * NOT_FOUND (MODEL_NOT_FOUND): there is no such version.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -523,12 +609,19 @@ def add_ScoringServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ScoringService:
-    """Owns the scores. A lead's score is the sum of the deltas of its append-only history, and a pure function of what happened and when it
-    happened: the order in which events arrived does not matter.
+    """Owns the scores. A lead's score is the sum of the deltas in its append-only history. It depends only on what happened
+    and when it happened, not on the order in which the events arrived.
 
-    Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow; calling again is safe for each of them.
-    Every RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says. Those that answer with a stream read
-    every lead, so the server works on few of them at a time (LEADSCORE_STREAM_PLACES, 4 by default); they take no place from unary RPCs.
+    Every RPC can return these errors, in addition to its own:
+    * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow. Every RPC is safe to retry.
+    * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
+    * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
+    Finish the upgrade.
+
+    Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_PLACES, 4 by
+    default). They do not use up capacity for unary RPCs.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     @staticmethod
