@@ -168,7 +168,7 @@ class _Builder:
             self._complain("anchors and aliases are not allowed", event)
         if tag := getattr(event, "tag", None):
             self._complain(f"tags such as {shown(tag)} are not allowed", event)
-        node = Node(event.start_mark.line + 1)
+        node = Node(event.start_mark.line + 1 if event.start_mark else 0)
         if isinstance(event, yaml.CollectionStartEvent):
             if len(self._open) == MAX_LEVELS:
                 raise Flawed([_flaw(f"is nested deeper than {MAX_LEVELS} levels", event.start_mark)])
