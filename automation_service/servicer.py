@@ -73,7 +73,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: pb.CreateAutomationRuleRequest, context: Context
     ) -> pb.CreateAutomationRuleResponse:
         """See `automation.proto`."""
-        rule, warnings = await self._book.create(read_rule(request.rule))
+        rule, warnings = await self._book.create(read_rule(request.rule), validate_only=request.validate_only)
         return pb.CreateAutomationRuleResponse(rule=write_rule(rule), warnings=warnings)
 
     async def GetAutomationRule(
@@ -98,7 +98,9 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         """See `automation.proto`."""
         identifier("rule.rule_id", request.rule.rule_id)
         fields = _fields(request.update_mask)
-        rule, warnings = await self._book.update(read_rule(request.rule), fields, request.rule.revision)
+        rule, warnings = await self._book.update(
+            read_rule(request.rule), fields, request.rule.revision, validate_only=request.validate_only
+        )
         return pb.UpdateAutomationRuleResponse(rule=write_rule(rule), warnings=warnings)
 
     async def DeleteAutomationRule(

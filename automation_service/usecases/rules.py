@@ -1,12 +1,13 @@
 """Keep rules: create them, change them, and look them over before they are stored."""
 
+import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from automation_service.domain import feasibility
 from automation_service.domain.action import keep_secrets
-from automation_service.domain.rule import Draft, Rule, RuleChanged, check_rule, check_stages
+from automation_service.domain.rule import Draft, Rule, RuleChanged, RuleExists, RuleNotFound, check_rule, check_stages
 from automation_service.ports import Models, Receivers, Rules, Templates
 
 Clock = Callable[[], datetime]
@@ -58,8 +59,8 @@ class RuleBook:
     validator: RuleValidator
     clock: Clock
 
-    async def create(self, draft: Draft) -> tuple[Rule, list[str]]:
-        """Stores a new rule and returns it, with warnings.
+    async def create(self, draft: Draft, *, validate_only: bool = False) -> tuple[Rule, list[str]]:
+        """Stores a new rule and returns it, with warnings. With `validate_only` it checks everything and stores nothing.
 
         Raises:
             InvalidRule: It breaks a limit.
@@ -68,14 +69,16 @@ class RuleBook:
         warnings = await self.validator.of(draft)
         now = self.clock()
         rule = Rule(draft, 1, now, now)
-        await self.rules.create(rule)
+        await (self._require_new(draft.rule_id) if validate_only else self.rules.create(rule))
         return rule, warnings
 
-    async def update(self, draft: Draft, fields: Collection[str], revision: int) -> tuple[Rule, list[str]]:
+    async def update(
+        self, draft: Draft, fields: Collection[str], revision: int, *, validate_only: bool = False
+    ) -> tuple[Rule, list[str]]:
         """Replaces the named fields of a rule and returns it, with warnings; `revision` 0 stands for what is stored.
 
         An action without secrets keeps those of the stored one with its id. A rule that is enabled has no longer a
-        reason to be disabled.
+        reason to be disabled. With `validate_only` it checks everything and stores nothing.
 
         Raises:
             RuleNotFound: There is none with this id.
@@ -91,6 +94,11 @@ class RuleBook:
         warnings = await self.validator.of(updated, fields)
         reason = "" if updated.enabled else stored.disable_reason
         rule = Rule(updated, stored.revision + 1, stored.create_time, self.clock(), reason)
-        if not await self.rules.replace(rule, stored.revision):
+        if not validate_only and not await self.rules.replace(rule, stored.revision):
             raise RuleChanged(draft.rule_id)
         return rule, warnings
+
+    async def _require_new(self, rule_id: str) -> None:
+        with contextlib.suppress(RuleNotFound):
+            await self.rules.get(rule_id)
+            raise RuleExists(rule_id)

@@ -70,6 +70,18 @@ async def test_an_update_may_begin_from_the_stored_revision_only() -> None:
         await rules.update(draft(), ["enabled"], 1)
 
 
+async def test_validate_only_makes_every_check_and_stores_nothing() -> None:
+    subject = book(rule("stored"))
+    created, _ = await subject.create(draft("new"), validate_only=True)
+    assert created.draft == draft("new")
+    await subject.update(draft("stored", enabled=False), ["enabled"], 0, validate_only=True)
+    assert await subject.rules.page((), 10) == [rule("stored")]
+    with pytest.raises(RuleExists):
+        await subject.create(draft("stored"), validate_only=True)
+    with pytest.raises(InvalidRule):
+        await subject.create(draft("bad", conditions=Conditions(stages=("tepid",))), validate_only=True)
+
+
 async def test_of_two_updates_that_meet_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     rules = book(rule())
     stale = await rules.rules.get("call")

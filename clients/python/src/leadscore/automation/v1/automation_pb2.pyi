@@ -350,10 +350,12 @@ class Attempt(_message.Message):
     def __init__(self, attempt_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., status: _Optional[int] = ..., error: _Optional[str] = ..., answer: _Optional[str] = ...) -> None: ...
 
 class CreateAutomationRuleRequest(_message.Message):
-    __slots__ = ("rule",)
+    __slots__ = ("rule", "validate_only")
     RULE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     rule: AutomationRule
-    def __init__(self, rule: _Optional[_Union[AutomationRule, _Mapping]] = ...) -> None: ...
+    validate_only: bool
+    def __init__(self, rule: _Optional[_Union[AutomationRule, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class CreateAutomationRuleResponse(_message.Message):
     __slots__ = ("rule", "warnings")
@@ -392,12 +394,14 @@ class ListAutomationRulesResponse(_message.Message):
     def __init__(self, rules: _Optional[_Iterable[_Union[AutomationRule, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UpdateAutomationRuleRequest(_message.Message):
-    __slots__ = ("rule", "update_mask")
+    __slots__ = ("rule", "update_mask", "validate_only")
     RULE_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     rule: AutomationRule
     update_mask: _field_mask_pb2.FieldMask
-    def __init__(self, rule: _Optional[_Union[AutomationRule, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    validate_only: bool
+    def __init__(self, rule: _Optional[_Union[AutomationRule, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class UpdateAutomationRuleResponse(_message.Message):
     __slots__ = ("rule", "warnings")
