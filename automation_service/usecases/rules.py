@@ -60,7 +60,7 @@ class RuleBook:
     clock: Clock
 
     async def create(self, draft: Draft, *, validate_only: bool = False) -> tuple[Rule, list[str]]:
-        """Stores a new rule and returns it, with warnings. With `validate_only` it checks everything and stores nothing.
+        """Stores a new rule and returns it, with warnings. With `validate_only` it checks everything, stores nothing.
 
         Raises:
             InvalidRule: It breaks a limit.
