@@ -24,7 +24,7 @@ from automation_service.delivery.dispatcher import Dispatcher
 from automation_service.delivery.receivers import HttpReceivers
 from automation_service.store import MongoChanges, MongoDeliveries, MongoExecutions
 from ingest_service.store import MongoEventStore
-from scoring_service.store.writes import MongoLeadWriter
+from scoring_service.store.writes import LeadWriter
 from shared.inbox.doorbell import Doorbell
 
 AT, PASS, RECORD = "CRASH_AT", "CRASH_PASS", "CRASH_RECORD"
@@ -90,18 +90,18 @@ POINTS: Mapping[str, Point] = {
     "scoring: after the history insert": Point(
         "scoring-worker", AsyncCollection, "insert_many", after=True, passes=_into("score_history")
     ),
-    "scoring: before the commit": Point("scoring-worker", MongoLeadWriter, "append", after=True),
+    "scoring: before the commit": Point("scoring-worker", LeadWriter, "append", after=True),
     "scoring: commit sent reply unread": Point(
         "scoring-worker", AsyncConnection, "send_message", after=True, passes=_sends_a_commit
     ),
     "scoring: after the commit before the doorbell": Point(
-        "scoring-worker", MongoLeadWriter, "transact", after=True, passes=_worked
+        "scoring-worker", LeadWriter, "transact", after=True, passes=_worked
     ),
     "scoring: after the commit before the message is acknowledged": Point(
         "scoring-worker", _RedisConsumer, "ack", passes=_always, needs_commit=True
     ),
-    "decay: half-way through a page": Point("scoring", MongoLeadWriter, "append", after=True),
-    "decay: between two pages": Point("scoring", MongoLeadWriter, "transact", after=True, passes=_worked),
+    "decay: half-way through a page": Point("scoring", LeadWriter, "append", after=True),
+    "decay: between two pages": Point("scoring", LeadWriter, "transact", after=True, passes=_worked),
     "automation: changes read": Point("automation-worker", MongoChanges, "pending", after=True, passes=_found),
     "automation: before the execution insert": Point("automation-worker", MongoExecutions, "record"),
     "automation: after the execution insert in the transaction": Point(
@@ -138,7 +138,7 @@ def arm(environment: Mapping[str, str]) -> None:
     point = POINTS[environment[AT]]
     fatal = _Fatal(environment[AT], int(environment.get(PASS, "1")), environment.get(RECORD))
     if point.needs_commit:
-        for kind in (MongoLeadWriter, MongoChanges):
+        for kind in (LeadWriter, MongoChanges):
             _patch(kind, "transact", _telling(kind.transact))
     if point.needs_claim:
         _patch(Dispatcher, "admit", lambda _, executions: list(executions))

@@ -13,11 +13,11 @@ from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.replay import engine
 from scoring_service.servicer import ERRORS, SERVICE, STREAMS, ScoringServicer
 from scoring_service.settings import ScoringSettings
-from scoring_service.store.backlog import MongoBacklog
-from scoring_service.store.facts import MongoFactReader
-from scoring_service.store.models import MongoModels
-from scoring_service.store.reads import MongoLeadReader
-from scoring_service.store.writes import MongoLeadWriter
+from scoring_service.store.backlog import BacklogReader
+from scoring_service.store.facts import FactReader
+from scoring_service.store.models import ModelStore
+from scoring_service.store.reads import LeadReader
+from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
@@ -48,33 +48,38 @@ class _Parts:
     database: Database
     events: Inbox
     changes: Inbox
-    models: MongoModels
-    scores: MongoLeadWriter
-    past: MongoFactReader
-    bell: Doorbell
+    models: ModelStore
+    lead_writer: LeadWriter
+    fact_reader: FactReader
+    automation_doorbell: Doorbell
     calendar: Calendar
 
     @property
     def leads(self) -> LeadTransaction:
         """Updates single leads."""
-        return LeadTransaction(self.scores, self.past, self.bell, self.calendar, wire.now)
+        return LeadTransaction(self.lead_writer, self.fact_reader, self.automation_doorbell, self.calendar, wire.now)
 
 
 async def run_server(settings: ScoringSettings) -> None:
     """Serves the ScoringService until SIGTERM."""
     async with _parts(settings, broker.connect(settings.redis_url.get_secret_value())) as parts:
-        scores, past, bell, calendar = parts.scores, parts.past, parts.bell, parts.calendar
-        views = MongoLeadReader(parts.database, parts.models, parts.events)
+        writer, facts, doorbell, calendar = (
+            parts.lead_writer,
+            parts.fact_reader,
+            parts.automation_doorbell,
+            parts.calendar,
+        )
+        reader = LeadReader(parts.database, parts.models, parts.events)
         servicer = ScoringServicer(
-            Queries(views, past, calendar, wire.now),
-            DecayRun(scores, past, views, bell, calendar, wire.now, settings.partitions),
-            Verify(views, past, calendar),
-            Rebuild(scores, past, views, calendar),
-            Corrections(scores, parts.leads, calendar, wire.now),
-            Publishing(parts.models, views, wire.now),
-            Simulate(views, past, calendar),
+            Queries(reader, facts, calendar, wire.now),
+            DecayRun(writer, facts, reader, doorbell, calendar, wire.now, settings.partitions),
+            Verify(reader, facts, calendar),
+            Rebuild(writer, facts, reader, calendar),
+            Corrections(writer, parts.leads, calendar, wire.now),
+            Publishing(parts.models, reader, wire.now),
+            Simulate(reader, facts, calendar),
             Parking(parts.events),
-            BacklogReport(MongoBacklog(parts.database, parts.events), parts.models, calendar, wire.now),
+            BacklogReport(BacklogReader(parts.database, parts.events), parts.models, calendar, wire.now),
         )
         await serve(
             Service(
@@ -92,17 +97,25 @@ async def run_server(settings: ScoringSettings) -> None:
 async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> AsyncIterator[Drainer]:
     """Opens what a worker needs, with its drains and the sweeper running."""
     async with _parts(settings, connected) as parts:
-        bell = Doorbell(connected, store.EVENTS)
-        slow_lane = SlowLane(parts.scores, parts.leads)
-        drain = Drain(parts.scores, parts.past, parts.bell, parts.calendar, wire.now, slow_lane)
-        rollout = Rollout(
-            parts.models, parts.scores, parts.past, parts.bell, parts.calendar, wire.now, settings.partitions
+        doorbell = Doorbell(connected, store.EVENTS)
+        slow_lane = SlowLane(parts.lead_writer, parts.leads)
+        drain = Drain(
+            parts.lead_writer, parts.fact_reader, parts.automation_doorbell, parts.calendar, wire.now, slow_lane
         )
-        drainer = Drainer(parts.events, bell, drain.step, batch_rows=settings.batch_rows)
+        rollout = Rollout(
+            parts.models,
+            parts.lead_writer,
+            parts.fact_reader,
+            parts.automation_doorbell,
+            parts.calendar,
+            wire.now,
+            settings.partitions,
+        )
+        drainer = Drainer(parts.events, doorbell, drain.step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
-        sweeping = sweep(parts.events, bell, age=settings.sweep_age)
+        sweeping = sweep(parts.events, doorbell, age=settings.sweep_age)
         async with running(
-            bell.run(), *lanes, slow_lane.run(), drainer.isolated_retries.run(), sweeping, rollout.run()
+            doorbell.run(), *lanes, slow_lane.run(), drainer.isolated_retries.run(), sweeping, rollout.run()
         ):
             yield drainer
 
@@ -133,8 +146,8 @@ async def _parts(settings: ScoringSettings, connected: RedisBroker) -> AsyncIter
         await changes.check()
         calendar = Calendar(zone(settings.time_zone))
         await store.check(database, time_zone=settings.time_zone, engine=engine(calendar))
-        models = MongoModels(database, engine(calendar))
-        scores = MongoLeadWriter(database, models, events, changes, transaction_seconds=settings.transaction_seconds)
-        bell = Doorbell(connected, store.CHANGES)
-        async with running(bell.run()):
-            yield _Parts(database, events, changes, models, scores, MongoFactReader(database), bell, calendar)
+        models = ModelStore(database, engine(calendar))
+        writer = LeadWriter(database, models, events, changes, transaction_seconds=settings.transaction_seconds)
+        doorbell = Doorbell(connected, store.CHANGES)
+        async with running(doorbell.run()):
+            yield _Parts(database, events, changes, models, writer, FactReader(database), doorbell, calendar)

@@ -8,8 +8,7 @@ from scoring_service import model_codec
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.ranking import ConversionRate, Ranking
 from scoring_service.domain.simulation import Difference, Summary
-from scoring_service.domain.timeline import Mode, Publication
-from scoring_service.ports import StoredModel
+from scoring_service.domain.timeline import Mode, Publication, StoredModel
 from scoring_service.usecases.backlog import Backlog, DecayedThrough
 from scoring_service.usecases.decay import DecayProgress
 from scoring_service.usecases.queries import LeadScore

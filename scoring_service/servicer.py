@@ -17,11 +17,11 @@ from scoring_service.domain.errors import (
     RequestIdConflict,
 )
 from scoring_service.domain.lead import Decision, Lead
+from scoring_service.domain.lead_query import ANY_SCORE, LeadOrder, LeadQuery
 from scoring_service.domain.model import ModelNotFound, UnknownStage
 from scoring_service.domain.model_validation import MAX_SCORE, InvalidModel
 from scoring_service.domain.simulation import Question
-from scoring_service.domain.timeline import EngineMismatch, Mode, ModelOutdated
-from scoring_service.ports import ANY_SCORE, LeadOrder, LeadQuery, StoredModel
+from scoring_service.domain.timeline import EngineMismatch, Mode, ModelOutdated, StoredModel
 from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import AdjustmentRequest, Corrections
 from scoring_service.usecases.decay import DecayRun

@@ -43,6 +43,14 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A version of the model, and when it was stored."""
+
+    model: ScoringModel
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """A model was put in force. `number` is 1, 2, 3 …; times ascend with it.
 

@@ -15,7 +15,7 @@ from scoring_service import model_codec
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.store import locks, model_documents
-from scoring_service.store.models import MongoModels
+from scoring_service.store.models import ModelStore
 from shared import mongo
 from shared.message_files import yaml_text
 from shared.mongo import Database
@@ -70,7 +70,7 @@ async def migrate(database: Database, *, partitions: int, time_zone: str, engine
         for lock in locks.rows(partition):
             await _insert_if_new(database, locks.NAME, lock)
     await _check_time_zone(database, time_zone)
-    await MongoModels(database, engine).follow_engine(now)
+    await ModelStore(database, engine).follow_engine(now)
     await check(database, time_zone=time_zone, engine=engine)
 
 
@@ -81,7 +81,7 @@ async def check(database: Database, *, time_zone: str, engine: str) -> None:
         StartupError: It was made for another zone, follows other rules, was not made at all, or lacks an index.
     """
     await _check_time_zone(database, time_zone)
-    followed = await MongoModels(database, engine).engine()
+    followed = await ModelStore(database, engine).engine()
     if followed != engine:
         raise StartupError(
             f"the database follows the scoring engine {followed}, this program is {engine}: stop the programs of the "

@@ -21,7 +21,7 @@ MAX_ISOLATED = 10_000
 """Events tried alone that are counted: they must be read."""
 
 
-class MongoBacklog:
+class BacklogReader:
     """`Backlogs` over the inbox and the partitions."""
 
     def __init__(self, database: Database, events: Inbox) -> None:

@@ -13,7 +13,7 @@ from scoring_service.domain.lead_change import change_of
 from scoring_service.domain.lead_state import LeadState, Usage
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment
-from scoring_service.ports import AppendBatch
+from scoring_service.store.batches import AppendBatch
 from shared import wire
 from shared.mongo import Document
 

@@ -21,7 +21,7 @@ _FACTS = ["EVENT", "ADJUSTMENT"]
 _FIELDS = dict.fromkeys(("kind", "event_type", "event_time", "properties", "points", "reason", "actor", "target"), 1)
 
 
-class MongoFactReader:
+class FactReader:
     """`FactReader` over MongoDB."""
 
     def __init__(self, database: Database) -> None:

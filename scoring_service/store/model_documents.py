@@ -6,8 +6,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service import model_codec
 from scoring_service.domain.model import ScoringModel
-from scoring_service.domain.timeline import Mode, Publication
-from scoring_service.ports import StoredModel
+from scoring_service.domain.timeline import Mode, Publication, StoredModel
 from shared.message_files import messages as plain
 from shared.mongo import Document
 

@@ -8,8 +8,7 @@ from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from scoring_service.domain.model import ModelNotFound, ScoringModel
-from scoring_service.domain.timeline import EngineMismatch, Mode, Publication, Timeline
-from scoring_service.ports import StoredModel
+from scoring_service.domain.timeline import EngineMismatch, Mode, Publication, StoredModel, Timeline
 from scoring_service.store import locks
 from scoring_service.store import model_documents as documents
 from shared import logs
@@ -21,7 +20,7 @@ SWITCH_SECONDS = 8.0
 _LOG = logs.get(__name__)
 
 
-class MongoModels:
+class ModelStore:
     """`Models` over MongoDB, and the timelines that they make.
 
     `engine` names the rules of this program's fold; timelines of others are refused.

@@ -4,19 +4,20 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
+from typing import NamedTuple
 
 from pymongo import ASCENDING, DESCENDING
 
 from scoring_service.domain.entry import Entry, EntryKind
 from scoring_service.domain.lead import Lead
+from scoring_service.domain.lead_query import LeadOrder, LeadQuery
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
 from scoring_service.domain.verification import Stored
-from scoring_service.ports import LeadOrder, LeadQuery, UnscoredEvents
 from scoring_service.store import SCORED, documents
 from scoring_service.store.facts import PIECE_FACTS
-from scoring_service.store.models import MongoModels
+from scoring_service.store.models import ModelStore
 from scoring_service.store.writes import decayed_beyond, find_leads, quiet, stale
 from shared import mongo
 from shared.inbox.collection import Inbox
@@ -34,10 +35,18 @@ _ORDERS = {
 }
 
 
-class MongoLeadReader:
+class UnscoredEvents(NamedTuple):
+    """The numbers of events that are pending, parked and discarded."""
+
+    pending: int
+    parked: int
+    discarded: int
+
+
+class LeadReader:
     """`LeadReader` over MongoDB."""
 
-    def __init__(self, database: Database, models: MongoModels, events: Inbox) -> None:
+    def __init__(self, database: Database, models: ModelStore, events: Inbox) -> None:
         self._database = database
         self._models = models
         self._events = events

@@ -13,9 +13,9 @@ from scoring_service.domain.lead import Decision, Lead, LeadUpdate, Standing
 from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Mode, Timeline
-from scoring_service.ports import AppendBatch, Batch
 from scoring_service.store import documents, locks
-from scoring_service.store.models import MongoModels
+from scoring_service.store.batches import AppendBatch, EventBatch
+from scoring_service.store.models import ModelStore
 from shared import mongo
 from shared.inbox.collection import PENDING, Inbox, PendingRows
 from shared.inbox.parking import DISCARDED, PARKED, discard_fields
@@ -29,11 +29,11 @@ _STANDING = {"through": 1, "publication": 1, "reset_reason": 1, "reset_actor": 1
 T = TypeVar("T")
 
 
-class MongoLeadWriter:
+class LeadWriter:
     """`LeadWriter` over MongoDB."""
 
     def __init__(
-        self, database: Database, models: MongoModels, events: Inbox, changes: Inbox, *, transaction_seconds: float
+        self, database: Database, models: ModelStore, events: Inbox, changes: Inbox, *, transaction_seconds: float
     ) -> None:
         self._database = database
         self._models = models
@@ -59,7 +59,7 @@ class MongoLeadWriter:
 
     async def waiting(
         self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None, exclude: Collection[str]
-    ) -> Batch:
+    ) -> EventBatch:
         """Returns the oldest events that wait in some partitions; see `LeadWriter`."""
         return _batch(
             await self._events.pending(
@@ -67,7 +67,7 @@ class MongoLeadWriter:
             )
         )
 
-    async def waiting_of(self, lead_id: str, limit: int, ids: Sequence[str] | None) -> Batch:
+    async def waiting_of(self, lead_id: str, limit: int, ids: Sequence[str] | None) -> EventBatch:
         """Returns the oldest events of a lead that wait; see `LeadWriter`."""
         if ids is not None:
             return await self.waiting([self.partition_of(lead_id)], limit, ids, ())
@@ -220,13 +220,13 @@ class MongoLeadWriter:
         return {**documents.write_lead(lead), "partition": self._events.partition_of(lead.lead_id)}
 
 
-def _batch(pending: PendingRows) -> Batch:
+def _batch(pending: PendingRows) -> EventBatch:
     events: dict[str, list[Event]] = defaultdict(list)
     by_lead: dict[str, list[Document]] = defaultdict(list)
     for row in pending:
         events[row["lead_id"]].append(documents.read_event(row))
         by_lead[row["lead_id"]].append(row)
-    return Batch(events, {row["lead_id"]: row["partition"] for row in pending}, by_lead, pending.is_full)
+    return EventBatch(events, {row["lead_id"]: row["partition"] for row in pending}, by_lead, pending.is_full)
 
 
 def _standing(row: Document) -> Standing:

@@ -10,7 +10,8 @@ from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.refold import CHECKPOINT_FACTS
 from scoring_service.domain.replay import advance, fold, settle
 from scoring_service.domain.timeline import Timeline
-from scoring_service.ports import FactReader, LeadReader
+from scoring_service.store.facts import FactReader
+from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.history_writer import off_the_loop
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -23,8 +24,8 @@ class AsOf:
     `timeline` is that of then. To be used within a snapshot.
     """
 
-    views: LeadReader
-    past: FactReader
+    lead_reader: LeadReader
+    fact_reader: FactReader
     calendar: Calendar
     timeline: Timeline
     time: datetime
@@ -32,10 +33,10 @@ class AsOf:
     async def of(self, leads: Mapping[str, Lead]) -> dict[str, Lead]:
         """Returns the leads that were known by then, which they were even if all their events have been retracted."""
         known = await self._known(leads)
-        decayed = await self.views.decayed_through(known)
-        retracted = await self.views.retracted_since(known, self.time)
+        decayed = await self.lead_reader.decayed_through(known)
+        retracted = await self.lead_reader.retracted_since(known, self.time)
         short = [each for each in known if leads[each].state.fact_count < CHECKPOINT_FACTS or each in retracted]
-        facts = await self.past.facts_of(short, as_of=self.time)
+        facts = await self.fact_reader.facts_of(short, as_of=self.time)
         then: dict[str, Lead] = {}
         for lead_id in known:
             through = self._until(decayed[lead_id])
@@ -50,15 +51,15 @@ class AsOf:
     async def _known(self, leads: Mapping[str, Lead]) -> list[str]:
         first_times = {lead_id: lead.state.first_event_time for lead_id, lead in leads.items()}
         unsure = [lead_id for lead_id, first in first_times.items() if first is None or first > self.time]
-        known = await self.views.known_at(unsure, self.time) if unsure else set()
+        known = await self.lead_reader.known_at(unsure, self.time) if unsure else set()
         return [lead_id for lead_id in leads if lead_id not in unsure or lead_id in known]
 
     async def _long(self, lead: Lead, decayed: date | None, through: date | None) -> LeadState:
         """Folds from the last checkpoint before the time, where that holds for then as well."""
         state = EMPTY
         if lead.publication == self.timeline.number and lead.state.decayed_through == decayed:
-            state = await self.past.checkpoint(lead.lead_id, (self.time + _MILLISECOND, ""), None)
-        async for piece in self.past.facts(lead.lead_id, after=state.last_fact, as_of=self.time):
+            state = await self.fact_reader.checkpoint(lead.lead_id, (self.time + _MILLISECOND, ""), None)
+        async for piece in self.fact_reader.facts(lead.lead_id, after=state.last_fact, as_of=self.time):
             judged = self.timeline.judge_all(piece)
             state = await off_the_loop(len(judged), advance, self.timeline, self.calendar, judged, through, state)
         return settle(self.timeline, self.calendar, state, through).state

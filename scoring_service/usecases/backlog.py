@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import NEVER
 from scoring_service.domain.timeline import Publication
-from scoring_service.ports import Backlogs, Models
+from scoring_service.store.backlog import BacklogReader
+from scoring_service.store.models import ModelStore
 from scoring_service.usecases.history_writer import Clock
 from shared.inbox.breaker import StoppedDrain
 from shared.inbox.collection import PartitionBacklog
@@ -55,33 +56,33 @@ class Backlog:
 class BacklogReport:
     """Asks what waits."""
 
-    backlogs: Backlogs
-    models: Models
+    reader: BacklogReader
+    models: ModelStore
     calendar: Calendar
     clock: Clock
 
     async def now(self) -> Backlog:
         """Returns what waits now, at one point in time."""
         now = self.clock()
-        async with self.backlogs.snapshot():
-            pending = await self.backlogs.pending()
+        async with self.reader.snapshot():
+            pending = await self.reader.pending()
             limit = sorted(pending, key=lambda each: (-pending[each].rows, each))[:MAX_SAMPLED_PARTITIONS]
             oldest = sorted(pending.items(), key=lambda each: (each[1].oldest, each[0]))
             return Backlog(
                 pending_events=sum(each.rows for each in pending.values()),
                 oldest_accept_time=oldest[0][1].oldest if oldest else None,
-                parked_events=await self.backlogs.parked(),
-                discarded_events=await self.backlogs.discarded(),
-                stopped=await self.backlogs.stopped(),
+                parked_events=await self.reader.parked(),
+                discarded_events=await self.reader.discarded(),
+                stopped=await self.reader.stopped(),
                 behind=[each for each in oldest if now - each[1].oldest > BEHIND][:MAX_PARTITIONS],
-                heaviest_leads=await self.backlogs.heaviest_leads(limit, MAX_LEADS),
-                isolated=await self.backlogs.isolated(),
+                heaviest_leads=await self.reader.heaviest_leads(limit, MAX_LEADS),
+                isolated=await self.reader.isolated(),
                 decayed_through=await self._decayed_through(now),
                 rollout=await self.models.unfinished(),
             )
 
     async def _decayed_through(self, now: datetime) -> DecayedThrough:
-        earliest, latest = await self.backlogs.decay_dates()
+        earliest, latest = await self.reader.decay_dates()
         publications = await self.models.publications()
         in_force = (await self.models.get(publications[-1].version)).model
         if in_force.grace == NEVER:

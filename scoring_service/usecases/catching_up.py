@@ -15,7 +15,9 @@ from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.lead import LeadUpdate
-from scoring_service.ports import Bell, FactReader, LeadWriter
+from scoring_service.ports import Doorbell
+from scoring_service.store.facts import FactReader
+from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.history_writer import Clock, HistoryWriter, PendingFacts
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from shared import logs
@@ -65,9 +67,9 @@ class _Page:
 class CatchingUp:
     """Brings leads up to where their partition stands; any number of processes may do so at once."""
 
-    scores: LeadWriter
-    past: FactReader
-    bell: Bell
+    lead_writer: LeadWriter
+    fact_reader: FactReader
+    doorbell: Doorbell
     calendar: Calendar
     clock: Clock
 
@@ -102,7 +104,7 @@ class CatchingUp:
         rest: Sequence[str] = ()
         size = limit
         try:
-            rest = await self.scores.transact(partial(find, partition))
+            rest = await self.lead_writer.transact(partial(find, partition))
         except Exception as error:  # noqa: BLE001 (it is raised in the end)
             failures.add(error, partition, rest)
         while rest and not failures.is_hopeless:
@@ -123,20 +125,20 @@ class CatchingUp:
 
     async def _do(self, partition: int, lead_ids: Sequence[str]) -> _Page:
         """Updates some leads together, and then those alone that are heavy."""
-        page = await self.scores.transact(partial(self._record, partition, lead_ids))
-        self.bell.ring(page.rung)
-        alone = LeadTransaction(self.scores, self.past, self.bell, self.calendar, self.clock)
+        page = await self.lead_writer.transact(partial(self._record, partition, lead_ids))
+        self.doorbell.ring(page.rung)
+        alone = LeadTransaction(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
         updates = [await alone.catch_up(lead_id) for lead_id in page.heavy]
         return _Page([*page.updates, *filter(None, updates)], page.left, (), set())
 
     async def _record(self, partition: int, lead_ids: Sequence[str]) -> _Page:
-        standing = await self.scores.take_page(partition)
-        timeline = await self.scores.timeline(standing.publication)
-        writer = HistoryWriter(self.past, timeline, self.calendar, self.clock())
-        leads = await self.scores.leads(lead_ids)
+        standing = await self.lead_writer.take_page(partition)
+        timeline = await self.lead_writer.timeline(standing.publication)
+        writer = HistoryWriter(self.fact_reader, timeline, self.calendar, self.clock())
+        leads = await self.lead_writer.leads(lead_ids)
         plan = await writer.plan([PendingFacts(lead, standing) for lead in leads.values()])
         updates = await writer.updates(plan.chosen)
-        rung = await self.scores.append(writer.commit(updates)) if updates else set()
+        rung = await self.lead_writer.append(writer.commit(updates)) if updates else set()
         left, heavy = ([each.lead.lead_id for each in some] for some in (plan.left, plan.heavy))
         return _Page(updates, left, heavy, rung)
 

@@ -16,7 +16,7 @@ from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import Refold
 from scoring_service.domain.timeline import BEGINNING, Adjustment, Timeline
-from scoring_service.ports import LeadWriter
+from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.history_writer import Clock
 from scoring_service.usecases.lead_transaction import LeadTransaction, Steps
 
@@ -46,7 +46,7 @@ class Corrections:
     past is long delays no other: see `LeadTransaction`.
     """
 
-    scores: LeadWriter
+    lead_writer: LeadWriter
     leads: LeadTransaction
     calendar: Calendar
     clock: Clock
@@ -60,10 +60,10 @@ class Corrections:
             RequestIdConflict: The request's id was used for another adjustment.
             Overtaken: Others changed the lead at every attempt.
         """
-        found = await self.scores.entry(request.event_id)
+        found = await self.lead_writer.entry(request.event_id)
         if found is None:
             made = await self._write(request.lead_id, request.event_id, partial(self._adjustment, request))
-            found = made or await self.scores.entry(request.event_id)
+            found = made or await self.lead_writer.entry(request.event_id)
         assert found is not None  # noqa: S101 (an update that was not due means that the entry is there)
         return _same(request, *found)
 
@@ -78,15 +78,15 @@ class Corrections:
             Overtaken: Others changed the lead at every attempt.
         """
         retraction_id = f"{RETRACTION_PREFIX}{event_id}"
-        found = await self.scores.entry(retraction_id)
+        found = await self.lead_writer.entry(retraction_id)
         if found is not None:
             return found
-        discarded_of = await self.scores.discard(event_id, reason, actor, self.clock())
+        discarded_of = await self.lead_writer.discard(event_id, reason, actor, self.clock())
         if discarded_of is not None:
             return discarded_of, None
         lead_id, event = await self._event(event_id)
         made = await self._write(lead_id, retraction_id, partial(self._retraction, event, Decision(reason, actor)))
-        found = made or await self.scores.entry(retraction_id)
+        found = made or await self.lead_writer.entry(retraction_id)
         assert found is not None  # noqa: S101 (see above)
         return found
 
@@ -94,7 +94,7 @@ class Corrections:
         """Returns the lead and its new entry, None when somebody else has appended it meanwhile."""
 
         async def is_due() -> bool:
-            return await self.scores.entry(entry_id) is None
+            return await self.lead_writer.entry(entry_id) is None
 
         turn = self.turns.setdefault(lead_id, asyncio.Lock())
         async with turn:
@@ -133,11 +133,11 @@ class Corrections:
         return max(end, self.calendar.midnight(state.decayed_through)) if state.decayed_through else end
 
     async def _event(self, event_id: str) -> tuple[str, Event]:
-        found = await self.scores.entry(event_id)
+        found = await self.lead_writer.entry(event_id)
         if found is not None and found[1].kind is EntryKind.EVENT:
             lead_id, entry = found
             return lead_id, Event(entry.event_id, entry.event_type, entry.event_time, entry.properties)
-        if found is None and await self.scores.is_waiting(event_id):
+        if found is None and await self.lead_writer.is_waiting(event_id):
             raise EventNotScored(event_id)
         raise EventNotFound(event_id)
 

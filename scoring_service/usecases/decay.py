@@ -10,7 +10,10 @@ from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.errors import DecayDateAhead
 from scoring_service.domain.lead import Decision, LeadUpdate, Standing
 from scoring_service.domain.timeline import Timeline
-from scoring_service.ports import Bell, FactReader, LeadReader, LeadWriter
+from scoring_service.ports import Doorbell
+from scoring_service.store.facts import FactReader
+from scoring_service.store.reads import LeadReader
+from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.catching_up import CatchingUp
 from scoring_service.usecases.history_writer import Clock, HistoryWriter, PendingFacts
 from shared import logs
@@ -49,10 +52,10 @@ class DecayProgress:
 class DecayRun:
     """Applies decay ticks, and takes them back."""
 
-    scores: LeadWriter
-    past: FactReader
-    views: LeadReader
-    bell: Bell
+    lead_writer: LeadWriter
+    fact_reader: FactReader
+    lead_reader: LeadReader
+    doorbell: Doorbell
     calendar: Calendar
     clock: Clock
     partitions: int
@@ -65,7 +68,7 @@ class DecayRun:
             Exception: Some leads could not be done; see `CatchingUp`.
         """
         through = await self._date_of(as_of)
-        progress = await self._start(through, await self.views.timeline())
+        progress = await self._start(through, await self.lead_reader.timeline())
         async for updates in self._catching_up().run(range(self.partitions), partial(self._find, through), PAGE_LEADS):
             progress = progress.plus(updates, EntryKind.DECAY)
             yield progress
@@ -78,11 +81,11 @@ class DecayRun:
         Raises:
             DecayDateAhead: See `run`.
         """
-        through, timeline = await self._date_of(as_of), await self.views.timeline()
+        through, timeline = await self._date_of(as_of), await self.lead_reader.timeline()
         progress = await self._start(through, timeline)
         standing = Standing(through, timeline.number)
-        async for lead in self.views.quiet_leads(self._quiet_since(through, timeline), through):
-            writer = HistoryWriter(self.past, timeline, self.calendar, self.clock())
+        async for lead in self.lead_reader.quiet_leads(self._quiet_since(through, timeline), through):
+            writer = HistoryWriter(self.fact_reader, timeline, self.calendar, self.clock())
             progress = progress.plus(await writer.updates([PendingFacts(lead, standing)]), EntryKind.DECAY)
             if progress.leads_checked % PAGE_LEADS == 0:
                 yield progress
@@ -94,7 +97,7 @@ class DecayRun:
         Raises:
             Exception: Some leads could not be done; see `CatchingUp`.
         """
-        progress = DecayProgress(to, await self.views.count_decayed_beyond(to))
+        progress = DecayProgress(to, await self.lead_reader.count_decayed_beyond(to))
         async for updates in self._catching_up().run(
             range(self.partitions), partial(self._set_back, to, decision), PAGE_LEADS
         ):
@@ -104,35 +107,35 @@ class DecayRun:
         yield replace(progress, done=True)
 
     def _catching_up(self) -> CatchingUp:
-        return CatchingUp(self.scores, self.past, self.bell, self.calendar, self.clock)
+        return CatchingUp(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
 
     async def _date_of(self, as_of: datetime) -> date:
         """Returns the date of a time that the database has reached: a caller's clock, and ours, may be wrong."""
-        through, reached = (self.calendar.date_of(time) for time in (as_of, await self.scores.database_time()))
+        through, reached = (self.calendar.date_of(time) for time in (as_of, await self.lead_writer.database_time()))
         if through > reached:
             raise DecayDateAhead(through, reached)
         return through
 
     async def _start(self, through: date, timeline: Timeline) -> DecayProgress:
         quiet_since = self._quiet_since(through, timeline)
-        return DecayProgress(through, await self.views.count_quiet_leads(quiet_since, through))
+        return DecayProgress(through, await self.lead_reader.count_quiet_leads(quiet_since, through))
 
     async def _find(self, through: date, partition: int) -> Sequence[str]:
         """Moves a partition on to a date, so that what is scored from now on heeds its ticks, and finds the others."""
-        standing = await self.scores.move_decay(partition, through)
+        standing = await self.lead_writer.move_decay(partition, through)
         if standing.through != through:
             return ()  # a later date was applied before: nothing is left to do for this one
-        timeline = await self.scores.timeline(standing.publication)
-        return await self.scores.quiet_leads(partition, self._quiet_since(through, timeline), through)
+        timeline = await self.lead_writer.timeline(standing.publication)
+        return await self.lead_writer.quiet_leads(partition, self._quiet_since(through, timeline), through)
 
     async def _set_back(self, to: date, decision: Decision, partition: int) -> Sequence[str]:
         """Sets a partition back to a date and finds the leads that are beyond it.
 
         Also in a partition that was set back before: a run that died is finished by the next one.
         """
-        await self.scores.set_decay_back(partition, to, decision)
-        standing = (await self.scores.take([partition]))[partition]
-        return await self.scores.leads_decayed_beyond(partition, to) if standing.through == to else ()
+        await self.lead_writer.set_decay_back(partition, to, decision)
+        standing = (await self.lead_writer.take([partition]))[partition]
+        return await self.lead_writer.leads_decayed_beyond(partition, to) if standing.through == to else ()
 
     def _quiet_since(self, through: date, timeline: Timeline) -> datetime:
         return self.calendar.midnight(through) - timeline.shortest_grace

@@ -7,7 +7,10 @@ from functools import partial
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.lead import Lead, Standing
-from scoring_service.ports import Batch, Bell, FactReader, LeadWriter
+from scoring_service.ports import Doorbell
+from scoring_service.store.batches import EventBatch
+from scoring_service.store.facts import FactReader
+from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.history_writer import Clock, HistoryWriter, PendingFacts, Plan
 from scoring_service.usecases.slow_lane import SlowLane
 from shared import logs
@@ -39,9 +42,9 @@ class _Outcome:
 class Drain:
     """Scores the events that wait, but for those of heavy leads, which it leaves to the slow lane."""
 
-    scores: LeadWriter
-    past: FactReader
-    bell: Bell
+    lead_writer: LeadWriter
+    fact_reader: FactReader
+    doorbell: Doorbell
     calendar: Calendar
     clock: Clock
     slow_lane: SlowLane
@@ -56,8 +59,8 @@ class Drain:
         started = 0.0
         while started < ends:
             started = time.perf_counter()
-            outcome = await self.scores.transact(partial(self._score, partitions, limit, ids))
-            self.bell.ring(outcome.rung)
+            outcome = await self.lead_writer.transact(partial(self._score, partitions, limit, ids))
+            self.doorbell.ring(outcome.rung)
             if outcome.scored:
                 milliseconds = round((time.perf_counter() - started) * 1000, 2)
                 _LOG.info("drain", partitions=len(partitions), events=outcome.scored, ms=milliseconds)
@@ -71,13 +74,15 @@ class Drain:
         return limit
 
     async def _score(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None) -> _Outcome:
-        batch = await self.scores.waiting(partitions, limit, ids, list(self.slow_lane.lead_ids) if ids is None else ())
+        batch = await self.lead_writer.waiting(
+            partitions, limit, ids, list(self.slow_lane.lead_ids) if ids is None else ()
+        )
         if not batch.count:
             return _Outcome()
         heavy = self._heavy(batch, limit) if ids is None else ()
         if heavy:
             return _Outcome(batch.is_full, heavy=heavy)
-        standings = await self.scores.take(set(batch.partitions.values()))
+        standings = await self.lead_writer.take(set(batch.partitions.values()))
         # Partitions follow a publication one after the other; a batch over several follows what each of them does.
         outcomes = [
             await self._score_by(publication, batch, standings)
@@ -91,20 +96,24 @@ class Drain:
             frozenset().union(*(each.rung for each in outcomes)),
         )
 
-    async def _score_by(self, publication: int, batch: Batch, standings: dict[int, Standing]) -> _Outcome:
-        writer = HistoryWriter(self.past, await self.scores.timeline(publication), self.calendar, self.clock())
+    async def _score_by(self, publication: int, batch: EventBatch, standings: dict[int, Standing]) -> _Outcome:
+        writer = HistoryWriter(
+            self.fact_reader, await self.lead_writer.timeline(publication), self.calendar, self.clock()
+        )
         plan = await writer.plan(await self._pending(batch, standings, writer))
         updates = await writer.updates(plan.chosen)
         rows = [row for each in plan.chosen for row in batch.rows[each.lead.lead_id]]
-        rung = await self.scores.append(writer.commit(updates, rows)) if updates else set()
+        rung = await self.lead_writer.append(writer.commit(updates, rows)) if updates else set()
         return _Outcome(batch.is_full, len(rows), _ids(plan), bool(plan.left), frozenset(rung))
 
-    async def _pending(self, batch: Batch, standings: dict[int, Standing], writer: HistoryWriter) -> list[PendingFacts]:
+    async def _pending(
+        self, batch: EventBatch, standings: dict[int, Standing], writer: HistoryWriter
+    ) -> list[PendingFacts]:
         timeline = writer.timeline
         lead_ids = [
             lead_id for lead_id in batch.events if standings[batch.partitions[lead_id]].publication == timeline.number
         ]
-        leads = await self.scores.leads(lead_ids)
+        leads = await self.lead_writer.leads(lead_ids)
         return [
             PendingFacts(
                 leads.get(lead_id) or Lead(lead_id),
@@ -114,7 +123,7 @@ class Drain:
             for lead_id in lead_ids
         ]
 
-    def _heavy(self, batch: Batch, limit: int) -> Sequence[str]:
+    def _heavy(self, batch: EventBatch, limit: int) -> Sequence[str]:
         """Returns the lead that most of a full batch is of: behind it, others would wait for batch after batch."""
         if not batch.is_full:
             return ()

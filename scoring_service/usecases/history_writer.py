@@ -18,7 +18,8 @@ from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import CHECKPOINT_FACTS, Refold
 from scoring_service.domain.timeline import Adjustment, Fact, Position, Timeline
-from scoring_service.ports import AppendBatch, FactReader
+from scoring_service.store.batches import AppendBatch
+from scoring_service.store.facts import FactReader
 
 MAX_WORK = 4_000
 """Facts that one transaction folds for all of its leads: about 150 ms, which is how long others wait for it."""
@@ -66,7 +67,7 @@ class HistoryWriter:
     `known` are facts that were read ahead, by lead.
     """
 
-    past: FactReader
+    fact_reader: FactReader
     timeline: Timeline
     calendar: Calendar
     now: datetime
@@ -108,7 +109,7 @@ class HistoryWriter:
             refold.begin(EMPTY)
             await off_the_loop(len(self.known[lead_id]), self._feed, refold, self.known[lead_id])
         else:
-            start = refold.start or await self.past.checkpoint(lead_id, refold.before, refold.max_facts)
+            start = refold.start or await self.fact_reader.checkpoint(lead_id, refold.before, refold.max_facts)
             refold.begin(start)
             if refold.needs_past:
                 await self._feed_past(lead_id, refold, start)
@@ -125,15 +126,15 @@ class HistoryWriter:
             return 0
         if state.fact_count < CHECKPOINT_FACTS:
             return state.fact_count
-        return state.fact_count - (await self.past.checkpoint(lead.lead_id, since, None)).fact_count
+        return state.fact_count - (await self.fact_reader.checkpoint(lead.lead_id, since, None)).fact_count
 
     async def _feed_past(self, lead_id: str, refold: Refold, start: LeadState) -> None:
         old = refold.old_state
         if old is not None and old.fact_count - start.fact_count > COMPARED_FACTS:
             checkpoints = (old.fact_count - start.fact_count) // CHECKPOINT_FACTS
             if checkpoints * old.attributes.size <= MAX_COMPARED_BYTES:
-                refold.compare(await self.past.checkpoints_after(lead_id, start.fact_count))
-        async with contextlib.aclosing(self.past.facts(lead_id, after=start.last_fact)) as pieces:
+                refold.compare(await self.fact_reader.checkpoints_after(lead_id, start.fact_count))
+        async with contextlib.aclosing(self.fact_reader.facts(lead_id, after=start.last_fact)) as pieces:
             async for piece in pieces:
                 await off_the_loop(len(piece), self._feed, refold, piece)
                 if refold.is_over:
@@ -155,7 +156,7 @@ class HistoryWriter:
             if 0 < each.lead.state.fact_count < CHECKPOINT_FACTS
             and self.builder(each.lead).refolds_from(each.facts, each.standing) is not None
         ]
-        found = await self.past.facts_of(lead_ids)
+        found = await self.fact_reader.facts_of(lead_ids)
         self.known.update((lead_id, found.get(lead_id, [])) for lead_id in lead_ids)
 
 

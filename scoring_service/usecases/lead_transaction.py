@@ -19,7 +19,10 @@ from scoring_service.domain.lead import Lead, LeadUpdate, Standing
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import Refold
 from scoring_service.domain.timeline import Position, Timeline
-from scoring_service.ports import AppendBatch, Bell, FactReader, LeadWriter
+from scoring_service.ports import Doorbell
+from scoring_service.store.batches import AppendBatch
+from scoring_service.store.facts import FactReader
+from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.history_writer import Clock, HistoryWriter
 from shared.rpc.errors import TooLarge
 
@@ -50,9 +53,9 @@ class _Read:
 class LeadTransaction:
     """Updates single leads."""
 
-    scores: LeadWriter
-    past: FactReader
-    bell: Bell
+    lead_writer: LeadWriter
+    fact_reader: FactReader
+    doorbell: Doorbell
     calendar: Calendar
     clock: Clock
 
@@ -68,7 +71,7 @@ class LeadTransaction:
             return builder.record(map(timeline.judge, events), standing)
 
         async def is_due() -> bool:
-            return not rows or await self.scores.still_waiting(rows)
+            return not rows or await self.lead_writer.still_waiting(rows)
 
         return await self.run(lead_id, steps, is_due=is_due, rows=rows)
 
@@ -99,28 +102,28 @@ class LeadTransaction:
             TooLarge, Overtaken: See `record`.
         """
         for attempt in range(MAX_ATTEMPTS):
-            async with self.scores.snapshot():
+            async with self.lead_writer.snapshot():
                 read = await self._read(lead_id)
                 if not read.lead.sequence and not rows:
                     raise LeadNotFound(lead_id)
-                writer = HistoryWriter(self.past, read.timeline, self.calendar, self.clock())
+                writer = HistoryWriter(self.fact_reader, read.timeline, self.calendar, self.clock())
                 builder = writer.builder(read.lead)
                 for refold in steps(builder, read.standing, read.timeline):
                     await self._check_size(writer, read.lead, refold.before)
                     await writer.feed(lead_id, refold)
             update = builder.update()
             commit = writer.commit([update], rows)
-            outcome, rung = await self.scores.transact(partial(self._commit, read, commit, is_due))
-            self.bell.ring(rung)
+            outcome, rung = await self.lead_writer.transact(partial(self._commit, read, commit, is_due))
+            self.doorbell.ring(rung)
             if outcome is not None:
                 return update if outcome else None
             await asyncio.sleep(PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 (no secret)
         raise Overtaken(f"lead {lead_id!r} was changed by others at each of {MAX_ATTEMPTS} attempts")
 
     async def _read(self, lead_id: str) -> _Read:
-        standing = await self.scores.standing(self.scores.partition_of(lead_id))
-        lead = (await self.scores.leads([lead_id])).get(lead_id) or Lead(lead_id)
-        return _Read(lead, standing, await self.scores.timeline(standing.publication))
+        standing = await self.lead_writer.standing(self.lead_writer.partition_of(lead_id))
+        lead = (await self.lead_writer.leads([lead_id])).get(lead_id) or Lead(lead_id)
+        return _Read(lead, standing, await self.lead_writer.timeline(standing.publication))
 
     async def _check_size(self, writer: HistoryWriter, lead: Lead, since: Position) -> None:
         work = await writer.work_of(lead, since)
@@ -136,8 +139,8 @@ class LeadTransaction:
         """Writes, unless what was read has changed (None) or it is not due any more (False)."""
         if not await is_due():
             return False, set()
-        standing = await self.scores.take_lead(read.lead.lead_id)
-        lead = (await self.scores.leads([read.lead.lead_id])).get(read.lead.lead_id) or Lead(read.lead.lead_id)
+        standing = await self.lead_writer.take_lead(read.lead.lead_id)
+        lead = (await self.lead_writer.leads([read.lead.lead_id])).get(read.lead.lead_id) or Lead(read.lead.lead_id)
         if (standing, lead) != (read.standing, read.lead):
             return None, set()
-        return True, await self.scores.append(commit)
+        return True, await self.lead_writer.append(commit)

@@ -9,8 +9,12 @@ from datetime import timedelta
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import ScoringModel
-from scoring_service.domain.timeline import Mode, ModelOutdated, Publication
-from scoring_service.ports import Bell, FactReader, LeadReader, LeadWriter, Models, StoredModel
+from scoring_service.domain.timeline import Mode, ModelOutdated, Publication, StoredModel
+from scoring_service.ports import Doorbell
+from scoring_service.store.facts import FactReader
+from scoring_service.store.models import ModelStore
+from scoring_service.store.reads import LeadReader
+from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.catching_up import CatchingUp
 from scoring_service.usecases.history_writer import Clock
 from shared import logs
@@ -29,8 +33,8 @@ _LOG = logs.get(__name__)
 class Publishing:
     """Keeps models, and puts one of them in force."""
 
-    models: Models
-    views: LeadReader
+    models: ModelStore
+    lead_reader: LeadReader
     clock: Clock
 
     async def create(self, model: ScoringModel) -> StoredModel:
@@ -82,17 +86,17 @@ class Publishing:
         unfinished = await self.models.unfinished()
         if unfinished is None:
             return 0, 0
-        return unfinished.number, await self.views.count_stale_leads(await self.views.timeline())
+        return unfinished.number, await self.lead_reader.count_stale_leads(await self.lead_reader.timeline())
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """Folds again what a publication judges anew; any number of workers may do so at once."""
 
-    models: Models
-    scores: LeadWriter
-    past: FactReader
-    bell: Bell
+    models: ModelStore
+    lead_writer: LeadWriter
+    fact_reader: FactReader
+    doorbell: Doorbell
     calendar: Calendar
     clock: Clock
     partitions: int
@@ -118,7 +122,7 @@ class Rollout:
         started, leads = time.perf_counter(), 0
         # Whoever published may have died before this.
         await self.models.switch(publication)
-        catching_up = CatchingUp(self.scores, self.past, self.bell, self.calendar, self.clock)
+        catching_up = CatchingUp(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
         partitions = random.sample(range(self.partitions), self.partitions)  # workers meet less often
         async for updates in catching_up.run(partitions, self._find, PAGE_LEADS):
             leads += len(updates)
@@ -128,5 +132,5 @@ class Rollout:
         return leads
 
     async def _find(self, partition: int) -> Sequence[str]:
-        standing = (await self.scores.take([partition]))[partition]
-        return await self.scores.stale_leads(partition, await self.scores.timeline(standing.publication))
+        standing = (await self.lead_writer.take([partition]))[partition]
+        return await self.lead_writer.stale_leads(partition, await self.lead_writer.timeline(standing.publication))

@@ -8,8 +8,10 @@ from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.errors import LeadNotFound
 from scoring_service.domain.lead import Lead
+from scoring_service.domain.lead_query import LeadQuery
 from scoring_service.domain.model import Fitness, ScoringModel
-from scoring_service.ports import FactReader, LeadQuery, LeadReader
+from scoring_service.store.facts import FactReader
+from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.as_of import AsOf
 from scoring_service.usecases.history_writer import Clock
 from shared.rpc.pagination import Place
@@ -52,8 +54,8 @@ EVERYTHING = Wanted()
 class Queries:
     """Answers questions about scores."""
 
-    views: LeadReader
-    past: FactReader
+    lead_reader: LeadReader
+    fact_reader: FactReader
     calendar: Calendar
     clock: Clock
 
@@ -74,12 +76,12 @@ class Queries:
 
         What is not wanted may be missing in them, or wrong: a caller must not look at it.
         """
-        async with self.views.snapshot():
-            timeline = await self.views.timeline()
-            leads = await self.views.leads(lead_ids, wanted.attributes_to_read(timeline.latest))
+        async with self.lead_reader.snapshot():
+            timeline = await self.lead_reader.timeline()
+            leads = await self.lead_reader.leads(lead_ids, wanted.attributes_to_read(timeline.latest))
             if as_of is not None:
                 timeline = timeline.as_of(as_of)
-                leads = await AsOf(self.views, self.past, self.calendar, timeline, as_of).of(leads)
+                leads = await AsOf(self.lead_reader, self.fact_reader, self.calendar, timeline, as_of).of(leads)
             known = [leads[each] for each in lead_ids if each in leads]
             if not wanted.recent_events:
                 return [LeadScore(lead, timeline.latest, as_of or self.clock(), 0) for lead in known]
@@ -91,13 +93,13 @@ class Queries:
         Raises:
             UnknownStage: The model has no such stage.
         """
-        async with self.views.snapshot():
-            model = (await self.views.timeline()).latest
+        async with self.lead_reader.snapshot():
+            model = (await self.lead_reader.timeline()).latest
             if stage:
                 low, high = model.scores_of(stage)
                 lowest = query.minimum_score if low is None else max(query.minimum_score, low)
                 query = replace(query, minimum_score=lowest, below_score=high)
-            return await self._with_recent(await self.views.list_leads(query), model, self.clock())
+            return await self._with_recent(await self.lead_reader.list_leads(query), model, self.clock())
 
     async def history(self, lead_id: str, *, after: Place, limit: int, newest_first: bool) -> list[Entry]:
         """Returns a page of a lead's history.
@@ -105,7 +107,7 @@ class Queries:
         Raises:
             LeadNotFound: It has none.
         """
-        entries = await self.views.history(lead_id, after=after, limit=limit, newest_first=newest_first)
+        entries = await self.lead_reader.history(lead_id, after=after, limit=limit, newest_first=newest_first)
         if not entries and not after:
             raise LeadNotFound(lead_id)
         return entries
@@ -113,5 +115,5 @@ class Queries:
     async def _with_recent(self, leads: Sequence[Lead], model: ScoringModel, as_of: datetime) -> list[LeadScore]:
         window_start = as_of - model.velocity.window
         active = [lead.lead_id for lead in leads if (lead.state.last_event_time or window_start) > window_start]
-        recent = await self.views.recent_events(active, window_start, as_of)
+        recent = await self.lead_reader.recent_events(active, window_start, as_of)
         return [LeadScore(lead, model, as_of, recent.get(lead.lead_id, 0)) for lead in leads]

@@ -14,7 +14,9 @@ from scoring_service.domain.model import Event
 from scoring_service.domain.refold import Refold
 from scoring_service.domain.timeline import BEGINNING, Adjustment, Timeline
 from scoring_service.domain.verification import Chain, Stored, rebuilt
-from scoring_service.ports import FactReader, LeadReader, LeadWriter
+from scoring_service.store.facts import FactReader
+from scoring_service.store.reads import LeadReader
+from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.scan import scan_leads
 from shared import logs
 
@@ -52,9 +54,9 @@ class _Folded:
 class Rebuild:
     """Stores what histories fold to. It appends nothing: the history is what is right."""
 
-    scores: LeadWriter
-    past: FactReader
-    views: LeadReader
+    lead_writer: LeadWriter
+    fact_reader: FactReader
+    lead_reader: LeadReader
     calendar: Calendar
 
     async def one(self, lead_id: str) -> Rebuilt:
@@ -65,14 +67,14 @@ class Rebuild:
             HistoryInconsistent: Its entries contradict each other.
         """
         while True:
-            async with self.scores.snapshot():
-                lead = (await self.views.leads([lead_id])).get(lead_id)
-                folded = await self._folded(await self.views.timeline(), lead_id, lead)
-                kept = (await self.views.checkpoints_of([lead_id])).get(lead_id, {})
+            async with self.lead_writer.snapshot():
+                lead = (await self.lead_reader.leads([lead_id])).get(lead_id)
+                folded = await self._folded(await self.lead_reader.timeline(), lead_id, lead)
+                kept = (await self.lead_reader.checkpoints_of([lead_id])).get(lead_id, {})
             result = Rebuilt(folded.lead != lead, lead.state.score if lead else 0)
             if not result.changed and kept == {state.fact_count: state for state in folded.checkpoints}:
                 return result
-            if await self.scores.transact(partial(self._replace, lead, folded)):
+            if await self.lead_writer.transact(partial(self._replace, lead, folded)):
                 return result
 
     async def all(self, *, check_only: bool) -> AsyncGenerator[RebuildProgress, None]:
@@ -81,9 +83,9 @@ class Rebuild:
         Raises:
             HistoryInconsistent: The entries of a lead contradict each other; all other leads are rebuilt.
         """
-        progress = RebuildProgress(await self.views.count_leads())
+        progress = RebuildProgress(await self.lead_reader.count_leads())
         inconsistent: HistoryInconsistent | None = None
-        async for page in scan_leads(self.views):
+        async for page in scan_leads(self.lead_reader):
             changed: list[str] = []
             async for stored in page.one_by_one():
                 try:
@@ -118,9 +120,9 @@ class Rebuild:
         if lead is None:
             return await self._folded_without_row(timeline, lead_id)
         chain, flaws = Chain(), list[tuple[str, str]]()
-        async for piece in self.views.whole_history(lead_id):
+        async for piece in self.lead_reader.whole_history(lead_id):
             flaws += chain.check(piece)
-        refold = await self._refold(timeline, lead, self.past.facts(lead_id))
+        refold = await self._refold(timeline, lead, self.fact_reader.facts(lead_id))
         flaws += chain.end(refold.state.score, chain.count)
         if flaws or not chain.count:
             raise HistoryInconsistent(lead_id, flaws[0][1] if flaws else "it has a row and no entries")
@@ -128,10 +130,10 @@ class Rebuild:
 
     async def _folded_without_row(self, timeline: Timeline, lead_id: str) -> _Folded:
         """Finds publication and date by trying, which takes the whole history in memory."""
-        entries: list[Entry] = [each async for piece in self.views.whole_history(lead_id) for each in piece]
+        entries: list[Entry] = [each async for piece in self.lead_reader.whole_history(lead_id) for each in piece]
         if not entries:
             raise LeadNotFound(lead_id)
-        stored = Stored(lead_id, None, entries, (await self.views.decayed_through([lead_id]))[lead_id])
+        stored = Stored(lead_id, None, entries, (await self.lead_reader.decayed_through([lead_id]))[lead_id])
         lead = await asyncio.to_thread(rebuilt, timeline, self.calendar, stored, entries)
 
         async def facts() -> AsyncIterator[list[Event | Adjustment]]:
@@ -151,8 +153,8 @@ class Rebuild:
 
     async def _replace(self, read: Lead | None, folded: _Folded) -> bool:
         """Stores a rebuilt lead unless it has changed since it was read."""
-        await self.scores.take_lead(folded.lead.lead_id)
-        if (await self.scores.leads([folded.lead.lead_id])).get(folded.lead.lead_id) != read:
+        await self.lead_writer.take_lead(folded.lead.lead_id)
+        if (await self.lead_writer.leads([folded.lead.lead_id])).get(folded.lead.lead_id) != read:
             return False
-        await self.scores.replace(folded.lead, folded.checkpoints)
+        await self.lead_writer.replace(folded.lead, folded.checkpoints)
         return True

@@ -9,7 +9,8 @@ from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment, Timeline
 from scoring_service.domain.verification import Stored
-from scoring_service.ports import FactReader, LeadReader
+from scoring_service.store.facts import FactReader
+from scoring_service.store.reads import LeadReader
 
 PAGE_LEADS = 500
 """Leads of one snapshot, at most."""
@@ -34,33 +35,33 @@ class Page:
             yield each
 
 
-async def scan_leads(views: LeadReader, *, check: bool = False) -> AsyncGenerator[Page, None]:
+async def scan_leads(lead_reader: LeadReader, *, check: bool = False) -> AsyncGenerator[Page, None]:
     """Yields all leads by their ids, those without a row and those without a history among them.
 
     `check` asks for the scored events that they have entries of, and for their checkpoints.
     """
     after = ""
     while True:
-        async with views.snapshot():
-            timeline = await views.timeline()
-            leads = await views.stored(after, PAGE_LEADS, PAGE_ENTRIES)
+        async with lead_reader.snapshot():
+            timeline = await lead_reader.timeline()
+            leads = await lead_reader.stored(after, PAGE_LEADS, PAGE_ENTRIES)
             page = Page(timeline, leads, {}, {})
             if check:
                 ids = [
                     entry.event_id for lead in leads for entry in lead.entries or () if entry.kind is EntryKind.EVENT
                 ]
-                checkpoints = await views.checkpoints_of([lead.lead_id for lead in leads])
-                page = Page(timeline, leads, await views.scored_events(ids), checkpoints)
+                checkpoints = await lead_reader.checkpoints_of([lead.lead_id for lead in leads])
+                page = Page(timeline, leads, await lead_reader.scored_events(ids), checkpoints)
         if not leads:
             return
         yield page
         after = leads[-1].lead_id
 
 
-async def facts_in_pieces(past: FactReader, stored: Stored) -> AsyncGenerator[list[Event | Adjustment], None]:
+async def facts_in_pieces(fact_reader: FactReader, stored: Stored) -> AsyncGenerator[list[Event | Adjustment], None]:
     """Yields what happened to a lead: at once where its entries are known, else piece by piece, in order."""
     if stored.entries is not None:
         yield facts_of(stored.entries)
         return
-    async for piece in past.facts(stored.lead_id):
+    async for piece in fact_reader.facts(stored.lead_id):
         yield piece

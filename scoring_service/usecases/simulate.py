@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.simulation import Difference, Question, Simulation, Summary
-from scoring_service.ports import FactReader, LeadReader
+from scoring_service.store.facts import FactReader
+from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.scan import facts_in_pieces, scan_leads
 
 
@@ -25,19 +26,19 @@ class SimulationProgress:
 class Simulate:
     """Folds every lead under another model. It has no way to write."""
 
-    views: LeadReader
-    past: FactReader
+    lead_reader: LeadReader
+    fact_reader: FactReader
     calendar: Calendar
 
     async def run(self, model: ScoringModel, question: Question | None) -> AsyncGenerator[SimulationProgress, None]:
         """Yields what publishing a model for all events would change, page by page, and at last the summary."""
-        simulation = Simulation(await self.views.timeline(), model, self.calendar, question)
-        progress = SimulationProgress(await self.views.count_leads())
-        async for page in scan_leads(self.views):
+        simulation = Simulation(await self.lead_reader.timeline(), model, self.calendar, question)
+        progress = SimulationProgress(await self.lead_reader.count_leads())
+        async for page in scan_leads(self.lead_reader):
             found: list[Difference] = []
             async for each in page.one_by_one():
                 if each.lead is not None:  # publishing does not reach what has no row
-                    facts = [fact async for piece in facts_in_pieces(self.past, each) for fact in piece]
+                    facts = [fact async for piece in facts_in_pieces(self.fact_reader, each) for fact in piece]
                     # Decay may have gone past a lead without touching it; publishing applies those ticks, too.
                     found.append(await asyncio.to_thread(simulation.add, each.lead, facts, each.decayed_through))
             progress = replace(

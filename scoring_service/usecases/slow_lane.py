@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pymongo.errors import PyMongoError
 
-from scoring_service.ports import LeadWriter
+from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from shared import logs
 from shared.deadlines import deadline
@@ -32,7 +32,7 @@ _LOG = logs.get(__name__)
 class SlowLane:
     """Drains heavy leads; `run()` must be running. `lead_ids` are those that the ordinary drain leaves out."""
 
-    scores: LeadWriter
+    lead_writer: LeadWriter
     leads: LeadTransaction
     _limits: dict[str, int] = field(default_factory=dict)
     _failed: dict[str, Exception] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class SlowLane:
             PyMongoError: It does not fit into one transaction, or MongoDB is away.
         """
         started = time.perf_counter()
-        batch = await self.scores.waiting_of(lead_id, limit, ids)
+        batch = await self.lead_writer.waiting_of(lead_id, limit, ids)
         events = batch.events.get(lead_id, ())
         if events:
             await self.leads.record(lead_id, events, batch.rows[lead_id])

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import EntryKind, facts_of
 from scoring_service.domain.verification import Inspection, Stored, Violation
-from scoring_service.ports import FactReader, LeadReader
+from scoring_service.store.facts import FactReader
+from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.scan import Page, scan_leads
 
 MESSAGE_VIOLATIONS = 500
@@ -47,14 +48,14 @@ class VerifyProgress:
 class Verify:
     """Checks what is stored. It has no way to write."""
 
-    views: LeadReader
-    past: FactReader
+    lead_reader: LeadReader
+    fact_reader: FactReader
     calendar: Calendar
 
     async def run(self) -> AsyncGenerator[VerifyProgress, None]:
         """Checks every lead, page by page, each page in one snapshot; then that no event and no entry is left over."""
-        progress = VerifyProgress(await self.views.count_leads())
-        async for page in scan_leads(self.views, check=True):
+        progress = VerifyProgress(await self.lead_reader.count_leads())
+        async for page in scan_leads(self.lead_reader, check=True):
             found: list[Violation] = []
             async for stored in page.one_by_one():
                 violations, entries, events = await self._inspect(page, stored)
@@ -63,10 +64,10 @@ class Verify:
             for start in range(0, max(1, len(found)), MESSAGE_VIOLATIONS):
                 progress = progress.having(found[start : start + MESSAGE_VIOLATIONS])
                 yield progress
-        scored, recorded = await self.views.count_scored()
+        scored, recorded = await self.lead_reader.count_scored()
         left = [Violation("I3", "", f"{scored} events are stored as scored, {recorded} have an entry")]
         progress = progress.having(left if scored != recorded else ())
-        unscored = await self.views.count_unscored()
+        unscored = await self.lead_reader.count_unscored()
         yield replace(
             progress,
             events_pending=unscored.pending,
@@ -90,16 +91,16 @@ class Verify:
         """Inspects a lead whose history is long, over a snapshot of its own."""
         found: list[tuple[str, str]] = []
         entries = events = 0
-        async with self.views.snapshot():
-            async for piece in self.views.whole_history(stored.lead_id):
+        async with self.lead_reader.snapshot():
+            async for piece in self.lead_reader.whole_history(stored.lead_id):
                 ids = [entry.event_id for entry in piece if entry.kind is EntryKind.EVENT]
-                known = (await self.views.scored_events(ids)).get(stored.lead_id, {})
+                known = (await self.lead_reader.scored_events(ids)).get(stored.lead_id, {})
                 found += await asyncio.to_thread(lambda: list(inspection.entries(piece, known)))  # noqa: B023
                 entries, events = entries + len(piece), events + len(known)
-            async for facts in self.past.facts(stored.lead_id):
+            async for facts in self.fact_reader.facts(stored.lead_id):
                 await asyncio.to_thread(inspection.facts, facts)
             # It may have changed since its page was read; then its new entries are no violations of the old row.
-            lead = (await self.views.leads([stored.lead_id])).get(stored.lead_id)
+            lead = (await self.lead_reader.leads([stored.lead_id])).get(stored.lead_id)
         if lead != stored.lead:
             return [], entries, events
         found += inspection.end()

@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SERVICES = ("ingest_service", "scoring_service", "automation_service", "intelligence_service")
 AROUND = ("cli", "testkit", "tests", "chaos", "benchmarks")
-MANDATORY = {"__init__", "__main__", "app", "settings", "ports", "usecases", "servicer"}
+MANDATORY = {"__init__", "__main__", "app", "settings", "usecases", "servicer"}
 OPTIONAL = {
-    *("store", "jobs", "clients", "messages", "model_codec", "rule_codec"),
+    *("ports", "store", "jobs", "clients", "messages", "model_codec", "rule_codec"),
     "delivery",  # of webhooks and e-mails: only automation delivers
     "watchers",  # of changes: only intelligence lets anyone watch
 }
@@ -89,16 +89,24 @@ def test_each_service_has_a_charter(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_only_the_composition_root_names_concrete_classes(service: str) -> None:
-    for path in (ROOT / service).rglob("*.py"):
-        if path.relative_to(ROOT / service).parts[0].removesuffix(".py") in ("app", "store", "clients"):
-            continue
-        named = [
-            name.split(".")[-1]
-            for name in imports(path)
-            if f"{service}.store." in name or f"{service}.clients." in name
-        ]
-        assert all(name.isupper() for name in named), f"{path} names {named}"
+def test_neither_domain_nor_servicer_imports_the_store(service: str) -> None:
+    adapters = (f"{service}.store", f"{service}.clients")
+    for path in modules(service):
+        if _room(path, service) in ("domain", "servicer", "messages", "model_codec", "rule_codec", "ports", "settings"):
+            assert not [name for name in imports(path) if name.startswith(adapters)], path
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_only_the_composition_root_constructs_stores_and_clients(service: str) -> None:
+    adapters = {path for path in modules(service) if _room(path, service) in ("store", "clients")}
+    opened = {name for path in adapters for name in _classes_with_a_constructor(path)}
+    for path in set(modules(service)) - adapters - {ROOT / service / "app.py"}:
+        constructed = {
+            node.func.id
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        assert not constructed & opened, f"{path} constructs {constructed & opened}"
 
 
 def test_nothing_is_opened_at_import() -> None:
@@ -125,6 +133,20 @@ def test_no_file_is_a_drawer() -> None:
 
 def _name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def _room(path: Path, service: str) -> str:
+    """Returns the file or the package of a service that a module belongs to."""
+    return path.relative_to(ROOT / service).parts[0].removesuffix(".py")
+
+
+def _classes_with_a_constructor(path: Path) -> Iterator[str]:
+    """Yields the classes that take connections, unlike the dataclasses, which hold values."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef):
+            methods = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+            if "__init__" in methods:
+                yield node.name
 
 
 def _shared_by(user: str, names: set[str]) -> set[str]:

@@ -34,8 +34,8 @@ from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.lead import Lead
 from scoring_service.servicer import ScoringServicer
 from scoring_service.store import documents
-from scoring_service.store.models import MongoModels
-from scoring_service.store.reads import MongoLeadReader
+from scoring_service.store.models import ModelStore
+from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.publishing import Publishing
 from scoring_service.usecases.queries import Queries
 from shared import wire
@@ -93,15 +93,15 @@ class Silent(IntelligenceServicer):
 async def asked(database: Database, servicer: type[IntelligenceServicer]) -> AsyncIterator[IntelligenceInsights]:
     """The intelligence service over the scoring service over the database."""
     unreached: Any = None
-    models = MongoModels(database, ENGINE)
-    views = MongoLeadReader(database, models, unreached)
+    models = ModelStore(database, ENGINE)
+    lead_reader = LeadReader(database, models, unreached)
     scoring = ScoringServicer(
-        ask=Queries(views, unreached, Calendar(ZoneInfo("UTC")), lambda: NOW),
+        ask=Queries(lead_reader, unreached, Calendar(ZoneInfo("UTC")), lambda: NOW),
         decay=unreached,
         verify=unreached,
         rebuild=unreached,
         corrections=unreached,
-        publishing=Publishing(models, views, lambda: NOW),
+        publishing=Publishing(models, lead_reader, lambda: NOW),
         simulate=unreached,
         parking=unreached,
         backlog=unreached,

@@ -15,11 +15,11 @@ from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.replay import engine
 from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.servicer import ERRORS, ScoringServicer
-from scoring_service.store.backlog import MongoBacklog
-from scoring_service.store.facts import MongoFactReader
-from scoring_service.store.models import MongoModels
-from scoring_service.store.reads import MongoLeadReader
-from scoring_service.store.writes import MongoLeadWriter
+from scoring_service.store.backlog import BacklogReader
+from scoring_service.store.facts import FactReader
+from scoring_service.store.models import ModelStore
+from scoring_service.store.reads import LeadReader
+from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayProgress, DecayRun
@@ -45,7 +45,7 @@ ENGINE = engine(Calendar(ZoneInfo("UTC")))
 
 
 @dataclass
-class FakeBell:
+class FakeDoorbell:
     """Remembers what was rung for."""
 
     rung: set[int] = field(default_factory=set)
@@ -63,27 +63,31 @@ class Scoring:
     events: Inbox
     changes: Inbox
     now: datetime = NOW
-    bell: FakeBell = field(default_factory=FakeBell)
+    doorbell: FakeDoorbell = field(default_factory=FakeDoorbell)
 
     def __post_init__(self) -> None:
         calendar = Calendar(ZoneInfo("UTC"))
-        self.models = MongoModels(self.database, ENGINE)
-        self.scores = MongoLeadWriter(self.database, self.models, self.events, self.changes, transaction_seconds=60)
-        self.views = MongoLeadReader(self.database, self.models, self.events)
-        self.past = MongoFactReader(self.database)
-        self.leads = LeadTransaction(self.scores, self.past, self.bell, calendar, self.clock)
-        self.slow_lane = SlowLane(self.scores, self.leads)
-        self.drain = Drain(self.scores, self.past, self.bell, calendar, self.clock, self.slow_lane)
-        self.decay = DecayRun(self.scores, self.past, self.views, self.bell, calendar, self.clock, PARTITIONS)
-        self.ask = Queries(self.views, self.past, calendar, self.clock)
-        self.check = Verify(self.views, self.past, calendar)
-        self.rebuild = Rebuild(self.scores, self.past, self.views, calendar)
-        self.corrections = Corrections(self.scores, self.leads, calendar, self.clock)
-        self.publishing = Publishing(self.models, self.views, self.clock)
-        self.rollout = Rollout(self.models, self.scores, self.past, self.bell, calendar, self.clock, PARTITIONS)
-        self.simulate = Simulate(self.views, self.past, calendar)
+        self.models = ModelStore(self.database, ENGINE)
+        self.lead_writer = LeadWriter(self.database, self.models, self.events, self.changes, transaction_seconds=60)
+        self.lead_reader = LeadReader(self.database, self.models, self.events)
+        self.fact_reader = FactReader(self.database)
+        self.leads = LeadTransaction(self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock)
+        self.slow_lane = SlowLane(self.lead_writer, self.leads)
+        self.drain = Drain(self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock, self.slow_lane)
+        self.decay = DecayRun(
+            self.lead_writer, self.fact_reader, self.lead_reader, self.doorbell, calendar, self.clock, PARTITIONS
+        )
+        self.queries = Queries(self.lead_reader, self.fact_reader, calendar, self.clock)
+        self.check = Verify(self.lead_reader, self.fact_reader, calendar)
+        self.rebuild = Rebuild(self.lead_writer, self.fact_reader, self.lead_reader, calendar)
+        self.corrections = Corrections(self.lead_writer, self.leads, calendar, self.clock)
+        self.publishing = Publishing(self.models, self.lead_reader, self.clock)
+        self.rollout = Rollout(
+            self.models, self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock, PARTITIONS
+        )
+        self.simulate = Simulate(self.lead_reader, self.fact_reader, calendar)
         self.parking = Parking(self.events)
-        backlogs = MongoBacklog(self.database, self.events)
+        backlogs = BacklogReader(self.database, self.events)
         self.backlog = BacklogReport(backlogs, self.models, calendar, self.clock)
 
     def clock(self) -> datetime:
@@ -153,7 +157,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     """A stub of the service over its real use cases."""
     monkeypatch.setattr(wire, "now", scoring.clock)
     servicer = ScoringServicer(
-        scoring.ask,
+        scoring.queries,
         scoring.decay,
         scoring.check,
         scoring.rebuild,
@@ -183,5 +187,5 @@ async def strict() -> AsyncIterator[Stub]:
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets streams report after every two leads."""
-    for module in ("decay", "walk"):
+    for module in ("decay", "scan"):
         monkeypatch.setattr(f"scoring_service.usecases.{module}.PAGE_LEADS", 2)

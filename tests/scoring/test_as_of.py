@@ -134,8 +134,8 @@ def test_as_of_is_what_a_database_of_that_time_would_show(
         replace(each, record_time=data.draw(_days)) if _is_retraction(each) else each for each in live.entries
     ]
     world = known_by(live, then)
-    views: Any = OneLead(live)
-    ask = Queries(views, views, UTC_DAYS, lambda: NOW)
+    lead_reader: Any = OneLead(live)
+    ask = Queries(lead_reader, lead_reader, UTC_DAYS, lambda: NOW)
     try:
         found = asyncio.run(ask.score("lead", then))
     except LeadNotFound:
@@ -151,8 +151,8 @@ def test_as_of_is_what_a_database_of_that_time_would_show(
 @given(models(), scripts(), lasts)
 def test_as_of_a_time_after_everything_is_live(model: ScoringModel, script: list[Act], last: date | None) -> None:
     live = lived(model, script, last)
-    views: Any = OneLead(live)
-    ask = Queries(views, views, UTC_DAYS, lambda: NOW)
+    lead_reader: Any = OneLead(live)
+    ask = Queries(lead_reader, lead_reader, UTC_DAYS, lambda: NOW)
     late = START + timedelta(days=1_000)
     assume(max(each.publish_time for each in live.publications) <= late)
     then, now = asyncio.run(ask.score("lead", late)), asyncio.run(ask.score("lead", None))

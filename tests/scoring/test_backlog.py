@@ -9,7 +9,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 from scoring_service.domain.model import NO_DECAY
 from scoring_service.domain.timeline import Mode
 from scoring_service.store import backlog
-from scoring_service.store.backlog import MongoBacklog
+from scoring_service.store.backlog import BacklogReader
 from shared import wire
 from shared.inbox.collection import Inbox, PartitionBacklog
 from shared.mongo import Database
@@ -112,7 +112,7 @@ async def test_decay_is_behind_by_days_since_the_database_was_made_or_last_decay
 
 async def test_a_decay_run_that_is_not_done_shows_two_dates(scoring: Scoring, stub: Stub) -> None:
     async def move(day: float) -> None:
-        await scoring.scores.transact(lambda: scoring.scores.move_decay(0, days_ago(day).date()))
+        await scoring.lead_writer.transact(lambda: scoring.lead_writer.move_decay(0, days_ago(day).date()))
 
     await move(2)
     assert await decayed_through(stub) == pb.DecayedThrough(latest_date="2026-03-18", days_behind=100)
@@ -143,7 +143,7 @@ async def test_the_backlog_is_counted_on_index_keys(database_uri: str, database:
     async with overheard(database_uri) as (heard, commands):
         events = Inbox(heard, scoring.events.rows.name, done="scored", partitions=PARTITIONS)
         partition = events.partition_of("ada")
-        counting = MongoBacklog(heard, events)
+        counting = BacklogReader(heard, events)
         assert await counting.pending() == {partition: PartitionBacklog(300, NOW - SECOND)}
         assert await counting.heaviest_leads([partition], 10) == [("ada", 300)]
         assert await counting.isolated() == {}

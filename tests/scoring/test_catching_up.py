@@ -13,8 +13,8 @@ from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.lead import Lead, Standing
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment, Mode
-from scoring_service.ports import AppendBatch
-from scoring_service.store.writes import MongoLeadWriter
+from scoring_service.store.batches import AppendBatch
+from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.history_writer import TURN_LEADS, HistoryWriter, PendingFacts
 from shared.tasks import running
 from testkit.waiting import eventually
@@ -43,15 +43,15 @@ class Appends:
 
     def patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Plants them."""
-        append = MongoLeadWriter.append
+        append = LeadWriter.append
 
-        async def append_some(scores: MongoLeadWriter, commit: AppendBatch) -> set[int]:
+        async def append_some(scores: LeadWriter, commit: AppendBatch) -> set[int]:
             self.sizes.append(len(commit.updates))
             if len(commit.updates) > self.limit or any(each.after.lead_id == ODD for each in commit.updates):
                 raise ExecutionTimeout("planted")
             return await append(scores, commit)
 
-        monkeypatch.setattr(MongoLeadWriter, "append", append_some)
+        monkeypatch.setattr(LeadWriter, "append", append_some)
 
 
 async def damage(scoring: Scoring) -> None:

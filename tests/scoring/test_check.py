@@ -67,10 +67,10 @@ async def test_a_damaged_state_is_rebuilt_from_the_history(scoring: Scoring) -> 
 
 async def test_a_lost_state_is_rebuilt_from_the_history(scoring: Scoring) -> None:
     await seed(scoring)
-    before = (await scoring.ask.score("lead1", None)).lead.state
+    before = (await scoring.queries.score("lead1", None)).lead.state
     await scoring.database["leads"].delete_one({"_id": "lead1"})
     await scoring.rebuild.one("lead1")
-    after = (await scoring.ask.score("lead1", None)).lead.state
+    after = (await scoring.queries.score("lead1", None)).lead.state
     assert (after.score, after.contributions) == (before.score, before.contributions)
     assert await scoring.verify() == []
 
@@ -81,7 +81,9 @@ async def rebuild_all(scoring: Scoring, *, check_only: bool = False) -> list[Reb
 
 async def test_a_lost_row_is_found_and_rebuilt(scoring: Scoring) -> None:
     await seed(scoring)
-    before = [score.lead.state.contributions for score in await scoring.ask.scores(["lead0", "lead1", "lead2"], None)]
+    before = [
+        score.lead.state.contributions for score in await scoring.queries.scores(["lead0", "lead1", "lead2"], None)
+    ]
     for lost in (["lead0"], ["lead2"], ["lead0", "lead1", "lead2"]):
         await scoring.database["leads"].delete_many({"_id": {"$in": lost}})
         found = await scoring.verify()
@@ -90,7 +92,9 @@ async def test_a_lost_row_is_found_and_rebuilt(scoring: Scoring) -> None:
             progress = await rebuild_all(scoring, check_only=check_only)
             assert [each for one in progress for each in one.changed] == lost
         assert await scoring.verify() == []
-    after = [score.lead.state.contributions for score in await scoring.ask.scores(["lead0", "lead1", "lead2"], None)]
+    after = [
+        score.lead.state.contributions for score in await scoring.queries.scores(["lead0", "lead1", "lead2"], None)
+    ]
     assert after == before
 
 
@@ -116,7 +120,7 @@ async def test_a_row_that_was_lost_while_decay_and_a_rollout_went_past_is_rebuil
         await scoring.put((f"{lead}0", lead, "page_view", scoring.now))
     await scoring.drain_all()
     assert await scoring.verify() == []
-    ada, bob = await scoring.ask.scores(["ada", "bob"], None)
+    ada, bob = await scoring.queries.scores(["ada", "bob"], None)
     assert ada.lead.state.score == bob.lead.state.score
 
 
@@ -127,7 +131,7 @@ async def test_a_row_without_a_history_is_found_and_left(scoring: Scoring) -> No
     assert "I5 the lead counts 4 entries, its history has 0" in await scoring.verify()
     with pytest.raises(HistoryInconsistent, match=r"lead1.*no entries"):
         await rebuild_all(scoring)
-    assert (await scoring.ask.score("lead2", None)).lead.state.score == 80
+    assert (await scoring.queries.score("lead2", None)).lead.state.score == 80
 
 
 @pytest.mark.parametrize("page_leads", [1, 500])
@@ -141,7 +145,7 @@ async def test_one_contradictory_history_keeps_no_other_lead_from_being_rebuilt(
     with pytest.raises(HistoryInconsistent, match="lead1"):
         await rebuild_all(scoring)
     for lead_id, rebuilt in (("lead0", True), ("lead1", False), ("lead2", True)):
-        assert bool((await scoring.ask.score(lead_id, None)).lead.state.contributions) is rebuilt
+        assert bool((await scoring.queries.score(lead_id, None)).lead.state.contributions) is rebuilt
 
 
 @pytest.mark.parametrize(
@@ -152,7 +156,7 @@ async def test_a_page_ends_where_its_entries_are_too_many(
 ) -> None:
     monkeypatch.setattr(scan, "PAGE_ENTRIES", max_entries)
     await seed(scoring)
-    seen = [page async for page in scan.scan_leads(scoring.views, check=True)]
+    seen = [page async for page in scan.scan_leads(scoring.lead_reader, check=True)]
     assert [len(page.leads) for page in seen] == pages
     assert [stored.lead_id for page in seen for stored in page.leads] == ["lead0", "lead1", "lead2"]
     assert {len(stored.entries or ()) for page in seen for stored in page.leads} == {4}, "expected whole histories"
@@ -208,7 +212,7 @@ async def test_others_have_a_turn_between_two_leads(scoring: Scoring) -> None:
             await asyncio.sleep(0)
             turns += 1
 
-    [page] = [page async for page in scan.scan_leads(scoring.views)]
+    [page] = [page async for page in scan.scan_leads(scoring.lead_reader)]
     task = asyncio.create_task(other())
     seen = [turns async for _ in page.one_by_one()]
     task.cancel()

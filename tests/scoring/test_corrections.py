@@ -22,7 +22,7 @@ def asked(
 
 
 async def score(scoring: Scoring, lead_id: str = "ada") -> int:
-    return (await scoring.ask.score(lead_id, None)).lead.state.score
+    return (await scoring.queries.score(lead_id, None)).lead.state.score
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def seeded(scoring: Scoring) -> Scoring:
     """A lead with a sign-up and a download: 30 points."""
     await scoring.put(("e1", "ada", "signup", days_ago(2)), ("e2", "ada", "download", days_ago(1)))
     await scoring.drain_all()
-    scoring.bell.rung.clear()
+    scoring.doorbell.rung.clear()
     return scoring
 
 
@@ -51,7 +51,7 @@ async def test_an_adjustment_is_an_entry(
     assert await score(seeded) == entry.score_after == expected
     assert (entry.kind, entry.event_id, entry.points) == (EntryKind.ADJUSTMENT, "adjustment:r1", points)
     assert (entry.reason, entry.actor, entry.sequence) == ("met at the fair", "eve", 3)
-    assert seeded.bell.rung == {seeded.changes.partition_of("ada")}
+    assert seeded.doorbell.rung == {seeded.changes.partition_of("ada")}
     assert await seeded.verify() == []
 
 
@@ -92,14 +92,14 @@ async def test_a_target_is_reached_also_when_decay_is_ahead_of_the_clock(scoring
 
 async def test_as_of_a_time_an_adjustment_counts_from_its_place_on(seeded: Scoring) -> None:
     assert (await seeded.corrections.adjust(asked(target=0))).event_time == NOW
-    assert (await seeded.ask.score("ada", NOW)).lead.state.score == 0
+    assert (await seeded.queries.score("ada", NOW)).lead.state.score == 0
     ahead = NOW + timedelta(hours=1)
     await seeded.put(("e3", "ada", "signup", ahead))
     await seeded.drain_all()
     entry = await seeded.corrections.adjust(asked("r2", target=7))
     assert entry.event_time == ahead + timedelta(milliseconds=1)
-    assert (await seeded.ask.score("ada", NOW)).lead.state.score == 0, "as of now neither has happened"
-    assert (await seeded.ask.score("ada", entry.event_time)).lead.state.score == 7
+    assert (await seeded.queries.score("ada", NOW)).lead.state.score == 0, "as of now neither has happened"
+    assert (await seeded.queries.score("ada", entry.event_time)).lead.state.score == 7
 
 
 async def test_the_same_adjustment_again_is_the_same_entry(seeded: Scoring) -> None:
@@ -145,7 +145,7 @@ async def test_an_adjustment_outlives_a_rescore(seeded: Scoring) -> None:
 async def test_an_adjustment_is_no_activity(seeded: Scoring) -> None:
     seeded.now = NOW + timedelta(days=20)
     await seeded.corrections.adjust(asked(target=100))
-    lead = (await seeded.ask.score("ada", None)).lead
+    lead = (await seeded.queries.score("ada", None)).lead
     assert (lead.state.event_count, lead.state.last_event_time) == (2, days_ago(1))
     await seeded.run_decay(seeded.now + timedelta(days=1))
     assert await score(seeded) < 100, "a silent lead decays, whatever was said of it"
@@ -157,7 +157,7 @@ async def test_a_retracted_event_never_happened(seeded: Scoring) -> None:
     assert entry is not None
     assert (lead_id, entry.kind, entry.delta, entry.event_id) == ("ada", EntryKind.RETRACTION, -20, "retraction:e1")
     assert (entry.event_type, entry.event_time, entry.reason) == ("signup", days_ago(2), "a bot")
-    found = await seeded.ask.score("ada", None)
+    found = await seeded.queries.score("ada", None)
     assert (found.lead.state.score, found.lead.state.event_count) == (10, 1)
     assert await seeded.verify() == []
     assert await seeded.corrections.retract("e1", "again", "bob") == (lead_id, entry)
@@ -167,18 +167,18 @@ async def test_a_retracted_event_does_not_count_for_velocity(scoring: Scoring) -
     await scoring.put(("e1", "ada", "page_view", days_ago(0.1)), ("e2", "ada", "page_view", days_ago(0.2)))
     await scoring.drain_all()
     await scoring.corrections.retract("e1", "a bot", "eve")
-    assert (await scoring.ask.score("ada", None)).recent_events == 1
+    assert (await scoring.queries.score("ada", None)).recent_events == 1
 
 
 async def test_a_lead_may_lose_all_its_events(scoring: Scoring) -> None:
     await scoring.put(("e1", "ada", "signup", days_ago(1)))
     await scoring.drain_all()
     await scoring.corrections.retract("e1", "a bot", "eve")
-    found = await scoring.ask.score("ada", None)
+    found = await scoring.queries.score("ada", None)
     assert (found.lead.state.score, found.lead.state.last_event_time, found.recent_events) == (0, None, 0)
-    assert await scoring.ask.score("ada", NOW) == found, "it is known as of now, too"
+    assert await scoring.queries.score("ada", NOW) == found, "it is known as of now, too"
     with pytest.raises(LeadNotFound):
-        await scoring.ask.score("ada", days_ago(2))
+        await scoring.queries.score("ada", days_ago(2))
     assert await scoring.verify() == []
     await scoring.put(("e2", "ada", "download", days_ago(3)))
     await scoring.drain_all()
@@ -214,5 +214,5 @@ async def test_as_of_a_time_before_a_correction(seeded: Scoring) -> None:
     await seeded.corrections.adjust(asked(delta=15))
     await seeded.corrections.retract("e1", "a bot", "eve")
     assert await score(seeded) == 25
-    assert (await seeded.ask.score("ada", days_ago(0.5))).lead.state.score == 30
-    assert (await seeded.ask.score("ada", NOW)).lead.state.score == 25
+    assert (await seeded.queries.score("ada", days_ago(0.5))).lead.state.score == 30
+    assert (await seeded.queries.score("ada", NOW)).lead.state.score == 25

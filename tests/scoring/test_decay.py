@@ -16,7 +16,7 @@ async def seed(scoring: Scoring, leads: int = 40) -> None:
 
 
 async def states(scoring: Scoring, leads: int = 40) -> dict[str, int]:
-    scores = await scoring.ask.scores([f"lead{n}" for n in range(leads)], None)
+    scores = await scoring.queries.scores([f"lead{n}" for n in range(leads)], None)
     return {score.lead.lead_id: score.lead.state.score for score in scores}
 
 
@@ -91,14 +91,14 @@ async def test_drains_and_decay_at_once_lose_nothing(scoring: Scoring) -> None:
 async def test_decay_is_in_the_history_and_in_automations_inbox(scoring: Scoring) -> None:
     await scoring.put(("e1", "ada", "contract_signed", days_ago(9)))
     await scoring.drain_all()
-    scoring.bell.rung.clear()
+    scoring.doorbell.rung.clear()
     await scoring.run_decay(NOW)
-    entries = await scoring.ask.history("ada", after=(), limit=10, newest_first=False)
+    entries = await scoring.queries.history("ada", after=(), limit=10, newest_first=False)
     assert [(entry.kind, entry.event_id, entry.delta) for entry in entries] == [
         (EntryKind.EVENT, "e1", 100),
         (EntryKind.DECAY, "decay:2:ada", -10),
     ]
-    assert scoring.bell.rung == {scoring.changes.partition_of("ada")}
+    assert scoring.doorbell.rung == {scoring.changes.partition_of("ada")}
     change = await scoring.database["score_changes"].find_one({"_id": "ada:2"})
     assert change is not None
     assert (change["kinds"], change["event_types"]) == (["DECAY"], [])
@@ -111,10 +111,10 @@ async def test_as_of_shows_the_past(scoring: Scoring) -> None:
     await scoring.run_decay(NOW)
 
     async def score_at(days: float) -> int:
-        return (await scoring.ask.score("ada", days_ago(days))).lead.state.score
+        return (await scoring.queries.score("ada", days_ago(days))).lead.state.score
 
     assert await score_at(19) == 100
     assert await score_at(12) == 95
-    assert await score_at(1.1) < await score_at(1) == (await scoring.ask.score("ada", None)).lead.state.score
-    assert await scoring.ask.scores(["ada"], days_ago(21)) == []
-    assert (await scoring.ask.score("ada", days_ago(1) + timedelta(hours=1))).recent_events == 1
+    assert await score_at(1.1) < await score_at(1) == (await scoring.queries.score("ada", None)).lead.state.score
+    assert await scoring.queries.scores(["ada"], days_ago(21)) == []
+    assert (await scoring.queries.score("ada", days_ago(1) + timedelta(hours=1))).recent_events == 1

@@ -9,10 +9,10 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from scoring_service.ports import AppendBatch
-from scoring_service.store.facts import MongoFactReader
-from scoring_service.store.models import MongoModels
-from scoring_service.store.writes import MongoLeadWriter
+from scoring_service.store.batches import AppendBatch
+from scoring_service.store.facts import FactReader
+from scoring_service.store.models import ModelStore
+from scoring_service.store.writes import LeadWriter
 from shared.inbox.collection import Inbox
 from shared.mongo import Document
 from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
@@ -37,14 +37,14 @@ async def test_an_event_becomes_an_entry_a_state_and_a_change(scoring: Scoring) 
     )
     assert (change["scores"], change["stages"], change["inactive_days"]) == ([0, 50], ["cold", "hot"], 1)
     assert (change["last_event_time"], change["kinds"]) == (days_ago(1), ["EVENT"])
-    assert scoring.bell.rung == {change["partition"]}
+    assert scoring.doorbell.rung == {change["partition"]}
     assert await scoring.verify() == []
 
 
 async def test_an_unknown_type_is_worth_nothing_and_counted(scoring: Scoring) -> None:
     await scoring.put(("e1", "ada", "W_Nabellen offertes.COMPLETE", days_ago(1)))
     await scoring.drain_all()
-    (score,) = await scoring.ask.scores(["ada"], None)
+    (score,) = await scoring.queries.scores(["ada"], None)
     assert (score.lead.state.score, score.lead.state.event_count, score.recent_events) == (0, 1, 0)
 
 
@@ -52,7 +52,7 @@ async def test_identify_sets_attributes(scoring: Scoring) -> None:
     await scoring.put(("e1", "ada", "identify", days_ago(1)), company="ACME", **{"$odd.name": 1.0})
     await scoring.put(("e2", "ada", "page_view", days_ago(0.5)), company="not an attribute")
     await scoring.drain_all()
-    (score,) = await scoring.ask.scores(["ada"], None)
+    (score,) = await scoring.queries.scores(["ada"], None)
     assert score.lead.state.attributes.values == {"company": "ACME", "$odd.name": 1.0}
     assert await scoring.verify() == []
 
@@ -76,7 +76,7 @@ async def test_workers_on_one_hot_lead_score_each_event_once(scoring: Scoring, w
             pass
 
     await asyncio.gather(*(work() for _ in range(workers)))
-    (score,) = await scoring.ask.scores(["hot"], None)
+    (score,) = await scoring.queries.scores(["hot"], None)
     assert (score.lead.state.score, score.lead.sequence) == (1000, 200)
     assert await scoring.verify() == []
 
@@ -95,7 +95,7 @@ async def test_order_and_batches_do_not_matter(scoring: Scoring) -> None:
     while await scoring.drain_all(3):
         pass
     await scoring.run_decay(NOW)
-    scores = {score.lead.lead_id: score.lead.state for score in await scoring.ask.scores(_both(range(5)), None)}
+    scores = {score.lead.lead_id: score.lead.state for score in await scoring.queries.scores(_both(range(5)), None)}
     for lead in range(5):
         one, other = scores[f"lead{lead}"], scores[f"shuffled-lead{lead}"]
         assert (one.score, one.contributions) == (other.score, other.contributions)
@@ -104,13 +104,13 @@ async def test_order_and_batches_do_not_matter(scoring: Scoring) -> None:
 
 async def test_a_failure_before_the_commit_leaves_nothing(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
     await scoring.put(("e1", "ada", "page_view", NOW))
-    append = MongoLeadWriter.append
+    append = LeadWriter.append
 
-    async def append_and_fail(self: MongoLeadWriter, commit: AppendBatch) -> set[int]:
+    async def append_and_fail(self: LeadWriter, commit: AppendBatch) -> set[int]:
         await append(self, commit)
         raise PyMongoError("planted")
 
-    monkeypatch.setattr(MongoLeadWriter, "append", append_and_fail)
+    monkeypatch.setattr(LeadWriter, "append", append_and_fail)
     with pytest.raises(PyMongoError, match="planted"):
         await scoring.drain_all()
     for collection in ("score_history", "leads", "score_changes"):
@@ -129,13 +129,13 @@ async def test_every_command_of_a_drain_belongs_to_its_transaction(scoring: Scor
         inboxes = [
             Inbox(database, inbox.rows.name, done="x", partitions=8) for inbox in (scoring.events, scoring.changes)
         ]
-        scoring.scores = MongoLeadWriter(
-            database, MongoModels(database, ENGINE), inboxes[0], inboxes[1], transaction_seconds=10
+        scoring.lead_writer = LeadWriter(
+            database, ModelStore(database, ENGINE), inboxes[0], inboxes[1], transaction_seconds=10
         )
         scoring.__dict__["drain"] = type(scoring.drain)(
-            scoring.scores,
-            MongoFactReader(database),
-            scoring.bell,
+            scoring.lead_writer,
+            FactReader(database),
+            scoring.doorbell,
             scoring.drain.calendar,
             scoring.clock,
             scoring.slow_lane,

@@ -44,7 +44,7 @@ def bystander(scoring: Scoring) -> str:
 
 
 async def score(scoring: Scoring, lead: str = HEAVY) -> int:
-    return (await scoring.ask.score(lead, None)).lead.state.score
+    return (await scoring.queries.score(lead, None)).lead.state.score
 
 
 async def test_a_crowd_of_one_lead_goes_into_the_slow_lane_and_a_bystander_is_scored_at_once(scoring: Scoring) -> None:
@@ -79,14 +79,14 @@ async def test_a_heavy_lead_has_the_score_of_a_light_one(scoring: Scoring, order
         while await scoring.drain_all(30):
             pass
     await scoring.run_decay(NOW)
-    heavy, light = [(await scoring.ask.score(lead, None)).lead.state for lead in (HEAVY, "light")]
+    heavy, light = [(await scoring.queries.score(lead, None)).lead.state for lead in (HEAVY, "light")]
     assert (heavy.score, heavy.contributions, heavy.event_count) == (light.score, light.contributions, 150)
     assert await scoring.verify() == []
 
 
 async def test_workers_in_the_slow_lane_of_one_lead_score_each_event_once(scoring: Scoring) -> None:
     await scoring.put(*events(80))
-    lanes = [SlowLane(scoring.scores, scoring.leads) for _ in range(3)]
+    lanes = [SlowLane(scoring.lead_writer, scoring.leads) for _ in range(3)]
 
     async def work(lane: SlowLane) -> None:
         lane.put(HEAVY)
@@ -94,7 +94,7 @@ async def test_workers_in_the_slow_lane_of_one_lead_score_each_event_once(scorin
             pass
 
     await asyncio.gather(*map(work, lanes))
-    assert (await scoring.ask.score(HEAVY, None)).lead.state.event_count == 80
+    assert (await scoring.queries.score(HEAVY, None)).lead.state.event_count == 80
     assert await scoring.verify() == []
 
 
@@ -103,7 +103,7 @@ async def test_an_update_that_was_overtaken_begins_again(scoring: Scoring, monke
     await scoring.drain_all()
     await scoring.put(("late", HEAVY, "signup", days_ago(299)))
     overtakers = iter(["o1", "o2"])
-    batch = await scoring.scores.waiting_of(HEAVY, 10, None)
+    batch = await scoring.lead_writer.waiting_of(HEAVY, 10, None)
     feed, began = history_writer.HistoryWriter.feed, 0
 
     async def feed_and_be_overtaken(self: history_writer.HistoryWriter, lead_id: str, fed: refold.Refold) -> None:
@@ -126,14 +126,14 @@ async def test_the_oldest_event_there_can_be_and_a_retraction_of_it(scoring: Sco
     while await scoring.drain_all():
         pass
     await scoring.run_decay(NOW)
-    before = (await scoring.ask.score(HEAVY, None)).lead.state
+    before = (await scoring.queries.score(HEAVY, None)).lead.state
     await scoring.put(("first", HEAVY, "signup", datetime(1970, 1, 1, tzinfo=UTC)))
     await scoring.drain_all()
     assert await scoring.verify() == []
     if lose_checkpoints:
         await scoring.database["checkpoints"].delete_many({})
     await scoring.corrections.retract("first", "a clock of 1970", "eve")
-    after = (await scoring.ask.score(HEAVY, None)).lead.state
+    after = (await scoring.queries.score(HEAVY, None)).lead.state
     assert after == before, "a retraction gives the state of a history without the event"
     assert await scoring.verify() == []
 
@@ -193,4 +193,4 @@ async def test_what_is_over_the_largest_budget_is_refused_with_what_to_do(
     with pytest.raises(TooLarge, match="60 recorded events of lead 'heavy'"):
         await scoring.drain.step(range(PARTITIONS), 500, ["late"])
     await scoring.drain.step(range(PARTITIONS), 500, ["new"])
-    assert (await scoring.ask.score(HEAVY, None)).lead.state.event_count == 61, "what is cheap is still scored"
+    assert (await scoring.queries.score(HEAVY, None)).lead.state.event_count == 61, "what is cheap is still scored"

@@ -10,8 +10,8 @@ from pymongo.errors import PyMongoError
 from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.model import ModelNotFound, ScoringModel
 from scoring_service.domain.timeline import Mode, ModelOutdated
-from scoring_service.ports import AppendBatch
-from scoring_service.store.writes import MongoLeadWriter
+from scoring_service.store.batches import AppendBatch
+from scoring_service.store.writes import LeadWriter
 from tests.scoring.conftest import NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
 
@@ -31,7 +31,7 @@ async def seed(scoring: Scoring, age: int = 3) -> None:
 
 
 async def scores(scoring: Scoring) -> set[int]:
-    return {score.lead.state.score for score in await scoring.ask.scores(LEADS, None)}
+    return {score.lead.state.score for score in await scoring.queries.scores(LEADS, None)}
 
 
 async def leads_with(scoring: Scoring, kind: EntryKind) -> list[str]:
@@ -51,7 +51,7 @@ async def test_a_rescore_changes_each_lead_once_and_says_so(scoring: Scoring) ->
     assert await scoring.rollout.step() == len(LEADS)
     assert await scores(scoring) == {25, 35}
     assert await leads_with(scoring, EntryKind.MODEL) == sorted(LEADS)
-    assert (await scoring.ask.score("lead0", None)).model.version == publication.version == 2
+    assert (await scoring.queries.score("lead0", None)).model.version == publication.version == 2
     assert await scoring.publishing.leads_left() == (0, 0)
     assert await scoring.rollout.step() == 0
     assert await scoring.verify() == []
@@ -73,7 +73,7 @@ async def test_from_now_on_leaves_the_past_as_it_is(scoring: Scoring) -> None:
     late, fresh = days_ago(2.5), NOW + timedelta(minutes=1)
     await scoring.put(("late", "lead0", "signup", late), ("fresh", "lead39", "signup", fresh))
     await scoring.drain_all()
-    found = {score.lead.lead_id: score.lead.state.score for score in await scoring.ask.scores(LEADS, None)}
+    found = {score.lead.lead_id: score.lead.state.score for score in await scoring.queries.scores(LEADS, None)}
     assert (found["lead0"], found["lead39"]) == (20 + 10 + 20, 20 + 25), (
         "a late event is judged by the model of its day"
     )
@@ -85,7 +85,7 @@ async def test_from_now_on_reaches_events_ahead_of_the_clock(scoring: Scoring) -
     await scoring.drain_all()
     await scoring.publish(worth(25), Mode.FORWARD)
     assert await scoring.rollout.step() == 1
-    assert (await scoring.ask.score("ada", None)).lead.state.score == 25
+    assert (await scoring.queries.score("ada", None)).lead.state.score == 25
     assert await scoring.verify() == []
 
 
@@ -94,7 +94,7 @@ async def test_a_drain_reaches_a_lead_before_the_rollout_does(scoring: Scoring) 
     await scoring.publish(worth(25), Mode.RESCORE)
     await scoring.put(("next", "lead0", "page_view", NOW))
     await scoring.drain_all()
-    history = await scoring.ask.history("lead0", after=(), limit=10, newest_first=False)
+    history = await scoring.queries.history("lead0", after=(), limit=10, newest_first=False)
     assert [(entry.kind, entry.delta) for entry in history[-2:]] == [(EntryKind.MODEL, 5), (EntryKind.EVENT, 5)]
     assert await scoring.verify() == [], "the laws hold while some leads are not reached yet"
     assert await scoring.rollout.step() == len(LEADS) - 1
@@ -105,16 +105,16 @@ async def test_a_drain_reaches_a_lead_before_the_rollout_does(scoring: Scoring) 
 async def test_a_rollout_that_dies_is_finished_by_the_next(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
     await seed(scoring)
     await scoring.publish(worth(25), Mode.RESCORE)
-    append, calls = MongoLeadWriter.append, 0
+    append, calls = LeadWriter.append, 0
 
-    async def append_some(self: MongoLeadWriter, commit: AppendBatch) -> set[int]:
+    async def append_some(self: LeadWriter, commit: AppendBatch) -> set[int]:
         nonlocal calls
         calls += 1
         if calls > 3:
             raise PyMongoError("planted")
         return await append(self, commit)
 
-    monkeypatch.setattr(MongoLeadWriter, "append", append_some)
+    monkeypatch.setattr(LeadWriter, "append", append_some)
     with pytest.raises(PyMongoError, match="planted"):
         await scoring.rollout.step()
     monkeypatch.undo()
@@ -147,7 +147,7 @@ async def test_a_decay_run_that_reaches_a_lead_before_the_rollout_does_counts_de
     await scoring.drain_all()
     await scoring.publish(worth(60), Mode.RESCORE)
     progress = await scoring.run_decay(NOW)
-    history = await scoring.ask.history("ada", after=(), limit=10, newest_first=False)
+    history = await scoring.queries.history("ada", after=(), limit=10, newest_first=False)
     assert [(entry.kind, entry.delta) for entry in history[1:]] == [(EntryKind.MODEL, 40), (EntryKind.DECAY, -3)]
     assert (progress.leads_changed, progress.entries, progress.points_removed) == (1, 1, 3)
 
@@ -213,7 +213,7 @@ async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(sco
     assert await scoring.publishing.leads_left() == (2, 2)
     assert await scoring.rollout.step() == 2
     assert await leads_with(scoring, EntryKind.MODEL) == ["ada"]
-    entry = (await scoring.ask.history("ada", after=(), limit=1, newest_first=True))[0]
+    entry = (await scoring.queries.history("ada", after=(), limit=1, newest_first=True))[0]
     assert (entry.kind, entry.delta, entry.stage_before, entry.stage_after) == (EntryKind.MODEL, 0, "warm", "hot")
     change = await scoring.database["score_changes"].find_one({"lead_id": "ada", "sequence": 2})
     assert change is not None, "automation hears of it"
@@ -227,7 +227,7 @@ async def test_an_event_that_comes_before_the_rollout_finds_the_stage_moved(scor
     await scoring.publish(hot_from(15), Mode.FORWARD)
     await scoring.put(("e2", "ada", "page_view", NOW))
     await scoring.drain_all()
-    history = await scoring.ask.history("ada", after=(), limit=10, newest_first=False)
+    history = await scoring.queries.history("ada", after=(), limit=10, newest_first=False)
     assert [(entry.kind, entry.stage_before, entry.stage_after) for entry in history[1:]] == [
         (EntryKind.MODEL, "warm", "hot"),
         (EntryKind.EVENT, "hot", "hot"),
@@ -250,10 +250,10 @@ async def test_what_happened_since_an_older_publication_is_not_left_to_the_next(
 
 async def test_as_of_is_what_was_shown_then(scoring: Scoring) -> None:
     await seed(scoring)
-    before = (await scoring.ask.score("lead0", NOW)).lead.state.score
+    before = (await scoring.queries.score("lead0", NOW)).lead.state.score
     scoring.now = NOW + timedelta(days=1)
     await scoring.publish(worth(25), Mode.RESCORE)
     await scoring.rollout.step()
-    then, now = await scoring.ask.score("lead0", NOW), await scoring.ask.score("lead0", scoring.now)
+    then, now = await scoring.queries.score("lead0", NOW), await scoring.queries.score("lead0", scoring.now)
     assert (then.lead.state.score, then.model.version) == (before, 1)
     assert (now.lead.state.score, now.model.version) == (35, 2)

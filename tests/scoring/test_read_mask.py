@@ -7,8 +7,8 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
-from scoring_service.store.models import MongoModels
-from scoring_service.store.reads import MongoLeadReader
+from scoring_service.store.models import ModelStore
+from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.queries import LeadScore, Queries, Wanted
 from shared import wire
 from testkit.serving import refusal
@@ -86,8 +86,10 @@ async def test_a_bad_mask_is_refused(stub: Stub, request_: pb.BatchGetLeadScores
 async def read(scoring: Scoring, uri: str, wanted: Wanted) -> tuple[LeadScore, set[str]]:
     """Returns the score as it was read, and the collections that were read."""
     async with overheard(uri) as (database, commands):
-        views = MongoLeadReader(database, MongoModels(database, ENGINE), scoring.events)
-        [score] = await Queries(views, scoring.past, scoring.ask.calendar, scoring.clock).scores(["ada"], None, wanted)
+        lead_reader = LeadReader(database, ModelStore(database, ENGINE), scoring.events)
+        [score] = await Queries(lead_reader, scoring.fact_reader, scoring.queries.calendar, scoring.clock).scores(
+            ["ada"], None, wanted
+        )
     return score, {sent[name] for name, sent in commands.sent if name in ("find", "aggregate")}
 
 

@@ -5,7 +5,7 @@ from google.protobuf.duration_pb2 import Duration
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service.domain.timeline import Publication
-from scoring_service.store.models import MongoModels
+from scoring_service.store.models import ModelStore
 from shared import wire
 from tests.scoring.conftest import DAY, NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
@@ -78,14 +78,14 @@ async def test_a_page_of_models_reads_the_publications_once(
 ) -> None:
     for points in (25, 30, 35):
         await created(stub, worth(points))
-    publications, reads = MongoModels.publications, 0
+    publications, reads = ModelStore.publications, 0
 
-    async def counted(self: MongoModels) -> list[Publication]:
+    async def counted(self: ModelStore) -> list[Publication]:
         nonlocal reads
         reads += 1
         return await publications(self)
 
-    monkeypatch.setattr(MongoModels, "publications", counted)
+    monkeypatch.setattr(ModelStore, "publications", counted)
     await stub.ListScoringModels(pb.ListScoringModelsRequest())
     assert reads == 1, "expected one read for the page, not one for each of its models"
 

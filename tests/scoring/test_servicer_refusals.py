@@ -9,8 +9,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
+from scoring_service.domain.lead_query import ANY_SCORE
 from scoring_service.domain.model_validation import MAX_SCORE
-from scoring_service.ports import ANY_SCORE
 from shared.rpc.pagination import write_token
 from testkit.serving import refusal
 from tests.scoring.conftest import NOW, Scoring, days_ago

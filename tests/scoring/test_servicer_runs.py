@@ -55,7 +55,7 @@ async def test_decay_streams_its_progress(scoring: Scoring, stub: Stub) -> None:
 async def test_decay_is_refused_beyond_the_date_of_the_database_whatever_our_own_clock_says(
     scoring: Scoring, stub: Stub, monkeypatch: pytest.MonkeyPatch, dry_run: bool
 ) -> None:
-    database_time = await scoring.scores.database_time()
+    database_time = await scoring.lead_writer.database_time()
     ahead = pb.DecayScoresRequest(as_of_time=at(database_time + 2 * DAY), dry_run=dry_run)
     assert await refused(stub, "DecayScores", ahead) == ("FAILED_PRECONDITION", "DECAY_DATE_AHEAD", ["as_of_time"])
     monkeypatch.setattr(wire, "now", lambda: database_time + 365 * DAY)

@@ -84,10 +84,12 @@ async def test_nothing_is_written(scoring: Scoring) -> None:
 async def test_what_is_foretold_is_what_happens(scoring: Scoring) -> None:
     await seed(scoring)
     found, summary = await simulated(scoring)
-    before = {score.lead.lead_id: score for score in await scoring.ask.scores([f"lead{n:02}" for n in range(12)], None)}
+    before = {
+        score.lead.lead_id: score for score in await scoring.queries.scores([f"lead{n:02}" for n in range(12)], None)
+    }
     await scoring.publish(OTHER, Mode.RESCORE)
     await scoring.rollout.step()
-    after = {score.lead.lead_id: score for score in await scoring.ask.scores(list(before), None)}
+    after = {score.lead.lead_id: score for score in await scoring.queries.scores(list(before), None)}
     foretold = {each.lead_id: each for each in found}
     for lead_id, score in after.items():
         was = before[lead_id]
@@ -115,7 +117,9 @@ async def test_a_lead_that_decay_went_past_is_foretold_too(scoring: Scoring, gra
     assert {each.lead_id: each.score_after for each in found} == ({"quiet": expected} if expected != 50 else {})
     await scoring.publish(shorter, Mode.RESCORE)
     await scoring.rollout.step()
-    after = {score.lead.lead_id: score.lead.state.score for score in await scoring.ask.scores(["quiet", "fresh"], None)}
+    after = {
+        score.lead.lead_id: score.lead.state.score for score in await scoring.queries.scores(["quiet", "fresh"], None)
+    }
     assert after == {"quiet": expected, "fresh": 50}
     assert summary.points_after == sum(after.values())
 

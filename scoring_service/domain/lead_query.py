@@ -1,0 +1,30 @@
+"""A list of leads: which ones, in which order, from where on."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+ANY_SCORE = -(2**62)
+"""Lower than every score."""
+
+
+class LeadOrder(Enum):
+    """The order of a list of leads; leads with equal keys are ordered by lead id."""
+
+    SCORE = "score"
+    LAST_EVENT_TIME = "last_event_time"
+    LEAD_ID = "lead_id"
+
+
+@dataclass(frozen=True, slots=True)
+class LeadQuery:
+    """The leads to list.
+
+    `after` is the order key and the id of the last lead on the previous page; empty for the first page.
+    """
+
+    order: LeadOrder
+    limit: int
+    minimum_score: int = ANY_SCORE
+    below_score: int | None = None
+    after: tuple[str | int | datetime, ...] = ()
