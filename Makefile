@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(shell find protos/leadscore -name '*.proto')
 STUBS := clients/python/src
-CODE := automation_service benchmarks chaos cli ingest_service intelligence_service scoring_service shared testkit tests
-GENERATE = $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
+CODE := automation_service benchmarks chaos cli clients ingest_service intelligence_service scoring_service shared testkit tests
+TOOLS := .venv/tools/bin
+GENERATE = $(TOOLS)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .PHONY: help install demo up test lint format generate bench chaos proof lock clean
@@ -21,6 +22,12 @@ install: .venv/installed ## Create .venv from requirements.lock (hash-checked), 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# An environment of its own: the stubs are generated with the oldest tools that leadscore-client supports.
+.venv/tools/installed: clients/python/tools.lock | .venv/installed
+	$(BIN)/python -m venv --clear .venv/tools
+	$(TOOLS)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r clients/python/tools.lock
+	@touch $@
+
 demo: install ## Start everything, ingest a B2B funnel, show what came out, stop
 	$(BIN)/leadscore demo
 
@@ -31,13 +38,13 @@ test: install ## Run all tests against a real MongoDB and a real Redis, and a sh
 	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/chaos/test_chaos.py --ignore tests/chaos/test_planted.py
 	$(BIN)/pytest tests/chaos/test_chaos.py
 
-lint: install ## ruff, strict types, buf, generated code fresh, architecture
+lint: install .venv/tools/installed ## ruff, strict types, buf, generated code fresh, architecture
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/buf lint protos
 	$(BIN)/buf format --diff --exit-code protos
 	if test -d .git && git show-ref --quiet --verify refs/heads/main; then $(BIN)/buf breaking protos --against '.git#branch=main,subdir=protos'; fi
-	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call GENERATE,$$fresh) && diff -r -x py.typed -x __pycache__ "$$fresh/leadscore" $(STUBS)/leadscore \
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call GENERATE,$$fresh) && diff -r -x client -x py.typed -x __pycache__ "$$fresh/leadscore" $(STUBS)/leadscore \
 		|| { echo 'the stubs are stale: run "make generate"'; exit 1; }
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/architecture
@@ -47,7 +54,7 @@ format: install ## Format code and protos
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/buf format -w protos
 
-generate: install ## Generate the stubs of clients/python from protos/
+generate: install .venv/tools/installed ## Generate the stubs of clients/python from protos/
 	$(call GENERATE,$(STUBS))
 
 bench: install ## Measure throughput and latency beside their floors
@@ -64,6 +71,8 @@ lock: install ## Resolve the newest versions into the lock files
 		--all-extras pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 		--extra cli -c requirements.lock pyproject.toml -o deploy/requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+		clients/python/tools.in -o clients/python/tools.lock
 
 clean: ## Remove .venv, every cache and the logs of make chaos, not the data of make up
 	rm -rf .venv .leadscore/chaos .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -144,7 +144,7 @@ class AutomationRule(_message.Message):
     actions: _containers.RepeatedCompositeFieldContainer[Action]
     cool_down_days: int
     disable_reason: str
-    def __init__(self, rule_id: _Optional[str] = ..., display_name: _Optional[str] = ..., enabled: _Optional[bool] = ..., conditions: _Optional[_Union[Conditions, _Mapping]] = ..., revision: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trigger: _Optional[_Union[Trigger, _Mapping]] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., cool_down_days: _Optional[int] = ..., disable_reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, rule_id: _Optional[str] = ..., display_name: _Optional[str] = ..., enabled: bool = ..., conditions: _Optional[_Union[Conditions, _Mapping]] = ..., revision: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trigger: _Optional[_Union[Trigger, _Mapping]] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., cool_down_days: _Optional[int] = ..., disable_reason: _Optional[str] = ...) -> None: ...
 
 class Trigger(_message.Message):
     __slots__ = ("while_condition_holds", "stage_entered", "stage_left", "score_crossed", "event_received", "inactive")
@@ -355,7 +355,7 @@ class CreateAutomationRuleRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     rule: AutomationRule
     validate_only: bool
-    def __init__(self, rule: _Optional[_Union[AutomationRule, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, rule: _Optional[_Union[AutomationRule, _Mapping]] = ..., validate_only: bool = ...) -> None: ...
 
 class CreateAutomationRuleResponse(_message.Message):
     __slots__ = ("rule", "warnings")
@@ -401,7 +401,7 @@ class UpdateAutomationRuleRequest(_message.Message):
     rule: AutomationRule
     update_mask: _field_mask_pb2.FieldMask
     validate_only: bool
-    def __init__(self, rule: _Optional[_Union[AutomationRule, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, rule: _Optional[_Union[AutomationRule, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., validate_only: bool = ...) -> None: ...
 
 class UpdateAutomationRuleResponse(_message.Message):
     __slots__ = ("rule", "warnings")
@@ -477,7 +477,7 @@ class TestAutomationRuleResponse(_message.Message):
     warnings: _containers.RepeatedScalarFieldContainer[str]
     deliveries: _containers.RepeatedCompositeFieldContainer[Delivery]
     last_date_bucket: str
-    def __init__(self, would_fire: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., deliveries: _Optional[_Iterable[_Union[Delivery, _Mapping]]] = ..., last_date_bucket: _Optional[str] = ...) -> None: ...
+    def __init__(self, would_fire: bool = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., deliveries: _Optional[_Iterable[_Union[Delivery, _Mapping]]] = ..., last_date_bucket: _Optional[str] = ...) -> None: ...
 
 class Check(_message.Message):
     __slots__ = ("field", "holds", "explanation")
@@ -487,7 +487,7 @@ class Check(_message.Message):
     field: str
     holds: bool
     explanation: str
-    def __init__(self, field: _Optional[str] = ..., holds: _Optional[bool] = ..., explanation: _Optional[str] = ...) -> None: ...
+    def __init__(self, field: _Optional[str] = ..., holds: bool = ..., explanation: _Optional[str] = ...) -> None: ...
 
 class GetAutomationExecutionRequest(_message.Message):
     __slots__ = ("execution_id",)
@@ -621,7 +621,7 @@ class RetryParkedChangesRequest(_message.Message):
     ALL_FIELD_NUMBER: _ClassVar[int]
     change_ids: _containers.RepeatedScalarFieldContainer[str]
     all: bool
-    def __init__(self, change_ids: _Optional[_Iterable[str]] = ..., all: _Optional[bool] = ...) -> None: ...
+    def __init__(self, change_ids: _Optional[_Iterable[str]] = ..., all: bool = ...) -> None: ...
 
 class RetryParkedChangesResponse(_message.Message):
     __slots__ = ("retried_count",)
@@ -639,7 +639,7 @@ class DiscardParkedChangesRequest(_message.Message):
     all: bool
     reason: str
     actor: str
-    def __init__(self, change_ids: _Optional[_Iterable[str]] = ..., all: _Optional[bool] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+    def __init__(self, change_ids: _Optional[_Iterable[str]] = ..., all: bool = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class DiscardParkedChangesResponse(_message.Message):
     __slots__ = ("discarded_count",)

@@ -5,7 +5,7 @@ import warnings
 
 from leadscore.automation.v1 import automation_pb2 as leadscore_dot_automation_dot_v1_dot_automation__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class AutomationServiceStub:
+class AutomationServiceStub(object):
     """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
     exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
@@ -111,7 +111,7 @@ class AutomationServiceStub:
                 _registered_method=True)
 
 
-class AutomationServiceServicer:
+class AutomationServiceServicer(object):
     """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
     exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 
@@ -351,7 +351,7 @@ def add_AutomationServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class AutomationService:
+class AutomationService(object):
     """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
     exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
 

@@ -5,7 +5,7 @@ import warnings
 
 from leadscore.ingest.v1 import ingest_pb2 as leadscore_dot_ingest_dot_v1_dot_ingest__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class IngestServiceStub:
+class IngestServiceStub(object):
     """Accepts events and stores them durably until the scoring service has scored them.
 
     An acknowledged event (ACCEPTED or DUPLICATE) has been written with majority write concern and will be scored exactly
@@ -53,7 +53,7 @@ class IngestServiceStub:
                 _registered_method=True)
 
 
-class IngestServiceServicer:
+class IngestServiceServicer(object):
     """Accepts events and stores them durably until the scoring service has scored them.
 
     An acknowledged event (ACCEPTED or DUPLICATE) has been written with majority write concern and will be scored exactly
@@ -120,7 +120,7 @@ def add_IngestServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class IngestService:
+class IngestService(object):
     """Accepts events and stores them durably until the scoring service has scored them.
 
     An acknowledged event (ACCEPTED or DUPLICATE) has been written with majority write concern and will be scored exactly

@@ -81,7 +81,7 @@ class LeadIntelligence(_message.Message):
     attributes: _struct_pb2.Struct
     model_version: int
     fit: Fit
-    def __init__(self, lead_id: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ..., next_action: _Optional[str] = ..., churned: _Optional[bool] = ..., thresholds: _Optional[_Iterable[_Union[FiredThreshold, _Mapping]]] = ..., top_rules: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_count: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., model_version: _Optional[int] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ...) -> None: ...
+    def __init__(self, lead_id: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ..., next_action: _Optional[str] = ..., churned: bool = ..., thresholds: _Optional[_Iterable[_Union[FiredThreshold, _Mapping]]] = ..., top_rules: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_count: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., model_version: _Optional[int] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ...) -> None: ...
 
 class Fit(_message.Message):
     __slots__ = ("points", "grade", "rating")

@@ -5,7 +5,7 @@ import warnings
 
 from leadscore.intelligence.v1 import intelligence_pb2 as leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class IntelligenceServiceStub:
+class IntelligenceServiceStub(object):
     """Computes velocity, risk and the next action of leads from what the scoring service says of them. It stores nothing: every answer is computed as of the time
     asked for.
 
@@ -66,7 +66,7 @@ class IntelligenceServiceStub:
                 _registered_method=True)
 
 
-class IntelligenceServiceServicer:
+class IntelligenceServiceServicer(object):
     """Computes velocity, risk and the next action of leads from what the scoring service says of them. It stores nothing: every answer is computed as of the time
     asked for.
 
@@ -170,7 +170,7 @@ def add_IntelligenceServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class IntelligenceService:
+class IntelligenceService(object):
     """Computes velocity, risk and the next action of leads from what the scoring service says of them. It stores nothing: every answer is computed as of the time
     asked for.
 

@@ -285,7 +285,7 @@ class ListScoreHistoryRequest(_message.Message):
     page_size: int
     page_token: str
     newest_first: bool
-    def __init__(self, lead_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., newest_first: _Optional[bool] = ...) -> None: ...
+    def __init__(self, lead_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., newest_first: bool = ...) -> None: ...
 
 class ListScoreHistoryResponse(_message.Message):
     __slots__ = ("entries", "next_page_token")
@@ -301,7 +301,7 @@ class DecayScoresRequest(_message.Message):
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     as_of_time: _timestamp_pb2.Timestamp
     dry_run: bool
-    def __init__(self, as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dry_run: bool = ...) -> None: ...
 
 class DecayScoresResponse(_message.Message):
     __slots__ = ("through_date", "leads_checked", "leads_total", "leads_changed", "entries_appended", "points_removed", "done", "dry_run")
@@ -321,7 +321,7 @@ class DecayScoresResponse(_message.Message):
     points_removed: int
     done: bool
     dry_run: bool
-    def __init__(self, through_date: _Optional[str] = ..., leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., leads_changed: _Optional[int] = ..., entries_appended: _Optional[int] = ..., points_removed: _Optional[int] = ..., done: _Optional[bool] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, through_date: _Optional[str] = ..., leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., leads_changed: _Optional[int] = ..., entries_appended: _Optional[int] = ..., points_removed: _Optional[int] = ..., done: bool = ..., dry_run: bool = ...) -> None: ...
 
 class ResetDecayRequest(_message.Message):
     __slots__ = ("to_date", "reason", "actor")
@@ -347,7 +347,7 @@ class ResetDecayResponse(_message.Message):
     leads_changed: int
     points_restored: int
     done: bool
-    def __init__(self, to_date: _Optional[str] = ..., leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., leads_changed: _Optional[int] = ..., points_restored: _Optional[int] = ..., done: _Optional[bool] = ...) -> None: ...
+    def __init__(self, to_date: _Optional[str] = ..., leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., leads_changed: _Optional[int] = ..., points_restored: _Optional[int] = ..., done: bool = ...) -> None: ...
 
 class RebuildLeadScoreRequest(_message.Message):
     __slots__ = ("lead_id",)
@@ -363,7 +363,7 @@ class RebuildLeadScoreResponse(_message.Message):
     lead_score: LeadScore
     changed: bool
     score_before: int
-    def __init__(self, lead_score: _Optional[_Union[LeadScore, _Mapping]] = ..., changed: _Optional[bool] = ..., score_before: _Optional[int] = ...) -> None: ...
+    def __init__(self, lead_score: _Optional[_Union[LeadScore, _Mapping]] = ..., changed: bool = ..., score_before: _Optional[int] = ...) -> None: ...
 
 class VerifyScoresRequest(_message.Message):
     __slots__ = ()
@@ -391,7 +391,7 @@ class VerifyScoresResponse(_message.Message):
     done: bool
     events_parked: int
     events_discarded: int
-    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., entries_checked: _Optional[int] = ..., events_checked: _Optional[int] = ..., events_pending: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[Violation, _Mapping]]] = ..., violations_total: _Optional[int] = ..., done: _Optional[bool] = ..., events_parked: _Optional[int] = ..., events_discarded: _Optional[int] = ...) -> None: ...
+    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., entries_checked: _Optional[int] = ..., events_checked: _Optional[int] = ..., events_pending: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[Violation, _Mapping]]] = ..., violations_total: _Optional[int] = ..., done: bool = ..., events_parked: _Optional[int] = ..., events_discarded: _Optional[int] = ...) -> None: ...
 
 class Violation(_message.Message):
     __slots__ = ("invariant", "lead_id", "message")
@@ -525,7 +525,7 @@ class RetryParkedEventsRequest(_message.Message):
     ALL_FIELD_NUMBER: _ClassVar[int]
     event_ids: _containers.RepeatedScalarFieldContainer[str]
     all: bool
-    def __init__(self, event_ids: _Optional[_Iterable[str]] = ..., all: _Optional[bool] = ...) -> None: ...
+    def __init__(self, event_ids: _Optional[_Iterable[str]] = ..., all: bool = ...) -> None: ...
 
 class RetryParkedEventsResponse(_message.Message):
     __slots__ = ("retried_count",)
@@ -543,7 +543,7 @@ class DiscardParkedEventsRequest(_message.Message):
     all: bool
     reason: str
     actor: str
-    def __init__(self, event_ids: _Optional[_Iterable[str]] = ..., all: _Optional[bool] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+    def __init__(self, event_ids: _Optional[_Iterable[str]] = ..., all: bool = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class DiscardParkedEventsResponse(_message.Message):
     __slots__ = ("discarded_count",)
@@ -591,13 +591,13 @@ class RetractEventResponse(_message.Message):
     entry: ScoreEntry
     lead_id: str
     discarded: bool
-    def __init__(self, entry: _Optional[_Union[ScoreEntry, _Mapping]] = ..., lead_id: _Optional[str] = ..., discarded: _Optional[bool] = ...) -> None: ...
+    def __init__(self, entry: _Optional[_Union[ScoreEntry, _Mapping]] = ..., lead_id: _Optional[str] = ..., discarded: bool = ...) -> None: ...
 
 class RebuildLeadScoresRequest(_message.Message):
     __slots__ = ("check_only",)
     CHECK_ONLY_FIELD_NUMBER: _ClassVar[int]
     check_only: bool
-    def __init__(self, check_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, check_only: bool = ...) -> None: ...
 
 class RebuildLeadScoresResponse(_message.Message):
     __slots__ = ("leads_checked", "leads_total", "leads_changed", "changed_lead_ids", "done")
@@ -611,7 +611,7 @@ class RebuildLeadScoresResponse(_message.Message):
     leads_changed: int
     changed_lead_ids: _containers.RepeatedScalarFieldContainer[str]
     done: bool
-    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., leads_changed: _Optional[int] = ..., changed_lead_ids: _Optional[_Iterable[str]] = ..., done: _Optional[bool] = ...) -> None: ...
+    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., leads_changed: _Optional[int] = ..., changed_lead_ids: _Optional[_Iterable[str]] = ..., done: bool = ...) -> None: ...
 
 class GetScoringModelRequest(_message.Message):
     __slots__ = ("version",)
@@ -647,7 +647,7 @@ class CreateScoringModelRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     scoring_model: ScoringModel
     validate_only: bool
-    def __init__(self, scoring_model: _Optional[_Union[ScoringModel, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    def __init__(self, scoring_model: _Optional[_Union[ScoringModel, _Mapping]] = ..., validate_only: bool = ...) -> None: ...
 
 class CreateScoringModelResponse(_message.Message):
     __slots__ = ("scoring_model",)
@@ -735,7 +735,7 @@ class SimulateScoringModelResponse(_message.Message):
     differences: _containers.RepeatedCompositeFieldContainer[LeadDifference]
     summary: SimulationSummary
     done: bool
-    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., differences: _Optional[_Iterable[_Union[LeadDifference, _Mapping]]] = ..., summary: _Optional[_Union[SimulationSummary, _Mapping]] = ..., done: _Optional[bool] = ...) -> None: ...
+    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., differences: _Optional[_Iterable[_Union[LeadDifference, _Mapping]]] = ..., summary: _Optional[_Union[SimulationSummary, _Mapping]] = ..., done: bool = ...) -> None: ...
 
 class LeadDifference(_message.Message):
     __slots__ = ("lead_id", "score_before", "score_after", "stage_before", "stage_after", "fit_grade_before", "fit_grade_after")
@@ -911,7 +911,7 @@ class Condition(_message.Message):
     less_than: float
     at_most: float
     ignore_case: bool
-    def __init__(self, property: _Optional[str] = ..., equals: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., one_of: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., contains: _Optional[str] = ..., starts_with: _Optional[str] = ..., exists: _Optional[bool] = ..., greater_than: _Optional[float] = ..., at_least: _Optional[float] = ..., less_than: _Optional[float] = ..., at_most: _Optional[float] = ..., ignore_case: _Optional[bool] = ...) -> None: ...
+    def __init__(self, property: _Optional[str] = ..., equals: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., one_of: _Optional[_Union[_struct_pb2.ListValue, _Mapping]] = ..., contains: _Optional[str] = ..., starts_with: _Optional[str] = ..., exists: bool = ..., greater_than: _Optional[float] = ..., at_least: _Optional[float] = ..., less_than: _Optional[float] = ..., at_most: _Optional[float] = ..., ignore_case: bool = ...) -> None: ...
 
 class Limit(_message.Message):
     __slots__ = ("max_points", "max_times", "period")

@@ -5,7 +5,7 @@ import warnings
 
 from leadscore.scoring.v1 import scoring_pb2 as leadscore_dot_scoring_dot_v1_dot_scoring__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class ScoringServiceStub:
+class ScoringServiceStub(object):
     """Owns the scores. A lead's score is the sum of the deltas in its append-only history. It depends only on what happened
     and when it happened, not on the order in which the events arrived.
 
@@ -154,7 +154,7 @@ class ScoringServiceStub:
                 _registered_method=True)
 
 
-class ScoringServiceServicer:
+class ScoringServiceServicer(object):
     """Owns the scores. A lead's score is the sum of the deltas in its append-only history. It depends only on what happened
     and when it happened, not on the order in which the events arrived.
 
@@ -608,7 +608,7 @@ def add_ScoringServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class ScoringService:
+class ScoringService(object):
     """Owns the scores. A lead's score is the sum of the deltas in its append-only history. It depends only on what happened
     and when it happened, not on the order in which the events arrived.
 

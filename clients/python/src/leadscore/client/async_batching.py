@@ -1,0 +1,214 @@
+"""Sending events in batches from a background task of asyncio.
+
+Guarantee: an event that was queued is sent until the server acknowledges or rejects it, or the batcher is closed.
+What is unacknowledged then is in the `FlushTimeout` that `close` raises.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import grpc
+from leadscore.client.errors import (
+    EventsRejected,
+    FlushTimeout,
+    LeadscoreError,
+    QueueFull,
+    Rejection,
+    from_rpc_error,
+)
+from leadscore.client.events import IDENTIFY, build_event
+from leadscore.client.outbox import Outbox
+from leadscore.client.retry import RetryPolicy, pause_after
+from leadscore.ingest.v1 import ingest_pb2 as pb
+
+Send: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[pb.BatchIngestEventsRequest, pb.BatchIngestEventsResponse]"
+
+
+class AsyncBatcher:
+    """A bounded queue of events and the task that sends them; made by `AsyncClient.batch` in its event loop."""
+
+    def __init__(
+        self,
+        send: Send,
+        policy: RetryPolicy,
+        *,
+        max_queued: int,
+        block_seconds: float,
+        on_rejected: Callable[[Rejection], None] | None,
+    ) -> None:
+        self._send = send
+        self._policy = policy
+        self._block_seconds = block_seconds
+        self._on_rejected = on_rejected
+        self._outbox = Outbox(max_queued)
+        self._changed = asyncio.Condition()
+        self._sending = False
+        self._closed = False
+        self._failure: BaseException | None = None
+        self._failed_attempts = 0
+        self._task = asyncio.create_task(self._run(), name="leadscore-batcher")
+
+    async def track(
+        self,
+        lead_id: str,
+        event_type: str,
+        *,
+        properties: Mapping[str, Any] | None = None,
+        event_id: str | None = None,
+        event_time: datetime | None = None,
+        source: str = "",
+    ) -> str:
+        """Queues an event and returns its id.
+
+        Raises:
+            QueueFull: The queue had no room within `block_seconds`.
+            InvalidArgument: The event cannot be sent.
+        """
+        event = build_event(
+            lead_id, event_type, properties=properties, event_id=event_id, event_time=event_time, source=source
+        )
+        async with self._changed:
+            room = await self._wait_for(lambda: self._ended or not self._outbox.is_full, self._block_seconds)
+            self._require_running()
+            if not room:
+                raise QueueFull(f"the queue is full: {len(self._outbox):,} events", event_id=event.event_id)
+            self._outbox.add(event)
+            self._changed.notify_all()
+        return event.event_id
+
+    async def identify(self, lead_id: str, /, **attributes: Any) -> str:  # noqa: ANN401 (JSON)
+        """Queues an event that sets attributes of a lead, and returns its id."""
+        return await self.track(lead_id, IDENTIFY, properties=attributes)
+
+    async def flush(self, seconds: float = 30.0) -> None:
+        """Waits up to so many seconds until the queue is empty: every event is acknowledged or rejected.
+
+        Raises:
+            FlushTimeout: It is not empty in time; the events stay queued.
+            EventsRejected: Events were rejected since the last flush, and there is no `on_rejected`.
+        """
+        async with self._changed:
+            await self._wait_for(lambda: self._ended or self._is_idle, seconds)
+            self._require_running()
+            unsent = self._outbox.unacknowledged()
+            if not self._is_idle:
+                raise FlushTimeout(f"{len(unsent):,} events are not acknowledged after {seconds:g} s", unsent)
+            rejections = self._outbox.take_rejections()  # none that `on_rejected` was called for
+        if rejections:
+            raise EventsRejected(rejections)
+
+    async def close(self, seconds: float = 30.0) -> None:
+        """Flushes the queue within so many seconds, and ends the task.
+
+        Raises:
+            FlushTimeout: Events are unacknowledged; they are dropped here, and are in the error's `unsent`.
+            EventsRejected: As `flush`.
+        """
+        if self._closed:
+            return
+        try:
+            await self.flush(seconds)
+        finally:
+            async with self._changed:
+                self._closed = True
+                self._changed.notify_all()
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _wait(self, seconds: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+
+    async def _wait_for(self, holds: Callable[[], bool], seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait_for(holds)
+        return holds()
+
+    @property
+    def _ended(self) -> bool:
+        return self._closed or self._failure is not None
+
+    @property
+    def _is_idle(self) -> bool:
+        return not self._sending and not len(self._outbox)
+
+    def _require_running(self) -> None:
+        if self._failure is not None:
+            raise LeadscoreError(f"the sender failed: {self._failure!r}") from self._failure
+        if self._closed:
+            raise LeadscoreError("the batcher is closed")
+
+    async def _run(self) -> None:
+        try:
+            while not self._closed:
+                await self._send_one(await self._next_batch())
+        except Exception as error:  # noqa: BLE001 (raised in the tasks that use the batcher)
+            async with self._changed:
+                self._failure = error
+                self._changed.notify_all()
+
+    async def _next_batch(self) -> list[pb.Event]:
+        async with self._changed:
+            while not self._closed:
+                batch = self._outbox.take_batch(time.monotonic())
+                if batch:
+                    self._sending = True
+                    return batch
+                await self._wait(self._outbox.seconds_until_due(time.monotonic()))
+        return []
+
+    async def _send_one(self, events: list[pb.Event]) -> None:
+        if not events:
+            return
+        pause = await self._settle(events)
+        await self._report_rejections()
+        async with self._changed:
+            self._sending = False
+            self._changed.notify_all()
+            await self._wait_for(lambda: self._closed, pause)
+
+    async def _settle(self, events: list[pb.Event]) -> float:
+        """Sends a batch, and returns how long to wait before the next one, in seconds."""
+        try:
+            response = await self._send(
+                pb.BatchIngestEventsRequest(events=events), timeout=self._policy.attempt_seconds
+            )
+        except grpc.RpcError as error:
+            return await self._put_back_or_reject(error)
+        self._failed_attempts = 0
+        async with self._changed:
+            self._outbox.settle(response.outcomes, time.monotonic())
+        return 0.0
+
+    async def _put_back_or_reject(self, error: grpc.RpcError) -> float:
+        pause = pause_after(error, self._policy, self._failed_attempts)
+        self._failed_attempts += 1
+        async with self._changed:
+            if pause is None:
+                final = from_rpc_error(error)
+                self._outbox.reject_batch(final.reason or error.code().name, final.field, str(final))
+            else:
+                self._outbox.put_back()
+        return pause or 0.0
+
+    async def _report_rejections(self) -> None:
+        if self._on_rejected is not None:
+            async with self._changed:
+                rejections = self._outbox.take_rejections()
+            for rejection in rejections:
+                self._on_rejected(rejection)

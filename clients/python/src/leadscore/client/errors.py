@@ -1,0 +1,153 @@
+"""The exceptions of the client.
+
+LeadscoreError
+├── InvalidArgument    the request breaks a limit; sending it again changes nothing
+├── NotFound           no event of this lead has been scored yet
+├── Conflict           the event id belongs to an event with another payload
+├── Overloaded         the server refused the call; nothing was stored
+├── Unavailable        no answer in time; the outcome is unknown, so send the event again under the same id
+├── QueueFull          the queue of a batcher has no room
+├── FlushTimeout       events are still unacknowledged
+└── EventsRejected     the server refused some events for good
+
+A code that has no class of its own raises `LeadscoreError`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from leadscore.ingest.v1 import ingest_pb2
+
+DETAILS_KEY = "grpc-status-details-bin"
+
+
+class LeadscoreError(Exception):
+    """A call failed.
+
+    Attributes:
+        code: The status of the call, None when no call was made.
+        reason: The `reason` of `google.rpc.ErrorInfo`, such as `EVENT_INVALID`; empty when the server gave none.
+        field: The field that is wrong, such as `event_time`; empty when the error is not about a field.
+        event_id: The id of the event that was sent, to send it again; empty when the call sent none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: grpc.StatusCode | None = None,
+        reason: str = "",
+        field: str = "",
+        event_id: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.field = field
+        self.event_id = event_id
+
+
+class InvalidArgument(LeadscoreError):
+    """The request breaks a limit. Sending it again changes nothing."""
+
+
+class NotFound(LeadscoreError):
+    """No event of this lead has been scored (by the time asked for)."""
+
+
+class Conflict(LeadscoreError):
+    """The event id belongs to an event with another payload. Nothing changed."""
+
+
+class Overloaded(LeadscoreError):
+    """The server refused the call. Nothing was stored."""
+
+
+class Unavailable(LeadscoreError):
+    """The server did not answer in time. The outcome is unknown: send the event again under the same id."""
+
+
+class QueueFull(LeadscoreError):
+    """The queue of a batcher had no room in time. The event was not queued."""
+
+
+class FlushTimeout(LeadscoreError):
+    """Some events were not acknowledged in time. They are in `unsent`; send them again under the same ids."""
+
+    def __init__(self, message: str, unsent: Sequence[ingest_pb2.Event]) -> None:
+        super().__init__(message)
+        self.unsent = tuple(unsent)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An event that the server refused for good, with the reason, the field that is wrong and a sentence."""
+
+    event: ingest_pb2.Event
+    reason: str
+    field: str
+    message: str
+
+
+class EventsRejected(LeadscoreError):
+    """The server refused some events for good. The others were stored."""
+
+    def __init__(self, rejections: Sequence[Rejection]) -> None:
+        first = rejections[0]
+        super().__init__(
+            f"{len(rejections)} events were rejected; {first.event.event_id}: {first.message}",
+            reason=first.reason,
+            field=first.field,
+            event_id=first.event.event_id,
+        )
+        self.rejections = tuple(rejections)
+
+
+_CLASSES: dict[grpc.StatusCode, type[LeadscoreError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidArgument,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: Conflict,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
+    grpc.StatusCode.ABORTED: Unavailable,
+    grpc.StatusCode.CANCELLED: Unavailable,
+}
+
+
+def from_rpc_error(error: grpc.RpcError, *, event_id: str = "") -> LeadscoreError:
+    """Returns the exception for a failed call."""
+    code = error.code()
+    infos = details(error, error_details_pb2.ErrorInfo)
+    violations = (
+        violation for request in details(error, error_details_pb2.BadRequest) for violation in request.field_violations
+    )
+    return _CLASSES.get(code, LeadscoreError)(
+        error.details() or code.name,
+        code=code,
+        reason=next((info.reason for info in infos), ""),
+        field=next((violation.field for violation in violations), ""),
+        event_id=event_id,
+    )
+
+
+def retry_delay(error: grpc.RpcError) -> float | None:
+    """Returns the seconds after which the server asks to be called again; None when it does not say."""
+    for info in details(error, error_details_pb2.RetryInfo):
+        return float(info.retry_delay.ToTimedelta().total_seconds())
+    return None
+
+
+def details(error: grpc.RpcError, kind: type[Any]) -> Iterator[Any]:
+    """Yields the details of one kind that the server attached to a failed call."""
+    metadata: Any = error.trailing_metadata()  # pairs, of a class that differs between grpc and grpc.aio
+    for key, value in metadata or ():
+        if key == DETAILS_KEY:
+            for detail in status_pb2.Status.FromString(value).details:
+                found = kind()
+                if detail.Unpack(found):
+                    yield found
