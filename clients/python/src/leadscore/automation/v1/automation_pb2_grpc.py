@@ -26,11 +26,15 @@ if _version_not_supported:
 
 
 class AutomationServiceStub(object):
-    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
-    exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
+    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead. When a rule
+    fires, an execution is recorded exactly once per lead, rule and date, and its deliveries are made at least once under
+    a constant id.
 
-    Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC can return these errors, in addition to its own:
+    * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
+    * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     def __init__(self, channel):
@@ -112,18 +116,25 @@ class AutomationServiceStub(object):
 
 
 class AutomationServiceServicer(object):
-    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
-    exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
+    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead. When a rule
+    fires, an execution is recorded exactly once per lead, rule and date, and its deliveries are made at least once under
+    a constant id.
 
-    Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC can return these errors, in addition to its own:
+    * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
+    * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     def CreateAutomationRule(self, request, context):
-        """Creates a rule. It is evaluated at changes that are drained from then on.
+        """Creates a rule. It applies to all changes that are evaluated from then on.
 
-        Transactional: one insert. Idempotent: by `rule_id`: a retry finds ALREADY_EXISTS and can be taken as done.
-        Errors: INVALID_ARGUMENT (RULE_INVALID) with the field's name; ALREADY_EXISTS (RULE_EXISTS).
+        Transactional: yes, one insert.
+        Idempotent: by `rule_id`. A retry returns ALREADY_EXISTS, which the caller can treat as success.
+        Errors:
+        * INVALID_ARGUMENT (RULE_INVALID): the rule is invalid; the violation names the field.
+        * ALREADY_EXISTS (RULE_EXISTS): a rule with this id exists.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,8 +143,11 @@ class AutomationServiceServicer(object):
     def GetAutomationRule(self, request, context):
         """Returns one rule, without its secrets.
 
-        Transactional: one read. Idempotent: a read.
-        Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        Transactional: yes, one read.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (RULE_NOT_FOUND): there is no such rule.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,62 +156,83 @@ class AutomationServiceServicer(object):
     def ListAutomationRules(self, request, context):
         """Lists the rules by id, without their secrets.
 
-        Transactional: each page is one read. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        Transactional: per page.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAutomationRule(self, request, context):
-        """Replaces the fields of a rule that the mask names. A rule that is disabled fires no more, and its pending deliveries are cancelled.
+        """Replaces the fields of a rule that the mask names. Disabling a rule stops it from firing and cancels its pending
+        deliveries.
 
-        Transactional: the compare-and-set on the rule's revision. The cancelling follows it, and is no part of it: what half of the call's time is enough for
-        is cancelled at once, the rest when its next attempt is due, in the place of that. What is being attempted ends by its receiver's answer.
-        Idempotent: yes, but for the revision, which counts up.
-        Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name; ABORTED (RULE_CHANGED) when `rule.revision` is given
-        and is not the stored one, or when two updates met: read the rule again.
+        Transactional: the update of the rule is, guarded by its revision. Deliveries are cancelled afterwards, outside of
+        the transaction: as many as possible within half of the call's time, the rest when their next attempt is due. An
+        attempt in progress is not interrupted; its result stands.
+        Idempotent: yes, except that every call increments the revision.
+        Errors:
+        * NOT_FOUND (RULE_NOT_FOUND): there is no such rule.
+        * INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID): the rule or the mask is invalid; the violation names the
+        field.
+        * ABORTED (RULE_CHANGED): `rule.revision` is set and differs from the stored one, or two updates ran concurrently.
+        Read the rule again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAutomationRule(self, request, context):
-        """Deletes a rule and cancels its pending deliveries; its executions stay readable.
+        """Deletes a rule and cancels its pending deliveries. Its executions remain readable.
 
-        Transactional: the deletion. The cancelling follows it as in UpdateAutomationRule. Idempotent: a retry finds NOT_FOUND and can be taken as done.
-        Errors: NOT_FOUND (RULE_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        Transactional: the deletion is. Deliveries are cancelled afterwards, as in UpdateAutomationRule.
+        Idempotent: a retry returns NOT_FOUND, which the caller can treat as success.
+        Errors:
+        * NOT_FOUND (RULE_NOT_FOUND): there is no such rule.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TestAutomationRule(self, request, context):
-        """Tells what a rule, stored or not, would do for a lead as it is now, and why. Nothing is recorded and nothing is sent.
+        """Reports what a rule, stored or not, would do for a lead in its current state, and why. Nothing is recorded or sent.
 
-        Transactional: no, the rule and the lead are two reads. Idempotent: a read.
-        Errors: NOT_FOUND (RULE_NOT_FOUND, LEAD_NOT_FOUND); INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID) with the field's name.
+        Transactional: no, the rule and the lead are read separately.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (RULE_NOT_FOUND, LEAD_NOT_FOUND): there is no such rule, or the lead has no score.
+        * INVALID_ARGUMENT (RULE_INVALID, ARGUMENT_INVALID): an argument is invalid; the violation names the field.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewAutomationRules(self, request, context):
-        """Tells which enabled rules would fire if leads changed in the given ways, such as those that a simulation of a scoring model foretells. Velocity, risk and
-        next action are taken as they are now, and no rule is taken to have fired for these leads already. Nothing is recorded and nothing is sent.
+        """Reports which enabled rules would fire if leads changed in the given ways, for example as predicted by the
+        simulation of a scoring model. Velocity, risk and next action are taken from the leads' current state. Earlier
+        executions for these leads are ignored. Nothing is recorded or sent.
 
-        Transactional: no, the rules and the leads are two reads. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no change, more than 500, or a malformed lead id.
+        Transactional: no, the rules and the leads are read separately.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no changes, more than 500, or a malformed lead id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAutomationExecution(self, request, context):
-        """Returns one execution, with the bodies of its deliveries.
+        """Returns one execution, including the bodies of its deliveries.
 
-        Transactional: one read. Idempotent: a read.
-        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        Transactional: yes, one read.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (EXECUTION_NOT_FOUND): there is no such execution.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -206,65 +241,85 @@ class AutomationServiceServicer(object):
     def ListAutomationExecutions(self, request, context):
         """Lists executions, latest first, without the bodies of their deliveries.
 
-        Transactional: each page is one read. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size, a malformed date, an unknown state or an impossible time; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        Transactional: per page.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, a date is malformed, the state is unknown, or a
+        time is out of range.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryAutomationExecution(self, request, context):
-        """Makes those deliveries of an execution due at once that are pending, failed or cancelled, under their old ids and with their old bodies. The schedule of
-        attempts begins anew; the attempts made are kept. A delivery that is being attempted right now is left alone, and so is one whose template did not go
-        with the lead, or whose lead had no address: it has no body.
+        """Schedules the pending, failed and cancelled deliveries of an execution for immediate delivery, with their original
+        ids and bodies. The retry schedule starts over; earlier attempts remain recorded. Two kinds of deliveries are
+        skipped: those with an attempt in progress, and those without a body because their template failed to render or the
+        lead had no address.
 
-        Transactional: one update. Idempotent: yes, until the next attempt has been made.
-        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (NOTHING_TO_RETRY) when all is delivered, has no body, or nothing is to be;
-        FAILED_PRECONDITION (RULE_DISABLED) when the rule is disabled or deleted; INVALID_ARGUMENT (ARGUMENT_INVALID).
+        Transactional: yes, one update.
+        Idempotent: yes, until the next attempt is made.
+        Errors:
+        * NOT_FOUND (EXECUTION_NOT_FOUND): there is no such execution.
+        * FAILED_PRECONDITION (NOTHING_TO_RETRY): no delivery can be retried.
+        * FAILED_PRECONDITION (RULE_DISABLED): the rule is disabled or deleted.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAutomationBacklog(self, request, context):
-        """Tells how much waits in this service, and since when. What waits for long shows that no worker runs, that the workers cannot keep up, or that something that they
-        need is away.
+        """Returns how much work is pending in this service, and since when. A backlog that keeps aging means that no worker
+        is running, that the workers cannot keep up, or that something they depend on is down. The call is cheap even if
+        the backlog is large: it reads indexes and at most 1,000 executions.
 
-        Transactional: no, a few reads one after the other. Idempotent: a read. It stays cheap however much waits: it reads indexes, and at most 1,000 executions.
-        Errors: none of its own.
+        Transactional: no, a few consecutive reads.
+        Idempotent: yes, a read.
+        Errors: none besides those that every RPC can return.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListParkedChanges(self, request, context):
-        """Lists the parked changes, those first that were parked first: changes of leads at which the rules could not be evaluated in five attempts at
-        them alone, or which are too large for any attempt, and which are not tried again until someone says so. The other changes of their leads are evaluated.
+        """Lists parked changes in the order in which they were parked. A change is parked when rules could not be evaluated
+        for it in five isolated attempts, or when it is too large for a transaction. It is not retried until
+        RetryParkedChanges is called. The other changes of its lead are evaluated.
 
-        Transactional: each page is one read. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size; INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        Transactional: per page.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryParkedChanges(self, request, context):
-        """Lets parked changes wait to be evaluated again, as they came, with as many attempts. What fires then has the date of the change.
+        """Returns parked changes to the queue of pending changes, with their original acceptance time and a full set of
+        attempts. Executions that result have the date of the change.
 
-        Transactional: change by change. Idempotent: yes. An id that is unknown, done or waiting is left alone and not counted.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, or when one is malformed.
+        Transactional: per change.
+        Idempotent: yes. Ids of changes that are unknown, evaluated or pending are ignored and not counted.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): exactly one of `all` and 1 to 500 ids must be given, or an id is malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiscardParkedChanges(self, request, context):
-        """Discards parked changes for good, with a reason and an actor, which are stored with them: they are never evaluated, and nothing brings them back.
-        Nothing is deleted.
+        """Discards parked changes permanently. They are never evaluated and cannot be restored. No change is deleted: it is
+        kept, with the reason and the actor.
 
-        Transactional: change by change. Idempotent: yes. An id that is unknown, not parked or discarded already is left alone and not counted.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) unless either `all` or 1 to 500 ids are given, when one is malformed, or when `reason` or
-        `actor` is missing.
+        Transactional: per change.
+        Idempotent: yes. Ids of changes that are unknown, not parked or already discarded are ignored and not counted.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): exactly one of `all` and 1 to 500 ids must be given, an id is malformed, or
+        `reason` or `actor` is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -352,11 +407,15 @@ def add_AutomationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AutomationService(object):
-    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead; one that fires is recorded
-    exactly once per lead, rule and date, and what it says is delivered to its receivers at least once, under a constant id.
+    """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead. When a rule
+    fires, an execution is recorded exactly once per lead, rule and date, and its deliveries are made at least once under
+    a constant id.
 
-    Every RPC may answer UNAVAILABLE or DEADLINE_EXCEEDED when MongoDB is away or slow.
-    Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): nothing was done, call again when RetryInfo says.
+    Every RPC can return these errors, in addition to its own:
+    * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
+    * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     @staticmethod

@@ -26,11 +26,14 @@ if _version_not_supported:
 
 
 class IntelligenceServiceStub(object):
-    """Computes velocity, risk and the next action of leads from what the scoring service says of them. It stores nothing: every answer is computed as of the time
-    asked for.
+    """Computes the velocity, risk and next action of leads from their scores. The service stores nothing: every response is
+    computed as of the requested time.
 
-    Every RPC is a read, idempotent and without a transaction of its own. Each may answer UNAVAILABLE or DEADLINE_EXCEEDED when the scoring
-    service is away or slow; calling again is safe. Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): call again when RetryInfo says.
+    All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
+    * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.
+    * RESOURCE_EXHAUSTED (OVERLOADED): unary RPCs only. The server is overloaded. Retry after the delay in RetryInfo.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     def __init__(self, channel):
@@ -67,68 +70,90 @@ class IntelligenceServiceStub(object):
 
 
 class IntelligenceServiceServicer(object):
-    """Computes velocity, risk and the next action of leads from what the scoring service says of them. It stores nothing: every answer is computed as of the time
-    asked for.
+    """Computes the velocity, risk and next action of leads from their scores. The service stores nothing: every response is
+    computed as of the requested time.
 
-    Every RPC is a read, idempotent and without a transaction of its own. Each may answer UNAVAILABLE or DEADLINE_EXCEEDED when the scoring
-    service is away or slow; calling again is safe. Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): call again when RetryInfo says.
+    All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
+    * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.
+    * RESOURCE_EXHAUSTED (OVERLOADED): unary RPCs only. The server is overloaded. Retry after the delay in RetryInfo.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     def GetLeadIntelligence(self, request, context):
-        """Returns the insight into one lead.
+        """Returns the intelligence on one lead.
 
-        Transactional: no, a read of one consistent score. Idempotent: a read.
-        Errors: NOT_FOUND (LEAD_NOT_FOUND) when no event of the lead was scored (by `as_of_time`); INVALID_ARGUMENT (ARGUMENT_INVALID).
+        Transactional: no, computed from one consistent read of the score.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored, or none with an event time up to `as_of_time`.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetLeadIntelligence(self, request, context):
-        """Returns the insights into up to 500 leads, in the order asked, and the ids that are unknown. With `read_mask` it returns only the fields that the mask names,
-        and does only the work that they need. A lead can have 64 KiB of attributes: who asks for them should ask for few leads at a time.
+        """Returns the intelligence on up to 500 leads, in request order, and lists the ids that have no score. With
+        `read_mask`, only the named fields are returned and only the work they need is done. A lead can have up to 64 KiB
+        of attributes, so request attributes for few leads at a time.
 
-        Transactional: no, a read of consistent scores. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) when there is no id, more than 500, or a malformed one; when `read_mask` names a field that LeadIntelligence
-        does not have; when there are more than 256 attribute names, or a malformed one.
+        Transactional: no, computed from consistent reads of the scores.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ids, more than 500, or a malformed one; `read_mask` names a
+        field that LeadIntelligence does not have; or there are more than 256 attribute names, or a malformed one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTopLeads(self, request, context):
-        """Lists the leads with the highest scores, or the latest activity, with their insights.
+        """Lists the leads with the highest scores, or with the latest activity, together with their intelligence.
 
-        Transactional: no, each page is one read. Idempotent: a read.
-        Errors: INVALID_ARGUMENT (ARGUMENT_INVALID) for a negative page size or an unknown stage; INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token that came from
-        another query.
+        Transactional: no, each page is a separate read.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, or the stage does not exist.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPipelineSummary(self, request, context):
-        """Counts all leads by stage, risk, next action and score. It reads every lead, page after page, which takes about 1 s for 10,000 leads; the server's bound of 10 s
-        for a unary call (LEADSCORE_CALL_SECONDS) suffices for about 100,000.
+        """Counts all leads by stage, risk, next action and score. The call reads every lead and takes about 1 second per
+        10,000 leads. The server's default limit for a unary call, 10 seconds (LEADSCORE_CALL_SECONDS), is enough for about
+        100,000 leads.
 
-        Transactional: no; leads that change while they are counted are counted as they are then. Idempotent: a read.
-        Errors: DEADLINE_EXCEEDED when there are more leads than can be counted in time: raise the server's bound, and the deadline of the call.
+        Transactional: no. Leads that change during the count are counted in the state in which they are read.
+        Idempotent: yes, a read.
+        Errors:
+        * DEADLINE_EXCEEDED: there are too many leads to count in time. Raise the server's limit and the deadline of the
+        call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchLeads(self, request, context):
-        """Streams each committed change of the leads that match, with the insight into the lead, from now on or from a resume token on, until the caller ends it.
-        The first message says that watching has begun: it has no change, only a token. The changes of a lead come in their order.
+        """Streams every committed change of the matching leads, together with the lead's intelligence. Starts now or after a
+        resume token, and runs until the caller cancels it. The first message confirms that watching has started: it has a
+        token and no change. The changes of a lead arrive in order.
 
-        A stream on which nothing happens does not show that the server's machine is gone; keepalive pings of the caller do, at most one every 30 seconds.
-        The server pings too, and ends the watch of a caller that does not answer for 80 seconds. When it stops, it ends all with UNAVAILABLE.
+        An idle stream does not show whether the server is still there. Use keepalive pings to detect that, at most one
+        every 30 seconds. The server sends pings too, and ends the stream if the caller does not answer for 80 seconds.
+        When the server shuts down, it ends all streams with UNAVAILABLE.
 
-        Transactional: no; what is streamed is committed by a majority and is never taken back. Idempotent: a read; after any error watch again with the last token, and
-        changes that were seen already do not come again.
-        Errors: RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW) when the caller reads more slowly than changes come; RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS)
-        with RetryInfo when 1,000 callers watch this process; OUT_OF_RANGE (RESUME_TOKEN_EXPIRED) when the database has forgotten the place; INVALID_ARGUMENT (ARGUMENT_INVALID) with the field's name.
+        Transactional: no. Streamed changes are committed by a majority and are never rolled back.
+        Idempotent: yes, a read. After any error, watch again with the last resume token; changes that were already
+        received are not sent again.
+        Errors:
+        * RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW): the caller reads more slowly than changes arrive.
+        * RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS): the server process has 1,000 watchers. Retry after the delay in
+        RetryInfo.
+        * OUT_OF_RANGE (RESUME_TOKEN_EXPIRED): the database no longer has the changes after the token.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid; the violation names the field.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,11 +196,14 @@ def add_IntelligenceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IntelligenceService(object):
-    """Computes velocity, risk and the next action of leads from what the scoring service says of them. It stores nothing: every answer is computed as of the time
-    asked for.
+    """Computes the velocity, risk and next action of leads from their scores. The service stores nothing: every response is
+    computed as of the requested time.
 
-    Every RPC is a read, idempotent and without a transaction of its own. Each may answer UNAVAILABLE or DEADLINE_EXCEEDED when the scoring
-    service is away or slow; calling again is safe. Every unary RPC may answer RESOURCE_EXHAUSTED (OVERLOADED): call again when RetryInfo says.
+    All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
+    * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.
+    * RESOURCE_EXHAUSTED (OVERLOADED): unary RPCs only. The server is overloaded. Retry after the delay in RetryInfo.
+
+    Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
     @staticmethod
