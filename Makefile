@@ -8,7 +8,7 @@ TOOLS := .venv/tools/bin
 GENERATE = $(TOOLS)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
-.PHONY: help install demo up test lint format generate bench chaos proof lock clean
+.PHONY: help install demo up unit test lint format generate bench chaos proof lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -33,6 +33,9 @@ demo: install ## Start everything, ingest a B2B funnel, show what came out, stop
 
 up: install ## Run the whole system on this machine until Ctrl-C
 	$(BIN)/leadscore up
+
+unit: install ## Run the tests that need no servers: domain, use cases over fakes, RPCs in one process
+	$(BIN)/pytest -q -m "not servers" -n 2 --dist loadfile
 
 test: install ## Run all tests against a real MongoDB and a real Redis, and a short series of what make chaos runs
 	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/chaos/test_chaos.py --ignore tests/chaos/test_planted.py

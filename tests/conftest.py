@@ -1,4 +1,4 @@
-"""Real servers for the tests that need them, one each per session, and the one way to wait."""
+"""Real servers for the tests that need them, one each per session, and the `servers` marker for those tests."""
 
 import signal
 import uuid
@@ -16,11 +16,34 @@ from shared.mongo import Database
 settings.register_profile("leadscore", deadline=None, derandomize=True)
 settings.load_profile("leadscore")
 
-# Servers that tests start are in sessions of their own: whoever ends the tests, they must be ended, too.
+# The servers that tests start run in sessions of their own, so a SIGTERM to pytest must reach their fixtures.
 signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 PARTITIONS = 8
 ROOT = Path(__file__).parents[1]
+SERVER_FIXTURES = {"mongo_uri", "redis_url"}
+SERVER_DIRECTORIES = {"e2e", "clients"}
+SERVER_NAMES = {"subprocess", "EmbeddedMongo", "EmbeddedRedis", "running_system", "Series"}
+"""A module that imports one of these starts servers or other processes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test that needs MongoDB, Redis or another process as `servers`; `make unit` leaves these out."""
+    for item in items:
+        if _needs_servers(item):
+            item.add_marker("servers")
+
+
+def _needs_servers(item: pytest.Item) -> bool:
+    directory = item.path.parent.name
+    if directory == "architecture":
+        return False  # it runs Python once, which is quick
+    fixtures = getattr(item, "fixturenames", ())
+    return (
+        directory in SERVER_DIRECTORIES
+        or not SERVER_FIXTURES.isdisjoint(fixtures)
+        or not SERVER_NAMES.isdisjoint(vars(getattr(item, "module", None) or item))
+    )
 
 
 @pytest.fixture(scope="session")
@@ -40,19 +63,19 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _patient_with_redis(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Redis that answers late is not away; tests in which it hangs are for those that want it shorter."""
+    """Waits longer for a Redis that answers slowly on a busy machine; tests of a hanging Redis set their own limit."""
     monkeypatch.setattr(brokers, "REDIS_SECONDS", 10.0)
 
 
 @pytest.fixture
 def database_uri(mongo_uri: str) -> str:
-    """The URI of a database of this test's own."""
+    """The URI of a database for this test alone."""
     return mongo_uri.replace("/leadscore?", f"/test_{uuid.uuid4().hex[:12]}?")
 
 
 @pytest.fixture
 async def database(database_uri: str) -> AsyncIterator[Database]:
-    """A database of this test's own, dropped afterwards."""
+    """A database for this test alone; dropped afterwards."""
     opened = await mongo.connect(database_uri)
     try:
         yield opened

@@ -30,6 +30,7 @@ class LivingLead:
     entries: list[Entry] = field(default_factory=list)
     checkpoints: dict[int, LeadState] = field(default_factory=dict)
     updates: list[LeadUpdate] = field(default_factory=list)
+    calendar: Calendar = UTC_DAYS
     pieces: int = 3
     cut_short: int = 0
 
@@ -40,7 +41,7 @@ class LivingLead:
     def write(self, steps: Callable[[HistoryBuilder, Standing], Iterator[Refold]], through: date | None) -> LeadUpdate:
         """Stores what comes of some steps of a builder."""
         timeline = self.timeline()
-        builder = HistoryBuilder(timeline, UTC_DAYS, self.lead, START)
+        builder = HistoryBuilder(timeline, self.calendar, self.lead, START)
         for refold in steps(builder, Standing(through, timeline.number)):
             self._feed(timeline, refold)
         update = builder.update()
