@@ -1,7 +1,7 @@
 """JSON ⇄ domain: facts, publications, entries and states as the golden histories write them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -119,7 +119,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-_READERS = {
+_READERS: Mapping[str, Callable[[Any], Any]] = {
     "kind": EntryKind,
     "event_time": _time,
     "record_time": _time,
