@@ -1,0 +1,121 @@
+"""The bugs that `make proof` plants into copies of the code, as edits of single lines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+FREE = "__import__('asyncio').get_running_loop().create_task"
+"""A task in a context of its own is in no transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A bug to plant.
+
+    `edits` are (file, old text, new text); `rounds` must catch the bug, as a violation of one of `noticed_as`.
+    """
+
+    edits: Sequence[tuple[str, str, str]]
+    rounds: Sequence[str]
+    noticed_as: frozenset[str]
+
+
+PLANTED: Mapping[str, Planted] = {
+    "acknowledge before the insert": Planted(
+        [
+            (
+                "ingest_service/usecases/ingest.py",
+                "iter(await to_the_end(self.store.put(sound)) if sound else ())",
+                # The insert starts 0.1 s later: an answer that the crash overtakes would not count.
+                (
+                    "(lambda a: a.get_running_loop().call_later(0.1, lambda: a.ensure_future(self.store.put(sound))))"
+                    "(__import__('asyncio')) "
+                    "and iter([Stored.NEW] * len(sound))"
+                ),
+            )
+        ],
+        ["crash ingest: before the insert"],
+        frozenset({"I1"}),
+    ),
+    "w:1": Planted(
+        [
+            (
+                "ingest_service/store.py",
+                "durable(self._inbox.rows).insert_many",
+                "self._inbox.rows.with_options(write_concern=__import__('pymongo').WriteConcern(1)).insert_many",
+            )
+        ],
+        ["primary killed ahead"],
+        frozenset({"I1", "I3", "I10"}),
+    ),
+    "sweeper off": Planted(
+        [
+            (
+                "shared/inbox/consumer.py",
+                "        await asyncio.sleep(every)",
+                "        await asyncio.sleep(1e9 * every)",
+            )
+        ],
+        ["redis killed", "kill all", "kill scoring-worker"],
+        frozenset({"I3", "I13"}),
+    ),
+    "outbox row outside the transaction": Planted(
+        [
+            (
+                "scoring_service/store/writes.py",
+                "await self._changes.rows.insert_many(changes, ordered=False)",
+                (
+                    f"await {FREE}(self._changes.rows.insert_many(changes, ordered=False), "
+                    "context=__import__('contextvars').Context())"
+                ),
+            )
+        ],
+        ["crash scoring: before the commit"],
+        frozenset({"I6", "I8"}),
+    ),
+    "date bucket from the clock at the evaluation": Planted(
+        [
+            (
+                "automation_service/store/documents.py",
+                'date_bucket=row["date_bucket"]',
+                "date_bucket=__import__('shared.wire').wire.now().date().isoformat()",
+            )
+        ],
+        ["midnight"],
+        frozenset({"I8"}),
+    ),
+    "a dropped unique index": Planted(
+        [("automation_service/store/__init__.py", 'name="once", unique=True', 'name="once"')],
+        ["kill automation-worker"],
+        frozenset({"I8"}),
+    ),
+    "a caught DuplicateKeyError": Planted(
+        [
+            (
+                "automation_service/store/__init__.py",
+                "            await self._executions.insert_many(",
+                "          with IGNORED:\n            await self._executions.insert_many(",
+            ),
+            (
+                "automation_service/store/__init__.py",
+                'T = TypeVar("T")\n',
+                "T = TypeVar(\"T\")\nIGNORED = __import__('contextlib').suppress(DuplicateKeyError)\n",
+            ),
+            (
+                "automation_service/store/__init__.py",
+                "return {Key(**row) async for row in rows} & set(keys)",
+                "return {Key(**row) async for row in rows if not row}",
+            ),
+        ],
+        ["kill automation-worker"],
+        frozenset({"I8", "I13"}),
+    ),
+}
+
+
+def plant(bug: Planted, copy: Path) -> None:
+    """Edits a copy of the code."""
+    for file, old, new in bug.edits:
+        text = (copy / file).read_text()
+        assert text.count(old) == 1, f"expected exactly once in {file}: {old}"
+        (copy / file).write_text(text.replace(old, new))

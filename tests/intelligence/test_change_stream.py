@@ -1,0 +1,102 @@
+"""The change stream of MongoDB: reading, resuming, bad tokens and database errors."""
+
+import asyncio
+import contextlib
+
+import pytest
+from pymongo.errors import ExecutionTimeout, OperationFailure
+
+from intelligence_service import watchers as module
+from intelligence_service.domain.watch import (
+    LeadChange,
+    ResumeTokenExpired,
+)
+from intelligence_service.store import CHANGES, MongoLeadChanges
+from intelligence_service.watchers import Watchers
+from shared.mongo import Database
+from shared.rpc.errors import InvalidArgument
+from tests.intelligence.watching import ALL, begin, change, intelligence, seen, take
+
+
+async def put(database: Database, *some: LeadChange) -> None:
+    for each in some:
+        await database[CHANGES].insert_one(
+            {
+                "lead_id": each.lead_id,
+                "sequence": each.sequence,
+                "score_before": each.score_before,
+                "score_after": each.score_after,
+                "stage_before": each.stage_before,
+                "stage_after": each.stage_after,
+                "event_types": list(each.event_types),
+                "record_time": each.record_time,
+                "state": "pending",
+                "more": "that nobody here reads",
+            }
+        )
+
+
+async def test_the_stream_of_the_database_is_watched_and_resumed(database: Database) -> None:
+    await database.create_collection(CHANGES)
+    async with contextlib.aclosing(Watchers(MongoLeadChanges(database), intelligence())) as watchers:
+        watch = await begin(watchers)
+        await put(database, change("ada", 1), change("bob", 1))
+        await database[CHANGES].update_many({}, {"$set": {"state": "done"}})
+        await put(database, change("ada", 2))
+        updates = await take(watch, 3)
+        assert [each.change for each in updates] == [change("ada", 1), change("bob", 1), change("ada", 2)]
+        again = await begin(watchers, ALL, updates[0].token)
+        assert seen(await take(again, 2)) == [("bob", 1), ("ada", 2)]
+
+
+async def test_the_stream_of_the_database_is_resumed_piece_by_piece(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_TOGETHER", 3)
+    await database.create_collection(CHANGES)
+    async with contextlib.aclosing(Watchers(MongoLeadChanges(database), intelligence())) as watchers:
+        watch = await begin(watchers)
+        await put(database, *(change("ada", number) for number in range(1, 11)))
+        token = (await take(watch, 10))[0].token
+        again = await begin(watchers, ALL, token)
+        assert seen(await take(again, 9)) == [("ada", number) for number in range(2, 11)]
+        following = asyncio.create_task(take(again, 1))
+        await put(database, change("ada", 11))
+        assert seen(await following) == [("ada", 11)]
+
+
+@pytest.mark.parametrize("token", ["nonsense", "82", "82ABCDEF0123", "FF" * 10, "82" + "0" * 60, "82" + "A" * 4000])
+async def test_a_token_that_is_none_is_refused(database: Database, token: str) -> None:
+    await database.create_collection(CHANGES)
+    async with contextlib.aclosing(Watchers(MongoLeadChanges(database), intelligence())) as watchers:
+        watch = watchers.watch(ALL, token)
+        with pytest.raises((InvalidArgument, ResumeTokenExpired)):
+            await take(watch, 2)
+
+
+class FailingCollection:
+    """A collection whose stream cannot be opened."""
+
+    def __init__(self, error: OperationFailure) -> None:
+        self._error = error
+
+    async def watch(self, *_: object, **__: object) -> None:
+        """Fails."""
+        raise self._error
+
+
+@pytest.mark.parametrize("token", ["", "82" + "A" * 60])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(OperationFailure("x", code) for code in (134, 262, 175, 237, 13, 18)),
+        OperationFailure("x", 11600, {"errorLabels": ["RetryableWriteError"]}),
+        ExecutionTimeout("x", 50),
+    ],
+    ids=lambda error: str(error.code),
+)
+async def test_trouble_of_the_database_is_not_blamed_on_the_token(error: OperationFailure, token: str) -> None:
+    changes = MongoLeadChanges({CHANGES: FailingCollection(error)})  # type: ignore[arg-type]  # all that is asked of it
+    with pytest.raises(OperationFailure) as caught:
+        await anext(changes.after(token))
+    assert caught.value is error
