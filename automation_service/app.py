@@ -7,24 +7,21 @@ from collections.abc import AsyncIterator
 from dramatiq.brokers.redis import RedisBroker
 from leadscore.automation.v1 import automation_pb2_grpc
 
-from automation_service import store
 from automation_service.clients import IntelligenceInsights, ScoringModels
 from automation_service.delivery.address_guard import Guard, GuardedTransport, SystemResolver
-from automation_service.delivery.dispatcher import (
-    MAX_SETTLED,
-    PER_ENDPOINT,
-    SETTLE_SECONDS,
-    DeliveryAttempt,
-    Dispatcher,
-    repair_due_times,
-)
+from automation_service.delivery.attempt import MAX_SETTLED, SETTLE_SECONDS, DeliveryAttempt
+from automation_service.delivery.dispatcher import Dispatcher, repair_due_times
+from automation_service.delivery.endpoints import PER_ENDPOINT
 from automation_service.delivery.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.servicer import ERRORS, SERVICE, AutomationServicer
 from automation_service.settings import AutomationSettings
-from automation_service.store import MongoChanges, MongoDeliveries, MongoExecutions, MongoRules
+from automation_service.store import schema
 from automation_service.store.backlog import MongoBacklog
-from automation_service.usecases.backlog import BacklogReport
+from automation_service.store.changes import MongoChanges
+from automation_service.store.deliveries import MongoDeliveries
+from automation_service.store.executions import MongoExecutions
+from automation_service.store.rules import MongoRules
 from automation_service.usecases.evaluation import Evaluation
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester
@@ -47,9 +44,9 @@ async def run_server(settings: AutomationSettings) -> None:
         deadlines.connect(settings.intelligence_target) as intelligence,
         _receivers(settings) as receivers,
     ):
-        changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
+        changes = Inbox(database, schema.CHANGES, done=schema.DONE, partitions=settings.partitions)
         await changes.check()
-        await store.check(database, partitions=settings.partitions)
+        await schema.check(database, partitions=settings.partitions)
         rules, executions = MongoRules(database), MongoExecutions(database)
         validator = RuleValidator(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
         insights = IntelligenceInsights(intelligence)
@@ -57,7 +54,7 @@ async def run_server(settings: AutomationSettings) -> None:
             RuleBook(rules, validator, wire.now),
             RuleTester(rules, executions, insights, validator, settings.smtp_sender, wire.now),
             Parking(changes),
-            BacklogReport(MongoBacklog(database, changes), wire.now),
+            MongoBacklog(database, changes, wire.now).read,
         )
         await serve(
             Service(
@@ -72,21 +69,21 @@ async def run_server(settings: AutomationSettings) -> None:
 
 @contextlib.asynccontextmanager
 async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> AsyncIterator[Drainer]:
-    """Opens what a worker needs, with its drains, the sweeper and the deliveries running."""
+    """Opens what a worker needs, and runs its drains, the sweeper and the delivery loop."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with (
         contextlib.aclosing(database.client),
         deadlines.connect(settings.intelligence_target) as channel,
         _receivers(settings) as receivers,
     ):
-        inbox = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
+        inbox = Inbox(database, schema.CHANGES, done=schema.DONE, partitions=settings.partitions)
         await inbox.check()
-        await store.check(database, partitions=settings.partitions)
-        bell = Doorbell(connected, store.CHANGES)
+        await schema.check(database, partitions=settings.partitions)
+        doorbell = Doorbell(connected, schema.CHANGES)
         rules, deliveries = MongoRules(database), MongoDeliveries(database)
         settling = GroupCommit(deliveries.settle, limit=MAX_SETTLED, seconds=SETTLE_SECONDS)
-        attempt_delivery = DeliveryAttempt(settling, rules, receivers, settings.schedule, wire.now)
-        dispatcher = Dispatcher(deliveries, attempt_delivery, wire.now)
+        attempt = DeliveryAttempt(settling, rules, receivers, settings.schedule, wire.now)
+        dispatcher = Dispatcher(deliveries, attempt, wire.now)
         step = Evaluation(
             MongoChanges(database, inbox, transaction_seconds=settings.transaction_seconds),
             rules,
@@ -97,11 +94,12 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
             dispatcher,
             wire.now,
         ).step
-        drainer = Drainer(inbox, bell, step, batch_rows=settings.batch_rows)
+        drainer = Drainer(inbox, doorbell, step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
-        sweeping = sweep(inbox, bell, age=settings.sweep_age)
+        sweeping = sweep(inbox, doorbell, age=settings.sweep_age)
+        isolated = drainer.isolated_retries.run()
         repairing = repair_due_times(deliveries, wire.now)
-        async with running(bell.run(), *lanes, drainer.isolated_retries.run(), sweeping, dispatcher.run(), repairing):
+        async with running(doorbell.run(), *lanes, isolated, sweeping, dispatcher.run(), repairing):
             yield drainer
 
 
@@ -124,9 +122,9 @@ async def _receivers(settings: AutomationSettings) -> AsyncIterator[AllReceivers
 
 
 async def run_migration(settings: AutomationSettings) -> None:
-    """Creates what this service owns, after initiating the replica set if nobody has."""
+    """Initiates the replica set if necessary, then creates the collections and indexes of this service."""
     uri = settings.mongo_uri.get_secret_value()
     await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
-        await store.migrate(database, partitions=settings.partitions)
+        await schema.migrate(database, partitions=settings.partitions)

@@ -11,7 +11,7 @@ from leadscore.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 
 from automation_service.domain.feasibility import Model, NextAction, Stage
 from automation_service.domain.lead import Insight, Risk, Threshold
-from automation_service.domain.need import EVERYTHING, NO_MORE, Need
+from automation_service.domain.need import BASICS, EVERYTHING, Need
 from shared import wire
 from shared.deadlines import deadline
 from shared.rpc.errors import WorkTooLarge
@@ -82,7 +82,7 @@ class IntelligenceInsights:
                 raise
             raise WorkTooLarge(_too_large(lead_ids)) from error
         found = response.lead_intelligence
-        if found and need != NO_MORE:
+        if found and need != BASICS:
             self._lead_bytes = max(response.ByteSize() / len(found), self._lead_bytes / 2)
         return {each.lead_id: insight for each, insight in zip(found, await unhurried(_insight, found), strict=True)}
 

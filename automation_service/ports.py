@@ -1,9 +1,9 @@
-"""What the use cases need of the world."""
+"""What the use cases need from the outside: databases, receivers, and other services."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from automation_service.domain.action import Action
 from automation_service.domain.delivery import Answer, Delivery, ExecutionState
@@ -16,77 +16,80 @@ from shared.inbox.breaker import StoppedDrain
 from shared.rpc.pagination import Place
 
 T = TypeVar("T")
+Clock = Callable[[], datetime]
+"""Returns the current time: aware, in UTC."""
 
 
 class Changes(Protocol):
-    """The changes of leads that wait to be evaluated."""
+    """The inbox of lead changes that have not been evaluated yet."""
 
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
-        """Runs `body` as one transaction, again from its start on a conflict."""
+        """Runs `body` in a transaction. After a conflict it runs again from the start."""
 
     async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> list[Change]:
-        """Returns the oldest changes that wait in some partitions, each lead's in the order of their sequence.
+        """Returns the oldest pending changes of the partitions, ordered by lead and sequence.
 
-        They are those among `ids`, or all that never failed alone.
+        With `ids`, only changes with these ids are returned; without, all but those that have failed in isolation.
         """
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
-        """Returns those of the changes that nobody has marked since they were read, in the order given."""
+        """Returns the changes that are still pending, in the given order."""
 
-    async def take(self, lead_ids: Collection[str]) -> None:
-        """Takes leads for this transaction: of two that take one lead, only one commits unless it has seen the other.
+    async def lock(self, lead_ids: Collection[str]) -> None:
+        """Makes this transaction conflict with every other one that locks one of the leads.
 
-        What is decided by executions of other dates needs it, for nothing else that is written is the same.
+        It is needed when the decision depends on executions of other dates: two such transactions write no common row
+        otherwise.
         """
 
     async def mark(self, changes: Sequence[Change]) -> None:
-        """Marks changes as done."""
+        """Marks the changes as done."""
 
 
 class Rules(Protocol):
-    """Keeps rules by their id."""
+    """The stored rules."""
 
     async def create(self, rule: Rule) -> None:
         """Stores a new rule.
 
         Raises:
-            RuleExists: There is one with this id.
+            RuleExists: A rule with this id exists.
         """
 
     async def get(self, rule_id: str) -> Rule:
         """Returns a rule.
 
         Raises:
-            RuleNotFound: There is none with this id.
+            RuleNotFound: No rule has this id.
         """
 
     async def page(self, after: Place, limit: int) -> list[Rule]:
-        """Returns the rules whose ids follow a place, by id."""
+        """Returns up to `limit` rules whose ids follow the cursor, ordered by id."""
 
     async def enabled(self, rule_ids: Collection[str] | None = None) -> list[Rule]:
-        """Returns all enabled rules, or those with some ids."""
+        """Returns the enabled rules, or those among `rule_ids`."""
 
     async def replace(self, rule: Rule, revision: int) -> bool:
-        """Stores a rule in the place of the one with its id and this revision; tells whether there was one.
+        """Replaces the rule with the same id if it has this revision; returns False if it does not.
 
-        If it is disabled its pending deliveries are cancelled after that, but for those that are claimed, and as far as
-        there is time: whoever claims one of such a rule cancels it.
+        If the new rule is disabled, its pending deliveries are cancelled afterwards, as many as the deadline allows.
+        Claimed deliveries and the rest are cancelled by `DeliveryAttempt` when it claims them.
         """
 
     async def delete(self, rule_id: str) -> None:
-        """Deletes a rule, and cancels its pending deliveries after that as `replace` does.
+        """Deletes a rule, then cancels its pending deliveries as `replace` does.
 
         Raises:
-            RuleNotFound: There is none with this id.
+            RuleNotFound: No rule has this id.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionQuery:
-    """Which executions to list; the empty text and None stand for all.
+    """A filter for executions. An empty text and None match everything.
 
-    `from_time` is inclusive, `until_time` exclusive. `after` is the place of the last one of the page before: its
-    record time and its id.
+    `from_time` is inclusive, `until_time` exclusive. `after` is the cursor: record time and id of the last execution
+    on the previous page.
     """
 
     limit: int
@@ -100,36 +103,33 @@ class ExecutionQuery:
 
 
 class Executions(Protocol):
-    """Keeps executions, one per key."""
+    """The recorded executions, at most one per key."""
 
     async def recorded(self, keys: Collection[Key]) -> set[Key]:
-        """Returns those of the keys under which an execution is recorded."""
+        """Returns the keys that already have an execution."""
 
     async def last_firings(self, pairs: Collection[tuple[str, str]]) -> Firings:
-        """Returns when rules last fired for leads, for those pairs of a lead and a rule that have an execution.
-
-        That is the execution of the latest date.
-        """
+        """Returns the latest firing, by date, of each pair of a lead and a rule. Pairs that never fired are absent."""
 
     async def record(self, executions: Sequence[Execution]) -> None:
-        """Stores executions whose keys are free; to be called in the transaction that found them free."""
+        """Stores new executions. Call it in the transaction in which `recorded` found their keys free."""
 
     async def get(self, execution_id: str) -> Execution:
         """Returns an execution.
 
         Raises:
-            ExecutionNotFound: There is none with this id.
+            ExecutionNotFound: No execution has this id.
         """
 
     async def page(self, query: ExecutionQuery) -> list[Execution]:
-        """Returns executions, latest first."""
+        """Returns the executions that match, latest first."""
 
     async def revive(self, before: Execution, after: Execution) -> bool:
-        """Stores the deliveries of `after` if those of `before` are still the stored ones; tells whether they were."""
+        """Replaces the deliveries of `before` with those of `after`; returns False if they have changed meanwhile."""
 
 
 class Due(NamedTuple):
-    """A delivery that is due, and where to."""
+    """A delivery that is due, and its endpoint."""
 
     delivery_id: str
     endpoint: str
@@ -137,136 +137,101 @@ class Due(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to make one attempt at a delivery, until its `due_time`."""
+    """The exclusive right to make one attempt at a delivery, until its `due_time`."""
 
     rule_id: str
     delivery: Delivery
 
 
 class Settlement(NamedTuple):
-    """What became of a claimed delivery."""
+    """A claim, and the delivery as it is after the attempt."""
 
     claim: Claim
     delivery: Delivery
 
 
 class Deliveries(Protocol):
-    """The deliveries that are due, over all executions."""
+    """The deliveries of all executions."""
 
     async def due(self, now: datetime, busy: Collection[str], limit: int) -> list[Due]:
-        """Returns those of at most `limit` executions that are due at endpoints that are not busy.
+        """Returns the due deliveries of up to `limit` executions, except those of `busy` endpoints.
 
-        At one endpoint those come first that have been due for longest.
+        Deliveries of one endpoint are returned oldest first.
         """
 
     async def claim(self, due: Collection[Due], now: datetime, until: datetime) -> list[Claim]:
-        """Claims those of some deliveries that are still due.
+        """Claims the deliveries that are still due, and returns the claims.
 
-        Nobody else gets them before `until`. Then they are due again: whoever claimed them is taken for dead.
+        Nobody else can claim them before `until`. After that they are due again, because the worker that claimed them
+        is presumed dead.
         """
 
-    async def repair_due_times(self, now: datetime, farthest: datetime) -> None:
-        """Makes due what is claimed, or was never attempted, and is due later than `farthest` only."""
+    async def repair_due_times(self, now: datetime, latest: datetime) -> None:
+        """Makes deliveries due now that are claimed or were never attempted, and are due later than `latest`."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
-        """Stores what became of claimed deliveries, and the states of their executions with it.
-
-        Where the claim holds no longer nothing is stored.
-        """
+        """Stores the results of attempts and the new states of their executions. Lapsed claims change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class DueDeliveries:
-    """How many deliveries are due, and since when the oldest of them is; None when there is none."""
+class Backlog:
+    """The work that is waiting, as in `automation.proto`. A time is None if nothing is waiting.
 
-    count: int
-    oldest: datetime | None
+    `behind` lists the partitions that are behind, each with the time at which its oldest change was accepted, oldest
+    first. `stopped` says why the drain has stopped, if it has.
+    """
 
-
-class Backlogs(Protocol):
-    """How much waits in this service."""
-
-    async def pending_changes(self) -> int:
-        """Returns the number of changes that wait to be evaluated."""
-
-    async def oldest_changes(self) -> Mapping[int, datetime]:
-        """Returns when the oldest change that waits was accepted, for each partition in which one waits."""
-
-    async def parked_changes(self) -> int:
-        """Returns the number of parked changes."""
-
-    async def stopped(self) -> StoppedDrain | None:
-        """Returns why the drain has stopped, if it has."""
-
-    async def due_deliveries(self, now: datetime, limit: int) -> DueDeliveries:
-        """Returns the deliveries that are due and that nobody attempts, of at most `limit` executions."""
-
-    async def failed_executions(self, limit: int) -> int:
-        """Returns the number of executions of which something could not be delivered, at most `limit`."""
+    pending_changes: int
+    oldest_change_time: datetime | None
+    parked_changes: int
+    due_deliveries: int
+    oldest_due_time: datetime | None
+    failed_executions: int
+    behind: Sequence[tuple[int, datetime]]
+    stopped: StoppedDrain | None
 
 
 class DeliveryQueue(Protocol):
-    """Where deliveries leave at once, without being looked for."""
+    """Starts deliveries right after they are recorded, without a query for what is due."""
 
     def admit(self, executions: Sequence[Execution]) -> list[Execution]:
-        """Returns executions to be recorded, with those deliveries claimed for which there is room; nothing begins."""
+        """Returns the executions with as many deliveries claimed as there is capacity for. Starts nothing."""
 
     def begin(self, executions: Sequence[Execution]) -> None:
-        """Makes attempts at what was admitted, and looks for the rest soon; to be called once all is recorded."""
+        """Starts the admitted deliveries, and looks for the others soon. Call it after the commit."""
 
 
 class Receivers(Protocol):
-    """Those whom rules tell."""
+    """The webhooks, chats and mailboxes that actions deliver to."""
 
     async def check(self, field: str, action: Action) -> list[str]:
-        """Looks whether an action can reach its receiver, as far as that can be told without sending.
+        """Checks that the receiver of an action can be reached, as far as possible without sending anything.
 
-        `field` is the receiver's path in the rule. Returns sentences about what may be wrong.
+        `field` is the receiver's path in the rule. Returns warnings, one sentence each.
 
         Raises:
-            InvalidRule: It cannot: its host has an address that is refused, or e-mail is not set up.
+            InvalidRule: The host has a forbidden address, or e-mail is not configured.
         """
 
     async def send(self, action: Action, delivery: Delivery) -> Answer:
-        """Makes one attempt, in bounded time; whatever goes wrong is an answer, too."""
-
-
-class Templates(Protocol):
-    """The language of templates."""
-
-    def check(self, field: str, template: str) -> None:
-        """Checks a template; `field` is its path.
-
-        Raises:
-            InvalidRule: It is malformed, or says what templates may not.
-        """
-
-    def render(self, template: str, values: Mapping[str, Any]) -> str:
-        """Fills a checked template with values; a name without a value becomes nothing.
-
-        Raises:
-            Unrenderable: A value does not go with what the template does to it.
-        """
-
-    def attributes(self, template: str) -> frozenset[str] | None:
-        """Returns the names of the lead's attributes that a template uses; None when it may use any of them."""
+        """Makes one attempt in bounded time. Every failure is returned as an answer."""
 
 
 class Models(Protocol):
-    """Knows the scoring model in force."""
+    """The scoring models."""
 
     async def in_force(self) -> Model:
-        """Returns it."""
+        """Returns the model that is in force."""
 
 
 class Insights(Protocol):
-    """Knows what leads' scores mean now."""
+    """What the scores of leads mean at this moment."""
 
     async def of(self, lead_ids: Collection[str], need: Need) -> Mapping[str, Insight]:
-        """Returns the insights into any number of leads; those that have no score are left out.
+        """Returns the insights for any number of leads. Leads without a score are absent.
 
-        They hold what is needed, and may hold less than there is of all else.
+        The insights hold what `need` names; other fields may be empty.
 
         Raises:
-            WorkTooLarge: The answer does not come in time, although smaller questions are answered.
+            WorkTooLarge: The answer does not arrive in time, although smaller requests are answered.
         """

@@ -1,6 +1,7 @@
-"""gRPC ⇄ domain, and what callers see of each error."""
+"""gRPC ⇄ use cases, and the status code of each error."""
 
 import re
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 
 import grpc
@@ -15,20 +16,17 @@ from automation_service.domain.limits import InvalidRule
 from automation_service.domain.rule import RuleChanged, RuleDisabled, RuleExists, RuleNotFound
 from automation_service.messages import (
     STATES,
-    read_rule,
-    read_supposed,
+    read_hypothetical,
+    write_backlog,
     write_check,
     write_delivery,
     write_execution,
     write_parked,
-    write_rule,
 )
-from automation_service.ports import ExecutionQuery
-from automation_service.usecases.backlog import Backlog, BacklogReport
+from automation_service.ports import Backlog, ExecutionQuery
+from automation_service.rule_codec import read_rule, write_rule
 from automation_service.usecases.rules import RuleBook
 from automation_service.usecases.trials import RuleTester
-from shared import wire
-from shared.inbox.breaker import StoppedDrain
 from shared.inbox.parking import Parking
 from shared.rpc.arguments import identifier, identifiers, ids_or_all, optional_text, time
 from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
@@ -52,22 +50,24 @@ ERRORS: ErrorTable = {
 
 DEFAULT_PAGE, MAX_PAGE = 50, 500
 MAX_CHANGES = 500
-"""Supposed changes in a preview, and parked ones in a retry."""
+"""Hypothetical changes in a preview, and parked changes in a retry."""
 MAX_REASON = 1024
-"""Characters of the reason for which something is discarded."""
+"""Characters of the reason for discarding changes."""
 _FIELDS = ("display_name", "enabled", "trigger", "conditions", "actions", "cool_down_days")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
-    """Translates; the use cases do the work."""
+    """Translates requests and responses; the use cases do the work."""
 
-    def __init__(self, book: RuleBook, operation: RuleTester, parking: Parking, backlog: BacklogReport) -> None:
+    def __init__(
+        self, book: RuleBook, tester: RuleTester, parking: Parking, read_backlog: Callable[[], Awaitable[Backlog]]
+    ) -> None:
         self._book = book
-        self._operation = operation
-        self._executions = operation.executions
+        self._tester = tester
+        self._executions = tester.executions
         self._parking = parking
-        self._backlog = backlog
+        self._read_backlog = read_backlog
 
     async def CreateAutomationRule(
         self, request: pb.CreateAutomationRuleRequest, context: Context
@@ -114,9 +114,9 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: pb.TestAutomationRuleRequest, context: Context
     ) -> pb.TestAutomationRuleResponse:
         """See `automation.proto`."""
-        stored = request.WhichOneof("subject") != "rule"
-        rule = identifier("rule_id", request.rule_id) if stored else read_rule(request.rule)
-        trial = await self._operation.test(rule, identifier("lead_id", request.lead_id))
+        is_stored = request.WhichOneof("subject") != "rule"
+        rule = identifier("rule_id", request.rule_id) if is_stored else read_rule(request.rule)
+        trial = await self._tester.test(rule, identifier("lead_id", request.lead_id))
         return pb.TestAutomationRuleResponse(
             would_fire=trial.would_fire,
             checks=[write_check(each) for each in trial.outcomes],
@@ -130,7 +130,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     ) -> pb.PreviewAutomationRulesResponse:
         """See `automation.proto`."""
         identifiers("changes", [each.lead_id for each in request.changes], limit=MAX_CHANGES)
-        counts = await self._operation.preview([read_supposed(each) for each in request.changes])
+        counts = await self._tester.preview([read_hypothetical(each) for each in request.changes])
         rules = [pb.RulePreview(rule_id=rule_id, lead_count=count) for rule_id, count in counts.items()]
         return pb.PreviewAutomationRulesResponse(rules=rules)
 
@@ -156,14 +156,14 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: pb.RetryAutomationExecutionRequest, context: Context
     ) -> pb.RetryAutomationExecutionResponse:
         """See `automation.proto`."""
-        execution = await self._operation.retry(identifier("execution_id", request.execution_id))
+        execution = await self._tester.retry(identifier("execution_id", request.execution_id))
         return pb.RetryAutomationExecutionResponse(execution=write_execution(execution, with_bodies=True))
 
     async def GetAutomationBacklog(
         self, request: pb.GetAutomationBacklogRequest, context: Context
     ) -> pb.GetAutomationBacklogResponse:
         """See `automation.proto`."""
-        return _backlog(await self._backlog.now())
+        return write_backlog(await self._read_backlog())
 
     async def ListParkedChanges(
         self, request: pb.ListParkedChangesRequest, context: Context
@@ -193,37 +193,14 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         return pb.DiscardParkedChangesResponse(discarded_count=count)
 
 
-def _backlog(backlog: Backlog) -> pb.GetAutomationBacklogResponse:
-    changes, due = backlog.oldest_change_time, backlog.oldest_due_time
-    return pb.GetAutomationBacklogResponse(
-        pending_changes=backlog.pending_changes,
-        oldest_change_time=wire.to_timestamp(changes) if changes else None,
-        parked_changes=backlog.parked_changes,
-        due_deliveries=backlog.due_deliveries,
-        oldest_due_time=wire.to_timestamp(due) if due else None,
-        failed_executions=backlog.failed_executions,
-        partitions_behind=[
-            pb.PartitionBehind(partition=partition, oldest_change_time=wire.to_timestamp(time))
-            for partition, time in backlog.behind
-        ],
-        stopped_drain=_stopped(backlog.stopped) if backlog.stopped else None,
-    )
-
-
-def _stopped(stopped: StoppedDrain) -> pb.StoppedDrain:
-    return pb.StoppedDrain(
-        error=stopped.error, failed_changes=stopped.failed_rows, stop_time=wire.to_timestamp(stopped.stop_time)
-    )
-
-
 def _query(request: pb.ListAutomationExecutionsRequest) -> tuple[ExecutionQuery, Page]:
     lead_id, rule_id = optional_text("lead_id", request.lead_id), optional_text("rule_id", request.rule_id)
     from_time = time("from_time", request.from_time) if request.HasField("from_time") else None
     until_time = time("until_time", request.until_time) if request.HasField("until_time") else None
     date_bucket = _date_bucket(request.date_bucket)
     bounds = [each.isoformat() if each else "" for each in (from_time, until_time)]
-    asked = ("ListAutomationExecutions", lead_id, rule_id, date_bucket, int(request.state), *bounds)
-    page = asked_page(request, asked, datetime, str, default=DEFAULT_PAGE, limit=MAX_PAGE)
+    arguments = ("ListAutomationExecutions", lead_id, rule_id, date_bucket, int(request.state), *bounds)
+    page = asked_page(request, arguments, datetime, str, default=DEFAULT_PAGE, limit=MAX_PAGE)
     query = ExecutionQuery(
         limit=page.limit,
         lead_id=lead_id,
@@ -239,14 +216,14 @@ def _query(request: pb.ListAutomationExecutionsRequest) -> tuple[ExecutionQuery,
 
 def _state(state: pb.ExecutionState) -> ExecutionState | None:
     if state != pb.EXECUTION_STATE_UNSPECIFIED and state not in STATES:
-        raise InvalidArgument("state", f"{state} is no state")
+        raise InvalidArgument("state", f"{state} is not a known state")
     return STATES.get(state)
 
 
 def _fields(mask: FieldMask) -> tuple[str, ...]:
     for path in mask.paths:
         if path not in _FIELDS:
-            raise InvalidArgument("update_mask", f"{path!r} is none of {', '.join(_FIELDS)}")
+            raise InvalidArgument("update_mask", f"{path!r} is not one of {', '.join(_FIELDS)}")
     return tuple(mask.paths) or _FIELDS
 
 
@@ -255,5 +232,5 @@ def _date_bucket(text: str) -> str:
         try:
             date.fromisoformat(text if _DATE.fullmatch(text) else "")
         except ValueError:
-            raise InvalidArgument("date_bucket", f"{text[:20]!r} is no date, must be YYYY-MM-DD") from None
+            raise InvalidArgument("date_bucket", f"{text[:20]!r} is not a date, must be YYYY-MM-DD") from None
     return text

@@ -5,8 +5,8 @@ from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from automation_service.domain.action import is_address
 from automation_service.domain.address import Networks, read_networks
+from automation_service.domain.receiver import is_address
 from shared.settings import ServerSettings, StoreSettings, WorkerSettings
 
 

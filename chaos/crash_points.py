@@ -22,7 +22,9 @@ from pymongo.asynchronous.pool import AsyncConnection
 
 from automation_service.delivery.dispatcher import Dispatcher
 from automation_service.delivery.receivers import HttpReceivers
-from automation_service.store import MongoChanges, MongoDeliveries, MongoExecutions
+from automation_service.store.changes import MongoChanges
+from automation_service.store.deliveries import MongoDeliveries
+from automation_service.store.executions import MongoExecutions
 from ingest_service.store import MongoEventStore
 from scoring_service.store.writes import LeadWriter
 from shared.inbox.doorbell import Doorbell

@@ -1,176 +1,42 @@
-"""The loop that delivers: claims what is due, makes one attempt at a time for each, and stores what became of it.
+"""The delivery loop of a worker: it claims due deliveries and starts their attempts.
 
-Guarantee: what is due is attempted, at least once, whatever process is killed whenever: a claim lapses. An endpoint
-that is slow or dead takes its own share of the attempts in flight, and a small one at that.
+Guarantee: every due delivery is attempted at least once, even if workers are killed, because claims lapse.
 """
 
 import asyncio
-import random
 import secrets
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 
-from automation_service.domain.action import Action
-from automation_service.domain.delivery import Answer, Delivery, ExecutionState, Fate
+from automation_service.delivery.attempt import DeliveryAttempt
+from automation_service.delivery.endpoints import Endpoints
+from automation_service.domain.delivery import ExecutionState, Fate
 from automation_service.domain.execution import Execution
 from automation_service.domain.rule import Rule
-from automation_service.ports import Claim, Deliveries, Due, Receivers, Rules, Settlement
+from automation_service.ports import Claim, Clock, Deliveries, Due
 from shared import logs
-from shared.group_commit import GroupCommit
 from shared.tasks import is_cancelled
 
-ATTEMPT_SECONDS = 15.0
-"""Longest time for an attempt."""
 CLAIM = timedelta(seconds=40)
-"""A claim lapses after this time. Half of it is longer than an attempt and its book-keeping; an attempt begins in the
-first half or not at all. So no living worker loses one."""
+"""How long a claim lasts. An attempt begins in the first half or not at all, and it takes less than half, its
+book-keeping included. So a claim never lapses while a living worker uses it."""
 GATHER_SECONDS = 0.008
-"""Under load, attempts that end within this span make room together, and what follows is claimed together."""
+"""Under load the loop pauses this long, so that attempts that end within the pause are replaced by one claim."""
 POLL_SECONDS = 0.5
-"""How often an idle worker looks for what has become due."""
-IN_FLIGHT = 128
-"""Attempts that a worker makes at a time."""
-PER_ENDPOINT = 12
-"""Of those, at one endpoint that answers."""
-MAX_TOGETHER = 32
-"""Executions that are looked at together."""
-PER_FAILING_ENDPOINT = 2
-"""Of those, at one endpoint whose last attempt failed."""
-MAX_SETTLED = 128
-"""Attempts whose results are stored together, at most."""
-SETTLE_SECONDS = 5.0
-"""Longest time to store them."""
-MAX_ENDPOINTS = 10_000
-"""Endpoints whose failing is remembered."""
-JITTER = 0.1
-"""A wait is longer or shorter by up to this share, so that what failed together does not come back together."""
+"""How often an idle worker looks for due deliveries, in seconds."""
+MAX_CLAIMED = 32
+"""Executions whose deliveries are claimed in one query."""
 
 _LOG = logs.get(__name__)
 
 
-class Endpoints:
-    """How many attempts are in flight, by endpoint, and which endpoints fail."""
-
-    def __init__(self) -> None:
-        self._in_flight: Counter[str] = Counter()
-        self._failing: dict[str, None] = {}
-
-    def begin(self, endpoint: str) -> None:
-        """Counts an attempt in."""
-        self._in_flight[endpoint] += 1
-
-    def end(self, endpoint: str, *, failed: bool) -> None:
-        """Counts an attempt out."""
-        self._in_flight[endpoint] -= 1
-        self._in_flight += Counter()  # drops what has come to zero
-        self._failing.pop(endpoint, None)
-        if failed:
-            self._failing[endpoint] = None
-            if len(self._failing) > MAX_ENDPOINTS:
-                del self._failing[next(iter(self._failing))]
-
-    def room(self) -> int:
-        """Returns how many attempts may begin."""
-        return IN_FLIGHT - self._in_flight.total()
-
-    def busy(self) -> list[str]:
-        """Returns the endpoints that have their share."""
-        return [endpoint for endpoint, count in self._in_flight.items() if count >= self._share(endpoint)]
-
-    def admit(self, due: Iterable[Due]) -> list[Due]:
-        """Returns those for which there is room, the first ones first."""
-        admitted: list[Due] = []
-        begun = self._in_flight.copy()
-        for each in due:
-            if begun.total() < IN_FLIGHT and begun[each.endpoint] < self._share(each.endpoint):
-                begun[each.endpoint] += 1
-                admitted.append(each)
-        return admitted
-
-    def _share(self, endpoint: str) -> int:
-        return PER_FAILING_ENDPOINT if endpoint in self._failing else PER_ENDPOINT
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryAttempt:
-    """Makes one attempt at a claimed delivery and stores what became of it."""
-
-    settling: GroupCommit[Settlement, None]
-    rules: Rules
-    receivers: Receivers
-    schedule: Sequence[timedelta]
-    clock: Callable[[], datetime]
-
-    async def rules_of(self, claims: Iterable[Claim]) -> dict[str, Rule]:
-        """Returns the enabled rules of claimed deliveries by their id, as they are now."""
-        enabled = await self.rules.enabled({claim.rule_id for claim in claims})
-        return {rule.draft.rule_id: rule for rule in enabled}
-
-    async def deliver(self, claim: Claim, rule: Rule | None, on_answer: Callable[[Fate], None]) -> None:
-        """Delivers, to where the rule says now: a corrected URL or a new secret takes effect at once.
-
-        Without an enabled rule, or without its action, the delivery is cancelled. `on_answer` is called before what
-        became of it is stored: the receiver has no more part in that.
-        """
-        delivery = claim.delivery
-        action = rule.draft.action(delivery.action_id) if rule else None
-        if rule is None or action is None or action.kind != delivery.receiver:
-            on_answer(Fate.FINAL)
-            await self.settling.add(Settlement(claim, delivery.cancelled()))
-            return
-        began = self.clock()
-        answer = await self._attempt(action, delivery)
-        on_answer(answer.fate)
-        jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (no secret)
-        settled = delivery.settled(answer, began, self.clock() - began, self.schedule, jitter)
-        await self.settling.add(Settlement(claim, settled))
-        _LOG.info(
-            "delivery",
-            delivery=delivery.delivery_id,
-            endpoint=action.endpoint,
-            fate=answer.fate.value,
-            status=answer.status,
-            error=answer.error,
-            tries=settled.tries,
-            ms=round((self.clock() - began) / timedelta(milliseconds=1), 2),
-        )
-        if answer.fate is Fate.GONE:
-            await self._disable(rule, f"{action.endpoint} answered {answer.status}")
-
-    async def _attempt(self, action: Action, delivery: Delivery) -> Answer:
-        try:
-            async with asyncio.timeout(ATTEMPT_SECONDS):
-                return await self.receivers.send(action, delivery)
-        except TimeoutError:
-            return Answer(Fate.RETRY, error=f"no answer within {ATTEMPT_SECONDS:g} s")
-        except Exception as error:  # noqa: BLE001 (an attempt that is not counted is repeated for ever)
-            text = logs.one_line(error)
-            _LOG.warning("attempt failed", delivery=delivery.delivery_id, error=text)
-            return Answer(Fate.RETRY, error=text)
-
-    async def _disable(self, rule: Rule, reason: str) -> None:
-        disabled = replace(
-            rule,
-            draft=replace(rule.draft, enabled=False),
-            revision=rule.revision + 1,
-            update_time=self.clock(),
-            disable_reason=reason,
-        )
-        # Whoever has changed it meanwhile knows better, and is told by the next 410.
-        if await self.rules.replace(disabled, rule.revision):
-            _LOG.warning("rule disabled", rule=rule.draft.rule_id, reason=reason)
-
-
 class Dispatcher:
-    """Keeps couriers busy; `run()` must be running."""
+    """Implements `DeliveryQueue`: keeps as many attempts in flight as `Endpoints` allows. `run()` must be running."""
 
-    def __init__(
-        self, deliveries: Deliveries, attempt_delivery: DeliveryAttempt, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, deliveries: Deliveries, attempt: DeliveryAttempt, clock: Clock) -> None:
         self._deliveries = deliveries
-        self._delivery = attempt_delivery
+        self._attempt = attempt
         self._clock = clock
         self._endpoints = Endpoints()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -179,10 +45,9 @@ class Dispatcher:
         self._held: list[Claim] = []
 
     def admit(self, executions: Sequence[Execution]) -> list[Execution]:
-        """Returns executions with those deliveries claimed for which there is room; see `DeliveryQueue`.
+        """Returns the executions with deliveries claimed, as many as there is capacity for; see `DeliveryQueue`.
 
-        It only looks: what several transactions admit at the same time may be more than there is room for. `begin`
-        holds the rest until there is.
+        It reserves nothing, so concurrent transactions can admit more than that. `begin` holds the surplus back.
         """
         now = self._clock()
         due = [
@@ -205,7 +70,7 @@ class Dispatcher:
         ]
 
     def begin(self, executions: Sequence[Execution]) -> None:
-        """Makes attempts at what was admitted, and looks for the rest; see `DeliveryQueue`."""
+        """Starts the admitted deliveries, and wakes the loop for the others; see `DeliveryQueue`."""
         deliveries = [(each.key.rule_id, delivery) for each in executions for delivery in each.deliveries]
         self._held += [Claim(rule_id, delivery) for rule_id, delivery in deliveries if delivery.lease]
         self._launch_held()
@@ -213,34 +78,34 @@ class Dispatcher:
             self._wake.set()
 
     async def run(self) -> None:
-        """Delivers until it is cancelled. When it is cancelled, it finishes the attempts that it has begun."""
+        """Delivers until it is cancelled, then waits for the attempts in flight."""
         try:
             while not is_cancelled():
                 self._wake.clear()
                 try:
                     await self._claim_all()
-                except Exception as error:  # noqa: BLE001 (what was claimed is due again when the claim lapses)
+                except Exception as error:  # noqa: BLE001 (the claims lapse, and the deliveries are due again)
                     _LOG.warning("claim failed", error=logs.one_line(error))
-                await self._rest()
+                await self._sleep()
                 if self._is_held_up:
                     await asyncio.sleep(GATHER_SECONDS)
         finally:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _claim_all(self) -> None:
-        """Begins attempts until nothing more is due, or nothing more may begin."""
+        """Claims and starts deliveries until none are due or the capacity is used up."""
         self._is_held_up = True
         self._launch_held()
-        while (room := self._endpoints.room()) > 0:
+        while (free := self._endpoints.free()) > 0:
             now, busy = self._clock(), self._endpoints.busy()
-            due = await self._deliveries.due(now, busy, min(room, MAX_TOGETHER))
+            due = await self._deliveries.due(now, busy, min(free, MAX_CLAIMED))
             if not due:
                 self._is_held_up = bool(busy or self._held)
                 return
             self._launch(await self._deliveries.claim(self._endpoints.admit(due), now, now + CLAIM))
 
     def _launch_held(self) -> None:
-        """Launches those claims that are held for which there is room by now; one that would lapse is dropped."""
+        """Starts the held claims that there is capacity for. Claims in their second half are dropped."""
         latest = self._clock() + CLAIM / 2
         held = [claim for claim in self._held if claim.delivery.due_time > latest]
         due = [Due(claim.delivery.delivery_id, claim.delivery.endpoint) for claim in held]
@@ -256,7 +121,7 @@ class Dispatcher:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _rest(self) -> None:
+    async def _sleep(self) -> None:
         try:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._wake.wait()
@@ -265,9 +130,9 @@ class Dispatcher:
 
     async def _deliver_all(self, claims: Sequence[Claim]) -> None:
         try:
-            rules = await self._delivery.rules_of(claims)
+            rules = await self._attempt.rules_of(claims)
         except Exception as error:  # noqa: BLE001 (the claims lapse, and the deliveries are due again)
-            _LOG.warning("deliveries given up", deliveries=len(claims), error=logs.one_line(error))
+            _LOG.warning("deliveries abandoned", deliveries=len(claims), error=logs.one_line(error))
             for claim in claims:
                 self._endpoints.end(claim.delivery.endpoint, failed=False)
             return
@@ -284,25 +149,26 @@ class Dispatcher:
                 self._wake.set()
 
         try:
-            await self._delivery.deliver(claim, rule, on_answer)
+            await self._attempt.deliver(claim, rule, on_answer)
         except Exception as error:  # noqa: BLE001 (the claim lapses, and the delivery is due again)
             text = logs.one_line(error)
-            _LOG.warning("delivery given up", delivery=claim.delivery.delivery_id, error=text)
+            _LOG.warning("delivery abandoned", delivery=claim.delivery.delivery_id, error=text)
         finally:
             if not answered:
                 on_answer(Fate.RETRY)
 
 
-async def repair_due_times(deliveries: Deliveries, clock: Callable[[], datetime], *, every: float = 30.0) -> None:
-    """Makes due, until it is cancelled, what waits only because the clock was set back; looks every `every` seconds.
+async def repair_due_times(deliveries: Deliveries, clock: Clock, *, every: float = 30.0) -> None:
+    """Repairs due times after the clock was set back, every `every` seconds, until it is cancelled.
 
-    No claim reaches further ahead than `CLAIM`, and what was never attempted is due at once. The bound is twice that:
-    clocks of machines differ a little, and an attempt that another one makes shall not be made a second time.
+    A claim ends at most `CLAIM` from now, and a delivery that was never attempted is due at once. Later due times must
+    come from a clock that was ahead. The limit is `2 * CLAIM`, because the clocks of workers differ a little and a
+    delivery must not be attempted by two workers at once.
     """
     while not is_cancelled():
         try:
             now = clock()
             await deliveries.repair_due_times(now, now + 2 * CLAIM)
-        except Exception as error:  # noqa: BLE001 (it looks again)
-            _LOG.warning("hasten failed", error=logs.one_line(error))
+        except Exception as error:  # noqa: BLE001 (it tries again)
+            _LOG.warning("repair of due times failed", error=logs.one_line(error))
         await asyncio.sleep(every)

@@ -13,9 +13,10 @@ import httpx
 from standardwebhooks import Webhook as Signer
 
 from automation_service.delivery.address_guard import CONNECT_SECONDS, AddressRefused, Guard
-from automation_service.domain.action import Action, Email, Webhook
+from automation_service.domain.action import Action
 from automation_service.domain.delivery import ANSWER_BYTES, Answer, Delivery, Fate, fate_of_reply, fate_of_status
 from automation_service.domain.limits import InvalidRule
+from automation_service.domain.receiver import Email, Webhook
 
 MAX_BYTES = 65_536
 """Bytes of an answer that are read. What is longer is cut off, and the connection with it."""

@@ -8,10 +8,11 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from automation_service.domain import letter
-from automation_service.domain.action import Action, Email, Slack, is_address
+from automation_service.domain.action import Action
 from automation_service.domain.delivery import Answer, Delivery, ExecutionState, Fate, state_of
 from automation_service.domain.lead import Change, Insight, Risk, facts_of
 from automation_service.domain.payload import payload, why, write
+from automation_service.domain.receiver import Email, Slack, is_address
 from automation_service.domain.rule import Rule
 from automation_service.domain.trigger import Inactive
 

@@ -1,13 +1,13 @@
-"""The limits that all parts of a rule keep, and the error that names the part which does not."""
+"""Checks that all parts of a rule share, and the error that names the invalid field."""
 
 from collections.abc import Sequence
 
 MAX_CHARACTERS = 256
-"""Characters in an id, a name, or a stage."""
+"""Characters of an id, a name, or a stage."""
 
 
 class InvalidRule(Exception):
-    """A rule breaks a limit. `field` is its path in the rule, `str(error)` a sentence for the caller."""
+    """A rule is not valid. `field` is the path in the rule; `str(error)` is a sentence for the caller."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -15,36 +15,36 @@ class InvalidRule(Exception):
 
 
 def check_text(field: str, text: str, *, limit: int = MAX_CHARACTERS, required: bool = False) -> None:
-    """Checks that a text has at most `limit` characters, no NUL, and, if required, at least one character.
+    """Checks that a text has at most `limit` characters and no NUL, and that it is not empty if it is required.
 
     Raises:
-        InvalidRule: It has not.
+        InvalidRule: The text is not valid.
     """
     if required and not text:
-        raise InvalidRule(field, "is empty")
+        raise InvalidRule(field, "must not be empty")
     if len(text) > limit:
         raise InvalidRule(field, f"has {len(text)} characters, at most {limit} are allowed")
     if "\0" in text:
-        raise InvalidRule(field, "contains a NUL character")
+        raise InvalidRule(field, "must not contain a NUL character")
 
 
 def check_distinct(field: str, texts: Sequence[str]) -> None:
-    """Checks that texts are short enough and that none is there twice.
+    """Checks that texts are valid and distinct.
 
     Raises:
-        InvalidRule: One is; its index is named.
+        InvalidRule: A text is not valid or occurs twice; the field has its index.
     """
     for index, text in enumerate(texts):
         check_text(f"{field}[{index}]", text)
         if texts.count(text) > 1:
-            raise InvalidRule(f"{field}[{index}]", f"{text!r} is named twice")
+            raise InvalidRule(f"{field}[{index}]", f"{text!r} occurs twice")
 
 
-def check_range(field: str, value: int, least: int, limit: int) -> None:
-    """Checks that a number lies within bounds, both inclusive.
+def check_range(field: str, value: int, minimum: int, maximum: int) -> None:
+    """Checks that a number is between two bounds, both inclusive.
 
     Raises:
-        InvalidRule: It does not.
+        InvalidRule: The number is outside of the bounds.
     """
-    if not least <= value <= limit:
-        raise InvalidRule(field, f"is {value}, must be {least} to {limit}")
+    if not minimum <= value <= maximum:
+        raise InvalidRule(field, f"is {value}, must be {minimum} to {maximum}")

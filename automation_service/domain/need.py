@@ -1,30 +1,31 @@
-"""What must be known of a lead to evaluate rules and to tell what they tell. Nothing else is asked for.
+"""What must be known about a lead to evaluate rules and to write deliveries. Nothing else is requested.
 
 Every execution records score, stage, velocity, risk and next action, so these are always needed. Fit and attributes are
-needed by some rules only, and attributes are most of what there is to read and to send.
+needed by some rules only, and attributes are most of the data.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from automation_service.domain.action import Action, Email, Webhook
+from automation_service.domain.action import Action
 from automation_service.domain.condition import Conditions
 from automation_service.domain.lead import Change
+from automation_service.domain.receiver import Email, Webhook
 
-FACTS_BYTES = 1_024
-"""What is known of a lead without its attributes, about."""
+BASICS_BYTES = 1_024
+"""Approximate size of what is known about a lead without its attributes, in bytes."""
 ATTRIBUTE_BYTES = 5_120
-"""An attribute at its limit: a value of 4 KiB, and its name."""
+"""An attribute of maximum size: a value of 4 KiB, and its name."""
 ATTRIBUTES_BYTES = 65_536
-"""All attributes of a lead at their limit."""
+"""All attributes of a lead, at their maximum size."""
 
 AttributesOf = Callable[[str], frozenset[str] | None]
-"""Returns the names of the lead's attributes that a template uses; None when it may use any of them."""
+"""Returns the names of the lead attributes that a template uses; None if it may use any of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What is needed of a lead beside what always is; `attributes` are names, None stands for all."""
+    """What is needed in addition to the basics. `attributes` are names; None means all attributes."""
 
     fit: bool = False
     attributes: frozenset[str] | None = frozenset()
@@ -37,25 +38,25 @@ class Need:
 
     @property
     def max_bytes(self) -> int:
-        """The most bytes, about, that are needed of one lead."""
+        """An upper estimate of the size for one lead, in bytes."""
         if self.attributes is None:
-            return FACTS_BYTES + ATTRIBUTES_BYTES
-        return FACTS_BYTES + min(ATTRIBUTES_BYTES, len(self.attributes) * ATTRIBUTE_BYTES)
+            return BASICS_BYTES + ATTRIBUTES_BYTES
+        return BASICS_BYTES + min(ATTRIBUTES_BYTES, len(self.attributes) * ATTRIBUTE_BYTES)
 
 
-NO_MORE = Need()
-"""Only what always is needed."""
+BASICS = Need()
+"""Only what is always needed."""
 EVERYTHING = Need(fit=True, attributes=None)
 
 
 def of_conditions(conditions: Conditions) -> Need:
-    """Returns what is needed to tell whether conditions hold."""
+    """Returns what is needed to evaluate conditions."""
     return Need(bool(conditions.fit_grades), frozenset(each.attribute for each in conditions.attributes))
 
 
 def of_actions(actions: Iterable[Action], attributes_of: AttributesOf) -> Need:
-    """Returns what is needed to tell the receivers of actions what they are told."""
-    need = NO_MORE
+    """Returns what is needed to write the deliveries of actions."""
+    need = BASICS
     for action in actions:
         need |= _of_action(action, attributes_of)
     return need
@@ -63,8 +64,8 @@ def of_actions(actions: Iterable[Action], attributes_of: AttributesOf) -> Need:
 
 def _of_action(action: Action, attributes_of: AttributesOf) -> Need:
     if isinstance(action.receiver, Webhook):
-        return Need(attributes=None)  # the payload has all of them
-    need = NO_MORE
+        return Need(attributes=None)  # the payload contains all of them
+    need = BASICS
     for template in action.templates.values():
         need |= Need(attributes=attributes_of(template))
     if isinstance(action.receiver, Email) and action.receiver.to_attribute:
@@ -73,9 +74,9 @@ def _of_action(action: Action, attributes_of: AttributesOf) -> Need:
 
 
 def portions(changes: Sequence[Change], sizes: Mapping[str, int], max_bytes: int) -> Iterator[list[Change]]:
-    """Cuts changes into portions, in order, that have at most so many bytes each; a larger change is one alone.
+    """Splits changes, in order, into portions of at most `max_bytes` each. A larger change is a portion of its own.
 
-    `sizes` are the bytes of changes by their id; one that is not in it has none.
+    `sizes` holds the bytes of changes by change id; absent changes count as 0.
     """
     portion: list[Change] = []
     left = max_bytes

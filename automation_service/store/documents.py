@@ -1,13 +1,16 @@
-"""Rows ⇄ domain: how rules, executions and changes are written down in MongoDB."""
+"""Rows ⇄ domain: the rows of rules, executions and changes."""
 
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
-from automation_service.domain.action import Action, Email, Preset, Receiver, Slack, Webhook
+from automation_service.domain.action import Action
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Key
 from automation_service.domain.lead import DECAY, Change, Risk
+from automation_service.domain.preset import Preset
+from automation_service.domain.receiver import Email, Receiver, Slack, Webhook
 from automation_service.domain.rule import Draft, Rule
 from automation_service.domain.trigger import (
     Direction,
@@ -72,7 +75,7 @@ def read_rule(row: Document) -> Rule:
 
 
 def write_trigger(trigger: Trigger) -> Document:
-    """Returns a trigger with its kind."""
+    """Returns a trigger as a part of its rule's row, with its kind."""
     kind = {
         WhileConditionHolds: "while_condition_holds",
         StageEntered: "stage_entered",
@@ -85,7 +88,7 @@ def write_trigger(trigger: Trigger) -> Document:
 
 
 def read_trigger(row: Document) -> Trigger:
-    """Returns a trigger from what `write_trigger` gave."""
+    """Returns a trigger from the result of `write_trigger`."""
     match row["kind"]:
         case "stage_entered":
             return StageEntered(tuple(row["stages"]))
@@ -140,7 +143,7 @@ def read_execution(row: Document) -> Execution:
 
 
 def write_delivery(delivery: Delivery) -> Document:
-    """Returns a delivery as a part of its execution's row; durations are in milliseconds."""
+    """Returns a delivery as a part of its execution's row. Durations are in milliseconds."""
     return {
         "delivery_id": delivery.delivery_id,
         "action_id": delivery.action_id,
@@ -166,7 +169,7 @@ def write_delivery(delivery: Delivery) -> Document:
 
 
 def read_delivery(row: Document) -> Delivery:
-    """Returns a delivery from its part of a row."""
+    """Returns a delivery from its part of an execution's row."""
     return Delivery(
         delivery_id=row["delivery_id"],
         action_id=row["action_id"],
@@ -191,6 +194,17 @@ def read_delivery(row: Document) -> Delivery:
     )
 
 
+def _derived_state() -> Any:  # noqa: ANN401 (a MongoDB expression)
+    expression: Any = ExecutionState.DELIVERED.value
+    for state in (ExecutionState.CANCELLED, ExecutionState.FAILED, ExecutionState.PENDING):
+        expression = {"$cond": [{"$in": [state.value, "$deliveries.state"]}, state.value, expression]}
+    return expression
+
+
+DERIVE_STATE: Document = {"$set": {"state": _derived_state()}}
+"""An update stage that sets the state of an execution, which has deliveries, as `state_of` computes it."""
+
+
 def _read_conditions(row: Document) -> Conditions:
     return Conditions(
         **row
@@ -211,7 +225,7 @@ def _write_action(action: Action) -> Document:
     return {
         "action_id": action.action_id,
         "preset": action.preset.value,
-        # A list, since names may be anything, and those of fields may not.
+        # A list of pairs: names may contain characters that field names may not.
         "parameters": [list(each) for each in action.parameters.items()],
         action.kind: asdict(action.receiver),
     }

@@ -1,1 +1,1 @@
-"""What the service does: one module for each thing that someone wants of it."""
+"""What callers and workers do: manage rules, test rules and retry deliveries, evaluate rules."""

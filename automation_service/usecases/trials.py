@@ -1,4 +1,4 @@
-"""Try rules out, and deliver again."""
+"""Test rules, preview rules, and retry deliveries."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,14 +10,17 @@ from automation_service.domain.delivery import Delivery
 from automation_service.domain.execution import Candidate, Execution, NothingToRetry, candidates, execution, fire
 from automation_service.domain.lead import Change, LeadNotFound, facts_of
 from automation_service.domain.rule import Draft, Rule, RuleDisabled, RuleNotFound
-from automation_service.ports import Executions, Insights, Rules
+from automation_service.ports import Clock, Executions, Insights, Rules
 from automation_service.usecases.inquiry import Inquiry
-from automation_service.usecases.rules import Clock, RuleValidator
+from automation_service.usecases.rules import RuleValidator
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a rule would do for a lead as it is now; the lead's last firing is told by its date bucket, or empty."""
+    """What a rule would do for a lead in its present state.
+
+    `last_date_bucket` is the date on which the rule last fired for the lead; it is empty if it never has.
+    """
 
     outcomes: Sequence[Outcome]
     warnings: Sequence[str]
@@ -32,7 +35,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class RuleTester:
-    """What people do with rules and executions that are there: try out, and deliver again."""
+    """Tests rules against real leads, and retries executions."""
 
     rules: Rules
     executions: Executions
@@ -42,41 +45,41 @@ class RuleTester:
     clock: Clock
 
     async def test(self, rule: Draft | str, lead_id: str) -> Trial:
-        """Returns what a rule, stored under an id or not at all, would do for a lead; records and sends nothing.
+        """Returns what a rule, given as a draft or by its id, would do for a lead. Records and sends nothing.
 
         Raises:
-            RuleNotFound: There is none with this id.
-            InvalidRule: The rule breaks a limit.
+            RuleNotFound: No rule has this id.
+            InvalidRule: The rule is not valid.
             LeadNotFound: The lead has no score.
         """
         now = self.clock()
-        tried = await self.rules.get(rule) if isinstance(rule, str) else Rule(rule, 0, now, now)
-        warnings = await self.validator.of(tried.draft)
+        tested = await self.rules.get(rule) if isinstance(rule, str) else Rule(rule, 0, now, now)
+        warnings = await self.validator.validate(tested.draft)
         insight = (await self.insights.of([lead_id], need.EVERYTHING)).get(lead_id)
         if insight is None:
             raise LeadNotFound(lead_id)
         change = Change("", lead_id, 0, (insight.score,), (insight.stage,), (), now.date().isoformat(), now, 0)
-        candidate = Candidate(change, tried)
-        taken_to_occur = Outcome("trigger", holds=True, explanation=f"taken to occur: {tried.draft.trigger}")
-        sent = execution(candidate, insight, now, self.validator.templates.render, self.sender)
+        candidate = Candidate(change, tested)
+        trigger = Outcome("trigger", holds=True, explanation=f"assumed: {tested.draft.trigger}")
+        fired = execution(candidate, insight, now, self.validator.templates.render, self.sender)
         last = (await self.executions.last_firings({candidate.pair})).get(candidate.pair)
-        outcomes = [taken_to_occur, *tried.draft.conditions.outcomes(facts_of(change, insight))]
-        return Trial(outcomes, warnings, sent.deliveries, last.date_bucket if last else "")
+        outcomes = [trigger, *tested.draft.conditions.outcomes(facts_of(change, insight))]
+        return Trial(outcomes, warnings, fired.deliveries, last.date_bucket if last else "")
 
     async def preview(self, changes: Sequence[Change]) -> dict[str, int]:
-        """Returns for how many of some supposed changes each enabled rule would fire; records and sends nothing."""
+        """Returns for how many of the hypothetical changes each enabled rule would fire. Records and sends nothing."""
         possible = candidates(changes, await self.rules.enabled())
         insights = await Inquiry(self.insights, self.validator.templates).judge(possible)
         fired = fire(possible, insights, (), {})
         return dict(sorted(Counter(each.rule.draft.rule_id for each in fired).items()))
 
     async def retry(self, execution_id: str) -> Execution:
-        """Makes those deliveries of an execution due at once that have not arrived, and returns it.
+        """Makes the failed, cancelled and waiting deliveries of an execution due now, and returns the execution.
 
         Raises:
-            ExecutionNotFound: There is none with this id.
+            ExecutionNotFound: No execution has this id.
             RuleDisabled: Its rule is disabled or deleted.
-            NothingToRetry: All have arrived, are being attempted, or could not be written in the first place.
+            NothingToRetry: Every delivery has arrived, is being attempted, or has no body because rendering failed.
         """
         stored = await self.executions.get(execution_id)
         await self._require_enabled(stored.key.rule_id)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from automation_service.clients import _model
 from automation_service.delivery.templates import SandboxedTemplates
-from automation_service.domain.action import Action, Webhook
+from automation_service.domain.action import Action
 from automation_service.domain.condition import Conditions
 from automation_service.domain.delivery import NEVER, Answer, Delivery, ExecutionState, Fate
 from automation_service.domain.execution import (
@@ -23,6 +23,7 @@ from automation_service.domain.feasibility import Model
 from automation_service.domain.lead import Change, Insight, Risk
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.need import Need
+from automation_service.domain.receiver import Webhook
 from automation_service.domain.rule import Draft, Rule, RuleExists, RuleNotFound
 from automation_service.ports import Claim, Due, ExecutionQuery, Settlement
 from scoring_service import model_codec
@@ -93,7 +94,7 @@ class FakeChanges:
         """Returns those of the changes that nobody has marked."""
         return [each for each in changes if each in self.waiting]
 
-    async def take(self, lead_ids: Collection[str]) -> None:
+    async def lock(self, lead_ids: Collection[str]) -> None:
         """Does nothing: transactions are one at a time."""
 
     async def mark(self, changes: Sequence[Change]) -> None:
@@ -233,11 +234,11 @@ class FakeExecutions:
                     self._put(key, claims[-1].delivery)
         return claims
 
-    async def repair_due_times(self, now: datetime, farthest: datetime) -> None:
+    async def repair_due_times(self, now: datetime, latest: datetime) -> None:
         """Makes due what lies too far ahead."""
         for key, each in list(self.executions.items()):
             for delivery in each.deliveries:
-                if farthest < delivery.due_time < NEVER and (delivery.lease or not delivery.tries):
+                if latest < delivery.due_time < NEVER and (delivery.lease or not delivery.tries):
                     self._put(key, replace(delivery, due_time=now))
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:

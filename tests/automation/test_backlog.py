@@ -9,13 +9,13 @@ import pytest
 from leadscore.automation.v1 import automation_pb2 as pb
 from leadscore.automation.v1 import automation_pb2_grpc
 
-from automation_service import store
 from automation_service.domain.delivery import NEVER, Delivery, ExecutionState
 from automation_service.domain.execution import Execution
 from automation_service.servicer import ERRORS, AutomationServicer
-from automation_service.store import EXECUTIONS, MongoExecutions
+from automation_service.store import schema
 from automation_service.store.backlog import MongoBacklog
-from automation_service.usecases.backlog import BacklogReport
+from automation_service.store.executions import MongoExecutions
+from automation_service.store.schema import EXECUTIONS
 from shared.inbox.breaker import MAX_ALIKE, Breaker
 from shared.inbox.collection import Inbox
 from shared.inbox.failures import Failure, ReasonCode
@@ -38,17 +38,17 @@ class Unreached:
 
 @pytest.fixture
 async def inbox(database: Database) -> Inbox:
-    made = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
+    made = Inbox(database, schema.CHANGES, done=schema.DONE, partitions=PARTITIONS)
     await made.migrate()
-    await store.migrate(database, partitions=PARTITIONS)
+    await schema.migrate(database, partitions=PARTITIONS)
     return made
 
 
 @pytest.fixture
 async def stub(database: Database, inbox: Inbox) -> AsyncIterator[Stub]:
     unreached: Any = Unreached()
-    report = BacklogReport(MongoBacklog(database, inbox), lambda: NOW)
-    servicer = AutomationServicer(unreached, unreached, Parking(inbox), report)
+    report = MongoBacklog(database, inbox, lambda: NOW)
+    servicer = AutomationServicer(unreached, unreached, Parking(inbox), report.read)
     async with served(
         ERRORS, lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server)
     ) as channel:
@@ -148,7 +148,7 @@ async def test_the_count_stays_cheap_however_much_waits(database_uri: str, datab
     failed = {"due_time": NEVER, "state": ExecutionState.FAILED}
     await MongoExecutions(database).record([*later, *due, *(delivering(f"f-{each}", failed) for each in range(200))])
     async with overheard(database_uri) as (heard, commands):
-        counting = MongoBacklog(heard, inbox)
+        counting = MongoBacklog(heard, inbox, lambda: NOW)
         assert (await counting.due_deliveries(NOW, 20)).count == 20
         assert await counting.failed_executions(100) == 100
     for (_, command), read in zip(commands.sent, (20, 0), strict=True):

@@ -16,7 +16,7 @@ from automation_service import clients
 from automation_service.clients import MAX_LEADS, IntelligenceInsights, ScoringModels
 from automation_service.domain.feasibility import NextAction
 from automation_service.domain.lead import Insight, Risk, Threshold
-from automation_service.domain.need import EVERYTHING, NO_MORE, Need
+from automation_service.domain.need import BASICS, EVERYTHING, Need
 from automation_service.servicer import ERRORS
 from shared import wire
 from shared.rpc.errors import WorkTooLarge, is_transient, status_of
@@ -76,7 +76,7 @@ async def asking(intelligence: FakeIntelligence) -> AsyncIterator[IntelligenceIn
 @pytest.mark.parametrize(
     ("need", "largest", "paths", "names"),
     [
-        (NO_MORE, MAX_LEADS, set(), []),
+        (BASICS, MAX_LEADS, set(), []),
         (Need(fit=True), MAX_LEADS, {"fit"}, []),
         (Need(attributes=frozenset({"b", "a"})), 93, {"attributes"}, ["a", "b"]),
         (EVERYTHING, 15, {"fit", "attributes"}, []),

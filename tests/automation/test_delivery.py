@@ -10,17 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automation_service.delivery.dispatcher import (
-    CLAIM,
-    IN_FLIGHT,
-    MAX_SETTLED,
-    PER_ENDPOINT,
-    PER_FAILING_ENDPOINT,
-    DeliveryAttempt,
-    Dispatcher,
-    repair_due_times,
-)
-from automation_service.domain.action import Action, Slack
+from automation_service.delivery.attempt import MAX_SETTLED, DeliveryAttempt
+from automation_service.delivery.dispatcher import CLAIM, Dispatcher, repair_due_times
+from automation_service.delivery.endpoints import IN_FLIGHT, PER_ENDPOINT, PER_FAILING_ENDPOINT
+from automation_service.domain.action import Action
 from automation_service.domain.delivery import (
     ANSWER_BYTES,
     MAX_ATTEMPTS,
@@ -31,6 +24,7 @@ from automation_service.domain.delivery import (
     Fate,
 )
 from automation_service.domain.execution import Execution
+from automation_service.domain.receiver import Slack
 from automation_service.ports import Receivers
 from shared.group_commit import GroupCommit
 from shared.tasks import running

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
-from automation_service import store
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.execution import Execution
 from automation_service.domain.lead import DECAY, Change, Insight
 from automation_service.domain.need import Need
 from automation_service.domain.trigger import Inactive
 from automation_service.ports import ExecutionQuery, Insights
-from automation_service.store import CHANGES, DONE, EXECUTIONS, MongoChanges, MongoExecutions, MongoRules
+from automation_service.store import schema
+from automation_service.store.changes import MongoChanges
+from automation_service.store.executions import MongoExecutions
+from automation_service.store.rules import MongoRules
+from automation_service.store.schema import CHANGES, DONE, EXECUTIONS
 from automation_service.usecases.evaluation import Evaluation
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
@@ -40,7 +43,7 @@ class MeetingInsights:
 async def inbox(database: Database) -> Inbox:
     inbox = Inbox(database, CHANGES, done=DONE, partitions=1)
     await inbox.migrate()
-    await store.migrate(database, partitions=1)
+    await schema.migrate(database, partitions=1)
     await MongoRules(database).create(rule())
     return inbox
 

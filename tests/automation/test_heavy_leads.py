@@ -15,14 +15,16 @@ from leadscore.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from automation_service import clients
-from automation_service import store as automation_store
 from automation_service.clients import IntelligenceInsights
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.condition import Conditions
 from automation_service.domain.execution import Execution
 from automation_service.domain.rule import Rule
 from automation_service.ports import ExecutionQuery
-from automation_service.store import MongoChanges, MongoExecutions, MongoRules
+from automation_service.store import schema as automation_store
+from automation_service.store.changes import MongoChanges
+from automation_service.store.executions import MongoExecutions
+from automation_service.store.rules import MongoRules
 from automation_service.usecases.evaluation import Evaluation
 from intelligence_service.clients import ScoringModels, ScoringServiceReader
 from intelligence_service.servicer import ERRORS, IntelligenceServicer

@@ -3,9 +3,10 @@
 import pytest
 
 from automation_service.delivery.templates import SandboxedTemplates
-from automation_service.domain.action import Action, Email, Slack
+from automation_service.domain.action import Action
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
-from automation_service.domain.need import EVERYTHING, NO_MORE, Need, of_actions, of_conditions, portions
+from automation_service.domain.need import BASICS, EVERYTHING, Need, of_actions, of_conditions, portions
+from automation_service.domain.receiver import Email, Slack
 from tests.automation.fakes import change, webhook
 
 
@@ -16,7 +17,7 @@ def attributes(*names: str) -> Need:
 @pytest.mark.parametrize(
     ("conditions", "need"),
     [
-        (Conditions(("hot",), 5, 9, next_actions=("monitor",)), NO_MORE),
+        (Conditions(("hot",), 5, 9, next_actions=("monitor",)), BASICS),
         (Conditions(fit_grades=("A",)), Need(fit=True)),
         (Conditions(attributes=(AttributeCondition("country", Operator.EXISTS),)), attributes("country")),
     ],
@@ -28,9 +29,9 @@ def test_conditions_need_what_they_look_at(conditions: Conditions, need: Need) -
 @pytest.mark.parametrize(
     ("actions", "need"),
     [
-        ([], NO_MORE),
+        ([], BASICS),
         ([webhook()], Need(attributes=None)),
-        ([Action("chat", Slack("https://chat.example/x", "{{ score.after }}"))], NO_MORE),
+        ([Action("chat", Slack("https://chat.example/x", "{{ score.after }}"))], BASICS),
         ([Action("chat", Slack("https://chat.example/x"))], attributes("name")),
         ([Action("chat", Slack("https://chat.example/x", "{{ lead }}"))], Need(attributes=None)),
         (
@@ -52,7 +53,7 @@ def test_two_needs_make_one() -> None:
 
 def test_more_attributes_are_more_bytes_up_to_the_limit_of_a_lead() -> None:
     few, some, many = attributes("a"), attributes("a", "b"), attributes(*map(str, range(200)))
-    assert NO_MORE.max_bytes < few.max_bytes < some.max_bytes < many.max_bytes == EVERYTHING.max_bytes
+    assert BASICS.max_bytes < few.max_bytes < some.max_bytes < many.max_bytes == EVERYTHING.max_bytes
 
 
 def test_changes_are_cut_into_portions_of_bounded_size_in_their_order() -> None:

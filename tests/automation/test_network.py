@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from automation_service.delivery.address_guard import KEEP_SECONDS, Guard, GuardedTransport, Resolve, SystemResolver
 from automation_service.delivery.receivers import AllReceivers, HttpReceivers, open_client
-from automation_service.domain.action import Slack, Webhook, check_url
 from automation_service.domain.address import Networks, read_networks
 from automation_service.domain.delivery import Delivery, Fate
 from automation_service.domain.limits import InvalidRule
+from automation_service.domain.receiver import Slack, Webhook
+from automation_service.domain.url import check_url
 from shared import wire
 from testkit.receiver import SECRET, Receiver, receiving
 from tests.automation.fakes import webhook

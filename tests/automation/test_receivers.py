@@ -19,13 +19,15 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from automation_service.delivery.address_guard import Guard, GuardedTransport
-from automation_service.delivery.dispatcher import DeliveryAttempt
+from automation_service.delivery.attempt import DeliveryAttempt
 from automation_service.delivery.receivers import AllReceivers, HttpReceivers, SmtpServer, open_client
-from automation_service.domain.action import Action, Email, Preset, Slack, Webhook
+from automation_service.domain.action import Action
 from automation_service.domain.address import read_networks
 from automation_service.domain.delivery import Answer, Delivery, Fate
 from automation_service.domain.lead import Insight, Risk, Threshold
 from automation_service.domain.limits import InvalidRule
+from automation_service.domain.preset import Preset
+from automation_service.domain.receiver import Email, Slack, Webhook
 from cli.local.embedded import free_port
 from shared import wire
 from testkit.receiver import SECRET, Receiver, Request, Writer, answering, receiving
@@ -250,7 +252,7 @@ async def test_a_slow_receiver_holds_nobody_beyond_the_limit(
     subject: AllReceivers, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, behaviour: Any, fate: Fate, error: str
 ) -> None:
     monkeypatch.setattr("automation_service.delivery.receivers.TEXT_SECONDS", 0.3)
-    monkeypatch.setattr("automation_service.delivery.dispatcher.ATTEMPT_SECONDS", 2.0)
+    monkeypatch.setattr("automation_service.delivery.attempt.ATTEMPT_SECONDS", 2.0)
     receiver.behaviour = behaviour
     action = webhook(url=receiver.url())
     attempt_delivery = DeliveryAttempt(settling=Mock(), rules=Mock(), receivers=subject, schedule=(), clock=wire.now)

@@ -16,8 +16,9 @@ from leadscore.automation.v1 import automation_pb2 as pb
 from leadscore.automation.v1 import automation_pb2_grpc
 
 from automation_service.delivery.templates import SandboxedTemplates
-from automation_service.domain.action import Action, Email
+from automation_service.domain.action import Action
 from automation_service.domain.delivery import Answer, Fate
+from automation_service.domain.receiver import Email
 from automation_service.servicer import ERRORS, AutomationServicer
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester

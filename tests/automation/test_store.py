@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from automation_service import store
 from automation_service.app import open_worker, run_server
-from automation_service.domain.action import Action, Email, Preset, Slack
+from automation_service.domain.action import Action
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
 from automation_service.domain.delivery import NEVER, Answer, ExecutionState, Fate
 from automation_service.domain.execution import ExecutionNotFound, Firing, Key
 from automation_service.domain.lead import Risk
+from automation_service.domain.preset import Preset
+from automation_service.domain.receiver import Email, Slack
 from automation_service.domain.rule import RuleExists, RuleNotFound
 from automation_service.domain.trigger import (
     Direction,
@@ -27,15 +28,13 @@ from automation_service.domain.trigger import (
 )
 from automation_service.ports import Claim, Deliveries, Due, ExecutionQuery, Executions, Rules, Settlement
 from automation_service.settings import AutomationSettings
-from automation_service.store import (
-    CHANGES,
-    DONE,
-    EXECUTIONS,
-    INDEXES,
-    MongoDeliveries,
-    MongoExecutions,
-    MongoRules,
-)
+from automation_service.store import cancellation, schema
+from automation_service.store import executions as executions_module
+from automation_service.store import rules as rules_module
+from automation_service.store.deliveries import MongoDeliveries
+from automation_service.store.executions import LAST_FIRING, MongoExecutions
+from automation_service.store.rules import MongoRules
+from automation_service.store.schema import CHANGES, DONE, EXECUTIONS, INDEXES
 from cli.local.embedded import free_port
 from shared import mongo
 from shared.deadlines import deadline
@@ -227,7 +226,7 @@ async def test_a_busy_endpoint_is_left_out(kept: Kept) -> None:
 async def test_what_a_clock_set_that_was_ahead_is_due_at_once(kept: Kept) -> None:
     """What was claimed, and what was recorded as due at once; not what waits for its next attempt."""
     _, executions, deliveries = kept
-    one, ahead, farthest = rule("call", None, webhook()), NOW + timedelta(hours=1), NOW + timedelta(seconds=80)
+    one, ahead, latest = rule("call", None, webhook()), NOW + timedelta(hours=1), NOW + timedelta(seconds=80)
     times = {"claimed": ahead, "recorded": ahead, "tried": NOW, "under-way": NOW, "new": NOW + timedelta(seconds=9)}
     ids = {}
     for lead_id, record_time in times.items():
@@ -240,7 +239,7 @@ async def test_what_a_clock_set_that_was_ahead_is_due_at_once(kept: Kept) -> Non
             waits = claim.delivery.settled(Answer(Fate.RETRY, 503), NOW, TICK, [timedelta(hours=2)], 1)
             await deliveries.settle([Settlement(claim, waits)])
     assert await deliveries.due(NOW, [], 9) == []
-    await deliveries.repair_due_times(NOW, farthest)
+    await deliveries.repair_due_times(NOW, latest)
     found = {each.delivery_id for each in await deliveries.due(NOW, [], 9)}
     assert found == {ids["claimed"], ids["recorded"]}
 
@@ -364,7 +363,7 @@ async def test_a_rule_is_disabled_or_deleted_also_when_not_all_of_it_can_be_canc
 async def test_all_that_is_pending_is_cancelled_batch_by_batch(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "MAX_CANCELLED", 2)
+    monkeypatch.setattr(cancellation, "MAX_CANCELLED", 2)
     await mongo.create_indexes(database, INDEXES)
     rules, executions = MongoRules(database), MongoExecutions(database)
     await rules.create(BOTH)
@@ -380,13 +379,12 @@ async def test_nothing_is_cancelled_of_a_rule_that_was_enabled_meanwhile(
     rules, executions = MongoRules(database), MongoExecutions(database)
     await rules.create(BOTH)
     await executions.record([executed(change(), BOTH)])
-    cancel = rules._cancel
 
-    async def too_late(rule_id: str) -> None:
+    async def enable_first(database: Database, rule_id: str) -> None:
         assert await rules.replace(replace(BOTH, revision=3), 2)
-        await cancel(rule_id)
+        await cancellation.cancel_deliveries(database, rule_id)
 
-    monkeypatch.setattr(rules, "_cancel", too_late)
+    monkeypatch.setattr(rules_module, "cancel_deliveries", enable_first)
     assert await rules.replace(DISABLED, 1)
     assert len(await executions.page(ExecutionQuery(9, state=ExecutionState.PENDING))) == 1
 
@@ -436,7 +434,7 @@ async def test_a_last_firing_tells_the_silence_that_it_was_for_and_no_other(exec
 async def test_the_last_firings_are_told_of_any_number_of_leads_with_any_names(
     executions: Executions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "MAX_PAIRS", 2)
+    monkeypatch.setattr(executions_module, "MAX_PAIRS", 2)
     names = ["$ada", "$$ROOT", "a.b", "{}", "$"]
     await executions.record([executed(change(name), rule("$x")) for name in names])
     assert set(await executions.last_firings({(name, "$x") for name in names})) == {(name, "$x") for name in names}
@@ -445,7 +443,7 @@ async def test_the_last_firings_are_told_of_any_number_of_leads_with_any_names(
 async def test_of_a_long_history_only_the_last_firing_is_read(database: Database) -> None:
     await mongo.create_indexes(database, INDEXES)
     await MongoExecutions(database).record([executed(change(day=day), rule()) for day in range(1, 31)])
-    pipeline = [{"$documents": [{"lead_id": "ada", "rule_id": "call"}]}, store._LAST_FIRING]
+    pipeline = [{"$documents": [{"lead_id": "ada", "rule_id": "call"}]}, LAST_FIRING]
     asked = {"aggregate": 1, "pipeline": pipeline, "cursor": {}}
     explained = await database.command("explain", asked, verbosity="executionStats")
     [lookup] = [stage for stage in explained["stages"] if "$lookup" in stage]
@@ -476,10 +474,10 @@ async def test_a_look_for_what_is_due_reads_no_execution_that_waits(
 async def test_a_database_from_before_there_were_partitions_is_to_be_migrated(database: Database) -> None:
     await mongo.create_indexes(database, INDEXES)
     with pytest.raises(StartupError, match="run migrate of the automation service"):
-        await store.check(database, partitions=8)
+        await schema.check(database, partitions=8)
     for _ in range(2):
-        await store.migrate(database, partitions=8)
-    await store.check(database, partitions=8)
+        await schema.migrate(database, partitions=8)
+    await schema.check(database, partitions=8)
 
 
 @pytest.mark.parametrize("kind", ["server", "worker"])

@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 
 from automation_service.delivery.templates import SandboxedTemplates
-from automation_service.domain.action import Action, Slack
+from automation_service.domain.action import Action
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
 from automation_service.domain.lead import Change, Risk
 from automation_service.domain.limits import InvalidRule
-from automation_service.domain.need import NO_MORE, Need
+from automation_service.domain.need import BASICS, Need
+from automation_service.domain.receiver import Slack
 from automation_service.domain.rule import Rule, RuleChanged, RuleExists, RuleNotFound
 from automation_service.ports import ExecutionQuery
 from automation_service.usecases.evaluation import Evaluation
@@ -169,7 +170,7 @@ async def test_nothing_but_what_always_is_needed_is_asked_for_by_a_rule_that_loo
     insights = FakeInsights()
     fast = rule("fast", Conditions(minimum_velocity=5))
     await evaluation(FakeChanges(change("ada"), change("bob")), FakeRules(fast), insights).step([0], 10)
-    assert (insights.asked, insights.needs) == ([{"ada", "bob"}], [NO_MORE])
+    assert (insights.asked, insights.needs) == ([{"ada", "bob"}], [BASICS])
 
 
 async def test_what_receivers_are_told_is_asked_for_only_of_leads_for_which_a_rule_holds() -> None:
@@ -178,7 +179,7 @@ async def test_what_receivers_are_told_is_asked_for_only_of_leads_for_which_a_ru
     changes, insights = FakeChanges(change("ada"), change("bob")), FakeInsights(KNOWN)
     evaluated = evaluation(changes, FakeRules(calm), insights)
     await evaluated.step([0], 10)
-    assert insights.needs == [NO_MORE], "no rule holds, so nothing is told"
+    assert insights.needs == [BASICS], "no rule holds, so nothing is told"
 
     evaluated = evaluation(FakeChanges(change("ada")), FakeRules(calm, rule("dutch", dutch, webhook())), insights)
     await evaluated.step([0], 10)
@@ -194,7 +195,7 @@ async def test_a_message_is_told_the_attributes_that_its_template_uses() -> None
     insights = FakeInsights(KNOWN)
     evaluated = evaluation(FakeChanges(change("ada")), FakeRules(rule("call", None, chat)), insights)
     await evaluated.step([0], 10)
-    assert insights.needs == [NO_MORE, Need(attributes=frozenset({"name", "country"}))]
+    assert insights.needs == [BASICS, Need(attributes=frozenset({"name", "country"}))]
     [recorded] = await evaluated.executions.page(ExecutionQuery(9))
     assert json.loads(recorded.deliveries[0].body) == {"text": "Ada of NL"}
 

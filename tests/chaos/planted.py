@@ -85,24 +85,27 @@ PLANTED: Mapping[str, Planted] = {
         frozenset({"I8"}),
     ),
     "a dropped unique index": Planted(
-        [("automation_service/store/__init__.py", 'name="once", unique=True', 'name="once"')],
+        [("automation_service/store/schema.py", 'name="once", unique=True', 'name="once"')],
         ["kill automation-worker"],
         frozenset({"I8"}),
     ),
     "a caught DuplicateKeyError": Planted(
         [
             (
-                "automation_service/store/__init__.py",
+                "automation_service/store/executions.py",
                 "            await self._executions.insert_many(",
                 "          with IGNORED:\n            await self._executions.insert_many(",
             ),
             (
-                "automation_service/store/__init__.py",
-                'T = TypeVar("T")\n',
-                "T = TypeVar(\"T\")\nIGNORED = __import__('contextlib').suppress(DuplicateKeyError)\n",
+                "automation_service/store/executions.py",
+                "MAX_PAIRS = 1000\n",
+                (
+                    "MAX_PAIRS = 1000\nIGNORED = __import__('contextlib').suppress("
+                    "__import__('pymongo').errors.DuplicateKeyError)\n"
+                ),
             ),
             (
-                "automation_service/store/__init__.py",
+                "automation_service/store/executions.py",
                 "return {Key(**row) async for row in rows} & set(keys)",
                 "return {Key(**row) async for row in rows if not row}",
             ),

@@ -22,12 +22,14 @@ from leadscore.scoring.v1 import scoring_pb2
 from pymongo import MongoClient
 from pymongo.database import Database as SyncDatabase
 
-from automation_service import store as automation_store
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.condition import Conditions
 from automation_service.domain.rule import Rule
 from automation_service.domain.trigger import EventReceived, StageEntered
-from automation_service.store import MongoChanges, MongoExecutions, MongoRules
+from automation_service.store import schema as automation_schema
+from automation_service.store.changes import MongoChanges
+from automation_service.store.executions import MongoExecutions
+from automation_service.store.rules import MongoRules
 from automation_service.usecases.evaluation import Evaluation
 from chaos import rows, stuck
 from chaos.checker import Checker, Unsupported, Violation
@@ -119,7 +121,7 @@ async def lived(database: Database, journal: Journal) -> None:
     changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
     await events.migrate()
     await changes.migrate()
-    await automation_store.migrate(database, partitions=PARTITIONS)
+    await automation_schema.migrate(database, partitions=PARTITIONS)
     for each in RULES:
         await MongoRules(database).create(each)
     scoring = Scoring(database, events, changes)

@@ -1,0 +1,55 @@
+"""Cancels the pending deliveries of a rule that was disabled or deleted."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from pymongo.errors import PyMongoError
+
+from automation_service.domain.delivery import NEVER, ExecutionState
+from automation_service.store.documents import DERIVE_STATE
+from automation_service.store.schema import EXECUTIONS, PENDING, RULES
+from shared import logs, mongo
+from shared.deadlines import deadline, seconds_left
+from shared.mongo import Database
+
+MAX_CANCELLED = 500
+"""Executions whose deliveries are cancelled in one transaction."""
+CANCEL_SECONDS = 5.0
+"""Longest time for one such transaction, in seconds."""
+
+_LOG = logs.get(__name__)
+
+
+async def cancel_deliveries(database: Database, rule_id: str) -> None:
+    """Cancels the pending deliveries of a rule, as many as fit into half of the time that the call has left.
+
+    A claimed delivery is left to its attempt. Deliveries that are missed here (they are retried after that attempt, are
+    recorded by a concurrent transaction, or did not fit into the time) are cancelled by `DeliveryAttempt` when it
+    claims them.
+    """
+    try:
+        with deadline(seconds_left() / 2):  # the rule is already stored; leave time to return that to the caller
+            pending = database[EXECUTIONS].find({"rule_id": rule_id, "state": PENDING}, {"_id": 1})
+            while ids := [row["_id"] for row in await pending.to_list(MAX_CANCELLED)]:
+                cancel = partial(_cancel_batch, database, rule_id, ids)
+                if not await mongo.transact(database, cancel, seconds=CANCEL_SECONDS):
+                    return
+    except PyMongoError as error:
+        _LOG.warning("not all deliveries cancelled", rule=rule_id, error=logs.one_line(error))
+
+
+async def _cancel_batch(database: Database, rule_id: str, ids: Sequence[str]) -> bool:
+    """Cancels the pending deliveries of some executions, in a transaction; returns False if the rule is enabled again.
+
+    Without this check it would cancel deliveries that were recorded or retried after the rule was enabled again.
+    """
+    if await database[RULES].find_one({"_id": rule_id, "enabled": True}, {"_id": 1}):
+        return False
+    cancelled = {"state": ExecutionState.CANCELLED.value, "due_time": NEVER}
+    is_pending = {"$and": [{"$eq": ["$$this.state", PENDING]}, {"$eq": ["$$this.lease", ""]}]}
+    delivery = {"$cond": [is_pending, {"$mergeObjects": ["$$this", cancelled]}, "$$this"]}
+    await database[EXECUTIONS].update_many(
+        {"_id": {"$in": ids}, "state": PENDING},
+        [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": delivery}}}}, DERIVE_STATE],
+    )
+    return True

@@ -1,0 +1,57 @@
+"""The collections, indexes and partitions that this service owns."""
+
+from collections.abc import Mapping, Sequence
+
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+
+from automation_service.domain.delivery import ExecutionState
+from shared import mongo
+from shared.mongo import Database, Document
+from shared.settings import StartupError
+
+CHANGES, DONE = "score_changes", "done"
+RULES, EXECUTIONS = "automation_rules", "automation_executions"
+PARTITIONS = "automation_partitions"
+
+LATEST_FIRST = [("record_time", DESCENDING), ("_id", DESCENDING)]
+PENDING = ExecutionState.PENDING.value
+DUE_INDEX = "due_by_endpoint"
+ANY_TEXT: Document = {"$gte": ""}
+"""Matches every text. MongoDB uses the bounds of a multikey index only if its first field has a condition."""
+
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    RULES: [],
+    EXECUTIONS: [
+        IndexModel(
+            [("lead_id", ASCENDING), ("rule_id", ASCENDING), ("date_bucket", ASCENDING)], name="once", unique=True
+        ),
+        IndexModel(LATEST_FIRST, name="latest"),
+        IndexModel([("rule_id", ASCENDING), *LATEST_FIRST], name="latest_of_rule"),
+        IndexModel([("date_bucket", ASCENDING), *LATEST_FIRST], name="latest_of_date"),
+        IndexModel([("state", ASCENDING), *LATEST_FIRST], name="latest_of_state"),
+        IndexModel(
+            [(f"deliveries.{name}", ASCENDING) for name in ("endpoint", "due_time", "lease", "tries")],
+            name=DUE_INDEX,
+            partialFilterExpression={"state": PENDING},
+        ),
+    ],
+    PARTITIONS: [],
+}
+
+
+async def migrate(database: Database, *, partitions: int) -> None:
+    """Creates the collections and indexes, and one row per partition. Safe to run again."""
+    await mongo.create_indexes(database, INDEXES)
+    rows = [UpdateOne({"_id": each}, {"$setOnInsert": {"transactions": 0}}, upsert=True) for each in range(partitions)]
+    await mongo.durable(database[PARTITIONS]).bulk_write(rows)
+
+
+async def check(database: Database, *, partitions: int) -> None:
+    """Checks at startup that the database has been migrated for this service.
+
+    Raises:
+        StartupError: An index or a partition is missing.
+    """
+    await mongo.check_indexes(database, INDEXES, service="automation")
+    if await database[PARTITIONS].find_one({"_id": partitions - 1}) is None:
+        raise StartupError("the database has no automation partitions: run migrate of the automation service")
