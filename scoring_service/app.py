@@ -28,7 +28,7 @@ from scoring_service.usecases.queries import Queries
 from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.slow_lane import SlowLane
-from scoring_service.usecases.verify import Verify
+from scoring_service.usecases.verify import Verification
 from shared import mongo, wire
 from shared.inbox import broker
 from shared.inbox.collection import Inbox
@@ -73,7 +73,7 @@ async def run_server(settings: ScoringSettings) -> None:
         servicer = ScoringServicer(
             Queries(reader, facts, calendar, wire.now),
             DecayRun(writer, facts, reader, doorbell, calendar, wire.now, settings.partitions),
-            Verify(reader, facts, calendar),
+            Verification(reader, facts, calendar),
             Rebuild(writer, facts, reader, calendar),
             Corrections(writer, parts.leads, calendar, wire.now),
             Publishing(parts.models, reader, wire.now),

@@ -1,4 +1,4 @@
-"""The reading side."""
+"""Reads leads, histories and counts, outside of transactions."""
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
@@ -17,8 +17,9 @@ from scoring_service.domain.timeline import Timeline
 from scoring_service.domain.verification import Stored
 from scoring_service.store import SCORED, documents
 from scoring_service.store.facts import PIECE_FACTS
+from scoring_service.store.lead_filters import decayed_beyond, quiet, stale
 from scoring_service.store.models import ModelStore
-from scoring_service.store.writes import decayed_beyond, find_leads, quiet, stale
+from scoring_service.store.writes import find_leads
 from shared import mongo
 from shared.inbox.collection import Inbox
 from shared.inbox.parking import Parking
@@ -27,7 +28,7 @@ from shared.rpc.pagination import Place
 
 _EVENT_FIELDS = dict.fromkeys(("lead_id", "event_type", "event_time", "properties"), 1)
 _MAX_IDS = 1_000
-"""Ids that one query may name; each has at most 256 characters, and MongoDB takes 16 MiB."""
+"""Ids in one query: each has at most 256 characters, and a MongoDB command holds at most 16 MiB."""
 _ORDERS = {
     LeadOrder.SCORE: ("score", DESCENDING),
     LeadOrder.LAST_EVENT_TIME: ("last_event_time", DESCENDING),
@@ -44,7 +45,7 @@ class UnscoredEvents(NamedTuple):
 
 
 class LeadReader:
-    """`LeadReader` over MongoDB."""
+    """Reads what is stored of leads."""
 
     def __init__(self, database: Database, models: ModelStore, events: Inbox) -> None:
         self._database = database
@@ -52,7 +53,7 @@ class LeadReader:
         self._events = events
 
     def snapshot(self) -> AbstractAsyncContextManager[None]:
-        """Lets every read inside see one point in time."""
+        """Opens a context in which all reads see one point in time."""
         return mongo.snapshot(self._database)
 
     async def timeline(self) -> Timeline:
@@ -60,7 +61,7 @@ class LeadReader:
         return await self._models.timeline()
 
     async def leads(self, lead_ids: Iterable[str], attributes: Collection[str] | None = None) -> dict[str, Lead]:
-        """Returns the leads that exist, by id; see `LeadReader`."""
+        """Returns the leads that exist, by id, with the named attributes only, or with all if None."""
         if attributes is None:
             return await find_leads(self._database, lead_ids)
         stages: list[Document] = [
@@ -71,21 +72,21 @@ class LeadReader:
         return {row["_id"]: documents.read_lead(row) async for row in rows}
 
     async def list_leads(self, query: LeadQuery) -> list[Lead]:
-        """Returns a page of leads."""
+        """Returns one page of leads."""
         key, direction = _ORDERS[query.order]
         conditions: list[Document] = [{"score": {"$gte": query.minimum_score}}]
         if query.below_score is not None:
             conditions.append({"score": {"$lt": query.below_score}})
         if query.after:
-            place, lead_id = query.after
+            key_value, lead_id = query.after
             beyond = "$gt" if direction == ASCENDING else "$lt"
-            conditions.append({"$or": [{key: {beyond: place}}, {key: place, "_id": {"$gt": lead_id}}]})
+            conditions.append({"$or": [{key: {beyond: key_value}}, {key: key_value, "_id": {"$gt": lead_id}}]})
         cursor = self._database["leads"].find({"$and": conditions})
         order = [(key, direction)] if key == "_id" else [(key, direction), ("_id", ASCENDING)]
         return [documents.read_lead(row) async for row in cursor.sort(order).limit(query.limit)]
 
     async def history(self, lead_id: str, *, after: Place, limit: int, newest_first: bool) -> list[Entry]:
-        """Returns a page of a lead's history, from beyond the place of a sequence on."""
+        """Returns one page of a lead's history; `after` holds the last sequence of the page before."""
         condition: Document = {"lead_id": lead_id}
         if after:
             condition["sequence"] = {"$lt" if newest_first else "$gt": after[0]}
@@ -94,19 +95,20 @@ class LeadReader:
         return [documents.read_entry(row) async for row in cursor]
 
     async def known_at(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
-        """Returns those of the leads to which something had happened by a time; see `LeadReader`."""
+        """Returns the leads that had a fact by a time, even if it has been retracted since."""
         which = {"lead_id": {"$in": list(lead_ids)}, "kind": {"$in": ["EVENT", "ADJUSTMENT"]}}
         return set(await self._database["score_history"].distinct("lead_id", which | {"event_time": {"$lte": time}}))
 
     async def retracted_since(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
-        """Returns those of the leads of which an event was retracted after a time."""
+        """Returns the leads of which an event was retracted after a time."""
         which = {"lead_id": {"$in": list(lead_ids)}, "kind": EntryKind.RETRACTION.value, "record_time": {"$gt": time}}
         return {row["lead_id"] async for row in self._database["score_history"].find(which, {"lead_id": 1})}
 
     async def recent_events(self, lead_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, int]:
-        """Returns the numbers of events with a time in (after, until]; see `LeadReader`.
+        """Counts the events of each lead with a time in (after, until], without those that were retracted by `until`.
 
-        A retraction has the time of the event that it takes out, and so takes one from the count.
+        A retraction has the event time of the event that it removes, so it subtracts one. Leads without such events are
+        left out.
         """
         if not lead_ids:
             return {}
@@ -125,35 +127,39 @@ class LeadReader:
         return {row["_id"]: row["count"] async for row in counts}
 
     async def decayed_through(self, lead_ids: Sequence[str]) -> dict[str, date | None]:
-        """Returns the dates through which the leads' partitions are decayed, by lead."""
+        """Returns for each lead the date through which its partition is decayed; None before the first decay run."""
         partitions = {lead_id: self._events.partition_of(lead_id) for lead_id in lead_ids}
         rows = self._database["scoring_partitions"].find({"_id": {"$in": sorted(set(partitions.values()))}})
         dates = {row["_id"]: documents.read_date(row["through"]) async for row in rows}
         return {lead_id: dates[partition] for lead_id, partition in partitions.items()}
 
     async def count_leads(self) -> int:
-        """Returns the number of leads."""
+        """Returns the number of leads, from the metadata of the collection."""
         return await self._database["leads"].estimated_document_count()
 
     async def count_quiet_leads(self, quiet_since: datetime, through: date) -> int:
-        """Returns how many leads `Scores.quiet_leads` would return over all partitions."""
+        """Returns the number of quiet leads; see `lead_filters`."""
         return await self._database["leads"].count_documents(quiet(quiet_since, through))
 
     async def quiet_leads(self, quiet_since: datetime, through: date) -> AsyncIterator[Lead]:
-        """Yields the leads that `Scores.quiet_leads` would return over all partitions."""
+        """Yields the quiet leads; see `lead_filters`."""
         async for row in self._database["leads"].find(quiet(quiet_since, through)):
             yield documents.read_lead(row)
 
     async def count_stale_leads(self, timeline: Timeline) -> int:
-        """Returns how many leads `Scores.stale_leads` would return over all partitions."""
+        """Returns the number of stale leads; see `lead_filters`."""
         return await self._database["leads"].count_documents(stale(timeline))
 
     async def count_decayed_beyond(self, day: date) -> int:
-        """Returns how many leads `Scores.leads_decayed_beyond` would return over all partitions."""
+        """Returns the number of leads to which ticks after a date were applied."""
         return await self._database["leads"].count_documents(decayed_beyond(day))
 
     async def stored(self, after: str, max_leads: int, max_entries: int) -> list[Stored]:
-        """Returns all that is stored of the next leads by id; see `LeadReader`."""
+        """Returns what is stored of the next leads by id: those that have a row, a history, or both.
+
+        It returns at most `max_leads` rows and at most `max_entries` entries. A lead that alone has more entries is
+        returned by itself and without them. An empty list means that there are no more leads.
+        """
         rows = self._database["leads"].find({"_id": {"$gt": after}}).sort("_id", ASCENDING).limit(max_leads)
         leads = {row["_id"]: documents.read_lead(row) async for row in rows}
         end = max(leads) if len(leads) == max_leads else None
@@ -163,21 +169,21 @@ class LeadReader:
         return [Stored(each, leads.get(each), histories.get(each, ()), decayed[each]) for each in lead_ids]
 
     async def whole_history(self, lead_id: str) -> AsyncGenerator[list[Entry], None]:
-        """Yields the history of a lead in the order of the sequence, in pieces."""
+        """Yields the history of a lead in the order of the sequence, in pieces of `PIECE_FACTS`."""
         cursor = self._database["score_history"].find({"lead_id": lead_id}, batch_size=PIECE_FACTS)
         cursor = cursor.sort("sequence", ASCENDING)
         while rows := await cursor.to_list(PIECE_FACTS):
             yield list(map(documents.read_entry, rows))
 
     async def checkpoints_of(self, lead_ids: Sequence[str]) -> dict[str, dict[int, LeadState]]:
-        """Returns the checkpoints of leads, by lead and by their number of facts."""
+        """Returns the checkpoints of leads, by lead id and number of facts."""
         found: dict[str, dict[int, LeadState]] = defaultdict(dict)
         async for row in self._database["checkpoints"].find({"lead_id": {"$in": list(lead_ids)}}):
             found[row["lead_id"]][row["fact_count"]] = documents.read_checkpoint(row) or EMPTY
         return found
 
     async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
-        """Returns, per lead, those of the events that are stored as scored, by id."""
+        """Returns those of the events that are marked as scored, by lead id and event id."""
         events: dict[str, dict[str, Event]] = defaultdict(dict)
         for start in range(0, len(event_ids), _MAX_IDS):
             ids = event_ids[start : start + _MAX_IDS]
@@ -186,14 +192,14 @@ class LeadReader:
         return events
 
     async def count_unscored(self) -> UnscoredEvents:
-        """Returns the numbers of events that are not scored, at one point in time."""
+        """Counts the events that are not scored, at one point in time."""
         parking = Parking(self._events)
         async with self.snapshot():
             pending = await self._events.count_pending()
             return UnscoredEvents(pending, await parking.count(), await parking.count_discarded())
 
     async def count_scored(self) -> tuple[int, int]:
-        """Returns the number of events stored as scored and the number of EVENT entries, at one point in time."""
+        """Counts the events marked as scored and the EVENT entries, at one point in time."""
         async with self.snapshot():
             return (
                 await self._events.rows.count_documents({"state": SCORED}),
@@ -203,9 +209,9 @@ class LeadReader:
     async def _histories(
         self, after: str, end: str | None, max_entries: int
     ) -> tuple[dict[str, list[Entry] | None], str | None]:
-        """Returns whole histories of the leads beyond one up to another, and the lead that they really reach.
+        """Returns complete histories of the leads after one up to `end`, and the last lead that they cover.
 
-        None stands for the end of all leads, and for the history of a lead that alone has too many entries.
+        As `end`, None means the last of all leads; as a history, that one lead alone has too many entries.
         """
         between: Document = {"$gt": after} if end is None else {"$gt": after, "$lte": end}
         cursor = self._database["score_history"].find({"lead_id": between})
@@ -216,14 +222,14 @@ class LeadReader:
         if sum(map(len, found.values())) <= max_entries:
             return {**found}, end
         cut, _ = found.popitem()
-        # Leads without a history may lie before the one that is cut off.
+        # Leads without a history may come before the one that was cut off.
         return ({**found}, max(found)) if found else ({cut: None}, cut)
 
 
 def _only(attributes: Collection[str]) -> Document:
-    """Returns the expression for those of a lead's attributes that have some names.
+    """Returns the expression that keeps only the named attributes of a lead.
 
-    A path would not do: names may hold dots, or begin with a dollar.
+    A projection by path cannot do it: names may contain dots or start with a dollar sign.
     """
     if not attributes:
         return {"$literal": {}}

@@ -1,9 +1,9 @@
-"""The writing side: one transaction appends entries, stores states, marks events and tells automation."""
+"""Writes leads: one transaction appends entries, stores states, marks events, and reports changes to automation."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from pymongo import ReplaceOne
@@ -12,9 +12,10 @@ from scoring_service.domain.entry import Entry
 from scoring_service.domain.lead import Decision, Lead, LeadUpdate, Standing
 from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
-from scoring_service.domain.timeline import Mode, Timeline
+from scoring_service.domain.timeline import Timeline
 from scoring_service.store import documents, locks
 from scoring_service.store.batches import AppendBatch, EventBatch
+from scoring_service.store.lead_filters import decayed_beyond, quiet, stale
 from scoring_service.store.models import ModelStore
 from shared import mongo
 from shared.inbox.collection import PENDING, Inbox, PendingRows
@@ -30,7 +31,7 @@ T = TypeVar("T")
 
 
 class LeadWriter:
-    """`LeadWriter` over MongoDB."""
+    """Reads and writes leads inside transactions. Call its methods inside `transact` unless they say otherwise."""
 
     def __init__(
         self, database: Database, models: ModelStore, events: Inbox, changes: Inbox, *, transaction_seconds: float
@@ -42,74 +43,82 @@ class LeadWriter:
         self._seconds = transaction_seconds
 
     def partition_of(self, lead_id: str) -> int:
-        """Returns the partition of a lead."""
+        """Returns the partition of a lead; may be called anywhere."""
         return self._events.partition_of(lead_id)
 
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
-        """Runs `body` as one transaction; see `LeadWriter`."""
+        """Runs `body` as one transaction, again from its start after a conflict."""
         return await mongo.transact(self._database, body, seconds=self._seconds)
 
     def snapshot(self) -> AbstractAsyncContextManager[None]:
-        """Lets every read inside see one point in time."""
+        """Opens a context, outside of `transact`, in which all reads see one point in time."""
         return mongo.snapshot(self._database)
 
     async def database_time(self) -> datetime:
-        """Returns the time by the database's own clock."""
+        """Returns the time of the database server's clock; may be called anywhere."""
         return await mongo.server_time(self._database)
 
-    async def waiting(
+    async def pending(
         self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None, exclude: Collection[str]
     ) -> EventBatch:
-        """Returns the oldest events that wait in some partitions; see `LeadWriter`."""
+        """Returns the oldest pending events of some partitions, without those of the leads in `exclude`.
+
+        They are those in `ids`, or if that is None all that have not been isolated after a failure.
+        """
         return _batch(
             await self._events.pending(
                 partitions, limit, _EVENT_FIELDS, ids=ids, exclude_keys=exclude, max_bytes=MAX_BATCH_BYTES
             )
         )
 
-    async def waiting_of(self, lead_id: str, limit: int, ids: Sequence[str] | None) -> EventBatch:
-        """Returns the oldest events of a lead that wait; see `LeadWriter`."""
+    async def pending_of(self, lead_id: str, limit: int, ids: Sequence[str] | None) -> EventBatch:
+        """Returns the oldest pending events of a lead; may be called anywhere."""
         if ids is not None:
-            return await self.waiting([self.partition_of(lead_id)], limit, ids, ())
+            return await self.pending([self.partition_of(lead_id)], limit, ids, ())
         return _batch(await self._events.pending_of(lead_id, limit, _EVENT_FIELDS, max_bytes=MAX_BATCH_BYTES))
 
-    async def still_waiting(self, rows: Sequence[Any]) -> bool:
-        """Tells whether none of these events has been scored since it was read."""
+    async def are_pending(self, rows: Sequence[Any]) -> bool:
+        """Returns whether all of these inbox rows are still pending."""
         return await self._events.are_pending(rows)
 
     async def take(self, partitions: Iterable[int]) -> dict[int, Standing]:
-        """Takes partitions for this transaction; see `LeadWriter`.
+        """Locks partitions for this transaction and returns where they stand.
 
-        The write is what makes two transactions over one partition, whatever they do, meet as a conflict.
+        It writes their rows, so two transactions that lock the same partition conflict.
         """
         return await self._take(partitions, {})
 
     async def take_lead(self, lead_id: str) -> Standing:
-        """Takes one lead for this transaction, and not its partition; see `LeadWriter`.
+        """Locks one lead for this transaction and returns where its partition stands.
 
-        It writes a lock of the lead's share of the partition, as everybody does who moves the partition's row.
+        Drains of the partition go on, but its decay date and its publication cannot change until the commit. See
+        `locks`.
         """
         partition = self.partition_of(lead_id)
         await self._database[locks.NAME].update_one({"_id": locks.of_lead(partition, lead_id)}, locks.TAKE)
         return await self.standing(partition)
 
     async def take_page(self, partition: int) -> Standing:
-        """Takes a partition for a page of a decay run or a rollout; see `LeadWriter`."""
+        """Locks a partition for one page of a decay run or a rollout, and returns where it stands.
+
+        Drains of the partition's other leads go on, but its decay date and its publication cannot change until the
+        commit. See `locks`.
+        """
         await self._database[locks.NAME].update_one({"_id": locks.of_pages(partition)}, locks.TAKE)
         return await self.standing(partition)
 
     async def standing(self, partition: int) -> Standing:
-        """Returns where a partition stands."""
+        """Returns where a partition stands, without locking it; may be called anywhere."""
         row = await self._database["scoring_partitions"].find_one({"_id": partition}, _STANDING)
         return _standing(row or {})
 
     async def move_decay(self, partition: int, through: date) -> Standing:
-        """Takes a partition and moves its date on; see `LeadWriter`."""
+        """Locks a partition, moves its decay date on to `through` at least, and returns where it stands."""
         await locks.take_all(self._database, partition)
         return (await self._take([partition], {"$max": {"through": through.isoformat()}}))[partition]
 
     async def set_decay_back(self, partition: int, to: date, decision: Decision) -> bool:
-        """Takes a partition and sets its date back; see `LeadWriter`."""
+        """Locks a partition and sets its decay date back; returns whether it was later than `to`."""
         update = {"through": to.isoformat(), "reset_reason": decision.reason, "reset_actor": decision.actor}
         beyond = {"_id": partition, "through": {"$gt": to.isoformat()}}
         await locks.take_all(self._database, partition)
@@ -119,7 +128,11 @@ class LeadWriter:
         return result.matched_count == 1
 
     async def timeline(self, publication: int) -> Timeline:
-        """Returns the timeline up to a publication; see `LeadWriter`."""
+        """Returns the timeline up to a publication.
+
+        Raises:
+            EngineMismatch: Another engine made the publication.
+        """
         return await self._models.timeline(publication)
 
     async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
@@ -127,28 +140,31 @@ class LeadWriter:
         return await find_leads(self._database, lead_ids)
 
     async def quiet_leads(self, partition: int, quiet_since: datetime, through: date) -> list[str]:
-        """Returns the ids of leads for which ticks up to a date may matter; see `LeadWriter`."""
+        """Returns the ids of the leads of a partition to which decay ticks up to a date may apply; see `quiet`."""
         return await self._ids({"partition": partition, **quiet(quiet_since, through)})
 
     async def leads_decayed_beyond(self, partition: int, day: date) -> list[str]:
-        """Returns the ids of leads to which ticks after a date were applied; see `LeadWriter`."""
+        """Returns the ids of the leads of a partition to which ticks after a date were applied."""
         return await self._ids({"partition": partition, **decayed_beyond(day)})
 
     async def stale_leads(self, partition: int, timeline: Timeline) -> list[str]:
-        """Returns the ids of leads that the last publication may change and has not reached; see `LeadWriter`."""
+        """Returns the ids of the leads of a partition that the last publication has not reached yet; see `stale`."""
         return await self._ids({"partition": partition, **stale(timeline)})
 
     async def entry(self, event_id: str) -> tuple[str, Entry] | None:
-        """Returns an entry by its id, with its lead's id; None when there is none."""
+        """Returns an entry and the id of its lead, or None; may be called anywhere."""
         row = await self._database["score_history"].find_one({"_id": event_id})
         return (row["lead_id"], documents.read_entry(row)) if row else None
 
-    async def is_waiting(self, event_id: str) -> bool:
-        """Tells whether an event waits to be scored and is not parked."""
+    async def is_pending(self, event_id: str) -> bool:
+        """Returns whether an event is pending; a parked one is not. May be called anywhere."""
         return await self._events.rows.find_one({"_id": event_id, "state": PENDING}, {"_id": 1}) is not None
 
     async def discard(self, event_id: str, reason: str, actor: str, time: datetime) -> str | None:
-        """Discards a parked event, unless it was discarded before; see `LeadWriter`."""
+        """Discards a parked event, unless it was discarded before; may be called anywhere.
+
+        Returns the id of its lead, or None if the event is neither parked nor discarded.
+        """
         which = {"_id": event_id, "state": {"$in": [PARKED, DISCARDED]}}
         row = await self._events.rows.find_one(which, {"state": 1, "lead_id": 1})
         if row is None:
@@ -159,30 +175,36 @@ class LeadWriter:
                 {"_id": event_id, "state": PARKED}, {"$set": discarded}
             )
             if not result.matched_count:
-                return None  # it was retried at this moment
+                return None  # another caller has just retried it
         return str(row["lead_id"])
 
-    async def append(self, commit: AppendBatch) -> set[int]:
-        """Stores what a transaction adds to the histories of some leads; see `LeadWriter`."""
-        await self._append_entries(commit)
-        rows = [self._lead_row(each.after) for each in commit.updates]
+    async def append(self, batch: AppendBatch) -> set[int]:
+        """Appends entries, stores states and checkpoints, marks the scored events, and fills automation's inbox.
+
+        Returns the partitions of automation's inbox that have new rows.
+        """
+        updates, record_time = batch.updates, batch.record_time
+        entries = [documents.write_entry(each.after.lead_id, entry) for each in updates for entry in each.entries]
+        if entries:
+            await self._database["score_history"].insert_many(entries, ordered=False)
+        rows = [self._lead_row(each.after) for each in updates]
         if rows:
             replacements = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
             await self._database["leads"].bulk_write(replacements, ordered=False)
-        await self._store_checkpoints(commit.updates)
+        await self._store_checkpoints(updates)
         changes = [
-            documents.write_change(each, commit) | self._changes.pending_row(each.after.lead_id, commit.record_time)
-            for each in commit.updates
+            documents.write_change(each, batch) | self._changes.pending_row(each.after.lead_id, record_time)
+            for each in updates
             if each.entries
         ]
         if changes:
             await self._changes.rows.insert_many(changes, ordered=False)
-        if commit.rows:
-            await self._events.mark(commit.rows)
+        if batch.rows:
+            await self._events.mark(batch.rows)
         return {change["partition"] for change in changes}
 
     async def replace(self, lead: Lead, checkpoints: Sequence[LeadState]) -> None:
-        """Stores a lead's state and all of its checkpoints, and nothing else."""
+        """Stores the state of a lead and replaces all of its checkpoints; appends nothing."""
         await self._database["leads"].replace_one({"_id": lead.lead_id}, self._lead_row(lead), upsert=True)
         await self._database["checkpoints"].delete_many({"lead_id": lead.lead_id})
         if checkpoints:
@@ -194,13 +216,6 @@ class LeadWriter:
         which = {"_id": {"$in": sorted(partitions)}}
         await rows.update_many(which, {"$inc": {"transactions": 1}, **update})
         return {row["_id"]: _standing(row) async for row in rows.find(which, _STANDING)}
-
-    async def _append_entries(self, commit: AppendBatch) -> None:
-        entries = [
-            documents.write_entry(each.after.lead_id, entry) for each in commit.updates for entry in each.entries
-        ]
-        if entries:
-            await self._database["score_history"].insert_many(entries, ordered=False)
 
     async def _store_checkpoints(self, updates: Sequence[LeadUpdate]) -> None:
         checkpoints = self._database["checkpoints"]
@@ -214,7 +229,7 @@ class LeadWriter:
             await checkpoints.insert_many(rows, ordered=False)
 
     async def _ids(self, condition: Document) -> list[str]:
-        return [row["_id"] async for row in self._database["leads"].find(condition, {"_id": 1})]
+        return [row["_id"] for row in await self._database["leads"].find(condition, {"_id": 1}).to_list()]
 
     def _lead_row(self, lead: Lead) -> Document:
         return {**documents.write_lead(lead), "partition": self._events.partition_of(lead.lead_id)}
@@ -236,37 +251,5 @@ def _standing(row: Document) -> Standing:
 
 async def find_leads(database: Database, lead_ids: Iterable[str]) -> dict[str, Lead]:
     """Returns the leads that exist, by id."""
-    rows = mongo.naive(database["leads"]).find({"_id": {"$in": list(lead_ids)}})
-    return {row["_id"]: documents.read_lead(row) async for row in rows}
-
-
-def quiet(quiet_since: datetime, through: date) -> Document:
-    """Returns the condition for leads for which ticks up to a date may matter."""
-    return {
-        "decayed_through": {"$lt": through.isoformat()},
-        "$or": [{"score": {"$gt": 0}, "last_event_time": {"$lte": quiet_since}}, {"deferred_ticks": True}],
-    }
-
-
-def decayed_beyond(day: date) -> Document:
-    """Returns the condition for leads to which ticks after a date were applied."""
-    return {"decayed_through": {"$gt": day.isoformat()}}
-
-
-def stale(timeline: Timeline) -> Document:
-    """Returns the condition for leads that the last publication may change and has not reached.
-
-    It depends on the publication that a lead follows. If a rescore came later, or the stages had other thresholds, it
-    is every lead; else those in which something happened since the next publication.
-    """
-    rescored = max((each.number for each in timeline.publications if each.mode is not Mode.FORWARD), default=1)
-    either: list[Document] = [{"publication": {"$lt": rescored}}]
-    for number in range(rescored, timeline.number):
-        follows: Document = {"publication": number}
-        if timeline.model_after(number).stages == timeline.latest.stages:
-            begins = timeline.publications[number].begins
-            # The earliest date that begins at that time or later, in whichever time zone.
-            day = (begins + timedelta(hours=12) - timedelta(milliseconds=1)).date()
-            follows["$or"] = [{"last_fact_time": {"$gte": begins}}, {"decayed_through": {"$gte": day.isoformat()}}]
-        either.append(follows)
-    return {"$or": either}
+    rows = await mongo.naive(database["leads"]).find({"_id": {"$in": list(lead_ids)}}).to_list()
+    return {row["_id"]: documents.read_lead(row) for row in rows}

@@ -138,7 +138,7 @@ class CatchingUp:
         leads = await self.lead_writer.leads(lead_ids)
         plan = await writer.plan([PendingFacts(lead, standing) for lead in leads.values()])
         updates = await writer.updates(plan.chosen)
-        rung = await self.lead_writer.append(writer.commit(updates)) if updates else set()
+        rung = await self.lead_writer.append(writer.batch(updates)) if updates else set()
         left, heavy = ([each.lead.lead_id for each in some] for some in (plan.left, plan.heavy))
         return _Page(updates, left, heavy, rung)
 

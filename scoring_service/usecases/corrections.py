@@ -137,7 +137,7 @@ class Corrections:
         if found is not None and found[1].kind is EntryKind.EVENT:
             lead_id, entry = found
             return lead_id, Event(entry.event_id, entry.event_type, entry.event_time, entry.properties)
-        if found is None and await self.lead_writer.is_waiting(event_id):
+        if found is None and await self.lead_writer.is_pending(event_id):
             raise EventNotScored(event_id)
         raise EventNotFound(event_id)
 

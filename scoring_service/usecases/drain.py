@@ -1,4 +1,4 @@
-"""Events that wait are scored."""
+"""Scores the pending events of some partitions."""
 
 import time
 from collections.abc import Sequence
@@ -7,40 +7,42 @@ from functools import partial
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.lead import Lead, Standing
+from scoring_service.domain.timeline import Timeline
 from scoring_service.ports import Doorbell
 from scoring_service.store.batches import EventBatch
 from scoring_service.store.facts import FactReader
 from scoring_service.store.writes import LeadWriter
-from scoring_service.usecases.history_writer import Clock, HistoryWriter, PendingFacts, Plan
+from scoring_service.usecases.history_writer import Clock, HistoryWriter, PendingFacts
 from scoring_service.usecases.slow_lane import SlowLane
 from shared import logs
 
 STEP_SECONDS = 1.0
-"""After so long a step begins no further transaction; what is left is found again by the next step."""
+"""A step starts no transaction after this time; the next step finds the events that are left."""
 MIN_HEAVY_EVENTS = 100
-"""Fewer events of one lead never make it a heavy one by themselves."""
+"""A lead with fewer events in a batch is never heavy because of their number."""
 
 _LOG = logs.get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Outcome:
-    """What a transaction did.
+    """What one transaction did.
 
-    `is_full`: more events may wait than it found. `is_cut`: it left some of what it found to the next one. `heavy` are
-    the leads that are too much for it.
+    `is_full`: more events may be pending than it read. `is_cut`: it left some of the events that it read to the next
+    transaction. `heavy` lists the leads that take too much work for a shared transaction. `doorbells` are the
+    partitions of automation's inbox that have new rows.
     """
 
-    is_full: bool = False
-    scored: int = 0
-    heavy: Sequence[str] = ()
-    is_cut: bool = False
-    rung: frozenset[int] = frozenset()
+    is_full: bool
+    scored: int
+    heavy: list[str]
+    is_cut: bool
+    doorbells: set[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Scores the events that wait, but for those of heavy leads, which it leaves to the slow lane."""
+    """Scores pending events, except those of heavy leads, which the slow lane scores."""
 
     lead_writer: LeadWriter
     fact_reader: FactReader
@@ -50,17 +52,17 @@ class Drain:
     slow_lane: SlowLane
 
     async def step(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
-        """Scores up to `limit` events of some partitions, those among `ids` if given.
+        """Scores up to `limit` events of some partitions, only those in `ids` if given.
 
-        Each transaction is bounded in work, so it may take several of them. Returns `limit` when more events may wait,
-        else fewer.
+        The work of a transaction is bounded, so a step may take several. Returns `limit` if more events may be pending,
+        otherwise a smaller number.
         """
         ends = time.perf_counter() + STEP_SECONDS
         started = 0.0
         while started < ends:
             started = time.perf_counter()
             outcome = await self.lead_writer.transact(partial(self._score, partitions, limit, ids))
-            self.doorbell.ring(outcome.rung)
+            self.doorbell.ring(outcome.doorbells)
             if outcome.scored:
                 milliseconds = round((time.perf_counter() - started) * 1000, 2)
                 _LOG.info("drain", partitions=len(partitions), events=outcome.scored, ms=milliseconds)
@@ -74,42 +76,32 @@ class Drain:
         return limit
 
     async def _score(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None) -> _Outcome:
-        batch = await self.lead_writer.waiting(
-            partitions, limit, ids, list(self.slow_lane.lead_ids) if ids is None else ()
-        )
-        if not batch.count:
-            return _Outcome()
-        heavy = self._heavy(batch, limit) if ids is None else ()
-        if heavy:
-            return _Outcome(batch.is_full, heavy=heavy)
+        """Reads, folds and writes one batch; runs inside a transaction, again from the start after a conflict."""
+        in_slow_lane = list(self.slow_lane.lead_ids) if ids is None else ()
+        batch = await self.lead_writer.pending(partitions, limit, ids, in_slow_lane)
+        heavy = _majority_lead(batch, limit) if ids is None else []
+        outcome = _Outcome(batch.is_full, 0, heavy, is_cut=False, doorbells=set())
+        if heavy or not batch.count:
+            return outcome
         standings = await self.lead_writer.take(set(batch.partitions.values()))
-        # Partitions follow a publication one after the other; a batch over several follows what each of them does.
-        outcomes = [
-            await self._score_by(publication, batch, standings)
-            for publication in sorted({standing.publication for standing in standings.values()})
-        ]
-        return _Outcome(
-            batch.is_full,
-            sum(each.scored for each in outcomes),
-            [lead_id for each in outcomes for lead_id in each.heavy],
-            any(each.is_cut for each in outcomes),
-            frozenset().union(*(each.rung for each in outcomes)),
-        )
+        # A new publication reaches one partition after another, so those of a batch may follow different ones.
+        for publication in sorted({standing.publication for standing in standings.values()}):
+            timeline = await self.lead_writer.timeline(publication)
+            writer = HistoryWriter(self.fact_reader, timeline, self.calendar, self.clock())
+            plan = await writer.plan(await self._pending_facts(batch, standings, timeline))
+            updates = await writer.updates(plan.chosen)
+            rows = [row for each in plan.chosen for row in batch.rows[each.lead.lead_id]]
+            if updates:
+                outcome.doorbells |= await self.lead_writer.append(writer.batch(updates, rows))
+            outcome.scored += len(rows)
+            outcome.heavy += [each.lead.lead_id for each in plan.heavy]
+            outcome.is_cut |= bool(plan.left)
+        return outcome
 
-    async def _score_by(self, publication: int, batch: EventBatch, standings: dict[int, Standing]) -> _Outcome:
-        writer = HistoryWriter(
-            self.fact_reader, await self.lead_writer.timeline(publication), self.calendar, self.clock()
-        )
-        plan = await writer.plan(await self._pending(batch, standings, writer))
-        updates = await writer.updates(plan.chosen)
-        rows = [row for each in plan.chosen for row in batch.rows[each.lead.lead_id]]
-        rung = await self.lead_writer.append(writer.commit(updates, rows)) if updates else set()
-        return _Outcome(batch.is_full, len(rows), _ids(plan), bool(plan.left), frozenset(rung))
-
-    async def _pending(
-        self, batch: EventBatch, standings: dict[int, Standing], writer: HistoryWriter
+    async def _pending_facts(
+        self, batch: EventBatch, standings: dict[int, Standing], timeline: Timeline
     ) -> list[PendingFacts]:
-        timeline = writer.timeline
+        """Judges the events of the leads whose partitions follow a timeline."""
         lead_ids = [
             lead_id for lead_id in batch.events if standings[batch.partitions[lead_id]].publication == timeline.number
         ]
@@ -123,12 +115,9 @@ class Drain:
             for lead_id in lead_ids
         ]
 
-    def _heavy(self, batch: EventBatch, limit: int) -> Sequence[str]:
-        """Returns the lead that most of a full batch is of: behind it, others would wait for batch after batch."""
-        if not batch.is_full:
-            return ()
-        return [lead_id for lead_id, events in batch.events.items() if len(events) > max(limit // 2, MIN_HEAVY_EVENTS)]
 
-
-def _ids(plan: Plan) -> list[str]:
-    return [each.lead.lead_id for each in plan.heavy]
+def _majority_lead(batch: EventBatch, limit: int) -> list[str]:
+    """Returns the lead that owns most of a full batch, if one does: others would wait behind it batch after batch."""
+    if not batch.is_full:
+        return []
+    return [lead_id for lead_id, events in batch.events.items() if len(events) > max(limit // 2, MIN_HEAVY_EVENTS)]

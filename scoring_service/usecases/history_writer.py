@@ -1,7 +1,8 @@
-"""How facts and ticks become history, whatever the occasion: plan the work, read what is needed, fold, and commit.
+"""Turns facts and ticks into history entries: plan the work, read what is needed, fold it, build the batch to append.
 
-Work is counted in facts to fold, which is what reading, folding and writing cost. Leads whose work is small are updated
-together, in one transaction that reads, folds and writes. A lead that alone takes more is left to `LeadTransaction`.
+The unit of work is one fact to fold, because the costs of reading, folding and writing all grow with the facts. Leads
+that need little work are updated together in one transaction. A lead that needs more than `MAX_LEAD_WORK` is heavy:
+`LeadTransaction` updates it on its own.
 """
 
 import asyncio
@@ -22,20 +23,19 @@ from scoring_service.store.batches import AppendBatch
 from scoring_service.store.facts import FactReader
 
 MAX_WORK = 4_000
-"""Facts that one transaction folds for all of its leads: about 150 ms, which is how long others wait for it."""
+"""Facts that one transaction folds for all of its leads: about 150 ms, during which its partitions are locked."""
 MAX_LEAD_WORK = 2_000
-"""Facts that a transaction over several leads folds for one of them; a lead that takes more is updated alone."""
+"""Facts that a transaction over several leads folds for one of them; a lead that needs more is heavy."""
 FACT_BYTES = 512
-"""Bytes of a lead's attributes that cost as much to read and write as a fact costs to fold."""
+"""Bytes of attributes that take as long to read and write as one fact takes to fold."""
 COMPARED_FACTS = 2 * CHECKPOINT_FACTS
-"""Fewer facts are folded sooner than the checkpoints are read that they could be compared with."""
+"""Below this many facts, folding is faster than reading the checkpoints to compare with."""
 MAX_COMPARED_BYTES = 16 * 1024 * 1024
-"""Bytes of attributes that all checkpoints to compare may have together."""
+"""Total bytes of attributes of the checkpoints that are read to compare with."""
 INLINE_FACTS = 200
-"""Facts that are folded without a thread: some 2 ms, in which the event loop does nothing else."""
-
+"""Up to this many facts are folded on the event loop, which takes about 2 ms; more are folded in a thread."""
 TURN_LEADS = 20
-"""Leads that are folded before others in the process have a turn: about 2 ms."""
+"""Leads that are folded, in about 2 ms, before the event loop runs other tasks."""
 
 Clock = Callable[[], datetime]
 P = ParamSpec("P")
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PendingFacts:
-    """A lead, and the facts that are to be recorded for it."""
+    """A lead, where its partition stands, and the facts to record for it."""
 
     lead: Lead
     standing: Standing
@@ -53,7 +53,7 @@ class PendingFacts:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one transaction is to do: the leads that fit into it, those left for the next one, and the heavy ones."""
+    """The leads that one transaction updates, those left for the next transaction, and the heavy leads."""
 
     chosen: Sequence[PendingFacts]
     left: Sequence[PendingFacts]
@@ -62,9 +62,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class HistoryWriter:
-    """Records what is pending by one timeline. All of it belongs to the transaction or snapshot that it is called in.
+    """Records pending facts under one timeline. Call it inside a transaction or a snapshot, to which its reads belong.
 
-    `known` are facts that were read ahead, by lead.
+    `known` holds the facts that were read ahead, by lead.
     """
 
     fact_reader: FactReader
@@ -74,8 +74,8 @@ class HistoryWriter:
     known: dict[str, list[Event | Adjustment]] = field(default_factory=dict)
 
     async def plan(self, pending: Iterable[PendingFacts]) -> Plan:
-        """Shares out pending work, the cheapest leads first, so that what is over is cut before it is begun."""
-        costs = [(await self._work(each), place, each) for place, each in enumerate(pending)]
+        """Chooses leads for one transaction, those with the least work first, up to `MAX_WORK`."""
+        costs = [(await self._work(each), index, each) for index, each in enumerate(pending)]
         chosen: list[PendingFacts] = []
         left: list[PendingFacts] = []
         total = 0
@@ -87,7 +87,7 @@ class HistoryWriter:
         return Plan(chosen, left, [each for work, _, each in costs if work > MAX_LEAD_WORK])
 
     async def updates(self, chosen: Sequence[PendingFacts]) -> list[LeadUpdate]:
-        """Returns what is to be stored of each lead."""
+        """Returns the update of each chosen lead."""
         await self._read_ahead(chosen)
         updates: list[LeadUpdate] = []
         for place, each in enumerate(chosen, start=1):
@@ -96,7 +96,7 @@ class HistoryWriter:
                 await self.feed(each.lead.lead_id, refold)
             updates.append(builder.update())
             if place % TURN_LEADS == 0:
-                await asyncio.sleep(0)  # folding a batch can take long enough for others in this process to notice
+                await asyncio.sleep(0)  # folding a batch can block the event loop for too long
         return updates
 
     def builder(self, lead: Lead) -> HistoryBuilder:
@@ -104,7 +104,7 @@ class HistoryWriter:
         return HistoryBuilder(self.timeline, self.calendar, lead, self.now)
 
     async def feed(self, lead_id: str, refold: Refold) -> None:
-        """Begins a refold, feeds it what it needs of the lead's past, and ends it."""
+        """Runs a refold to its end: reads the recorded facts that it needs and feeds them to it."""
         if lead_id in self.known and refold.start is None:
             refold.begin(EMPTY)
             await off_the_loop(len(self.known[lead_id]), self._feed, refold, self.known[lead_id])
@@ -115,12 +115,12 @@ class HistoryWriter:
                 await self._feed_past(lead_id, refold, start)
         refold.end()
 
-    def commit(self, updates: Sequence[LeadUpdate], rows: Sequence[Any] = ()) -> AppendBatch:
-        """Returns what to commit; `rows` are those of the events that were scored."""
+    def batch(self, updates: Sequence[LeadUpdate], rows: Sequence[Any] = ()) -> AppendBatch:
+        """Returns the batch to append; `rows` are the inbox rows of the scored events."""
         return AppendBatch(updates, self.now, self.calendar.date_of(self.now).isoformat(), rows)
 
     async def work_of(self, lead: Lead, since: Position | None) -> int:
-        """Returns how many recorded facts a lead's past must be folded from, to begin before a position."""
+        """Returns how many recorded facts must be folded again to replay a lead from before a position; 0 for None."""
         state = lead.state
         if since is None or state.last_fact is None or state.last_fact < since:
             return 0
@@ -149,7 +149,7 @@ class HistoryWriter:
         return 1 + len(pending.facts) + stored + await self.work_of(pending.lead, since)
 
     async def _read_ahead(self, chosen: Sequence[PendingFacts]) -> None:
-        """Reads the pasts of all leads that have no checkpoint in one query."""
+        """Reads, in one query, the recorded facts of all leads that need a refold and have no checkpoint."""
         lead_ids = [
             each.lead.lead_id
             for each in chosen
@@ -161,7 +161,7 @@ class HistoryWriter:
 
 
 async def off_the_loop(facts: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Does work over so many facts where it does not hold up the event loop, unless it is short."""
+    """Runs work over a number of facts in a thread, or on the event loop if it takes only a few milliseconds."""
     if facts > INLINE_FACTS:
         return await asyncio.to_thread(work, *args, **kwargs)
     return work(*args, **kwargs)

@@ -1,8 +1,8 @@
-"""One lead is updated, however long its past is.
+"""Updates one lead, however long its history is.
 
-Reading and folding happen outside of the transaction, over one snapshot. The transaction only checks that the lead, its
-partition and the events to score are still what was read, and writes. So a lead with a long past never holds its
-partition up, and needs no more time inside a transaction than any other.
+It reads and folds outside of the transaction, over one snapshot. The transaction only checks that the lead, its
+partition and its pending events have not changed since, and writes. So a lead with a long history does not block its
+partition, and its transaction is as short as any other.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from scoring_service.usecases.history_writer import Clock, HistoryWriter
 from shared.rpc.errors import TooLarge
 
 MAX_REPLAY_FACTS = 2_000_000
-"""Recorded facts that are folded anew for one update: half a minute of work, and 8,000 checkpoints to write."""
+"""Recorded facts that one update may fold again: about 30 seconds of work, and 8,000 checkpoints to write."""
 MAX_ATTEMPTS = 8
-"""Attempts at one update; each one but the first means that somebody else changed the lead meanwhile."""
+"""Attempts at one update; each retry means that another transaction changed the lead in the meantime."""
 PAUSE_SECONDS = 0.02
-"""Wait after the first attempt that was overtaken; each further one doubles it."""
+"""Pause after the first attempt that was overtaken; it doubles with each further one."""
 
 Steps = Callable[[HistoryBuilder, Standing, Timeline], Iterator[Refold]]
 
 
 class Overtaken(TimeoutError):
-    """The lead was changed by others at every attempt; the same update can succeed later."""
+    """Other transactions changed the lead during every attempt; a later call can succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What an update rests on."""
+    """The state that an update was computed from."""
 
     lead: Lead
     standing: Standing
@@ -51,7 +51,7 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class LeadTransaction:
-    """Updates single leads."""
+    """Updates one lead per transaction."""
 
     lead_writer: LeadWriter
     fact_reader: FactReader
@@ -60,23 +60,23 @@ class LeadTransaction:
     clock: Clock
 
     async def record(self, lead_id: str, events: Sequence[Event], rows: Sequence[Any]) -> LeadUpdate | None:
-        """Scores events of a lead and marks their rows; None when somebody else has scored some of them.
+        """Scores events of a lead and marks their inbox rows; returns None if some have been scored by another worker.
 
         Raises:
-            TooLarge: More of the lead's past than `MAX_REPLAY_FACTS` would have to be folded anew.
-            Overtaken: Others changed the lead at every attempt.
+            TooLarge: The update would have to fold more than `MAX_REPLAY_FACTS` recorded facts again.
+            Overtaken: Other transactions changed the lead during every attempt.
         """
 
         def steps(builder: HistoryBuilder, standing: Standing, timeline: Timeline) -> Iterator[Refold]:
             return builder.record(map(timeline.judge, events), standing)
 
         async def is_due() -> bool:
-            return not rows or await self.lead_writer.still_waiting(rows)
+            return not rows or await self.lead_writer.are_pending(rows)
 
         return await self.run(lead_id, steps, is_due=is_due, rows=rows)
 
     async def catch_up(self, lead_id: str) -> LeadUpdate | None:
-        """Brings a lead to where its partition stands; None when there is no such lead.
+        """Applies the ticks and the publication of its partition to a lead; returns None if the lead does not exist.
 
         Raises: see `record`.
         """
@@ -93,12 +93,12 @@ class LeadTransaction:
         is_due: Callable[[], Awaitable[bool]],
         rows: Sequence[Any] = (),
     ) -> LeadUpdate | None:
-        """Commits what some steps of a builder make of a lead, and returns it.
+        """Applies steps of a builder to a lead, commits the update and returns it.
 
-        `is_due` is asked inside the transaction; None is returned when it is not.
+        `is_due` runs inside the transaction; if it returns False, nothing is written and `run` returns None.
 
         Raises:
-            LeadNotFound: Nothing of the lead was scored, and there is nothing to score now.
+            LeadNotFound: The lead has no history and there is nothing to score.
             TooLarge, Overtaken: See `record`.
         """
         for attempt in range(MAX_ATTEMPTS):
@@ -112,13 +112,15 @@ class LeadTransaction:
                     await self._check_size(writer, read.lead, refold.before)
                     await writer.feed(lead_id, refold)
             update = builder.update()
-            commit = writer.commit([update], rows)
-            outcome, rung = await self.lead_writer.transact(partial(self._commit, read, commit, is_due))
-            self.doorbell.ring(rung)
-            if outcome is not None:
-                return update if outcome else None
+            batch = writer.batch([update], rows)
+            committed, doorbells = await self.lead_writer.transact(partial(self._commit, read, batch, is_due))
+            self.doorbell.ring(doorbells)
+            if committed is not None:
+                return update if committed else None
             await asyncio.sleep(PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 (no secret)
-        raise Overtaken(f"lead {lead_id!r} was changed by others at each of {MAX_ATTEMPTS} attempts")
+        raise Overtaken(
+            f"other transactions changed lead {lead_id!r} during each of {MAX_ATTEMPTS} attempts; retry later"
+        )
 
     async def _read(self, lead_id: str) -> _Read:
         standing = await self.lead_writer.standing(self.lead_writer.partition_of(lead_id))
@@ -129,18 +131,18 @@ class LeadTransaction:
         work = await writer.work_of(lead, since)
         if work > MAX_REPLAY_FACTS:
             raise TooLarge(
-                f"{work:,} recorded events of lead {lead.lead_id!r} would have to be folded anew, more than "
-                f"{MAX_REPLAY_FACTS:,}: send its events in the order of their times, or under several lead ids"
+                f"lead {lead.lead_id!r}: {work:,} recorded events would have to be replayed, the limit is "
+                f"{MAX_REPLAY_FACTS:,}; send its events in the order of their times, or use several lead ids"
             )
 
     async def _commit(
-        self, read: _Read, commit: AppendBatch, is_due: Callable[[], Awaitable[bool]]
+        self, read: _Read, batch: AppendBatch, is_due: Callable[[], Awaitable[bool]]
     ) -> tuple[bool | None, set[int]]:
-        """Writes, unless what was read has changed (None) or it is not due any more (False)."""
+        """Appends the batch; returns None if the lead or its partition has changed, False if the update is not due."""
         if not await is_due():
             return False, set()
         standing = await self.lead_writer.take_lead(read.lead.lead_id)
         lead = (await self.lead_writer.leads([read.lead.lead_id])).get(read.lead.lead_id) or Lead(read.lead.lead_id)
         if (standing, lead) != (read.standing, read.lead):
             return None, set()
-        return True, await self.lead_writer.append(commit)
+        return True, await self.lead_writer.append(batch)

@@ -1,7 +1,7 @@
-"""The slow lane: heavy leads are drained apart from the others of their partitions, one at a time.
+"""The slow lane: scores the events of heavy leads one lead at a time, so that other leads of their partitions go ahead.
 
-Guarantee: a lead is in the lane until none of its events waits, or one of them fails by itself. Then the ordinary drain
-meets the lead again, and cuts its events down to the one that fails.
+Guarantee: a lead stays in the lane until it has no pending events, or until scoring one event fails. Then the ordinary
+drain sees the lead again and isolates the event that fails.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from shared.tasks import is_cancelled
 MAX_EVENTS = 2_000
 """Events of one transaction: enough to spread the cost of a replay, few enough to commit within 200 ms."""
 MAX_SECONDS = 60.0
-"""Longest time for one of them, most of which is spent outside of its transaction."""
+"""Longest time for one batch; most of it is spent outside of the transaction."""
 PAUSE_SECONDS = 1.0
-"""Wait after an error of the environment."""
+"""Pause after an error that the events did not cause."""
 
 _LOG = logs.get(__name__)
 
 
 @dataclass(slots=True)
 class SlowLane:
-    """Drains heavy leads; `run()` must be running. `lead_ids` are those that the ordinary drain leaves out."""
+    """Drains heavy leads; `run()` must be running."""
 
     lead_writer: LeadWriter
     leads: LeadTransaction
@@ -40,14 +40,14 @@ class SlowLane:
 
     @property
     def lead_ids(self) -> Collection[str]:
-        """The leads that are in the lane."""
+        """The leads in the lane, which the ordinary drain leaves out."""
         return self._limits.keys()
 
     def put(self, lead_id: str) -> None:
         """Puts a lead into the lane.
 
         Raises:
-            Exception: It has just failed there: its events are to be cut down to the one that fails.
+            Exception: The lead has just failed there; the caller isolates the event that fails.
         """
         if lead_id in self._failed:
             raise self._failed.pop(lead_id)
@@ -55,16 +55,16 @@ class SlowLane:
         self._changed.set()
 
     async def run(self) -> None:
-        """Drains one lead after the other, until it is cancelled."""
+        """Drains one lead after another until cancelled."""
         while not is_cancelled():
             if not await self.turn():
                 self._changed.clear()
                 await self._changed.wait()
 
     async def turn(self) -> bool:
-        """Drains the next lead once; False when there is none.
+        """Drains one batch of the next lead; returns False if the lane is empty.
 
-        The lead stays in the lane, behind the others, while more of its events wait.
+        A lead with more pending events goes to the end of the lane.
         """
         if not self._limits:
             return False
@@ -72,7 +72,7 @@ class SlowLane:
         try:
             with deadline(MAX_SECONDS):
                 is_done = await self.drain(lead_id, limit=limit) < limit
-        except Exception as error:  # noqa: BLE001 (it is told apart below)
+        except Exception as error:  # noqa: BLE001 (`_smaller` classifies it)
             limit = await self._smaller(lead_id, limit, error)
             is_done = not limit
         del self._limits[lead_id]
@@ -81,14 +81,14 @@ class SlowLane:
         return True
 
     async def drain(self, lead_id: str, ids: Sequence[str] | None = None, *, limit: int = MAX_EVENTS) -> int:
-        """Scores up to `limit` events of a lead, those among `ids` if given; returns how many were found.
+        """Scores up to `limit` events of a lead, only those in `ids` if given; returns how many were pending.
 
         Raises:
-            TooLarge: The work does not fit into the largest budget.
-            PyMongoError: It does not fit into one transaction, or MongoDB is away.
+            TooLarge: The update would have to replay too many recorded events.
+            PyMongoError: The update does not fit into one transaction, or MongoDB is unavailable.
         """
         started = time.perf_counter()
-        batch = await self.lead_writer.waiting_of(lead_id, limit, ids)
+        batch = await self.lead_writer.pending_of(lead_id, limit, ids)
         events = batch.events.get(lead_id, ())
         if events:
             await self.leads.record(lead_id, events, batch.rows[lead_id])
@@ -97,10 +97,10 @@ class SlowLane:
         return limit if batch.is_full else len(events)
 
     async def _smaller(self, lead_id: str, limit: int, error: Exception) -> int:
-        """Returns how many events to try next after an error, 0 to leave the lead to the ordinary drain.
+        """Returns the limit for the next batch after an error; 0 returns the lead to the ordinary drain.
 
-        Fewer events may fit; a database that is away is waited for. The size that fits is remembered while the lead is
-        in the lane.
+        After a time-out a smaller batch may fit. While the database is unavailable, the limit stays as it is. The lane
+        remembers the limit that fits for as long as the lead is in it.
         """
         _LOG.warning("slow drain failed", lead=lead_id, events=limit, error=logs.one_line(error))
         is_timeout = isinstance(error, PyMongoError) and error.timeout

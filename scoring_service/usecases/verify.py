@@ -45,7 +45,7 @@ class VerifyProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Verify:
+class Verification:
     """Checks what is stored. It has no way to write."""
 
     lead_reader: LeadReader

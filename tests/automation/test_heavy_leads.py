@@ -98,9 +98,9 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
     models = ModelStore(database, ENGINE)
     lead_reader = LeadReader(database, models, unreached)
     scoring = ScoringServicer(
-        ask=Queries(lead_reader, unreached, Calendar(ZoneInfo("UTC")), lambda: NOW),
+        queries=Queries(lead_reader, unreached, Calendar(ZoneInfo("UTC")), lambda: NOW),
         decay=unreached,
-        verify=unreached,
+        verification=unreached,
         rebuild=unreached,
         corrections=unreached,
         publishing=Publishing(models, lead_reader, lambda: NOW),

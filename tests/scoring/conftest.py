@@ -30,7 +30,7 @@ from scoring_service.usecases.queries import Queries
 from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.slow_lane import SlowLane
-from scoring_service.usecases.verify import Verify, VerifyProgress
+from scoring_service.usecases.verify import Verification, VerifyProgress
 from shared import wire
 from shared.inbox.collection import Inbox
 from shared.inbox.parking import Parking
@@ -78,7 +78,7 @@ class Scoring:
             self.lead_writer, self.fact_reader, self.lead_reader, self.doorbell, calendar, self.clock, PARTITIONS
         )
         self.queries = Queries(self.lead_reader, self.fact_reader, calendar, self.clock)
-        self.check = Verify(self.lead_reader, self.fact_reader, calendar)
+        self.verification = Verification(self.lead_reader, self.fact_reader, calendar)
         self.rebuild = Rebuild(self.lead_writer, self.fact_reader, self.lead_reader, calendar)
         self.corrections = Corrections(self.lead_writer, self.leads, calendar, self.clock)
         self.publishing = Publishing(self.models, self.lead_reader, self.clock)
@@ -131,7 +131,7 @@ class Scoring:
 
     async def verify(self) -> Sequence[str]:
         """Returns the violations that a verification finds, and checks that it ends with a summary."""
-        found: list[VerifyProgress] = [progress async for progress in self.check.run()]
+        found: list[VerifyProgress] = [progress async for progress in self.verification.run()]
         assert found[-1].done
         return [f"{each.invariant} {each.message}" for progress in found for each in progress.violations]
 
@@ -159,7 +159,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     servicer = ScoringServicer(
         scoring.queries,
         scoring.decay,
-        scoring.check,
+        scoring.verification,
         scoring.rebuild,
         scoring.corrections,
         scoring.publishing,

@@ -196,7 +196,7 @@ async def test_many_violations_come_in_many_messages(scoring: Scoring, monkeypat
     monkeypatch.setattr(verify, "MESSAGE_VIOLATIONS", 2)
     await seed(scoring)
     await scoring.database["score_history"].update_many({"lead_id": "lead1"}, {"$inc": {"delta": 1}})
-    progress = [each async for each in scoring.check.run()]
+    progress = [each async for each in scoring.verification.run()]
     assert [len(each.violations) for each in progress] == [2, 2, 1, 0], "4 deltas and their sum"
     assert [each.violations_total for each in progress] == [2, 4, 5, 5]
     assert [each.leads_checked for each in progress] == [3, 3, 3, 3]

@@ -103,7 +103,7 @@ async def test_an_update_that_was_overtaken_begins_again(scoring: Scoring, monke
     await scoring.drain_all()
     await scoring.put(("late", HEAVY, "signup", days_ago(299)))
     overtakers = iter(["o1", "o2"])
-    batch = await scoring.lead_writer.waiting_of(HEAVY, 10, None)
+    batch = await scoring.lead_writer.pending_of(HEAVY, 10, None)
     feed, began = history_writer.HistoryWriter.feed, 0
 
     async def feed_and_be_overtaken(self: history_writer.HistoryWriter, lead_id: str, fed: refold.Refold) -> None:

@@ -1,44 +1,44 @@
-"""gRPC ⇄ domain, and what callers see of each error."""
+"""The RPCs of the ScoringService."""
 
 from collections.abc import AsyncIterator
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
-import grpc
 from leadscore.scoring.v1 import scoring_pb2 as pb
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from scoring_service import messages, model_codec
-from scoring_service.domain.errors import (
-    DecayDateAhead,
-    EventNotFound,
-    EventNotScored,
-    HistoryInconsistent,
-    LeadNotFound,
-    RequestIdConflict,
+from scoring_service.domain.lead import Decision
+from scoring_service.domain.lead_query import ANY_SCORE, LeadQuery
+from scoring_service.domain.timeline import StoredModel
+from scoring_service.servicer.requests import (
+    CURSOR_KEYS,
+    MAX_IDS,
+    MAX_PAGE,
+    MAX_REASON,
+    adjustment,
+    as_of_time,
+    calendar_date,
+    conversion_question,
+    cursor_of,
+    lead_order,
+    model_version,
+    publication_mode,
+    wanted_parts,
 )
-from scoring_service.domain.lead import Decision, Lead
-from scoring_service.domain.lead_query import ANY_SCORE, LeadOrder, LeadQuery
-from scoring_service.domain.model import ModelNotFound, UnknownStage
-from scoring_service.domain.model_validation import MAX_SCORE, InvalidModel
-from scoring_service.domain.simulation import Question
-from scoring_service.domain.timeline import EngineMismatch, Mode, ModelOutdated, StoredModel
 from scoring_service.usecases.backlog import BacklogReport
-from scoring_service.usecases.corrections import AdjustmentRequest, Corrections
+from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
-from scoring_service.usecases.lead_transaction import Overtaken
 from scoring_service.usecases.publishing import Publishing
-from scoring_service.usecases.queries import Queries, Wanted
+from scoring_service.usecases.queries import Queries
 from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
-from scoring_service.usecases.verify import Verify
-from shared import logs, wire
+from scoring_service.usecases.verify import Verification
+from shared import wire
 from shared.inbox.parking import Parking
-from shared.rpc import arguments
 from shared.rpc.admission import StreamKind, StreamTable
 from shared.rpc.arguments import identifier, identifiers, ids_or_all, optional_text
-from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument, TooLarge
 from shared.rpc.pagination import asked_page
-from shared.rpc.read_masks import ReadMask, read_mask
+from shared.rpc.read_masks import read_mask
 from shared.rpc.server import Context
 from shared.tasks import to_the_end, unhurried
 
@@ -52,51 +52,15 @@ STREAMS: StreamTable = {
     "VerifyScores": StreamKind.HEAVY,
 }
 
-ERRORS: ErrorTable = {
-    **ARGUMENTS,
-    LeadNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "LEAD_NOT_FOUND"),
-    DecayDateAhead: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "DECAY_DATE_AHEAD"),
-    EngineMismatch: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "ENGINE_MISMATCH"),
-    TooLarge: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "TOO_LARGE"),
-    Overtaken: ErrorRow(grpc.StatusCode.ABORTED, "LEAD_CONTENDED"),
-    ModelNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND"),
-    UnknownStage: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "ARGUMENT_INVALID"),
-    HistoryInconsistent: ErrorRow(grpc.StatusCode.DATA_LOSS, "HISTORY_INCONSISTENT"),
-    InvalidModel: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "MODEL_INVALID"),
-    ModelOutdated: ErrorRow(grpc.StatusCode.ABORTED, "MODEL_OUTDATED"),
-    EventNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "EVENT_NOT_FOUND"),
-    EventNotScored: ErrorRow(grpc.StatusCode.ABORTED, "EVENT_NOT_SCORED"),
-    RequestIdConflict: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_CONFLICT"),
-}
-
-MAX_IDS = 500
-MAX_PAGE = 1_000
-MAX_REASON = 1_024
-"""Characters of a reason or a note."""
-DEFAULT_LANDMARK = timedelta(days=7)
-LONGEST_LANDMARK = timedelta(days=3_650)
-_ORDERS = {
-    pb.LEAD_ORDER_UNSPECIFIED: LeadOrder.SCORE,
-    pb.LEAD_ORDER_SCORE: LeadOrder.SCORE,
-    pb.LEAD_ORDER_LAST_EVENT_TIME: LeadOrder.LAST_EVENT_TIME,
-    pb.LEAD_ORDER_LEAD_ID: LeadOrder.LEAD_ID,
-}
-_MODES = {pb.PUBLICATION_MODE_FORWARD: Mode.FORWARD, pb.PUBLICATION_MODE_RESCORE: Mode.RESCORE}
-_KEYS: dict[LeadOrder, type[str | int | datetime]] = {
-    LeadOrder.SCORE: int,
-    LeadOrder.LAST_EVENT_TIME: datetime,
-    LeadOrder.LEAD_ID: str,
-}
-
 
 class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
-    """Translates; the use cases do the work."""
+    """Translates requests and responses; the use cases do the work."""
 
     def __init__(
         self,
-        ask: Queries,
+        queries: Queries,
         decay: DecayRun,
-        verify: Verify,
+        verification: Verification,
         rebuild: Rebuild,
         corrections: Corrections,
         publishing: Publishing,
@@ -104,9 +68,9 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         parking: Parking,
         backlog: BacklogReport,
     ) -> None:
-        self._ask = ask
+        self._queries = queries
         self._decay = decay
-        self._verify = verify
+        self._verification = verification
         self._rebuild = rebuild
         self._corrections = corrections
         self._publishing = publishing
@@ -116,7 +80,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 
     async def GetLeadScore(self, request: pb.GetLeadScoreRequest, context: Context) -> pb.GetLeadScoreResponse:
         """See `scoring.proto`."""
-        score = await self._ask.score(identifier("lead_id", request.lead_id), _as_of(request))
+        score = await self._queries.score(identifier("lead_id", request.lead_id), as_of_time(request))
         return pb.GetLeadScoreResponse(lead_score=messages.lead_score(score))
 
     async def BatchGetLeadScores(
@@ -125,7 +89,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         """See `scoring.proto`."""
         lead_ids = identifiers("lead_ids", request.lead_ids, limit=MAX_IDS)
         mask = read_mask(request, pb.LeadScore)
-        scores = await self._ask.scores(lead_ids, _as_of(request), _wanted(mask))
+        scores = await self._queries.scores(lead_ids, as_of_time(request), wanted_parts(mask))
         found = {score.lead.lead_id for score in scores}
         return pb.BatchGetLeadScoresResponse(
             lead_scores=await unhurried(lambda score: mask.apply(messages.lead_score(score)), scores),
@@ -134,12 +98,12 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 
     async def ListLeadScores(self, request: pb.ListLeadScoresRequest, context: Context) -> pb.ListLeadScoresResponse:
         """See `scoring.proto`."""
-        order = _order(request.order)
+        order = lead_order(request.order)
         minimum = request.minimum_score if request.HasField("minimum_score") else ANY_SCORE
         asked = ("ListLeadScores", order.value, optional_text("stage", request.stage), minimum)
-        page = asked_page(request, asked, _KEYS[order], str, default=50, limit=MAX_PAGE)
-        found = await self._ask.page(LeadQuery(order, page.limit, minimum, after=page.after), request.stage)
-        scores, token = page.cut(found, lambda score: _place_of(order, score.lead))
+        page = asked_page(request, asked, CURSOR_KEYS[order], str, default=50, limit=MAX_PAGE)
+        found = await self._queries.page(LeadQuery(order, page.limit, minimum, after=page.after), request.stage)
+        scores, token = page.cut(found, lambda score: cursor_of(order, score.lead))
         return pb.ListLeadScoresResponse(lead_scores=map(messages.lead_score, scores), next_page_token=token)
 
     async def ListScoreHistory(
@@ -149,7 +113,9 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         lead_id = identifier("lead_id", request.lead_id)
         asked = ("ListScoreHistory", lead_id, request.newest_first)
         page = asked_page(request, asked, int, default=100, limit=MAX_PAGE)
-        found = await self._ask.history(lead_id, after=page.after, limit=page.limit, newest_first=request.newest_first)
+        found = await self._queries.history(
+            lead_id, after=page.after, limit=page.limit, newest_first=request.newest_first
+        )
         entries, token = page.cut(found, lambda entry: (entry.sequence,))
         return pb.ListScoreHistoryResponse(
             entries=[messages.score_entry(lead_id, each) for each in entries], next_page_token=token
@@ -159,14 +125,14 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.DecayScoresRequest, context: Context
     ) -> AsyncIterator[pb.DecayScoresResponse]:
         """See `scoring.proto`."""
-        as_of = _as_of(request) or wire.now()
+        as_of = as_of_time(request) or wire.now()
         run = self._decay.dry_run(as_of) if request.dry_run else self._decay.run(as_of)
         async for progress in run:
             yield messages.decay_progress(progress, dry_run=request.dry_run)
 
     async def ResetDecay(self, request: pb.ResetDecayRequest, context: Context) -> AsyncIterator[pb.ResetDecayResponse]:
         """See `scoring.proto`."""
-        to = _date("to_date", request.to_date)
+        to = calendar_date("to_date", request.to_date)
         decision = Decision(identifier("reason", request.reason, limit=MAX_REASON), identifier("actor", request.actor))
         async for progress in self._decay.reset(to, decision):
             yield messages.reset_progress(progress)
@@ -177,7 +143,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         """See `scoring.proto`."""
         lead_id = identifier("lead_id", request.lead_id)
         rebuilt = await self._rebuild.one(lead_id)
-        score = await self._ask.score(lead_id, None)
+        score = await self._queries.score(lead_id, None)
         return pb.RebuildLeadScoreResponse(
             lead_score=messages.lead_score(score), changed=rebuilt.changed, score_before=rebuilt.score_before
         )
@@ -186,7 +152,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.VerifyScoresRequest, context: Context
     ) -> AsyncIterator[pb.VerifyScoresResponse]:
         """See `scoring.proto`."""
-        async for progress in self._verify.run():
+        async for progress in self._verification.run():
             yield messages.verify_progress(progress)
 
     async def GetScoringBacklog(
@@ -224,7 +190,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
 
     async def GetScoringModel(self, request: pb.GetScoringModelRequest, context: Context) -> pb.GetScoringModelResponse:
         """See `scoring.proto`."""
-        stored = await self._publishing.model(_version("version", request.version, least=0))
+        stored = await self._publishing.model(model_version("version", request.version, least=0))
         return pb.GetScoringModelResponse(scoring_model=(await self._shown(stored))[0])
 
     async def ListScoringModels(
@@ -250,11 +216,11 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.PublishScoringModelRequest, context: Context
     ) -> pb.PublishScoringModelResponse:
         """See `scoring.proto`."""
-        made = await to_the_end(  # a caller that goes away must not leave some partitions behind
+        made = await to_the_end(  # a caller that disconnects must not leave partitions on different publications
             self._publishing.publish(
-                _version("version", request.version),
-                _version("base_version", request.base_version),
-                _mode(request.mode),
+                model_version("version", request.version),
+                model_version("base_version", request.base_version),
+                publication_mode(request.mode),
                 identifier("actor", request.actor),
                 optional_text("note", request.note, limit=MAX_REASON),
             )
@@ -279,17 +245,17 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self, request: pb.SimulateScoringModelRequest, context: Context
     ) -> AsyncIterator[pb.SimulateScoringModelResponse]:
         """See `scoring.proto`."""
-        question = _question(request)
+        question = conversion_question(request)
         if request.HasField("draft"):
             model = model_codec.read_model(request.draft, 0)
         else:
-            model = (await self._publishing.model(_version("version", request.version))).model
+            model = (await self._publishing.model(model_version("version", request.version))).model
         async for progress in self._simulate.run(model, question):
             yield messages.simulation_progress(progress)
 
     async def AdjustLeadScore(self, request: pb.AdjustLeadScoreRequest, context: Context) -> pb.AdjustLeadScoreResponse:
         """See `scoring.proto`."""
-        entry = await to_the_end(self._corrections.adjust(_adjustment(request)))
+        entry = await to_the_end(self._corrections.adjust(adjustment(request)))
         return pb.AdjustLeadScoreResponse(entry=messages.score_entry(request.lead_id, entry))
 
     async def RetractEvent(self, request: pb.RetractEventRequest, context: Context) -> pb.RetractEventResponse:
@@ -316,79 +282,3 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         publications = await self._publishing.models.publications()
         published = {each.version for each in publications}
         return [messages.scoring_model(each, publications[-1].version, published) for each in stored]
-
-
-def _wanted(mask: ReadMask) -> Wanted:
-    return Wanted(
-        recent_events=mask.names_any("recent_event_count"),
-        fitness=mask.names_any("fit_points", "fit_grade", "rating"),
-        attributes=mask.attributes,
-    )
-
-
-def _version(field: str, version: int, *, least: int = 1) -> int:
-    if version < least:
-        raise InvalidArgument(field, f"is {version}, must be at least {least}")
-    return version
-
-
-def _mode(mode: pb.PublicationMode) -> Mode:
-    if mode not in _MODES:
-        raise InvalidArgument("mode", "is missing or unknown, must be forward or rescore")
-    return _MODES[mode]
-
-
-def _question(request: pb.SimulateScoringModelRequest) -> Question | None:
-    landmark = wire.to_span(request.landmark) if request.HasField("landmark") else DEFAULT_LANDMARK
-    if not timedelta() < landmark <= LONGEST_LANDMARK:
-        bounds = f"must be more than 0 and at most {LONGEST_LANDMARK.days:,} days"
-        raise InvalidArgument("landmark", f"is {landmark}, {bounds}")
-    if not request.conversion_event_types:
-        return None
-    types = identifiers("conversion_event_types", request.conversion_event_types, limit=100)
-    return Question(frozenset(types), landmark)
-
-
-def _adjustment(request: pb.AdjustLeadScoreRequest) -> AdjustmentRequest:
-    change = request.WhichOneof("change")
-    if change is None:
-        raise InvalidArgument("delta", "is missing: give delta or target")
-    if abs(getattr(request, change)) > MAX_SCORE:
-        raise InvalidArgument(change, f"is {getattr(request, change)}, must be at most {MAX_SCORE:,} either way")
-    return AdjustmentRequest(
-        request_id=identifier("request_id", request.request_id),
-        lead_id=identifier("lead_id", request.lead_id),
-        delta=request.delta if change == "delta" else None,
-        target=request.target if change == "target" else None,
-        reason=identifier("reason", request.reason, limit=MAX_REASON),
-        actor=identifier("actor", request.actor),
-    )
-
-
-def _date(field: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidArgument(field, f"{logs.cut(text)!r} is not a date such as 2026-11-27") from None
-
-
-def _as_of(
-    request: pb.GetLeadScoreRequest | pb.BatchGetLeadScoresRequest | pb.DecayScoresRequest,
-) -> datetime | None:
-    return arguments.time("as_of_time", request.as_of_time) if request.HasField("as_of_time") else None
-
-
-def _order(order: pb.LeadOrder) -> LeadOrder:
-    if order not in _ORDERS:
-        raise InvalidArgument("order", f"{order} is no LeadOrder")
-    return _ORDERS[order]
-
-
-def _place_of(order: LeadOrder, lead: Lead) -> tuple[str | int | datetime, str]:
-    """Returns the lead's place in an order: its key and its id."""
-    keys: dict[LeadOrder, str | int | datetime] = {
-        LeadOrder.SCORE: lead.state.score,
-        LeadOrder.LAST_EVENT_TIME: lead.state.last_event_time or wire.EARLIEST,
-        LeadOrder.LEAD_ID: lead.lead_id,
-    }
-    return keys[order], lead.lead_id

@@ -1,0 +1,124 @@
+"""gRPC → domain: reads the fields of requests. Each function raises InvalidArgument for a malformed field."""
+
+from datetime import date, datetime, timedelta
+
+from leadscore.scoring.v1 import scoring_pb2 as pb
+
+from scoring_service.domain.lead import Lead
+from scoring_service.domain.lead_query import LeadOrder
+from scoring_service.domain.model_validation import MAX_SCORE
+from scoring_service.domain.simulation import Question
+from scoring_service.domain.timeline import Mode
+from scoring_service.usecases.corrections import AdjustmentRequest
+from scoring_service.usecases.queries import Wanted
+from shared import logs, wire
+from shared.rpc import arguments
+from shared.rpc.arguments import identifier, identifiers
+from shared.rpc.errors import InvalidArgument
+from shared.rpc.read_masks import ReadMask
+
+MAX_IDS = 500
+"""Ids in one request."""
+MAX_PAGE = 1_000
+"""Items on one page of leads or entries."""
+MAX_REASON = 1_024
+"""Characters of a reason or a note."""
+DEFAULT_LANDMARK = timedelta(days=7)
+LONGEST_LANDMARK = timedelta(days=3_650)
+_ORDERS = {
+    pb.LEAD_ORDER_UNSPECIFIED: LeadOrder.SCORE,
+    pb.LEAD_ORDER_SCORE: LeadOrder.SCORE,
+    pb.LEAD_ORDER_LAST_EVENT_TIME: LeadOrder.LAST_EVENT_TIME,
+    pb.LEAD_ORDER_LEAD_ID: LeadOrder.LEAD_ID,
+}
+_MODES = {pb.PUBLICATION_MODE_FORWARD: Mode.FORWARD, pb.PUBLICATION_MODE_RESCORE: Mode.RESCORE}
+CURSOR_KEYS: dict[LeadOrder, type[str | int | datetime]] = {
+    LeadOrder.SCORE: int,
+    LeadOrder.LAST_EVENT_TIME: datetime,
+    LeadOrder.LEAD_ID: str,
+}
+"""The types of the order keys in a cursor."""
+
+
+def wanted_parts(mask: ReadMask) -> Wanted:
+    """Returns which costly parts of a score the read mask asks for."""
+    return Wanted(
+        recent_events=mask.names_any("recent_event_count"),
+        fitness=mask.names_any("fit_points", "fit_grade", "rating"),
+        attributes=mask.attributes,
+    )
+
+
+def model_version(field: str, version: int, *, least: int = 1) -> int:
+    """Checks the number of a model version; `least` is 0 where 0 means the version in force."""
+    if version < least:
+        raise InvalidArgument(field, f"is {version}, must be at least {least}")
+    return version
+
+
+def publication_mode(mode: pb.PublicationMode) -> Mode:
+    """Returns the mode of a publication that a caller may choose."""
+    if mode not in _MODES:
+        raise InvalidArgument("mode", "is missing or unknown, must be forward or rescore")
+    return _MODES[mode]
+
+
+def conversion_question(request: pb.SimulateScoringModelRequest) -> Question | None:
+    """Returns the conversion that a simulation should rank leads by, or None if the request names no event type."""
+    landmark = wire.to_span(request.landmark) if request.HasField("landmark") else DEFAULT_LANDMARK
+    if not timedelta() < landmark <= LONGEST_LANDMARK:
+        bounds = f"must be more than 0 and at most {LONGEST_LANDMARK.days:,} days"
+        raise InvalidArgument("landmark", f"is {landmark}, {bounds}")
+    if not request.conversion_event_types:
+        return None
+    types = identifiers("conversion_event_types", request.conversion_event_types, limit=100)
+    return Question(frozenset(types), landmark)
+
+
+def adjustment(request: pb.AdjustLeadScoreRequest) -> AdjustmentRequest:
+    """Returns the adjustment that a request asks for."""
+    change = request.WhichOneof("change")
+    if change is None:
+        raise InvalidArgument("delta", "is missing: give delta or target")
+    if abs(getattr(request, change)) > MAX_SCORE:
+        raise InvalidArgument(change, f"is {getattr(request, change)}, must be at most {MAX_SCORE:,} either way")
+    return AdjustmentRequest(
+        request_id=identifier("request_id", request.request_id),
+        lead_id=identifier("lead_id", request.lead_id),
+        delta=request.delta if change == "delta" else None,
+        target=request.target if change == "target" else None,
+        reason=identifier("reason", request.reason, limit=MAX_REASON),
+        actor=identifier("actor", request.actor),
+    )
+
+
+def calendar_date(field: str, text: str) -> date:
+    """Returns a date in the form YYYY-MM-DD."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidArgument(field, f"{logs.cut(text)!r} is not a date such as 2026-11-27") from None
+
+
+def as_of_time(
+    request: pb.GetLeadScoreRequest | pb.BatchGetLeadScoresRequest | pb.DecayScoresRequest,
+) -> datetime | None:
+    """Returns the time that a request asks about, or None for now."""
+    return arguments.time("as_of_time", request.as_of_time) if request.HasField("as_of_time") else None
+
+
+def lead_order(order: pb.LeadOrder) -> LeadOrder:
+    """Returns the order that a list of leads has."""
+    if order not in _ORDERS:
+        raise InvalidArgument("order", f"is {order}, must be a value of LeadOrder")
+    return _ORDERS[order]
+
+
+def cursor_of(order: LeadOrder, lead: Lead) -> tuple[str | int | datetime, str]:
+    """Returns the cursor of a lead in a list: its order key and its id."""
+    keys: dict[LeadOrder, str | int | datetime] = {
+        LeadOrder.SCORE: lead.state.score,
+        LeadOrder.LAST_EVENT_TIME: lead.state.last_event_time or wire.EARLIEST,
+        LeadOrder.LEAD_ID: lead.lead_id,
+    }
+    return keys[order], lead.lead_id

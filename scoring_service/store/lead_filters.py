@@ -1,0 +1,41 @@
+"""MongoDB filters for leads that a background job has to visit."""
+
+from datetime import date, datetime, timedelta
+
+from scoring_service.domain.timeline import Mode, Timeline
+from shared.mongo import Document
+
+
+def quiet(quiet_since: datetime, through: date) -> Document:
+    """Returns the filter for leads to which decay ticks up to a date may apply.
+
+    They have points and no event after `quiet_since`, or deferred ticks.
+    """
+    return {
+        "decayed_through": {"$lt": through.isoformat()},
+        "$or": [{"score": {"$gt": 0}, "last_event_time": {"$lte": quiet_since}}, {"deferred_ticks": True}],
+    }
+
+
+def decayed_beyond(day: date) -> Document:
+    """Returns the filter for leads to which ticks after a date were applied."""
+    return {"decayed_through": {"$gt": day.isoformat()}}
+
+
+def stale(timeline: Timeline) -> Document:
+    """Returns the filter for leads that the last publication may change and has not reached yet.
+
+    It depends on the publication that a lead follows. If a rescore came later, or if the stages had other thresholds,
+    every such lead is stale. Otherwise only the leads with a fact or a tick since the next publication are.
+    """
+    rescored = max((each.number for each in timeline.publications if each.mode is not Mode.FORWARD), default=1)
+    either: list[Document] = [{"publication": {"$lt": rescored}}]
+    for number in range(rescored, timeline.number):
+        follows: Document = {"publication": number}
+        if timeline.model_after(number).stages == timeline.latest.stages:
+            begins = timeline.publications[number].begins
+            # The earliest date that can begin at that time or later, whatever the time zone.
+            day = (begins + timedelta(hours=12) - timedelta(milliseconds=1)).date()
+            follows["$or"] = [{"last_fact_time": {"$gte": begins}}, {"decayed_through": {"$gte": day.isoformat()}}]
+        either.append(follows)
+    return {"$or": either}
