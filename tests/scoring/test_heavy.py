@@ -190,7 +190,7 @@ async def test_what_is_over_the_largest_budget_is_refused_with_what_to_do(
         pass
     monkeypatch.setattr(lead_transaction, "MAX_REPLAY_FACTS", 30)
     await scoring.put(("late", HEAVY, "signup", days_ago(301)), ("new", HEAVY, "signup", NOW))
-    with pytest.raises(TooLarge, match="60 recorded events of lead 'heavy'"):
+    with pytest.raises(TooLarge, match="lead 'heavy': 60 recorded events would have to be replayed"):
         await scoring.drain.step(range(PARTITIONS), 500, ["late"])
     await scoring.drain.step(range(PARTITIONS), 500, ["new"])
     assert (await scoring.queries.score(HEAVY, None)).lead.state.event_count == 61, "what is cheap is still scored"
