@@ -1,9 +1,9 @@
-"""Rules that fire on leads, and the executions that they leave.
+"""Fires rules when leads change, records each firing as an execution, and delivers it to webhooks, chats and e-mail.
 
 Owns: `automation_rules`, `automation_executions`, `automation_partitions`; marks the inbox `score_changes`.
-Promises: a rule that fires on a committed change is recorded exactly once per lead, rule and date, under a constant id,
-and what it says reaches its receivers at least once, under one id and with one body, whatever is killed or redelivered
-whenever.
-Never: computes velocity, risk or a next action (intelligence does), derives a date from its own clock, connects to an
-address that the operator has not allowed, or shows a secret.
+Promises: if a rule fires on a committed change, exactly one execution is recorded per lead, rule and date, under a
+constant id. Each delivery reaches its receiver at least once, always with the same id and body, even if processes are
+killed and changes are redelivered.
+Never: computes velocity, risk or the next action (intelligence does), derives a date from its own clock, connects to an
+address that the operator has not allowed, or returns a secret.
 """

@@ -17,7 +17,7 @@ def serve(settings: AutomationSettings) -> None:
 
 
 def work(settings: AutomationSettings) -> None:
-    """Evaluate the rules at the changes that wait, until SIGTERM; run as many of these as there is work for."""
+    """Evaluate the rules at pending changes and deliver, until SIGTERM. Run as many workers as needed."""
     worker.work(
         settings,
         settings.redis_url.get_secret_value(),
@@ -29,7 +29,7 @@ def work(settings: AutomationSettings) -> None:
 
 
 def migrate(settings: AutomationSettings) -> None:
-    """Create the collections and indexes of this service; safe to run again."""
+    """Create the collections and indexes of this service. Safe to run again."""
     asyncio.run(run_migration(settings))
 
 

@@ -1,4 +1,4 @@
-"""The scoring and the intelligence service behind our ports."""
+"""Clients of the scoring service and the intelligence service that implement our ports."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -18,17 +18,17 @@ from shared.rpc.errors import WorkTooLarge
 from shared.tasks import unhurried
 
 MAX_LEADS = 500
-"""Leads that the intelligence service answers for in one call."""
+"""Leads in one request to the intelligence service."""
 MAX_ANSWER_BYTES = 1_048_576
-"""Bytes of an answer, about; fewer leads are asked for when much is known of each."""
+"""Target size of a response, in bytes. Requests name fewer leads if there is much data about each."""
 MAX_OVERRUN = 8
-"""How many times as large an answer can be when leads are larger than those before."""
-MAX_QUESTIONS = 4
-"""Questions that are asked at the same time."""
-ASK_SECONDS = 5.0
-"""Longest time for the answer to one question."""
+"""How many times larger than the target a response can get if leads are larger than the previous ones."""
+MAX_REQUESTS = 4
+"""Concurrent requests."""
+REQUEST_SECONDS = 5.0
+"""Deadline of a request, in seconds."""
 PROBE_SECONDS = 2.0
-"""Longest time for the answer to the smallest question."""
+"""Deadline of the smallest possible request, in seconds."""
 
 _ALWAYS = ("lead_id", "score", "stage", "velocity", "risk", "next_action", "thresholds")
 _RISKS = {intelligence_pb2.RISK_LOW: Risk.LOW, intelligence_pb2.RISK_HIGH: Risk.HIGH}
@@ -36,21 +36,21 @@ _MODEL_RISKS = {scoring_pb2.RISK_LOW: Risk.LOW, scoring_pb2.RISK_HIGH: Risk.HIGH
 
 
 class ScoringModels:
-    """`Models` by the scoring service."""
+    """Implements `Models` with the scoring service."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._scoring = scoring_pb2_grpc.ScoringServiceStub(channel)
 
     async def in_force(self) -> Model:
-        """Returns the model that judges now; see `Models`."""
+        """Returns the model in force; see `Models`."""
         return _model((await self._scoring.GetScoringModel(scoring_pb2.GetScoringModelRequest())).scoring_model)
 
 
 class IntelligenceInsights:
-    """`Insights` by the intelligence service.
+    """Implements `Insights` with the intelligence service.
 
-    It is asked for few leads at a time when much is known of each, by a few questions at the same time, each with a
-    deadline of its own.
+    It splits a query into concurrent requests, each with its own deadline. A request names fewer leads if there is much
+    data about each.
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
@@ -58,27 +58,27 @@ class IntelligenceInsights:
         self._lead_bytes: float = EVERYTHING.max_bytes
 
     async def of(self, lead_ids: Collection[str], need: Need) -> Mapping[str, Insight]:
-        """Returns the insights into leads as of now; see `Insights`."""
-        size = self._leads_of_a_question(need)
-        left, slots = iter(lead_ids), asyncio.Semaphore(MAX_QUESTIONS)
+        """Returns the current insights; see `Insights`."""
+        size = self._leads_per_request(need)
+        remaining, slots = iter(lead_ids), asyncio.Semaphore(MAX_REQUESTS)
 
-        async def answer(some: Sequence[str]) -> Mapping[str, Insight]:
+        async def request(batch: Sequence[str]) -> Mapping[str, Insight]:
             async with slots:
-                return await self._ask(some, need)
+                return await self._request(batch, need)
 
-        questions = [asyncio.create_task(answer(some)) for some in iter(lambda: list(islice(left, size)), [])]
+        requests = [asyncio.create_task(request(batch)) for batch in iter(lambda: list(islice(remaining, size)), [])]
         try:
-            return {lead_id: insight for each in await asyncio.gather(*questions) for lead_id, insight in each.items()}
+            return {lead_id: insight for each in await asyncio.gather(*requests) for lead_id, insight in each.items()}
         finally:
-            for question in questions:
-                question.cancel()
+            for each in requests:
+                each.cancel()
 
-    async def _ask(self, lead_ids: Sequence[str], need: Need) -> Mapping[str, Insight]:
+    async def _request(self, lead_ids: Sequence[str], need: Need) -> Mapping[str, Insight]:
         try:
-            with deadline(ASK_SECONDS):
+            with deadline(REQUEST_SECONDS):
                 response = await self._intelligence.BatchGetLeadIntelligence(_request(lead_ids, need))
         except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED or not await self._answers(lead_ids[0]):
+            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED or not await self._is_responsive(lead_ids[0]):
                 raise
             raise WorkTooLarge(_too_large(lead_ids)) from error
         found = response.lead_intelligence
@@ -86,16 +86,16 @@ class IntelligenceInsights:
             self._lead_bytes = max(response.ByteSize() / len(found), self._lead_bytes / 2)
         return {each.lead_id: insight for each, insight in zip(found, await unhurried(_insight, found), strict=True)}
 
-    def _leads_of_a_question(self, need: Need) -> int:
-        """Returns for how many leads an answer has room if they are no more than twice as large as those before.
+    def _leads_per_request(self, need: Need) -> int:
+        """Returns how many leads fit into a response, assuming they are at most twice as large as the previous ones.
 
-        Leads that are all at their limit make it at most `MAX_OVERRUN` times as large as it should be.
+        If all leads are as large as possible, the response is at most `MAX_OVERRUN` times larger than the target.
         """
         expected = min(need.max_bytes, max(2 * self._lead_bytes, need.max_bytes / MAX_OVERRUN))
         return max(1, min(MAX_LEADS, int(MAX_ANSWER_BYTES / expected)))
 
-    async def _answers(self, lead_id: str) -> bool:
-        """Tells whether the smallest question is answered: then a larger one that was not is too large."""
+    async def _is_responsive(self, lead_id: str) -> bool:
+        """Returns whether the service answers the smallest request. If so, the one that timed out was too large."""
         request = intelligence_pb2.BatchGetLeadIntelligenceRequest(
             lead_ids=[lead_id], read_mask=FieldMask(paths=["score"])
         )
@@ -119,10 +119,10 @@ def _request(lead_ids: Sequence[str], need: Need) -> intelligence_pb2.BatchGetLe
 
 
 def _too_large(lead_ids: Sequence[str]) -> str:
-    whom = f"lead {lead_ids[0][:40]!r}" if len(lead_ids) == 1 else f"{len(lead_ids)} leads"
+    subject = f"lead {lead_ids[0][:40]!r}" if len(lead_ids) == 1 else f"{len(lead_ids)} leads"
     return (
-        f"the intelligence service does not answer about {whom} within {ASK_SECONDS:g} s, although it answers smaller "
-        "questions: let rules use fewer attributes, or retract events of the lead, then retry"
+        f"the intelligence service does not answer about {subject} within {REQUEST_SECONDS:g} s, although it answers "
+        "smaller requests: use fewer attributes in rules, or retract events of the lead, then retry"
     )
 
 

@@ -12,7 +12,7 @@ _NAME = Doorbell.queue(CHANGES)
 
 
 def register(broker: dramatiq.Broker, drainer: Callable[[], Drainer]) -> None:
-    """Declares the actor that answers the doorbell of `score_changes`. It is safe to run twice, also at once."""
+    """Declares the actor that answers the doorbell of `score_changes`. Running it twice, even concurrently, is safe."""
 
     @dramatiq.actor(broker=broker, actor_name=_NAME, queue_name=_NAME)
     async def drain_score_changes(partitions: list[int]) -> None:

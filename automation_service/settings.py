@@ -11,29 +11,32 @@ from shared.settings import ServerSettings, StoreSettings, WorkerSettings
 
 
 class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
-    """Server, store and worker, where the services are that it asks, and how it delivers."""
+    """The settings of server, store and worker, the addresses of other services, and how to deliver."""
 
     port: int = Field(50053, ge=1, le=65535, description="Port to listen on.")
-    health_port: int = Field(50062, ge=0, le=65535, description="Port at which a worker tells its health; 0: none.")
+    health_port: int = Field(
+        50062, ge=0, le=65535, description="Port for the health service of a worker; 0 disables it."
+    )
     scoring_target: str = Field("127.0.0.1:50052", description="Address of the scoring service.")
     intelligence_target: str = Field("127.0.0.1:50054", description="Address of the intelligence service.")
     delivery_schedule: str = Field(
         "5,300,1800,7200,18000,36000,50400,72000,86400",
-        description="Seconds to wait after each failed attempt, separated by commas; after the last one, a delivery "
-        "has failed.",
+        description="Seconds to wait after each failed attempt, separated by commas. If the attempt after the last "
+        "wait fails, the delivery has failed.",
     )
-    webhook_http: bool = Field(default=False, description="Allow http URLs, not only https.")
+    webhook_http: bool = Field(default=False, description="Allow http URLs as well as https.")
     webhook_networks: str = Field(
         "",
-        description="Networks that receivers may be in although they are not public, such as 10.1.0.0/16, separated by "
-        "commas.",
+        description="Non-public networks that receivers may be in, such as 10.1.0.0/16, separated by commas.",
     )
-    smtp_host: str = Field("", description="Mail server for e-mails; without it there are none.")
-    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
-    smtp_tls: str = Field("starttls", pattern="^(starttls|tls|none)$", description="How the connection is encrypted.")
-    smtp_user: str = Field("", description="User to log in as; nobody when empty.")
+    smtp_host: str = Field("", description="Mail server. If it is empty, e-mail is disabled.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_tls: str = Field(
+        "starttls", pattern="^(starttls|tls|none)$", description="Encryption of the connection to the mail server."
+    )
+    smtp_user: str = Field("", description="User to log in as. If it is empty, there is no login.")
     smtp_password: SecretStr = Field(SecretStr(""), description="Password of that user.")
-    smtp_sender: str = Field("leadscore@localhost.localdomain", description="Address that e-mails come from.")
+    smtp_sender: str = Field("leadscore@localhost.localdomain", description="Sender address of e-mails.")
 
     @field_validator("delivery_schedule")
     @classmethod
@@ -51,12 +54,12 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
     @model_validator(mode="after")
     def _require_a_sender(self) -> Self:
         if self.smtp_host and not is_address(self.smtp_sender):
-            raise ValueError(f"LEADSCORE_SMTP_SENDER={self.smtp_sender} is no e-mail address")
+            raise ValueError(f"LEADSCORE_SMTP_SENDER={self.smtp_sender} is not an e-mail address")
         return self
 
     @property
     def schedule(self) -> tuple[timedelta, ...]:
-        """`delivery_schedule` as spans."""
+        """`delivery_schedule` as durations."""
         return tuple(timedelta(seconds=float(each)) for each in self.delivery_schedule.split(","))
 
     @property

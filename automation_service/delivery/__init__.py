@@ -1,1 +1,1 @@
-"""Delivery: from an execution to a webhook, a Slack message or an e-mail."""
+"""Delivers executions as webhooks, Slack messages and e-mails."""

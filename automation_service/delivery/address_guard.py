@@ -1,7 +1,7 @@
-"""Connections to hosts that callers name: resolved once, every address checked, and connected to what was checked.
+"""Connections to hosts that callers name. A name is resolved once, and the connection uses a checked address.
 
-Guarantee: no connection is opened to an address that `Networks` refuses, whatever the name server answers when: between
-the check and the connection nothing is resolved again. The name stays what TLS asks for and what `Host` says.
+Guarantee: no connection is opened to an address that `Networks` refuses, even if the name server changes its answer,
+because nothing is resolved between the check and the connection. TLS and the `Host` header still use the name.
 """
 
 import asyncio
@@ -19,30 +19,29 @@ import httpx
 from automation_service.domain.address import Networks
 
 CONNECT_SECONDS = 5.0
-"""Longest time to resolve a name, and to connect to one address."""
+"""Longest time to resolve a name, and to connect to one address, in seconds."""
 KEEP_SECONDS = 30.0
-"""How long a connection is kept that nobody uses."""
+"""How long an idle connection is kept, in seconds."""
 MAX_POOLS = 256
-"""Endpoints whose connections are kept."""
+"""Endpoints whose connections are kept open."""
 MAX_NAMES = 64
-"""Names that are resolved at a time."""
+"""Names that are resolved concurrently."""
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""Returns the addresses of a host, the preferred one first; raises OSError when it has none."""
+"""Returns the addresses of a host, preferred first. Raises OSError if it has none."""
 
 
 class AddressRefused(httpcore.ConnectError):
-    """A host has an address that is refused. The text says what kind, never which."""
+    """A host has a forbidden address. The message names the kind of address, never the address."""
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"the host has an address that is refused: {kind}")
+        super().__init__(f"the host has a forbidden address: {kind}")
 
 
 class SystemResolver:
-    """Resolves as the operating system does.
+    """Resolves names with the operating system.
 
-    In threads of its own: a name server that does not answer holds a thread for as long as it pleases, and those of the
-    event loop have other work.
+    It has its own threads, because a name server that does not answer can block a thread for a long time.
     """
 
     def __init__(self) -> None:
@@ -56,7 +55,7 @@ class SystemResolver:
 
 
 class Guard(httpcore.AsyncNetworkBackend):
-    """Opens connections to allowed addresses only."""
+    """A network backend that connects only to allowed addresses."""
 
     def __init__(self, networks: Networks, resolve: Resolve) -> None:
         self._networks = networks
@@ -67,8 +66,8 @@ class Guard(httpcore.AsyncNetworkBackend):
         """Returns the addresses of a host.
 
         Raises:
-            AddressRefused: One of them is refused.
-            OSError: It has none.
+            AddressRefused: An address is forbidden.
+            OSError: The host has no address.
         """
         found = await self._resolve(host, port)
         for address in found:
@@ -85,13 +84,13 @@ class Guard(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connects to a host by the first of its addresses that answers."""
+        """Connects to the first address of a host that accepts the connection."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 addresses = await self.addresses(host, port)
         except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the host's name has no address: {error}") from error
-        failure: Exception = httpcore.ConnectError("the host's name has no address")
+            raise httpcore.ConnectError(f"the host has no address: {error}") from error
+        failure: Exception = httpcore.ConnectError("the host has no address")
         for address in addresses:
             try:
                 return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
@@ -105,21 +104,21 @@ class Guard(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109 (httpcore's own signature)
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Refuses: nobody is to be reached in this way."""
-        raise httpcore.ConnectError("no receiver has a socket of this machine")
+        """Refuses every Unix socket."""
+        raise httpcore.ConnectError("a receiver cannot be a Unix socket")
 
     async def sleep(self, seconds: float) -> None:
-        """Sleeps."""
+        """Sleeps, as httpcore requires of a backend."""
         await asyncio.sleep(seconds)
 
 
 class _GuardedPool(httpx.AsyncHTTPTransport):
-    """httpx's own transport over a pool whose connections a `Guard` opens."""
+    """The transport of httpx, with a pool whose connections are opened by a `Guard`."""
 
     def __init__(self, guard: Guard, connections: int, tls: ssl.SSLContext) -> None:
         super().__init__(verify=tls, trust_env=False)
         self.last_use = 0.0
-        # httpx offers no way to name a network backend, and httpcore no other place for one.
+        # httpx has no public way to set the network backend of its pool.
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
             max_connections=connections,
@@ -130,14 +129,14 @@ class _GuardedPool(httpx.AsyncHTTPTransport):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits for an answer."""
+        """Whether no request is in flight."""
         return all(connection.is_idle() for connection in self._pool.connections)
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """A pool of guarded connections for each endpoint.
+    """Keeps one pool of guarded connections per endpoint.
 
-    One pool for all would look through all of its connections at every request, once for each of them.
+    A single pool would search all of its connections at every request.
     """
 
     def __init__(self, guard: Guard, *, per_endpoint: int, tls: ssl.SSLContext | None = None) -> None:
@@ -145,17 +144,17 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._pools: dict[str, _GuardedPool] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends a request over the pool of its endpoint."""
+        """Sends a request through the pool of its endpoint."""
         endpoint = f"{request.url.scheme}://{request.url.netloc.decode()}"
         pool = self._pools.pop(endpoint, None) or self._open()
-        self._pools[endpoint] = pool  # the one used last is the last one
+        self._pools[endpoint] = pool  # keeps the pools ordered by last use
         pool.last_use = time.monotonic()
         while self._is_dispensable(self._pools[oldest := next(iter(self._pools))]):
             await self._pools.pop(oldest).aclose()
         return await pool.handle_async_request(request)
 
     def _is_dispensable(self, pool: _GuardedPool) -> bool:
-        # A pool closes what is too old only when it is used; one that is not used any more would keep it for ever.
+        # A pool closes idle connections only when it is used, so an unused pool would keep them forever.
         is_old = time.monotonic() - pool.last_use > KEEP_SECONDS
         return (is_old or len(self._pools) > MAX_POOLS) and pool.is_idle
 

@@ -1,4 +1,4 @@
-"""`Receivers` by HTTP (httpx) and SMTP (aiosmtplib)."""
+"""Sends webhooks and Slack messages with httpx, and e-mails with aiosmtplib."""
 
 import asyncio
 import contextlib
@@ -19,20 +19,20 @@ from automation_service.domain.limits import InvalidRule
 from automation_service.domain.receiver import Email, Webhook
 
 MAX_BYTES = 65_536
-"""Bytes of an answer that are read. What is longer is cut off, and the connection with it."""
+"""Bytes of a response that are read. After that the connection is closed."""
 READ_SECONDS = 10.0
-"""Longest time between two bytes of an answer; an attempt as a whole has its own limit."""
+"""Longest pause between two bytes of a response, in seconds. The attempt as a whole has its own limit."""
 CHECK_SECONDS = 2.0
-"""Longest time to resolve the host of a rule that is being stored; it is resolved again before each connection."""
+"""Longest time to resolve a host while its rule is validated, in seconds. Each connection resolves it again."""
 TEXT_SECONDS = 2.0
-"""Longest time to read the text of an answer whose status is known; the rest is left unread."""
+"""Longest time to read the body of a response, in seconds. The rest is ignored."""
 SMTP_SECONDS = 10.0
-"""Longest time for one command of SMTP."""
+"""Longest time for one SMTP command, in seconds."""
 USER_AGENT = "leadscore-automations"
 
 
 def open_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
-    """Returns the one client of a process: no redirects, no proxies, no cookies that outlive an answer."""
+    """Returns the HTTP client of a process. It follows no redirects and uses no proxies from the environment."""
     return httpx.AsyncClient(
         transport=transport,
         follow_redirects=False,
@@ -43,7 +43,7 @@ def open_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
 
 
 class HttpReceivers:
-    """Webhooks and Slack."""
+    """Posts to webhooks and Slack."""
 
     def __init__(
         self, client: httpx.AsyncClient, guard: Guard, clock: Callable[[], datetime], *, allow_http: bool
@@ -54,23 +54,23 @@ class HttpReceivers:
         self._schemes = {"https", "http"} if allow_http else {"https"}
 
     async def check(self, field: str, url: str) -> list[str]:
-        """Looks at the addresses of a URL's host as they are now; see `Receivers`."""
+        """Checks the current addresses of a URL's host; see `Receivers`."""
         parts = httpx.URL(url)
         if not _is_readable(parts):
-            raise InvalidRule(f"{field}.url", "has a host whose Punycode stands for no name")
+            raise InvalidRule(f"{field}.url", "has a host with invalid Punycode")
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self._guard.addresses(parts.raw_host.decode(), parts.port or 443)
         except AddressRefused as error:
-            raise InvalidRule(f"{field}.url", f"{error}; the operator can list its network") from None
+            raise InvalidRule(f"{field}.url", f"{error}; the operator can allow its network") from None
         except (OSError, UnicodeError):
-            return [f"{field}.url: the host has no address at present"]
+            return [f"{field}.url: the host has no address at the moment"]
         return []
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Posts a body. The status decides as soon as it is there, however long the rest of the answer is."""
+        """Posts a body. The status alone decides the outcome, even if the rest of the response is long or slow."""
         try:
-            if httpx.URL(url).scheme not in self._schemes:  # of a rule that was stored when it was allowed
+            if httpx.URL(url).scheme not in self._schemes:  # the rule was stored when http was allowed
                 return Answer(Fate.FINAL, error="the URL is not https, and LEADSCORE_WEBHOOK_HTTP is false")
             async with self._client.stream("POST", url, content=body, headers=headers) as response:
                 text = await _beginning(response)
@@ -87,8 +87,8 @@ class HttpReceivers:
                 Fate.FINAL if refused else Fate.RETRY, error=f"{type(error).__name__}: {error}"[:ANSWER_BYTES]
             )
 
-    def signed(self, action: Webhook, delivery: Delivery) -> dict[str, str]:
-        """Returns the headers of Standard Webhooks for a delivery, signed now with every secret of its rule."""
+    def sign(self, action: Webhook, delivery: Delivery) -> dict[str, str]:
+        """Returns the Standard Webhooks headers for a delivery, signed now with every secret of the action."""
         now = self._clock()
         text = delivery.body.decode()
         signatures = [Signer(secret).sign(delivery.delivery_id, now, text) for secret in action.secrets]
@@ -103,7 +103,7 @@ class HttpReceivers:
 class SmtpServer:
     """The operator's mail server.
 
-    `tls` is `starttls`, `tls` or `none`, `sender` the address that e-mails come from; without a `user` nobody logs in.
+    `tls` is `starttls`, `tls` or `none`; `sender` is the sender address. If `user` is empty, there is no login.
     """
 
     host: str
@@ -127,60 +127,60 @@ class SmtpServer:
                     await server.login(self.user, self.password())
                 refused, text = await server.sendmail(self.sender, delivery.recipients, delivery.body)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            # Worth another try if it is for one of them.
-            told = max(error.recipients, key=lambda each: fate_of_reply(each.code) is Fate.RETRY)
-            return Answer(fate_of_reply(told.code), told.code, _kept(told.message))
+            # Retry if any of the recipients may accept it later.
+            worst = max(error.recipients, key=lambda each: fate_of_reply(each.code) is Fate.RETRY)
+            return Answer(fate_of_reply(worst.code), worst.code, _storable(worst.message))
         except aiosmtplib.SMTPResponseException as error:
-            return Answer(fate_of_reply(error.code), error.code, _kept(error.message))
+            return Answer(fate_of_reply(error.code), error.code, _storable(error.message))
         except (aiosmtplib.SMTPException, OSError) as error:
-            return Answer(Fate.RETRY, error=_kept(f"{type(error).__name__}: {error}"))
+            return Answer(Fate.RETRY, error=_storable(f"{type(error).__name__}: {error}"))
         note = f"; refused for {', '.join(refused)}" if refused else ""
-        return Answer(Fate.ARRIVED, aiosmtplib.SMTPStatus.completed, _kept(f"{text}{note}"))
+        return Answer(Fate.ARRIVED, aiosmtplib.SMTPStatus.completed, _storable(f"{text}{note}"))
 
 
 class AllReceivers:
-    """`Receivers` of every kind; without a mail server there is no e-mail."""
+    """Implements `Receivers` for every kind of receiver. Without a mail server, e-mail is disabled."""
 
     def __init__(self, http: HttpReceivers, smtp: SmtpServer | None) -> None:
         self._http = http
         self._smtp = smtp
 
     async def check(self, field: str, action: Action) -> list[str]:
-        """Looks whether an action can reach its receiver; see `Receivers`."""
+        """Checks that the receiver of an action can be reached; see `Receivers`."""
         if not isinstance(action.receiver, Email):
             return await self._http.check(field, action.receiver.url)
         if self._smtp is None:
-            raise InvalidRule(field, "no mail server is set up: LEADSCORE_SMTP_HOST is empty")
+            raise InvalidRule(field, "e-mail is disabled: LEADSCORE_SMTP_HOST is empty")
         return []
 
     async def send(self, action: Action, delivery: Delivery) -> Answer:
         """Makes one attempt; see `Receivers`."""
         match action.receiver:
             case Webhook() as webhook:
-                return await self._http.post(webhook.url, delivery.body, self._http.signed(webhook, delivery))
+                return await self._http.post(webhook.url, delivery.body, self._http.sign(webhook, delivery))
             case Email():
                 if self._smtp is None:
-                    return Answer(Fate.RETRY, error="no mail server is set up: LEADSCORE_SMTP_HOST is empty")
+                    return Answer(Fate.RETRY, error="e-mail is disabled: LEADSCORE_SMTP_HOST is empty")
                 return await self._smtp.send(delivery)
             case slack:
                 return await self._http.post(slack.url, delivery.body, {})
 
 
 def _is_readable(url: httpx.URL) -> bool:
-    """Tells whether httpx can read the host's Punycode; where it cannot, it makes no request."""
+    """Returns whether httpx can decode the host's Punycode, which it needs to for a request."""
     try:
         return bool(url.host)
     except UnicodeError:
         return False
 
 
-def _kept(text: str) -> str:
-    """Returns what is kept of a text: mail servers answer in any encoding, and what is not text cannot be stored."""
+def _storable(text: str) -> str:
+    """Returns a text cut to the stored length and without characters that UTF-8 cannot encode."""
     return text.encode(errors="replace").decode()[:ANSWER_BYTES]
 
 
 async def _beginning(response: httpx.Response) -> str:
-    """Returns the first bytes of an answer as they came over the wire: nothing is decompressed."""
+    """Returns the beginning of a response body, as received: nothing is decompressed."""
     found = b""
     with contextlib.suppress(httpx.HTTPError, TimeoutError):
         async with asyncio.timeout(TEXT_SECONDS):
@@ -192,7 +192,7 @@ async def _beginning(response: httpx.Response) -> str:
 
 
 def _retry_after(text: str, now: datetime) -> timedelta:
-    """Returns how long a receiver asks us to wait (RFC 9110, 10.2.3: seconds or a date); 0 when it makes no sense."""
+    """Returns the wait that a Retry-After header asks for (RFC 9110, 10.2.3: seconds or a date); 0 if it is invalid."""
     try:
         if text.isdecimal():
             return timedelta(seconds=int(text[:9]))

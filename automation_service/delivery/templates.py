@@ -1,8 +1,8 @@
-"""`Templates` in Jinja's language, less what could run for long, grow without end, or reach beyond the values.
+"""Templates in a subset of Jinja that cannot run for long, use much memory, or reach anything but the payload.
 
-A template holds names, their fields, conditions and a few filters: no loops, no calls, no arithmetic, no assignments,
-and nothing that puts values together. So each piece of its output is no longer than a value. All pieces can be
-gigabytes, so no more of them are made than are kept. Jinja's sandbox stands behind it.
+A template may contain names, fields, conditions and a few filters, but no loops, calls, arithmetic, assignments or
+concatenation. So each piece of its output is at most as long as a value. All pieces together can still be gigabytes, so
+rendering stops at `MAX_OUTPUT`. Jinja's sandbox is a second line of defence.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +17,11 @@ from automation_service.domain.execution import Unrenderable
 from automation_service.domain.limits import InvalidRule
 
 MAX_OUTPUT = 65_536
-"""Characters of a text; more are cut off."""
+"""Characters of a rendered text. The rest is cut off."""
 MAX_DIGITS = 15
-"""Digits after the point to which `round` rounds; a float has no more."""
+"""Largest precision of the filter `round`. A float has no more digits."""
 MAX_COMPILED = 128
-"""Templates that are kept compiled, and whose attributes are known."""
+"""Templates whose compiled form and attributes are cached."""
 FILTERS = ("capitalize", "default", "int", "length", "lower", "round", "string", "title", "trim", "upper")
 
 _ALLOWED = (
@@ -31,7 +31,7 @@ _ALLOWED = (
 
 
 class SandboxedTemplates:
-    """`Templates` by Jinja."""
+    """Checks and renders templates."""
 
     def __init__(self) -> None:
         self._jinja = _Environment(undefined=ChainableUndefined, autoescape=False, keep_trailing_newline=True)
@@ -41,19 +41,27 @@ class SandboxedTemplates:
         self._attributes = lru_cache(MAX_COMPILED)(self._find_attributes)
 
     def check(self, field: str, template: str) -> None:
-        """Checks a template; see `Templates`."""
+        """Checks a template; `field` is its path in the rule.
+
+        Raises:
+            InvalidRule: The template is malformed, or contains something that is not allowed.
+        """
         try:
             tree = self._jinja.parse(template)
             for node in tree.find_all(nodes.Node):
                 flaw = _flaw(node)
                 if flaw:
                     raise InvalidRule(field, f"line {node.lineno}: {flaw}")
-            self._jinja.compile(tree)  # last, because it computes what is constant
+            self._jinja.compile(tree)  # last, because it evaluates constant expressions
         except (TemplateError, RecursionError, SyntaxError, ValueError, MemoryError) as error:
-            raise InvalidRule(field, f"is no template: {error}") from None
+            raise InvalidRule(field, f"is not a valid template: {error}") from None
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
-        """Fills a checked template with values; see `Templates`."""
+        """Renders a checked template. A name without a value renders as an empty text.
+
+        Raises:
+            Unrenderable: A filter does not support its value.
+        """
         texts, room = list[str](), MAX_OUTPUT
         try:
             for text in self._compiled(template).generate(values):
@@ -61,12 +69,12 @@ class SandboxedTemplates:
                 room -= len(texts[-1])
                 if not room:
                     break
-        except Exception as error:  # a filter that meets a value of another kind raises whatever it likes
-            raise Unrenderable(f"the template does not go with the payload: {error}") from error
+        except Exception as error:  # filters raise all kinds of errors for values that they do not support
+            raise Unrenderable(f"the template cannot be rendered with this payload: {error}") from error
         return "".join(texts)
 
     def attributes(self, template: str) -> frozenset[str] | None:
-        """Returns the names of the lead's attributes that a template uses; see `Templates`."""
+        """Returns the names of the lead attributes that a template uses; None if it may use any of them."""
         return self._attributes(template)
 
     def _find_attributes(self, template: str) -> frozenset[str] | None:
@@ -81,7 +89,7 @@ class SandboxedTemplates:
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """Jinja's, where a field is what a mapping holds under its name, and never something of Python's."""
+    """Looks fields up in mappings and lists only, never among Python's attributes."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 (Jinja's signature)
         """Returns `obj.attribute`."""
@@ -98,12 +106,12 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 def _round(value: float, precision: int = 0, method: Literal["common", "ceil", "floor"] = "common") -> float:
-    """Rounds as Jinja does, which would compute ten to the power of any precision."""
+    """Rounds as Jinja does, but limits the precision, because Jinja computes ten to its power."""
     return do_round(value, min(max(precision, 0), MAX_DIGITS), method)
 
 
 def _paths(node: nodes.Node) -> Iterator[tuple[Any, ...]]:
-    """Yields each name in a template with the fields of fields that follow it, as `lead.attributes.name`."""
+    """Yields the paths in a template: a name and the fields that follow, such as `lead.attributes.name`."""
     path = _path(node)
     if path:
         yield path
@@ -128,11 +136,11 @@ def _path(node: nodes.Node) -> tuple[Any, ...]:
 
 def _flaw(node: nodes.Node) -> str:
     if not isinstance(node, _ALLOWED):
-        return f"a template may not contain {type(node).__name__.lower()}"
+        return f"a template must not contain {type(node).__name__.lower()}"
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
         return f"there is no filter {node.name}, only {', '.join(FILTERS)}"
     if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
         return f"there is no field {node.attr}"
     if isinstance(node, nodes.Getitem) and not isinstance(node.arg, nodes.Const):
-        return "a field is named by a constant"
+        return "a field must be a constant"
     return ""

@@ -1,1 +1,1 @@
-"""Which rules are well-formed, when they fire, and what that leaves. Pure: the standard library only."""
+"""Which rules are valid, when they fire, and what they deliver. Pure functions and frozen values."""

@@ -187,14 +187,14 @@ def _check_attribute(field: str, asked: AttributeCondition) -> None:
 
 def _among(field: str, name: str, found: str, asked: tuple[str, ...]) -> Iterator[Outcome]:
     if asked:
-        yield Outcome(f"conditions.{field}", found in asked, f"{name} is {found}, asked is {' or '.join(asked)}")
+        yield Outcome(f"conditions.{field}", found in asked, f"{name} is {found}, must be {' or '.join(asked)}")
 
 
 def _at_least(field: str, name: str, found: int, asked: int | None) -> Iterator[Outcome]:
     if asked is not None:
-        yield Outcome(f"conditions.{field}", found >= asked, f"{name} is {found}, asked is at least {asked}")
+        yield Outcome(f"conditions.{field}", found >= asked, f"{name} is {found}, must be at least {asked}")
 
 
 def _at_most(field: str, name: str, found: int, asked: int | None) -> Iterator[Outcome]:
     if asked is not None:
-        yield Outcome(f"conditions.{field}", found <= asked, f"{name} is {found}, asked is at most {asked}")
+        yield Outcome(f"conditions.{field}", found <= asked, f"{name} is {found}, must be at most {asked}")

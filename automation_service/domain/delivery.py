@@ -1,4 +1,4 @@
-"""What is told to one receiver, and what becomes of each attempt. Time and chance come in as arguments."""
+"""A delivery to one receiver, and its state after each attempt. Time and jitter are arguments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 
 MAX_ATTEMPTS = 20
-"""Attempts that are kept of a delivery, the latest."""
+"""Latest attempts that are kept per delivery."""
 ANSWER_BYTES = 1024
-"""Bytes of an answer that are kept."""
+"""Bytes of a response that are kept."""
 LONGEST_WAIT = timedelta(days=1)
-"""However long a receiver asks us to wait."""
+"""Longest wait that a receiver can ask for."""
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-"""When a delivery is due that is no longer pending."""
+"""The due time of a delivery that is not pending."""
 
 
 class ExecutionState(StrEnum):
-    """How far an execution or a delivery has come; a delivery is never RECORDED."""
+    """The state of an execution or a delivery. RECORDED is the state of an execution without deliveries."""
 
     RECORDED = "recorded"
     PENDING = "pending"
@@ -26,7 +26,7 @@ class ExecutionState(StrEnum):
 
 
 class Fate(Enum):
-    """What an attempt means: it arrived, it is worth another try, it is not, or the receiver wants no more."""
+    """The outcome of an attempt: it arrived, retry it, do not retry it, or disable the rule (410 Gone)."""
 
     ARRIVED = "arrived"
     RETRY = "retry"
@@ -36,9 +36,9 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a receiver answered: an HTTP status or an SMTP code (0 for none), and the first bytes of the text.
+    """The answer of a receiver: its HTTP status or SMTP code (0 if there was none), and the beginning of its text.
 
-    `error` tells why there was none, `retry_after` how long the receiver asks us to wait.
+    `error` says why there was no answer. `retry_after` is the wait that the receiver asked for.
     """
 
     fate: Fate
@@ -50,7 +50,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to deliver."""
+    """One attempt at a delivery."""
 
     attempt_time: datetime
     duration: timedelta
@@ -61,10 +61,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What is told to the receiver of one action; id and body are the same at every attempt.
+    """A message to the receiver of one action. Its id and body are the same at every attempt.
 
-    `due_time` is when the next attempt may begin; while `lease` holds a token, one is being made, and is given up for
-    lost then. `tries` counts the attempts since the schedule began.
+    `due_time` is when the next attempt may begin. While `lease` holds a token, an attempt is in progress, and it is
+    presumed lost at `due_time`. `tries` counts the attempts since the schedule started.
     """
 
     delivery_id: str
@@ -84,8 +84,8 @@ class Delivery:
     ) -> "Delivery":
         """Returns the delivery after an attempt.
 
-        After its n-th attempt it waits for the n-th span of the schedule, times `jitter`, or for as long as the
-        receiver asked if that is longer; when there is no n-th span it has failed.
+        After its n-th failed attempt it waits for the n-th duration of the schedule times `jitter`, or for as long as
+        the receiver asked if that is longer. If there is no n-th duration, it has failed.
         """
         attempt = Attempt(began, took, answer.status, answer.error, answer.text)
         after = replace(self, attempts=(*self.attempts, attempt)[-MAX_ATTEMPTS:], tries=self.tries + 1, lease="")
@@ -97,18 +97,18 @@ class Delivery:
         return replace(after, due_time=began + took + wait)
 
     def claimed(self, lease: str, until: datetime) -> "Delivery":
-        """Returns the delivery with an attempt under way."""
+        """Returns the delivery, claimed for an attempt."""
         return replace(self, lease=lease, due_time=until)
 
     def cancelled(self) -> "Delivery":
-        """Returns the delivery given up."""
+        """Returns the delivery, cancelled."""
         return replace(self, state=ExecutionState.CANCELLED, due_time=NEVER, lease="")
 
     def retried(self, now: datetime) -> "Delivery":
-        """Returns the delivery due at once, with its schedule begun anew; unchanged when that is not for us to say.
+        """Returns the delivery, due now and with its schedule restarted.
 
-        A delivered one is done, one that is being attempted will be known soon, and one without a body, whose template
-        did not go with the lead, has nothing to tell.
+        A delivery is returned unchanged if it has arrived, is being attempted, or has no body because its template
+        could not be rendered.
         """
         if self.state is ExecutionState.DELIVERED or not self.body or (self.lease and self.due_time > now):
             return self
@@ -125,7 +125,7 @@ def state_of(deliveries: Sequence[Delivery]) -> ExecutionState:
 
 
 def fate_of_status(status: int) -> Fate:
-    """Returns what an HTTP status means: 2xx arrived, 429 and 5xx are worth a try, 410 is an end, all else is final."""
+    """Returns the outcome for an HTTP status: 2xx arrived, 429 and 5xx retry, 410 gone, anything else final."""
     if 200 <= status < 300:
         return Fate.ARRIVED
     if status == 410:
@@ -134,5 +134,5 @@ def fate_of_status(status: int) -> Fate:
 
 
 def fate_of_reply(code: int) -> Fate:
-    """Returns what an SMTP reply code means (RFC 5321, 4.2.1): 2yz arrived, 5yz is final, all else worth a try."""
+    """Returns the outcome for an SMTP reply code (RFC 5321, 4.2.1): 2yz arrived, 5yz final, anything else retry."""
     return Fate.ARRIVED if 200 <= code < 300 else Fate.FINAL if code >= 500 else Fate.RETRY

@@ -1,4 +1,4 @@
-"""When rules fire on a change of a lead, and what that leaves: at most one execution per lead, rule and date."""
+"""Which rules fire when a lead changes. There is at most one execution per lead, rule and date."""
 
 import hashlib
 import json
@@ -17,29 +17,29 @@ from automation_service.domain.rule import Rule
 from automation_service.domain.trigger import Inactive
 
 Render = Callable[[str, Mapping[str, Any]], str]
-"""Fills a template with values; raises `Unrenderable` when they do not fit it."""
+"""Renders a template with values; raises `Unrenderable` if a value is not supported."""
 
 
 class Unrenderable(Exception):
-    """A template does not go with a payload; the text says why."""
+    """A template cannot be rendered for a lead. The message says why."""
 
 
 class ExecutionNotFound(Exception):
-    """There is no execution with this id."""
+    """No execution has this id."""
 
     def __init__(self, execution_id: str) -> None:
-        super().__init__(f"there is no execution {execution_id!r}")
+        super().__init__(f"execution {execution_id!r} does not exist")
 
 
 class NothingToRetry(Exception):
-    """Nothing of an execution can be delivered again."""
+    """An execution has no delivery that can be retried."""
 
     def __init__(self, execution_id: str) -> None:
-        super().__init__(f"nothing of execution {execution_id!r} can be sent again, or it is under way")
+        super().__init__(f"execution {execution_id!r} has no delivery to retry, or one is in progress")
 
 
 class Key(NamedTuple):
-    """What an execution is unique by."""
+    """The unique key of an execution."""
 
     lead_id: str
     rule_id: str
@@ -47,51 +47,54 @@ class Key(NamedTuple):
 
     @property
     def execution_id(self) -> str:
-        """The id, the same whenever it is made: a hash of the key, 32 hexadecimal digits."""
+        """The id of the execution: a hash of the key, 32 hexadecimal digits."""
         return hashlib.blake2b(json.dumps(self).encode(), digest_size=16).hexdigest()
 
 
 class Firing(NamedTuple):
-    """When a rule fired for a lead, and for which silence: `last_event_time` is None when it was for none."""
+    """When a rule fired for a lead.
+
+    If its trigger was `Inactive`, `last_event_time` identifies the period of inactivity; otherwise it is None.
+    """
 
     date_bucket: str
     last_event_time: datetime | None
 
 
 Firings = Mapping[tuple[str, str], Firing]
-"""The last firing of rules for leads, by lead and rule."""
+"""The last firing by lead id and rule id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A rule that can fire on a change, as far as the change tells."""
+    """A change and a rule that may fire on it, judging by the change alone."""
 
     change: Change
     rule: Rule
 
     @property
     def key(self) -> Key:
-        """The key of the execution that would follow."""
+        """The key of the execution if the rule fires."""
         return Key(self.change.lead_id, self.rule.draft.rule_id, self.change.date_bucket)
 
     @property
     def pair(self) -> tuple[str, str]:
-        """The lead and the rule."""
+        """The ids of the lead and the rule."""
         return self.change.lead_id, self.rule.draft.rule_id
 
     @property
     def firing(self) -> Firing:
-        """The firing that would follow."""
-        is_for_silence = isinstance(self.rule.draft.trigger, Inactive)
-        return Firing(self.change.date_bucket, self.change.last_event_time if is_for_silence else None)
+        """The firing if the rule fires."""
+        is_for_inactivity = isinstance(self.rule.draft.trigger, Inactive)
+        return Firing(self.change.date_bucket, self.change.last_event_time if is_for_inactivity else None)
 
     @property
     def looks_back(self) -> bool:
-        """Tells whether earlier dates matter to it, beside its own."""
+        """Whether executions of earlier dates can keep the rule from firing."""
         return self.rule.draft.cool_down_days > 1 or isinstance(self.rule.draft.trigger, Inactive)
 
     def fires(self, insight: Insight, last: Firing | None) -> bool:
-        """Tells whether the rule holds, and neither its cool-down nor the silence it fired for lasts."""
+        """Returns whether the conditions hold, the cool-down has passed, and the period of inactivity is a new one."""
         return (last is None or self._may_follow(last)) and self.rule.draft.conditions.hold(
             facts_of(self.change, insight)
         )
@@ -106,7 +109,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A rule fired on a change. `last_event_time` is that of the lead, if it fired for the lead's silence."""
+    """The record that a rule fired on a change. `last_event_time` is that of `Firing`."""
 
     key: Key
     change_sequence: int
@@ -123,17 +126,17 @@ class Execution:
 
     @property
     def execution_id(self) -> str:
-        """The id, made from the key."""
+        """The id, derived from the key."""
         return self.key.execution_id
 
     @property
     def state(self) -> ExecutionState:
-        """How far it has come: as far as its deliveries."""
+        """The state, derived from the deliveries."""
         return state_of(self.deliveries)
 
 
 def candidates(changes: Iterable[Change], rules: Sequence[Rule]) -> list[Candidate]:
-    """Returns the pairs of a change and a rule that can still fire, in the order of the changes."""
+    """Returns the changes and the rules that may fire on them, in the order of the changes."""
     return [
         Candidate(change, rule)
         for change in changes
@@ -145,10 +148,10 @@ def candidates(changes: Iterable[Change], rules: Sequence[Rule]) -> list[Candida
 def fire(
     pending: Iterable[Candidate], insights: Mapping[str, Insight], taken: Collection[Key], firings: Firings
 ) -> list[Candidate]:
-    """Returns the candidates whose rule holds: the first of each key, and none whose key is taken.
+    """Returns the candidates that fire: the first per key, and none whose key is in `taken`.
 
-    `firings` are those of the candidates that look back. A lead without an insight has no score any more, so no rule
-    holds for it.
+    `firings` are the last firings of the candidates that look back. A lead without an insight has lost its score, so no
+    rule fires for it.
     """
     fired: dict[Key, Candidate] = {}
     last = dict(firings)
@@ -164,9 +167,9 @@ def fire(
 
 
 def execution(fired: Candidate, insight: Insight, record_time: datetime, render: Render, sender: str) -> Execution:
-    """Returns the execution that a rule leaves when it fires, with all that is to be delivered, due at once.
+    """Returns the execution of a rule that fires, with its deliveries, due now.
 
-    `sender` is the address that e-mails come from.
+    `sender` is the sender address of e-mails.
     """
     return Execution(
         key=fired.key,
@@ -191,7 +194,7 @@ def _delivery(
 ) -> Delivery:
     execution_id = fired.key.execution_id
     values = payload(execution_id, fired.rule, action, fired.change, insight, record_time)
-    # A dot would be ambiguous: the signature is over id, timestamp and body, with dots between.
+    # The separator is not a dot, because the signed text is id, timestamp and body, separated by dots.
     delivery = Delivery(f"{execution_id}-{action.action_id}", action.action_id, action.kind, action.endpoint, b"")
     try:
         recipients = _recipients(action, insight)
@@ -221,5 +224,5 @@ def _recipients(action: Action, insight: Insight) -> tuple[str, ...]:
         if isinstance(found, str) and is_address(found):
             wanted.append(found)
         elif not wanted:
-            raise Unrenderable(f"the lead's attribute {action.receiver.to_attribute!r} is no e-mail address")
+            raise Unrenderable(f"the lead's attribute {action.receiver.to_attribute!r} is not an e-mail address")
     return tuple(dict.fromkeys(wanted))

@@ -1,4 +1,4 @@
-"""Which rules can never fire: what a person would want to know who has just written one."""
+"""Warnings for whoever writes a rule: it can never fire under the model in force, or only late."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class NextAction:
-    """A row of the model's table: no stages stand for any, no risk for any."""
+    """A row of the model's table of next actions. Empty stages match any stage, and None any risk."""
 
     next_action: str
     stages: tuple[str, ...]
@@ -31,7 +31,7 @@ class NextAction:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What the scoring model in force says, as far as rules can contradict it; stages ascend."""
+    """The parts of the scoring model that a rule can contradict. Stages are in ascending order."""
 
     stages: tuple[Stage, ...]
     score_floor: int
@@ -55,56 +55,57 @@ class Model:
 
 
 def warnings(draft: Draft, model: Model) -> list[str]:
-    """Returns a sentence for each thing that keeps a rule from ever firing, and for each that makes it late."""
-    asked = draft.conditions
+    """Returns one sentence for each reason why a rule can never fire, fires seldom, or fires late."""
+    conditions = draft.conditions
     return [
-        *_of_scores(asked, model),
-        *_of_velocity(asked),
-        *_of_next_actions(asked, model),
-        *_of_attributes(asked),
+        *_of_scores(conditions, model),
+        *_of_velocity(conditions),
+        *_of_next_actions(conditions, model),
+        *_of_attributes(conditions),
         *_of_trigger(draft, model),
     ]
 
 
-def _of_scores(asked: Conditions, model: Model) -> Iterator[str]:
-    low = model.score_floor if asked.minimum_score is None else asked.minimum_score
-    high = model.score_ceiling if asked.maximum_score is None else asked.maximum_score
+def _of_scores(conditions: Conditions, model: Model) -> Iterator[str]:
+    low = model.score_floor if conditions.minimum_score is None else conditions.minimum_score
+    high = model.score_ceiling if conditions.maximum_score is None else conditions.maximum_score
     if low > high:
-        yield f"conditions: no score is at least {low} and at most {high}: the rule can never fire"
+        yield f"conditions: a score cannot be both at least {low} and at most {high}, so the rule can never fire"
     elif low > model.score_ceiling or high < model.score_floor:
-        yield f"conditions: all scores are {model.score_floor} to {model.score_ceiling}: the rule can never fire"
-    elif asked.stages and not any(
+        yield f"conditions: scores are {model.score_floor} to {model.score_ceiling}, so the rule can never fire"
+    elif conditions.stages and not any(
         model.scores_of(stage)[0] <= high and low <= model.scores_of(stage)[1]
-        for stage in asked.stages
+        for stage in conditions.stages
         if stage in model.stage_names
     ):
-        yield f"conditions: no score of stage {' or '.join(asked.stages)} is {low} to {high}: the rule can never fire"
+        stages = " or ".join(conditions.stages)
+        yield f"conditions: no score between {low} and {high} is in stage {stages}, so the rule can never fire"
 
 
-def _of_velocity(asked: Conditions) -> Iterator[str]:
-    low, high = asked.minimum_velocity, asked.maximum_velocity
+def _of_velocity(conditions: Conditions) -> Iterator[str]:
+    low, high = conditions.minimum_velocity, conditions.maximum_velocity
     if low is not None and high is not None and low > high:
-        yield f"conditions: no velocity is at least {low} and at most {high}: the rule can never fire"
+        yield f"conditions: a velocity cannot be both at least {low} and at most {high}, so the rule can never fire"
 
 
-def _of_next_actions(asked: Conditions, model: Model) -> Iterator[str]:
+def _of_next_actions(conditions: Conditions, model: Model) -> Iterator[str]:
     def possible(row: NextAction) -> bool:
         return (
-            row.next_action in asked.next_actions
-            and not (row.stages and asked.stages and not set(row.stages) & set(asked.stages))
-            and not (row.risk and asked.risk and row.risk != asked.risk)
-            and not (asked.maximum_velocity is not None and row.minimum_velocity > asked.maximum_velocity)
+            row.next_action in conditions.next_actions
+            and not (row.stages and conditions.stages and not set(row.stages) & set(conditions.stages))
+            and not (row.risk and conditions.risk and row.risk != conditions.risk)
+            and not (conditions.maximum_velocity is not None and row.minimum_velocity > conditions.maximum_velocity)
         )
 
-    if asked.next_actions and not any(map(possible, model.next_actions)):
-        names = " or ".join(asked.next_actions)
-        yield f"conditions: the model never advises {names} under the other conditions: the rule can never fire"
+    if conditions.next_actions and not any(map(possible, model.next_actions)):
+        names = " or ".join(conditions.next_actions)
+        yield f"conditions: with the other conditions, the next action is never {names}, so the rule can never fire"
 
 
-def _of_attributes(asked: Conditions) -> Iterator[str]:
-    for one, other in combinations(asked.attributes, 2):
+def _of_attributes(conditions: Conditions) -> Iterator[str]:
+    for one, other in combinations(conditions.attributes, 2):
         if one.attribute == other.attribute and (_excludes(one, other) or _excludes(other, one)):
-            yield f"conditions: {one} and {other} exclude each other: the rule can never fire"
+            yield f"conditions: '{one}' and '{other}' exclude each other, so the rule can never fire"
 
 
 def _excludes(one: AttributeCondition, other: AttributeCondition) -> bool:
@@ -120,19 +121,26 @@ def _excludes(one: AttributeCondition, other: AttributeCondition) -> bool:
 
 
 def _of_trigger(draft: Draft, model: Model) -> Iterator[str]:
-    asked = draft.conditions
+    conditions = draft.conditions
     match draft.trigger:
         case ScoreCrossed(threshold, direction):
             if not model.score_floor < threshold <= model.score_ceiling:
-                yield f"trigger: no score crosses {threshold}: the rule can never fire"
-            elif direction is Direction.UPWARD and asked.maximum_score is not None and asked.maximum_score < threshold:
-                yield f"conditions: after crossing {threshold} upward a score is seldom at most {asked.maximum_score}"
-        case StageEntered(stages) if asked.stages and not set(stages) & set(asked.stages):
-            yield f"conditions: after entering {' or '.join(stages)} a lead is seldom in {' or '.join(asked.stages)}"
-        case StageLeft(stages) if asked.stages and set(asked.stages) <= set(stages) and len(stages) == 1:
-            yield f"conditions: after leaving {stages[0]} a lead is seldom in it"
+                yield f"trigger: no score crosses {threshold}, so the rule can never fire"
+            elif (
+                direction is Direction.UPWARD
+                and (highest := conditions.maximum_score) is not None
+                and highest < threshold
+            ):
+                yield f"conditions: a score that has crossed {threshold} upward is rarely at most {highest}"
+        case StageEntered(stages) if conditions.stages and not set(stages) & set(conditions.stages):
+            named, entered = " or ".join(conditions.stages), " or ".join(stages)
+            yield f"conditions: a lead that has entered {entered} is rarely in {named}"
+        case StageLeft(stages) if conditions.stages and set(conditions.stages) <= set(stages) and len(stages) == 1:
+            yield f"conditions: a lead that has left {stages[0]} is rarely in it"
         case Inactive(days):
             if timedelta(days=days) < model.grace:
-                yield f"trigger: decay finds a silent lead after {model.grace.days} days, so later than asked"
-            if asked.risk is Risk.LOW and max(timedelta(days=days), model.grace) > model.idle:
-                yield f"conditions: after {model.idle.days} days of silence the risk is high: the rule can never fire"
+                grace = model.grace.days
+                yield f"trigger: decay starts after {grace} days without an event, so the rule fires later than you ask"
+            if conditions.risk is Risk.LOW and max(timedelta(days=days), model.grace) > model.idle:
+                idle = model.idle.days
+                yield f"conditions: after {idle} days without an event the risk is high, so the rule can never fire"

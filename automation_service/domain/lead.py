@@ -1,4 +1,4 @@
-"""What is known of a lead when rules are evaluated: what changed, and what it means."""
+"""What rules are evaluated against: the change of a lead, and the insight into its score."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,31 +7,31 @@ from enum import StrEnum
 from typing import Any
 
 DECAY = "DECAY"
-"""The kind of a history entry that the run of decay appends, as the scoring service calls it."""
+"""The kind of the history entry that a decay run appends."""
 
 
 class Risk(StrEnum):
-    """How likely a lead is to be lost."""
+    """The risk of losing a lead."""
 
     LOW = "low"
     HIGH = "high"
 
 
 class LeadNotFound(Exception):
-    """No event of a lead was scored."""
+    """No event of this lead has been scored."""
 
     def __init__(self, lead_id: str) -> None:
-        super().__init__(f"no event of lead {lead_id!r} was scored")
+        super().__init__(f"no event of lead {lead_id!r} has been scored")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one transaction of the scoring service did to a lead: events, a run of decay, a correction, another model.
+    """What one transaction of the scoring service did to a lead: events, a decay run, a correction, or a rescore.
 
-    `sequence` is that of the last history entry that it appended. `scores` and `stages` are all that the lead went
-    through, those before and after included; equal neighbours stand there once. `date_bucket` is the date on which it
-    was committed, YYYY-MM-DD, and `inactive_days` the whole days from the lead's last event to then; both were computed
-    in that transaction. `kinds` are those of the history entries that it appended.
+    `sequence` is that of the last history entry that it appended. `scores` and `stages` are all values of the lead from
+    before the change to after it, without consecutive duplicates. `date_bucket` is the date of the transaction,
+    YYYY-MM-DD, and `inactive_days` the whole days since the lead's last event; both were computed in the transaction.
+    `kinds` are the kinds of the appended history entries.
     """
 
     change_id: str
@@ -52,7 +52,7 @@ class Change:
 
     @property
     def score(self) -> int:
-        """The score after it, in points."""
+        """The score after the change, in points."""
         return self.scores[-1]
 
     @property
@@ -62,13 +62,13 @@ class Change:
 
     @property
     def stage(self) -> str:
-        """The stage after it."""
+        """The stage after the change."""
         return self.stages[-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A threshold of the scoring model that fired: what it decided, the outcome, and a sentence that explains it."""
+    """A threshold of the scoring model that fired: what it decides, the outcome, and a sentence that explains it."""
 
     decided: str
     outcome: str
@@ -77,9 +77,9 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Insight:
-    """What a lead's score means when its change is evaluated; `score` and `stage` are those of then.
+    """What a lead's score means when its change is evaluated. `score` and `stage` are from that time, too.
 
-    `fit_grade` is A to D, empty when the model knows no fit.
+    `fit_grade` is A to D, or empty if the model does not define a fit.
     """
 
     velocity: int
@@ -94,7 +94,7 @@ class Insight:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What conditions are asked of. Score and stage are those after the change, the others those of the evaluation."""
+    """What conditions are evaluated against: score and stage after the change, the rest at the time of evaluation."""
 
     stage: str
     score: int

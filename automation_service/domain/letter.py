@@ -1,4 +1,4 @@
-"""An e-mail as the bytes that are sent at every attempt."""
+"""The bytes of an e-mail, which are the same at every attempt."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,14 +7,14 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 MAX_SUBJECT = 200
-"""Characters of a subject; more are cut off."""
+"""Characters of a subject. The rest is cut off."""
 
 
 def write(delivery_id: str, sender: str, recipients: Sequence[str], subject: str, body: str, time: datetime) -> bytes:
-    """Returns an e-mail whose id and date are those of the delivery, whenever it is sent.
+    """Returns an e-mail whose id and date come from the delivery, not from the attempt.
 
     Raises:
-        ValueError: A header cannot hold what it is to hold.
+        ValueError: A header cannot contain its value.
     """
     message = EmailMessage(policy=SMTP)
     message["From"] = sender
@@ -28,9 +28,9 @@ def write(delivery_id: str, sender: str, recipients: Sequence[str], subject: str
 
 
 def one_line(text: str) -> str:
-    """Returns a text as a header can hold it: its lines joined, cut, and nothing that cannot be printed.
+    """Returns a text for a header: on one line, printable, and cut to `MAX_SUBJECT`.
 
-    What would be an encoded word (RFC 2047) is torn: decoded, it could hold lines, and so headers and a body.
+    Encoded words (RFC 2047) are broken up, because they could decode to line breaks, and so to headers and a body.
     """
     line = "".join(character for character in " ".join(text.split()) if character.isprintable())
     return line.replace("=?", "= ?")[:MAX_SUBJECT]

@@ -1,4 +1,4 @@
-"""What receivers are told. `docs/webhook.schema.json` is its schema, `docs/automations.md` tells what it means."""
+"""The payload of a webhook. See `docs/webhook.schema.json` and `docs/automations.md`."""
 
 import json
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ def payload(
 
 
 def why(rule: Rule, insight: Insight) -> list[str]:
-    """Returns why a rule fired, in sentences: the trigger first, then the thresholds of the scoring model."""
+    """Returns sentences that explain why a rule fired: the trigger, then the thresholds of the scoring model."""
     return [f"trigger: {rule.draft.trigger}"] + [
         f"{each.decided.replace('_', ' ')} {each.outcome}: {each.explanation}" for each in insight.why
     ]
@@ -58,7 +58,7 @@ def write(values: Mapping[str, Any]) -> bytes:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
-    """Returns a value that came over the wire as people wrote it: 250, not 250.0; what JSON cannot say becomes null."""
+    """Returns a value as the caller wrote it: 250, not 250.0. A number that JSON cannot represent becomes null."""
     match value:
         case float():
             return int(value) if isfinite(value) and value.is_integer() else value if isfinite(value) else None

@@ -1,4 +1,4 @@
-"""A rule, and the limits that it must keep. Its parts: `trigger.py`, `condition.py`, `action.py`."""
+"""A rule and its validation. The parts are in `trigger.py`, `condition.py` and `action.py`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,36 +13,36 @@ MAX_COOL_DOWN_DAYS = 365
 
 
 class RuleExists(Exception):
-    """There is a rule with this id already."""
+    """A rule with this id exists."""
 
     def __init__(self, rule_id: str) -> None:
-        super().__init__(f"there is a rule {rule_id!r} already")
+        super().__init__(f"rule {rule_id!r} already exists")
 
 
 class RuleNotFound(Exception):
-    """There is no rule with this id."""
+    """No rule has this id."""
 
     def __init__(self, rule_id: str) -> None:
-        super().__init__(f"there is no rule {rule_id!r}")
+        super().__init__(f"rule {rule_id!r} does not exist")
 
 
 class RuleChanged(Exception):
-    """A rule was changed by someone else since it was read."""
+    """Someone else has changed the rule since it was read."""
 
     def __init__(self, rule_id: str) -> None:
-        super().__init__(f"rule {rule_id!r} was changed since it was read: read it again")
+        super().__init__(f"rule {rule_id!r} has changed since it was read; read it again")
 
 
 class RuleDisabled(Exception):
-    """A rule is disabled or deleted, so nothing of it is delivered."""
+    """A rule is disabled or deleted, so it delivers nothing."""
 
     def __init__(self, rule_id: str) -> None:
-        super().__init__(f"rule {rule_id!r} is disabled or deleted: enable it first")
+        super().__init__(f"rule {rule_id!r} is disabled or deleted; enable it first")
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the caller says of a rule. `cool_down_days` are days after a firing in which it does not fire again."""
+    """A rule as the caller defines it. After it fires, it does not fire again for `cool_down_days` days per lead."""
 
     rule_id: str
     display_name: str
@@ -53,15 +53,15 @@ class Draft:
     cool_down_days: int = 0
 
     def action(self, action_id: str) -> Action | None:
-        """Returns the action with an id, None when there is none."""
+        """Returns the action with this id, or None."""
         return next((action for action in self.actions if action.action_id == action_id), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule as it is stored. `revision` is 1, 2, 3 …; the times are aware, in UTC, in whole milliseconds.
+    """A stored rule. `revision` counts from 1; the times are aware, in UTC, in whole milliseconds.
 
-    `disable_reason` tells why the service has disabled it; it is empty when it has not.
+    `disable_reason` says why the service has disabled the rule, and is empty if it has not.
     """
 
     draft: Draft
@@ -72,26 +72,26 @@ class Rule:
 
 
 def check_rule(draft: Draft, *, allow_http: bool = False) -> None:
-    """Checks a rule against the limits, but for the names of its stages, its hosts and its templates.
+    """Checks everything about a rule that needs neither the model, nor a name server, nor the template language.
 
     Raises:
-        InvalidRule: It breaks one.
+        InvalidRule: The rule is not valid.
     """
     check_text("rule_id", draft.rule_id, required=True)
     check_text("display_name", draft.display_name)
     check_trigger(draft.trigger)
     if asks_nothing(draft.conditions) and isinstance(draft.trigger, WhileConditionHolds):
-        raise InvalidRule("conditions", "has no condition, must have at least one")
+        raise InvalidRule("conditions", "must not be empty unless the rule has a trigger")
     check_conditions(draft.conditions)
     check_actions(draft.actions, allow_http=allow_http)
     check_range("cool_down_days", draft.cool_down_days, 0, MAX_COOL_DOWN_DAYS)
 
 
 def check_stages(draft: Draft, known: Sequence[str]) -> None:
-    """Checks that the model has the stages that a rule names.
+    """Checks that the stages in a rule are stages of the model.
 
     Raises:
-        InvalidRule: It does not have one of them.
+        InvalidRule: A stage is unknown.
     """
     named = {"conditions.stages": draft.conditions.stages}
     match draft.trigger:
@@ -99,7 +99,7 @@ def check_stages(draft: Draft, known: Sequence[str]) -> None:
             named["trigger.stage_entered.stages"] = stages
         case StageLeft(stages):
             named["trigger.stage_left.stages"] = stages
-    for place, stages in named.items():
+    for path, stages in named.items():
         for index, stage in enumerate(stages):
             if stage not in known:
-                raise InvalidRule(f"{place}[{index}]", f"{stage!r} is no stage of the model: {', '.join(known)}")
+                raise InvalidRule(f"{path}[{index}]", f"{stage!r} is not a stage of the model: {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""What must occur in a change of a lead for a rule to fire."""
+"""Triggers: what must happen in the change of a lead for a rule to fire."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from automation_service.domain.lead import DECAY, Change
 from automation_service.domain.limits import InvalidRule, check_distinct, check_range, check_text
 
 MAX_DAYS = 3650
-"""Days of silence that a rule can wait for."""
+"""Days of inactivity that a rule can wait for."""
 
 
 class Direction(StrEnum):
@@ -21,14 +21,14 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WhileConditionHolds:
-    """Occurs in every change."""
+    """Occurs in every change, so the conditions alone decide."""
 
     def occurs(self, change: Change) -> bool:
-        """Tells whether the trigger occurs in a change."""
+        """Returns whether the trigger occurs in a change."""
         return True
 
     def check(self) -> None:
-        """Checks the limits."""
+        """Accepts it: it has no fields."""
 
     def __str__(self) -> str:
         return "the conditions hold after a change"
@@ -36,16 +36,16 @@ class WhileConditionHolds:
 
 @dataclass(frozen=True, slots=True)
 class StageEntered:
-    """Occurs when a lead comes into one of the stages from another one."""
+    """Occurs when a lead enters one of the stages."""
 
     stages: tuple[str, ...]
 
     def occurs(self, change: Change) -> bool:
-        """Tells whether the trigger occurs in a change."""
+        """Returns whether the trigger occurs in a change."""
         return any(after in self.stages for after in change.stages[1:])
 
     def check(self) -> None:
-        """Checks the limits; see `check_trigger`."""
+        """Checks the fields; see `check_trigger`."""
         _check_stages("trigger.stage_entered.stages", self.stages)
 
     def __str__(self) -> str:
@@ -54,16 +54,16 @@ class StageEntered:
 
 @dataclass(frozen=True, slots=True)
 class StageLeft:
-    """Occurs when a lead leaves one of the stages for another one."""
+    """Occurs when a lead leaves one of the stages."""
 
     stages: tuple[str, ...]
 
     def occurs(self, change: Change) -> bool:
-        """Tells whether the trigger occurs in a change."""
+        """Returns whether the trigger occurs in a change."""
         return any(before in self.stages for before in change.stages[:-1])
 
     def check(self) -> None:
-        """Checks the limits; see `check_trigger`."""
+        """Checks the fields; see `check_trigger`."""
         _check_stages("trigger.stage_left.stages", self.stages)
 
     def __str__(self) -> str:
@@ -72,19 +72,19 @@ class StageLeft:
 
 @dataclass(frozen=True, slots=True)
 class ScoreCrossed:
-    """Occurs when a score crosses a threshold, in points; the threshold itself lies above."""
+    """Occurs when a score crosses a threshold, in points. A score at the threshold counts as above."""
 
     threshold: int
     direction: Direction
 
     def occurs(self, change: Change) -> bool:
-        """Tells whether the trigger occurs in a change."""
+        """Returns whether the trigger occurs in a change."""
         upward = self.direction is Direction.UPWARD
         steps = pairwise(change.scores if upward else change.scores[::-1])
         return any(low < self.threshold <= high for low, high in steps)
 
     def check(self) -> None:
-        """Checks the limits; every threshold is one."""
+        """Accepts every threshold."""
 
     def __str__(self) -> str:
         return f"the score crosses {self.threshold} {self.direction}"
@@ -92,16 +92,16 @@ class ScoreCrossed:
 
 @dataclass(frozen=True, slots=True)
 class EventReceived:
-    """Occurs when an event of a type was scored."""
+    """Occurs when an event of this type is scored."""
 
     event_type: str
 
     def occurs(self, change: Change) -> bool:
-        """Tells whether the trigger occurs in a change."""
+        """Returns whether the trigger occurs in a change."""
         return self.event_type in change.event_types
 
     def check(self) -> None:
-        """Checks the limits; see `check_trigger`."""
+        """Checks the fields; see `check_trigger`."""
         check_text("trigger.event_received.event_type", self.event_type, required=True)
 
     def __str__(self) -> str:
@@ -110,19 +110,19 @@ class EventReceived:
 
 @dataclass(frozen=True, slots=True)
 class Inactive:
-    """Occurs when decay finds that a lead has had no event for so many whole days.
+    """Occurs when a decay run finds that a lead has had no event for this many whole days.
 
-    A rule fires once per silence: see `Candidate`.
+    A rule fires once per period of inactivity; see `Candidate`.
     """
 
     days: int
 
     def occurs(self, change: Change) -> bool:
-        """Tells whether the trigger occurs in a change."""
+        """Returns whether the trigger occurs in a change."""
         return DECAY in change.kinds and not change.event_types and change.inactive_days >= self.days
 
     def check(self) -> None:
-        """Checks the limits; see `check_trigger`."""
+        """Checks the fields; see `check_trigger`."""
         check_range("trigger.inactive.days", self.days, 1, MAX_DAYS)
 
     def __str__(self) -> str:
@@ -133,15 +133,15 @@ Trigger = WhileConditionHolds | StageEntered | StageLeft | ScoreCrossed | EventR
 
 
 def check_trigger(trigger: Trigger) -> None:
-    """Checks a trigger against its limits, but for the names of its stages.
+    """Checks a trigger, except that its stages are stages of the model.
 
     Raises:
-        InvalidRule: It breaks one.
+        InvalidRule: The trigger is not valid.
     """
     trigger.check()
 
 
 def _check_stages(field: str, stages: Sequence[str]) -> None:
     if not stages:
-        raise InvalidRule(field, "names no stage, must name at least one")
+        raise InvalidRule(field, "must name at least one stage")
     check_distinct(field, stages)

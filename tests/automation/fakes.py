@@ -280,7 +280,7 @@ class FakeReceivers:
     async def check(self, field: str, action: Action) -> list[str]:
         """Refuses hosts of this machine, and warns of those that nobody knows."""
         if "localhost" in action.endpoint:
-            raise InvalidRule(f"{field}.url", "the host has an address that is refused")
+            raise InvalidRule(f"{field}.url", "the host has a forbidden address")
         return [f"{field}: nobody knows the host"] if "nowhere" in action.endpoint else []
 
     async def send(self, action: Action, delivery: Delivery) -> Answer:

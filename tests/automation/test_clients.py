@@ -111,10 +111,10 @@ async def test_more_leads_are_asked_for_at_a_time_while_they_are_small() -> None
 async def test_a_question_that_is_too_large_is_told_from_a_service_that_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(clients, "ASK_SECONDS", 0.3)
+    monkeypatch.setattr(clients, "REQUEST_SECONDS", 0.3)
     intelligence = FakeIntelligence("attributes")  # type: ignore[abstract]
     async with asking(intelligence) as insights:
-        with pytest.raises(WorkTooLarge, match=r"about 2 leads within 0\.3 s, although it answers smaller questions"):
+        with pytest.raises(WorkTooLarge, match=r"about 2 leads within 0\.3 s, although it answers smaller requests"):
             await insights.of(["ada", "bob"], EVERYTHING)
         with pytest.raises(WorkTooLarge, match="lead 'ada'") as caught:
             await insights.of(["ada"], EVERYTHING)
@@ -123,7 +123,7 @@ async def test_a_question_that_is_too_large_is_told_from_a_service_that_is_away(
 
 
 async def test_a_service_that_answers_nothing_is_not_the_fault_of_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "ASK_SECONDS", 0.3)
+    monkeypatch.setattr(clients, "REQUEST_SECONDS", 0.3)
     monkeypatch.setattr(clients, "PROBE_SECONDS", 0.3)
     intelligence = FakeIntelligence("everything")  # type: ignore[abstract]
     async with asking(intelligence) as insights:

@@ -154,7 +154,7 @@ def bell(redis_url: str) -> Iterator[Doorbell]:
 async def test_a_lead_that_is_never_told_in_time_is_parked_and_the_others_are_evaluated(
     database: Database, inbox: Inbox, bell: Doorbell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "ASK_SECONDS", 1.0)
+    monkeypatch.setattr(clients, "REQUEST_SECONDS", 1.0)
     monkeypatch.setattr(parking_module, "PAUSE", timedelta(milliseconds=10))
     await MongoRules(database).create(rule("call", None, webhook()))
     async with asked(database, Silent) as insights:

@@ -139,7 +139,7 @@ async def test_a_name_that_changes_its_answer_is_judged_by_the_one_that_is_used(
     assert await subject.check("actions[0].webhook", webhook(url=url)) == []
     for _ in range(3):
         answer = await subject.send(webhook(url=url), DELIVERY)
-        assert (answer.fate, "refused: loopback" in answer.error) == (Fate.FINAL, True)
+        assert (answer.fate, "forbidden address: loopback" in answer.error) == (Fate.FINAL, True)
     assert canary.connections == 0
 
 
@@ -186,7 +186,7 @@ async def test_a_name_without_an_address_is_worth_another_try() -> None:
 
     subject = receivers(Networks(), nobody)
     assert await subject.check("actions[0].webhook", webhook()) == [
-        "actions[0].webhook.url: the host has no address at present"
+        "actions[0].webhook.url: the host has no address at the moment"
     ]
     assert (await subject.send(webhook(), DELIVERY)).fate is Fate.RETRY
 
@@ -241,5 +241,5 @@ async def test_the_guard_is_in_the_clients_way() -> None:
     """There is no public place for it in httpx, so an update of httpx that moved the place would be noticed here."""
     transport = GuardedTransport(Guard(Networks(), RESOLVER), per_endpoint=1)
     async with open_client(transport) as client:
-        with pytest.raises(httpx.ConnectError, match="refused: loopback"):
+        with pytest.raises(httpx.ConnectError, match="forbidden address: loopback"):
             await client.get("http://127.0.0.1:9/")

@@ -244,7 +244,7 @@ async def test_a_rule_is_tried_and_nothing_is_recorded(stub: Stub) -> None:
     found = {each.field: each.holds for each in tried.checks}
     assert found == {"trigger": True, "conditions.stages": True, "conditions.minimum_velocity": False}
     assert not tried.would_fire
-    assert tried.checks[2].explanation == "velocity is 9, asked is at least 10"
+    assert tried.checks[2].explanation == "velocity is 9, must be at least 10"
     assert list(tried.warnings) == ["actions[0].webhook: nobody knows the host"]
     assert json.loads(tried.deliveries[0].body)["data"]["lead"]["lead_id"] == "ada"
     stored = await stub.TestAutomationRule(pb.TestAutomationRuleRequest(rule_id="old", lead_id="ada"))
@@ -260,7 +260,7 @@ async def test_a_trial_tells_what_would_be_due_and_what_could_not_be_written(stu
     due, unwritten = tried.deliveries
     assert (due.state, wire.to_time(due.next_attempt_time), len(due.attempts)) == (pb.EXECUTION_STATE_PENDING, NOW, 0)
     assert (unwritten.state, unwritten.body) == (pb.EXECUTION_STATE_FAILED, b"")
-    assert [each.error for each in unwritten.attempts] == ["the lead's attribute 'email' is no e-mail address"]
+    assert [each.error for each in unwritten.attempts] == ["the lead's attribute 'email' is not an e-mail address"]
 
 
 async def test_an_execution_is_told_with_its_deliveries_and_retried(stub: Stub, executions: FakeExecutions) -> None:
