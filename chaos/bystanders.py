@@ -35,7 +35,7 @@ class _Watch:
     scene: Scene
     during: str
     allowed: float
-    hurt: str
+    affected: str
     is_over: bool = False
     acknowledged: dict[str, float] = field(default_factory=dict)
     """When the event of a bystander was acknowledged, until its score is visible."""
@@ -61,7 +61,7 @@ class _Watch:
                 self._enter(waiting, lead_id, what, is_lost=True)
 
     def _checks(self) -> Iterator[Coroutine[None, None, None]]:
-        return (self._ask_health(name) for name in HEALTHY if name != self.hurt)
+        return (self._ask_health(name) for name in HEALTHY if name != self.affected)
 
     async def _send(self, name: str, *, delivered: bool) -> None:
         [event] = self.scene.load.make(1, lead=name)
@@ -84,7 +84,7 @@ class _Watch:
                     found = await stub.BatchGetLeadScores(request, timeout=CALL_SECONDS)
                     for lead in found.lead_scores:
                         self._enter(self.acknowledged, lead.lead_id, "visible")
-            told = self.scene.world.told(GOOD) if self.undelivered else ()
+            told = self.scene.world.received_leads(GOOD) if self.undelivered else ()
             for lead_id in [each for each in self.undelivered if each in told]:
                 self._enter(self.undelivered, lead_id, "delivered")
 
@@ -110,14 +110,14 @@ class _Watch:
 
 @contextlib.asynccontextmanager
 async def bystanders(
-    scene: Scene, lead: str, during: str, *, allowed: float = FRESH_SECONDS, delivered: bool = False, hurt: str = ""
+    scene: Scene, lead: str, during: str, *, allowed: float = FRESH_SECONDS, delivered: bool = False, affected: str = ""
 ) -> AsyncIterator[None]:
     """Has bystanders in the partition of a lead while the block runs; what becomes of them is entered in the journal.
 
     With `delivered` the rule that fires for them must reach its receiver, too. The health of all is looked at but that
-    of the one that the fault has `hurt`.
+    of the one that the fault has `affected`.
     """
-    watch = _Watch(scene, during, allowed, hurt)
+    watch = _Watch(scene, during, allowed, affected)
     running = asyncio.create_task(watch.run(neighbours(scene, lead), delivered=delivered))
     try:
         yield

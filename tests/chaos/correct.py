@@ -1,0 +1,160 @@
+"""A correct database, made by the services' own code, and the journal of what its clients saw."""
+
+import itertools
+import random
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+
+import grpc
+from leadscore.ingest.v1 import ingest_pb2
+from leadscore.scoring.v1 import scoring_pb2
+
+from automation_service.delivery.templates import SandboxedTemplates
+from automation_service.domain.condition import Conditions
+from automation_service.domain.rule import Rule
+from automation_service.domain.trigger import EventReceived, StageEntered
+from automation_service.store import schema as automation_schema
+from automation_service.store.changes import MongoChanges
+from automation_service.store.executions import MongoExecutions
+from automation_service.store.rules import MongoRules
+from automation_service.usecases.evaluation import Evaluation
+from chaos.corruptions.snapshot import Snapshot
+from chaos.journal import Backlog, Bystander, Health, Journal, Request, Seen
+from ingest_service.domain.event import Event
+from ingest_service.store import MongoEventStore
+from scoring_service import model_codec, store
+from scoring_service.domain.timeline import Mode
+from scoring_service.usecases.corrections import AdjustmentRequest
+from shared import mongo, wire
+from shared.inbox.collection import Inbox
+from shared.message_files import yaml_text
+from shared.mongo import Database
+from tests.automation.fakes import SENDER, FakeDeliveryQueue, FakeInsights, rule, webhook
+from tests.conftest import PARTITIONS, ROOT
+from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
+
+LEADS = ("ada", "bob", "cyd", "dan")
+KINDS = (
+    *("page_view", "page_view", "download", "signup", "demo_request", "demo_request", "contract_signed"),
+    *("unsubscribe", "trial_started", "webinar_attended"),
+)
+RULES: tuple[Rule, ...] = (
+    rule("while", Conditions(stages=("hot", "qualified")), webhook()),
+    replace(
+        rule("entered"),
+        draft=replace(rule("entered", Conditions(stages=("qualified",))).draft, trigger=StageEntered(("qualified",))),
+    ),
+    replace(
+        rule("received"),
+        draft=replace(
+            rule("received", Conditions()).draft, trigger=EventReceived("demo_request"), actions=(webhook(),)
+        ),
+    ),
+)
+
+
+def make_events() -> list[ingest_pb2.Event]:
+    """Returns seeded events of one month in random order, so that many are late."""
+    chance = random.Random(7)
+    events = []
+    for number in range(60):
+        event = ingest_pb2.Event(
+            event_id=f"e{number}",
+            lead_id=LEADS[number % len(LEADS)],
+            event_type=chance.choice(KINDS),
+            event_time=wire.to_timestamp(days_ago(chance.randrange(30)) - timedelta(hours=chance.randrange(9))),
+            source="website",
+        )
+        event.properties.update({"url": chance.choice(["/pricing", "/docs"]), "minutes": chance.randrange(40)})
+        event.properties.update({"phone": None if number % 3 else "1", "seats": 60, "utm": {"medium": "partner"}})
+        events.append(event)
+    return events
+
+
+async def drain(scoring: Scoring) -> None:
+    """Drains events in small transactions, then changes."""
+    while await scoring.drain_all(5):
+        scoring.now += timedelta(milliseconds=1)
+    changes = MongoChanges(scoring.database, scoring.changes, transaction_seconds=10)
+    rules, executions = MongoRules(scoring.database), MongoExecutions(scoring.database)
+    evaluation = Evaluation(
+        changes, rules, executions, FakeInsights(), SandboxedTemplates(), SENDER, FakeDeliveryQueue(), scoring.clock
+    )
+    while await evaluation.step(range(PARTITIONS), 500):
+        pass
+
+
+async def run_services(database: Database, journal: Journal) -> None:
+    """Runs every kind of work of the services: ingest, score, decay, correct, publish, automate."""
+    await store.migrate(database, partitions=PARTITIONS, time_zone="UTC", engine=ENGINE, now=days_ago(100))
+    events = Inbox(database, store.EVENTS, done=store.SCORED, partitions=PARTITIONS)
+    changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
+    await events.migrate()
+    await changes.migrate()
+    await automation_schema.migrate(database, partitions=PARTITIONS)
+    for each in RULES:
+        await MongoRules(database).create(each)
+    scoring = Scoring(database, events, changes)
+    numbers = itertools.count()
+    # Each event is accepted 1 ms after the one before, so they are scored in the order in which they arrived.
+    ingest = MongoEventStore(events, lambda: scoring.now + timedelta(milliseconds=next(numbers)))
+    sent = make_events()
+    journal.sent |= {event.event_id: event for event in sent}
+    for day, start in enumerate(range(0, len(sent), 20)):
+        scoring.now = NOW + timedelta(days=day)
+        for event in sent[start : start + 20]:
+            await ingest.put([stored_as(event)])
+        await drain(scoring)
+        if day == 0:
+            await scoring.run_decay(NOW - timedelta(days=3))
+            model = yaml_text.read_yaml((ROOT / "docs/examples/b2b.yaml").read_text(), scoring_pb2.ScoringModel)
+            await scoring.publish(model_codec.read_model(model, 0), Mode.RESCORE)
+            await scoring.rollout.step()
+    await scoring.corrections.adjust(AdjustmentRequest("r1", "ada", 5, None, "why", "me"))
+    await scoring.corrections.retract("e5", "why", "me")
+    scoring.now += timedelta(days=9)
+    await scoring.run_decay(scoring.now)
+    await drain(scoring)
+
+
+def stored_as(event: ingest_pb2.Event) -> Event:
+    """Returns an event as the ingest service reads it."""
+    time, properties = wire.to_time(event.event_time), wire.to_dict(event.properties)
+    return Event(event.event_id, event.lead_id, event.event_type, time, properties, event.source)
+
+
+async def make_correct(uri: str) -> Snapshot:
+    """Returns a correct snapshot in which everything is delivered."""
+    database = await mongo.connect(uri)
+    try:
+        journal = Journal()
+        await run_services(database, journal)
+        names = await database.list_collection_names()
+        collections = {name: await database[name].find().to_list() for name in names}
+        await database.client.drop_database(database.name)
+    finally:
+        await database.client.close()
+    journal.acknowledged = set(journal.sent)
+    for execution in collections["automation_executions"]:
+        for delivery in execution["deliveries"]:
+            journal.requests.append(Request(delivery["delivery_id"], delivery["body"], True, 200))
+            delivery["state"] = execution["state"] = "delivered"
+    journal.shown = {
+        (each["lead_id"], each["sequence"]): {name: each[name] for name in ("_id", "score_after", "record_time")}
+        for each in collections["score_history"]
+    }
+    journal.calls = [Seen("IngestEvent", grpc.StatusCode.OK, 0.1, 1.0, under_fault=False)]
+    journal.bystanders = [Bystander("near", "visible", seconds=0.1, allowed=2.0, during="heavy")]
+    journal.health = [Health("scoring", seconds=0.01, is_serving=True, during="heavy")]
+    look, age = NOW, timedelta(seconds=30)
+    journal.backlogs = [
+        Backlog("event", "e0", look - 2 * age, look - 2 * age, look, age),
+        Backlog("event", "e0", look - age / 2, None, look, age),  # too young: it need not be reported yet
+    ]
+    return Snapshot(collections, journal)
+
+
+def database_uri_of(uri: str) -> str:
+    """Returns the URI of a new database."""
+    return uri.replace("/leadscore?", f"/test_{uuid.uuid4().hex[:12]}?")
