@@ -41,7 +41,7 @@ class Fault:
     clients: int = CLIENTS
     crash_point: str = ""
     """The crash point that it makes fire, if it is one."""
-    unhurt: Collection[str] = ()
+    unaffected: Collection[str] = ()
     """Methods whose calls must succeed all the same."""
 
 
@@ -57,12 +57,12 @@ def fault(
     longest_gap: float = 30.0,
     clients: int = CLIENTS,
     crash_point: str = "",
-    unhurt: Collection[str] = (),
+    unaffected: Collection[str] = (),
 ) -> Callable[[Inject], Inject]:
     """Enters an `Inject` into the table."""
 
     def enter(inject: Inject) -> Inject:
-        FAULTS[name] = Fault(name, what, inject, members, longest_gap, clients, crash_point, unhurt)
+        FAULTS[name] = Fault(name, what, inject, members, longest_gap, clients, crash_point, unaffected)
         return inject
 
     return enter

@@ -78,7 +78,7 @@ def deliveries(
             yield Violation("I9", f"a request with the id {delivery_id!r} was seen, of no execution")
         elif {request.body for request in of_one} != {bytes(stored[delivery_id][1]["body"])}:
             yield Violation("I9", f"requests of delivery {delivery_id!r} have another body than is stored")
-        if not all(request.is_signed_well for request in of_one):
+        if not all(request.has_valid_signature for request in of_one):
             yield Violation("I9", f"a request of delivery {delivery_id!r} has no good signature")
 
 

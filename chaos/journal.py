@@ -32,7 +32,7 @@ class Request:
 
     delivery_id: str
     body: bytes
-    is_signed_well: bool
+    has_valid_signature: bool
     answered: int
 
 

@@ -199,7 +199,7 @@ class Load:
             answer = await ask()
         except grpc.aio.AioRpcError as error:
             code = error.code()
-        under_fault = (was_under_fault or self._world.is_under_fault) and method not in self._world.unhurt
+        under_fault = (was_under_fault or self._world.is_under_fault) and method not in self._world.unaffected
         took = time.monotonic() - began - self._world.stalls.since(began)
         self._world.journal.calls.append(Seen(method, code, took, deadline, under_fault))
         return code, answer

@@ -94,12 +94,12 @@ async def run_round(world: World, fault: Fault, seed: int) -> Round:
 async def _round(world: World, fault: Fault, seed: int, watch: _Watch) -> Round:
     # Of their own, since clients draw in the order in which they are answered.
     chance, of_load = random.Random(f"fault {seed}"), random.Random(f"load {seed}")
-    load = Load(world, of_load, f"{seed}", call_seconds=PATIENT_SECONDS if fault.unhurt else CALL_SECONDS)
+    load = Load(world, of_load, f"{seed}", call_seconds=PATIENT_SECONDS if fault.unaffected else CALL_SECONDS)
     began = time.monotonic()
     async with _beside(watch):
         async with load.running(fault.clients):
             await asyncio.sleep(chance.uniform(0.5, 1.5) * BEFORE_SECONDS)
-            world.is_under_fault, world.unhurt = True, fault.unhurt
+            world.is_under_fault, world.unaffected = True, fault.unaffected
             snapshots = -watch.snapshots
             await fault.inject(Scene(world, load, chance))
             snapshots += watch.snapshots

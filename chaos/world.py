@@ -87,7 +87,7 @@ class World:
         """What the harness itself saw: the invariant, and a sentence."""
         self.stalls = Stalls()
         self.is_under_fault = False
-        self.unhurt: Collection[str] = ()
+        self.unaffected: Collection[str] = ()
         """Methods whose calls must succeed although a fault is on."""
         self.began = datetime.now(UTC)
         """A decay run that is repeated has the same time, also when midnight has passed."""
@@ -103,7 +103,7 @@ class World:
         self.doomed: set[str] = set()
         """Processes that end themselves because of the fault, with whatever status, and may log why."""
         self._record = record
-        self._told: set[tuple[str, str]] = set()
+        self._received_leads: set[tuple[str, str]] = set()
         self._held: set[str] = set()
         self._directory = directory
         self._started: dict[str, float] = {}
@@ -223,17 +223,17 @@ class World:
         self.receiver.by_path[path] = behave
 
     @contextlib.asynccontextmanager
-    async def asked(self, path: str) -> AsyncIterator[None]:
+    async def must_be_called(self, path: str) -> AsyncIterator[None]:
         """Sees to it that a request comes to a path of the receiver in the block, or soon after it."""
         before = self._count_requests(path)
         yield
         await self.until(lambda: self._count_requests(path) > before, f"no request came to {path}")
 
-    def told(self, path: str) -> set[str]:
+    def received_leads(self, path: str) -> set[str]:
         """Returns the leads of which a request at a path of the receiver has told."""
-        return {lead_id for seen_at, lead_id in self._told if seen_at == path}
+        return {lead_id for seen_at, lead_id in self._received_leads if seen_at == path}
 
-    def did_nothing(self, why: str) -> None:
+    def report_no_fault(self, why: str) -> None:
         """Enters that a fault was not on, so that its round shows nothing."""
         self.violations.append(("round", f"the fault did not happen: {why}"))
 
@@ -306,7 +306,7 @@ class World:
         ends = time.monotonic() + ASKED_SECONDS
         while not holds():
             if time.monotonic() > ends:
-                self.did_nothing(otherwise)
+                self.report_no_fault(otherwise)
                 return
             await asyncio.sleep(0.05)
 
@@ -343,10 +343,10 @@ class World:
         # By the sender's own time: clocks are among the faults.
         signed_at = datetime.fromtimestamp(int(received.headers["webhook-timestamp"]), UTC)
         signature = Webhook(SECRET).sign(delivery_id, signed_at, received.body.decode())
-        is_signed_well = signature in received.headers["webhook-signature"].split()
-        self.journal.requests.append(Request(delivery_id, received.body, is_signed_well, status))
+        has_valid_signature = signature in received.headers["webhook-signature"].split()
+        self.journal.requests.append(Request(delivery_id, received.body, has_valid_signature, status))
         told = json.loads(received.body)["data"]
-        self._told.add((received.path, told["lead"]["lead_id"]))
+        self._received_leads.add((received.path, told["lead"]["lead_id"]))
         self.show(told["lead"]["lead_id"], told["sequence"], score_after=told["score"]["after"])
 
 

@@ -53,10 +53,10 @@ def a_request_has_another_body(snapshot: Snapshot) -> str:
 
 def a_request_is_unsigned(snapshot: Snapshot) -> str:
     request = snapshot.journal.requests[0]
-    snapshot.journal.requests.append(replace(request, is_signed_well=False))
+    snapshot.journal.requests.append(replace(request, has_valid_signature=False))
     return repr(request.delivery_id)
 
 
 def a_request_has_no_execution(snapshot: Snapshot) -> str:
-    snapshot.journal.requests.append(Request("nobody", b"{}", is_signed_well=True, answered=200))
+    snapshot.journal.requests.append(Request("nobody", b"{}", has_valid_signature=True, answered=200))
     return "'nobody'"

@@ -28,7 +28,7 @@ async def midnight(scene: Scene) -> None:
         left = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - now
         ahead = scene.chance.uniform(1.0, 2.0)
         world.set_clock(world.clock_ahead + left - timedelta(seconds=ahead))
-        async with scene.load.feeding(), world.asked(GOOD):
+        async with scene.load.feeding(), world.must_be_called(GOOD):
             await asyncio.sleep(ahead / 2)
             async with world.frozen("automation-worker"):
                 await asyncio.sleep(ahead)
@@ -43,7 +43,7 @@ async def an_hour_back(scene: Scene) -> None:
     world.answer(HOSTILE, answering(503), 503)
     try:
         world.set_clock(right - timedelta(hours=1))
-        async with scene.load.feeding(), world.asked(HOSTILE):
+        async with scene.load.feeding(), world.must_be_called(HOSTILE):
             await asyncio.sleep(scene.chance.uniform(1.0, 2.0))
             world.kill(scene.chance.choice(world.processes))
     finally:

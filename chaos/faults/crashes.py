@@ -32,7 +32,7 @@ async def _crash_often(scene: Scene, process: str, first: str) -> None:
         has_fired = await _crash_at(scene, point, scene.chance.randint(1, MAX_PASSES))
         # What must happen gets another chance: a busy machine makes few passes.
         if point == first and not has_fired and not await _crash_at(scene, point, 1):
-            scene.world.did_nothing(f"{first!r} was not passed")
+            scene.world.report_no_fault(f"{first!r} was not passed")
 
 
 async def _crash_at(scene: Scene, point: str, fatal_pass: int) -> bool:

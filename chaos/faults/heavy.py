@@ -56,7 +56,7 @@ async def overload(scene: Scene) -> None:
             world.violations.append(("I15", f"a health check took {time.monotonic() - began:.1f} s under overload"))
         await asyncio.sleep(0.1)
     if not refused:
-        world.did_nothing("no call was refused")
+        world.report_no_fault("no call was refused")
     await world.restart("ingest")
 
 

@@ -133,7 +133,7 @@ async def _failing(scene: Scene, commands: list[str], share: float, **data: Any)
     async with in_thread(mongo.failing(commands, {"activationProbability": share}, **data)):
         yield
     if await asyncio.to_thread(mongo.failures) == before:
-        scene.world.did_nothing(f"none of {', '.join(commands)} failed")
+        scene.world.report_no_fault(f"none of {', '.join(commands)} failed")
 
 
 @contextlib.asynccontextmanager
@@ -143,7 +143,7 @@ async def _election(scene: Scene) -> AsyncIterator[None]:
     before = await asyncio.to_thread(mongo.term)
     yield
     if await asyncio.to_thread(mongo.term) == before:
-        scene.world.did_nothing("there was no election")
+        scene.world.report_no_fault("there was no election")
 
 
 async def _killed_for(scene: Scene, member: Member) -> None:

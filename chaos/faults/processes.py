@@ -12,7 +12,7 @@ from testkit.system import SERVERS, WORKERS
 
 EVERY_UNARY = set(EVERY_METHOD) - {"DecayScores"}
 """gRPC does not repeat streams once they have begun."""
-UNHURT = {
+UNAFFECTED = {
     "ingest": (*OF_SCORING, *OF_INTELLIGENCE),
     "scoring": OF_INGEST,
     "intelligence": (*OF_INGEST, *OF_SCORING),
@@ -27,7 +27,7 @@ BOTH_SECONDS = 1.0
 def _killed(name: str) -> None:
     what = f"kill -9 of {name}, once or twice, at random times"
 
-    @fault(f"kill {name}", what, unhurt=UNHURT.get(name, EVERY_METHOD))
+    @fault(f"kill {name}", what, unaffected=UNAFFECTED.get(name, EVERY_METHOD))
     async def inject(scene: Scene) -> None:
         for _ in range(scene.chance.choice((1, 1, 2))):
             await asyncio.sleep(scene.chance.uniform(0, 1.0))
@@ -72,7 +72,7 @@ async def _freeze_at_work(world: World, name: str) -> None:
                 if await client.keys(f"leadscore:{inbox}:lease:*"):
                     return
                 world.system.signal(name, signal.SIGCONT)
-    world.did_nothing(f"{name} could not be frozen at work")
+    world.report_no_fault(f"{name} could not be frozen at work")
 
 
 @fault("pause a server", "SIGSTOP of a server for a second or two")
@@ -82,7 +82,7 @@ async def pause_a_server(scene: Scene) -> None:
         await asyncio.sleep(scene.chance.uniform(0.5, 2.5))
 
 
-@fault("rolling restart", "SIGTERM and start of each process in turn", unhurt=EVERY_UNARY)
+@fault("rolling restart", "SIGTERM and start of each process in turn", unaffected=EVERY_UNARY)
 async def rolling_restart(scene: Scene) -> None:
     """One after the other, as an upgrade does; the documented retries are all that clients need, but for streams."""
     names = [*SERVERS, *WORKERS]

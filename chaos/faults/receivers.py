@@ -44,11 +44,11 @@ BEHAVIOURS: dict[str, tuple[Behaviour, int]] = {
 
 
 def _hostile(name: str, behaviour: Behaviour, status: int) -> None:
-    @fault(f"receiver {name}", f"a receiver that misbehaves: {name}", unhurt=EVERY_METHOD)
+    @fault(f"receiver {name}", f"a receiver that misbehaves: {name}", unaffected=EVERY_METHOD)
     async def inject(scene: Scene) -> None:
         scene.world.answer(HOSTILE, behaviour, status)
         try:
-            async with scene.load.feeding(), scene.world.asked(HOSTILE):
+            async with scene.load.feeding(), scene.world.must_be_called(HOSTILE):
                 await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
         finally:
             scene.world.answer(HOSTILE, answering(200), 200)
@@ -61,13 +61,13 @@ for _name, (_behaviour, _status) in BEHAVIOURS.items():
 @fault(
     "receiver 410",
     "a receiver that is gone: its rule is disabled, until an operator enables it again",
-    unhurt=EVERY_METHOD,
+    unaffected=EVERY_METHOD,
 )
 async def gone(scene: Scene) -> None:
     """What was pending is cancelled."""
     scene.world.answer(HOSTILE, answering(410), 410)
     try:
-        async with scene.load.feeding(), scene.world.asked(HOSTILE):
+        async with scene.load.feeding(), scene.world.must_be_called(HOSTILE):
             await asyncio.sleep(scene.chance.uniform(1.0, 2.0))
     finally:
         scene.world.answer(HOSTILE, answering(200), 200)

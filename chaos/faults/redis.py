@@ -8,11 +8,11 @@ from redis.asyncio import Redis
 
 from chaos.fault import EVERY_METHOD, Scene, fault
 
-UNHURT_SECONDS = 5.0
+UNAFFECTED_GAP_SECONDS = 5.0
 """Longest time without an acknowledgement when only Redis is away."""
 AWAY_SECONDS = (6.0, 8.0)
 """For how long it is away: whoever waits for it would be found out."""
-_of_redis = partial(fault, longest_gap=UNHURT_SECONDS, unhurt=EVERY_METHOD)
+_of_redis = partial(fault, longest_gap=UNAFFECTED_GAP_SECONDS, unaffected=EVERY_METHOD)
 
 
 @_of_redis("redis killed", "Redis is killed, and back after a while")

@@ -84,7 +84,7 @@ def _zombie(how: str, what: str) -> None:
         hanging.plant(world.hang_file, how, INBOXES[name])
         try:
             during = f"zombie {name} {how}"
-            async with bystanders(scene, "near", during, allowed=ZOMBIE_SECONDS, delivered=True, hurt=name):
+            async with bystanders(scene, "near", during, allowed=ZOMBIE_SECONDS, delivered=True, affected=name):
                 await _replaced(world, name)
         finally:
             world.hang_file.unlink()
@@ -102,10 +102,10 @@ async def paused_worker(scene: Scene) -> None:
     world = scene.world
     world.answer(GOOD, answering(503), 503)
     try:
-        async with scene.load.feeding(), world.asked(GOOD):
+        async with scene.load.feeding(), world.must_be_called(GOOD):
             pass
         name = "automation-worker"
-        async with world.frozen(name), bystanders(scene, "paused", "paused worker", hurt=name):
+        async with world.frozen(name), bystanders(scene, "paused", "paused worker", affected=name):
             await _seen(world, name)
     finally:
         world.answer(GOOD, answering(200), 200)
@@ -125,7 +125,7 @@ async def _seen(world: World, name: str) -> None:
         if found:
             return
         await asyncio.sleep(5 * POLL_SECONDS)
-    world.did_nothing(f"nothing waited for {name}")
+    world.report_no_fault(f"nothing waited for {name}")
 
 
 async def _replaced(world: World, name: str) -> None:
