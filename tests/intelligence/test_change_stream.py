@@ -31,7 +31,7 @@ async def put(database: Database, *some: LeadChange) -> None:
                 "event_types": list(each.event_types),
                 "record_time": each.record_time,
                 "state": "pending",
-                "more": "that nobody here reads",
+                "more": "which this service does not read",
             }
         )
 
@@ -66,7 +66,7 @@ async def test_the_stream_of_the_database_is_resumed_piece_by_piece(
 
 
 @pytest.mark.parametrize("token", ["nonsense", "82", "82ABCDEF0123", "FF" * 10, "82" + "0" * 60, "82" + "A" * 4000])
-async def test_a_token_that_is_none_is_refused(database: Database, token: str) -> None:
+async def test_an_invalid_token_is_refused(database: Database, token: str) -> None:
     await database.create_collection(CHANGES)
     async with contextlib.aclosing(Watchers(MongoLeadChanges(database), intelligence())) as watchers:
         watch = watchers.watch(ALL, token)
@@ -95,8 +95,8 @@ class FailingCollection:
     ],
     ids=lambda error: str(error.code),
 )
-async def test_trouble_of_the_database_is_not_blamed_on_the_token(error: OperationFailure, token: str) -> None:
-    changes = MongoLeadChanges({CHANGES: FailingCollection(error)})  # type: ignore[arg-type]  # all that is asked of it
+async def test_an_error_of_the_database_is_not_reported_as_a_bad_token(error: OperationFailure, token: str) -> None:
+    changes = MongoLeadChanges({CHANGES: FailingCollection(error)})  # type: ignore[arg-type]  # the store uses no more of it
     with pytest.raises(OperationFailure) as caught:
         await anext(changes.after(token))
     assert caught.value is error

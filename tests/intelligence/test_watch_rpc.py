@@ -53,7 +53,7 @@ async def test_changes_come_over_grpc(changes: FakeLeadChanges) -> None:
         async def is_closed() -> bool:
             return changes.streams == 0
 
-        await eventually(is_closed, what="a watcher that is gone is forgotten")
+        await eventually(is_closed, what="the stream is closed once its caller has gone")
 
 
 async def test_a_server_that_stops_does_not_wait_for_its_watchers(
@@ -80,7 +80,7 @@ async def test_a_server_that_stops_does_not_wait_for_its_watchers(
 
 async def read_slowly(answers: AsyncIterator[object]) -> None:
     async for _ in answers:
-        await asyncio.sleep(0.001)  # the slowness, not a wait of the test
+        await asyncio.sleep(0.001)  # a slow reader, not a wait
 
 
 async def test_a_caller_that_does_not_read_is_cut_off_with_resource_exhausted(

@@ -1,8 +1,7 @@
 """Watchers miss no change, see none twice, and never wait for a slow watcher; all of them share one stream."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -18,17 +17,6 @@ from shared.rpc.errors import Stopping
 from testkit.waiting import eventually
 from tests.intelligence.fakes import FakeLeadChanges
 from tests.intelligence.watching import ALL, begin, change, intelligence, seen, take
-
-
-@pytest.fixture
-def changes() -> FakeLeadChanges:
-    return FakeLeadChanges()
-
-
-@pytest.fixture
-async def subject(changes: FakeLeadChanges) -> AsyncIterator[Watchers]:
-    async with contextlib.aclosing(Watchers(changes, intelligence())) as watchers:
-        yield watchers
 
 
 async def test_a_watcher_sees_each_change_with_its_insight(subject: Watchers, changes: FakeLeadChanges) -> None:
@@ -50,20 +38,18 @@ async def test_a_watcher_sees_each_change_with_its_insight(subject: Watchers, ch
         (Interest(frozenset({"hot"}), 41, frozenset({"ada", "dan"})), []),
     ],
 )
-async def test_a_watcher_sees_what_it_wants_only(
+async def test_a_watcher_sees_only_what_it_asked_for(
     subject: Watchers, changes: FakeLeadChanges, interest: Interest, wanted: list[str]
 ) -> None:
     watch, everything = await begin(subject, interest), await begin(subject)
     some = [change("cyd", 1, 5, "cold"), change("bob", 1, 39, "warm"), change("ada", 1, 40, "hot")]
-    await changes.commit(*some, change("dan", 1, 50, "hot"))  # the last one is wanted by all
+    await changes.commit(*some, change("dan", 1, 50, "hot"))  # every watcher wants the last one
     expected = [each.lead_id for each in some if each.lead_id in wanted] + ["dan"]
     assert [lead_id for lead_id, _ in seen(await take(watch, len(expected)))] == expected
     assert len(await take(everything, 4)) == 4
 
 
-async def test_whoever_resumes_misses_nothing_and_sees_nothing_twice(
-    subject: Watchers, changes: FakeLeadChanges
-) -> None:
+async def test_a_resumed_watch_misses_nothing_and_repeats_nothing(subject: Watchers, changes: FakeLeadChanges) -> None:
     watch = await begin(subject)
     await changes.commit(*(change("ada", number) for number in range(1, 4)))
     token = (await take(watch, 2))[1].token
@@ -99,9 +85,7 @@ async def test_resuming_while_changes_come_misses_nothing(subject: Watchers, cha
     assert found == list(range(1, count + 1))
 
 
-async def test_whoever_resumes_and_does_not_read_keeps_nobody_from_resuming(
-    subject: Watchers, changes: FakeLeadChanges
-) -> None:
+async def test_a_resumed_watch_that_is_not_read_blocks_no_other(subject: Watchers, changes: FakeLeadChanges) -> None:
     watch = await begin(subject)
     await changes.commit(*(change("ada", number) for number in range(1, 4)))
     [first, *_] = await take(watch, 3)
@@ -112,7 +96,7 @@ async def test_whoever_resumes_and_does_not_read_keeps_nobody_from_resuming(
     assert seen(await take(idle[0], 2)) == [("ada", 2), ("ada", 3)]
 
 
-async def test_catching_up_ends_although_nothing_happens(subject: Watchers, changes: FakeLeadChanges) -> None:
+async def test_catching_up_ends_without_new_changes(subject: Watchers, changes: FakeLeadChanges) -> None:
     watch = await begin(subject)
     await changes.commit(change("ada", 1), change("ada", 2))
     token = (await take(watch, 2))[0].token
@@ -123,12 +107,12 @@ async def test_catching_up_ends_although_nothing_happens(subject: Watchers, chan
     async def has_caught_up() -> bool:
         return changes.streams == 1
 
-    await eventually(has_caught_up, what="whoever has caught up reads the stream of all")
+    await eventually(has_caught_up, what="a watcher that has caught up reads the shared stream")
     await changes.commit(change("ada", 3))
     assert seen(await following) == [("ada", 3)]
 
 
-async def test_what_is_read_piece_by_piece_is_whole(
+async def test_missed_changes_are_read_in_several_pieces(
     subject: Watchers, changes: FakeLeadChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_TOGETHER", 4)
@@ -151,10 +135,10 @@ async def test_two_hundred_watchers_read_one_stream(subject: Watchers, changes: 
     async def is_closed() -> bool:
         return changes.streams == 0
 
-    await eventually(is_closed, what="without watchers no stream is read")
+    await eventually(is_closed, what="the stream is closed once nobody watches")
 
 
-async def test_a_slow_watcher_is_cut_off_and_the_others_go_on(
+async def test_a_slow_watcher_is_cut_off_and_others_continue(
     subject: Watchers, changes: FakeLeadChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_WAITING", 20)
@@ -168,7 +152,7 @@ async def test_a_slow_watcher_is_cut_off_and_the_others_go_on(
         await take(slow, 60)
 
 
-async def test_there_is_an_end_to_watchers(subject: Watchers, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_watchers_is_limited(subject: Watchers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_WATCHERS", 1)
     first = await begin(subject)
     with pytest.raises(TooManyWatchers) as caught:
@@ -179,16 +163,16 @@ async def test_there_is_an_end_to_watchers(subject: Watchers, monkeypatch: pytes
 
 
 class FailingChanges:
-    """`LeadChanges` that end after the first place."""
+    """`LeadChanges` that fail after the first position."""
 
     async def after(self, token: str) -> AsyncGenerator[StreamPosition, None]:
-        """Yields a place and fails."""
+        """Yields a position, then fails."""
         yield StreamPosition("1")
         await asyncio.sleep(0.05)
         raise ConnectionError
 
 
-async def test_when_the_stream_fails_every_watcher_is_told_and_the_next_one_begins_anew() -> None:
+async def test_when_the_stream_fails_every_watch_ends_and_the_next_one_starts_a_new_stream() -> None:
     watchers = Watchers(FailingChanges(), intelligence())
     for _ in range(2):
         watches = [await begin(watchers) for _ in range(2)]
@@ -197,7 +181,7 @@ async def test_when_the_stream_fails_every_watcher_is_told_and_the_next_one_begi
                 await take(watch, 1)
 
 
-async def test_when_the_server_stops_every_watcher_is_told_to_go_on_elsewhere(
+async def test_when_the_server_stops_every_watch_ends(
     subject: Watchers, changes: FakeLeadChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_TOGETHER", 1)
