@@ -11,7 +11,7 @@ from leadscore.scoring.v1 import scoring_pb2
 from rich.table import Table
 
 from cli import VERSION
-from cli.automation import commands as automations
+from cli.automation import executions, rules
 from cli.events.ingest import Totals, ingest, wait_until_scored
 from cli.events.reading import read_events
 from cli.leads import corrections, show
@@ -39,8 +39,8 @@ app.command()(simulate.simulate)
 app.command()(corrections.adjust)
 app.command()(corrections.retract)
 app.command()(corrections.rebuild)
-app.add_typer(automations.rules, name="rules")
-app.add_typer(automations.executions, name="executions")
+app.add_typer(rules.app, name="rules")
+app.add_typer(executions.app, name="executions")
 app.add_typer(parked.app, name="parked")
 app.add_typer(decay.app, name="decay")
 app.command()(status.status)

@@ -101,13 +101,8 @@ class Connection:
                 f"no {service} service answers at {self.target(service)}: "
                 "start it with `leadscore up`, or name its place with --base-port"
             )
-        status = rpc_status.from_call(error)  # type: ignore[arg-type]
-        reason = "".join(f", {info.reason}" for info in _details(status, error_details_pb2.ErrorInfo))
-        violations = [
-            f"{violation.field}: {violation.description}" if violation.field else violation.description
-            for request in _details(status, error_details_pb2.BadRequest)
-            for violation in request.field_violations
-        ]
+        reason = "".join(f", {info.reason}" for info in _details(error, error_details_pb2.ErrorInfo))
+        violations = [f"{field}: {text}" if field else text for field, text in violations_of(error)]
         # A single one is what the message says already.
         flaws = violations if len(violations) > 1 else ()
         return CommandError(f"{service}: {details} ({code.name}{reason})", flaws)
@@ -118,12 +113,22 @@ def full_name(service: str) -> str:
     return f"leadscore.{service}.v1.{service.capitalize()}Service"
 
 
+def violations_of(error: grpc.RpcError) -> list[tuple[str, str]]:
+    """Returns what is wrong with a request: the path of each field, and a sentence without the path."""
+    return [
+        (violation.field, violation.description.removeprefix(f"{violation.field}: "))
+        for request in _details(error, error_details_pb2.BadRequest)
+        for violation in request.field_violations
+    ]
+
+
 def nobody_answers(error: grpc.RpcError) -> bool:
     """Tells whether a call failed because no server takes connections there."""
     return error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in (error.details() or "")
 
 
-def _details(status: Status | None, kind: type[Any]) -> Iterator[Any]:
+def _details(error: grpc.RpcError, kind: type[Any]) -> Iterator[Any]:
+    status: Status | None = rpc_status.from_call(error)  # type: ignore[arg-type]
     for detail in status.details if status else ():
         found = kind()
         if detail.Unpack(found):

@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.terminal.connection import CommandError
 from tests.cli.servicer import json_of, serving
 
 
@@ -31,14 +29,7 @@ def test_each_command_prints_json_if_asked(name: str) -> None:
     assert "--json" in options
 
 
-@pytest.mark.parametrize("text", ["5", "null", "[true]", '"rule"', '{"rule": 1}', "{", "[" * 100_000])
-def test_a_file_that_holds_no_rule_is_told_in_one_line(text: str) -> None:
-    answer = CliRunner().invoke(app, ["rules", "add", "-f", "-"], input=text)
-    assert isinstance(answer.exception, CommandError)
-    assert str(answer.exception).startswith("- holds no rule: ")
-
-
-def test_a_deleted_rule_is_told() -> None:
+def test_deleting_a_rule_reports_its_id() -> None:
     with serving(automation=True) as (_, run):
         people, programs = run("rules", "delete", "call-hot"), run("rules", "delete", "call-hot", "--json")
     assert (people.stdout, people.stderr) == ("", "deleted: call-hot\n")

@@ -10,7 +10,8 @@ from cli.leads import show
 from cli.terminal.connection import CommandError
 from cli.terminal.options import as_of, decay_time
 from shared import wire
-from tests.cli.servicer import NOON, json_of, serving
+from tests.cli.fake_scoring import NOON
+from tests.cli.servicer import json_of, serving
 from tests.cli.terminal import text_of
 
 

@@ -12,7 +12,8 @@ from cli.model import commands as models
 from cli.model.differences import Difference, differences
 from cli.terminal.connection import CommandError
 from shared.message_files.yaml_text import write_yaml
-from tests.cli.servicer import built_in, json_of, serving
+from tests.cli.fake_scoring import built_in
+from tests.cli.servicer import json_of, serving
 
 
 @pytest.fixture

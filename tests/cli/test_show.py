@@ -12,7 +12,8 @@ from cli.automation import views as show_automations
 from cli.leads import show
 from cli.terminal.output import print_json, say
 from cli.terminal.output import show as print_view
-from tests.cli.servicer import NOON, serving
+from tests.cli.fake_scoring import NOON
+from tests.cli.servicer import serving
 from tests.cli.terminal import text_of
 
 EVIL = "\x1b]0;owned\x07[red]"

@@ -16,7 +16,8 @@ from cli.simulation.report import to_html
 from cli.simulation.run import Simulation, bucket, buckets, label_of, stage_matrix
 from cli.simulation.views import simulation_view
 from shared.message_files.yaml_text import write_yaml
-from tests.cli.servicer import built_in, json_of, serving
+from tests.cli.fake_scoring import built_in
+from tests.cli.servicer import json_of, serving
 from tests.cli.terminal import text_of
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

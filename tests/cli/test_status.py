@@ -15,7 +15,8 @@ from cli.operations.problems import Status, Worker, age, judge
 from cli.terminal.connection import full_name
 from shared import wire
 from shared.rpc.health import worker_name
-from tests.cli.servicer import NOON, Run, Service, json_of, serving
+from tests.cli.fake_scoring import NOON
+from tests.cli.servicer import Run, Services, json_of, serving
 
 NOW = wire.to_time(NOON)
 ALL_SERVE = dict.fromkeys(("ingest", "scoring", "automation", "intelligence"), Health.SERVING)
@@ -23,7 +24,7 @@ DECAYED = scoring.DecayedThrough(earliest_date="2026-01-31", latest_date="2026-0
 
 
 @pytest.fixture
-def system() -> Iterator[tuple[Service, Run]]:
+def system() -> Iterator[tuple[Services, Run]]:
     """Four services that serve, and a worker."""
     with serving(worker=worker_name("scoring")) as (service, run):
         yield service, run
@@ -38,7 +39,7 @@ def before(**parts: float) -> Timestamp:
     return wire.to_timestamp(NOW - timedelta(**parts))
 
 
-def test_all_is_well(system: tuple[Service, Run]) -> None:
+def test_all_is_well(system: tuple[Services, Run]) -> None:
     _, run = system
     people, programs = run("status"), run("status", "--json")
     assert (people.exit_code, programs.exit_code) == (0, 0)
@@ -52,7 +53,7 @@ def test_all_is_well(system: tuple[Service, Run]) -> None:
     assert found["scoring"]["pending_events"] == found["automation"]["pending_changes"] == "0"
 
 
-def test_what_is_behind_is_told_with_what_to_do(system: tuple[Service, Run]) -> None:
+def test_what_is_behind_is_told_with_what_to_do(system: tuple[Services, Run]) -> None:
     service, run = system
     behind = scoring.PartitionBehind(partition=17, oldest_accept_time=ago(minutes=5), pending_events=1_234)
     service.backlog = scoring.GetScoringBacklogResponse(
@@ -63,7 +64,7 @@ def test_what_is_behind_is_told_with_what_to_do(system: tuple[Service, Run]) -> 
         isolated_events=[scoring.IsolatedEvents(attempts=3, event_count=2)],
         parked_events=4,
     )
-    service.rules.backlog = automation.GetAutomationBacklogResponse(
+    service.automation.backlog = automation.GetAutomationBacklogResponse(
         pending_changes=500, oldest_change_time=ago(hours=3), failed_executions=9
     )
     people, programs = run("status"), run("status", "--json")
@@ -84,7 +85,7 @@ def test_what_is_behind_is_told_with_what_to_do(system: tuple[Service, Run]) -> 
     assert found["scoring"]["partitions_behind"][0]["partition"] == 17
 
 
-def test_a_rollout_tells_how_many_leads_are_left(system: tuple[Service, Run]) -> None:
+def test_a_rollout_tells_how_many_leads_are_left(system: tuple[Services, Run]) -> None:
     service, run = system
     service.publications = [scoring.ModelPublication(publication=2, version=1, leads_left=8)]
     service.backlog.rollout.CopyFrom(scoring.ModelRollout(publication=2, version=1, publish_time=ago(seconds=5)))
@@ -95,7 +96,7 @@ def test_a_rollout_tells_how_many_leads_are_left(system: tuple[Service, Run]) ->
 @pytest.mark.parametrize(
     ("name", "subject"), [(full_name("automation"), "automation"), (worker_name("scoring"), "scoring worker")]
 )
-def test_what_does_not_serve_is_down(system: tuple[Service, Run], name: str, subject: str) -> None:
+def test_what_does_not_serve_is_down(system: tuple[Services, Run], name: str, subject: str) -> None:
     service, run = system
     service.backlog.parked_events = 1
     service.health.set(name, HealthCheckResponse.NOT_SERVING)
@@ -113,7 +114,7 @@ def test_services_that_do_not_answer_are_down_and_others_are_still_told_of() -> 
     assert (found["automation"], found["scoring"] is None, found["workers"]) == (None, False, [])
 
 
-def test_a_service_that_serves_and_fails_is_down(system: tuple[Service, Run]) -> None:
+def test_a_service_that_serves_and_fails_is_down(system: tuple[Services, Run]) -> None:
     service, run = system
     service.backlog = None  # type: ignore[assignment]  # no answer can be made of it
     result = run("status")

@@ -24,7 +24,7 @@ from tests.e2e.fuzz import messages
 
 M = TypeVar("M", bound=Message)
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "docs" / "examples").glob("*.yaml"))
+EXAMPLES = [Path(__file__).parents[2] / "docs" / "examples" / name for name in ("b2b.yaml", "bpic2012.yaml")]
 TYPES: list[type[Message]] = [ScoringModel, automation_pb2.AutomationRule, scoring_pb2.LeadScore]
 
 values = st.recursive(

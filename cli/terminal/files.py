@@ -1,0 +1,33 @@
+"""Files that people name: reading them, and reporting what is wrong with them."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from cli.terminal.connection import CommandError
+from shared.message_files.messages import Flaw
+
+MAX_FLAWS = 20
+"""Mistakes of a file that are printed."""
+
+
+def read_file(file: str, max_bytes: int) -> bytes:
+    """Returns the content of a file, or of standard input for `-`; of a longer one the first `max_bytes` + 1 bytes.
+
+    Raises:
+        CommandError: The file cannot be read.
+    """
+    try:
+        with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:
+            return stream.read(max_bytes + 1)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def flaw_lines(flaws: Iterable[Flaw]) -> Iterator[str]:
+    """Yields a line for each of the first mistakes, and the number of the others."""
+    rest = iter(flaws)
+    yield from map(str, islice(rest, MAX_FLAWS))
+    if left := sum(1 for _ in rest):
+        yield f"and {left:,} more"
