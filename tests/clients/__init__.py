@@ -1,0 +1,1 @@
+"""The Python client against a real system, and the wheels in empty environments."""
