@@ -8,7 +8,7 @@ TOOLS := .venv/tools/bin
 GENERATE = $(TOOLS)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
-.PHONY: help install demo up unit test lint format generate bench chaos proof lock clean
+.PHONY: help install demo up unit test package lint format generate bench chaos proof lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -35,11 +35,14 @@ up: install ## Run the whole system on this machine until Ctrl-C
 	$(BIN)/leadscore up
 
 unit: install ## Run the tests that need no servers: domain, use cases over fakes, RPCs in one process
-	$(BIN)/pytest -q -m "not servers" -n 2 --dist loadfile
+	$(BIN)/pytest -q -m "not servers and not network" -n 2 --dist loadfile
 
 test: install ## Run all tests against a real MongoDB and a real Redis, and a short series of what make chaos runs
-	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/chaos/test_chaos.py --ignore tests/chaos/test_planted.py
+	$(BIN)/pytest -m "not network" -n 3 --dist loadfile --ignore tests/chaos/test_chaos.py --ignore tests/chaos/test_planted.py
 	$(BIN)/pytest tests/chaos/test_chaos.py
+
+package: install ## Build both wheels, install each into an empty environment, and run the demo and the client there
+	$(BIN)/pytest tests/packaging
 
 lint: install .venv/tools/installed ## ruff, strict types, buf, generated code fresh, architecture
 	$(BIN)/ruff check $(CODE)

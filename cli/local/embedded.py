@@ -134,7 +134,9 @@ class _Server:
             program = Path(place) / self.path
             if program.exists():
                 return str(program)
-        raise CommandError(f"there is no {self.program} on PATH: install it; leadscore brings one for Linux on x86-64 only")
+        raise CommandError(
+            f"there is no {self.program} on PATH: install it; leadscore brings one for Linux on x86-64 only"
+        )
 
     def _package_dirs(self) -> Iterable[str]:
         try:

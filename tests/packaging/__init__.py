@@ -1,0 +1,1 @@
+"""The wheels, each installed into an empty environment. These tests need a package index: `make package` runs them."""

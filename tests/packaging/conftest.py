@@ -1,0 +1,63 @@
+"""Building wheels, and environments to install them into."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+UV = Path(sys.executable).with_name("uv")
+INSTALL_SECONDS = 300
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of this directory: each installs from a package index."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker("network")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment that holds one wheel and what it depends on, and nothing of this checkout."""
+
+    directory: Path
+
+    def install(self, project: Path, *options: str) -> None:
+        """Builds the wheel of a project and installs it."""
+        wheels = self.directory / "wheels"
+        python = ["--python", sys.executable]
+        self._uv("build", "--quiet", "--wheel", "--no-build-isolation", *python, "--out-dir", str(wheels), str(project))
+        self._uv("venv", "--quiet", *python, str(self.directory / "venv"))
+        (wheel,) = wheels.glob("*.whl")
+        self._uv("pip", "install", "--quiet", "--python", str(self.directory / "venv"), *options, str(wheel))
+
+    def run(self, *command: str, seconds: float) -> str:
+        """Runs a program of the environment, far from the checkout, and returns what it prints."""
+        variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        program, *arguments = command
+        done = subprocess.run(
+            [str(self.directory / "venv" / "bin" / program), *arguments],
+            cwd=self.directory,
+            env=variables,
+            timeout=seconds,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def _uv(self, *arguments: str) -> None:
+        subprocess.run([str(UV), *arguments], cwd=ROOT, check=True, timeout=INSTALL_SECONDS)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """An environment without packages."""
+    return Environment(tmp_path)
