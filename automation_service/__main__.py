@@ -3,11 +3,11 @@
 import asyncio
 from functools import partial
 
-from automation_service import jobs
 from automation_service.app import open_worker, run_migration, run_server
 from automation_service.settings import AutomationSettings
 from shared import entrypoint
-from shared.inbox import worker
+from shared.contracts import score_changes
+from shared.inbox import actor, worker
 from shared.rpc import health
 
 
@@ -23,7 +23,7 @@ def work(settings: AutomationSettings) -> None:
         settings.redis_url.get_secret_value(),
         settings.host,
         partial(open_worker, settings),
-        jobs.register,
+        partial(actor.register, score_changes.CONTRACT.collection),
         health.worker_name("automation"),
     )
 

@@ -26,6 +26,7 @@ from automation_service.usecases.evaluation import Evaluation
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester
 from shared import deadlines, mongo, wire
+from shared.contracts import score_changes
 from shared.group_commit import GroupCommit
 from shared.inbox.collection import Inbox
 from shared.inbox.consumer import Drainer, sweep
@@ -44,7 +45,7 @@ async def run_server(settings: AutomationSettings) -> None:
         deadlines.connect(settings.intelligence_target) as intelligence,
         _receivers(settings) as receivers,
     ):
-        changes = Inbox(database, schema.CHANGES, done=schema.DONE, partitions=settings.partitions)
+        changes = Inbox(database, score_changes.CONTRACT, partitions=settings.partitions)
         await changes.check()
         await schema.check(database, partitions=settings.partitions)
         rules, executions = MongoRules(database), MongoExecutions(database)
@@ -76,10 +77,10 @@ async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> A
         deadlines.connect(settings.intelligence_target) as channel,
         _receivers(settings) as receivers,
     ):
-        inbox = Inbox(database, schema.CHANGES, done=schema.DONE, partitions=settings.partitions)
+        inbox = Inbox(database, score_changes.CONTRACT, partitions=settings.partitions)
         await inbox.check()
         await schema.check(database, partitions=settings.partitions)
-        doorbell = Doorbell(connected, schema.CHANGES)
+        doorbell = Doorbell(connected, score_changes.CONTRACT.collection)
         rules, deliveries = MongoRules(database), MongoDeliveries(database)
         settling = GroupCommit(deliveries.settle, limit=MAX_SETTLED, seconds=SETTLE_SECONDS)
         attempt = DeliveryAttempt(settling, rules, receivers, settings.schedule, wire.now)

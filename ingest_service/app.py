@@ -8,10 +8,11 @@ from leadscore.ingest.v1 import ingest_pb2_grpc
 from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.settings import IngestSettings
-from ingest_service.store import DONE, INBOX, MongoEventStore, MongoWaiting
+from ingest_service.store import MongoEventStore, MongoWaiting
 from ingest_service.usecases.backlog import Backlog
 from ingest_service.usecases.ingest import Ingest
 from shared import mongo, wire
+from shared.contracts import events
 from shared.group_commit import GroupCommit
 from shared.inbox import broker
 from shared.inbox.collection import Inbox
@@ -24,9 +25,9 @@ async def run_server(settings: IngestSettings) -> None:
     """Serves the IngestService until SIGTERM."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with contextlib.aclosing(database.client):
-        inbox = Inbox(database, INBOX, done=DONE, partitions=settings.partitions)
+        inbox = Inbox(database, events.CONTRACT, partitions=settings.partitions)
         await inbox.check()
-        doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), INBOX)
+        doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), events.CONTRACT.collection)
         store = MongoEventStore(inbox, wire.now)
         group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=settings.call_seconds)
         backlog = Backlog(MongoWaiting(inbox), wire.now, limits=settings.limits, partitions=settings.partitions)
@@ -48,4 +49,4 @@ async def run_migration(settings: IngestSettings) -> None:
     await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
-        await Inbox(database, INBOX, done=DONE, partitions=settings.partitions).migrate()
+        await Inbox(database, events.CONTRACT, partitions=settings.partitions).migrate()

@@ -3,22 +3,20 @@
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from typing import cast
 
 from pymongo.errors import BulkWriteError
 
 from ingest_service.domain.event import Event
 from ingest_service.ports import Stored
+from shared.contracts.events import PAYLOAD, EventRow
 from shared.inbox.collection import Inbox
 from shared.mongo import Document, durable
-
-INBOX = "events"
-DONE = "scored"
 
 HEAVIEST = 10
 """Leads with the most events that wait, of one look at a partition."""
 
 _DUPLICATE_KEY = 11000
-_PAYLOAD = ("lead_id", "event_type", "event_time", "properties", "source")
 
 
 class MongoEventStore:
@@ -45,7 +43,7 @@ class MongoEventStore:
             return [Stored.NEW] * len(rows)
         ids = list({rows[index]["_id"] for index in known})
         found = {
-            row["_id"]: row async for row in self._inbox.rows.find({"_id": {"$in": ids}}, dict.fromkeys(_PAYLOAD, 1))
+            row["_id"]: row async for row in self._inbox.rows.find({"_id": {"$in": ids}}, dict.fromkeys(PAYLOAD, 1))
         }
         return [
             (Stored.SAME if _same(row, found[row["_id"]]) else Stored.OTHER) if index in known else Stored.NEW
@@ -67,15 +65,9 @@ class MongoEventStore:
         return set()
 
     def _row(self, event: Event, accept_time: datetime) -> Document:
-        return {
-            "_id": event.event_id,
-            "lead_id": event.lead_id,
-            "event_type": event.event_type,
-            "event_time": event.event_time,
-            "properties": event.properties,
-            "source": event.source,
-            **self._inbox.pending_row(event.lead_id, accept_time),
-        }
+        time = cast("datetime", event.event_time)  # the use case has checked that there is one
+        row = EventRow(event.event_id, event.lead_id, event.event_type, time, event.properties, event.source)
+        return row.to_document() | self._inbox.pending_row(event.lead_id, accept_time)
 
 
 class MongoWaiting:
@@ -117,4 +109,4 @@ def _same(row: Document, other: Document) -> bool:
 
 def _written(row: Document) -> str:
     # To Python 1.0 and True are equal; written down they are not.
-    return json.dumps([row[field] for field in _PAYLOAD], sort_keys=True, default=str)
+    return json.dumps([row[field] for field in PAYLOAD], sort_keys=True, default=str)

@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import fields
 from typing import Any
 
 from pymongo.errors import OperationFailure
 
 from intelligence_service.domain.watch import LeadChange, ResumeTokenExpired
 from intelligence_service.ports import StreamPosition
+from shared.contracts.score_changes import CONTRACT, ScoreChangeRow
+from shared.inbox.contract import report_newer_rows
 from shared.mongo import Database, Document
-from shared.rpc.errors import InvalidArgument, is_refusal_of_all
+from shared.rpc.errors import InvalidArgument, Stopping, is_refusal_of_all
 
-CHANGES = "score_changes"
 BATCH = 500
 """Changes that the database hands over at a time."""
 WAIT_MILLISECONDS = 1_000
@@ -27,13 +27,28 @@ class MongoLeadChanges:
     """`LeadChanges` by a change stream. It shows what a majority has committed, as soon as it has."""
 
     def __init__(self, database: Database) -> None:
-        self._changes = database[CHANGES]
+        self._changes = database[CONTRACT.collection]
+        self._reported_versions: set[int] = set()
+
+    def _check_version(self, change: Document) -> None:
+        """Ends the watch at a row that this program cannot read: no change is skipped, and callers resume elsewhere."""
+        version = change.get("schema_version", 0)
+        if version <= CONTRACT.schema_version:
+            return
+        if version not in self._reported_versions:
+            self._reported_versions.add(version)
+            report_newer_rows(CONTRACT, version, reader="intelligence_service")
+        raise Stopping
 
     async def after(self, token: str) -> AsyncGenerator[StreamPosition, None]:
-        """Yields the changes after a token, or from now on; see `LeadChanges`."""
+        """Yields the changes after a token, or from now on; see `LeadChanges`.
+
+        Raises:
+            Stopping: The next change has a newer schema version than this program can read.
+        """
         pipeline: list[Document] = [
             {"$match": {"operationType": "insert"}},
-            {"$project": {f"fullDocument.{field.name}": 1 for field in fields(LeadChange)}},
+            {"$project": {"fullDocument": 1}},
         ]
         resume = _read(token) if token else None
         try:
@@ -44,6 +59,8 @@ class MongoLeadChanges:
                     yield StreamPosition(_write(stream.resume_token))
                 while stream.alive:
                     row = await stream.try_next()
+                    if row:
+                        self._check_version(row["fullDocument"])
                     yield StreamPosition(
                         _write(row["_id"] if row else stream.resume_token), _change(row) if row else None
                     )
@@ -71,5 +88,14 @@ def _no_token() -> InvalidArgument:
 
 
 def _change(row: Document) -> LeadChange:
-    change = row["fullDocument"]
-    return LeadChange(**change | {"event_types": tuple(change["event_types"])})
+    change = ScoreChangeRow.from_document(row["fullDocument"])
+    return LeadChange(
+        lead_id=change.lead_id,
+        sequence=change.sequence,
+        score_before=change.score_before,
+        score_after=change.score_after,
+        stage_before=change.stage_before,
+        stage_after=change.stage_after,
+        event_types=change.event_types,
+        record_time=change.record_time,
+    )

@@ -3,11 +3,11 @@
 import asyncio
 from functools import partial
 
-from scoring_service import jobs
 from scoring_service.app import open_worker, run_migration, run_server
 from scoring_service.settings import ScoringSettings
 from shared import entrypoint
-from shared.inbox import worker
+from shared.contracts import events
+from shared.inbox import actor, worker
 from shared.rpc import health
 
 
@@ -23,7 +23,7 @@ def work(settings: ScoringSettings) -> None:
         settings.redis_url.get_secret_value(),
         settings.host,
         partial(open_worker, settings),
-        jobs.register,
+        partial(actor.register, events.CONTRACT.collection),
         health.worker_name("scoring"),
     )
 

@@ -30,6 +30,7 @@ from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.slow_lane import SlowLane
 from scoring_service.usecases.verify import Verification
 from shared import mongo, wire
+from shared.contracts import events, score_changes
 from shared.inbox import broker
 from shared.inbox.collection import Inbox
 from shared.inbox.consumer import Drainer, sweep
@@ -97,7 +98,7 @@ async def run_server(settings: ScoringSettings) -> None:
 async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> AsyncIterator[Drainer]:
     """Opens what a worker needs, with its drains and the sweeper running."""
     async with _parts(settings, connected) as parts:
-        doorbell = Doorbell(connected, store.EVENTS)
+        doorbell = Doorbell(connected, events.CONTRACT.collection)
         slow_lane = SlowLane(parts.lead_writer, parts.leads)
         drain = Drain(
             parts.lead_writer, parts.fact_reader, parts.automation_doorbell, parts.calendar, wire.now, slow_lane
@@ -133,21 +134,23 @@ async def run_migration(settings: ScoringSettings) -> None:
             engine=engine(Calendar(zone(settings.time_zone))),
             now=wire.now(),
         )
-        await Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions).migrate()
+        await Inbox(database, score_changes.CONTRACT, partitions=settings.partitions).migrate()
 
 
 @contextlib.asynccontextmanager
 async def _parts(settings: ScoringSettings, connected: RedisBroker) -> AsyncIterator[_Parts]:
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with contextlib.aclosing(database.client):
-        events = Inbox(database, store.EVENTS, done=store.SCORED, partitions=settings.partitions)
-        changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=settings.partitions)
-        await events.check()
-        await changes.check()
+        event_inbox = Inbox(database, events.CONTRACT, partitions=settings.partitions)
+        change_inbox = Inbox(database, score_changes.CONTRACT, partitions=settings.partitions)
+        await event_inbox.check()
+        await change_inbox.check()
         calendar = Calendar(zone(settings.time_zone))
         await store.check(database, time_zone=settings.time_zone, engine=engine(calendar))
         models = ModelStore(database, engine(calendar))
-        writer = LeadWriter(database, models, events, changes, transaction_seconds=settings.transaction_seconds)
-        doorbell = Doorbell(connected, store.CHANGES)
+        writer = LeadWriter(
+            database, models, event_inbox, change_inbox, transaction_seconds=settings.transaction_seconds
+        )
+        doorbell = Doorbell(connected, score_changes.CONTRACT.collection)
         async with running(doorbell.run()):
-            yield _Parts(database, events, changes, models, writer, FactReader(database), doorbell, calendar)
+            yield _Parts(database, event_inbox, change_inbox, models, writer, FactReader(database), doorbell, calendar)

@@ -41,7 +41,7 @@ class Change:
     stages: tuple[str, ...]
     event_types: tuple[str, ...]
     date_bucket: str
-    last_event_time: datetime
+    last_event_time: datetime | None
     inactive_days: int
     kinds: tuple[str, ...] = ()
 

@@ -8,7 +8,7 @@ from automation_service.domain.action import Action
 from automation_service.domain.condition import AttributeCondition, Conditions, Operator
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Key
-from automation_service.domain.lead import DECAY, Change, Risk
+from automation_service.domain.lead import Change, Risk
 from automation_service.domain.preset import Preset
 from automation_service.domain.receiver import Email, Receiver, Slack, Webhook
 from automation_service.domain.rule import Draft, Rule
@@ -22,23 +22,24 @@ from automation_service.domain.trigger import (
     Trigger,
     WhileConditionHolds,
 )
+from shared.contracts.score_changes import ScoreChangeRow
 from shared.mongo import Document
 
 
 def read_change(row: Document) -> Change:
     """Returns a change from a row of the inbox `score_changes`."""
+    change = ScoreChangeRow.from_document(row)
     return Change(
-        change_id=row["_id"],
-        lead_id=row["lead_id"],
-        sequence=row["sequence"],
-        scores=tuple(row["scores"]),
-        stages=tuple(row["stages"]),
-        event_types=tuple(row["event_types"]),
-        date_bucket=row["date_bucket"],
-        last_event_time=row["last_event_time"],
-        inactive_days=row["inactive_days"],
-        # A row that was written before there were kinds cannot tell decay from a correction.
-        kinds=tuple(row.get("kinds", () if row["event_types"] else (DECAY,))),
+        change_id=change.change_id,
+        lead_id=change.lead_id,
+        sequence=change.sequence,
+        scores=change.scores,
+        stages=change.stages,
+        event_types=change.event_types,
+        date_bucket=change.date_bucket,
+        last_event_time=change.last_event_time,
+        inactive_days=change.inactive_days,
+        kinds=change.kinds,
     )
 
 

@@ -9,7 +9,6 @@ from shared import mongo
 from shared.mongo import Database, Document
 from shared.settings import StartupError
 
-CHANGES, DONE = "score_changes", "done"
 RULES, EXECUTIONS = "automation_rules", "automation_executions"
 PARTITIONS = "automation_partitions"
 

@@ -19,10 +19,10 @@ class LeadChange(NamedTuple):
     sorted. `inactive_days` counts the whole days from the last event to the record time; 0 if there was no event.
     """
 
-    scores: list[int]
-    stages: list[str]
-    event_types: list[str]
-    kinds: list[str]
+    scores: tuple[int, ...]
+    stages: tuple[str, ...]
+    event_types: tuple[str, ...]
+    kinds: tuple[str, ...]
     inactive_days: int
 
 
@@ -32,11 +32,11 @@ def change_of(update: LeadUpdate, record_time: datetime) -> LeadChange:
     return LeadChange(
         scores=_without_repeats(point.score for point in update.path),
         stages=_without_repeats(point.stage for point in update.path),
-        event_types=sorted({entry.event_type for entry in update.entries if entry.kind is EntryKind.EVENT}),
-        kinds=sorted({entry.kind.value for entry in update.entries}),
+        event_types=tuple(sorted({entry.event_type for entry in update.entries if entry.kind is EntryKind.EVENT})),
+        kinds=tuple(sorted({entry.kind.value for entry in update.entries})),
         inactive_days=max(0, (record_time - last_event_time).days) if last_event_time else 0,
     )
 
 
-def _without_repeats(values: Iterable[T]) -> list[T]:
-    return [value for value, _ in groupby(values)]
+def _without_repeats(values: Iterable[T]) -> tuple[T, ...]:
+    return tuple(value for value, _ in groupby(values))

@@ -21,9 +21,6 @@ from shared.message_files import yaml_text
 from shared.mongo import Database
 from shared.settings import StartupError
 
-EVENTS, SCORED = "events", "scored"
-CHANGES, DONE = "score_changes", "done"
-
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "leads": [
         IndexModel([("score", DESCENDING), ("_id", ASCENDING)], name="by_score"),

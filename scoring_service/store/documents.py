@@ -15,6 +15,8 @@ from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment
 from scoring_service.store.batches import AppendBatch
 from shared import wire
+from shared.contracts.events import EventRow
+from shared.contracts.score_changes import ScoreChangeRow
 from shared.mongo import Document
 
 NEVER = wire.EARLIEST
@@ -33,7 +35,8 @@ def write_date(day: date | None) -> str:
 
 def read_event(row: Document) -> Event:
     """Returns an event from a row of the inbox `events`."""
-    return Event(row["_id"], row["event_type"], row["event_time"], row["properties"])
+    event = EventRow.from_document(row)
+    return Event(event.event_id, event.event_type, event.event_time, event.properties)
 
 
 def read_lead(row: Document) -> Lead:
@@ -183,19 +186,19 @@ def write_entry(lead_id: str, entry: Entry) -> Document:
 def write_change(update: LeadUpdate, batch: AppendBatch) -> Document:
     """Returns the row that reports an update to automation, without the fields that the inbox adds."""
     change = change_of(update, batch.record_time)
-    return {
-        "_id": f"{update.after.lead_id}:{update.after.sequence}",
-        "lead_id": update.after.lead_id,
-        "sequence": update.after.sequence,
-        "score_before": change.scores[0],
-        "score_after": change.scores[-1],
-        "stage_before": change.stages[0],
-        "stage_after": change.stages[-1],
+    return ScoreChangeRow(
+        change_id=f"{update.after.lead_id}:{update.after.sequence}",
+        lead_id=update.after.lead_id,
+        sequence=update.after.sequence,
+        score_before=change.scores[0],
+        score_after=change.scores[-1],
+        stage_before=change.stages[0],
+        stage_after=change.stages[-1],
         **change._asdict(),
-        "date_bucket": batch.date_bucket,
-        "last_event_time": update.after.state.last_event_time,
-        "record_time": batch.record_time,
-    }
+        date_bucket=batch.date_bucket,
+        last_event_time=update.after.state.last_event_time,
+        record_time=batch.record_time,
+    ).to_document()
 
 
 _NOTHING: Mapping[str, Any] = {}

@@ -15,18 +15,18 @@ from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
 from scoring_service.domain.verification import Stored
-from scoring_service.store import SCORED, documents
+from scoring_service.store import documents
 from scoring_service.store.facts import PIECE_FACTS
 from scoring_service.store.lead_filters import decayed_beyond, quiet, stale
 from scoring_service.store.models import ModelStore
 from scoring_service.store.writes import find_leads
 from shared import mongo
+from shared.contracts import events
 from shared.inbox.collection import Inbox
 from shared.inbox.parking import Parking
 from shared.mongo import Database, Document
 from shared.rpc.pagination import Place
 
-_EVENT_FIELDS = dict.fromkeys(("lead_id", "event_type", "event_time", "properties"), 1)
 _MAX_IDS = 1_000
 """Ids in one query: each has at most 256 characters, and a MongoDB command holds at most 16 MiB."""
 _ORDERS = {
@@ -184,12 +184,14 @@ class LeadReader:
 
     async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
         """Returns those of the events that are marked as scored, by lead id and event id."""
-        events: dict[str, dict[str, Event]] = defaultdict(dict)
+        found: dict[str, dict[str, Event]] = defaultdict(dict)
         for start in range(0, len(event_ids), _MAX_IDS):
             ids = event_ids[start : start + _MAX_IDS]
-            async for row in self._events.rows.find({"_id": {"$in": ids}, "state": SCORED}, _EVENT_FIELDS):
-                events[row["lead_id"]][row["_id"]] = documents.read_event(row)
-        return events
+            async for row in self._events.rows.find(
+                {"_id": {"$in": ids}, "state": events.CONTRACT.done}, events.FIELDS
+            ):
+                found[row["lead_id"]][row["_id"]] = documents.read_event(row)
+        return found
 
     async def count_unscored(self) -> UnscoredEvents:
         """Counts the events that are not scored, at one point in time."""
@@ -202,7 +204,7 @@ class LeadReader:
         """Counts the events marked as scored and the EVENT entries, at one point in time."""
         async with self.snapshot():
             return (
-                await self._events.rows.count_documents({"state": SCORED}),
+                await self._events.rows.count_documents({"state": events.CONTRACT.done}),
                 await self._database["score_history"].count_documents({"kind": EntryKind.EVENT.value}),
             )
 

@@ -18,6 +18,7 @@ from scoring_service.store.batches import AppendBatch, EventBatch
 from scoring_service.store.lead_filters import decayed_beyond, quiet, stale
 from scoring_service.store.models import ModelStore
 from shared import mongo
+from shared.contracts import events
 from shared.inbox.collection import PENDING, Inbox, PendingRows
 from shared.inbox.parking import DISCARDED, PARKED, discard_fields
 from shared.mongo import Database, Document
@@ -25,7 +26,7 @@ from shared.mongo import Database, Document
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 """Bytes of events that one transaction reads."""
 
-_EVENT_FIELDS = dict.fromkeys(("lead_id", "partition", "event_type", "event_time", "properties"), 1)
+_EVENT_FIELDS = events.FIELDS | {"partition": 1}
 _STANDING = {"through": 1, "publication": 1, "reset_reason": 1, "reset_actor": 1}
 T = TypeVar("T")
 
@@ -236,12 +237,12 @@ class LeadWriter:
 
 
 def _batch(pending: PendingRows) -> EventBatch:
-    events: dict[str, list[Event]] = defaultdict(list)
+    found: dict[str, list[Event]] = defaultdict(list)
     by_lead: dict[str, list[Document]] = defaultdict(list)
     for row in pending:
-        events[row["lead_id"]].append(documents.read_event(row))
+        found[row["lead_id"]].append(documents.read_event(row))
         by_lead[row["lead_id"]].append(row)
-    return EventBatch(events, {row["lead_id"]: row["partition"] for row in pending}, by_lead, pending.is_full)
+    return EventBatch(found, {row["lead_id"]: row["partition"] for row in pending}, by_lead, pending.is_full)
 
 
 def _standing(row: Document) -> Standing:

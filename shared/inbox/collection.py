@@ -23,6 +23,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.cursor import AsyncCursor
 
+from shared.inbox.contract import InboxContract, report_newer_rows
 from shared.mongo import Database, Document, create_indexes, durable
 from shared.settings import StartupError
 
@@ -63,18 +64,17 @@ class PendingRows(list[Document]):
 
 
 class Inbox:
-    """A collection used as an inbox.
+    """A collection used as an inbox. The number of `partitions` is the same for the life of the database."""
 
-    `name` is the collection's name, `done` the state of rows that the consumer is done with, `partitions` the number
-    of partitions, the same for the life of the database.
-    """
-
-    def __init__(self, database: Database, name: str, *, done: str, partitions: int) -> None:
-        self.rows = database[name]
+    def __init__(self, database: Database, contract: InboxContract, *, partitions: int) -> None:
+        self.rows = database[contract.collection]
+        self._contract = contract
         self._inboxes = database["inboxes"]
         self._database = database
-        self._done = done
         self._partitions = partitions
+        self._reported_versions: set[int] = set()
+        # A row without a version is older than versions, and can be read.
+        self._readable: Document = {"schema_version": {"$not": {"$gt": contract.schema_version}}}
 
     def partition_of(self, key: str) -> int:
         """Returns the partition of a key; rows with one key share a partition."""
@@ -110,6 +110,7 @@ class Inbox:
         and so finds many rows of few keys; without one it takes what there is of all.
         """
         which: Document = {"attempts": {"$exists": False}} if ids is None else {"_id": {"$in": list(ids)}}
+        which |= self._readable
         if exclude_keys:
             which["lead_id"] = {"$nin": list(exclude_keys)}
         cursor = self._find({"state": PENDING, "partition": {"$in": list(partitions)}, **which}, fields)
@@ -126,7 +127,7 @@ class Inbox:
 
         `fields` and `max_bytes` are those of `pending`.
         """
-        which = {"partition": self.partition_of(key), "lead_id": key, "attempts": {"$exists": False}}
+        which = {"partition": self.partition_of(key), "lead_id": key, "attempts": {"$exists": False}, **self._readable}
         cursor = self._find({"state": PENDING, **which}, fields)
         cursor = cursor.sort([("partition", ASCENDING), ("accept_time", ASCENDING)]).hint("pending")
         return await self._read(cursor.limit(limit), limit, max_bytes)
@@ -143,7 +144,9 @@ class Inbox:
 
     async def mark(self, rows: Sequence[Document]) -> None:
         """Marks pending rows as done; to be called in the transaction that does the work."""
-        await self.rows.update_many({"_id": {"$in": [row["_id"] for row in rows]}}, {"$set": {"state": self._done}})
+        await self.rows.update_many(
+            {"_id": {"$in": [row["_id"] for row in rows]}}, {"$set": {"state": self._contract.done}}
+        )
 
     async def count_pending(self) -> int:
         """Returns the number of pending rows."""
@@ -182,21 +185,22 @@ class Inbox:
 
         Rows that failed alone count, too.
         """
-        oldest = await self.rows.aggregate(
-            [
-                {"$match": {"state": PENDING}},
-                {"$sort": {"state": ASCENDING, "partition": ASCENDING, "accept_time": ASCENDING}},
-                {"$group": {"_id": "$partition", "oldest": {"$first": "$accept_time"}}},
-            ]
-        )
-        return {row["_id"]: row["oldest"] async for row in oldest}
+        return {row["_id"]: row["oldest"] for row in await self._first_rows()}
 
     async def waiting_for_drain(self) -> dict[int, datetime]:
-        """Returns the same, without the rows that failed alone: a drain does not take them."""
-        oldest = await self.waiting()
+        """Returns the same for the rows that a drain takes.
+
+        It leaves out rows that failed alone, and rows with a newer schema version than this program can read; it logs
+        each newer version once.
+        """
+        first_rows = await self._first_rows()
+        oldest = {row["_id"]: row["oldest"] for row in first_rows}
+        newer = {row["_id"]: row["version"] for row in first_rows if self._is_newer(row["version"])}
+        for version in newer.values():
+            self._report_newer_rows(version)
         stages: list[Document] = [{"$match": {"state": PENDING, **APART}}, {"$group": {"_id": "$partition"}}]
         with_failed = [row["_id"] async for row in await self.rows.aggregate(stages, hint="isolated")]
-        for partition in with_failed:
+        for partition in {*with_failed, *newer}:
             oldest.pop(partition, None)
             first = await self.pending([partition], 1, {"accept_time": 1})
             if first:
@@ -208,7 +212,7 @@ class Inbox:
         partitions = list(await self.waiting())
         if not partitions:
             return None
-        condition = {"state": PENDING, "partition": random.choice(partitions)}  # noqa: S311 (it guards nothing)
+        condition = {"state": PENDING, "partition": random.choice(partitions), **self._readable}  # noqa: S311 (it guards nothing)
         found = self.rows.find(condition, {"partition": 1}).sort("accept_time", DESCENDING).hint("pending").limit(1)
         return next(((row["_id"], row["partition"]) for row in await found.to_list()), None)
 
@@ -242,6 +246,31 @@ class Inbox:
         if record["partitions"] != self._partitions:
             made = record["partitions"]
             raise StartupError(f"the database was made with {made} partitions: set LEADSCORE_PARTITIONS={made}")
+
+    async def _first_rows(self) -> list[Document]:
+        """Returns the acceptance time and the version of the oldest row of each partition, found by the index."""
+        oldest = await self.rows.aggregate(
+            [
+                {"$match": {"state": PENDING}},
+                {"$sort": {"state": ASCENDING, "partition": ASCENDING, "accept_time": ASCENDING}},
+                {
+                    "$group": {
+                        "_id": "$partition",
+                        "oldest": {"$first": "$accept_time"},
+                        "version": {"$first": "$schema_version"},
+                    }
+                },
+            ]
+        )
+        return await oldest.to_list()
+
+    def _is_newer(self, version: int | None) -> bool:
+        return version is not None and version > self._contract.schema_version
+
+    def _report_newer_rows(self, version: int) -> None:
+        if version not in self._reported_versions:
+            self._reported_versions.add(version)
+            report_newer_rows(self._contract, version, reader=self._contract.consumer)
 
     async def _heaviest(self, partition: int, sample: int, limit: int, order: int) -> list[str]:
         # All of it is done on index keys.

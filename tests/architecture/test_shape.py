@@ -13,7 +13,7 @@ SERVICES = ("ingest_service", "scoring_service", "automation_service", "intellig
 AROUND = ("cli", "testkit", "tests", "chaos", "benchmarks")
 MANDATORY = {"__init__", "__main__", "app", "settings", "usecases", "servicer"}
 OPTIONAL = {
-    *("ports", "store", "jobs", "clients", "messages", "model_codec", "rule_codec"),
+    *("ports", "store", "clients", "messages", "model_codec", "rule_codec"),
     "delivery",  # of webhooks and e-mails: only automation delivers
     "watchers",  # of changes: only intelligence lets anyone watch
 }

@@ -16,6 +16,7 @@ from automation_service.store import schema
 from automation_service.store.backlog import MongoBacklog
 from automation_service.store.executions import MongoExecutions
 from automation_service.store.schema import EXECUTIONS
+from shared.contracts import score_changes
 from shared.inbox.breaker import MAX_ALIKE, Breaker
 from shared.inbox.collection import Inbox
 from shared.inbox.failures import Failure, ReasonCode
@@ -38,7 +39,7 @@ class Unreached:
 
 @pytest.fixture
 async def inbox(database: Database) -> Inbox:
-    made = Inbox(database, schema.CHANGES, done=schema.DONE, partitions=PARTITIONS)
+    made = Inbox(database, score_changes.CONTRACT, partitions=PARTITIONS)
     await made.migrate()
     await schema.migrate(database, partitions=PARTITIONS)
     return made

@@ -18,8 +18,9 @@ from automation_service.store import schema
 from automation_service.store.changes import MongoChanges
 from automation_service.store.executions import MongoExecutions
 from automation_service.store.rules import MongoRules
-from automation_service.store.schema import CHANGES, DONE, EXECUTIONS
+from automation_service.store.schema import EXECUTIONS
 from automation_service.usecases.evaluation import Evaluation
+from shared.contracts import score_changes
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from tests.automation.fakes import INSIGHT, NOW, SENDER, AbsentInsights, FakeDeliveryQueue, FakeInsights, change, rule
@@ -41,7 +42,7 @@ class MeetingInsights:
 
 @pytest.fixture
 async def inbox(database: Database) -> Inbox:
-    inbox = Inbox(database, CHANGES, done=DONE, partitions=1)
+    inbox = Inbox(database, score_changes.CONTRACT, partitions=1)
     await inbox.migrate()
     await schema.migrate(database, partitions=1)
     await MongoRules(database).create(rule())

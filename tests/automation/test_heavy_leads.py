@@ -41,6 +41,7 @@ from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.publishing import Publishing
 from scoring_service.usecases.queries import Queries
 from shared import wire
+from shared.contracts import score_changes
 from shared.inbox import broker as brokers
 from shared.inbox import parking as parking_module
 from shared.inbox.collection import Inbox
@@ -67,7 +68,7 @@ HEAVY = "lead-7"
 async def inbox(database: Database) -> Inbox:
     """The changes of thirty heavy leads, all in one partition."""
     await scoring_store.migrate(database, partitions=1, time_zone="UTC", engine=ENGINE, now=NOW - timedelta(days=100))
-    inbox = Inbox(database, automation_store.CHANGES, done=automation_store.DONE, partitions=1)
+    inbox = Inbox(database, score_changes.CONTRACT, partitions=1)
     await inbox.migrate()
     await automation_store.migrate(database, partitions=1)
     for lead_id in LEADS:

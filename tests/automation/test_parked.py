@@ -10,7 +10,7 @@ from leadscore.automation.v1 import automation_pb2 as pb
 from leadscore.automation.v1 import automation_pb2_grpc
 
 from automation_service.servicer import ERRORS, AutomationServicer
-from automation_service.store import schema
+from shared.contracts import score_changes
 from shared.inbox.collection import Inbox
 from shared.inbox.parking import Parking
 from shared.mongo import Database
@@ -29,7 +29,7 @@ class Unreached:
 
 @pytest.fixture
 async def inbox(database: Database) -> Inbox:
-    made = Inbox(database, schema.CHANGES, done=schema.DONE, partitions=PARTITIONS)
+    made = Inbox(database, score_changes.CONTRACT, partitions=PARTITIONS)
     await made.migrate()
     parked = {"state": "parked", "attempts": 5, "reason": "KeyError: 'x'", "reason_code": "TOO_LARGE", "park_time": NOW}
     rows = [{"_id": f"ada:{number}", "lead_id": "ada", **made.pending_row("ada", NOW)} for number in range(4)]

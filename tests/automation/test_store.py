@@ -34,9 +34,10 @@ from automation_service.store import rules as rules_module
 from automation_service.store.deliveries import MongoDeliveries
 from automation_service.store.executions import LAST_FIRING, MongoExecutions
 from automation_service.store.rules import MongoRules
-from automation_service.store.schema import CHANGES, DONE, EXECUTIONS, INDEXES
+from automation_service.store.schema import EXECUTIONS, INDEXES
 from cli.local.embedded import free_port
 from shared import mongo
+from shared.contracts import score_changes
 from shared.deadlines import deadline
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
@@ -486,7 +487,7 @@ async def test_without_its_own_migrate_neither_server_nor_worker_starts(
 ) -> None:
     """The inbox alone, which the scoring service makes, is not enough to find a delivery that is due."""
     settings = AutomationSettings.model_validate({"mongo_uri": database_uri, "port": free_port()})
-    await Inbox(database, CHANGES, done=DONE, partitions=settings.partitions).migrate()
+    await Inbox(database, score_changes.CONTRACT, partitions=settings.partitions).migrate()
     start = run_server(settings) if kind == "server" else open_worker(settings, NO_BROKER).__aenter__()
     with pytest.raises(StartupError, match="run migrate of the automation service"):
         async with asyncio.timeout(30):

@@ -27,6 +27,8 @@ from scoring_service import model_codec, store
 from scoring_service.domain.timeline import Mode
 from scoring_service.usecases.corrections import AdjustmentRequest
 from shared import mongo, wire
+from shared.contracts.events import CONTRACT as EVENTS
+from shared.contracts.score_changes import CONTRACT as CHANGES
 from shared.inbox.collection import Inbox
 from shared.message_files import yaml_text
 from shared.mongo import Database
@@ -88,8 +90,8 @@ async def drain(scoring: Scoring) -> None:
 async def run_services(database: Database, journal: Journal) -> None:
     """Runs every kind of work of the services: ingest, score, decay, correct, publish, automate."""
     await store.migrate(database, partitions=PARTITIONS, time_zone="UTC", engine=ENGINE, now=days_ago(100))
-    events = Inbox(database, store.EVENTS, done=store.SCORED, partitions=PARTITIONS)
-    changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
+    events = Inbox(database, EVENTS, partitions=PARTITIONS)
+    changes = Inbox(database, CHANGES, partitions=PARTITIONS)
     await events.migrate()
     await changes.migrate()
     await automation_schema.migrate(database, partitions=PARTITIONS)

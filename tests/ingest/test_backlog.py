@@ -24,11 +24,12 @@ from ingest_service.domain.backlog import (
 from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, IngestServicer
 from ingest_service.settings import IngestSettings
-from ingest_service.store import DONE, INBOX, MongoEventStore, MongoWaiting
+from ingest_service.store import MongoEventStore, MongoWaiting
 from ingest_service.usecases import backlog as backlog_module
 from ingest_service.usecases.backlog import Backlog
 from ingest_service.usecases.ingest import Ingest
 from shared import wire
+from shared.contracts import events
 from shared.deadlines import retry_seconds
 from shared.group_commit import GroupCommit
 from shared.inbox.collection import Inbox
@@ -50,7 +51,7 @@ class World:
 
     def __init__(self, database: Database) -> None:
         self.now = NOW
-        self.inbox = Inbox(database, INBOX, done=DONE, partitions=PARTITIONS)
+        self.inbox = Inbox(database, events.CONTRACT, partitions=PARTITIONS)
         self.store = MongoEventStore(self.inbox, self.clock)
         self.backlog = Backlog(MongoWaiting(self.inbox), self.clock, limits=LIMITS, partitions=PARTITIONS)
 
@@ -108,7 +109,7 @@ async def test_a_partition_is_refused_when_its_oldest_event_has_waited_too_long_
     world.now += SECOND
     assert await world.refused(here, other) == [PartitionBehind, None]
     assert not await world.all_refused()
-    await world.mark(f"{here}-0", DONE)
+    await world.mark(f"{here}-0", events.CONTRACT.done)
     assert await world.refused(here, other) == [None, None]
 
 
@@ -117,7 +118,7 @@ async def test_all_events_are_refused_only_when_all_partitions_are_behind(world:
         await world.put(world.lead_in(partition), 1)
     world.now += 2 * LIMITS.age
     assert await world.all_refused()
-    await world.mark(f"{world.lead_in(3)}-0", DONE)
+    await world.mark(f"{world.lead_in(3)}-0", events.CONTRACT.done)
     assert not await world.all_refused()
 
 
@@ -128,7 +129,7 @@ async def test_a_lead_with_too_many_events_is_refused_alone(world: World) -> Non
     assert await world.refused(heavy, neighbour) == [None, None]
     await world.put(heavy, 1, prefix="more")
     assert await world.refused(heavy, neighbour) == [LeadBehind, None]
-    await world.mark(f"{heavy}-0", DONE)
+    await world.mark(f"{heavy}-0", events.CONTRACT.done)
     assert await world.refused(heavy, neighbour) == [None, None]
 
 
@@ -159,7 +160,7 @@ async def test_events_that_failed_alone_are_no_reason_to_refuse(world: World) ->
     assert await world.refused("ada") == [None]
 
 
-@pytest.mark.parametrize("state", [DONE, "parked", "discarded"])
+@pytest.mark.parametrize("state", [events.CONTRACT.done, "parked", "discarded"])
 async def test_only_what_is_pending_waits(world: World, state: str) -> None:
     await world.put("ada", 1)
     await world.mark("ada-0", state)
@@ -171,7 +172,7 @@ async def test_a_clock_that_jumped_is_believed_only_until_what_it_stamped_is_sco
     await world.put("ada", 1)
     world.now += timedelta(days=1)
     assert await world.refused("ada") == [PartitionBehind]
-    await world.mark("ada-0", DONE)
+    await world.mark("ada-0", events.CONTRACT.done)
     await world.put("ada", 1, prefix="after")
     assert await world.refused("ada") == [None]
     world.now -= timedelta(days=2)
@@ -246,7 +247,7 @@ async def test_the_log_says_when_it_begins_and_when_it_ends(world: World) -> Non
     with capture_logs() as lines:
         for _ in range(3):
             await world.backlog.look()
-        await world.mark("ada-0", DONE)
+        await world.mark("ada-0", events.CONTRACT.done)
         for _ in range(3):
             await world.backlog.look()
     assert [(line["event"], line["log_level"]) for line in lines] == [

@@ -15,8 +15,9 @@ from cli.local.embedded import EmbeddedMongo
 from ingest_service.domain.event import Event
 from ingest_service.ports import Stored
 from ingest_service.servicer import ERRORS
-from ingest_service.store import DONE, INBOX, MongoEventStore
+from ingest_service.store import MongoEventStore
 from shared import mongo
+from shared.contracts import events
 from shared.deadlines import deadline
 from shared.inbox.collection import Inbox
 from shared.mongo import Database, Document
@@ -40,7 +41,7 @@ class Breakable:
     """A store, and what can go wrong with its server."""
 
     def __init__(self, database: Database) -> None:
-        self.inbox = Inbox(database, INBOX, done=DONE, partitions=PARTITIONS)
+        self.inbox = Inbox(database, events.CONTRACT, partitions=PARTITIONS)
         self.events = MongoEventStore(self.inbox, lambda: NOW)
         self._admin = database.client.admin
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.ports import EventStore, Stored
-from ingest_service.store import DONE, INBOX, MongoEventStore
+from ingest_service.store import MongoEventStore
+from shared.contracts.events import CONTRACT
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from tests.conftest import PARTITIONS
@@ -36,7 +37,7 @@ PROPERTIES = st.dictionaries(NAMES, VALUES, max_size=4)
 
 @pytest.fixture
 async def inbox(database: Database) -> Inbox:
-    inbox = Inbox(database, INBOX, done=DONE, partitions=PARTITIONS)
+    inbox = Inbox(database, CONTRACT, partitions=PARTITIONS)
     await inbox.migrate()
     return inbox
 
@@ -188,7 +189,7 @@ async def test_an_event_that_was_scored_is_still_the_same_and_stays_scored(
     await events.put([event()])
     await inbox.mark(await inbox.pending(range(PARTITIONS), 10))
     assert await events.put([event(), event(source="crm")]) == [SAME, OTHER]
-    assert [row["state"] for row in await inbox.rows.find().to_list()] == [DONE]
+    assert [row["state"] for row in await inbox.rows.find().to_list()] == [CONTRACT.done]
 
 
 async def test_of_puts_of_the_same_events_at_once_exactly_one_finds_each_new(

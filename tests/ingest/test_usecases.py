@@ -10,8 +10,9 @@ from pymongo.errors import ConnectionFailure
 
 from ingest_service.domain.event import MAX_EVENTS, Event, EventIdConflict, InvalidEvent
 from ingest_service.ports import Stored
-from ingest_service.store import DONE, INBOX, MongoEventStore
+from ingest_service.store import MongoEventStore
 from ingest_service.usecases.ingest import Ingest
+from shared.contracts import events
 from shared.deadlines import deadline, seconds_left
 from shared.group_commit import GroupCommit
 from shared.inbox.collection import Inbox
@@ -182,7 +183,7 @@ async def test_the_deadline_of_a_group_is_not_that_of_the_call_that_began_it() -
 
 
 async def test_a_call_at_its_deadline_does_not_bound_the_write_of_its_group(database: Database) -> None:
-    store = MongoEventStore(Inbox(database, INBOX, done=DONE, partitions=PARTITIONS), lambda: NOW)
+    store = MongoEventStore(Inbox(database, events.CONTRACT, partitions=PARTITIONS), lambda: NOW)
     group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=SECONDS)
     with deadline(1e-6):
         assert await answers(group.add(event())) == [Stored.NEW]

@@ -32,6 +32,8 @@ from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.slow_lane import SlowLane
 from scoring_service.usecases.verify import Verification, VerifyProgress
 from shared import wire
+from shared.contracts.events import CONTRACT as EVENTS
+from shared.contracts.score_changes import CONTRACT as CHANGES
 from shared.inbox.collection import Inbox
 from shared.inbox.parking import Parking
 from shared.mongo import Database
@@ -140,8 +142,8 @@ class Scoring:
 async def scoring(database: Database) -> Scoring:
     """A scoring service over an empty database."""
     await store.migrate(database, partitions=PARTITIONS, time_zone="UTC", engine=ENGINE, now=days_ago(100))
-    events = Inbox(database, store.EVENTS, done=store.SCORED, partitions=PARTITIONS)
-    changes = Inbox(database, store.CHANGES, done=store.DONE, partitions=PARTITIONS)
+    events = Inbox(database, EVENTS, partitions=PARTITIONS)
+    changes = Inbox(database, CHANGES, partitions=PARTITIONS)
     await events.migrate()
     await changes.migrate()
     return Scoring(database, events, changes)

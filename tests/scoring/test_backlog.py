@@ -11,6 +11,7 @@ from scoring_service.domain.timeline import Mode
 from scoring_service.store import backlog
 from scoring_service.store.backlog import BacklogReader
 from shared import wire
+from shared.contracts.events import CONTRACT as EVENTS
 from shared.inbox.collection import Inbox, PartitionBacklog
 from shared.mongo import Database
 from tests.conftest import PARTITIONS
@@ -141,7 +142,7 @@ async def test_the_backlog_is_counted_on_index_keys(database_uri: str, database:
     """However much waits, no event is read."""
     await put(scoring, "ada", SECOND, 300)
     async with overheard(database_uri) as (heard, commands):
-        events = Inbox(heard, scoring.events.rows.name, done="scored", partitions=PARTITIONS)
+        events = Inbox(heard, EVENTS, partitions=PARTITIONS)
         partition = events.partition_of("ada")
         counting = BacklogReader(heard, events)
         assert await counting.pending() == {partition: PartitionBacklog(300, NOW - SECOND)}

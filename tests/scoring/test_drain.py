@@ -13,6 +13,7 @@ from scoring_service.store.batches import AppendBatch
 from scoring_service.store.facts import FactReader
 from scoring_service.store.models import ModelStore
 from scoring_service.store.writes import LeadWriter
+from shared.contracts import events, score_changes
 from shared.inbox.collection import Inbox
 from shared.mongo import Document
 from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
@@ -126,9 +127,7 @@ async def test_every_command_of_a_drain_belongs_to_its_transaction(scoring: Scor
     commands = _Commands()
     async with AsyncMongoClient[Document](database_uri, event_listeners=[commands], tz_aware=True) as client:
         database = client.get_default_database()
-        inboxes = [
-            Inbox(database, inbox.rows.name, done="x", partitions=8) for inbox in (scoring.events, scoring.changes)
-        ]
+        inboxes = [Inbox(database, contract, partitions=8) for contract in (events.CONTRACT, score_changes.CONTRACT)]
         scoring.lead_writer = LeadWriter(
             database, ModelStore(database, ENGINE), inboxes[0], inboxes[1], transaction_seconds=10
         )

@@ -18,6 +18,7 @@ from shared.mongo import Document
 from shared.tasks import running
 from testkit.waiting import eventually
 from tests.conftest import PARTITIONS
+from tests.shared.letters import LETTERS
 
 NAME = "letters"
 BATCH = 64
@@ -29,7 +30,7 @@ async def main(mongo_uri: str, redis_url: str, queue: str, bad: str, seconds: fl
     doorbell.LEASE_MILLISECONDS, parking.CLAIM = 200, timedelta(milliseconds=200)
     broker.REDIS_SECONDS = 10.0
     database = await mongo.connect(mongo_uri)
-    inbox = Inbox(database, NAME, done="read", partitions=PARTITIONS)
+    inbox = Inbox(database, LETTERS, partitions=PARTITIONS)
 
     async def step(partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         rows: list[Document] = []

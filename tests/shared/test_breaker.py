@@ -18,12 +18,13 @@ from shared.inbox.parking import Parking
 from shared.mongo import Database
 from testkit.waiting import eventually
 from tests.conftest import PARTITIONS
+from tests.shared.letters import LETTERS
 from tests.shared.test_poison import Reader, drained, put, row, states, working
 
 
 @pytest.fixture
 async def inbox(database: Database) -> Inbox:
-    made = Inbox(database, "letters", done="read", partitions=PARTITIONS)
+    made = Inbox(database, LETTERS, partitions=PARTITIONS)
     await made.migrate()
     return made
 

@@ -28,6 +28,7 @@ from shared.settings import StartupError
 from shared.tasks import running
 from testkit.waiting import eventually
 from tests.conftest import PARTITIONS
+from tests.shared.letters import LETTERS
 
 NAME = "letters"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -68,7 +69,7 @@ class Steps:
 
 
 def inbox_of(database: Database, partitions: int = PARTITIONS) -> Inbox:
-    return Inbox(database, NAME, done="read", partitions=partitions)
+    return Inbox(database, LETTERS, partitions=partitions)
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def key_in(inbox: Inbox, partition: int) -> str:
 
 @given(st.text(), st.integers(1, 4096))
 def test_a_key_has_one_partition_within_the_range(key: str, partitions: int) -> None:
-    inbox = Inbox({NAME: None, "inboxes": None}, NAME, done="read", partitions=partitions)  # type: ignore[arg-type]
+    inbox = Inbox({NAME: None, "inboxes": None}, LETTERS, partitions=partitions)  # type: ignore[arg-type]
     assert inbox.partition_of(key) in range(partitions)
     assert inbox.partition_of(key) == inbox.partition_of(key)
 

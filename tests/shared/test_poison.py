@@ -40,6 +40,7 @@ from shared.rpc.errors import TooLarge, is_transient
 from shared.tasks import running
 from testkit.waiting import eventually
 from tests.conftest import PARTITIONS
+from tests.shared.letters import LETTERS
 
 ALL = range(PARTITIONS)
 BATCH = 64
@@ -78,7 +79,7 @@ class Reader:
 
 @pytest.fixture
 async def inbox(database: Database) -> Inbox:
-    made = Inbox(database, "letters", done="read", partitions=PARTITIONS)
+    made = Inbox(database, LETTERS, partitions=PARTITIONS)
     await made.migrate()
     return made
 

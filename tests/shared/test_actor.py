@@ -6,10 +6,10 @@ import dramatiq
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AsyncIO
 
-from automation_service import jobs
+from shared.inbox import actor
 from shared.inbox.doorbell import Doorbell
 
-QUEUE = Doorbell.queue("score_changes")
+QUEUE = Doorbell.queue("letters")
 
 
 def test_a_ring_drains_its_partition() -> None:
@@ -19,7 +19,7 @@ def test_a_ring_drains_its_partition() -> None:
         drained.extend(partitions)
 
     broker = StubBroker(middleware=[AsyncIO()])
-    jobs.register(broker, lambda: SimpleNamespace(drain=drain))  # type: ignore[arg-type,return-value]
+    actor.register("letters", broker, lambda: SimpleNamespace(drain=drain))  # type: ignore[arg-type,return-value]
     broker.enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=QUEUE, args=([17],), kwargs={}, options={}))
     worker = dramatiq.Worker(broker, worker_timeout=10, worker_threads=1)
     worker.start()

@@ -1,0 +1,1 @@
+"""The contracts between services: rows that any version of the code must read."""

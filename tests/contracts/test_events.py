@@ -1,0 +1,41 @@
+"""The rows of `events`."""
+
+from datetime import UTC, datetime
+
+from shared.contracts.events import CONTRACT, FIELDS, PAYLOAD, EventRow
+from tests.contracts.documents import examples, through_bson
+
+ROW = EventRow(
+    event_id="evt-7f3a",
+    lead_id="ada@example.com",
+    event_type="demo_request",
+    event_time=datetime(2026, 3, 20, 9, 15, 30, 250_000, UTC),
+    properties={
+        "plan": "pro",
+        "company": {"name": "Analytical Engines", "size": 250.0},
+        "trial": True,
+        "tags": ["a", None],
+    },
+    source="website",
+)
+
+
+def test_a_row_survives_the_round_trip() -> None:
+    assert EventRow.from_document(through_bson(ROW.to_document())) == ROW
+
+
+def test_today_writes_the_newest_version_and_all_fields() -> None:
+    document = ROW.to_document()
+    assert document["schema_version"] == CONTRACT.schema_version
+    assert {"_id", "schema_version", *PAYLOAD} == set(document)
+    assert set(FIELDS) <= set(document)
+
+
+def test_every_version_has_an_example_that_today_reads() -> None:
+    found = examples(CONTRACT.collection)
+    assert set(found) == set(range(1, CONTRACT.schema_version + 1))
+    assert EventRow.from_document(found[1]) == ROW
+
+
+def test_a_reader_ignores_fields_that_it_does_not_know() -> None:
+    assert EventRow.from_document(ROW.to_document() | {"added_later": 1}) == ROW
