@@ -34,10 +34,10 @@ def test_a_change_names_every_score_and_stage_on_the_way() -> None:
         START,
     )
     assert found == LeadChange(
-        scores=[0, 20, 8, 13, 33],
-        stages=["cold", "warm", "cold", "warm", "hot"],
-        event_types=["page_view", "signup"],
-        kinds=["DECAY", "EVENT"],
+        scores=(0, 20, 8, 13, 33),
+        stages=("cold", "warm", "cold", "warm", "hot"),
+        event_types=("page_view", "signup"),
+        kinds=("DECAY", "EVENT"),
         inactive_days=0,
     )
 
