@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 import pytest
 from pymongo.errors import ExecutionTimeout, OperationFailure
@@ -11,29 +12,49 @@ from intelligence_service.domain.watch import (
     LeadChange,
     ResumeTokenExpired,
 )
-from intelligence_service.store import CHANGES, MongoLeadChanges
+from intelligence_service.store import MongoLeadChanges
 from intelligence_service.watchers import Watchers
+from shared.contracts.score_changes import CONTRACT, ScoreChangeRow
 from shared.mongo import Database
-from shared.rpc.errors import InvalidArgument
+from shared.rpc.errors import InvalidArgument, Stopping
 from tests.intelligence.watching import ALL, begin, change, intelligence, seen, take
+
+CHANGES = CONTRACT.collection
+
+
+def document(change: LeadChange) -> dict[str, Any]:
+    row = ScoreChangeRow(
+        change_id=f"{change.lead_id}:{change.sequence}",
+        lead_id=change.lead_id,
+        sequence=change.sequence,
+        score_before=change.score_before,
+        score_after=change.score_after,
+        stage_before=change.stage_before,
+        stage_after=change.stage_after,
+        scores=(change.score_before, change.score_after),
+        stages=(change.stage_before, change.stage_after),
+        event_types=change.event_types,
+        kinds=("EVENT",),
+        date_bucket="2026-03-20",
+        last_event_time=change.record_time,
+        inactive_days=0,
+        record_time=change.record_time,
+    )
+    return row.to_document() | {"state": "pending"}
 
 
 async def put(database: Database, *some: LeadChange) -> None:
     for each in some:
-        await database[CHANGES].insert_one(
-            {
-                "lead_id": each.lead_id,
-                "sequence": each.sequence,
-                "score_before": each.score_before,
-                "score_after": each.score_after,
-                "stage_before": each.stage_before,
-                "stage_after": each.stage_after,
-                "event_types": list(each.event_types),
-                "record_time": each.record_time,
-                "state": "pending",
-                "more": "which this service does not read",
-            }
-        )
+        await database[CHANGES].insert_one(document(each))
+
+
+async def test_a_change_that_is_newer_than_this_program_ends_the_watch(database: Database) -> None:
+    await database.create_collection(CHANGES)
+    async with contextlib.aclosing(Watchers(MongoLeadChanges(database), intelligence())) as watchers:
+        watch = await begin(watchers)
+        await database[CHANGES].insert_one(document(change("ada")) | {"schema_version": 2})
+        with pytest.raises(Stopping):
+            await take(watch, 1)
 
 
 async def test_the_stream_of_the_database_is_watched_and_resumed(database: Database) -> None:

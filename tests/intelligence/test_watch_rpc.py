@@ -16,8 +16,8 @@ from intelligence_service.app import run_server
 from intelligence_service.ports import LeadChanges
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
 from intelligence_service.settings import IntelligenceSettings
-from intelligence_service.store import CHANGES
 from intelligence_service.watchers import Watchers
+from shared.contracts.score_changes import CONTRACT
 from shared.mongo import Database
 from shared.settings import load
 from testkit.serving import refusal, served
@@ -59,7 +59,7 @@ async def test_changes_come_over_grpc(changes: FakeLeadChanges) -> None:
 async def test_a_server_that_stops_does_not_wait_for_its_watchers(
     database: Database, database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await database.create_collection(CHANGES)
+    await database.create_collection(CONTRACT.collection)
     port, before = free_port(), signal.getsignal(signal.SIGTERM)
     monkeypatch.setenv("LEADSCORE_PORT", str(port))
     monkeypatch.setenv("LEADSCORE_MONGO_URI", database_uri)
