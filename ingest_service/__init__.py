@@ -1,7 +1,7 @@
-"""The way in: events of leads.
+"""Accepts events of leads and stores them for scoring.
 
-Owns: the insertion into the inbox `events`.
-Promises: an acknowledged event is on a majority of the replica set, once, with the payload that was sent; ids make
-every retry safe.
-Never: scores, waits for Redis, or reads what others own.
+Owns: inserts into the inbox `events`.
+Promises: an acknowledged event is stored on a majority of the replica set, once, exactly as it was sent. Calls can be
+retried safely with the same event ids.
+Never: computes scores, waits for Redis, or reads collections of other services.
 """

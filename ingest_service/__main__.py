@@ -13,7 +13,7 @@ def serve(settings: IngestSettings) -> None:
 
 
 def migrate(settings: IngestSettings) -> None:
-    """Create the collections and indexes that this service inserts into; safe to run again."""
+    """Create the collection and indexes of the inbox; safe to run again."""
     asyncio.run(run_migration(settings))
 
 

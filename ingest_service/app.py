@@ -8,8 +8,8 @@ from leadscore.ingest.v1 import ingest_pb2_grpc
 from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.settings import IngestSettings
-from ingest_service.store import MongoEventStore, MongoWaiting
-from ingest_service.usecases.backlog import Backlog
+from ingest_service.store import MongoEventStore
+from ingest_service.usecases.backlog import BacklogMonitor
 from ingest_service.usecases.ingest import Ingest
 from shared import mongo, wire
 from shared.contracts import events
@@ -30,21 +30,21 @@ async def run_server(settings: IngestSettings) -> None:
         doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), events.CONTRACT.collection)
         store = MongoEventStore(inbox, wire.now)
         group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=settings.call_seconds)
-        backlog = Backlog(MongoWaiting(inbox), wire.now, limits=settings.limits, partitions=settings.partitions)
-        ingest = Ingest(store, group, doorbell, wire.now, backlog.refusal)
+        monitor = BacklogMonitor(inbox, wire.now, limits=settings.limits, partitions=settings.partitions)
+        ingest = Ingest(store, group, doorbell, wire.now, monitor.refusal)
         service = Service(
             SERVICE,
             lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestServicer(ingest), server),
             ERRORS,
             lambda: mongo.is_primary(database),
-            gate=backlog.check,
+            gate=monitor.check_call,
         )
-        async with running(doorbell.run(), backlog.watch()):
+        async with running(doorbell.run(), monitor.run()):
             await serve(service, settings)
 
 
 async def run_migration(settings: IngestSettings) -> None:
-    """Creates the inbox `events`, after initiating the replica set if nobody has."""
+    """Creates the inbox `events`. Initiates the replica set if necessary."""
     uri = settings.mongo_uri.get_secret_value()
     await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)

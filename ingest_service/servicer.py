@@ -1,4 +1,4 @@
-"""gRPC ⇄ domain, and what callers see of each error."""
+"""gRPC ⇄ domain, and the gRPC status of each error."""
 
 from datetime import timedelta
 
@@ -6,9 +6,9 @@ import grpc
 from leadscore.ingest.v1 import ingest_pb2 as pb
 from leadscore.ingest.v1 import ingest_pb2_grpc
 
-from ingest_service.domain.backlog import BacklogTooOld, Behind, LeadBehind, PartitionBehind
+from ingest_service.domain.backlog import BacklogTooOld, LeadBehind, PartitionBehind, RetryLater
 from ingest_service.domain.event import Event, EventIdConflict, InvalidBatch, InvalidEvent, check_batch
-from ingest_service.ports import Stored
+from ingest_service.ports import PutResult
 from ingest_service.usecases.ingest import Ingest, Outcome
 from shared import wire
 from shared.rpc.errors import ARGUMENTS, OVERLOADED, ErrorRow, ErrorTable, InvalidArgument, Overloaded
@@ -27,25 +27,25 @@ ERRORS: ErrorTable = {
     InvalidBatch: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "BATCH_INVALID"),
 }
 
-_OUTCOMES = {Stored.NEW: pb.OUTCOME_ACCEPTED, Stored.SAME: pb.OUTCOME_DUPLICATE}
+_OUTCOMES = {PutResult.NEW: pb.OUTCOME_ACCEPTED, PutResult.DUPLICATE: pb.OUTCOME_DUPLICATE}
 
 
 class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
-    """Translates; the use cases do the work."""
+    """Translates between gRPC and the use cases."""
 
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest
 
     async def IngestEvent(self, request: pb.IngestEventRequest, context: Context) -> pb.IngestEventResponse:
         """See `ingest.proto`."""
-        return pb.IngestEventResponse(outcome=_OUTCOMES[await self._ingest.one(_event(request.event))])
+        return pb.IngestEventResponse(outcome=_OUTCOMES[await self._ingest.ingest_event(_event(request.event))])
 
     async def BatchIngestEvents(
         self, request: pb.BatchIngestEventsRequest, context: Context
     ) -> pb.BatchIngestEventsResponse:
         """See `ingest.proto`."""
         check_batch(len(request.events))
-        outcomes = await self._ingest.batch([_event(event) for event in request.events])
+        outcomes = await self._ingest.ingest_batch([_event(event) for event in request.events])
         return pb.BatchIngestEventsResponse(
             outcomes=[_outcome(event, outcome) for event, outcome in zip(request.events, outcomes, strict=True)]
         )
@@ -63,14 +63,14 @@ def _event(event: pb.Event) -> Event:
 
 
 def _outcome(event: pb.Event, outcome: Outcome) -> pb.EventOutcome:
-    if isinstance(outcome, Stored):
+    if isinstance(outcome, PutResult):
         return pb.EventOutcome(event_id=event.event_id, outcome=_OUTCOMES[outcome])
-    refused = pb.EventOutcome(
+    result = pb.EventOutcome(
         event_id=event.event_id, reason=f"ERROR_REASON_{ERRORS[type(outcome)].reason}", message=str(outcome)
     )
-    if isinstance(outcome, Behind):
-        refused.outcome = pb.OUTCOME_RETRY_LATER
-        refused.retry_delay.FromTimedelta(timedelta(seconds=outcome.retry_seconds))
+    if isinstance(outcome, RetryLater):
+        result.outcome = pb.OUTCOME_RETRY_LATER
+        result.retry_delay.FromTimedelta(timedelta(seconds=outcome.retry_seconds))
     else:
-        refused.outcome, refused.field = pb.OUTCOME_REJECTED, outcome.field
-    return refused
+        result.outcome, result.field = pb.OUTCOME_REJECTED, outcome.field
+    return result

@@ -9,12 +9,15 @@ from shared.settings import MAX_SECONDS, ServerSettings, StoreSettings
 
 
 class IngestSettings(ServerSettings, StoreSettings):
-    """Server and store, and how far scoring may lag behind."""
+    """Settings of the server, the store and the backlog limits."""
 
     port: int = Field(50051, ge=1, le=65535, description="Port to listen on.")
-    # Calls that wait together are written together: more places, larger groups.
+    # More concurrent calls than in other services: calls that wait together are written together.
     call_places: int = Field(
-        256, ge=1, le=100_000, description="Unary calls that are worked on at a time; a large request takes several."
+        256,
+        ge=1,
+        le=100_000,
+        description="Highest number of concurrent unary calls; a large request counts as several.",
     )
     backlog_seconds: float = Field(
         300.0,
@@ -22,18 +25,21 @@ class IngestSettings(ServerSettings, StoreSettings):
         le=MAX_SECONDS,
         allow_inf_nan=False,
         description=(
-            "Age of the oldest event not scored yet, in seconds, above which no more of its lead or partition are "
-            "taken; 0: any age."
+            "Highest age of an unscored event, in seconds. Above it, the service accepts no more events of its lead "
+            "or partition. 0 means no limit."
         ),
     )
     lead_backlog_events: int = Field(
         20_000,
         ge=0,
         le=10_000_000,
-        description="Events of one lead not scored yet above which no more of the lead are taken; 0: any number.",
+        description=(
+            "Highest number of unscored events of one lead. Above it, the service accepts no more events of the lead. "
+            "0 means no limit."
+        ),
     )
 
     @property
     def limits(self) -> Limits:
-        """`backlog_seconds` and `lead_backlog_events`."""
+        """The limits given by `backlog_seconds` and `lead_backlog_events`."""
         return Limits(timedelta(seconds=self.backlog_seconds), self.lead_backlog_events)

@@ -1,1 +1,1 @@
-"""What an event is and which events are refused. Pure: the standard library only."""
+"""What a valid event is, and when events are refused because of the backlog. Imports the standard library only."""

@@ -1,4 +1,4 @@
-"""How far scoring may lag behind what is taken in, and who is refused when it does."""
+"""When events are refused because scoring is behind, and the errors that callers then receive."""
 
 import random
 from collections.abc import Mapping
@@ -7,57 +7,57 @@ from datetime import timedelta
 from typing import NamedTuple
 
 RETRY_SECONDS = 2.0
-"""When refused callers shall come back, on average."""
+"""Average delay in seconds after which a refused caller should retry."""
 MIN_EVENTS = 500
-"""A lead with fewer events that wait is never refused: what keeps a few events waiting is not their number."""
+"""A lead with fewer pending events is never refused for their age: so few events do not hold up a partition."""
 LARGE_SHARE = 0.25
-"""Of the events that wait in a partition: a lead with as many holds it up."""
+"""A lead with at least this share of a partition's pending events is considered to hold up the partition."""
 
 
 def retry_seconds() -> float:
-    """Returns when a caller shall come back; those who are refused together shall not come back together."""
-    return RETRY_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 (it spreads, and guards nothing)
+    """Returns a random delay in seconds, so that callers refused together do not retry together."""
+    return RETRY_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 (not used for security)
 
 
 class BacklogTooOld(Exception):
-    """Events of every partition have waited too long to be scored, so none are taken until scoring has caught up."""
+    """All partitions are behind, so no events are accepted until scoring catches up."""
 
     def __init__(self, age: timedelta, limit: timedelta) -> None:
         super().__init__(
-            f"the oldest event has waited to be scored for {age.total_seconds():.0f} s, more than "
-            f"{limit.total_seconds():g} s: start scoring workers, and send this again with the same event_id"
+            f"the oldest event has been waiting to be scored for {age.total_seconds():.0f} s (limit: "
+            f"{limit.total_seconds():g} s): start scoring workers, and retry with the same event_id"
         )
         self.retry_seconds = retry_seconds()
 
 
 class PartitionBehind(Exception):
-    """Events of a partition have waited too long to be scored, so no more of it are taken."""
+    """The oldest pending event of the partition is too old, so the partition accepts no more events."""
 
     def __init__(self, partition: int, age: timedelta, limit: timedelta) -> None:
         super().__init__(
-            f"events of partition {partition} have waited to be scored for {age.total_seconds():.0f} s, more than "
-            f"{limit.total_seconds():g} s: start scoring workers, and send this again with the same event_id"
+            f"events of partition {partition} have been waiting to be scored for {age.total_seconds():.0f} s (limit: "
+            f"{limit.total_seconds():g} s): start scoring workers, and retry with the same event_id"
         )
         self.retry_seconds = retry_seconds()
 
 
 class LeadBehind(Exception):
-    """Too many events of a lead wait to be scored, or they hold their partition up, so no more of it are taken."""
+    """The lead has too many pending events, or they hold up their partition, so no more of its events are accepted."""
 
-    def __init__(self, waiting: int) -> None:
+    def __init__(self, pending: int) -> None:
         super().__init__(
-            f"{waiting:,} events or more of this lead wait to be scored: send this again later with the same event_id, "
+            f"at least {pending:,} events of this lead are waiting to be scored: retry later with the same event_id, "
             "and give each person a lead_id of their own"
         )
         self.retry_seconds = retry_seconds()
 
 
-Behind = PartitionBehind | LeadBehind
-"""Why an event is not taken at the moment. `retry_seconds` is when the caller shall come back."""
+RetryLater = PartitionBehind | LeadBehind
+"""Why an event is refused for now. `retry_seconds` is the delay after which the caller should retry."""
 
 
-class LeadWaiting(NamedTuple):
-    """Events of one lead that wait: how many of them were counted, and how long the oldest has waited."""
+class LeadBacklog(NamedTuple):
+    """The pending events of a lead: how many were counted, and the age of the oldest."""
 
     events: int
     age: timedelta
@@ -65,30 +65,34 @@ class LeadWaiting(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is too much: `age` of an event that waits, and events of one `lead` that wait. Zero is no limit."""
+    """The highest age of a pending event, and the highest number of pending events of one lead. Zero means no limit."""
 
     age: timedelta
     lead_events: int
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is refused at the moment: everything, partitions, and leads. Numbers and ages are what was found."""
+class Refusals:
+    """What is refused at the moment.
+
+    `everything` is the age of the oldest pending event if all events are refused. `partitions` maps refused partitions
+    to the age of their oldest pending event, `leads` maps refused leads to the number of their pending events.
+    """
 
     everything: timedelta | None = None
     partitions: Mapping[int, timedelta] = field(default_factory=dict)
     leads: Mapping[str, int] = field(default_factory=dict)
 
 
-def heavy_leads(waiting: Mapping[str, LeadWaiting], total: int, limits: Limits) -> dict[str, int]:
-    """Returns the leads of a partition that are to be refused, and how many events of each wait.
+def leads_to_refuse(backlogs: Mapping[str, LeadBacklog], total: int, limits: Limits) -> dict[str, int]:
+    """Returns the leads of a partition to refuse, with the number of their pending events.
 
-    `total` is how many events of the partition were counted. A lead is refused when more of its events wait than the
-    limit, or when they have waited too long and are a large share of the partition's.
+    A lead is refused if it has more pending events than the limit, or if the oldest of them is too old and they are a
+    large share of the partition's `total` pending events.
     """
     return {
         lead_id: lead.events
-        for lead_id, lead in waiting.items()
+        for lead_id, lead in backlogs.items()
         if (limits.lead_events and lead.events > limits.lead_events)
         or (limits.age and lead.age > limits.age and lead.events >= max(MIN_EVENTS, LARGE_SHARE * total))
     }

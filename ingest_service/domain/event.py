@@ -1,4 +1,4 @@
-"""An event of a lead, and the limits that it must keep."""
+"""An event of a lead, and its validation."""
 
 import json
 import math
@@ -8,32 +8,32 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 MAX_EVENTS = 1_000
-"""Events in a batch."""
+"""Events per batch."""
 MAX_CHARACTERS = 256
-"""Characters in an id, a type, a source, or the name of a property at any level."""
+"""Characters in an id, a type, a source, or a property name at any level."""
 MAX_PROPERTIES = 64
-"""Properties on the top level."""
+"""Top-level properties."""
 MAX_VALUE_BYTES = 4_096
-"""Bytes of one property's value, written as JSON in UTF-8."""
+"""Bytes of the value of a top-level property, as UTF-8 JSON."""
 MAX_LEVELS = 8
-"""Levels of nesting; a property that is a plain value is on level 1."""
+"""Levels of nesting; a scalar property is at level 1."""
 MAX_AHEAD = timedelta(hours=24)
-"""How far an event time may lie ahead of the clock."""
+"""How far an event time may be ahead of the clock."""
 RESERVED_PREFIXES = ("decay:", "model:", "adjustment:", "retraction:")
-"""Ids that begin so belong to the history entries that are no events."""
+"""Prefixes of the ids of history entries that are not events."""
 
 RESERVED_NAME = "$ref"
-"""MongoDB's drivers read an object with this and `$id` as a reference of their own, and not as what it says.
+"""MongoDB drivers decode an object with the keys `$ref` and `$id` as a database reference.
 
-It is refused by itself: two `identify` events, each with one of the names, would make such an object of a lead's
-attributes.
+`$ref` is refused even without `$id`, because two `identify` events, each with one of the keys, would combine to such an
+object in the lead's attributes.
 """
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class InvalidEvent(Exception):
-    """An event breaks a limit. `field` is its path in the event, `str(error)` a sentence for the caller."""
+    """An event is invalid. `field` is the path of the invalid field, `str(error)` a message for the caller."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -41,12 +41,12 @@ class InvalidEvent(Exception):
 
 
 class EventIdConflict(Exception):
-    """An event's id stands for an event with another payload."""
+    """The event id belongs to an event with a different payload."""
 
     field = "event_id"
 
     def __init__(self, event_id: str) -> None:
-        super().__init__(f"event_id: {event_id!r} was used for an event with another payload; nothing was changed")
+        super().__init__(f"event_id: {event_id!r} was used for an event with a different payload; nothing was changed")
 
 
 class InvalidBatch(Exception):
@@ -55,14 +55,14 @@ class InvalidBatch(Exception):
     field = "events"
 
     def __init__(self, count: int) -> None:
-        super().__init__(f"events: {count} in this batch, must be 1 to {MAX_EVENTS:,}")
+        super().__init__(f"events: the batch has {count} events, must have 1 to {MAX_EVENTS:,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that a lead did, or that became known of it.
+    """Something that a lead did, or that became known about it.
 
-    `event_time` is aware, in UTC, in whole milliseconds; None when it was not given.
+    `event_time` is in UTC with millisecond precision; None if it was not given.
     """
 
     event_id: str
@@ -74,25 +74,25 @@ class Event:
 
 
 def check_batch(count: int) -> None:
-    """Checks how many events a batch has; it costs nothing, so it comes before all that is done for each of them.
+    """Checks the size of a batch. Cheap, so it runs before any work is done for single events.
 
     Raises:
-        InvalidBatch: There is none, or there are more than `MAX_EVENTS`.
+        InvalidBatch: The batch is empty or has more than `MAX_EVENTS` events.
     """
     if not 1 <= count <= MAX_EVENTS:
         raise InvalidBatch(count)
 
 
 def check_event(event: Event, now: datetime) -> None:
-    """Checks an event against the limits.
+    """Validates an event.
 
     Raises:
-        InvalidEvent: It breaks one; the first in the order of the fields is named.
+        InvalidEvent: A field is invalid; reports the first one in the order of the fields.
     """
     _check_text("event_id", event.event_id)
     for prefix in RESERVED_PREFIXES:
         if event.event_id.startswith(prefix):
-            raise InvalidEvent("event_id", f"begins with {prefix!r}, which is reserved")
+            raise InvalidEvent("event_id", f"starts with {prefix!r}, which is reserved")
     _check_text("lead_id", event.lead_id)
     _check_text("event_type", event.event_type)
     _check_time(event.event_time, now)
@@ -123,13 +123,15 @@ def _check_properties(properties: Mapping[str, Any]) -> None:
     if len(properties) > MAX_PROPERTIES:
         raise InvalidEvent("properties", f"has {len(properties)} properties, at most {MAX_PROPERTIES} are allowed")
     for key, value in properties.items():
-        # One that is too long must not become part of a field's path, which answers and logs repeat.
+        # Keep long names out of the field path, which appears in responses and logs.
         _check_name(f"properties.{key}" if len(key) <= MAX_CHARACTERS else "properties", key)
         _check_value(f"properties.{key}", value, 1)
         if isinstance(value, str | list | dict):
             size = len(json.dumps(value, ensure_ascii=False).encode())
             if size > MAX_VALUE_BYTES:
-                raise InvalidEvent(f"properties.{key}", f"has {size} bytes as JSON, at most {MAX_VALUE_BYTES:,} may be")
+                raise InvalidEvent(
+                    f"properties.{key}", f"has {size} bytes as JSON, at most {MAX_VALUE_BYTES:,} are allowed"
+                )
 
 
 def _check_name(field: str, name: str) -> None:

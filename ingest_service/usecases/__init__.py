@@ -1,1 +1,1 @@
-"""What the service does: take events, and watch over what waits to be scored."""
+"""Ingesting events, and monitoring the backlog of unscored events."""

@@ -1,75 +1,75 @@
-"""One function per RPC: check, store, ring."""
+"""One method per RPC: validate the events, store them, ring the doorbell."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ingest_service.domain.backlog import Behind
+from ingest_service.domain.backlog import RetryLater
 from ingest_service.domain.event import Event, EventIdConflict, InvalidEvent, check_event
-from ingest_service.ports import Bell, EventStore, Stored
+from ingest_service.ports import Doorbell, EventStore, PutResult
 from shared.group_commit import GroupCommit
 from shared.tasks import to_the_end
 
-Refused = InvalidEvent | EventIdConflict | Behind
-"""Why one event is not stored: for good, or (Behind) for now."""
-Outcome = Stored | Refused
-"""What became of one event: NEW, SAME, or why it was refused."""
+Refusal = InvalidEvent | EventIdConflict | RetryLater
+"""Why an event is not stored: permanently, or for now (RetryLater)."""
+Outcome = PutResult | Refusal
+"""The outcome for one event: NEW, DUPLICATE, or why it was refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """The use cases, with what they need."""
+    """The use cases and their dependencies."""
 
     store: EventStore
-    group: GroupCommit[Event, Stored]
-    bell: Bell
+    group: GroupCommit[Event, PutResult]
+    doorbell: Doorbell
     clock: Callable[[], datetime]
-    refusal: Callable[[str, int], Behind | None]
-    """Tells why events of a lead, in a partition, are not taken at the moment."""
+    backpressure: Callable[[str, int], RetryLater | None]
+    """Returns why events of this lead and partition are currently refused, or None if they are accepted."""
 
-    async def one(self, event: Event) -> Stored:
-        """Stores one event and returns NEW or SAME.
+    async def ingest_event(self, event: Event) -> PutResult:
+        """Stores one event. Returns NEW or DUPLICATE.
 
         Raises:
-            InvalidEvent: It breaks a limit.
-            EventIdConflict: Its id stands for another event.
-            Behind: Its lead or partition is behind, so it is not taken at the moment.
+            InvalidEvent: The event is invalid.
+            EventIdConflict: The id belongs to an event with a different payload.
+            PartitionBehind, LeadBehind: The backlog of the partition or lead is too large; retry later.
         """
-        flaw = self._flaw(event, self.clock())
-        if flaw is not None:
-            raise flaw
-        stored = await self.group.add(event)
-        if stored is Stored.OTHER:
+        refusal = self._refusal(event, self.clock())
+        if refusal is not None:
+            raise refusal
+        result = await self.group.add(event)
+        if result is PutResult.CONFLICT:
             raise EventIdConflict(event.event_id)
-        if stored is Stored.NEW:
-            self.bell.ring([self.store.partition_of(event.lead_id)])
-        return stored
+        if result is PutResult.NEW:
+            self.doorbell.ring([self.store.partition_of(event.lead_id)])
+        return result
 
-    async def batch(self, events: Sequence[Event]) -> list[Outcome]:
-        """Stores those of the events that are well-formed and not behind, and returns one outcome per event, in order.
+    async def ingest_batch(self, events: Sequence[Event]) -> list[Outcome]:
+        """Stores the acceptable events of a batch. Returns one outcome per event, in order.
 
-        `check_batch` has found that there are not too many.
+        The caller has checked the size of the batch with `check_batch`.
         """
         now = self.clock()
-        flaws = [self._flaw(event, now) for event in events]
-        sound = [event for event, flaw in zip(events, flaws, strict=True) if flaw is None]
-        # A caller that goes away must not tear the write.
-        stored = iter(await to_the_end(self.store.put(sound)) if sound else ())
-        outcomes = [flaw or _outcome(event, next(stored)) for event, flaw in zip(events, flaws, strict=True)]
-        self.bell.ring(
+        refusals = [self._refusal(event, now) for event in events]
+        accepted = [event for event, refusal in zip(events, refusals, strict=True) if refusal is None]
+        # A cancelled call must not interrupt the write.
+        results = iter(await to_the_end(self.store.put(accepted)) if accepted else ())
+        outcomes = [refusal or _outcome(event, next(results)) for event, refusal in zip(events, refusals, strict=True)]
+        self.doorbell.ring(
             self.store.partition_of(event.lead_id)
             for event, outcome in zip(events, outcomes, strict=True)
-            if outcome is Stored.NEW
+            if outcome is PutResult.NEW
         )
         return outcomes
 
-    def _flaw(self, event: Event, now: datetime) -> InvalidEvent | Behind | None:
+    def _refusal(self, event: Event, now: datetime) -> InvalidEvent | RetryLater | None:
         try:
             check_event(event, now)
-        except InvalidEvent as flaw:
-            return flaw
-        return self.refusal(event.lead_id, self.store.partition_of(event.lead_id))
+        except InvalidEvent as error:
+            return error
+        return self.backpressure(event.lead_id, self.store.partition_of(event.lead_id))
 
 
-def _outcome(event: Event, stored: Stored) -> Outcome:
-    return EventIdConflict(event.event_id) if stored is Stored.OTHER else stored
+def _outcome(event: Event, result: PutResult) -> Outcome:
+    return EventIdConflict(event.event_id) if result is PutResult.CONFLICT else result

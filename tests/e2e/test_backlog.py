@@ -37,16 +37,16 @@ async def test_ingest_waits_for_scoring_and_goes_on(impatient: System, tmp_path:
             return refusal(error)[:2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "PARTITION_BEHIND")
         return False  # it is a duplicate, which is a success
 
-    await eventually(is_refused, what="no more is taken")
+    await eventually(is_refused, what="events are refused")
     assert await _health(impatient) == health_pb2.HealthCheckResponse.SERVING
-    assert "events are refused" in impatient.log("ingest")
+    assert "refusing events" in impatient.log("ingest")
     command = await _ingest(impatient, _file(tmp_path / "events.ndjson", make_events(50, leads=50, seed=2, prefix="b")))
     assert command.stderr is not None
     told = (await asyncio.wait_for(command.stderr.readline(), 60)).decode()
     assert "waiting until the ingest service takes more: events of partition" in told
     impatient.start("scoring-worker")
     assert await asyncio.wait_for(command.wait(), 60) == 0
-    assert "events are taken again" in impatient.log("ingest")
+    assert "accepting events again" in impatient.log("ingest")
     await all_scored(impatient)
     assert await send(impatient, events) == {pb.OUTCOME_DUPLICATE: 100}
     assert {lead.startswith("b") for lead in await scores(impatient)} == {False, True}

@@ -1,4 +1,4 @@
-"""What the use cases see of the world, in memory."""
+"""In-memory implementations of the ports, and example events."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ingest_service.domain.event import Event
-from ingest_service.ports import Stored
+from ingest_service.ports import PutResult
 from tests.conftest import PARTITIONS
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_000, UTC)
@@ -23,19 +23,19 @@ EVENT = Event(
 
 
 def event(event_id: str = "e1", **fields: Any) -> Event:
-    """Returns a sound event, with some of its fields replaced."""
+    """Returns a valid event with some of its fields replaced."""
     return replace(EVENT, event_id=event_id, **fields)
 
 
 class FakeEventStore:
-    """`EventStore` in memory; `puts` are the batches that it was given, `faults` what the next ones fail with."""
+    """An `EventStore` in memory. `puts` has the batches it was given, `faults` the errors of the next puts."""
 
     def __init__(self) -> None:
         self.events: dict[str, Event] = {}
         self.puts: list[list[Event]] = []
         self.faults: list[Exception] = []
 
-    async def put(self, events: Sequence[Event]) -> list[Stored]:
+    async def put(self, events: Sequence[Event]) -> list[PutResult]:
         """Stores the events whose id is new."""
         self.puts.append(list(events))
         if self.faults:
@@ -43,48 +43,48 @@ class FakeEventStore:
         return [self._put(each) for each in events]
 
     def partition_of(self, lead_id: str) -> int:
-        """Returns the partition of a lead: the length of its id, so that tests know it."""
+        """Returns the partition of a lead: the length of its id, which tests can predict."""
         return len(lead_id) % PARTITIONS
 
-    def _put(self, event: Event) -> Stored:
+    def _put(self, event: Event) -> PutResult:
         if event.event_id not in self.events:
             self.events[event.event_id] = event
-            return Stored.NEW
-        return Stored.SAME if _written(self.events[event.event_id]) == _written(event) else Stored.OTHER
+            return PutResult.NEW
+        return PutResult.DUPLICATE if _payload(self.events[event.event_id]) == _payload(event) else PutResult.CONFLICT
 
 
 class HeldEventStore(FakeEventStore):
-    """A store whose puts do not end before `go` is set; `begun` is set when one has begun."""
+    """A store whose puts wait until `go` is set. `begun` is set when a put starts."""
 
     def __init__(self) -> None:
         super().__init__()
         self.begun = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def put(self, events: Sequence[Event]) -> list[Stored]:
-        """Waits to be let go, then stores."""
+    async def put(self, events: Sequence[Event]) -> list[PutResult]:
+        """Stores the events once `go` is set."""
         self.begun.set()
         await self.go.wait()
         return await super().put(events)
 
 
-class FakeBell:
-    """Remembers the partitions that it was rung for."""
+class FakeDoorbell:
+    """Records the partitions that it was rung for."""
 
     def __init__(self) -> None:
-        self.rung: list[int] = []
+        self.rings: list[int] = []
 
     def ring(self, partitions: Iterable[int]) -> None:
-        """Remembers."""
-        self.rung.extend(partitions)
+        """Records the partitions."""
+        self.rings.extend(partitions)
 
 
-def nothing_is_behind(lead_id: str, partition: int) -> None:
-    """Refuses no event."""
+def nothing_refused(lead_id: str, partition: int) -> None:
+    """Accepts every event."""
 
 
-def _written(event: Event) -> str:
-    # To Python 1.0 and True are equal; written down they are not.
+def _payload(event: Event) -> str:
+    # Compared as JSON, because in Python 1.0 == True.
     return json.dumps(
         [str(event.event_time), event.lead_id, event.event_type, event.properties, event.source], sort_keys=True
     )

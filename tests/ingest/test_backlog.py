@@ -1,107 +1,33 @@
-"""Events of what is behind are refused, by lead or by partition; all others are taken."""
+"""Events of leads and partitions that are behind are refused; all others are accepted."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
-import grpc
 import pytest
-from leadscore.ingest.v1 import ingest_pb2 as pb
-from leadscore.ingest.v1 import ingest_pb2_grpc
 from pymongo.errors import ConnectionFailure
 from structlog.testing import capture_logs
 
-from ingest_service.domain.backlog import (
-    MIN_EVENTS,
-    RETRY_SECONDS,
-    BacklogTooOld,
-    LeadBehind,
-    LeadWaiting,
-    Limits,
-    PartitionBehind,
-    heavy_leads,
-)
-from ingest_service.domain.event import MAX_EVENTS
-from ingest_service.servicer import ERRORS, IngestServicer
+from ingest_service.domain.backlog import MIN_EVENTS, LeadBacklog, LeadBehind, Limits, PartitionBehind, leads_to_refuse
 from ingest_service.settings import IngestSettings
-from ingest_service.store import MongoEventStore, MongoWaiting
-from ingest_service.usecases import backlog as backlog_module
-from ingest_service.usecases.backlog import Backlog
-from ingest_service.usecases.ingest import Ingest
-from shared import wire
+from ingest_service.store import heaviest_leads
+from ingest_service.usecases import backlog as module
+from ingest_service.usecases.backlog import BacklogMonitor
 from shared.contracts import events
-from shared.deadlines import retry_seconds
-from shared.group_commit import GroupCommit
-from shared.inbox.collection import Inbox
-from shared.mongo import Database
 from shared.settings import StartupError, load
 from shared.tasks import running
-from testkit.serving import refusal, served
 from testkit.waiting import eventually
 from tests.conftest import PARTITIONS
-from tests.ingest.fakes import NOW, FakeBell, event
+from tests.ingest.conftest import LIMITS, World
+from tests.ingest.fakes import NOW
 
-LIMITS = Limits(timedelta(seconds=300), 1000)
 SECOND = timedelta(seconds=1)
-EMPTY_BATCH = pb.BatchIngestEventsRequest()
 
 
-class World:
-    """A clock, and the events that wait in a real inbox."""
-
-    def __init__(self, database: Database) -> None:
-        self.now = NOW
-        self.inbox = Inbox(database, events.CONTRACT, partitions=PARTITIONS)
-        self.store = MongoEventStore(self.inbox, self.clock)
-        self.backlog = Backlog(MongoWaiting(self.inbox), self.clock, limits=LIMITS, partitions=PARTITIONS)
-
-    def clock(self) -> datetime:
-        """Tells the time."""
-        return self.now
-
-    async def put(self, lead_id: str, count: int, *, prefix: str = "") -> None:
-        """Puts events of a lead."""
-        for start in range(0, count, MAX_EVENTS):
-            numbers = range(start, min(count, start + MAX_EVENTS))
-            await self.store.put([event(f"{prefix}{lead_id}-{number}", lead_id=lead_id) for number in numbers])
-
-    async def mark(self, event_id: str, state: str) -> None:
-        """Does with an event what others do."""
-        await self.inbox.rows.update_one({"_id": event_id}, {"$set": {"state": state}})
-
-    async def refused(self, *lead_ids: str) -> list[type[Exception] | None]:
-        """Looks, and returns why an event of each lead is refused then."""
-        await self.backlog.look()
-        found = [self.backlog.refusal(lead_id, self.inbox.partition_of(lead_id)) for lead_id in lead_ids]
-        return [None if each is None else type(each) for each in found]
-
-    async def all_refused(self) -> bool:
-        """Looks, and tells whether all events are refused then."""
-        await self.backlog.look()
-        try:
-            self.backlog.check()
-        except BacklogTooOld:
-            return True
-        return False
-
-    def lead_in(self, partition: int, *, name: str = "lead") -> str:
-        """Returns a lead of a partition."""
-        names = (f"{name}-{number}" for number in range(10_000))
-        return next(each for each in names if self.inbox.partition_of(each) == partition)
-
-
-@pytest.fixture
-async def world(database: Database) -> World:
-    world = World(database)
-    await world.inbox.migrate()
-    return world
-
-
-async def test_a_partition_is_refused_when_its_oldest_event_has_waited_too_long_and_others_are_taken(
+async def test_a_partition_is_refused_alone_while_its_oldest_event_is_too_old(
     world: World,
 ) -> None:
     here, other = world.lead_in(1), world.lead_in(2)
-    assert await world.refused(here, other) == [None, None], "nothing waits"
+    assert await world.refused(here, other) == [None, None], "nothing is pending"
     await world.put(here, 1)
     world.now += LIMITS.age
     await world.put(other, 1)
@@ -133,7 +59,7 @@ async def test_a_lead_with_too_many_events_is_refused_alone(world: World) -> Non
     assert await world.refused(heavy, neighbour) == [None, None]
 
 
-async def test_a_lead_that_holds_its_partition_up_is_refused_in_place_of_the_partition(world: World) -> None:
+async def test_a_lead_that_holds_up_its_partition_is_refused_instead_of_the_partition(world: World) -> None:
     heavy, neighbour = world.lead_in(1), world.lead_in(1, name="neighbour")
     await world.put(heavy, MIN_EVENTS)
     world.now += LIMITS.age + SECOND
@@ -141,7 +67,7 @@ async def test_a_lead_that_holds_its_partition_up_is_refused_in_place_of_the_par
     assert await world.refused(heavy, neighbour) == [LeadBehind, None]
 
 
-async def test_a_backlog_of_many_leads_is_that_of_their_partition(world: World) -> None:
+async def test_a_backlog_of_many_leads_refuses_their_partition(world: World) -> None:
     leads = [each for each in map(str, range(100)) if world.inbox.partition_of(each) == 1]
     for lead_id in leads:
         await world.put(lead_id, 100)
@@ -153,7 +79,7 @@ async def test_a_backlog_of_many_leads_is_that_of_their_partition(world: World) 
     ]
 
 
-async def test_events_that_failed_alone_are_no_reason_to_refuse(world: World) -> None:
+async def test_events_that_failed_in_isolation_do_not_count(world: World) -> None:
     await world.put("ada", 5)
     await world.inbox.rows.update_many({}, {"$set": {"attempts": 2}})
     world.now += 10 * LIMITS.age
@@ -161,14 +87,14 @@ async def test_events_that_failed_alone_are_no_reason_to_refuse(world: World) ->
 
 
 @pytest.mark.parametrize("state", [events.CONTRACT.done, "parked", "discarded"])
-async def test_only_what_is_pending_waits(world: World, state: str) -> None:
+async def test_only_pending_events_count(world: World, state: str) -> None:
     await world.put("ada", 1)
     await world.mark("ada-0", state)
     world.now += 2 * LIMITS.age
     assert await world.refused("ada") == [None]
 
 
-async def test_a_clock_that_jumped_is_believed_only_until_what_it_stamped_is_scored(world: World) -> None:
+async def test_a_jump_of_the_clock_has_an_effect_only_until_its_events_are_scored(world: World) -> None:
     await world.put("ada", 1)
     world.now += timedelta(days=1)
     assert await world.refused("ada") == [PartitionBehind]
@@ -176,12 +102,10 @@ async def test_a_clock_that_jumped_is_believed_only_until_what_it_stamped_is_sco
     await world.put("ada", 1, prefix="after")
     assert await world.refused("ada") == [None]
     world.now -= timedelta(days=2)
-    assert await world.refused("ada") == [None], "an event of the future has not waited"
+    assert await world.refused("ada") == [None], "an event accepted in the future has no age"
 
 
-async def test_events_are_taken_when_nobody_knows_how_long_others_wait(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_events_are_accepted_if_the_backlog_cannot_be_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.put("ada", 1)
     world.now += 2 * LIMITS.age
     assert await world.refused("ada") == [PartitionBehind]
@@ -193,21 +117,21 @@ async def test_events_are_taken_when_nobody_knows_how_long_others_wait(
     assert await world.refused("ada") == [None]
 
 
-async def test_without_limits_nobody_looks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_limits_the_backlog_is_not_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     no_limits = Limits(timedelta(0), 0)
-    backlog = Backlog(MongoWaiting(world.inbox), world.clock, limits=no_limits, partitions=PARTITIONS)
-    looks = 0
+    monitor = BacklogMonitor(world.inbox, world.clock, limits=no_limits, partitions=PARTITIONS)
+    refreshes = 0
 
-    async def look() -> None:
-        nonlocal looks
-        looks += 1
+    async def refresh() -> None:
+        nonlocal refreshes
+        refreshes += 1
 
-    monkeypatch.setattr(backlog, "look", look)
-    async with running(backlog.watch()):
+    monkeypatch.setattr(monitor, "refresh", refresh)
+    async with running(monitor.run()):
         for _ in range(10):
             await asyncio.sleep(0)
-    assert looks == 0
-    backlog.check()
+    assert refreshes == 0
+    monitor.check_call()
 
 
 @pytest.mark.parametrize(
@@ -219,139 +143,63 @@ async def test_without_limits_nobody_looks(world: World, monkeypatch: pytest.Mon
         (Limits(timedelta(seconds=50), 400), {"many", "old", "some"}),
     ],
 )
-def test_which_leads_are_heavy(limits: Limits, refused: set[str]) -> None:
-    waiting = {
-        "many": LeadWaiting(800, timedelta(seconds=10)),
-        "old": LeadWaiting(600, timedelta(seconds=60)),
-        "some": LeadWaiting(499, timedelta(seconds=60)),
+def test_leads_are_refused_for_their_number_or_their_age_and_share(limits: Limits, refused: set[str]) -> None:
+    backlogs = {
+        "many": LeadBacklog(800, timedelta(seconds=10)),
+        "old": LeadBacklog(600, timedelta(seconds=60)),
+        "some": LeadBacklog(499, timedelta(seconds=60)),
     }
-    assert heavy_leads(waiting, 2000, limits).keys() == refused
+    assert leads_to_refuse(backlogs, 2000, limits).keys() == refused
     small_share = Limits(timedelta(seconds=50), 0)
-    assert heavy_leads(waiting, 4000, small_share) == {}, "the others are no less the cause"
+    assert leads_to_refuse(backlogs, 4000, small_share) == {}, "expected leads with a small share not to be refused"
 
 
-async def test_counting_stops_and_runs_on_index_keys(world: World) -> None:
+async def test_counts_stop_at_their_limit(world: World) -> None:
     await world.put("ada", 30)
     await world.put("bob", 10)
-    waiting, partition = MongoWaiting(world.inbox), world.inbox.partition_of("ada")
-    assert await waiting.count(None, 100) == 40
-    assert await waiting.count(None, 15) == 15
-    assert await waiting.heaviest(partition, 100, 20) == {"ada": (20, NOW)} | (
+    partition = world.inbox.partition_of("ada")
+    assert await world.inbox.count_up_to(100) == 40
+    assert await world.inbox.count_up_to(15) == 15
+    assert await heaviest_leads(world.inbox, partition, 100, 20) == {"ada": (20, NOW)} | (
         {"bob": (10, NOW)} if world.inbox.partition_of("bob") == partition else {}
     )
 
 
-async def test_the_log_says_when_it_begins_and_when_it_ends(world: World) -> None:
+async def test_the_log_reports_when_refusals_start_and_end(world: World) -> None:
     await world.put("ada", 1)
     world.now += 2 * LIMITS.age
     with capture_logs() as lines:
         for _ in range(3):
-            await world.backlog.look()
+            await world.monitor.refresh()
         await world.mark("ada-0", events.CONTRACT.done)
         for _ in range(3):
-            await world.backlog.look()
+            await world.monitor.refresh()
     assert [(line["event"], line["log_level"]) for line in lines] == [
-        ("events are refused", "warning"),
-        ("events are taken again", "info"),
+        ("refusing events", "warning"),
+        ("accepting events again", "info"),
     ]
     assert lines[0]["oldest_seconds"] == 600
     assert lines[0]["partitions"] == [world.inbox.partition_of("ada")]
 
 
-@pytest.fixture
-async def stub(world: World) -> AsyncIterator["ingest_pb2_grpc.IngestServiceAsyncStub"]:
-    group = GroupCommit(world.store.put, limit=MAX_EVENTS, seconds=5)
-    servicer = IngestServicer(Ingest(world.store, group, FakeBell(), world.clock, world.backlog.refusal))
-    async with served(
-        ERRORS,
-        lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, server),
-        gate=world.backlog.check,
-    ) as channel:
-        yield ingest_pb2_grpc.IngestServiceStub(channel)
-
-
-def message(event_id: str, lead_id: str) -> pb.Event:
-    return pb.Event(event_id=event_id, lead_id=lead_id, event_type="page_view", event_time=wire.to_timestamp(NOW))
-
-
-@pytest.mark.parametrize("batch", [False, True])
-async def test_callers_are_told_that_everything_is_behind_and_when_to_come_back(
-    world: World, stub: "ingest_pb2_grpc.IngestServiceAsyncStub", batch: bool
-) -> None:
-    for partition in range(PARTITIONS):
-        await world.put(world.lead_in(partition), 1)
-    world.now += 2 * LIMITS.age
-    assert await world.all_refused()
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await (stub.BatchIngestEvents(EMPTY_BATCH) if batch else stub.IngestEvent(pb.IngestEventRequest()))
-    assert refusal(caught.value) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "BACKLOG_TOO_OLD", [])
-    assert "600 s, more than 300 s: start scoring workers" in (caught.value.details() or "")
-    asked = retry_seconds(caught.value)
-    assert asked is not None
-    assert 0.5 * RETRY_SECONDS <= asked <= 1.5 * RETRY_SECONDS
-
-
-@pytest.mark.parametrize(("count", "reason"), [(1, "PARTITION_BEHIND"), (1001, "LEAD_BEHIND")])
-async def test_one_call_is_told_what_is_behind(
-    world: World, stub: "ingest_pb2_grpc.IngestServiceAsyncStub", count: int, reason: str
-) -> None:
-    behind, other = world.lead_in(1), world.lead_in(2)
-    await world.put(behind, count)
-    world.now += 2 * LIMITS.age
-    await world.backlog.look()
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.IngestEvent(pb.IngestEventRequest(event=message("x", behind)))
-    assert refusal(caught.value) == (grpc.StatusCode.RESOURCE_EXHAUSTED, reason, [])
-    assert 0.5 * RETRY_SECONDS <= (retry_seconds(caught.value) or 0) <= 1.5 * RETRY_SECONDS
-    taken = await stub.IngestEvent(pb.IngestEventRequest(event=message("x", other)))
-    assert taken.outcome == pb.OUTCOME_ACCEPTED
-    assert await world.inbox.rows.count_documents({}) == count + 1
-
-
-async def test_the_others_of_a_batch_are_taken(world: World, stub: "ingest_pb2_grpc.IngestServiceAsyncStub") -> None:
-    heavy, neighbour, other = world.lead_in(1), world.lead_in(1, name="neighbour"), world.lead_in(2)
-    await world.put(heavy, LIMITS.lead_events + 1)
-    await world.backlog.look()
-    events = [
-        message("a", heavy),
-        message("b", neighbour),
-        message("c", heavy),
-        message("", heavy),
-        message("d", other),
-    ]
-    answer = await stub.BatchIngestEvents(pb.BatchIngestEventsRequest(events=events))
-    assert [each.outcome for each in answer.outcomes] == [
-        pb.OUTCOME_RETRY_LATER,
-        pb.OUTCOME_ACCEPTED,
-        pb.OUTCOME_RETRY_LATER,
-        pb.OUTCOME_REJECTED,
-        pb.OUTCOME_ACCEPTED,
-    ]
-    later = answer.outcomes[0]
-    assert (later.event_id, later.reason, later.field) == ("a", pb.ERROR_REASON_LEAD_BEHIND, "")
-    assert "1,001 events or more of this lead wait to be scored" in later.message
-    assert 0.5 * RETRY_SECONDS <= later.retry_delay.ToTimedelta().total_seconds() <= 1.5 * RETRY_SECONDS
-    assert await world.inbox.rows.count_documents({"_id": {"$in": ["a", "c"]}}) == 0
-
-
-async def test_the_watch_looks_again_and_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog_module, "LOOK_SECONDS", 0.01)
-    looks = 0
+async def test_the_monitor_refreshes_periodically(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHECK_SECONDS", 0.01)
+    refreshes = 0
 
     async def count() -> None:
-        nonlocal looks
-        looks += 1
+        nonlocal refreshes
+        refreshes += 1
 
-    monkeypatch.setattr(world.backlog, "look", count)
-    async with running(world.backlog.watch()):
-        await eventually(lambda: _at_least(looks, 3), what="three looks")
+    monkeypatch.setattr(world.monitor, "refresh", count)
+    async with running(world.monitor.run()):
+        await eventually(lambda: _at_least(refreshes, 3), what="three refreshes")
 
 
 async def _at_least(found: int, number: int) -> bool:
     return found >= number
 
 
-def test_a_span_of_more_than_a_day_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_beyond_the_longest_duration_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEADSCORE_BACKLOG_SECONDS", "1e14")
     with pytest.raises(StartupError, match=r"^LEADSCORE_BACKLOG_SECONDS: "):
         load(IngestSettings)

@@ -1,4 +1,4 @@
-"""What MongoDB does not confirm is never acknowledged, whatever goes wrong with it."""
+"""Writes that MongoDB does not confirm are never acknowledged."""
 
 import functools
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +13,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from cli.local.embedded import EmbeddedMongo
 from ingest_service.domain.event import Event
-from ingest_service.ports import Stored
+from ingest_service.ports import PutResult
 from ingest_service.servicer import ERRORS
 from ingest_service.store import MongoEventStore
 from shared import mongo
@@ -25,20 +25,20 @@ from shared.rpc.errors import status_of
 from tests.conftest import PARTITIONS
 from tests.ingest.fakes import NOW, event
 
-NEW, SAME = Stored.NEW, Stored.SAME
+NEW, DUPLICATE = PutResult.NEW, PutResult.DUPLICATE
 SEEN_BY_CALLERS = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
-"""What says: the outcome is unknown, send it again."""
+"""The codes that mean: the outcome is unknown, retry."""
 
 
 class BreakableMongo(EmbeddedMongo):
-    """A mongod that fails as it is told to."""
+    """A mongod with fail points enabled."""
 
     def _arguments(self) -> list[str]:
         return [*super()._arguments(), "--setParameter", "enableTestCommands=1"]
 
 
 class Breakable:
-    """A store, and what can go wrong with its server."""
+    """A store, and ways to make its server fail."""
 
     def __init__(self, database: Database) -> None:
         self.inbox = Inbox(database, events.CONTRACT, partitions=PARTITIONS)
@@ -47,7 +47,7 @@ class Breakable:
 
     @asynccontextmanager
     async def broken(self, point: str, times: int | None = None, **data: Any) -> AsyncIterator[None]:
-        """Arms a fail point of mongod, for the next so many times or for as long as this is open."""
+        """Enables a fail point of mongod, for a number of times or while the context is open."""
         mode = "alwaysOn" if times is None else {"times": times}
         await self._admin.command({"configureFailPoint": point, "mode": mode, "data": data})
         try:
@@ -56,11 +56,11 @@ class Breakable:
             await self._admin.command({"configureFailPoint": point, "mode": "off"})
 
     def failing(self, times: int, **how: Any) -> AbstractAsyncContextManager[None]:
-        """Makes the next so many inserts fail."""
+        """Makes the next inserts fail, this many times."""
         return self.broken("failCommand", times, failCommands=["insert"], **how)
 
     async def failure(self, *events: Event) -> str:
-        """Puts events in vain; returns the code that callers see."""
+        """Puts events, expects an error, and returns the status code that callers see."""
         with pytest.raises(PyMongoError) as caught:
             await self.events.put(events)
         return str(code_pb2.Code.Name(status_of(caught.value, ERRORS).code))
@@ -82,7 +82,7 @@ async def breakable(breakable_uri: str) -> AsyncIterator[Breakable]:
         await database.client.drop_database(database.name)
 
 
-async def test_rows_are_written_to_a_journaled_majority_and_read_from_one(
+async def test_rows_are_written_and_read_with_majority_concern(
     database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands = _Commands()
@@ -90,39 +90,43 @@ async def test_rows_are_written_to_a_journaled_majority_and_read_from_one(
     async with opened(database_uri) as database:
         events = Breakable(database).events
         assert await events.put([event("a")]) == [NEW]
-        assert await events.put([event("a"), event("b")]) == [SAME, NEW]
+        assert await events.put([event("a"), event("b")]) == [DUPLICATE, NEW]
         await database.client.drop_database(database.name)
     assert [name for name, _ in commands.seen] == ["insert", "insert", "find"]
     assert [command.get("writeConcern") for _, command in commands.seen[:2]] == [{"w": "majority", "j": True}] * 2
     assert commands.seen[2][1]["readConcern"]["level"] == "majority"
 
 
-async def test_what_a_majority_does_not_confirm_is_not_acknowledged(breakable: Breakable) -> None:
+async def test_a_write_without_a_majority_is_not_acknowledged(breakable: Breakable) -> None:
     assert await breakable.events.put([event("known")]) == [NEW]
     refusal = {"code": 64, "errmsg": "waiting for replication timed out"}
     for asked in ([event("new")], [event("known")], [event("newer"), event("known"), event("new")]):
         async with breakable.failing(1, writeConcernError=refusal):
             assert await breakable.failure(*asked) == "UNAVAILABLE"
-    assert await breakable.events.put([event("new"), event("known"), event("newer")]) == [SAME, SAME, SAME]
+    assert await breakable.events.put([event("new"), event("known"), event("newer")]) == [
+        DUPLICATE,
+        DUPLICATE,
+        DUPLICATE,
+    ]
 
 
 @pytest.mark.parametrize("known", [False, True])
-async def test_what_is_not_journaled_in_time_is_not_acknowledged(breakable: Breakable, known: bool) -> None:
+async def test_a_write_that_is_not_journaled_in_time_is_not_acknowledged(breakable: Breakable, known: bool) -> None:
     if known:
         await breakable.events.put([event()])
     async with breakable.broken("pauseJournalFlusherBeforeFlush"):
         with deadline(0.3):
             assert await breakable.failure(event()) in SEEN_BY_CALLERS
-    assert await breakable.events.put([event()]) == [SAME], "expected that the row was there, and only unconfirmed"
+    assert await breakable.events.put([event()]) == [DUPLICATE], "expected the row to be stored but unconfirmed"
 
 
 @pytest.mark.parametrize("how", [{"closeConnection": True}, {"errorCode": 189}])
-async def test_one_failure_is_retried_out_of_sight(breakable: Breakable, how: dict[str, Any]) -> None:
+async def test_a_single_failure_is_retried_by_the_driver(breakable: Breakable, how: dict[str, Any]) -> None:
     async with breakable.failing(1, **how):
-        assert await breakable.events.put([event("a"), event("a")]) == [NEW, SAME]
+        assert await breakable.events.put([event("a"), event("a")]) == [NEW, DUPLICATE]
 
 
-async def test_a_write_whose_confirmation_was_lost_is_still_new_when_it_is_retried(breakable: Breakable) -> None:
+async def test_a_retried_write_whose_confirmation_was_lost_is_new(breakable: Breakable) -> None:
     async with breakable.failing(1, writeConcernError={"code": 91, "errmsg": "shutdown in progress"}):
         assert await breakable.events.put([event("a"), event("b")]) == [NEW, NEW]
 
@@ -130,7 +134,9 @@ async def test_a_write_whose_confirmation_was_lost_is_still_new_when_it_is_retri
 @pytest.mark.parametrize(
     "how", [{"closeConnection": True}, *({"errorCode": code} for code in (50, 189, 262, 10107, 11602, 13435))]
 )
-async def test_a_server_that_goes_on_failing_is_seen_as_away(breakable: Breakable, how: dict[str, Any]) -> None:
+async def test_a_server_that_keeps_failing_is_reported_as_unavailable(
+    breakable: Breakable, how: dict[str, Any]
+) -> None:
     async with breakable.failing(2, **how):
         assert await breakable.failure(event()) in SEEN_BY_CALLERS
     assert await breakable.events.put([event()]) == [NEW]

@@ -1,4 +1,4 @@
-"""Which events are refused, at each limit and just beyond it, and which field is named."""
+"""Validation of events at each limit and just beyond it, and the reported field."""
 
 import json
 import math
@@ -24,11 +24,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INSTANT = timedelta(milliseconds=1)
 
 
-def field_of(flawed: Event) -> str:
-    """Returns the field that is named when an event is refused."""
+def field_of(invalid: Event) -> str:
+    """Returns the field that is reported for an invalid event."""
     with pytest.raises(InvalidEvent) as caught:
-        check_event(flawed, NOW)
-    assert str(caught.value).startswith(f"{caught.value.field}: "), "expected a sentence that begins with the field"
+        check_event(invalid, NOW)
+    assert str(caught.value).startswith(f"{caught.value.field}: "), "expected the message to start with the field"
     return caught.value.field
 
 
@@ -37,7 +37,7 @@ def with_text(field: str, text: str) -> Event:
 
 
 def nested(containers: list[type], bottom: object) -> Any:
-    """Returns a value within lists and dictionaries."""
+    """Returns a value nested in lists and dictionaries."""
     for container in containers:
         bottom = [bottom] if container is list else {"a": bottom}
     return bottom
@@ -45,31 +45,31 @@ def nested(containers: list[type], bottom: object) -> Any:
 
 @pytest.mark.parametrize("field", TEXTS)
 @pytest.mark.parametrize("text", ["a", " ", "\n", "é" * 256, "😀" * 256, "$where", "a.b"])
-def test_a_text_of_up_to_256_characters_is_taken(field: str, text: str) -> None:
+def test_a_string_of_up_to_256_characters_is_valid(field: str, text: str) -> None:
     check_event(with_text(field, text), NOW)
 
 
 @pytest.mark.parametrize("field", TEXTS)
 @pytest.mark.parametrize("text", ["a" * 257, "😀" * 257, "\0", "a\0b"])
-def test_a_text_that_is_too_long_or_holds_a_nul_is_refused(field: str, text: str) -> None:
+def test_a_string_that_is_too_long_or_contains_nul_is_invalid(field: str, text: str) -> None:
     assert field_of(with_text(field, text)) == field
 
 
-def test_no_text_but_the_source_may_be_empty() -> None:
+def test_only_the_source_may_be_empty() -> None:
     for field in ("event_id", "lead_id", "event_type"):
         assert field_of(with_text(field, "")) == field
     check_event(with_text("source", ""), NOW)
 
 
 @given(st.text())
-def test_whatever_text_of_a_lead_is_neither_empty_nor_long_nor_holds_a_nul_is_taken(text: str) -> None:
+def test_any_lead_id_of_1_to_256_characters_without_nul_is_valid(text: str) -> None:
     if 1 <= len(text) <= 256 and "\0" not in text:
         check_event(event(lead_id=text), NOW)
     else:
         assert field_of(event(lead_id=text)) == "lead_id"
 
 
-def test_the_ids_of_other_entries_are_reserved() -> None:
+def test_the_id_prefixes_of_other_history_entries_are_reserved() -> None:
     assert set(RESERVED_PREFIXES) == {"decay:", "model:", "adjustment:", "retraction:"}
     for prefix in RESERVED_PREFIXES:
         for event_id in (prefix, f"{prefix}2026-03-01:ada"):
@@ -80,7 +80,7 @@ def test_the_ids_of_other_entries_are_reserved() -> None:
 
 
 @pytest.mark.parametrize("time", [EPOCH, NOW, NOW + timedelta(hours=24)])
-def test_a_time_from_1970_to_24_hours_ahead_is_taken(time: datetime) -> None:
+def test_a_time_from_1970_to_24_hours_ahead_is_valid(time: datetime) -> None:
     check_event(event(event_time=time), NOW)
 
 
@@ -94,11 +94,11 @@ def test_a_time_from_1970_to_24_hours_ahead_is_taken(time: datetime) -> None:
         datetime.max.replace(tzinfo=UTC),
     ],
 )
-def test_a_time_that_is_missing_or_beyond_is_refused(time: datetime | None) -> None:
+def test_a_time_that_is_missing_or_out_of_range_is_invalid(time: datetime | None) -> None:
     assert field_of(event(event_time=time)) == "event_time"
 
 
-def test_64_properties_are_taken_and_more_are_refused() -> None:
+def test_up_to_64_properties_are_valid() -> None:
     many: dict[str, Any] = {f"p{number}": 1.0 for number in range(64)}
     check_event(event(properties=many), NOW)
     assert field_of(event(properties={**many, "one_more": 1.0})) == "properties"
@@ -116,14 +116,14 @@ def test_64_properties_are_taken_and_more_are_refused() -> None:
         ({"é" * 256: "a" * 3576}, {"é" * 256: "a" * 3577}),
     ],
 )
-def test_a_value_of_up_to_4_kib_of_json_is_taken(largest: object, larger: object) -> None:
+def test_a_value_of_up_to_4_kib_as_json_is_valid(largest: object, larger: object) -> None:
     assert len(json.dumps(largest, ensure_ascii=False).encode()) == 4096
     check_event(event(properties={"first": largest, "second": largest}), NOW)
     assert field_of(event(properties={"first": largest, "second": larger})) == "properties.second"
 
 
 @given(st.lists(st.sampled_from([list, dict]), max_size=10), st.sampled_from([1.0, "a", None, [], {}]))
-def test_up_to_8_levels_are_taken(containers: list[type], bottom: object) -> None:
+def test_up_to_8_levels_are_valid(containers: list[type], bottom: object) -> None:
     asked = event(properties={"flat": 1.0, "deep": nested(containers, bottom)})
     if len(containers) + 1 <= 8:
         check_event(asked, NOW)
@@ -133,21 +133,21 @@ def test_up_to_8_levels_are_taken(containers: list[type], bottom: object) -> Non
 
 @pytest.mark.parametrize("bottom", [math.nan, math.inf, -math.inf, "\0", "a\0b", {"a\0": 1.0}])
 @pytest.mark.parametrize("containers", [[], [list], [dict], [dict, list, dict]])
-def test_numbers_that_json_lacks_and_nul_are_refused_at_any_depth(containers: list[type], bottom: object) -> None:
+def test_nan_infinity_and_nul_are_invalid_at_any_depth(containers: list[type], bottom: object) -> None:
     assert field_of(event(properties={"fine": 1.0, "bad": nested(containers, bottom)})) == "properties.bad"
 
 
-def test_the_name_of_a_property_must_not_hold_a_nul() -> None:
+def test_a_property_name_must_not_contain_nul() -> None:
     assert field_of(event(properties={"a\0": 1.0})) == "properties.a\0"
 
 
 @pytest.mark.parametrize("containers", [[], [list], [dict], [dict, list, dict]])
-def test_a_name_of_up_to_256_characters_is_taken_at_any_depth(containers: list[type]) -> None:
+def test_a_property_name_of_up_to_256_characters_is_valid_at_any_depth(containers: list[type]) -> None:
     check_event(event(properties={"a": nested(containers, {"é" * 256: 1.0})}), NOW)
     assert field_of(event(properties={"a": nested(containers, {"é" * 257: 1.0})})) == "properties.a"
 
 
-def test_a_name_that_is_too_long_is_not_repeated() -> None:
+def test_a_name_that_is_too_long_is_not_echoed() -> None:
     check_event(event(properties={"é" * 256: 1.0}), NOW)
     with pytest.raises(InvalidEvent) as caught:
         check_event(event(properties={"a" * 1_000_000: 1.0}), NOW)
@@ -159,7 +159,7 @@ def test_a_name_that_is_too_long_is_not_repeated() -> None:
     "value", [None, True, 0.0, -1.5, 1.7976931348623157e308, 5e-324, "", [], {}, [[]], {"": {"": ""}}]
 )
 @pytest.mark.parametrize("name", ["a", "", "a.b", "$id", "$db", "ref", "_id"])
-def test_any_json_value_of_any_name_is_taken(name: str, value: object) -> None:
+def test_any_json_value_with_any_name_is_valid(name: str, value: object) -> None:
     check_event(event(properties={name: value}), NOW)
 
 
@@ -172,12 +172,12 @@ def test_any_json_value_of_any_name_is_taken(name: str, value: object) -> None:
         ({"links": [{"a": {"$ref": 1.0}}]}, "properties.links"),
     ],
 )
-def test_what_a_driver_could_read_as_a_reference_is_refused(properties: dict[str, Any], field: str) -> None:
+def test_names_that_drivers_decode_as_references_are_invalid(properties: dict[str, Any], field: str) -> None:
     assert field_of(event(properties=properties)) == field
 
 
-def test_the_first_flaw_in_the_order_of_the_fields_is_named() -> None:
-    flaws: dict[str, Any] = {
+def test_the_first_invalid_field_is_reported() -> None:
+    invalid: dict[str, Any] = {
         "event_id": "",
         "lead_id": "",
         "event_type": "",
@@ -185,14 +185,14 @@ def test_the_first_flaw_in_the_order_of_the_fields_is_named() -> None:
         "properties": {"a": math.nan},
         "source": "\0",
     }
-    named = []
-    while flaws:
-        named.append(field_of(event(**flaws)))
-        flaws.pop(next(iter(flaws)))
-    assert named == ["event_id", "lead_id", "event_type", "event_time", "properties.a", "source"]
+    reported = []
+    while invalid:
+        reported.append(field_of(event(**invalid)))
+        invalid.pop(next(iter(invalid)))
+    assert reported == ["event_id", "lead_id", "event_type", "event_time", "properties.a", "source"]
 
 
-def test_a_conflict_and_a_refused_batch_name_their_field() -> None:
+def test_an_id_conflict_and_an_invalid_batch_report_their_field() -> None:
     assert (EventIdConflict("e1").field, InvalidBatch(0).field) == ("event_id", "events")
     assert "'e1'" in str(EventIdConflict("e1"))
-    assert str(InvalidBatch(1001)) == "events: 1001 in this batch, must be 1 to 1,000"
+    assert str(InvalidBatch(1001)) == "events: the batch has 1001 events, must have 1 to 1,000"

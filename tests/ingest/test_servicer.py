@@ -1,4 +1,4 @@
-"""The service over gRPC."""
+"""The RPCs of the ingest service, over gRPC and with a store in memory."""
 
 import math
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from ingest_service.usecases.ingest import Ingest
 from shared import wire
 from shared.group_commit import GroupCommit
 from testkit.serving import refusal, served
-from tests.ingest.fakes import NOW, FakeBell, FakeEventStore, event, nothing_is_behind
+from tests.ingest.fakes import NOW, FakeDoorbell, FakeEventStore, event, nothing_refused
 
 Stub: TypeAlias = "ingest_pb2_grpc.IngestServiceAsyncStub"
 
@@ -32,7 +32,7 @@ def store() -> FakeEventStore:
 @pytest.fixture
 async def channel(store: FakeEventStore) -> AsyncIterator[grpc.aio.Channel]:
     servicer = IngestServicer(
-        Ingest(store, GroupCommit(store.put, limit=MAX_EVENTS, seconds=5), FakeBell(), lambda: NOW, nothing_is_behind)
+        Ingest(store, GroupCommit(store.put, limit=MAX_EVENTS, seconds=5), FakeDoorbell(), lambda: NOW, nothing_refused)
     )
     async with served(
         ERRORS, lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, server)
@@ -46,9 +46,9 @@ def stub(channel: grpc.aio.Channel) -> Stub:
 
 
 def message(event_id: str = "e1", **fields: Any) -> pb.Event:
-    """Returns what a client sends of a sound event, with some of its fields replaced."""
+    """Returns the message of a valid event with some of its fields replaced."""
     own = event(event_id)
-    sound: dict[str, Any] = {
+    fields_of_event: dict[str, Any] = {
         "event_id": event_id,
         "lead_id": own.lead_id,
         "event_type": own.event_type,
@@ -56,7 +56,7 @@ def message(event_id: str = "e1", **fields: Any) -> pb.Event:
         "properties": wire.to_struct(own.properties),
         "source": own.source,
     }
-    return pb.Event(**{**sound, **fields})
+    return pb.Event(**{**fields_of_event, **fields})
 
 
 def one(event: pb.Event) -> pb.IngestEventRequest:
@@ -71,7 +71,7 @@ def with_property(name: str, value: object) -> pb.Event:
     return message(properties=wire.to_struct({name: value}))
 
 
-FLAWS = [
+INVALID = [
     (pb.Event(), "event_id"),
     (message(""), "event_id"),
     (message("a" * 257), "event_id"),
@@ -101,7 +101,7 @@ async def test_an_event_is_accepted_once(stub: Stub, store: FakeEventStore) -> N
     assert list(store.events) == ["e1"]
 
 
-async def test_an_event_reaches_the_store_as_it_was_sent(stub: Stub, store: FakeEventStore) -> None:
+async def test_an_event_is_stored_exactly_as_sent(stub: Stub, store: FakeEventStore) -> None:
     properties = {
         "text": "é😀",
         "number": 3,
@@ -119,7 +119,7 @@ async def test_an_event_reaches_the_store_as_it_was_sent(stub: Stub, store: Fake
     assert store.events["bare"] == Event("bare", "b", "t", wire.EPOCH, {}, "")
 
 
-async def test_an_id_that_stands_for_another_event_is_a_conflict(stub: Stub, store: FakeEventStore) -> None:
+async def test_an_id_of_a_different_event_is_a_conflict(stub: Stub, store: FakeEventStore) -> None:
     await stub.IngestEvent(one(message()))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.IngestEvent(one(message(source="crm")))
@@ -127,25 +127,25 @@ async def test_an_id_that_stands_for_another_event_is_a_conflict(stub: Stub, sto
     assert store.events == {"e1": event()}
 
 
-@pytest.mark.parametrize(("flawed", "field"), FLAWS)
-async def test_a_flawed_event_is_refused_with_the_field(
-    stub: Stub, store: FakeEventStore, flawed: pb.Event, field: str
+@pytest.mark.parametrize(("invalid", "field"), INVALID)
+async def test_an_invalid_event_is_refused_with_the_field(
+    stub: Stub, store: FakeEventStore, invalid: pb.Event, field: str
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.IngestEvent(one(flawed))
+        await stub.IngestEvent(one(invalid))
     assert refusal(caught.value) == (grpc.StatusCode.INVALID_ARGUMENT, "EVENT_INVALID", [field])
     assert store.puts == []
 
 
-@pytest.mark.parametrize(("flawed", "field"), FLAWS)
-async def test_a_flawed_event_of_a_batch_is_rejected_with_the_field(
-    stub: Stub, store: FakeEventStore, flawed: pb.Event, field: str
+@pytest.mark.parametrize(("invalid", "field"), INVALID)
+async def test_an_invalid_event_of_a_batch_is_rejected_with_the_field(
+    stub: Stub, store: FakeEventStore, invalid: pb.Event, field: str
 ) -> None:
-    request = batch(message("first"), flawed, message("last"))
+    request = batch(message("first"), invalid, message("last"))
     first, rejected, last = (await stub.BatchIngestEvents(request)).outcomes
     assert rejected.message.startswith(f"{field}: ")
     assert rejected == pb.EventOutcome(
-        event_id=flawed.event_id,
+        event_id=invalid.event_id,
         outcome=pb.OUTCOME_REJECTED,
         reason=pb.ERROR_REASON_EVENT_INVALID,
         field=field,
@@ -155,11 +155,11 @@ async def test_a_flawed_event_of_a_batch_is_rejected_with_the_field(
     assert set(store.events) == {"first", "last"}
 
 
-async def test_a_batch_tells_every_outcome_in_order(stub: Stub, store: FakeEventStore) -> None:
+async def test_a_batch_returns_every_outcome_in_order(stub: Stub, store: FakeEventStore) -> None:
     await store.put([event("old")])
     request = batch(message("new"), message("old"), message("old", source="crm"), message("new"))
     new, old, other, again = (await stub.BatchIngestEvents(request)).outcomes
-    assert other.message.startswith("event_id: 'old' was used for an event with another payload")
+    assert other.message.startswith("event_id: 'old' was used for an event with a different payload")
     assert [new, old, other, again] == [
         pb.EventOutcome(event_id="new", outcome=pb.OUTCOME_ACCEPTED),
         pb.EventOutcome(event_id="old", outcome=pb.OUTCOME_DUPLICATE),
@@ -174,7 +174,7 @@ async def test_a_batch_tells_every_outcome_in_order(stub: Stub, store: FakeEvent
     ]
 
 
-async def test_a_batch_of_1000_events_is_taken(stub: Stub, store: FakeEventStore) -> None:
+async def test_a_batch_of_1000_events_is_accepted(stub: Stub, store: FakeEventStore) -> None:
     ids = [f"e{number}" for number in range(MAX_EVENTS)]
     outcomes = (await stub.BatchIngestEvents(batch(*map(message, ids)))).outcomes
     assert [each.event_id for each in outcomes] == ids
@@ -183,14 +183,16 @@ async def test_a_batch_of_1000_events_is_taken(stub: Stub, store: FakeEventStore
 
 
 @pytest.mark.parametrize("count", [0, MAX_EVENTS + 1])
-async def test_a_batch_of_none_or_more_than_1000_is_refused(stub: Stub, store: FakeEventStore, count: int) -> None:
+async def test_an_empty_batch_or_one_of_more_than_1000_events_is_refused(
+    stub: Stub, store: FakeEventStore, count: int
+) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.BatchIngestEvents(batch(*(message(f"e{number}") for number in range(count))))
     assert refusal(caught.value) == (grpc.StatusCode.INVALID_ARGUMENT, "BATCH_INVALID", ["events"])
     assert store.puts == []
 
 
-async def test_a_batch_that_is_refused_for_its_number_costs_nothing_for_each_event(
+async def test_the_events_of_a_batch_that_is_too_large_are_not_translated(
     stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     translated: list[pb.Event] = []
@@ -201,25 +203,27 @@ async def test_a_batch_that_is_refused_for_its_number_costs_nothing_for_each_eve
     assert translated == []
 
 
-async def test_a_request_without_an_event_names_the_first_field_that_is_missing(stub: Stub) -> None:
+async def test_a_request_without_an_event_reports_the_first_missing_field(stub: Stub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.IngestEvent(pb.IngestEventRequest())
     assert refusal(caught.value) == (grpc.StatusCode.INVALID_ARGUMENT, "EVENT_INVALID", ["event_id"])
 
 
 @pytest.mark.parametrize("name", ["k" * 30_000, "€" * 3_000])
-async def test_a_flawed_property_with_a_long_name_is_refused_as_any_other(stub: Stub, name: str) -> None:
+async def test_an_invalid_property_with_a_long_name_is_refused_as_any_other(stub: Stub, name: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.IngestEvent(one(with_property(name, math.nan)))
-    told = (caught.value.code(), (caught.value.details() or "")[:100])
-    assert told[0] is grpc.StatusCode.INVALID_ARGUMENT, f"expected a refusal that the caller can read, not {told}"
+    response = (caught.value.code(), (caught.value.details() or "")[:100])
+    assert response[0] is grpc.StatusCode.INVALID_ARGUMENT, (
+        f"expected an error that the caller can decode, not {response}"
+    )
     _, reason, (field,) = refusal(caught.value)
     assert (reason, field[:10]) == ("EVENT_INVALID", "properties")
 
 
 @pytest.mark.parametrize("method", ["IngestEvent", "BatchIngestEvents"])
 @pytest.mark.parametrize("data", [b"\xff", b"\x0a\xff", b"\x0a\x04\x0a\x02\xff\xfe"])
-async def test_bytes_that_are_no_message_are_the_callers_fault(
+async def test_bytes_that_cannot_be_parsed_are_an_invalid_argument(
     channel: grpc.aio.Channel, store: FakeEventStore, method: str, data: bytes
 ) -> None:
     call: Any = channel.unary_unary(f"/{SERVICE}/{method}")  # bytes in, bytes out, which grpc's types lack
@@ -239,7 +243,7 @@ async def test_bytes_that_are_no_message_are_the_callers_fault(
     ],
 )
 @pytest.mark.parametrize("method", ["IngestEvent", "BatchIngestEvents"])
-async def test_a_write_that_fails_is_never_acknowledged(
+async def test_a_failed_write_is_not_acknowledged(
     stub: Stub, store: FakeEventStore, method: str, fault: Exception, code: grpc.StatusCode
 ) -> None:
     store.faults = [fault]

@@ -1,4 +1,4 @@
-"""One contract for the stores of events, in memory and in MongoDB; then what only MongoDB can show."""
+"""The contract of event stores, in memory and in MongoDB, followed by tests of MongoDB alone."""
 
 import asyncio
 import itertools
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest_service.domain.event import MAX_EVENTS
-from ingest_service.ports import EventStore, Stored
+from ingest_service.ports import EventStore, PutResult
 from ingest_service.store import MongoEventStore
 from shared.contracts.events import CONTRACT
 from shared.inbox.collection import Inbox
@@ -19,11 +19,11 @@ from shared.mongo import Database
 from tests.conftest import PARTITIONS
 from tests.ingest.fakes import EVENT, NOW, FakeEventStore, event
 
-NEW, SAME, OTHER = Stored.NEW, Stored.SAME, Stored.OTHER
+NEW, DUPLICATE, CONFLICT = PutResult.NEW, PutResult.DUPLICATE, PutResult.CONFLICT
 LATER = NOW + timedelta(hours=1)
 
 ON_ONE_STORE = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-"""For laws whose examples share a store; each example uses ids of its own."""
+"""For properties whose examples share a store; each example uses its own ids."""
 COUNT = itertools.count()
 
 NAMES = st.sampled_from(["", "a", "b", "a.b", ".", "$set", "$ref", "$db", "_id", "0"]) | st.text("aé😀", max_size=3)
@@ -52,28 +52,28 @@ def store(request: pytest.FixtureRequest, events: MongoEventStore) -> EventStore
     return FakeEventStore() if request.param == "memory" else events
 
 
-async def test_an_event_is_new_once_and_then_the_same(store: EventStore) -> None:
+async def test_an_event_is_new_once_and_then_a_duplicate(store: EventStore) -> None:
     assert await store.put([event()]) == [NEW]
     for _ in range(2):
-        assert await store.put([event()]) == [SAME]
+        assert await store.put([event()]) == [DUPLICATE]
 
 
-async def test_outcomes_have_the_order_of_the_events(store: EventStore) -> None:
+async def test_results_are_in_the_order_of_the_events(store: EventStore) -> None:
     assert await store.put([event("b"), event("d")]) == [NEW, NEW]
     asked = [event("a"), event("b"), event("c"), event("d", source="crm"), event("e"), event("b")]
-    assert await store.put(asked) == [NEW, SAME, NEW, OTHER, NEW, SAME]
+    assert await store.put(asked) == [NEW, DUPLICATE, NEW, CONFLICT, NEW, DUPLICATE]
 
 
-async def test_the_first_of_those_with_one_id_in_a_batch_is_stored(store: EventStore) -> None:
+async def test_the_first_event_with_an_id_in_a_batch_is_stored(store: EventStore) -> None:
     asked = [event("a"), event("a"), event("a", lead_id="bob"), event("b", lead_id="bob"), event("b"), event("a")]
-    assert await store.put(asked) == [NEW, SAME, OTHER, NEW, OTHER, SAME]
-    assert await store.put([event("a"), event("b", lead_id="bob")]) == [SAME, SAME]
+    assert await store.put(asked) == [NEW, DUPLICATE, CONFLICT, NEW, CONFLICT, DUPLICATE]
+    assert await store.put([event("a"), event("b", lead_id="bob")]) == [DUPLICATE, DUPLICATE]
 
 
-async def test_a_whole_batch_may_come_again(store: EventStore) -> None:
+async def test_a_whole_batch_can_be_put_again(store: EventStore) -> None:
     asked = [event(f"e{number}") for number in range(MAX_EVENTS)]
     assert await store.put(asked) == [NEW] * MAX_EVENTS
-    assert await store.put([*reversed(asked)]) == [SAME] * MAX_EVENTS
+    assert await store.put([*reversed(asked)]) == [DUPLICATE] * MAX_EVENTS
 
 
 @pytest.mark.parametrize(
@@ -89,12 +89,12 @@ async def test_a_whole_batch_may_come_again(store: EventStore) -> None:
         {"properties": {}},
     ],
 )
-async def test_an_event_that_differs_in_any_field_is_another_and_changes_nothing(
+async def test_an_event_that_differs_in_any_field_is_a_conflict_and_changes_nothing(
     store: EventStore, fields: dict[str, Any]
 ) -> None:
     await store.put([event()])
-    assert await store.put([event(**fields)]) == [OTHER]
-    assert await store.put([event()]) == [SAME], "expected the first event to be kept"
+    assert await store.put([event(**fields)]) == [CONFLICT]
+    assert await store.put([event()]) == [DUPLICATE], "expected the first event to be kept"
 
 
 @pytest.mark.parametrize(
@@ -120,30 +120,30 @@ async def test_an_event_that_differs_in_any_field_is_another_and_changes_nothing
         ({"a": [{"b": 0.0}]}, {"a": [{"b": False}]}),
     ],
 )
-async def test_events_whose_properties_differ_are_not_the_same(store: EventStore, one: object, other: object) -> None:
+async def test_events_with_different_properties_are_a_conflict(store: EventStore, one: object, other: object) -> None:
     for number, (first, second) in enumerate([(one, other), (other, one)]):
         await store.put([event(f"e{number}", properties={"value": first})])
         again = await store.put([event(f"e{number}", properties={"value": second})])
-        assert again == [OTHER], f"expected {first!r} and {second!r} to be told apart"
+        assert again == [CONFLICT], f"expected {first!r} and {second!r} to differ"
 
 
-async def test_a_property_that_is_missing_is_not_one_that_is_null(store: EventStore) -> None:
+async def test_a_missing_property_differs_from_null(store: EventStore) -> None:
     await store.put([event(properties={"a": None})])
-    assert await store.put([event(properties={})]) == [OTHER]
+    assert await store.put([event(properties={})]) == [CONFLICT]
 
 
 async def test_the_order_of_properties_does_not_matter(store: EventStore) -> None:
     await store.put([event(properties={"a": 1.0, "b": {"c": 1.0, "d": 2.0}})])
-    assert await store.put([event(properties={"b": {"d": 2.0, "c": 1.0}, "a": 1.0})]) == [SAME]
+    assert await store.put([event(properties={"b": {"d": 2.0, "c": 1.0}, "a": 1.0})]) == [DUPLICATE]
 
 
 @ON_ONE_STORE
 @given(PROPERTIES)
-async def test_whatever_the_properties_the_same_event_is_the_same(
+async def test_the_same_event_is_a_duplicate_whatever_its_properties(
     store: EventStore, properties: dict[str, Any]
 ) -> None:
     asked = event(f"e{next(COUNT)}", properties=properties)
-    assert [*await store.put([asked]), *await store.put([asked])] == [NEW, SAME]
+    assert [*await store.put([asked]), *await store.put([asked])] == [NEW, DUPLICATE]
 
 
 async def test_events_of_a_lead_share_a_partition(store: EventStore) -> None:
@@ -156,7 +156,7 @@ async def test_events_of_a_lead_share_a_partition(store: EventStore) -> None:
 
 @ON_ONE_STORE
 @given(st.lists(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2)), min_size=1, max_size=12), max_size=4))
-async def test_any_batches_have_the_outcomes_that_they_have_in_memory(
+async def test_any_batches_have_the_same_results_as_in_memory(
     events: MongoEventStore, batches: list[list[tuple[int, int]]]
 ) -> None:
     fake, example_ = FakeEventStore(), next(COUNT)
@@ -165,7 +165,7 @@ async def test_any_batches_have_the_outcomes_that_they_have_in_memory(
         assert await events.put(asked) == await fake.put(asked)
 
 
-async def test_a_row_is_the_event_waiting_in_its_partition(events: MongoEventStore, inbox: Inbox) -> None:
+async def test_a_row_is_a_pending_event_in_its_partition(events: MongoEventStore, inbox: Inbox) -> None:
     await events.put([event()])
     assert await inbox.rows.find().to_list() == [
         {
@@ -184,36 +184,32 @@ async def test_a_row_is_the_event_waiting_in_its_partition(events: MongoEventSto
     assert await inbox.waiting() == {events.partition_of("ada"): LATER}
 
 
-async def test_an_event_that_was_scored_is_still_the_same_and_stays_scored(
-    events: MongoEventStore, inbox: Inbox
-) -> None:
+async def test_a_scored_event_is_a_duplicate_and_stays_scored(events: MongoEventStore, inbox: Inbox) -> None:
     await events.put([event()])
     await inbox.mark(await inbox.pending(range(PARTITIONS), 10))
-    assert await events.put([event(), event(source="crm")]) == [SAME, OTHER]
+    assert await events.put([event(), event(source="crm")]) == [DUPLICATE, CONFLICT]
     assert [row["state"] for row in await inbox.rows.find().to_list()] == [CONTRACT.done]
 
 
-async def test_of_puts_of_the_same_events_at_once_exactly_one_finds_each_new(
-    events: MongoEventStore, inbox: Inbox
-) -> None:
+async def test_of_concurrent_puts_of_the_same_events_exactly_one_is_new(events: MongoEventStore, inbox: Inbox) -> None:
     asked = [event(f"e{number:03}") for number in range(200)]
     orders = [random.Random(seed).sample(asked, len(asked)) for seed in range(6)]
     found = await asyncio.gather(*(events.put(order) for order in orders))
-    outcomes: dict[str, list[Stored]] = {each.event_id: [] for each in asked}
+    outcomes: dict[str, list[PutResult]] = {each.event_id: [] for each in asked}
     for each, outcome in zip(itertools.chain(*orders), itertools.chain(*found), strict=True):
         outcomes[each.event_id].append(outcome)
     for event_id, each_found in outcomes.items():
-        assert (each_found.count(NEW), each_found.count(SAME)) == (1, 5), f"{event_id}: {each_found}"
+        assert (each_found.count(NEW), each_found.count(DUPLICATE)) == (1, 5), f"{event_id}: {each_found}"
     assert await inbox.rows.count_documents({}) == 200
 
 
-async def test_of_puts_of_different_events_with_one_id_at_once_exactly_one_is_stored(
+async def test_of_concurrent_puts_of_different_events_with_one_id_exactly_one_is_stored(
     events: MongoEventStore, inbox: Inbox
 ) -> None:
     rivals = [[event(f"e{number}", lead_id=lead) for number in range(100)] for lead in ("ada", "bob", "cyd")]
     found = await asyncio.gather(*map(events.put, rivals))
     stored = {row["_id"]: row["lead_id"] async for row in inbox.rows.find()}
     for number, outcomes in enumerate(zip(*found, strict=True)):
-        assert sorted(each.value for each in outcomes) == ["new", "other", "other"]
+        assert sorted(each.value for each in outcomes) == ["conflict", "conflict", "new"]
         winner = rivals[outcomes.index(NEW)][number]
-        assert stored[winner.event_id] == winner.lead_id, "expected the event that was told NEW to be the stored one"
+        assert stored[winner.event_id] == winner.lead_id, "expected the NEW event to be the stored one"

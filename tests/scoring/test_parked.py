@@ -7,7 +7,7 @@ import pytest
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from ingest_service.domain.event import Event
-from ingest_service.ports import Stored
+from ingest_service.ports import PutResult
 from ingest_service.store import MongoEventStore
 from shared import wire
 from testkit.serving import refusal
@@ -66,7 +66,7 @@ async def test_discarded_events_are_counted_never_scored_and_no_violation(scorin
     assert (progress[-1].violations_total, progress[-1].events_parked, progress[-1].events_discarded) == (0, 0, 3)
     sent_again = MongoEventStore(scoring.events, lambda: NOW)
     again = Event("e1", "ada", "signup", days_ago(1), {}, "")
-    assert await sent_again.put([again]) == [Stored.SAME]
+    assert await sent_again.put([again]) == [PutResult.DUPLICATE]
     await scoring.drain_all()
     assert (await stub.GetLeadScore(pb.GetLeadScoreRequest(lead_id="ada"))).lead_score.event_count == 1
 
