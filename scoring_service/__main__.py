@@ -17,7 +17,7 @@ def serve(settings: ScoringSettings) -> None:
 
 
 def work(settings: ScoringSettings) -> None:
-    """Score the events that wait, until SIGTERM; run as many of these as there is work for."""
+    """Score pending events until SIGTERM; run as many workers as the load requires."""
     worker.work(
         settings,
         settings.redis_url.get_secret_value(),

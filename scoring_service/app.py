@@ -1,4 +1,4 @@
-"""The composition root: the only file that names concrete classes."""
+"""The composition root: the only file that constructs stores, use cases and the servicer."""
 
 import asyncio
 import contextlib
@@ -44,7 +44,7 @@ from shared.tasks import running
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What server and worker have in common."""
+    """What the server and the worker share."""
 
     database: Database
     events: Inbox
@@ -96,7 +96,7 @@ async def run_server(settings: ScoringSettings) -> None:
 
 @contextlib.asynccontextmanager
 async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> AsyncIterator[Drainer]:
-    """Opens what a worker needs, with its drains and the sweeper running."""
+    """Opens a worker, with its drains, slow lane, sweeper and rollout running."""
     async with _parts(settings, connected) as parts:
         doorbell = Doorbell(connected, events.CONTRACT.collection)
         slow_lane = SlowLane(parts.lead_writer, parts.leads)
@@ -122,7 +122,7 @@ async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> Asyn
 
 
 async def run_migration(settings: ScoringSettings) -> None:
-    """Creates what this service owns, after initiating the replica set if nobody has."""
+    """Initiates the replica set if necessary, and creates what this service owns."""
     uri = settings.mongo_uri.get_secret_value()
     await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)

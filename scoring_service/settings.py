@@ -9,7 +9,7 @@ class ScoringSettings(ServerSettings, StoreSettings, WorkerSettings):
     """Server, store and worker, and the time zone of days."""
 
     port: int = Field(50052, ge=1, le=65535, description="Port to listen on.")
-    health_port: int = Field(50061, ge=0, le=65535, description="Port at which a worker tells its health; 0: none.")
+    health_port: int = Field(50061, ge=0, le=65535, description="Port at which a worker reports its health; 0: none.")
     time_zone: str = Field("UTC", description="IANA name of the zone whose midnights are decay ticks and date buckets.")
 
     @field_validator("time_zone")

@@ -1,5 +1,5 @@
-"""How a score comes about. Pure: the standard library only; time comes in as an argument.
+"""The rules of scoring, as pure functions over frozen values: standard library only, and time is an argument.
 
-Begin with `fold.py` (what an event and a tick do to a state), then `history.py` (how that is recorded), `model.py` (the
-numbers), `inspection.py` (how all of it is checked).
+Start with `replay.py` (what an event and a tick do to a state), then read `history.py` (how that is recorded),
+`model.py` (the numbers) and `verification.py` (how all of it is checked).
 """

@@ -1,4 +1,4 @@
-"""The attributes of a lead: what `identify` events said of it, bounded as a whole."""
+"""The attributes of a lead: the properties of its `identify` events, within a limit on their total size."""
 
 import json
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """The attributes of a lead, their size, and how many values were left out because there was no room for them.
+    """The attributes of a lead, their size, and how many values were left out for lack of room.
 
-    `size` is the number of bytes of `values` as compact JSON. It is kept, so that a merge measures only what changes.
+    `size` is the number of bytes of `values` as compact JSON. It is stored so that a merge measures only what changes.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Attributes:
 
     @classmethod
     def of(cls, values: Mapping[str, Any], left_out: int = 0) -> "Attributes":
-        """Measures attributes whose size is not known, such as those of a stored lead; `left_out` is taken as given."""
+        """Measures attributes whose size is not known."""
         return cls(values, 2 + sum(map(_member_bytes, values, values.values())) - bool(values), left_out)
 
 
@@ -36,12 +36,12 @@ NO_ATTRIBUTES = Attributes()
 def merged(attributes: Attributes, more: Mapping[str, Any]) -> Attributes:
     """Returns attributes after an `identify` event with the properties `more`.
 
-    A new value replaces the old one of its name. A value for which there is no room is left out and counted: the
-    attribute stays as it was, or stays missing. All other values of the event are kept. There is no room when the value
-    would bring the attributes over `MAX_NAMES` or `MAX_BYTES`; a value no longer than the one that it replaces always
-    has room. Names are taken in alphabetical order, so the result depends on the events and their order alone.
+    A new value replaces the old value of the same name. A value that would exceed `MAX_NAMES` or `MAX_BYTES` is left
+    out and counted, and the attribute keeps its old value, if it had one; the other values of the event are still
+    merged. A value that is no longer than the one it replaces always fits. Names are merged in alphabetical order, so
+    the result depends only on the events and their order.
 
-    The cost grows with `more` and with the values that it replaces, and not with the bytes of all others.
+    The cost grows with `more` and the values that it replaces, not with the size of the other attributes.
     """
     values, size, left_out = dict(attributes.values), attributes.size, attributes.left_out
     for name in sorted(more):

@@ -31,7 +31,7 @@ class Calendar:
     def fingerprint(self) -> str:
         """Returns a digest of every midnight from 1970 to 2100.
 
-        Versions of the zone's data that differ in one of them can give a lead another score.
+        Two versions of the time zone data that differ in one of them can give a lead different scores.
         """
         digest = hashlib.blake2b(digest_size=6)
         day, end = date(_FINGERPRINT_YEARS.start, 1, 1), date(_FINGERPRINT_YEARS.stop, 1, 1)

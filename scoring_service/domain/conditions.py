@@ -1,4 +1,4 @@
-"""What a model asks of an event's properties or a lead's attributes: comparisons from a fixed list, never code."""
+"""Conditions on the properties of an event or the attributes of a lead: a fixed list of comparisons, never code."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 Values = Mapping[str, Any]
 """JSON values by name."""
 Test = Callable[[Values], bool]
-"""Tells whether what is asked holds for some values."""
+"""Returns whether a condition holds for some values."""
 
 
 class Operator(StrEnum):

@@ -1,4 +1,4 @@
-"""Decay: the ticks of the dates on which a lead has been quiet for longer than the model's grace."""
+"""Decay: the daily ticks that take points from a lead once it has been inactive for longer than the grace period."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -19,18 +19,18 @@ class Tick(NamedTuple):
 
 
 def ticks(timeline: Timeline, calendar: Calendar, state: LeadState, through: date | None) -> Iterator[Tick]:
-    """Yields the ticks after the last fact that are not applied yet, up to a date, as far as they change the score.
+    """Yields the ticks after the last fact, up to a date, that have not been applied and change the score.
 
-    A tick has an effect once the grace period since the last event is over, by the model in force at the tick. The
-    cost grows with the ticks that have an effect, not with the length of the silence.
+    A tick has an effect once the grace period after the last event is over, under the model in force at the tick. The
+    cost grows with the ticks that have an effect, not with the length of the inactivity.
     """
     if through is None or state.last_event_time is None or state.last_fact is None:
         return
-    score, following = state.score, calendar.date_of(state.last_fact[0]) + DAY
+    score, next_day = state.score, calendar.date_of(state.last_fact[0]) + DAY
     if state.decayed_through is not None:
-        following = max(following, state.decayed_through + DAY)
+        next_day = max(next_day, state.decayed_through + DAY)
     for begin, end, model in timeline.spans():
-        day = max(_first_tick(model, calendar, state.last_event_time), following)
+        day = max(_first_tick(model, calendar, state.last_event_time), next_day)
         if begin != BEGINNING:
             day = max(day, calendar.first_midnight(begin))
         while day <= through and (end is None or calendar.midnight(day) < end):
@@ -39,7 +39,7 @@ def ticks(timeline: Timeline, calendar: Calendar, state: LeadState, through: dat
                 break
             yield Tick(day, after, model)
             score, day = after, day + DAY
-            following = day
+            next_day = day
 
 
 def _first_tick(model: ScoringModel, calendar: Calendar, last_event_time: datetime) -> date:

@@ -1,4 +1,4 @@
-"""The entries of a history: what is appended, and never changed."""
+"""The entries of a history. They are appended and never changed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,20 +26,20 @@ class EntryKind(Enum):
 
     @property
     def is_fact(self) -> bool:
-        """Whether it moves the lead along its timeline."""
+        """Whether the entry records a fact: an event or an adjustment."""
         return self in (EntryKind.EVENT, EntryKind.ADJUSTMENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One step of a score. `points` is what the rule gives, `delta` what that did; both in points.
+    """One change of a score. `points` is what the rule gave, `delta` how much the score changed; both are in points.
 
-    `event_id`, `event_type`, `event_time` and `properties` are the event's own, so that it can be judged again. Other
-    kinds have an id of their own: `adjustment:<request>`, `retraction:<event>`, else `<kind>:<sequence>:<lead>`. A
-    retraction has the type and the time of the event that it takes out.
+    An EVENT entry has the id, type, time and properties of its event, so that the event can be judged again. Entries of
+    other kinds have generated ids: `adjustment:<request>`, `retraction:<event>`, otherwise `<kind>:<sequence>:<lead>`.
+    A retraction has the type and the time of the event that it removes.
 
-    `target` is the score that an adjustment asked for, if it did. A DECAY entry names the first and the last of the
-    ticks that it stands for, and their number.
+    `target` is the score that an adjustment set, if it set one. A DECAY entry names its first and its last tick and
+    their number.
     """
 
     sequence: int
@@ -66,21 +66,21 @@ class Entry:
 
     @property
     def retracted_event_id(self) -> str:
-        """The event that a RETRACTION takes out."""
+        """The id of the event that a RETRACTION removes."""
         return self.event_id.removeprefix(RETRACTION_PREFIX)
 
     @property
     def fact(self) -> Event | Adjustment:
-        """What an EVENT or an ADJUSTMENT says happened."""
+        """The fact that an EVENT or an ADJUSTMENT entry records."""
         if self.kind is EntryKind.EVENT:
             return Event(self.event_id, self.event_type, self.event_time, self.properties)
         return Adjustment(self.event_id, self.event_time, self.points, self.reason, self.actor, self.target)
 
 
 def facts_of(entries: Iterable[Entry], as_of: datetime | None = None) -> list[Event | Adjustment]:
-    """Returns what happened to a lead by its entries: its events and adjustments without what was retracted.
+    """Returns the events and adjustments that a lead's entries record, without retracted ones.
 
-    With `as_of` only what had happened by then: facts by their event time, retractions by their record time.
+    With `as_of`, facts count by their event time and retractions by their record time.
     """
     entries = list(entries)
     retracted = {

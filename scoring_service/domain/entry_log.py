@@ -1,4 +1,4 @@
-"""The entries that an update appends to a lead's history, one after the other."""
+"""The entries that one update appends to a lead's history."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from scoring_service.domain.timeline import Fact, JudgedEvent, Timeline
 
 
 class EntryLog:
-    """Keeps the entries of one update. Each begins where the one before ended; stages are those of the last model."""
+    """Collects the entries of one update. Each continues the one before; stages are those of the latest model."""
 
     def __init__(self, timeline: Timeline, lead: Lead, record_time: datetime) -> None:
         self.entries: list[Entry] = []
@@ -29,7 +29,7 @@ class EntryLog:
         return self._lead.sequence + len(self.entries)
 
     def append_fact(self, fact: Fact, score: int) -> None:
-        """Appends the entry of an event or an adjustment, which brings the score to `score`."""
+        """Appends the entry of an event or an adjustment that brings the score to `score`."""
         if isinstance(fact, JudgedEvent):
             event = fact.event
             self.append(
@@ -44,17 +44,17 @@ class EntryLog:
                 properties=event.properties,
             )
             return
-        made = fact.adjustment
+        adjustment = fact.adjustment
         self.append(
             EntryKind.ADJUSTMENT,
             score,
-            event_id=made.event_id,
-            event_time=made.event_time,
+            event_id=adjustment.event_id,
+            event_time=adjustment.event_time,
             model=fact.model,
-            points=made.points,
-            reason=made.reason,
-            actor=made.actor,
-            target=made.target,
+            points=adjustment.points,
+            reason=adjustment.reason,
+            actor=adjustment.actor,
+            target=adjustment.target,
         )
 
     def append(
@@ -66,9 +66,9 @@ class EntryLog:
         model: ScoringModel,
         event_id: str = "",
         stage_before: str = "",
-        **others: Any,  # noqa: ANN401 (the fields of an entry that its kind alone has)
+        **others: Any,  # noqa: ANN401 (fields that only entries of this kind have)
     ) -> None:
-        """Appends an entry that brings the score to `score`, by the model in force at its time."""
+        """Appends an entry that brings the score to `score`; `model` is the one in force at its time."""
         before, stage_of = self.score, self._timeline.latest.stage_of
         sequence = self.sequence + 1
         self.entries.append(
@@ -90,5 +90,5 @@ class EntryLog:
 
 
 def within(model: ScoringModel, before: int, after: int) -> int:
-    """Keeps an entry's score within floor and ceiling; one that was beyond them before moves no further away."""
+    """Keeps a score within floor and ceiling; a score that was already outside of them moves no further away."""
     return max(min(after, max(model.score_ceiling, before)), min(model.score_floor, before))

@@ -1,42 +1,42 @@
-"""What callers can be told about leads, events and histories.
+"""Errors about leads, events and histories that callers see.
 
-LeadNotFound, EventNotFound, EventNotScored      what was asked for is not there (yet)
-RequestIdConflict                                an idempotency key was used for something else
+LeadNotFound, EventNotFound, EventNotScored      the object does not exist (yet)
+RequestIdConflict                                an idempotency key was reused for another request
 HistoryInconsistent                              stored data contradicts itself
-DecayDateAhead                                   a date that the database has not reached
+DecayDateAhead                                   the date has not begun on the database server's clock
 """
 
 from datetime import date
 
 
 class LeadNotFound(Exception):
-    """No event of this lead has been scored, or none by the time asked for."""
+    """No event of the lead has been scored, or none by the requested time."""
 
     def __init__(self, lead_id: str) -> None:
-        super().__init__(f"no event of lead {lead_id!r} has been scored by then")
+        super().__init__(f"lead {lead_id!r} has no scored event by this time")
 
 
 class EventNotFound(Exception):
-    """There is no such event."""
+    """The event does not exist."""
 
     def __init__(self, event_id: str) -> None:
-        super().__init__(f"there is no event {event_id!r}")
+        super().__init__(f"event {event_id!r} does not exist")
 
 
 class EventNotScored(Exception):
-    """The event was accepted and has not been scored yet."""
+    """The event was accepted but has not been scored yet."""
 
     def __init__(self, event_id: str) -> None:
-        super().__init__(f"event {event_id!r} has not been scored yet; call again")
+        super().__init__(f"event {event_id!r} has not been scored yet; retry later")
 
 
 class RequestIdConflict(Exception):
-    """A request id was used for another request."""
+    """The request id was already used for a different request."""
 
     field = "request_id"
 
     def __init__(self, request_id: str) -> None:
-        super().__init__(f"request_id: {request_id!r} was used for another adjustment; nothing was changed")
+        super().__init__(f"request_id: {request_id!r} was already used for a different adjustment; nothing was changed")
 
 
 class HistoryInconsistent(Exception):
@@ -49,12 +49,12 @@ class HistoryInconsistent(Exception):
 
 
 class DecayDateAhead(Exception):
-    """Decay was asked for a date that has not begun by the database's own clock."""
+    """The requested decay date has not begun on the database server's clock."""
 
     field = "as_of_time"
 
     def __init__(self, asked: date, reached: date) -> None:
         super().__init__(
-            f"as_of_time: {asked} has not begun; the database's clock says {reached}. Check the clock of the caller "
-            "and of this server"
+            f"as_of_time: {asked} has not begun: it is {reached} on the database server's clock. Check the clocks of "
+            "the caller and of the database server"
         )

@@ -1,8 +1,7 @@
-"""The history: what is appended when something reaches a lead.
+"""Builds the history entries of one update of a lead.
 
-Whatever changes a lead's past (another model, a decay reset, late events, ticks that had been deferred, a retraction)
-is one refold each, and what it does to the score is one entry. What belongs at the end of the timeline is appended as
-it is.
+Every change of what is already recorded (a new model, a decay reset, late events, deferred ticks, a retraction) is one
+refold, and its effect on the score is one entry. Facts and ticks at the end of the timeline are simply appended.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,14 +21,14 @@ from scoring_service.domain.timeline import POSITION, Fact, JudgedEvent, Positio
 
 
 class HistoryBuilder:
-    """Follows a lead through what reaches it, and keeps the entries.
+    """Applies facts, ticks and publications to a lead, and collects the entries.
 
-    `record`, `retract` and `catch_up` are generators of the refolds that they need, in turn. Whoever iterates begins,
-    feeds and ends each one before asking for the next. The state afterwards is the fold of all facts and ticks,
-    whatever was recorded when.
+    `record`, `retract` and `catch_up` are generators of the refolds that they need. The caller begins, feeds and ends
+    each refold before it asks for the next one. Afterwards the state is the fold of all facts and ticks, in whatever
+    order they were recorded.
 
     Raises:
-        HistoryInconsistent: The past that was fed is not the lead's.
+        HistoryInconsistent: The facts that were fed to a refold are not those that the lead counts.
     """
 
     def __init__(self, timeline: Timeline, calendar: Calendar, lead: Lead, record_time: datetime) -> None:
@@ -52,14 +51,14 @@ class HistoryBuilder:
         return self._state
 
     def update(self) -> LeadUpdate:
-        """Returns what is to be stored."""
+        """Returns the update to store."""
         after = Lead(self._lead.lead_id, self._log.sequence, self._state, self._timeline.number)
         return LeadUpdate(self._lead, after, self._log.entries, self._path, self._checkpoints, self._checkpoints_from)
 
     def refolds_from(self, facts: Iterable[Fact], standing: Standing) -> Position | None:
-        """Returns the position from which the lead's past must be folded anew to record facts; None for not at all.
+        """Returns the position from which recorded facts must be folded again to record more facts; None if none must.
 
-        Every refold begins there or later, unless the first one leaves ticks to apply that were not due before.
+        Every refold begins there or later, unless the first one leaves deferred ticks that did not exist before.
         """
         state = self._state
         positions = [fact.position for fact in facts if state.is_ahead_of(fact, self._calendar)]
@@ -73,7 +72,7 @@ class HistoryBuilder:
         return min(positions, default=None)
 
     def catch_up(self, standing: Standing) -> Iterator[Refold]:
-        """Brings the lead to where its partition stands, as far as that changes its past."""
+        """Applies the publication and the decay reset of the lead's partition to what is recorded."""
         if self._lead.sequence and self._publication < self._timeline.number:
             yield from self._follow_publication()
         self._publication = self._timeline.number
@@ -97,7 +96,7 @@ class HistoryBuilder:
             self._move(refold.state)
 
     def record(self, facts: Iterable[Fact], standing: Standing) -> Iterator[Refold]:
-        """Appends facts, which may come in any order, and all ticks up to where the partition stands."""
+        """Appends facts, in any order, and all ticks up to the decay date of the partition."""
         yield from self.catch_up(standing)
         in_order = sorted(facts, key=POSITION)
         late = list(takewhile(lambda fact: self._state.is_ahead_of(fact, self._calendar), in_order))
@@ -108,7 +107,7 @@ class HistoryBuilder:
         self._at_the_end(in_order[len(late) :], standing.through)
 
     def retract(self, event: JudgedEvent, decision: Decision, standing: Standing) -> Iterator[Refold]:
-        """Appends what it does to the score that one of the recorded events never happened."""
+        """Appends a RETRACTION: removes a recorded event, as if it had never happened."""
         yield from self.record((), standing)
         refold = self._refold(
             event.position, through=standing.through, settle_through=standing.through, removed=event.position
@@ -130,7 +129,7 @@ class HistoryBuilder:
         self._move(refold.state)
 
     def _changed_from(self) -> datetime | None:
-        """Returns the time from which on a publication judges anew what is part of the state; None for nothing."""
+        """Returns the event time from which new publications apply; None if the state includes nothing that late."""
         changed_from = self._timeline.changed_from(self._publication)
         if changed_from is None or not self._lead.sequence or not self._state.reaches(changed_from, self._calendar):
             return None
@@ -141,7 +140,7 @@ class HistoryBuilder:
         return decayed is not None and through is not None and decayed > through
 
     def _follow_publication(self) -> Iterator[Refold]:
-        """Folds the past by the models in force now; an entry is left if the score or its stage is another one then."""
+        """Folds recorded facts under the models in force now; appends an entry if the score or its stage changes."""
         stage_before, state = self._path[-1].stage, self._state
         changed_from = self._changed_from()
         if changed_from is not None:
@@ -162,10 +161,10 @@ class HistoryBuilder:
         self._move(state)
 
     def _late(self, late: Sequence[Fact], through: date | None) -> Iterator[Refold]:
-        """Merges late facts into the past.
+        """Merges late facts into the recorded ones.
 
-        Each entry says what its fact does at its own place, as far as the score stays within floor and ceiling; what
-        else changes by them is one RECALCULATION.
+        The entry of each fact says what it does at its own position, within floor and ceiling. All later changes that
+        the late facts cause are one RECALCULATION entry.
         """
         before = late[0].position
         if self._state.applies_deferred_ticks(through):
@@ -188,7 +187,7 @@ class HistoryBuilder:
         self._move(refold.state)
 
     def _deferred_ticks(self, through: date | None) -> Iterator[Refold]:
-        """Applies ticks that lie before the last fact; the entry comes with the ticks that follow it, if there are."""
+        """Applies ticks before the last fact; the next DECAY entry includes them and any ticks after the last fact."""
         decayed = self._state.decayed_through
         refold = self._refold(self._state.first_deferred(self._calendar), through=through, settle_through=decayed)
         yield refold
@@ -197,7 +196,7 @@ class HistoryBuilder:
         self._move(refold.state)
 
     def _at_the_end(self, facts: Sequence[Fact], through: date | None) -> None:
-        """Appends facts and ticks that belong after all that is part of the state."""
+        """Appends facts and ticks that come after everything that the state includes."""
         for moment in replay(self._timeline, self._calendar, facts, through, self._state):
             if moment.fact is None:
                 self._take_ticks(moment.ticks, moment.state)
@@ -218,7 +217,7 @@ class HistoryBuilder:
         self._move(state)
 
     def _append_decay(self) -> None:
-        """Appends one entry for all ticks since the last entry, if they changed the score."""
+        """Appends one DECAY entry for all ticks since the last entry, if they changed the score."""
         ticks, self._pending_ticks = self._pending_ticks, []
         if ticks and self._state.score != self._log.score:
             self._log.append(
@@ -251,7 +250,7 @@ class HistoryBuilder:
         )
         state = self._state
         if state.last_fact is None or state.last_fact < before:
-            refold.start, refold.needs_past = state.at_last_fact(), False
+            refold.start, refold.needs_replay = state.at_last_fact(), False
         else:
             refold.max_facts = self._checkpoints_from
             refold.start = next(
@@ -260,15 +259,15 @@ class HistoryBuilder:
         return refold
 
     def _old_state(self) -> LeadState | None:
-        """Returns the state that the stored checkpoints lead to; None when they have been replaced meanwhile."""
+        """Returns the state that belongs to the stored checkpoints; None if this update has replaced some of them."""
         is_as_stored = not self._checkpoints and self._checkpoints_from == self._lead.state.fact_count
         return self._state if is_as_stored else None
 
     def _adopt(self, refold: Refold) -> None:
-        """Replaces the checkpoints after the start of a refold by those that it made.
+        """Replaces the checkpoints after the start of a refold with those that it made.
 
         Raises:
-            HistoryInconsistent: The past that was fed has more or fewer facts than the lead counts.
+            HistoryInconsistent: More or fewer facts were fed than the lead counts.
         """
         counted, found = self._state.fact_count + refold.facts_added, refold.state.fact_count
         if found != counted:

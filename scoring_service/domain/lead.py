@@ -1,4 +1,4 @@
-"""A lead as it is stored, and what is to be stored of it."""
+"""A lead as stored, and an update of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from scoring_service.domain.lead_state import EMPTY, LeadState
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A lead as stored: its state, its last entry's sequence (0 if new), and the publication that its state follows."""
+    """A lead as stored: its state, the sequence of its last entry (0 if new), and the publication its state follows."""
 
     lead_id: str
     sequence: int = 0
@@ -20,16 +20,16 @@ class Lead:
 
 
 class Decision(NamedTuple):
-    """Why people changed something, and who did."""
+    """Why someone changed something by hand, and who."""
 
     reason: str = ""
     actor: str = ""
 
 
 class Standing(NamedTuple):
-    """Where a partition stands: the date through which it is decayed, and the last publication that it follows.
+    """Where a partition stands: the date through which it is decayed, and the publication that it follows.
 
-    `reset` says why the date was set back, if it was.
+    `reset` says who set the date back and why, if someone did.
     """
 
     through: date | None
@@ -46,11 +46,10 @@ class PathPoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LeadUpdate:
-    """What is to be stored of a lead: the entries between two states, and the states to keep as checkpoints.
+    """An update of a lead: its states before and after, the entries between them, and new checkpoints.
 
-    `path` are the scores that the lead had on the way, the first and the last included; late events and what changes
-    because of them count as one step. `checkpoints` replace all stored ones that have more than `checkpoints_from`
-    facts.
+    `path` lists the scores on the way, including the first and the last; late events and their recalculation are one
+    step. `checkpoints` replace all stored ones with more than `checkpoints_from` facts.
     """
 
     before: Lead

@@ -1,4 +1,4 @@
-"""A lead's state: what its timeline has made of it, as a value."""
+"""The state of a lead, as a value: the result of folding its timeline."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -12,9 +12,9 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 class Usage(NamedTuple):
-    """How much of a limit is used: the start of its period, and what the rule gave in it.
+    """The usage of a limit: the start of its period, and what the rule gave in it.
 
-    `start` is a date's ordinal for a day, milliseconds since 1970 for 30 days, and 0 for ever.
+    `start` is the ordinal of a date for a day, milliseconds since 1970 for 30 days, and 0 for ever.
     """
 
     start: int
@@ -26,10 +26,10 @@ class LeadState(NamedTuple):
     """The fold of a lead's facts and of the decay ticks up to `decayed_through` (None before the first decay run).
 
     `last_fact` is the position of the last event or adjustment, and `score_at_last_fact` the score right after it,
-    before the ticks that followed. `deferred_ticks` tells that ticks later than `decayed_through` lie before the last
-    fact and would change the score: facts ran ahead of decay, with a silence between them.
+    before the ticks that followed. `deferred_ticks` says that ticks later than `decayed_through` come before the last
+    fact and would change the score: facts with an inactivity gap between them arrived before decay ran.
 
-    `contributions` are points per rule after floor and ceiling and without decay, `usage` is kept per rule and period
+    `contributions` holds points per rule after floor and ceiling and without decay, `usage` is kept per rule and period
     (`<rule>:<period>`), `group_points` per group.
     """
 
@@ -48,13 +48,13 @@ class LeadState(NamedTuple):
     attributes: Attributes = NO_ATTRIBUTES
 
     def is_ahead_of(self, fact: Fact, calendar: Calendar) -> bool:
-        """Tells whether a fact is late: it belongs before a fact or a tick that is part of this state."""
+        """Returns whether a fact is late: it belongs before a fact or a tick that this state includes."""
         if self.last_fact is not None and fact.position < self.last_fact:
             return True
         return self.decayed_through is not None and fact.position[0] < calendar.midnight(self.decayed_through)
 
     def applies_deferred_ticks(self, through: date | None) -> bool:
-        """Tells whether decay through a date changes the score before the last fact."""
+        """Returns whether decay through a date changes the score before the last fact."""
         return (
             self.deferred_ticks
             and through is not None
@@ -62,7 +62,7 @@ class LeadState(NamedTuple):
         )
 
     def reaches(self, time: datetime, calendar: Calendar) -> bool:
-        """Tells whether a fact or a tick at this time or later is part of this state."""
+        """Returns whether this state includes a fact or a tick at this time or later."""
         if self.last_fact is not None and self.last_fact[0] >= time:
             return True
         return self.decayed_through is not None and calendar.midnight(self.decayed_through) >= time
@@ -74,11 +74,11 @@ class LeadState(NamedTuple):
         return calendar.midnight(self.decayed_through + DAY), ""
 
     def at_last_fact(self) -> "LeadState":
-        """Returns the state right after the last fact, which is what a checkpoint stores."""
+        """Returns the state right after the last fact, which a checkpoint stores."""
         return self._replace(score=self.score_at_last_fact, decayed_through=None)
 
     def differs_only_in_counts(self, other: "LeadState") -> bool:
-        """Tells whether two states right after one fact evolve alike from then on: only what was counted differs."""
+        """Returns whether two states after the same fact differ only in counts, and so evolve alike from then on."""
         return (self.score, self.last_fact, self.last_event_time, self.deferred_ticks) == (
             other.score,
             other.last_fact,
@@ -91,7 +91,7 @@ EMPTY = LeadState()
 
 
 def plus(contributions: Mapping[str, int], more: Mapping[str, int]) -> Mapping[str, int]:
-    """Adds points to the contributions of rules; what comes to nothing is left out."""
+    """Adds points to the contributions of rules; rules with 0 points are left out."""
     added = dict(contributions)
     for rule_id, points in more.items():
         total = added.get(rule_id, 0) + points

@@ -1,4 +1,4 @@
-"""Limits and caps: what they leave of the points that a rule gives to a lead."""
+"""Limits and caps: how many of a rule's points a lead still gets."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Granted(NamedTuple):
-    """The points that are left of a rule's, and what is used of its limits and groups afterwards."""
+    """The points granted, and the usage of limits and groups after them."""
 
     points: int
     usage: Mapping[str, Usage]
@@ -22,9 +22,9 @@ class Granted(NamedTuple):
 
 
 def granted(calendar: Calendar, state: LeadState, rule: Rule, model: ScoringModel, time: datetime) -> Granted:
-    """Applies the limits of a rule, then the caps of its groups, to an event of a time.
+    """Applies the limits of a rule, then the caps of its groups, to an event at a time.
 
-    A limit bounds the points by magnitude or the number of times; a group's cap bounds what its rules give together.
+    A limit bounds the magnitude of the points or the number of times. A cap bounds the total of a group's rules.
     """
     points = rule.points
     used = {f"{rule.rule_id}:{limit.period}": _current(calendar, state, rule, limit, time) for limit in rule.limits}
@@ -46,7 +46,7 @@ def granted(calendar: Calendar, state: LeadState, rule: Rule, model: ScoringMode
 
 
 def _current(calendar: Calendar, state: LeadState, rule: Rule, limit: Limit, time: datetime) -> Usage:
-    """Returns what is used of a limit in the period that an event of this time belongs to."""
+    """Returns the usage of a limit in the period that a time belongs to."""
     used = state.usage.get(f"{rule.rule_id}:{limit.period}")
     match limit.period:
         case Period.EVER:

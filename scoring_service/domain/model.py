@@ -14,35 +14,35 @@ from scoring_service.domain.conditions import Condition, Test, all_of
 IDENTIFY = "identify"
 """The event type whose properties become the lead's attributes."""
 ADJUSTMENT = "adjustment"
-"""Stands for adjustments where contributions are named by rule; no rule may have this id."""
+"""The rule id under which contributions count adjustments; no rule may have it."""
 WHOLE = 1_000_000
-"""What a day leaves of a score is counted in millionths."""
+"""Decay factors are counted in millionths."""
 
 NEVER = timedelta(days=36_500)
-"""Longer than any silence."""
+"""Longer than any inactivity."""
 
 _DAY = timedelta(days=1)
 _NO_PROPERTIES: Mapping[str, Any] = {}
 
 
 class ModelNotFound(Exception):
-    """There is no such version of the model."""
+    """The version of the model does not exist."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"there is no scoring model with version {version}")
+        super().__init__(f"scoring model version {version} does not exist")
 
 
 class UnknownStage(Exception):
-    """The model has no such stage. `field` is the request's field that named it."""
+    """The model has no such stage. `field` is the request field that named it."""
 
     field = "stage"
 
     def __init__(self, stage: str, stages: list[str]) -> None:
-        super().__init__(f"stage: {stage!r} is none of {', '.join(stages)}")
+        super().__init__(f"stage: {stage!r} is unknown, must be one of {', '.join(stages)}")
 
 
 class Period(StrEnum):
-    """The period of a limit; see `fold.py` for when each begins."""
+    """The period of a limit; see `limits.py` for when each begins."""
 
     DAY = "day"
     THIRTY_DAYS = "30_days"
@@ -51,7 +51,7 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Bounds what a rule gives to a lead in a period: so many points by magnitude, or so many times."""
+    """Bounds what a rule gives a lead in a period: the magnitude of the points, or the number of times."""
 
     period: Period
     max_points: int | None = None
@@ -60,7 +60,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Gives `points` for events of some types whose properties meet all conditions."""
+    """Gives `points` for events of the given types whose properties meet all conditions."""
 
     rule_id: str
     event_types: tuple[str, ...]
@@ -81,7 +81,7 @@ class RuleGroup:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Scores from `minimum_score` up to the next stage's."""
+    """Scores from `minimum_score` up to the minimum of the next stage."""
 
     stage: str
     minimum_score: int
@@ -89,7 +89,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Decay:
-    """After `grace` without an event each midnight leaves a part of the score, but decay alone stops at `floor`.
+    """After `grace` without an event, each midnight takes a part of the score, down to `floor`.
 
     Either `percent_per_day` or `half_life` is given.
     """
@@ -101,7 +101,7 @@ class Decay:
 
     @cached_property
     def leaves(self) -> int:
-        """What a day leaves of a score, in millionths: 1 − percent / 100, or 2^(−1 day / half-life) rounded."""
+        """The part of a score left after a day, in millionths: 1 − percent / 100, or 2^(−1 day / half-life) rounded."""
         if self.half_life is not None:
             return round(WHOLE * math.pow(0.5, _DAY / self.half_life))
         return WHOLE // 100 * (100 - (self.percent_per_day or 0))
@@ -120,7 +120,7 @@ class Velocity:
 
 @dataclass(frozen=True, slots=True)
 class NextAction:
-    """A row of the next-action table; it holds when all that it names holds. `risk` is low, high or None for any."""
+    """A row of the next-action table. It matches if all of its conditions hold; `risk` is low, high or None for any."""
 
     next_action: str
     stages: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ class FitRule:
 
 @dataclass(frozen=True)
 class Fit:
-    """How attributes become a grade, and how it combines with engagement; the thresholds are the lowest points."""
+    """How attributes become a grade, and grade and score a rating. Thresholds are the lowest points of each."""
 
     rules: tuple[FitRule, ...]
     grade_a_points: int
@@ -163,7 +163,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Fitness:
-    """How well a lead fits: points, a grade A to D, and with its engagement a rating A1 to D3; empty for no fit."""
+    """How well a lead fits: points, a grade A to D, and a rating A1 to D3; empty if the model has no fit rules."""
 
     points: int = 0
     grade: str = ""
@@ -174,7 +174,7 @@ NO_FIT = Fitness()
 
 
 class Event(NamedTuple):
-    """An event to be scored."""
+    """An event to score."""
 
     event_id: str
     event_type: str
@@ -184,7 +184,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoringModel:
-    """A version of the model. Stages ascend, and the first one begins at the floor; `validation.py` says all rules."""
+    """A version of the model. Stages ascend, and the first one begins at the floor; see `model_validation.py`."""
 
     version: int
     rules: tuple[Rule, ...]
@@ -202,7 +202,7 @@ class ScoringModel:
 
     @cached_property
     def _by_type(self) -> dict[str, tuple[tuple[Test | None, Rule], ...]]:
-        """What judging takes, compiled once: per event type the rules in their order, each with its test."""
+        """The rules of each event type in order, each with its compiled test."""
         compiled: dict[str, list[tuple[Test | None, Rule]]] = {}
         for rule in self.rules:
             test = all_of(rule.conditions)
@@ -236,18 +236,18 @@ class ScoringModel:
 
     @cached_property
     def grace(self) -> timedelta:
-        """The silence after which scores decay; `NEVER` when they do not."""
+        """The inactivity after which scores decay; `NEVER` if they do not decay."""
         return self.decay.grace if self.decay.leaves < WHOLE else NEVER
 
     def rule_for(self, event: Event) -> Rule | None:
-        """Returns the first rule that knows an event, from the event alone; None when there is none."""
+        """Returns the first rule that matches an event, or None; the result depends on the event alone."""
         for test, rule in self._by_type.get(event.event_type, ()):
             if test is None or test(event.properties):
                 return rule
         return None
 
     def groups_of(self, rule: Rule) -> tuple[RuleGroup, ...]:
-        """Returns the groups whose caps bind a rule, its own first."""
+        """Returns the groups whose caps apply to a rule, its own group first."""
         return self._chains[rule.group_id]
 
     def stage_of(self, score: int) -> str:
@@ -256,17 +256,17 @@ class ScoringModel:
         return self._names[max(0, place)]
 
     def fitness(self, attributes: Mapping[str, Any], score: int) -> Fitness:
-        """Returns how well a lead fits; nothing when the model knows no fit."""
+        """Returns how well a lead fits; `NO_FIT` if the model has no fit rules."""
         return self.fit.of(attributes, score) if self.fit else NO_FIT
 
     def bounded(self, score: int) -> int:
-        """Returns a score kept between floor and ceiling."""
+        """Returns the score within floor and ceiling."""
         return min(max(score, self.score_floor), self.score_ceiling)
 
     def decayed(self, score: int) -> int:
-        """Returns what a tick leaves of a score: floor(score × millionths / 1,000,000), but decay stops at its floor.
+        """Returns the score after a tick: floor(score × millionths / 1,000,000), but not below the floor of decay.
 
-        So every score that decays reaches that floor (or the model's, or 0, whichever is highest) in the end.
+        So every decaying score ends at that floor, or at the floor of the model or 0 if one of them is higher.
         """
         lowest = self._lowest_decayed
         if score <= lowest:
@@ -275,9 +275,9 @@ class ScoringModel:
         return max(lowest, left)
 
     def scores_of(self, stage: str) -> tuple[int | None, int | None]:
-        """Returns the lowest score of a stage and the lowest of the next one; None for the first and for the last.
+        """Returns the lowest score of a stage and of the next stage; None for the first stage and after the last one.
 
-        The first stage has no lowest score: one of before a publication may lie below the floor.
+        The first stage has no lowest score: a score from before a publication can be below the floor.
 
         Raises:
             UnknownStage: The model has no such stage.
@@ -285,5 +285,5 @@ class ScoringModel:
         names = [each.stage for each in self.stages]
         if stage not in names:
             raise UnknownStage(stage, names)
-        place = names.index(stage)
-        return self._minimums[place] if place else None, self._minimums[place + 1] if place + 1 < len(names) else None
+        index = names.index(stage)
+        return self._minimums[index] if index else None, self._minimums[index + 1] if index + 1 < len(names) else None

@@ -1,4 +1,4 @@
-"""What a model must be to judge: every mistake is found, each with its path in the model."""
+"""Validates scoring models: finds every mistake, each with its path in the model."""
 
 import math
 import re
@@ -21,21 +21,21 @@ MAX_CONDITIONS = 20
 MAX_LIMITS = 6
 MAX_OPERANDS = 1_000
 MAX_TEXT = 256
-LONGEST_SILENCE = timedelta(days=3_650)
+LONGEST_INACTIVITY = timedelta(days=3_650)
 LONGEST_WINDOW = timedelta(days=366)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
 class Flaw(NamedTuple):
-    """A mistake: its path in the model, such as `rules[3].points`, and a sentence."""
+    """A mistake: its path in the model, such as `rules[3].points`, and a message."""
 
     field: str
     message: str
 
 
 class InvalidModel(Exception):
-    """A model must not judge. `violations` are all of its flaws."""
+    """The model has mistakes. `violations` lists all of them."""
 
     def __init__(self, flaws: Sequence[Flaw]) -> None:
         super().__init__(_sentence(flaws))
@@ -70,7 +70,7 @@ def flaws_of(model: ScoringModel) -> Iterator[Flaw]:
     yield from _span("velocity.window", model.velocity.window, LONGEST_WINDOW, positive=True)
     if not 0 <= model.velocity.weight <= MAX_POINTS:
         yield Flaw("velocity.weight", f"is {model.velocity.weight}, must be 0 to {MAX_POINTS:,}")
-    yield from _span("risk.idle", model.idle, LONGEST_SILENCE)
+    yield from _span("risk.idle", model.idle, LONGEST_INACTIVITY)
     yield from _next_actions(model)
     if model.fit is not None:
         yield from _fit(model.fit, {rule.rule_id for rule in model.rules})
@@ -172,7 +172,7 @@ def _limits(path: str, rule: Rule) -> Iterator[Flaw]:
 
 
 def _decay(decay: Decay) -> Iterator[Flaw]:
-    yield from _span("decay.grace", decay.grace, LONGEST_SILENCE)
+    yield from _span("decay.grace", decay.grace, LONGEST_INACTIVITY)
     if decay.half_life is not None and not timedelta(days=1) <= decay.half_life <= NEVER:
         yield Flaw("decay.half_life", f"is {decay.half_life}, must be 1 to {NEVER.days:,} days")
     if decay.percent_per_day is not None and not 0 <= decay.percent_per_day <= 100:

@@ -1,6 +1,6 @@
-"""How well scores tell which leads convert: rates and lift per stage and decile, and the area under the ROC curve.
+"""How well scores predict conversion: rates and lift per stage and decile, and the area under the ROC curve.
 
-Only counts per score are kept, so memory does not grow with the number of leads.
+It keeps counts per score, so memory does not grow with the number of leads.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ DECILES = 10
 
 @dataclass(frozen=True, slots=True)
 class ConversionRate:
-    """How many of some leads convert; a decile's share of leads with equal scores may be a fraction."""
+    """How many leads of a group convert. Counts can be fractions: equal scores are split between deciles."""
 
     name: str
     leads: float
@@ -22,13 +22,13 @@ class ConversionRate:
 
     @property
     def rate(self) -> float:
-        """The part of the leads that convert, 0 to 1; 0 without leads."""
+        """The share of leads that convert, 0 to 1; 0 if there are no leads."""
         return self.converted / self.leads if self.leads else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How well scores ranked leads that had not converted yet. `auc` is None when all of them convert, or none."""
+    """How well scores ranked leads that had not converted yet. `auc` is None if all of them convert, or none."""
 
     leads: int
     converted: int
@@ -52,11 +52,11 @@ class RankingTally:
         self._converted[score] += converts
 
     def leave_out(self) -> None:
-        """Counts a lead that had converted by the landmark: there is nothing left to foretell."""
+        """Counts a lead that had converted before the landmark: there is nothing left to predict."""
         self._converted_before += 1
 
     def ranking(self, stages: Sequence[str], stage_of: Callable[[int], str]) -> Ranking:
-        """Returns what the counts say; `stages` are all stages in their order."""
+        """Returns the ranking of the leads counted so far; `stages` are all stages in order."""
         leads, converted = self._leads.total(), self._converted.total()
         base = converted / leads if leads else 0.0
         return Ranking(
@@ -69,7 +69,7 @@ class RankingTally:
         )
 
     def _auc(self, leads: int, converted: int) -> float | None:
-        """The Mann-Whitney statistic, with midranks for ties, over the number of pairs."""
+        """Returns the Mann-Whitney statistic, with midranks for ties, divided by the number of pairs."""
         if not 0 < converted < leads:
             return None
         below, wins = 0, 0.0
@@ -90,9 +90,9 @@ class RankingTally:
             yield _rate(stage, leads, converted, base)
 
     def _by_decile(self, total: int, base: float) -> Iterator[ConversionRate]:
-        """Goes through the scores from the highest on; equal ones that lie across a border are shared out evenly.
+        """Yields deciles from the highest score down; leads with equal scores at a border are split evenly.
 
-        It counts in tenths of a lead: so each decile is a whole number of them, and rounding leaves nothing over.
+        It counts in tenths of a lead, so each decile is a whole number and rounding leaves no remainder.
         """
         scores, left, rate = iter(sorted(self._leads, reverse=True)), 0, 0.0
         for decile in range(1, DECILES + 1):

@@ -1,4 +1,4 @@
-"""Refolds: a lead's past folded anew from a checkpoint, with something changed in it."""
+"""Refolds: recorded facts of a lead are folded again from a checkpoint, with facts added or one removed."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -11,28 +11,30 @@ from scoring_service.domain.replay import replay, settle
 from scoring_service.domain.timeline import BEGINNING, POSITION, Fact, Position, Timeline
 
 CHECKPOINT_FACTS = 256
-"""A lead keeps a checkpoint for every so many facts; a late event reads and folds at least what follows the last one
-before it. Fewer facts make more checkpoints to rewrite after a very late event."""
+"""Facts between two checkpoints of a lead. A late event reads and folds the facts after the checkpoint before it; with
+a smaller number, a very late event rewrites more checkpoints."""
 
 
 def is_checkpoint(state: LeadState) -> bool:
-    """Tells whether the state right after a fact is one that is kept."""
+    """Returns whether the state right after a fact is stored as a checkpoint."""
     return state.fact_count % CHECKPOINT_FACTS == 0
 
 
 class Refold:
-    """Folds a lead's past, which is fed to it piece by piece, with facts added to it or one taken out.
+    """Folds recorded facts, which the caller feeds in pieces, with facts added or one removed.
 
-    Call `begin` with the state to start from: `start`, or where that is None the last stored checkpoint that lies
-    before `before` and has at most `max_facts` facts. Where the refold `needs_past`, `feed` it all recorded facts after
-    that state in the order of their positions, in pieces of any size, until it `is_over`. `end` folds what is left.
+    1. Call `begin` with the state to start from: `start`, or if that is None the last stored checkpoint before `before`
+       with at most `max_facts` facts.
+    2. If `needs_replay`, `feed` all recorded facts after that state in the order of their positions, in pieces of any
+       size, until `is_finished`.
+    3. Call `end`, which folds what is left.
 
-    Give `compare` the stored checkpoints after the start to fold the new timeline beside the old one, in lockstep. As
-    soon as the new state at one of them differs from it only in what was counted, all that follows differs in the same
-    counts, and the rest of the past need not be read.
+    Give `compare` the stored checkpoints after the start to compare the new timeline with the old one. Once a new state
+    differs from the checkpoint at the same fact only in counts, all later states differ by the same counts, so the rest
+    of the history need not be read.
 
-    Then `state` is the result, `deltas` what each added fact does to the score at its own place, by event id, `ticks`
-    the ticks with an effect, and `checkpoints` the states to keep instead of all stored ones after the start.
+    Afterwards `state` is the result, `deltas` says by event id how much each added fact changed the score at its own
+    position, `ticks` are the ticks with an effect, and `checkpoints` replace all stored ones after the start.
     """
 
     def __init__(
@@ -46,17 +48,17 @@ class Refold:
         added: Sequence[Fact] = (),
         removed: Position | None = None,
     ) -> None:
-        """Ticks between facts are applied up to `through`, those after the last fact up to `settle_through`.
+        """Applies ticks between facts up to `through`, and ticks after the last fact up to `settle_through`.
 
-        `added` is in the order of the positions, and none lies before `before`.
+        `added` is ordered by position and starts at or after `before`.
         """
         self.before = before
         self.old_state: LeadState | None = None
-        """The state of the old timeline, if nothing differs but what is added or removed."""
+        """The state of the old timeline, if the two differ only in what is added or removed."""
         self.start: LeadState | None = None
         self.max_facts: int | None = None
-        self.needs_past = True
-        self.is_over = False
+        self.needs_replay = True
+        self.is_finished = False
         self.state = EMPTY
         self.deltas: dict[str, int] = {}
         self.ticks: list[Tick] = []
@@ -82,18 +84,18 @@ class Refold:
         """Takes the checkpoints of the old timeline after the start, in order."""
         self._old = {state.last_fact: state for state in checkpoints}
 
-    def feed(self, past: Sequence[Fact]) -> None:
-        """Folds the next recorded facts, with those of the added ones that belong among them."""
-        if not past or self.is_over:
+    def feed(self, recorded: Sequence[Fact]) -> None:
+        """Folds the next recorded facts, merged with the added facts that belong between them."""
+        if not recorded or self.is_finished:
             return
-        end = bisect_right(self._added, past[-1].position, lo=self._taken, key=POSITION)
+        end = bisect_right(self._added, recorded[-1].position, lo=self._taken, key=POSITION)
         added, self._taken = self._added[self._taken : end], end
-        facts = sorted([*past, *added], key=POSITION) if added else past
+        facts = sorted([*recorded, *added], key=POSITION) if added else recorded
         self._fold([fact for fact in facts if fact.position != self._removed] if self._removed else facts)
 
     def end(self) -> None:
-        """Folds the added facts that lie after all recorded ones, and the ticks after the last fact."""
-        if self.is_over:
+        """Folds the added facts after all recorded ones, and then the ticks after the last fact."""
+        if self.is_finished:
             return
         self._fold(self._added[self._taken :])
         settled = settle(self._timeline, self._calendar, self.state, self._settle_through)
@@ -117,11 +119,11 @@ class Refold:
                 self.checkpoints.append(state.at_last_fact())
 
     def _meets(self, state: LeadState, old: LeadState) -> bool:
-        """Ends the refold where the new timeline meets the old one again."""
+        """Finishes the refold if the new timeline meets the old one again at this fact."""
         assert state.last_fact is not None  # noqa: S101 (it is the state right after a fact)
         if self.old_state is None or state.last_fact <= self._changes_end or not state.differs_only_in_counts(old):
             return False
-        self.is_over = True
+        self.is_finished = True
         more = plus(state.contributions, {rule_id: -points for rule_id, points in old.contributions.items()})
 
         def shifted(each: LeadState) -> LeadState:
@@ -134,7 +136,7 @@ class Refold:
 
         last = self.checkpoints[-1].fact_count if self.checkpoints else self.start_facts
         for each in map(shifted, self._old.values()):
-            # Events that come late one after the other must not leave more and more checkpoints.
+            # A series of late events must not accumulate checkpoints.
             if each.fact_count >= max(state.fact_count, last + CHECKPOINT_FACTS // 2):
                 self.checkpoints.append(each)
                 last = each.fact_count

@@ -1,8 +1,8 @@
-"""The fold: a lead's state is what its timeline makes of nothing.
+"""The fold: computes a lead's state from its timeline, starting with the empty state.
 
-The timeline holds the lead's facts, which are its events and adjustments, in the order (event_time, event_id), and
-between them the decay ticks: one a date, at midnight, before the facts of the same instant. Each is judged by the
-model in force at its time. `replay` is the definition of a score, and the only thing that folds.
+The timeline of a lead holds its facts (events and adjustments) in the order (event_time, event_id), and between them
+the decay ticks: one per date, at midnight, before the facts of the same instant. The model in force at its time judges
+each of them. `replay` defines what a score is; nothing else folds.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,17 +18,17 @@ from scoring_service.domain.model import IDENTIFY
 from scoring_service.domain.timeline import Fact, JudgedAdjustment, JudgedEvent, Timeline
 
 ENGINE_VERSION = 1
-"""The version of the rules in this package. Raise it with every change that can give a lead another state: `migrate`
-then lets all leads be folded anew, and MODEL entries record what differs."""
+"""The version of the rules in this package. Increment it with every change that can give a lead another state:
+`migrate` then has all leads folded again, and MODEL entries record the differences."""
 
 
 def engine(calendar: Calendar) -> str:
-    """Returns what a score depends on beside its facts and models: the rules of the fold and the time zone's data."""
+    """Returns the name of what a score depends on besides facts and models: the rules and the time zone data."""
     return f"{ENGINE_VERSION}/{calendar.zone.key}/{calendar.fingerprint()}"
 
 
 class Moment(NamedTuple):
-    """What happened at one point of a timeline: a fact, or (fact is None) the ticks of a silence that had an effect."""
+    """One step of a replay: a fact, or (if `fact` is None) the ticks with an effect in a gap without events."""
 
     fact: Fact | None
     ticks: Sequence[Tick]
@@ -39,17 +39,17 @@ class Moment(NamedTuple):
 def replay(
     timeline: Timeline, calendar: Calendar, facts: Iterable[Fact], through: date | None, start: LeadState = EMPTY
 ) -> Iterator[Moment]:
-    """Yields every fact, and the ticks of every silence before one, each with the state after it.
+    """Yields every fact, and before it the ticks of an inactivity gap, each with the state after it.
 
-    `facts` come in the order of their positions and belong after `start`. Ticks are applied up to the date `through`;
-    where later ones would change the score before a fact, the state says so (`deferred_ticks`). The ticks after the
-    last fact are left to `settle`, so a timeline can be replayed piece by piece.
+    `facts` are ordered by position and come after `start`. Ticks are applied up to the date `through`; if later ones
+    would change the score before a fact, the state has `deferred_ticks` set. `settle` applies the ticks after the last
+    fact, so a timeline can be replayed in pieces.
     """
     state, grace = start, timeline.shortest_grace
     for fact in facts:
-        # Ticks have no effect within the grace period, where most facts lie; asking first spares the calendar.
+        # Most facts come within the grace period, where ticks have no effect: skip the calendar for them.
         if state.last_event_time is not None and fact.position[0] - state.last_event_time >= grace:
-            moment = _silence(timeline, calendar, state, calendar.date_of(fact.position[0]), through)
+            moment = _inactivity_gap(timeline, calendar, state, calendar.date_of(fact.position[0]), through)
             state = moment.state
             if moment.ticks:
                 yield moment
@@ -70,7 +70,7 @@ def settle(timeline: Timeline, calendar: Calendar, state: LeadState, through: da
 def fold(
     timeline: Timeline, calendar: Calendar, facts: Iterable[Fact], through: date | None, start: LeadState = EMPTY
 ) -> LeadState:
-    """Returns the state that facts, in the order of their positions, and all ticks up to a date make of a start."""
+    """Returns the state after facts, ordered by position, and all ticks up to a date."""
     return settle(timeline, calendar, advance(timeline, calendar, facts, through, start), through).state
 
 
@@ -85,11 +85,11 @@ def advance(
 
 
 def evolve(calendar: Calendar, state: LeadState, fact: Fact) -> LeadState:
-    """Returns the state after a fact that belongs at the end of the timeline."""
+    """Returns the state after a fact that comes last in the timeline."""
     if not isinstance(fact, JudgedEvent):
         return _after_adjustment(state, fact)
     rule, model, event, position = fact.rule, fact.model, fact.event, fact.position
-    # One unpacking costs a fraction of the twelve attributes; every event of every replay comes through here.
+    # The hot path of every replay: one unpacking is much cheaper than twelve attribute reads.
     before, _, facts, events, first, _, _, through, deferred, contributions, usage, group_points, attributes = state
     score = before
     if rule is not None:
@@ -135,13 +135,15 @@ def _after_adjustment(state: LeadState, fact: JudgedAdjustment) -> LeadState:
     )
 
 
-def _silence(timeline: Timeline, calendar: Calendar, state: LeadState, day: date, through: date | None) -> Moment:
-    """Applies the ticks between the last fact and one on a date, and notes whether decay has yet to come to some."""
+def _inactivity_gap(
+    timeline: Timeline, calendar: Calendar, state: LeadState, day: date, through: date | None
+) -> Moment:
+    """Applies the ticks between the last fact and the next one on a date, and flags those later than `through`."""
     reached = None if through is None else min(through, day)
     applied = list(ticks(timeline, calendar, state, reached))
     after = state._replace(score=applied[-1].score) if applied else state
     if not state.deferred_ticks and reached != day:
-        # Asked of the state as of `reached`, so that only ticks beyond it count.
+        # Starts from the state as of `reached`, so that only later ticks count.
         rest = after if reached is None else after._replace(decayed_through=_later(after.decayed_through, reached))
         if next(ticks(timeline, calendar, rest, day), None) is not None:
             after = after._replace(deferred_ticks=True)

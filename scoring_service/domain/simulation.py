@@ -1,4 +1,4 @@
-"""What publishing a model would do to every lead, counted lead by lead."""
+"""Simulates the publication of a model: what it would change, counted lead by lead."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -13,12 +13,12 @@ from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Adjustment, Fact, JudgedEvent, Mode, Publication, Timeline
 
 MAX_UNKNOWN = 100
-"""Types of events that no rule knows, as far as they are named."""
+"""Event types without a rule that a summary names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a ranking: the event types that mean conversion, and the landmark after a lead's first event."""
+    """What to rank leads by: the event types that mean conversion, and the landmark's distance from the first event."""
 
     conversions: frozenset[str]
     landmark: timedelta
@@ -26,7 +26,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a model would change of a lead; the stages and grades before are by the model in force."""
+    """What a model would change for a lead; stages and grades before are those of the model in force."""
 
     lead_id: str
     score_before: int
@@ -48,7 +48,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class RuleShare:
-    """What a rule gives over all leads: the events that it decides, and their points after limits, caps and bounds."""
+    """What a rule gives all leads: the events it matches, and their points after limits, caps, floor and ceiling."""
 
     rule_id: str
     events: int
@@ -58,7 +58,7 @@ class RuleShare:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What publishing would do to all leads; migrations are counts of leads by (before, after)."""
+    """What publishing would do to all leads; `stages` and `fit_grades` count leads by (before, after)."""
 
     leads_changed: int
     points_before: int
@@ -72,7 +72,7 @@ class Summary:
 
 
 class Simulation:
-    """Folds leads under a model that is not in force, and counts what differs."""
+    """Folds leads under a model that is not in force, and counts the differences."""
 
     def __init__(self, before: Timeline, model: ScoringModel, calendar: Calendar, question: Question | None) -> None:
         self._before = before
@@ -90,7 +90,7 @@ class Simulation:
         self._rankings = (RankingTally(), RankingTally())
 
     def add(self, lead: Lead, recorded: Sequence[Event | Adjustment], through: date | None) -> Difference:
-        """Counts a lead by what happened to it and the date of its partition's decay; returns what would change."""
+        """Counts a lead with its recorded facts, decayed through a date, and returns what would change for it."""
         facts = self._after.judge_all(recorded)
         after = fold(self._after, self._calendar, facts, through)
         self._count_rules(facts)
@@ -115,7 +115,7 @@ class Simulation:
         return found
 
     def summary(self) -> Summary:
-        """Returns the counts so far."""
+        """Returns the summary of the leads counted so far."""
         before, after = (
             tally.ranking([stage.stage for stage in model.stages], model.stage_of) if self._question else None
             for tally, model in zip(self._rankings, (self._before.latest, self._model), strict=True)
@@ -148,7 +148,7 @@ class Simulation:
             yield RuleShare(rule.rule_id, self._events[rule.rule_id], points, share)
 
     def _rank(self, question: Question, before: Sequence[Fact], after: Sequence[Fact]) -> None:
-        """Counts the lead by its scores at the landmark: of what happened before it, without conversions."""
+        """Counts the lead with its scores at the landmark, from the facts before it without conversions."""
         times = [fact.event.event_time for fact in after if isinstance(fact, JudgedEvent)]
         if not times:
             return
@@ -161,13 +161,13 @@ class Simulation:
             known = [
                 fact for fact in facts if fact.position[0] < landmark and not _is_one_of(fact, question.conversions)
             ]
-            # Decay is taken to have run every day until then.
+            # As if decay had run every day until then.
             state = fold(timeline, self._calendar, known, self._calendar.date_of(landmark))
             tally.add(state.score, converts=converted is not None)
 
 
 def rescored(timeline: Timeline, model: ScoringModel) -> Timeline:
-    """Returns the timeline that publishing a model for all events would make."""
+    """Returns the timeline after a publication of the model for all events."""
     last = timeline.publications[-1]
     publication = Publication(
         last.number + 1, model.version, last.version, Mode.RESCORE, last.publish_time + timedelta(milliseconds=1)

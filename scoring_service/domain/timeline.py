@@ -1,4 +1,4 @@
-"""Which model judges what: publications form a timeline, and an event is judged by the model in force at its time."""
+"""Publications form a timeline of models; the model in force at the time of an event judges it."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
@@ -11,30 +11,32 @@ from operator import attrgetter
 from scoring_service.domain.model import ADJUSTMENT, Event, Rule, ScoringModel
 
 Position = tuple[datetime, str]
-"""Where a fact lies in the timeline of its lead: (event_time, event_id)."""
+"""The position of a fact in the timeline of its lead: (event_time, event_id)."""
 BEGINNING = datetime.min.replace(tzinfo=UTC)
-"""Before everything."""
+"""The earliest time."""
 POSITION = attrgetter("position")
 
 
 class ModelOutdated(Exception):
-    """Another version of the model than the caller believes is in force."""
+    """The version in force is not the one that the caller based its change on."""
 
     def __init__(self, base_version: int, in_force: int) -> None:
-        super().__init__(f"version {in_force} is in force, not {base_version}: look at it and decide anew")
+        super().__init__(f"version {in_force} is in force, not {base_version}; review it and publish again")
 
 
 class EngineMismatch(Exception):
-    """The database follows the rules of another version of this program."""
+    """The scores in the database follow the rules of another version of this program."""
 
     def __init__(self, followed: str, own: str) -> None:
-        super().__init__(f"the database follows the scoring engine {followed}, this program is {own}: update it")
+        super().__init__(
+            f"the database follows scoring engine {followed}, but this program is engine {own}: update this program"
+        )
 
 
 class Mode(StrEnum):
-    """For which events a publication puts a model in force: those from its time on, or all.
+    """Which events a publication applies to: those from its time on (FORWARD) or all (RESCORE).
 
-    REFOLD leaves every model in force where it is, and lets another engine fold all leads.
+    REFOLD changes no model; it has all leads folded again by a new engine.
     """
 
     FORWARD = "forward"
@@ -52,9 +54,9 @@ class StoredModel:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A model was put in force. `number` is 1, 2, 3 …; times ascend with it.
+    """Puts a model in force. `number` is 1, 2, 3 …, and publish times ascend with it.
 
-    `engine` names the rules of the fold that hold from then on, see `replay.engine`.
+    `engine` names the rules of the fold from then on; see `replay.engine`.
     """
 
     number: int
@@ -68,13 +70,13 @@ class Publication:
 
     @property
     def begins(self) -> datetime:
-        """The event time from which on it may change what was judged before it."""
+        """The event time from which the publication applies."""
         return self.publish_time if self.mode is Mode.FORWARD else BEGINNING
 
 
 @dataclass(slots=True)
 class JudgedEvent:
-    """An event with its verdict: the model that judged it, and the rule that knew it, if one did."""
+    """An event with the model that judged it and the rule that matched it, if one did."""
 
     event: Event
     model: ScoringModel
@@ -83,18 +85,18 @@ class JudgedEvent:
 
     @property
     def rule_id(self) -> str:
-        """The rule; empty for none."""
+        """The id of the rule; empty if none matched."""
         return self.rule.rule_id if self.rule else ""
 
     @property
     def points(self) -> int:
-        """What the rule gives, before limits."""
+        """The points of the rule before limits; 0 if none matched."""
         return self.rule.points if self.rule else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """Points that someone gave or took by hand; `target` is the score that was asked for, if one was.
+    """Points that someone added or removed by hand; `target` is the score that was requested, if one was.
 
     Its id is `adjustment:<request id>`.
     """
@@ -109,7 +111,7 @@ class Adjustment:
 
 @dataclass(slots=True)
 class JudgedAdjustment:
-    """An adjustment with the model whose floor and ceiling bound it."""
+    """An adjustment with the model whose floor and ceiling apply to it."""
 
     adjustment: Adjustment
     model: ScoringModel
@@ -117,22 +119,22 @@ class JudgedAdjustment:
 
     @property
     def rule_id(self) -> str:
-        """What stands in the place of a rule."""
+        """The id under which contributions count adjustments."""
         return ADJUSTMENT
 
     @property
     def points(self) -> int:
-        """What was asked for."""
+        """The points before floor and ceiling."""
         return self.adjustment.points
 
 
 Fact = JudgedEvent | JudgedAdjustment
-"""What moves a lead along its timeline, beside the decay ticks, judged by the model in force at its time."""
+"""An event or an adjustment, judged by the model in force at its time. Facts and decay ticks make up a timeline."""
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The models in force, from when on. `publications` are 1 to n without gaps, at least one."""
+    """The models in force over time. `publications` are numbered 1 to n without gaps; there is at least one."""
 
     publications: Sequence[Publication]
     models: Callable[[int], ScoringModel]
@@ -165,11 +167,11 @@ class Timeline:
 
     @cached_property
     def shortest_grace(self) -> timedelta:
-        """Without this much silence no model lets anything decay."""
+        """The shortest grace period of all models in force: no lead decays sooner."""
         return min(model.grace for model in self._models)
 
     def spans(self) -> list[tuple[datetime, datetime | None, ScoringModel]]:
-        """Returns each model with its begin and its end; the last one has none."""
+        """Returns the start, the end and the model of each span; the last span has no end."""
         return list(zip(self._begins, [*self._begins[1:], None], self._models, strict=True))
 
     def model_at(self, time: datetime) -> ScoringModel:
@@ -179,25 +181,25 @@ class Timeline:
         return self._models[max(0, bisect_right(self._begins, time) - 1)]
 
     def model_after(self, number: int) -> ScoringModel:
-        """Returns the model that a publication put in force."""
+        """Returns the model of a publication."""
         return self.models(self.publications[number - 1].version)
 
     def is_of_this_engine(self, number: int) -> bool:
-        """Tells whether states that follow a publication were folded by the engine of the last one."""
+        """Returns whether a publication has the same engine as the last one."""
         return self.publications[number - 1].engine == self.publications[-1].engine
 
     def judge(self, event: Event) -> JudgedEvent:
-        """Judges an event by the model in force at its time, from the event alone."""
+        """Judges an event by the model in force at its time; the verdict depends on the event alone."""
         model = self.model_at(event.event_time)
         return JudgedEvent(event, model, model.rule_for(event), (event.event_time, event.event_id))
 
     def judge_adjustment(self, adjustment: Adjustment) -> JudgedAdjustment:
-        """Finds the model that bounds an adjustment."""
+        """Returns an adjustment with the model in force at its time."""
         position = adjustment.event_time, adjustment.event_id
         return JudgedAdjustment(adjustment, self.model_at(adjustment.event_time), position)
 
     def judge_all(self, recorded: Iterable[Event | Adjustment]) -> list[Fact]:
-        """Judges what happened, in any order, and returns the facts in the order of their positions."""
+        """Judges events and adjustments in any order; returns the facts ordered by position."""
         judge = self.judge
         facts: list[Fact] = [
             judge(each) if isinstance(each, Event) else self.judge_adjustment(each) for each in recorded
@@ -210,9 +212,9 @@ class Timeline:
         return self if number == self.number else Timeline(self.publications[:number], self.models)
 
     def as_of(self, time: datetime) -> "Timeline":
-        """Returns the timeline as it was at a time; never without the first publication."""
+        """Returns the timeline as it was at a time, with the first publication at least."""
         return self.upto(max(1, sum(publication.publish_time <= time for publication in self.publications)))
 
     def changed_from(self, number: int) -> datetime | None:
-        """Returns the event time from which on publications after this one judge anew; None when there is none."""
+        """Returns the event time from which publications after this one apply; None if there is none."""
         return min((publication.begins for publication in self.publications[number:]), default=None)

@@ -1,6 +1,6 @@
-"""The invariants of a lead, checked from what is stored, and the lead as its history says.
+"""Checks the invariants of a stored lead, and rebuilds a lead from its history.
 
-The numbers (I3, I4, …) are those of `docs/reliability.md`.
+`docs/reliability.md` defines the invariants (I3, I4, …).
 """
 
 from bisect import bisect_right
@@ -20,7 +20,7 @@ from scoring_service.domain.timeline import Adjustment, Timeline
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """An invariant that does not hold; `lead_id` is empty when it is of no single lead."""
+    """An invariant that does not hold; `lead_id` is empty if it does not concern a single lead."""
 
     invariant: str
     lead_id: str
@@ -29,10 +29,10 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """All that is stored of a lead: its row, unless that is lost, and its history in the order of the sequence.
+    """What is stored of a lead: its row, unless that is lost, and its entries in the order of the sequence.
 
-    `entries` is None where the history is too long to be held as a whole. `decayed_through` is the date through which
-    its partition is decayed; the lead itself may not have come so far.
+    `entries` is None if the history is too long to be held in memory. `decayed_through` is the date through which the
+    partition of the lead is decayed; the lead itself may be decayed to an earlier date.
     """
 
     lead_id: str
@@ -42,7 +42,7 @@ class Stored:
 
 
 class Chain:
-    """Checks the entries of a lead one after the other: each follows from the one before (I5)."""
+    """Checks the entries of a lead in order: each must continue the one before (I5)."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -50,7 +50,7 @@ class Chain:
         self._last: Entry | None = None
 
     def check(self, entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
-        """Takes the next entries in the order of their sequence, and yields what is wrong with them."""
+        """Checks the next entries in the order of the sequence, and yields their violations."""
         for entry in entries:
             self.count += 1
             self.total += entry.delta
@@ -60,11 +60,14 @@ class Chain:
                 yield "I5", f"entry {entry.sequence}: {entry.score_before} + {entry.delta} is not {entry.score_after}"
             ended = self._last.score_after if self._last else 0
             if ended != entry.score_before:
-                yield "I5", f"entry {entry.sequence} begins at {entry.score_before}, the one before ends at {ended}"
+                yield (
+                    "I5",
+                    f"entry {entry.sequence} starts at {entry.score_before}, the entry before it ended at {ended}",
+                )
             self._last = entry
 
     def end(self, score: int, sequence: int) -> Iterator[tuple[str, str]]:
-        """Yields how a lead's score and sequence differ from what the entries add up to."""
+        """Yields the differences between the score and sequence of a lead and the totals of its entries."""
         if self.total != score:
             yield "I5", f"the deltas add up to {self.total}, the score is {score}"
         if self.count != sequence:
@@ -74,17 +77,17 @@ class Chain:
 class Inspection:
     """Checks what is stored of one lead, piece by piece.
 
-    A lead that the last publication has not reached yet is held to the timeline that its state follows.
+    A lead that the last publication has not reached yet is checked against the timeline that its state follows.
     """
 
     def __init__(
         self, timeline: Timeline, calendar: Calendar, stored: Stored, checkpoints: Mapping[int, LeadState]
     ) -> None:
-        """`checkpoints` are the stored ones by their number of facts."""
+        """`checkpoints` are the stored ones by number of facts."""
         self._lead = stored.lead
         self._timeline = timeline
         self._followed = timeline.upto(stored.lead.publication) if stored.lead else timeline
-        # What another engine folded, which a rollout has not reached yet, cannot be folded the same way here.
+        # This program cannot reproduce a state that another engine folded and that a rollout has not reached yet.
         self._is_foldable = stored.lead is None or timeline.is_of_this_engine(stored.lead.publication)
         self._calendar = calendar
         self._checkpoints = checkpoints
@@ -93,15 +96,15 @@ class Inspection:
         self._wrong_checkpoints = 0
 
     def entries(self, entries: Sequence[Entry], events: Mapping[str, Event]) -> Iterator[tuple[str, str]]:
-        """Checks the next entries in the order of the sequence, beside the scored events that they name, by id."""
+        """Checks the next entries in the order of the sequence against the scored events that they name, by id."""
         yield from self._chain.check(entries)
         for entry in entries:
             if entry.kind is EntryKind.EVENT:
-                yield from _beside_its_event(entry, events.get(entry.event_id))
+                yield from _against_its_event(entry, events.get(entry.event_id))
                 yield from self._verdict(entry)
 
     def facts(self, recorded: Iterable[Event | Adjustment]) -> None:
-        """Folds what the history says happened, in the order of the positions."""
+        """Folds the next recorded facts, ordered by position."""
         if self._lead is None or not self._is_foldable:
             return
         facts = self._followed.judge_all(recorded)
@@ -112,7 +115,7 @@ class Inspection:
             self._wrong_checkpoints += kept is not None and kept != state.at_last_fact()
 
     def end(self) -> Iterator[tuple[str, str]]:
-        """Yields what is wrong with the lead's row and its checkpoints, once all entries and facts have been seen."""
+        """Yields the violations of the lead's row and its checkpoints, once all entries and facts are checked."""
         lead = self._lead
         if lead is None:
             yield "I7", f"its row is lost, its history has {self._chain.count} entries: rebuild it"
@@ -128,7 +131,7 @@ class Inspection:
             yield "I7", f"{wrong} of its checkpoints differ from its history: rebuild it"
 
     def _verdict(self, entry: Entry) -> Iterator[tuple[str, str]]:
-        """A verdict can be checked as long as the model that gave it is in force at the event's time."""
+        """Judges an event again if the model that judged it is still in force at the time of the event."""
         judged = self._timeline.judge(Event(entry.event_id, entry.event_type, entry.event_time, entry.properties))
         verdict = judged.rule_id, judged.points
         if judged.model.version == entry.model_version and verdict != (entry.rule_id, entry.points):
@@ -136,10 +139,10 @@ class Inspection:
 
 
 def rebuilt(timeline: Timeline, calendar: Calendar, stored: Stored, entries: Sequence[Entry]) -> Lead:
-    """Returns a lead as its history says, by the publication and through the date that its row names.
+    """Returns a lead as its history implies, with the publication and the decay date of its row.
 
-    Decay and rollouts do not see a lead without a row, so they may have gone past it. Then publication and date are the
-    last ones by which the history adds up.
+    Decay and rollouts skip a lead without a row. Then the result has the last publication and the last date with which
+    the history adds up.
 
     Raises:
         HistoryInconsistent: The entries contradict each other, or there are none.
@@ -160,7 +163,7 @@ def rebuilt(timeline: Timeline, calendar: Calendar, stored: Stored, entries: Seq
 def _standings(
     timeline: Timeline, calendar: Calendar, stored: Stored, entries: Sequence[Entry]
 ) -> Iterator[tuple[int, date | None]]:
-    """Yields the publications that a lead may follow, each with the date through which it is decayed."""
+    """Yields the publications that a lead can follow, each with the date through which it is decayed then."""
     if stored.lead is not None:
         yield stored.lead.publication, stored.lead.state.decayed_through
         return
@@ -169,7 +172,7 @@ def _standings(
 
 
 def _last_date(timeline: Timeline, calendar: Calendar, stored: Stored, entries: Sequence[Entry]) -> date | None:
-    """Returns the last date whose tick the deltas can hold; from the next one on less than their sum would be left."""
+    """Returns the last date at which the fold has at least as many points as the deltas add up to."""
     facts, score = timeline.judge_all(facts_of(entries)), sum(entry.delta for entry in entries)
     if stored.decayed_through is None or not facts:
         return stored.decayed_through
@@ -180,7 +183,7 @@ def _last_date(timeline: Timeline, calendar: Calendar, stored: Stored, entries: 
     return days[held - 1] if held else None
 
 
-def _beside_its_event(entry: Entry, event: Event | None) -> Iterator[tuple[str, str]]:
+def _against_its_event(entry: Entry, event: Event | None) -> Iterator[tuple[str, str]]:
     if event is None:
         yield "I3", f"entry {entry.sequence} is of event {entry.event_id!r}, which is not stored as scored"
     elif (event.event_type, event.event_time) != (entry.event_type, entry.event_time):

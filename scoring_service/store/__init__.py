@@ -1,7 +1,7 @@
-"""MongoDB ⇄ domain: what this service owns, and our ends of two inboxes.
+"""MongoDB ⇄ domain: the collections and indexes of this service, and our ends of two inboxes.
 
-`scores.py` writes, `views.py` reads, `past.py` reads what is folded again, `backlog.py` counts what waits, `models.py`
-keeps models and publications; `documents.py` and `model_documents.py` say how each row looks.
+`writes.py` writes leads, `reads.py` reads them, `facts.py` reads facts to fold, `backlog.py` counts pending events, and
+`models.py` stores models and publications. `documents.py` and `model_documents.py` define the documents.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 
 
 def built_in() -> ScoringModel:
-    """Returns version 1 of every new database, from its file."""
+    """Returns the model that every new database has as version 1, from its file."""
     text = resources.files("scoring_service").joinpath("built_in.yaml").read_text()
     return model_codec.read_model(yaml_text.read_yaml(text, pb.ScoringModel), 1)
 
@@ -52,8 +52,8 @@ def built_in() -> ScoringModel:
 async def migrate(database: Database, *, partitions: int, time_zone: str, engine: str, now: datetime) -> None:
     """Creates what this service owns: collections, indexes, the built-in model and its publication, all partitions.
 
-    Where the database follows another engine, this publishes the model in force once more: workers then fold every
-    lead anew in the background, and MODEL entries record what differs.
+    If the scores follow another engine, it publishes the model in force again: workers then fold every lead again in
+    the background, and MODEL entries record the differences.
     """
     await mongo.create_indexes(database, INDEXES)
     first = Publication(1, 1, 0, Mode.RESCORE, now, "leadscore", "built in", engine)
@@ -72,17 +72,17 @@ async def migrate(database: Database, *, partitions: int, time_zone: str, engine
 
 
 async def check(database: Database, *, time_zone: str, engine: str) -> None:
-    """Checks at start that the database was made for this time zone and follows the rules of this program's fold.
+    """Checks at start that the database has this time zone and this engine.
 
     Raises:
-        StartupError: It was made for another zone, follows other rules, was not made at all, or lacks an index.
+        StartupError: It has another time zone or engine, has not been migrated, or lacks an index.
     """
     await _check_time_zone(database, time_zone)
     followed = await ModelStore(database, engine).engine()
     if followed != engine:
         raise StartupError(
             f"the database follows the scoring engine {followed}, this program is {engine}: stop the programs of the "
-            "other version and run migrate of the scoring service, which folds all leads anew in the background"
+            "other version and run migrate of the scoring service, which folds all leads again in the background"
         )
     await mongo.check_indexes(database, INDEXES, service="scoring")
 
@@ -92,7 +92,9 @@ async def _check_time_zone(database: Database, time_zone: str) -> None:
     if row is None:
         raise StartupError("the database has no scoring partitions: run migrate of the scoring service")
     if row["time_zone"] != time_zone:
-        raise StartupError(f"the database was made for {row['time_zone']}: set LEADSCORE_TIME_ZONE={row['time_zone']}")
+        raise StartupError(
+            f"the database was created for {row['time_zone']}: set LEADSCORE_TIME_ZONE={row['time_zone']}"
+        )
 
 
 async def _insert_if_new(database: Database, collection: str, row: mongo.Document) -> None:

@@ -1,4 +1,4 @@
-"""How much waits to be scored, as MongoDB tells it from its indexes."""
+"""Counts pending events, using indexes only where possible."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -12,17 +12,17 @@ from shared.inbox.parking import Parking
 from shared.mongo import Database
 
 SAMPLE = 1_000
-"""Events of a partition, the oldest, among which its heaviest leads are looked for."""
+"""The oldest events of a partition, among which the heaviest leads are searched."""
 MAX_CANDIDATES = 3
 """Leads of a partition whose events are counted."""
 MAX_LEAD_EVENTS = 10_000
-"""Events of a lead that are counted."""
+"""Events of a lead that are counted at most."""
 MAX_ISOLATED = 10_000
-"""Events tried alone that are counted: they must be read."""
+"""Isolated events that are counted at most: counting has to read them."""
 
 
 class BacklogReader:
-    """`Backlogs` over the inbox and the partitions."""
+    """Reads the backlog from the inbox and the partitions. Call its methods inside `snapshot`."""
 
     def __init__(self, database: Database, events: Inbox) -> None:
         self._database = database
@@ -30,15 +30,15 @@ class BacklogReader:
         self._parking = Parking(events)
 
     def snapshot(self) -> AbstractAsyncContextManager[None]:
-        """Lets every read inside see one point in time."""
+        """Opens a context in which all reads see one point in time."""
         return mongo.snapshot(self._database)
 
     async def pending(self) -> Mapping[int, PartitionBacklog]:
-        """Returns what waits in each partition in which some events wait."""
+        """Returns the backlog of each partition that has pending events."""
         return await self._events.backlog()
 
     async def heaviest_leads(self, partitions: Sequence[int], limit: int) -> list[tuple[str, int]]:
-        """Returns the leads with the most events that wait in some partitions; see `Backlogs`."""
+        """Returns the leads with the most pending events in samples of some partitions, and the numbers, most first."""
         found: dict[str, int] = {}
         for partition in partitions:
             for lead_id in await self._events.heaviest_keys(partition, SAMPLE, MAX_CANDIDATES):
@@ -46,7 +46,7 @@ class BacklogReader:
         return sorted(found.items(), key=lambda each: (-each[1], each[0]))[:limit]
 
     async def isolated(self) -> Mapping[int, int]:
-        """Returns how many events that wait are tried alone, by the attempts made."""
+        """Returns the numbers of isolated events by the attempts made."""
         return await self._parking.count_isolated(MAX_ISOLATED)
 
     async def parked(self) -> int:
@@ -58,11 +58,11 @@ class BacklogReader:
         return await self._parking.count_discarded()
 
     async def stopped(self) -> StoppedDrain | None:
-        """Returns why a worker has stopped to score events, if one has."""
+        """Returns why workers have stopped scoring events, if they have."""
         return await stopped_drain(self._events)
 
     async def decay_dates(self) -> tuple[date | None, date | None]:
-        """Returns the earliest and the latest date of the partitions; see `Backlogs`."""
-        # Written as texts that sort as the dates do, and empty before the first run.
+        """Returns the earliest and the latest decay date of all partitions; None means never."""
+        # Stored as ISO texts, which sort like the dates; empty before the first run.
         texts = [row["through"] async for row in self._database["scoring_partitions"].find({}, {"through": 1})]
         return documents.read_date(min(texts, default="")), documents.read_date(max(texts, default=""))

@@ -1,4 +1,4 @@
-"""Rows ⇄ domain: how leads, checkpoints, entries, events and changes are written down in MongoDB."""
+"""Domain ⇄ MongoDB documents: leads, checkpoints, entries, events and changes."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -20,11 +20,11 @@ from shared.contracts.score_changes import ScoreChangeRow
 from shared.mongo import Document
 
 NEVER = wire.EARLIEST
-"""Stands for the time of an event that a lead has not; it sorts before all others."""
+"""Stored as the event time of a lead without events; it sorts before all other times."""
 
 
 def read_date(text: str) -> date | None:
-    """Returns a date; the empty text stands for none and sorts before all others."""
+    """Returns a date; the empty text means None and sorts before all dates."""
     return date.fromisoformat(text) if text else None
 
 
@@ -55,7 +55,7 @@ def write_lead(lead: Lead) -> Document:
 
 
 def read_state(row: Document) -> LeadState:
-    """Returns a state from the row of its lead, or of a checkpoint; its times may be naive."""
+    """Returns a state from the row of its lead or of a checkpoint; the times of the row may be naive."""
     last_fact_time = _read_time(row["last_fact_time"])
     return LeadState(
         row["score"],
@@ -103,12 +103,12 @@ def write_checkpoint(lead_id: str, state: LeadState) -> Document:
 
 
 def read_checkpoint(row: Document) -> LeadState | None:
-    """Returns the state that a checkpoint keeps; None for one that was made for another lead or number of facts."""
+    """Returns the state of a checkpoint; None if its id belongs to another lead or number of facts."""
     return read_state(row) if row["_id"] == f"{row['lead_id']}:{row['fact_count']}" else None
 
 
 def read_fact(row: Document) -> Event | Adjustment:
-    """Returns what happened, from the row of an EVENT or an ADJUSTMENT, whose times may be naive."""
+    """Returns the fact from the row of an EVENT or an ADJUSTMENT; the times of the row may be naive."""
     time = row["event_time"].replace(tzinfo=UTC)
     if row["kind"] == "EVENT":
         return Event(row["_id"], row["event_type"], time, row.get("properties", _NOTHING))
@@ -150,7 +150,7 @@ def read_entry(row: Document) -> Entry:
 
 
 def write_entry(lead_id: str, entry: Entry) -> Document:
-    """Returns an entry's row; its `_id` is the event's id. What an entry of its kind does not have is left out."""
+    """Returns the row of an entry; its `_id` is the event id. Empty fields that only some kinds have are left out."""
     row: Document = {
         "_id": entry.event_id,
         "lead_id": lead_id,
@@ -205,7 +205,7 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def _read_attributes(attributes: Mapping[str, Any] | DBRef) -> Mapping[str, Any]:
-    # The driver takes attributes named `$ref` and `$id` for a reference. Ingest refuses `$ref` now; these came before.
+    # The driver decodes attributes named `$ref` and `$id` as a DBRef. Ingest refuses `$ref`, but older rows have it.
     return dict(attributes.as_doc()) if isinstance(attributes, DBRef) else attributes
 
 

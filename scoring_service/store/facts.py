@@ -15,14 +15,14 @@ from scoring_service.store import documents
 from shared.mongo import Database, Document, naive
 
 PIECE_FACTS = 1_000
-"""Facts that are read, and then folded, at a time: few enough that decoding them blocks an event loop for 5 ms."""
+"""Facts that are read and folded at a time: decoding them blocks the event loop for about 5 ms."""
 
 _FACTS = ["EVENT", "ADJUSTMENT"]
 _FIELDS = dict.fromkeys(("kind", "event_type", "event_time", "properties", "points", "reason", "actor", "target"), 1)
 
 
 class FactReader:
-    """`FactReader` over MongoDB."""
+    """Reads the recorded facts and the checkpoints of leads, in the transaction or snapshot that it is called in."""
 
     def __init__(self, database: Database) -> None:
         self._entries = naive(database["score_history"])
@@ -31,14 +31,14 @@ class FactReader:
     async def facts_of(
         self, lead_ids: Sequence[str], *, as_of: datetime | None = None
     ) -> dict[str, list[Event | Adjustment]]:
-        """Returns what happened to some leads; see `FactReader`."""
+        """Returns the facts of some leads, in no particular order; see `facts`."""
         found: dict[str, list[Event | Adjustment]] = defaultdict(list)
         if not lead_ids:
             return found
         retracted: set[str] = set()
         which: Document = {"lead_id": {"$in": list(lead_ids)}, "kind": {"$in": [*_FACTS, "RETRACTION"]}}
         if as_of is not None:
-            which["event_time"] = {"$lte": as_of}  # a retraction has the time of the event that it takes out
+            which["event_time"] = {"$lte": as_of}  # a retraction has the event time of the event that it removes
         async for row in self._entries.find(which, {**_FIELDS, "lead_id": 1, "record_time": 1}):
             if row["kind"] != "RETRACTION":
                 found[row["lead_id"]].append(documents.read_fact(row))
@@ -51,7 +51,10 @@ class FactReader:
     async def facts(
         self, lead_id: str, *, after: Position | None = None, as_of: datetime | None = None
     ) -> AsyncGenerator[list[Event | Adjustment], None]:
-        """Yields what happened to a lead, in pieces; see `FactReader`."""
+        """Yields the facts of a lead after a position, in pieces, ordered by position, without retracted ones.
+
+        With `as_of`, facts count by their event time and retractions by their record time.
+        """
         retracted = await self._retracted(lead_id, after, as_of)
         which: Document = {"lead_id": lead_id, "kind": {"$in": _FACTS}}
         if as_of is not None:
@@ -64,14 +67,14 @@ class FactReader:
         reading = asyncio.create_task(cursor.to_list(PIECE_FACTS))
         try:
             while rows := await reading:
-                # MongoDB finds the next piece while this one is folded.
+                # Read the next piece while the caller folds this one.
                 reading = asyncio.create_task(cursor.to_list(PIECE_FACTS))
                 yield [documents.read_fact(row) for row in rows if row["_id"] not in retracted]
         finally:
             reading.cancel()
 
     async def checkpoint(self, lead_id: str, before: Position, max_facts: int | None) -> LeadState:
-        """Returns the last checkpoint before a position; see `FactReader`."""
+        """Returns the last checkpoint before a position with at most `max_facts` facts, or `EMPTY`."""
         time, event_id = before
         which: Document = {
             "lead_id": lead_id,
@@ -86,7 +89,7 @@ class FactReader:
         return (documents.read_checkpoint(row) if row else None) or EMPTY
 
     async def checkpoints_after(self, lead_id: str, fact_count: int) -> list[LeadState]:
-        """Returns the checkpoints of a lead with more facts than this, in order."""
+        """Returns the checkpoints of a lead with more than `fact_count` facts, in order."""
         rows = self._checkpoints.find({"lead_id": lead_id, "fact_count": {"$gt": fact_count}})
         found = [documents.read_checkpoint(row) async for row in rows.sort("fact_count", ASCENDING)]
         return [state for state in found if state is not None]

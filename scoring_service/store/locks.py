@@ -1,9 +1,9 @@
 """Locks within a partition.
 
-A drain writes the row of its partition, so that two drains meet as a conflict. A page of a decay run or of a rollout,
-or an update of a single lead, that wrote it, too, would delay all drains for as long as it takes. Such a transaction
-writes a lock of its own instead, and meets a drain only on the leads that both write. Moving a partition's date or
-publication writes the row and all locks: it conflicts with everybody who relies on them.
+A drain writes the row of its partition, so two drains of one partition conflict. If a page of a decay run or a rollout,
+or an update of a single lead, wrote that row too, it would block all drains until it commits. It writes a lock of its
+own instead, and conflicts with a drain only on leads that both write. A transaction that changes the decay date or the
+publication of a partition writes the row and all locks, so it conflicts with everyone who has read them.
 """
 
 import zlib
@@ -14,26 +14,26 @@ from shared.mongo import Database, Document
 NAME = "scoring_locks"
 TAKE: Document = {"$inc": {"transactions": 1}}
 _SHARES = 4
-"""Shares of a partition: two leads whose single updates meet conflict by chance in one of four cases."""
+"""Lead locks of a partition: concurrent single updates of two leads conflict by chance in one of four cases."""
 
 
 def of_pages(partition: int) -> str:
-    """Returns the id of the lock of those who go over a partition's leads page by page."""
+    """Returns the id of the lock for pages of decay runs and rollouts."""
     return f"{partition}:pages"
 
 
 def of_lead(partition: int, lead_id: str) -> str:
     """Returns the id of the lock that a lead shares with some others of its partition."""
-    # Not the checksum that chose the partition: leads of one partition would share one lock.
+    # The checksum that chooses the partition would give all leads of a partition the same lock.
     return f"{partition}:{zlib.adler32(lead_id.encode()) % _SHARES}"
 
 
 def rows(partition: int) -> Sequence[Document]:
-    """Returns the locks of a partition as they are created."""
+    """Returns the initial lock rows of a partition."""
     ids = [of_pages(partition), *(f"{partition}:{share}" for share in range(_SHARES))]
     return [{"_id": each, "partition": partition, "transactions": 0} for each in ids]
 
 
 async def take_all(database: Database, partition: int) -> None:
-    """Takes all locks of a partition, in the transaction that moves it."""
+    """Takes all locks of a partition, in the transaction that changes its decay date or publication."""
     await database[NAME].update_many({"_id": {"$in": [row["_id"] for row in rows(partition)]}}, TAKE)

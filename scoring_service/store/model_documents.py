@@ -1,4 +1,4 @@
-"""Rows ⇄ domain: how models and their publications are written down in MongoDB."""
+"""Domain ⇄ MongoDB documents: models and publications."""
 
 from datetime import datetime
 

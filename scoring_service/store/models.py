@@ -1,4 +1,4 @@
-"""Models and their publications. None of them ever changes, so each is read once."""
+"""Stores models and publications. They never change, so each is read once and cached."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,14 +16,14 @@ from shared.mongo import Database, durable, transact
 from shared.rpc.pagination import Place
 
 SWITCH_SECONDS = 8.0
-"""Longest time to let one partition follow a publication, which waits for whoever works on it."""
+"""Longest time to switch one partition to a publication, including the wait for other transactions on it."""
 _LOG = logs.get(__name__)
 
 
 class ModelStore:
-    """`Models` over MongoDB, and the timelines that they make.
+    """Stores models and publications, and builds timelines from them.
 
-    `engine` names the rules of this program's fold; timelines of others are refused.
+    `engine` is the engine of this program; it refuses timelines of other engines.
     """
 
     def __init__(self, database: Database, engine: str) -> None:
@@ -36,18 +36,22 @@ class ModelStore:
         self._timelines: dict[int, Timeline] = {}
 
     async def create(self, model: Callable[[int], ScoringModel], create_time: datetime) -> StoredModel:
-        """Stores a model under the next version; see `Models`."""
+        """Stores a model as the next version; `model` is called with the version number."""
         while True:
             newest = await self._models.find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
             stored = StoredModel(model(newest["_id"] + 1 if newest else 1), create_time)
             try:
                 await durable(self._models).insert_one(documents.write_model(stored.model, create_time))
             except DuplicateKeyError:
-                continue  # somebody else took this version
+                continue  # another process took this version
             return stored
 
     async def get(self, version: int) -> StoredModel:
-        """Returns a version; see `Models`."""
+        """Returns a version.
+
+        Raises:
+            ModelNotFound: The version does not exist.
+        """
         if version not in self._read:
             row = await self._models.find_one({"_id": version})
             if row is None:
@@ -56,17 +60,17 @@ class ModelStore:
         return self._read[version]
 
     async def page(self, after: Place, limit: int) -> list[StoredModel]:
-        """Returns versions from beyond a place on, newest first."""
+        """Returns one page of versions, newest first; `after` holds the last version of the page before."""
         beyond = {"_id": {"$lt": after[0]}} if after else {}
         cursor = self._models.find(beyond).sort("_id", DESCENDING).limit(limit)
         return [documents.read_model(row) async for row in cursor]
 
     async def publications(self) -> list[Publication]:
-        """Returns all publications, oldest first."""
+        """Returns all publications, oldest first; there is at least one."""
         return [documents.read_publication(row) async for row in self._publications.find().sort("_id")]
 
     async def publish(self, publication: Publication) -> bool:
-        """Stores a publication; tells whether its number was free."""
+        """Stores a publication; returns False if its number is taken."""
         try:
             await durable(self._publications).insert_one(documents.write_publication(publication))
         except DuplicateKeyError:
@@ -74,10 +78,10 @@ class ModelStore:
         return True
 
     async def switch(self, publication: Publication) -> None:
-        """Lets every partition follow a publication.
+        """Switches every partition to a publication, unless it follows a later one already.
 
-        Whoever works on a partition has written its row or one of its locks, so this waits for that transaction, and
-        whoever comes later sees the publication.
+        Every other transaction on a partition writes its row or one of its locks, so this waits for those in progress,
+        and later ones see the publication.
         """
         behind = {"publication": {"$lt": publication.number}}
 
@@ -91,13 +95,13 @@ class ModelStore:
             await transact(self._database, partial(follow, row["_id"]), seconds=SWITCH_SECONDS)
 
     async def rolled_out(self, publication: Publication) -> None:
-        """Notes that a publication, and so all before it, has reached every lead."""
+        """Records that a publication, and with it all earlier ones, has reached every lead."""
         await durable(self._publications).update_many(
             {"_id": {"$lte": publication.number}}, {"$set": {"rolled_out": True}}
         )
 
     async def unfinished(self) -> Publication | None:
-        """Returns the last publication unless it has reached every lead."""
+        """Returns the last publication if it has not reached every lead yet."""
         row = await self._publications.find_one({}, sort=[("_id", DESCENDING)])
         return documents.read_publication(row) if row and not row["rolled_out"] else None
 
@@ -106,7 +110,7 @@ class ModelStore:
         return (await self.publications())[-1].engine
 
     async def follow_engine(self, now: datetime) -> None:
-        """Publishes the model in force for all events again where the last publication was made by another engine."""
+        """Publishes the model in force again, for all events, if another engine made the last publication."""
         while (last := (await self.publications())[-1]).engine != self._engine:
             publication = Publication(
                 number=last.number + 1,
@@ -119,14 +123,14 @@ class ModelStore:
                 engine=self._engine,
             )
             if await self.publish(publication):
-                _LOG.warning("engine changed; all leads are folded anew", before=last.engine, after=self._engine)
+                _LOG.warning("engine changed; all leads will be folded again", before=last.engine, after=self._engine)
                 await self.switch(publication)
 
     async def timeline(self, number: int | None = None) -> Timeline:
-        """Returns the timeline up to a publication, the last one when none is named.
+        """Returns the timeline up to a publication; None means the last one.
 
         Raises:
-            EngineMismatch: The publication was made by a program whose fold has other rules.
+            EngineMismatch: Another engine made the publication.
         """
         if number is None:
             last = await self._publications.find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])

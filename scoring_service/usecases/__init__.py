@@ -1,4 +1,4 @@
-"""One module per occasion: events are drained, decay comes round, a model is published, someone asks or corrects.
+"""What the service does: one module per RPC or background job.
 
-`recording.py` is what the writing ones share.
+`history_writer.py` is shared by all that append to histories.
 """

@@ -1,4 +1,4 @@
-"""Leads as they were at a time, by all that is known today of what had happened by then."""
+"""Computes leads as of a past time, from everything known today about what had happened by then."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,9 +19,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class AsOf:
-    """Folds what had happened by a time, by the models that had been published by then.
+    """Folds the facts up to a time under the models that had been published by then.
 
-    `timeline` is that of then. To be used within a snapshot.
+    `timeline` is the timeline as of that time. Use it inside a snapshot.
     """
 
     lead_reader: LeadReader
@@ -31,7 +31,7 @@ class AsOf:
     time: datetime
 
     async def of(self, leads: Mapping[str, Lead]) -> dict[str, Lead]:
-        """Returns the leads that were known by then, which they were even if all their events have been retracted."""
+        """Returns the leads that had a fact by then, even if all of them have been retracted since."""
         known = await self._known(leads)
         decayed = await self.lead_reader.decayed_through(known)
         retracted = await self.lead_reader.retracted_since(known, self.time)
@@ -55,7 +55,7 @@ class AsOf:
         return [lead_id for lead_id in leads if lead_id not in unsure or lead_id in known]
 
     async def _long(self, lead: Lead, decayed: date | None, through: date | None) -> LeadState:
-        """Folds from the last checkpoint before the time, where that holds for then as well."""
+        """Folds a long history, from the last checkpoint before the time if that is valid for it."""
         state = EMPTY
         if lead.publication == self.timeline.number and lead.state.decayed_through == decayed:
             state = await self.fact_reader.checkpoint(lead.lead_id, (self.time + _MILLISECOND, ""), None)

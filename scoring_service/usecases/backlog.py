@@ -1,4 +1,4 @@
-"""Tell how much waits, and since when."""
+"""Reports how many events are pending, and since when."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from shared.inbox.breaker import StoppedDrain
 from shared.inbox.collection import PartitionBacklog
 
 BEHIND = timedelta(seconds=30)
-"""A partition in which an event has waited for longer is behind."""
+"""A partition is behind if its oldest pending event is older than this."""
 MAX_PARTITIONS = 64
-"""Partitions that are named."""
+"""Partitions that a report lists."""
 MAX_SAMPLED_PARTITIONS = 4
-"""Partitions, those with the most events that wait, in which heavy leads are looked for."""
+"""Partitions, those with the most pending events, in which the report looks for heavy leads."""
 MAX_LEADS = 10
-"""Leads that are named."""
+"""Leads that a report lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecayedThrough:
-    """The earliest and the latest date through which a partition is decayed, None for never, and days to today."""
+    """The earliest and the latest date through which a partition is decayed (None: never), and the days since then."""
 
     earliest: date | None
     latest: date | None
@@ -34,10 +34,10 @@ class DecayedThrough:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits, as in `scoring.proto`; a time is None when nothing waits.
+    """The backlog as in `scoring.proto`; `oldest_accept_time` is None if no event is pending.
 
-    `behind` are the partitions that are behind, the one that has waited longest first; `heaviest_leads` are leads with
-    their numbers of events; `isolated` are numbers of events by attempts.
+    `behind` lists the partitions that are behind, the oldest first; `heaviest_leads` has leads with their numbers of
+    pending events; `isolated` counts events by attempts.
     """
 
     pending_events: int
@@ -54,7 +54,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class BacklogReport:
-    """Asks what waits."""
+    """Reads the backlog."""
 
     reader: BacklogReader
     models: ModelStore
@@ -62,7 +62,7 @@ class BacklogReport:
     clock: Clock
 
     async def now(self) -> Backlog:
-        """Returns what waits now, at one point in time."""
+        """Returns the backlog at one point in time."""
         now = self.clock()
         async with self.reader.snapshot():
             pending = await self.reader.pending()

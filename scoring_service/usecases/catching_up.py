@@ -1,7 +1,7 @@
-"""Leads are brought up to where their partition stands: its date of decay, and the publication that it follows.
+"""Brings leads up to date with their partition: its decay date, and the publication that it follows.
 
-Guarantee: a page of leads that is too much for one transaction, or that one of them makes fail, is cut down to that
-lead, and all others are done. A heavy lead is updated alone.
+Guarantee: if a page of leads fails or is too large for one transaction, it is split until the failing lead is alone,
+and all other leads are updated. A heavy lead is updated alone.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from shared import logs
 from shared.rpc.errors import is_transient
 
 AT_A_TIME = 2
-"""Partitions that are worked on together: while MongoDB writes one page, another one is folded."""
+"""Partitions in progress at a time: while MongoDB writes one page, another one is folded."""
 MAX_IN_A_ROW = 3
-"""So many failures of the environment, with nothing done between them, are not the fault of some leads."""
+"""After this many consecutive transient errors, the run stops: the leads are not the cause."""
 
 T = TypeVar("T")
 _LOG = logs.get(__name__)
@@ -34,13 +34,13 @@ _LOG = logs.get(__name__)
 
 @dataclass(slots=True)
 class _Failures:
-    """What could not be done so far."""
+    """The errors of a run so far."""
 
     errors: list[Exception] = field(default_factory=list)
     in_a_row: int = 0
 
     def add(self, error: Exception, partition: int, lead_ids: Sequence[str]) -> None:
-        """Notes an error; it is raised when it is one too many."""
+        """Records an error; raises it if the run must stop."""
         _LOG.warning("leads left behind", partition=partition, leads=lead_ids[:10], error=logs.one_line(error))
         self.errors.append(error)
         self.in_a_row += is_transient(error)
@@ -49,23 +49,23 @@ class _Failures:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether nothing can be done now: everybody is to stop."""
+        """Whether the run must stop."""
         return self.in_a_row >= MAX_IN_A_ROW
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What a transaction over some leads did, and those that it left."""
+    """What a transaction over some leads did, and the leads that it left."""
 
     updates: Sequence[LeadUpdate]
     left: Sequence[str]
     heavy: Sequence[str]
-    rung: set[int]
+    doorbells: set[int]
 
 
 @dataclass(frozen=True, slots=True)
 class CatchingUp:
-    """Brings leads up to where their partition stands; any number of processes may do so at once."""
+    """Brings leads up to date with their partition; any number of processes may do so concurrently."""
 
     lead_writer: LeadWriter
     fact_reader: FactReader
@@ -76,14 +76,14 @@ class CatchingUp:
     async def run(
         self, partitions: Iterable[int], find: Callable[[int], Awaitable[Sequence[str]]], limit: int
     ) -> AsyncGenerator[Sequence[LeadUpdate], None]:
-        """Yields what is stored of each page of at most `limit` leads.
+        """Yields the updates of each page of at most `limit` leads.
 
-        `find` returns the ids of the leads of a partition that are behind; it runs in a transaction of its own. Every
-        page is one, too.
+        `find` returns the ids of the leads of a partition that are behind; it runs in a transaction of its own. Each
+        page is one transaction.
 
         Raises:
-            Exception: Some leads, or all of a partition, could not be done. It is the first of their errors, and comes
-                after all others are done; or at once, if it is plain that nothing can be done now.
+            Exception: Some leads or partitions failed. The first error is raised after all others are done, or at once
+                after `MAX_IN_A_ROW` transient errors in a row.
         """
         failures, todo = _Failures(), iter(partitions)
 
@@ -100,33 +100,33 @@ class CatchingUp:
     async def _partition(
         self, partition: int, find: Callable[[int], Awaitable[Sequence[str]]], limit: int, failures: _Failures
     ) -> AsyncGenerator[Sequence[LeadUpdate], None]:
-        """Yields what is stored of each page of a partition's leads."""
+        """Yields the updates of each page of a partition's leads."""
         rest: Sequence[str] = ()
         size = limit
         try:
             rest = await self.lead_writer.transact(partial(find, partition))
-        except Exception as error:  # noqa: BLE001 (it is raised in the end)
+        except Exception as error:  # noqa: BLE001 (`run` raises it at the end)
             failures.add(error, partition, rest)
         while rest and not failures.is_hopeless:
             page = rest[:size]
             try:
                 done = await self._do(partition, page)
-            except Exception as error:  # noqa: BLE001 (it is raised in the end)
+            except Exception as error:  # noqa: BLE001 (`run` raises it at the end)
                 if len(page) > 1 and _may_be_of_leads(error):
                     size = len(page) // 2
                     continue
                 failures.add(error, partition, page)
                 rest = rest[len(page) :]
                 continue
-            # What was cut grows again: the next leads may be smaller.
+            # Let the page grow again: the next leads may be lighter.
             failures.in_a_row, size = 0, min(limit, 2 * size)
             yield done.updates
             rest = [*done.left, *rest[len(page) :]]
 
     async def _do(self, partition: int, lead_ids: Sequence[str]) -> _Page:
-        """Updates some leads together, and then those alone that are heavy."""
+        """Updates some leads in one transaction, and then each heavy one alone."""
         page = await self.lead_writer.transact(partial(self._record, partition, lead_ids))
-        self.doorbell.ring(page.rung)
+        self.doorbell.ring(page.doorbells)
         alone = LeadTransaction(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
         updates = [await alone.catch_up(lead_id) for lead_id in page.heavy]
         return _Page([*page.updates, *filter(None, updates)], page.left, (), set())
@@ -138,13 +138,13 @@ class CatchingUp:
         leads = await self.lead_writer.leads(lead_ids)
         plan = await writer.plan([PendingFacts(lead, standing) for lead in leads.values()])
         updates = await writer.updates(plan.chosen)
-        rung = await self.lead_writer.append(writer.batch(updates)) if updates else set()
+        doorbells = await self.lead_writer.append(writer.batch(updates)) if updates else set()
         left, heavy = ([each.lead.lead_id for each in some] for some in (plan.left, plan.heavy))
-        return _Page(updates, left, heavy, rung)
+        return _Page(updates, left, heavy, doorbells)
 
 
 async def _together(generators: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
-    """Yields what some generators yield, each of which works on its next item meanwhile."""
+    """Merges generators that run concurrently, each one item ahead."""
 
     async def following(generator: AsyncGenerator[T, None]) -> T | None:
         return await anext(generator, None)
@@ -159,14 +159,14 @@ async def _together(generators: Sequence[AsyncGenerator[T, None]]) -> AsyncGener
                     tasks[asyncio.create_task(following(generator))] = generator
                     yield item
     finally:
-        # What is under way is a transaction of bounded length: it ends sooner than a connection is opened anew.
+        # Let transactions in progress end: that is faster than a new connection after a cancellation.
         await asyncio.gather(*tasks, return_exceptions=True)
         for generator in generators:
             await generator.aclose()
 
 
 def _may_be_of_leads(error: Exception) -> bool:
-    """Tells whether fewer leads might do: also after a time-out, unless there was no database to ask."""
+    """Returns whether fewer leads might succeed: also after a time-out, unless no server was available."""
     if not is_transient(error):
         return True
     return isinstance(error, PyMongoError) and error.timeout and not isinstance(error, ServerSelectionTimeoutError)

@@ -1,4 +1,4 @@
-"""Someone corrects a score by hand, or takes an event out of it."""
+"""Corrects scores by hand: adjustments and retractions."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from scoring_service.usecases.lead_transaction import LeadTransaction, Steps
 
 @dataclass(frozen=True, slots=True)
 class AdjustmentRequest:
-    """What is asked for: either `delta` points more, or the score `target`."""
+    """A request to add `delta` points or to set the score to `target`; one of them is None."""
 
     request_id: str
     lead_id: str
@@ -40,10 +40,10 @@ class AdjustmentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """Appends what people decide. Each is one transaction, and an entry that is there already is the answer.
+    """Appends corrections. Each is one transaction; if its entry exists already, that entry is the result.
 
-    A process makes one correction of a lead at a time: several at once would only overtake each other. A lead whose
-    past is long delays no other: see `LeadTransaction`.
+    A process makes one correction of a lead at a time, because concurrent ones would only conflict. A lead with a long
+    history does not delay others: see `LeadTransaction`.
     """
 
     lead_writer: LeadWriter
@@ -56,26 +56,26 @@ class Corrections:
         """Adds points to a lead's score, or sets it, and returns the entry.
 
         Raises:
-            LeadNotFound: Nothing of the lead was scored.
-            RequestIdConflict: The request's id was used for another adjustment.
-            Overtaken: Others changed the lead at every attempt.
+            LeadNotFound: The lead has no history.
+            RequestIdConflict: The request id was already used for a different adjustment.
+            Overtaken: Other transactions changed the lead during every attempt.
         """
         found = await self.lead_writer.entry(request.event_id)
         if found is None:
             made = await self._write(request.lead_id, request.event_id, partial(self._adjustment, request))
             found = made or await self.lead_writer.entry(request.event_id)
-        assert found is not None  # noqa: S101 (an update that was not due means that the entry is there)
+        assert found is not None  # noqa: S101 (if the update was not due, the entry exists)
         return _same(request, *found)
 
     async def retract(self, event_id: str, reason: str, actor: str) -> tuple[str, Entry | None]:
-        """Takes an event's effect out of its lead's score; returns the lead's id and the entry.
+        """Removes the effect of an event from the score of its lead; returns the id of the lead and the entry.
 
-        A parked event has no effect: it is discarded, and there is no entry.
+        A parked event has no effect yet: it is discarded, and the entry is None.
 
         Raises:
-            EventNotFound: There is no such event.
-            EventNotScored: It waits to be scored.
-            Overtaken: Others changed the lead at every attempt.
+            EventNotFound: The event does not exist.
+            EventNotScored: The event is still pending.
+            Overtaken: Other transactions changed the lead during every attempt.
         """
         retraction_id = f"{RETRACTION_PREFIX}{event_id}"
         found = await self.lead_writer.entry(retraction_id)
@@ -91,7 +91,7 @@ class Corrections:
         return found
 
     async def _write(self, lead_id: str, entry_id: str, steps: Steps) -> tuple[str, Entry] | None:
-        """Returns the lead and its new entry, None when somebody else has appended it meanwhile."""
+        """Returns the lead and its new entry; None if another process has appended it in the meantime."""
 
         async def is_due() -> bool:
             return await self.lead_writer.entry(entry_id) is None
@@ -106,7 +106,7 @@ class Corrections:
     def _adjustment(
         self, request: AdjustmentRequest, builder: HistoryBuilder, standing: Standing, timeline: Timeline
     ) -> Iterator[Refold]:
-        """Catches up with the lead's partition first: what is asked for rests on the score as of now."""
+        """Applies pending ticks and publications first, because `target` refers to the current score."""
         yield from builder.record((), standing)
         points = request.delta if request.target is None else request.target - builder.state.score
         adjustment = Adjustment(
@@ -125,9 +125,9 @@ class Corrections:
         yield from builder.retract(timeline.judge(event), decision, standing)
 
     def _end(self, state: LeadState) -> datetime:
-        """Returns the first instant after all facts and ticks of a lead, some of which may lie ahead of the clock.
+        """Returns the first instant after all facts and ticks of a lead, some of which may be ahead of the clock.
 
-        An adjustment rests on the score after them. Before them a floor, a ceiling or decay would take from it.
+        An adjustment comes after all of them, so that floor, ceiling and decay do not change what it adds.
         """
         end = state.last_fact[0] + timedelta(milliseconds=1) if state.last_fact else BEGINNING
         return max(end, self.calendar.midnight(state.decayed_through)) if state.decayed_through else end
@@ -143,7 +143,7 @@ class Corrections:
 
 
 def _same(request: AdjustmentRequest, lead_id: str, entry: Entry) -> Entry:
-    """Returns the entry that the same request appended."""
+    """Returns the entry if the same request appended it, or raises RequestIdConflict."""
     asked = (lead_id, entry.reason, entry.actor, entry.target)
     if asked != (request.lead_id, request.reason, request.actor, request.target):
         raise RequestIdConflict(request.request_id)

@@ -1,4 +1,4 @@
-"""Decay comes round, and is taken back."""
+"""Runs decay, and resets it."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ _LOG = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DecayProgress:
-    """Totals so far of a run that applies ticks, or takes them back."""
+    """Totals so far of a decay run or a decay reset."""
 
     through: date
     leads_total: int
@@ -37,7 +37,7 @@ class DecayProgress:
     done: bool = False
 
     def plus(self, updates: Sequence[LeadUpdate], kind: EntryKind) -> "DecayProgress":
-        """Returns the totals with some leads more; what a publication did to them on the way is not counted."""
+        """Returns the totals with more leads; entries of other kinds, such as MODEL, are not counted."""
         deltas = [[entry.delta for entry in each.entries if entry.kind is kind] for each in updates]
         return replace(
             self,
@@ -50,7 +50,7 @@ class DecayProgress:
 
 @dataclass(frozen=True, slots=True)
 class DecayRun:
-    """Applies decay ticks, and takes them back."""
+    """Applies decay ticks to all leads, and takes them back."""
 
     lead_writer: LeadWriter
     fact_reader: FactReader
@@ -61,11 +61,11 @@ class DecayRun:
     partitions: int
 
     async def run(self, as_of: datetime) -> AsyncGenerator[DecayProgress, None]:
-        """Applies every tick up to the date of `as_of` that was not applied yet, and yields progress.
+        """Applies all outstanding ticks up to the date of `as_of`, and yields progress.
 
         Raises:
-            DecayDateAhead: The date has not begun by the database's own clock.
-            Exception: Some leads could not be done; see `CatchingUp`.
+            DecayDateAhead: The date has not begun on the database server's clock.
+            Exception: Some leads failed; see `CatchingUp`.
         """
         through = await self._date_of(as_of)
         progress = await self._start(through, await self.lead_reader.timeline())
@@ -76,7 +76,7 @@ class DecayRun:
         yield replace(progress, done=True)
 
     async def dry_run(self, as_of: datetime) -> AsyncGenerator[DecayProgress, None]:
-        """Yields what `run` would, writes nothing.
+        """Yields the same progress as `run`, but writes nothing.
 
         Raises:
             DecayDateAhead: See `run`.
@@ -92,10 +92,10 @@ class DecayRun:
         yield replace(progress, done=True)
 
     async def reset(self, to: date, decision: Decision) -> AsyncGenerator[DecayProgress, None]:
-        """Takes back every tick after a date, by one DECAY_RESET entry for each lead that they changed.
+        """Takes back every tick after a date, with one DECAY_RESET entry for each lead that they changed.
 
         Raises:
-            Exception: Some leads could not be done; see `CatchingUp`.
+            Exception: Some leads failed; see `CatchingUp`.
         """
         progress = DecayProgress(to, await self.lead_reader.count_decayed_beyond(to))
         async for updates in self._catching_up().run(
@@ -110,7 +110,7 @@ class DecayRun:
         return CatchingUp(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
 
     async def _date_of(self, as_of: datetime) -> date:
-        """Returns the date of a time that the database has reached: a caller's clock, and ours, may be wrong."""
+        """Returns the date of a time, checked against the database server's clock: other clocks may be wrong."""
         through, reached = (self.calendar.date_of(time) for time in (as_of, await self.lead_writer.database_time()))
         if through > reached:
             raise DecayDateAhead(through, reached)
@@ -121,17 +121,17 @@ class DecayRun:
         return DecayProgress(through, await self.lead_reader.count_quiet_leads(quiet_since, through))
 
     async def _find(self, through: date, partition: int) -> Sequence[str]:
-        """Moves a partition on to a date, so that what is scored from now on heeds its ticks, and finds the others."""
+        """Moves a partition to a date, so that drains apply its ticks from now on, and finds the leads to catch up."""
         standing = await self.lead_writer.move_decay(partition, through)
         if standing.through != through:
-            return ()  # a later date was applied before: nothing is left to do for this one
+            return ()  # a later date has been applied already
         timeline = await self.lead_writer.timeline(standing.publication)
         return await self.lead_writer.quiet_leads(partition, self._quiet_since(through, timeline), through)
 
     async def _set_back(self, to: date, decision: Decision, partition: int) -> Sequence[str]:
-        """Sets a partition back to a date and finds the leads that are beyond it.
+        """Sets a partition back to a date and finds the leads that are decayed beyond it.
 
-        Also in a partition that was set back before: a run that died is finished by the next one.
+        It also finds them in a partition that was set back before, so the next run completes one that died.
         """
         await self.lead_writer.set_decay_back(partition, to, decision)
         standing = (await self.lead_writer.take([partition]))[partition]

@@ -90,12 +90,12 @@ class HistoryWriter:
         """Returns the update of each chosen lead."""
         await self._read_ahead(chosen)
         updates: list[LeadUpdate] = []
-        for place, each in enumerate(chosen, start=1):
+        for number, each in enumerate(chosen, start=1):
             builder = self.builder(each.lead)
             for refold in builder.record(each.facts, each.standing):
                 await self.feed(each.lead.lead_id, refold)
             updates.append(builder.update())
-            if place % TURN_LEADS == 0:
+            if number % TURN_LEADS == 0:
                 await asyncio.sleep(0)  # folding a batch can block the event loop for too long
         return updates
 
@@ -111,8 +111,8 @@ class HistoryWriter:
         else:
             start = refold.start or await self.fact_reader.checkpoint(lead_id, refold.before, refold.max_facts)
             refold.begin(start)
-            if refold.needs_past:
-                await self._feed_past(lead_id, refold, start)
+            if refold.needs_replay:
+                await self._feed_recorded(lead_id, refold, start)
         refold.end()
 
     def batch(self, updates: Sequence[LeadUpdate], rows: Sequence[Any] = ()) -> AppendBatch:
@@ -128,7 +128,7 @@ class HistoryWriter:
             return state.fact_count
         return state.fact_count - (await self.fact_reader.checkpoint(lead.lead_id, since, None)).fact_count
 
-    async def _feed_past(self, lead_id: str, refold: Refold, start: LeadState) -> None:
+    async def _feed_recorded(self, lead_id: str, refold: Refold, start: LeadState) -> None:
         old = refold.old_state
         if old is not None and old.fact_count - start.fact_count > COMPARED_FACTS:
             checkpoints = (old.fact_count - start.fact_count) // CHECKPOINT_FACTS
@@ -137,7 +137,7 @@ class HistoryWriter:
         async with contextlib.aclosing(self.fact_reader.facts(lead_id, after=start.last_fact)) as pieces:
             async for piece in pieces:
                 await off_the_loop(len(piece), self._feed, refold, piece)
-                if refold.is_over:
+                if refold.is_finished:
                     return
 
     def _feed(self, refold: Refold, recorded: Sequence[Event | Adjustment]) -> None:

@@ -1,4 +1,4 @@
-"""Models are stored, published, and rolled out to every lead."""
+"""Stores models, publishes them, and rolls publications out to every lead."""
 
 import asyncio
 import random
@@ -22,30 +22,30 @@ from shared.rpc.pagination import Place
 from shared.tasks import is_cancelled
 
 PAGE_LEADS = 100
-"""Leads of one transaction; each takes its whole past."""
+"""Leads of one transaction; each of them needs a replay of its whole history."""
 LOOK_SECONDS = 1.0
-"""How often a worker looks for a publication that is not rolled out."""
+"""Interval at which a worker looks for a publication that is not rolled out."""
 
 _LOG = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """Keeps models, and puts one of them in force."""
+    """Stores models and puts them in force."""
 
     models: ModelStore
     lead_reader: LeadReader
     clock: Clock
 
     async def create(self, model: ScoringModel) -> StoredModel:
-        """Stores a sound model under the next version, and returns it."""
+        """Stores a valid model as the next version, and returns it."""
         return await self.models.create(lambda version: replace(model, version=version), self.clock())
 
     async def model(self, version: int) -> StoredModel:
-        """Returns a version of the model, the one in force for 0.
+        """Returns a version of the model; 0 means the one in force.
 
         Raises:
-            ModelNotFound: There is no such version.
+            ModelNotFound: The version does not exist.
         """
         return await self.models.get(version or (await self.models.publications())[-1].version)
 
@@ -53,8 +53,8 @@ class Publishing:
         """Puts a version in force.
 
         Raises:
-            ModelNotFound: There is no such version.
-            ModelOutdated: Another version than `base_version` is in force.
+            ModelNotFound: The version does not exist.
+            ModelOutdated: The version in force is not `base_version`.
         """
         await self.models.get(version)
         last = (await self.models.publications())[-1]
@@ -65,7 +65,7 @@ class Publishing:
             version=version,
             base_version=base_version,
             mode=mode,
-            # Times ascend, whatever the clock does.
+            # Publish times ascend even if the clock goes back.
             publish_time=max(self.clock(), last.publish_time + timedelta(milliseconds=1)),
             actor=actor,
             note=note,
@@ -77,12 +77,12 @@ class Publishing:
         return publication
 
     async def publications(self, after: Place, limit: int) -> list[Publication]:
-        """Returns a page of publications, newest first."""
+        """Returns one page of publications, newest first."""
         publications = await self.models.publications()
         return [each for each in reversed(publications) if not after or (each.number,) < after][:limit]
 
     async def leads_left(self) -> tuple[int, int]:
-        """Returns the number of the last publication and how many leads it has still to reach; all others are done."""
+        """Returns the number of the unfinished publication and of the leads it has not reached; 0, 0 if none is."""
         unfinished = await self.models.unfinished()
         if unfinished is None:
             return 0, 0
@@ -91,7 +91,7 @@ class Publishing:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Folds again what a publication judges anew; any number of workers may do so at once."""
+    """Folds leads again under a new publication; any number of workers may do so concurrently."""
 
     models: ModelStore
     lead_writer: LeadWriter
@@ -102,28 +102,28 @@ class Rollout:
     partitions: int
 
     async def run(self) -> None:
-        """Rolls out whatever is not, until it is cancelled."""
+        """Rolls out publications until cancelled."""
         while not is_cancelled():
             try:
                 await self.step()
-            except Exception as error:  # noqa: BLE001 (whatever it was, the leads that are left wait for the next time)
-                _LOG.warning("rollout failed; it goes on", error=logs.one_line(error))
+            except Exception as error:  # noqa: BLE001 (the next step retries the leads that are left)
+                _LOG.warning("rollout failed; will retry", error=logs.one_line(error))
             await asyncio.sleep(LOOK_SECONDS)
 
     async def step(self) -> int:
-        """Rolls out the last publication unless it is done; returns how many leads were folded again.
+        """Rolls out the last publication if it is unfinished; returns how many leads were folded again.
 
         Raises:
-            Exception: Some leads could not be; see `CatchingUp`.
+            Exception: Some leads failed; see `CatchingUp`.
         """
         publication = await self.models.unfinished()
         if publication is None:
             return 0
         started, leads = time.perf_counter(), 0
-        # Whoever published may have died before this.
+        # The publisher may have died before it switched all partitions.
         await self.models.switch(publication)
         catching_up = CatchingUp(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
-        partitions = random.sample(range(self.partitions), self.partitions)  # workers meet less often
+        partitions = random.sample(range(self.partitions), self.partitions)  # so that workers conflict less often
         async for updates in catching_up.run(partitions, self._find, PAGE_LEADS):
             leads += len(updates)
         await self.models.rolled_out(publication)

@@ -1,4 +1,4 @@
-"""Someone asks about scores."""
+"""Answers queries about scores and histories."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from shared.rpc.pagination import Place
 
 @dataclass(frozen=True, slots=True)
 class LeadScore:
-    """A lead's score at a time, with the number of its events in the velocity window that ends then."""
+    """The score of a lead at a time, with the number of its events in the velocity window that ends at that time."""
 
     lead: Lead
     model: ScoringModel
@@ -28,20 +28,20 @@ class LeadScore:
 
     @property
     def fitness(self) -> Fitness:
-        """How well the lead fits."""
+        """How well the lead fits by its attributes."""
         return self.model.fitness(self.lead.state.attributes.values, self.lead.state.score)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of scores is wanted, as far as it takes work; `attributes` are names, None stands for all."""
+    """The costly parts of a score that a caller wants; `attributes` holds names, None means all."""
 
     recent_events: bool = True
     fitness: bool = True
     attributes: frozenset[str] | None = None
 
     def attributes_to_read(self, model: ScoringModel) -> frozenset[str] | None:
-        """Returns the names of the attributes without which a lead cannot be told as it is wanted; None for all."""
+        """Returns the names of the attributes to read: the wanted ones and those that fit rules use; None for all."""
         if self.attributes is None or not self.fitness or model.fit is None:
             return self.attributes
         return self.attributes | {asked.property for rule in model.fit.rules for asked in rule.conditions}
@@ -52,7 +52,7 @@ EVERYTHING = Wanted()
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """Answers questions about scores."""
+    """Answers queries about scores and histories."""
 
     lead_reader: LeadReader
     fact_reader: FactReader
@@ -60,10 +60,10 @@ class Queries:
     clock: Clock
 
     async def score(self, lead_id: str, as_of: datetime | None) -> LeadScore:
-        """Returns the score of a lead, live or as it was at a time.
+        """Returns the score of a lead, now or as of a time.
 
         Raises:
-            LeadNotFound: None of its events was scored (by then).
+            LeadNotFound: None of its events was scored by then.
         """
         for score in await self.scores([lead_id], as_of):
             return score
@@ -72,9 +72,9 @@ class Queries:
     async def scores(
         self, lead_ids: Sequence[str], as_of: datetime | None, wanted: Wanted = EVERYTHING
     ) -> list[LeadScore]:
-        """Returns the scores of those of the leads that have one, in the order given.
+        """Returns the scores of the leads that have one, in the given order.
 
-        What is not wanted may be missing in them, or wrong: a caller must not look at it.
+        Parts that are not wanted are undefined; callers must not read them.
         """
         async with self.lead_reader.snapshot():
             timeline = await self.lead_reader.timeline()
@@ -88,7 +88,7 @@ class Queries:
             return await self._with_recent(known, timeline.latest, as_of or self.clock())
 
     async def page(self, query: LeadQuery, stage: str) -> list[LeadScore]:
-        """Returns a page of scores.
+        """Returns one page of scores.
 
         Raises:
             UnknownStage: The model has no such stage.
@@ -102,10 +102,10 @@ class Queries:
             return await self._with_recent(await self.lead_reader.list_leads(query), model, self.clock())
 
     async def history(self, lead_id: str, *, after: Place, limit: int, newest_first: bool) -> list[Entry]:
-        """Returns a page of a lead's history.
+        """Returns one page of a lead's history.
 
         Raises:
-            LeadNotFound: It has none.
+            LeadNotFound: The lead has no history.
         """
         entries = await self.lead_reader.history(lead_id, after=after, limit=limit, newest_first=newest_first)
         if not entries and not after:

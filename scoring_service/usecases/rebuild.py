@@ -1,4 +1,4 @@
-"""Someone rebuilds stored states from the history."""
+"""Rebuilds the stored states of leads from their histories."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -25,7 +25,7 @@ _LOG = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RebuildProgress:
-    """Totals so far of a rebuild of all leads, and the leads that differed since the last one."""
+    """Totals so far of a rebuild of all leads, and the leads that differed since the previous message."""
 
     leads_total: int
     leads_checked: int = 0
@@ -36,7 +36,7 @@ class RebuildProgress:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """Whether a rebuild changed the stored state, and the score that was stored before."""
+    """Whether a rebuild changed the stored state, and the score before it."""
 
     changed: bool
     score_before: int
@@ -44,7 +44,7 @@ class Rebuilt:
 
 @dataclass(frozen=True, slots=True)
 class _Folded:
-    """A lead as its history says, with its checkpoints."""
+    """A lead folded from its history, with its checkpoints."""
 
     lead: Lead
     checkpoints: Sequence[LeadState]
@@ -52,7 +52,7 @@ class _Folded:
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """Stores what histories fold to. It appends nothing: the history is what is right."""
+    """Replaces stored states by the fold of their histories. It appends nothing: the history is the truth."""
 
     lead_writer: LeadWriter
     fact_reader: FactReader
@@ -60,11 +60,11 @@ class Rebuild:
     calendar: Calendar
 
     async def one(self, lead_id: str) -> Rebuilt:
-        """Stores what a lead's history folds to, and its checkpoints, should the stored ones differ.
+        """Folds the history of a lead and stores the state and the checkpoints if they differ from the stored ones.
 
         Raises:
-            LeadNotFound: It has no history.
-            HistoryInconsistent: Its entries contradict each other.
+            LeadNotFound: The lead has no history.
+            HistoryInconsistent: The entries of the lead contradict each other.
         """
         while True:
             async with self.lead_writer.snapshot():
@@ -78,7 +78,7 @@ class Rebuild:
                 return result
 
     async def all(self, *, check_only: bool) -> AsyncGenerator[RebuildProgress, None]:
-        """Folds every lead's history again and yields progress; stores what differs unless told only to check.
+        """Folds the history of every lead and yields progress; stores what differs unless `check_only`.
 
         Raises:
             HistoryInconsistent: The entries of a lead contradict each other; all other leads are rebuilt.
@@ -92,7 +92,7 @@ class Rebuild:
                     if await self._differs(page.timeline, stored, check_only=check_only):
                         changed.append(stored.lead_id)
                 except HistoryInconsistent as error:
-                    _LOG.warning("rebuild left a lead out", lead=stored.lead_id, error=str(error))
+                    _LOG.warning("rebuild skipped a lead", lead=stored.lead_id, error=str(error))
                     inconsistent = inconsistent or error
             progress = replace(
                 progress,
@@ -106,7 +106,7 @@ class Rebuild:
         yield replace(progress, changed=(), done=True)
 
     async def _differs(self, timeline: Timeline, stored: Stored, *, check_only: bool) -> bool:
-        """Tells whether a lead's state differs from its history; then it is rebuilt, unless it is only checked."""
+        """Returns whether the state of a lead differs from its history; rebuilds it then, unless `check_only`."""
         if stored.entries is None:
             folded = await self._folded(timeline, stored.lead_id, stored.lead)
             differs = folded.lead != stored.lead
@@ -129,7 +129,7 @@ class Rebuild:
         return _Folded(Lead(lead_id, chain.count, refold.state, lead.publication), refold.checkpoints)
 
     async def _folded_without_row(self, timeline: Timeline, lead_id: str) -> _Folded:
-        """Finds publication and date by trying, which takes the whole history in memory."""
+        """Finds the publication and the date by trial, with the whole history in memory."""
         entries: list[Entry] = [each async for piece in self.lead_reader.whole_history(lead_id) for each in piece]
         if not entries:
             raise LeadNotFound(lead_id)
@@ -142,7 +142,7 @@ class Rebuild:
         return _Folded(lead, (await self._refold(timeline, lead, facts())).checkpoints)
 
     async def _refold(self, timeline: Timeline, lead: Lead, facts: AsyncIterator[list[Event | Adjustment]]) -> Refold:
-        """Folds a lead from its beginning, by the publication and through the date that it follows."""
+        """Folds a lead from its first fact under the publication and through the date that it follows."""
         followed, through = timeline.upto(lead.publication), lead.state.decayed_through
         refold = Refold(followed, self.calendar, before=(BEGINNING, ""), through=through, settle_through=through)
         refold.begin(EMPTY)
@@ -152,7 +152,7 @@ class Rebuild:
         return refold
 
     async def _replace(self, read: Lead | None, folded: _Folded) -> bool:
-        """Stores a rebuilt lead unless it has changed since it was read."""
+        """Stores a rebuilt lead, unless the lead has changed since it was read."""
         await self.lead_writer.take_lead(folded.lead.lead_id)
         if (await self.lead_writer.leads([folded.lead.lead_id])).get(folded.lead.lead_id) != read:
             return False

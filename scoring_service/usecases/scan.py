@@ -1,4 +1,4 @@
-"""All leads are gone through, page by page."""
+"""Scans all leads, page by page."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -13,15 +13,15 @@ from scoring_service.store.facts import FactReader
 from scoring_service.store.reads import LeadReader
 
 PAGE_LEADS = 500
-"""Leads of one snapshot, at most."""
+"""Largest number of leads in one snapshot."""
 PAGE_ENTRIES = 5_000
-"""Entries of one snapshot, at most: what a walk keeps in memory, with their events. A lead that alone has more comes
-without its entries, which are read in pieces then."""
+"""Largest number of entries in one snapshot, which a scan holds in memory with their events. The entries of a lead that
+alone has more are read in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is stored of some leads at one point in time, and the models then; with their events, if asked for."""
+    """What is stored of some leads at one point in time, with the timeline and, if requested, their events."""
 
     timeline: Timeline
     leads: Sequence[Stored]
@@ -29,16 +29,16 @@ class Page:
     checkpoints: Mapping[str, Mapping[int, LeadState]]
 
     async def one_by_one(self) -> AsyncGenerator[Stored, None]:
-        """Yields the leads; before each, whoever else waits has a turn, as folding a history takes a while."""
+        """Yields the leads; lets the event loop run other tasks before each, because folding one takes a while."""
         for each in self.leads:
             await asyncio.sleep(0)
             yield each
 
 
 async def scan_leads(lead_reader: LeadReader, *, check: bool = False) -> AsyncGenerator[Page, None]:
-    """Yields all leads by their ids, those without a row and those without a history among them.
+    """Yields all leads ordered by id, including those that lack a row or a history.
 
-    `check` asks for the scored events that they have entries of, and for their checkpoints.
+    With `check`, pages include the scored events of their entries, and the checkpoints.
     """
     after = ""
     while True:
@@ -59,7 +59,7 @@ async def scan_leads(lead_reader: LeadReader, *, check: bool = False) -> AsyncGe
 
 
 async def facts_in_pieces(fact_reader: FactReader, stored: Stored) -> AsyncGenerator[list[Event | Adjustment], None]:
-    """Yields what happened to a lead: at once where its entries are known, else piece by piece, in order."""
+    """Yields the recorded facts of a lead: at once if its entries are loaded, otherwise in pieces."""
     if stored.entries is not None:
         yield facts_of(stored.entries)
         return

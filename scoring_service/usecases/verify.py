@@ -1,4 +1,4 @@
-"""Someone checks what is stored."""
+"""Verifies what is stored against the invariants."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -12,12 +12,12 @@ from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.scan import Page, scan_leads
 
 MESSAGE_VIOLATIONS = 500
-"""Violations of one message: some 4 KB each at most, and a gRPC client takes 4 MiB."""
+"""Violations in one message: each has at most about 4 KB, and a gRPC client accepts 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyProgress:
-    """Totals so far of a verification, and the violations found since the last one."""
+    """Totals so far of a verification, and the violations found since the previous message."""
 
     leads_total: int
     leads_checked: int = 0
@@ -31,7 +31,7 @@ class VerifyProgress:
     done: bool = False
 
     def plus(self, *, entries: int, events: int) -> "VerifyProgress":
-        """Returns the totals with a lead more."""
+        """Returns the totals with one more lead."""
         return replace(
             self,
             leads_checked=self.leads_checked + 1,
@@ -40,20 +40,20 @@ class VerifyProgress:
         )
 
     def having(self, violations: Sequence[Violation]) -> "VerifyProgress":
-        """Returns the totals with violations that were found since."""
+        """Returns the totals with more violations."""
         return replace(self, violations=violations, violations_total=self.violations_total + len(violations))
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Checks what is stored. It has no way to write."""
+    """Checks every stored lead. It cannot write."""
 
     lead_reader: LeadReader
     fact_reader: FactReader
     calendar: Calendar
 
     async def run(self) -> AsyncGenerator[VerifyProgress, None]:
-        """Checks every lead, page by page, each page in one snapshot; then that no event and no entry is left over."""
+        """Checks every lead, one snapshot per page, and then that scored events and EVENT entries are equally many."""
         progress = VerifyProgress(await self.lead_reader.count_leads())
         async for page in scan_leads(self.lead_reader, check=True):
             found: list[Violation] = []
@@ -77,7 +77,7 @@ class Verification:
         )
 
     async def _inspect(self, page: Page, stored: Stored) -> tuple[list[Violation], int, int]:
-        """Returns what is wrong with a lead, and how many entries and events it has."""
+        """Returns the violations of a lead and the numbers of its entries and events."""
         inspection = Inspection(page.timeline, self.calendar, stored, page.checkpoints.get(stored.lead_id, {}))
         if stored.entries is None:
             return await self._inspect_in_pieces(inspection, stored)
@@ -88,7 +88,7 @@ class Verification:
         return [Violation(each, stored.lead_id, text) for each, text in found], len(stored.entries), len(events)
 
     async def _inspect_in_pieces(self, inspection: Inspection, stored: Stored) -> tuple[list[Violation], int, int]:
-        """Inspects a lead whose history is long, over a snapshot of its own."""
+        """Inspects a lead with a long history, in a snapshot of its own."""
         found: list[tuple[str, str]] = []
         entries = events = 0
         async with self.lead_reader.snapshot():
@@ -99,7 +99,7 @@ class Verification:
                 entries, events = entries + len(piece), events + len(known)
             async for facts in self.fact_reader.facts(stored.lead_id):
                 await asyncio.to_thread(inspection.facts, facts)
-            # It may have changed since its page was read; then its new entries are no violations of the old row.
+            # If the lead has changed since its page was read, its new entries do not contradict the old row.
             lead = (await self.lead_reader.leads([stored.lead_id])).get(stored.lead_id)
         if lead != stored.lead:
             return [], entries, events

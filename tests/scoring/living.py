@@ -72,14 +72,14 @@ class LivingLead:
     def _feed(self, timeline: Timeline, refold: Refold) -> None:
         start = refold.start or self._checkpoint(refold)
         refold.begin(start)
-        if refold.needs_past:
+        if refold.needs_replay:
             if refold.old_state is not None:
                 later = [state for number, state in sorted(self.checkpoints.items()) if number > start.fact_count]
                 refold.compare(later)
             past = [fact for fact in self.facts(timeline) if start.last_fact is None or fact.position > start.last_fact]
             for place in range(0, len(past), self.pieces):
                 refold.feed(past[place : place + self.pieces])
-            self.cut_short += refold.is_over
+            self.cut_short += refold.is_finished
         refold.end()
 
     def _checkpoint(self, refold: Refold) -> LeadState:
