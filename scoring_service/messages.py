@@ -136,7 +136,7 @@ def parked_event(parked: Parked) -> pb.ParkedEvent:
 
 
 def backlog(found: Backlog) -> pb.GetScoringBacklogResponse:
-    """Returns what waits to be scored."""
+    """Returns the scoring backlog."""
     return pb.GetScoringBacklogResponse(
         pending_events=found.pending_events,
         oldest_accept_time=wire.to_timestamp(found.oldest_accept_time) if found.oldest_accept_time else None,

@@ -1,4 +1,4 @@
-"""One lead as the service treats it, without a database: its history, its checkpoints, and whoever feeds refolds."""
+"""One lead without a database: its history, its checkpoints, and the feeding of refolds."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

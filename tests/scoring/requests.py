@@ -78,7 +78,7 @@ def worth(points: int, **changes: Any) -> pb.ScoringModel:
 
 
 async def backlog_of(stub: Stub) -> pb.GetScoringBacklogResponse:
-    """Returns what waits, but for how far decay is applied."""
+    """Returns the backlog without its decay dates."""
     answer = await stub.GetScoringBacklog(pb.GetScoringBacklogRequest())
     answer.ClearField("decayed_through")
     return answer

@@ -22,7 +22,7 @@ class Arrival:
     through: date | None
 
 
-# Coarse steps make ties, coarse spans make silences longer than the grace period.
+# Coarse steps make ties, coarse spans make inactivity gaps longer than the grace period.
 _times = st.integers(0, 60 * 4).map(lambda quarter_days: START + timedelta(hours=6 * quarter_days))
 
 

@@ -1,4 +1,4 @@
-"""What waits in the scoring service is told with its true age, over gRPC and a real database."""
+"""GetScoringBacklog reports pending events with their true age, over a real database."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +24,7 @@ SECOND = timedelta(seconds=1)
 
 
 async def put(scoring: Scoring, lead_id: str, age: timedelta, events: int = 1) -> None:
-    """Puts events of a lead that have waited for so long."""
+    """Puts events of a lead that have been pending for `age`."""
     scoring.now = NOW - age
     count = await scoring.events.rows.count_documents({})
     await scoring.put(*((f"e{count + number}", lead_id, "signup", days_ago(9)) for number in range(events)))
@@ -35,7 +35,7 @@ async def decayed_through(stub: Stub) -> pb.DecayedThrough:
     return (await stub.GetScoringBacklog(pb.GetScoringBacklogRequest())).decayed_through
 
 
-async def test_the_backlog_is_what_waits(scoring: Scoring, stub: Stub) -> None:
+async def test_the_backlog_counts_pending_events(scoring: Scoring, stub: Stub) -> None:
     assert await backlog_of(stub) == pb.GetScoringBacklogResponse()
     await put(scoring, "ada", timedelta(minutes=5))
     await put(scoring, "cyd", 0 * SECOND)
@@ -60,7 +60,7 @@ async def test_a_partition_is_behind_after_half_a_minute(scoring: Scoring, stub:
     assert [each.partition for each in found.partitions_behind] == [scoring.events.partition_of("cyd")]
 
 
-async def test_the_partition_that_has_waited_longest_comes_first(scoring: Scoring, stub: Stub) -> None:
+async def test_the_partition_with_the_oldest_event_comes_first(scoring: Scoring, stub: Stub) -> None:
     for index in range(200):
         await put(scoring, f"lead-{index}", (40 + index) * SECOND)
     found = await backlog_of(stub)
@@ -129,7 +129,7 @@ async def test_a_model_without_decay_is_never_behind(scoring: Scoring, stub: Stu
     assert await decayed_through(stub) == pb.DecayedThrough()
 
 
-async def test_a_publication_is_told_of_until_it_has_reached_every_lead(scoring: Scoring, stub: Stub) -> None:
+async def test_a_rollout_is_reported_until_it_has_reached_every_lead(scoring: Scoring, stub: Stub) -> None:
     await scoring.publish(BUILT_IN, Mode.RESCORE)
     assert (await backlog_of(stub)).rollout == pb.ModelRollout(
         publication=2, version=2, publish_time=wire.to_timestamp(NOW)
@@ -139,7 +139,7 @@ async def test_a_publication_is_told_of_until_it_has_reached_every_lead(scoring:
 
 
 async def test_the_backlog_is_counted_on_index_keys(database_uri: str, database: Database, scoring: Scoring) -> None:
-    """However much waits, no event is read."""
+    """Counting reads no event, however many are pending."""
     await put(scoring, "ada", SECOND, 300)
     async with overheard(database_uri) as (heard, commands):
         events = Inbox(heard, EVENTS, partitions=PARTITIONS)

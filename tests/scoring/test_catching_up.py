@@ -1,4 +1,4 @@
-"""Decay runs and rollouts reach all leads but those that cannot be done, whatever is wrong with these."""
+"""Decay runs and rollouts update all leads except those that fail, however they fail."""
 
 import asyncio
 from collections.abc import Sequence

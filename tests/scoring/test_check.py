@@ -180,7 +180,7 @@ async def test_a_history_that_is_too_long_for_a_page_is_checked_and_rebuilt_in_p
     assert await scoring.verify() == []
 
 
-async def test_wrong_checkpoints_are_found_and_made_anew(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_wrong_checkpoints_are_found_and_rebuilt(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refold, "CHECKPOINT_FACTS", 2)
     await seed(scoring)
     assert await scoring.database["checkpoints"].count_documents({}) == 6

@@ -1,4 +1,4 @@
-"""Adjustments and retractions: entries of their own, once, and kept by whatever comes later."""
+"""Adjustments and retractions: appended once, as entries of their own, and kept by later changes."""
 
 import asyncio
 from dataclasses import replace
@@ -148,7 +148,7 @@ async def test_an_adjustment_is_no_activity(seeded: Scoring) -> None:
     lead = (await seeded.queries.score("ada", None)).lead
     assert (lead.state.event_count, lead.state.last_event_time) == (2, days_ago(1))
     await seeded.run_decay(seeded.now + timedelta(days=1))
-    assert await score(seeded) < 100, "a silent lead decays, whatever was said of it"
+    assert await score(seeded) < 100, "an inactive lead decays, with or without adjustments"
     assert await seeded.verify() == []
 
 

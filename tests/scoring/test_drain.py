@@ -1,4 +1,4 @@
-"""Draining the inbox `events`: one transaction, exactly once, whoever else is at it."""
+"""Draining the inbox `events`: one transaction, exactly once, with any number of concurrent drains."""
 
 import asyncio
 import random

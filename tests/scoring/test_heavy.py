@@ -1,4 +1,4 @@
-"""Heavy leads: updated apart from the others, right whatever comes, and never at the cost of a bystander."""
+"""Heavy leads are updated apart from others, correctly, and without delaying other leads."""
 
 import asyncio
 import random
@@ -32,7 +32,7 @@ def _small_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def events(count: int, *, lead: str = HEAVY, prefix: str = "e") -> list[tuple[str, str, str, datetime]]:
-    """Returns events of a lead, hours apart, with silences of ten days between some of them."""
+    """Returns events of a lead, hours apart, with gaps of ten days between some of them."""
     times = (days_ago(300) + timedelta(hours=each, days=10 * (each // 20)) for each in range(count))
     return [(f"{prefix}{n:03}", lead, KINDS[n % 4], time) for n, time in enumerate(times)]
 
@@ -53,7 +53,7 @@ async def test_a_crowd_of_one_lead_goes_into_the_slow_lane_and_a_bystander_is_sc
     scoring.now += timedelta(seconds=1)
     await scoring.put(("b", other, "signup", NOW))
     await scoring.drain.step([scoring.events.partition_of(HEAVY)], 30)
-    assert await score(scoring, other) == 20, "the bystander waits behind sixty events of the heavy lead"
+    assert await score(scoring, other) == 20, "the other lead is not scored behind sixty events of the heavy lead"
     assert list(scoring.slow_lane.lead_ids) == [HEAVY]
     turns = 0
     while await scoring.slow_lane.turn():
@@ -150,7 +150,7 @@ async def test_a_checkpoint_of_another_lead_is_not_used(scoring: Scoring) -> Non
     assert await scoring.verify() == []
 
 
-async def test_a_damaged_history_is_told_by_its_lead_and_holds_up_nobody(scoring: Scoring) -> None:
+async def test_a_damaged_history_fails_alone_and_names_its_lead(scoring: Scoring) -> None:
     other = bystander(scoring)
     await scoring.put(*events(60))
     while await scoring.drain_all():
@@ -182,7 +182,7 @@ async def test_a_lead_that_fails_in_the_slow_lane_is_left_to_the_drain_which_mee
         await scoring.drain.step(partition, 500)
 
 
-async def test_what_is_over_the_largest_budget_is_refused_with_what_to_do(
+async def test_a_replay_over_the_limit_is_refused_with_advice(
     scoring: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await scoring.put(*events(60))

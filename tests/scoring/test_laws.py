@@ -36,7 +36,7 @@ def live(arrived: list[Arrival]) -> tuple[Lead, list[Entry]]:
 
 @given(st.data())
 @settings(max_examples=400)
-def test_score_depends_on_what_happened_not_on_how_it_arrived(data: st.DataObject) -> None:
+def test_the_score_does_not_depend_on_the_order_of_arrival(data: st.DataObject) -> None:
     timeline, last = data.draw(timelines()), data.draw(lasts)
     one, _ = live(data.draw(arrivals(timeline, last)))
     other, _ = live(data.draw(arrivals(timeline, last)))
@@ -126,7 +126,7 @@ def test_a_late_event_claims_its_own_points_only() -> None:
     ]
 
 
-def test_a_silence_of_years_costs_no_more_than_its_ticks() -> None:
+def test_years_of_inactivity_cost_no_more_than_their_ticks() -> None:
     """A score is at its floor after weeks, and an import may hold thousands of leads that came back after years."""
 
     class Counting(Calendar):
@@ -167,7 +167,7 @@ def test_floor_and_ceiling_show_in_the_history() -> None:
 
 
 @given(st.permutations(range(4)))
-def test_the_latest_attributes_win_whatever_arrived_last(order: list[int]) -> None:
+def test_the_attributes_with_the_latest_event_time_win(order: list[int]) -> None:
     said = [{"name": "Ada"}, {"name": "Ada L.", "company": "ACME"}, {"company": "Analytical"}, {"title": "CTO"}]
     events = [
         judged(Event(f"e{index}", "identify", START + timedelta(hours=index), attributes))

@@ -1,4 +1,4 @@
-"""Parked events over gRPC, and what else tells of them."""
+"""Parked events over gRPC, and where else they are reported."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def test_parked_events_are_listed_page_by_page(stub: Stub) -> None:
     assert last.next_page_token == ""
 
 
-async def test_a_parked_event_is_told_of_and_is_no_violation(scoring: Scoring, stub: Stub) -> None:
+async def test_a_parked_event_is_reported_and_is_no_violation(scoring: Scoring, stub: Stub) -> None:
     await scoring.drain_all()
     backlog = await backlog_of(stub)
     assert backlog == pb.GetScoringBacklogResponse(parked_events=3)
@@ -71,7 +71,7 @@ async def test_discarded_events_are_counted_never_scored_and_no_violation(scorin
     assert (await stub.GetLeadScore(pb.GetLeadScoreRequest(lead_id="ada"))).lead_score.event_count == 1
 
 
-async def test_a_drain_that_has_stopped_is_told_of(scoring: Scoring, stub: Stub) -> None:
+async def test_a_stopped_drain_is_reported(scoring: Scoring, stub: Stub) -> None:
     stop = {"error": "KeyError: 'x'", "failed_rows": 50, "stop_time": NOW, "report_time": NOW}
     await scoring.events.record_stop(stop)
     backlog = await backlog_of(stub)

@@ -1,4 +1,4 @@
-"""Models are stored, put in force and rolled out: once per lead, whatever is killed, while events come in."""
+"""Models are stored, published and rolled out once per lead, despite crashes and while events arrive."""
 
 import asyncio
 from dataclasses import replace
@@ -192,7 +192,7 @@ async def test_an_unknown_version_is_not_published(scoring: Scoring) -> None:
         await scoring.publishing.publish(7, 1, Mode.RESCORE, "tester", "")
 
 
-async def test_publish_times_ascend_whatever_the_clock_does(scoring: Scoring) -> None:
+async def test_publish_times_ascend_even_if_the_clock_goes_back(scoring: Scoring) -> None:
     first = await scoring.publish(worth(25), Mode.FORWARD)
     scoring.now = days_ago(5)
     second = await scoring.publish(worth(30), Mode.FORWARD)

@@ -35,12 +35,12 @@ async def asked(stub: Stub, *paths: str, names: tuple[str, ...] = (), **fields: 
 
 @pytest.mark.usefixtures("_ada")
 @pytest.mark.parametrize("paths", [(), ("*",)])
-async def test_without_a_mask_all_is_told(stub: Stub, paths: tuple[str, ...]) -> None:
+async def test_without_a_mask_all_fields_are_returned(stub: Stub, paths: tuple[str, ...]) -> None:
     assert await asked(stub, *paths) == await score_of(stub)
 
 
 @pytest.mark.usefixtures("_ada")
-async def test_only_what_the_mask_names_is_told(stub: Stub) -> None:
+async def test_only_the_fields_in_the_mask_are_returned(stub: Stub) -> None:
     assert await asked(stub, "score", "stage") == pb.LeadScore(lead_id="ada", score=20, stage="warm")
     assert await asked(stub, "recent_event_count") == pb.LeadScore(lead_id="ada", recent_event_count=2)
     assert await asked(stub, "score", names=("country",)) == pb.LeadScore(lead_id="ada", score=20)
@@ -48,7 +48,7 @@ async def test_only_what_the_mask_names_is_told(stub: Stub) -> None:
 
 @pytest.mark.usefixtures("_ada")
 @pytest.mark.parametrize("then", [None, days_ago(0.1)])
-async def test_only_the_attributes_named_are_told_whatever_their_names(stub: Stub, then: Any) -> None:
+async def test_only_the_named_attributes_are_returned_even_with_odd_names(stub: Stub, then: Any) -> None:
     when: dict[str, Any] = {"as_of_time": at(then)} if then else {}
     named = await asked(stub, "attributes", names=("$ref", "a.b", "$x", "unknown"), **when)
     assert wire.to_dict(named.attributes) == {"$ref": "leads", "a.b": 1.0, "$x": "y"}
@@ -59,7 +59,7 @@ async def test_only_the_attributes_named_are_told_whatever_their_names(stub: Stu
 
 
 @pytest.mark.usefixtures("_ada")
-async def test_fit_is_told_without_the_attributes_that_decide_it(stub: Stub) -> None:
+async def test_fit_is_returned_without_the_attributes_it_depends_on(stub: Stub) -> None:
     await published(stub, model(fit=FIT))
     score = await asked(stub, "fit_points", "fit_grade", "rating")
     assert (score.fit_points, score.fit_grade, len(score.attributes.fields)) == (30, "A", 0)
@@ -84,7 +84,7 @@ async def test_a_bad_mask_is_refused(stub: Stub, request_: pb.BatchGetLeadScores
 
 
 async def read(scoring: Scoring, uri: str, wanted: Wanted) -> tuple[LeadScore, set[str]]:
-    """Returns the score as it was read, and the collections that were read."""
+    """Returns the score and the collections that were read."""
     async with overheard(uri) as (database, commands):
         lead_reader = LeadReader(database, ModelStore(database, ENGINE), scoring.events)
         [score] = await Queries(lead_reader, scoring.fact_reader, scoring.queries.calendar, scoring.clock).scores(

@@ -122,7 +122,7 @@ async def test_publications_are_listed_newest_first_with_what_is_left(scoring: S
         assert len(found) == -(-2 // (size or 2)), f"pages of {size}: expected no empty page at the end"
     scoring.now = NOW + DAY
     forward = await published(stub, worth(30), pb.PUBLICATION_MODE_FORWARD)
-    assert (forward.mode, forward.leads_left) == (pb.PUBLICATION_MODE_FORWARD, 0), "the past is left alone"
+    assert (forward.mode, forward.leads_left) == (pb.PUBLICATION_MODE_FORWARD, 0), "recorded events are left alone"
 
 
 # Simulation.

@@ -51,7 +51,7 @@ async def test_what_is_not_there_or_not_as_believed_is_refused(scoring: Scoring,
     await scoring.drain_all()
     await stub.AdjustLeadScore(adjusting(delta=1))
     await scoring.database["score_history"].update_one({"_id": "e2"}, {"$inc": {"delta": 1}})
-    await scoring.put(("waits", "ada", "signup", NOW))
+    await scoring.put(("pending", "ada", "signup", NOW))
     await published(stub, worth(25))
     expected: list[tuple[str, Message, Refusal]] = [
         ("GetLeadScore", pb.GetLeadScoreRequest(lead_id="nobody"), NO_LEAD),
@@ -66,7 +66,7 @@ async def test_what_is_not_there_or_not_as_believed_is_refused(scoring: Scoring,
         ("AdjustLeadScore", adjusting(delta=1, lead_id="nobody"), CONFLICT),
         ("RetractEvent", retracting("nothing"), NO_EVENT),
         ("RetractEvent", retracting("adjustment:r1"), NO_EVENT),
-        ("RetractEvent", retracting("waits"), ("ABORTED", "EVENT_NOT_SCORED", [])),
+        ("RetractEvent", retracting("pending"), ("ABORTED", "EVENT_NOT_SCORED", [])),
         ("GetScoringModel", pb.GetScoringModelRequest(version=7), NO_MODEL),
         ("GetScoringModel", pb.GetScoringModelRequest(version=2**63 - 1), NO_MODEL),
         ("SimulateScoringModel", simulating(version=7), NO_MODEL),

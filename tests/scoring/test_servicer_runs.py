@@ -52,7 +52,7 @@ async def test_decay_streams_its_progress(scoring: Scoring, stub: Stub) -> None:
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-async def test_decay_is_refused_beyond_the_date_of_the_database_whatever_our_own_clock_says(
+async def test_decay_beyond_the_date_of_the_database_is_refused_whatever_our_clock_says(
     scoring: Scoring, stub: Stub, monkeypatch: pytest.MonkeyPatch, dry_run: bool
 ) -> None:
     database_time = await scoring.lead_writer.database_time()
@@ -123,7 +123,7 @@ async def test_a_rebuild_of_all_streams_what_it_changed(scoring: Scoring, stub: 
 @pytest.mark.usefixtures("small_pages")
 async def test_a_verification_streams_what_is_wrong(scoring: Scoring, stub: Stub) -> None:
     await seed_damaged(scoring)
-    await scoring.put(("waits", "lead0", "signup", NOW))
+    await scoring.put(("pending", "lead0", "signup", NOW))
     progress = await answers(stub, "VerifyScores", pb.VerifyScoresRequest())
     assert [(each.leads_checked, each.leads_total, each.done) for each in progress] == [
         (2, 3, False),

@@ -1,4 +1,4 @@
-"""What publishing would do, told without writing anything: what publishing then does."""
+"""A simulation writes nothing and predicts exactly what publishing does."""
 
 import hashlib
 from dataclasses import replace
@@ -81,7 +81,7 @@ async def test_nothing_is_written(scoring: Scoring) -> None:
     assert await fingerprint(scoring) == before
 
 
-async def test_what_is_foretold_is_what_happens(scoring: Scoring) -> None:
+async def test_the_prediction_is_what_publishing_does(scoring: Scoring) -> None:
     await seed(scoring)
     found, summary = await simulated(scoring)
     before = {
@@ -90,23 +90,23 @@ async def test_what_is_foretold_is_what_happens(scoring: Scoring) -> None:
     await scoring.publish(OTHER, Mode.RESCORE)
     await scoring.rollout.step()
     after = {score.lead.lead_id: score for score in await scoring.queries.scores(list(before), None)}
-    foretold = {each.lead_id: each for each in found}
+    predicted = {each.lead_id: each for each in found}
     for lead_id, score in after.items():
         was = before[lead_id]
         differs = (was.lead.state.score, was.fitness.grade) != (score.lead.state.score, score.fitness.grade)
-        assert (lead_id in foretold) is differs
+        assert (lead_id in predicted) is differs
         if differs:
-            assert foretold[lead_id].score_before == was.lead.state.score
-            assert foretold[lead_id].score_after == score.lead.state.score
-            assert foretold[lead_id].stage_after == score.model.stage_of(score.lead.state.score)
-            assert foretold[lead_id].fit_grade_after == score.fitness.grade
+            assert predicted[lead_id].score_before == was.lead.state.score
+            assert predicted[lead_id].score_after == score.lead.state.score
+            assert predicted[lead_id].stage_after == score.model.stage_of(score.lead.state.score)
+            assert predicted[lead_id].fit_grade_after == score.fitness.grade
     assert summary.leads_changed == len(found)
     assert summary.points_after == sum(score.lead.state.score for score in after.values())
     assert sum(summary.stages.values()) == sum(summary.fit_grades.values()) == 12
 
 
 @pytest.mark.parametrize(("grace", "expected"), [(timedelta(days=1), 44), (timedelta(days=7), 50)])
-async def test_a_lead_that_decay_went_past_is_foretold_too(scoring: Scoring, grace: timedelta, expected: int) -> None:
+async def test_a_lead_that_decay_went_past_is_predicted_too(scoring: Scoring, grace: timedelta, expected: int) -> None:
     """No tick of the model in force touches it, so its own state says nothing of the dates that decay has come to."""
     await scoring.put(("q", "quiet", "demo_request", days_ago(3)), ("f", "fresh", "demo_request", days_ago(0.1)))
     await scoring.drain_all()

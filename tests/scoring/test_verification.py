@@ -20,7 +20,7 @@ from tests.scoring.worlds import Act, models, scripts
 def test_a_lost_lead_is_rebuilt_however_long_it_was_lost(
     model: ScoringModel, script: list[Act], last: date | None, other: ScoringModel, days: int
 ) -> None:
-    """What decay and a publication did to all others meanwhile must not keep its history from adding up."""
+    """Its history adds up although decay and a publication have changed all other leads since."""
     live = lived(model, script, last)
     decayed = live.through and live.through + timedelta(days=days)
     assert rebuilt(live.timeline, UTC_DAYS, Stored("lead", live.lead, None, decayed), live.entries) == live.lead

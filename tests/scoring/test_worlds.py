@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, under whatever models: live = replay = the naive reference."""
+"""For any facts in any order under any models: live state = replay = naive reference."""
 
 import os
 import random

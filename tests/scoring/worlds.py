@@ -28,7 +28,7 @@ WORDS = ("pro", "pro plus", "free")
 
 _values: st.SearchStrategy[Any] = st.sampled_from(WORDS) | st.integers(0, 3).map(float) | st.booleans() | st.none()
 _properties = st.dictionaries(st.sampled_from(("plan", "pages")), _values, max_size=2)
-# Coarse steps make ties, coarse spans make silences longer than any grace period.
+# Coarse steps make ties, coarse spans make inactivity gaps longer than any grace period.
 _times = st.integers(0, 60 * 4).map(lambda quarter_days: START + timedelta(hours=6 * quarter_days))
 
 
