@@ -29,14 +29,14 @@ _PERIODS_ON_THE_WIRE = {period: number for number, period in _PERIODS.items()}
 _RISKS = {pb.RISK_UNSPECIFIED: None, pb.RISK_LOW: "low", pb.RISK_HIGH: "high"}
 _RISKS_ON_THE_WIRE = {risk: number for number, risk in _RISKS.items()}
 _ONE_OF = "one_of"
-"""The field's name of `in`, which is a word of the language."""
+"""The name of the field for `in`, which is a reserved word."""
 
 
 def read_model(message: pb.ScoringModel, version: int) -> ScoringModel:
     """Returns the model that a message describes.
 
     Raises:
-        InvalidModel: It has mistakes; all of them are named.
+        InvalidModel: The model has mistakes; the error lists all of them.
     """
     reader = _Reader()
     model = reader.model(message, version)
@@ -77,7 +77,7 @@ def write_model(model: ScoringModel) -> pb.ScoringModel:
 
 
 class _Reader:
-    """Reads a message, and keeps the mistakes that a model cannot express."""
+    """Reads a message, and collects the mistakes that a model object cannot express."""
 
     def __init__(self) -> None:
         self.flaws: list[Flaw] = []
@@ -164,7 +164,9 @@ class _Reader:
 
     def _known(self, path: str, number: int, names: dict[Any, Any]) -> Any:  # noqa: ANN401 (of whichever enum it is)
         if number not in names:
-            self.flaws.append(Flaw(path, "is missing" if number == 0 else f"{number} is no value of this field"))
+            self.flaws.append(
+                Flaw(path, "is missing" if number == 0 else f"is {number}, which is not a value of this field")
+            )
         return names.get(number)
 
 

@@ -79,7 +79,7 @@ def flaws_of(model: ScoringModel) -> Iterator[Flaw]:
 def _bounds(model: ScoringModel) -> Iterator[Flaw]:
     for field, value in (("score_floor", model.score_floor), ("score_ceiling", model.score_ceiling)):
         if abs(value) > MAX_SCORE:
-            yield Flaw(field, f"is {value}, must be at most {MAX_SCORE:,} either way")
+            yield Flaw(field, f"is {value}, must be between -{MAX_SCORE:,} and {MAX_SCORE:,}")
     if model.score_floor >= model.score_ceiling:
         yield Flaw("score_ceiling", f"is {model.score_ceiling}, must be above the floor, {model.score_floor}")
 
@@ -95,7 +95,7 @@ def _stages(model: ScoringModel) -> Iterator[Flaw]:
             overlap = f"overlaps {below.stage!r}: it begins at {stage.minimum_score}, must begin above"
             yield Flaw(f"stages[{index}].minimum_score", f"{overlap} {below.minimum_score}")
         elif stage.minimum_score > model.score_ceiling:
-            above = f"is {stage.minimum_score}, above the ceiling, {model.score_ceiling}: no score gets there"
+            above = f"is {stage.minimum_score}, above the ceiling, {model.score_ceiling}: no score can reach it"
             yield Flaw(f"stages[{index}].minimum_score", above)
     known = {stage.stage for stage in model.stages}
     yield from _known("churn_stages", model.churn_stages, known)
@@ -109,9 +109,9 @@ def _groups(model: ScoringModel) -> Iterator[Flaw]:
         if not 0 <= group.cap <= MAX_SCORE:
             yield Flaw(f"groups[{index}].cap", f"is {group.cap}, must be 0 to {MAX_SCORE:,}")
         if group.parent_group_id and group.parent_group_id not in parents:
-            yield Flaw(f"groups[{index}].parent_group_id", f"there is no group {group.parent_group_id!r}")
+            yield Flaw(f"groups[{index}].parent_group_id", f"group {group.parent_group_id!r} does not exist")
         elif _is_in_cycle(group.group_id, parents):
-            yield Flaw(f"groups[{index}].parent_group_id", f"group {group.group_id!r} is within itself")
+            yield Flaw(f"groups[{index}].parent_group_id", f"group {group.group_id!r} contains itself")
 
 
 def _is_in_cycle(group_id: str, parents: dict[str, str]) -> bool:
@@ -136,7 +136,7 @@ def _rules(model: ScoringModel) -> Iterator[Flaw]:
         yield from _conditions(f"{path}.conditions", rule.conditions)
         yield from _limits(f"{path}.limits", rule)
         if rule.group_id and rule.group_id not in groups:
-            yield Flaw(f"{path}.group_id", f"there is no group {rule.group_id!r}")
+            yield Flaw(f"{path}.group_id", f"group {rule.group_id!r} does not exist")
 
 
 def _rule_id(path: str, rule_id: str) -> Iterator[Flaw]:
@@ -146,9 +146,9 @@ def _rule_id(path: str, rule_id: str) -> Iterator[Flaw]:
 
 def _points(path: str, points: int) -> Iterator[Flaw]:
     if points == 0:
-        yield Flaw(f"{path}.points", "is missing or 0: the rule would give nothing")
+        yield Flaw(f"{path}.points", "is missing or 0: the rule would have no effect")
     elif abs(points) > MAX_POINTS:
-        yield Flaw(f"{path}.points", f"is {points}, must be at most {MAX_POINTS:,} either way")
+        yield Flaw(f"{path}.points", f"is {points}, must be between -{MAX_POINTS:,} and {MAX_POINTS:,}")
 
 
 def _event_types(path: str, types: Sequence[str]) -> Iterator[Flaw]:
@@ -168,7 +168,7 @@ def _limits(path: str, rule: Rule) -> Iterator[Flaw]:
         elif not 1 <= bound <= MAX_SCORE:
             yield Flaw(f"{path}[{index}].{name}", f"is {bound}, must be 1 to {MAX_SCORE:,}")
         if kinds[limit.period, limit.max_points is None] > 1:
-            yield Flaw(f"{path}[{index}]", f"there is more than one {name} per {limit.period.value}")
+            yield Flaw(f"{path}[{index}]", f"duplicates another {name} per {limit.period.value}")
 
 
 def _decay(decay: Decay) -> Iterator[Flaw]:
@@ -178,7 +178,7 @@ def _decay(decay: Decay) -> Iterator[Flaw]:
     if decay.percent_per_day is not None and not 0 <= decay.percent_per_day <= 100:
         yield Flaw("decay.percent_per_day", f"is {decay.percent_per_day}, must be 0 to 100")
     if abs(decay.floor) > MAX_SCORE:
-        yield Flaw("decay.floor", f"is {decay.floor}, must be at most {MAX_SCORE:,} either way")
+        yield Flaw("decay.floor", f"is {decay.floor}, must be between -{MAX_SCORE:,} and {MAX_SCORE:,}")
 
 
 def _next_actions(model: ScoringModel) -> Iterator[Flaw]:
@@ -194,7 +194,7 @@ def _next_actions(model: ScoringModel) -> Iterator[Flaw]:
     if model.next_actions:
         last = model.next_actions[-1]
         if last.stages or last.minimum_velocity > 0 or last.risk is not None:
-            yield Flaw(f"next_actions[{len(model.next_actions) - 1}]", "is the last row, so it must ask for nothing")
+            yield Flaw(f"next_actions[{len(model.next_actions) - 1}]", "is the last row, so it must have no conditions")
 
 
 def _fit(fit: Fit, taken: set[str]) -> Iterator[Flaw]:
@@ -204,7 +204,7 @@ def _fit(fit: Fit, taken: set[str]) -> Iterator[Flaw]:
         path = f"fit.rules[{index}]"
         yield from _rule_id(path, rule.rule_id)
         if rule.rule_id in taken:
-            yield Flaw(f"{path}.rule_id", f"there is a rule {rule.rule_id!r} among those for events")
+            yield Flaw(f"{path}.rule_id", f"{rule.rule_id!r} is already used by a rule for events")
         yield from _points(path, rule.points)
         yield from _conditions(f"{path}.conditions", rule.conditions, least=1)
     for field, value, below in (
@@ -245,7 +245,9 @@ def _condition(path: str, condition: Condition) -> Iterator[Flaw]:
 def _scalars(path: str, operands: Sequence[object]) -> Iterator[Flaw]:
     for operand in operands:
         if key_of(operand) is None:
-            yield Flaw(path, "must be a text, a number, true or false; ask for what is missing by `exists: false`")
+            yield Flaw(
+                path, "must be a text, a number, true or false; to test for a missing property, use `exists: false`"
+            )
         elif isinstance(operand, float) and not math.isfinite(operand):
             yield Flaw(path, "is not a finite number")
         elif isinstance(operand, str) and len(operand) > MAX_TEXT:
@@ -258,7 +260,7 @@ def _names(path: str, field: str, names: Sequence[str]) -> Iterator[Flaw]:
         if not _NAME.fullmatch(name):
             yield Flaw(f"{path}[{index}].{field}", _name_flaw(name))
         elif counts[name] > 1 and name in names[:index]:
-            yield Flaw(f"{path}[{index}].{field}", f"{name!r} is there already: see {path}[{names.index(name)}]")
+            yield Flaw(f"{path}[{index}].{field}", f"{name!r} is already used by {path}[{names.index(name)}]")
 
 
 def _name_flaw(name: str) -> str:
@@ -269,7 +271,7 @@ def _name_flaw(name: str) -> str:
 def _known(path: str, names: Iterable[str], known: set[str]) -> Iterator[Flaw]:
     for index, name in enumerate(names):
         if name not in known:
-            yield Flaw(f"{path}[{index}]", f"{name[:70]!r} is no stage of the model")
+            yield Flaw(f"{path}[{index}]", f"{name[:70]!r} is not a stage of the model")
 
 
 def _count(path: str, count: int, limit: int, *, least: int = 0) -> Iterator[Flaw]:

@@ -81,7 +81,9 @@ def adjustment(request: pb.AdjustLeadScoreRequest) -> AdjustmentRequest:
     if change is None:
         raise InvalidArgument("delta", "is missing: give delta or target")
     if abs(getattr(request, change)) > MAX_SCORE:
-        raise InvalidArgument(change, f"is {getattr(request, change)}, must be at most {MAX_SCORE:,} either way")
+        raise InvalidArgument(
+            change, f"is {getattr(request, change)}, must be between -{MAX_SCORE:,} and {MAX_SCORE:,}"
+        )
     return AdjustmentRequest(
         request_id=identifier("request_id", request.request_id),
         lead_id=identifier("lead_id", request.lead_id),
