@@ -8,7 +8,7 @@ TOOLS := .venv/tools/bin
 GENERATE = $(TOOLS)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
-.PHONY: help install demo up unit test package lint format generate bench chaos proof lock clean
+.PHONY: help install demo up unit test package lint format generate bench chaos proof pictures lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -71,6 +71,9 @@ proof: install ## Plant faults into copies of the code: the rounds of make chaos
 
 chaos: install ## Break everything in turn under load and check what must hold (ROUNDS=, FAULTS=, SEED=, SOAK=minutes)
 	$(BIN)/python -m chaos
+
+pictures: install ## Render the pictures of the README from a demo system
+	$(BIN)/python -m cli.local.pictures docs/examples/b2b.yaml docs/pictures
 
 lock: install ## Resolve the newest versions into the lock files
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \

@@ -1,1 +1,1 @@
-"""Events: send them."""
+"""Events: read them from files and send them."""

@@ -1,4 +1,4 @@
-"""What people mend: a score by hand, an event that never should have been, a state that its history does not give."""
+"""`leadscore adjust`, `retract` and `rebuild`: corrections of scores that people make."""
 
 import uuid
 from typing import Annotated
@@ -10,25 +10,27 @@ from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
 from cli.terminal.options import STREAM_SECONDS, Actor, AsJson, BasePort, LeadId, Reason, actor_of
 from cli.terminal.output import bar, print_json, say, show
 
-MOST = 10**12
-"""Points either way; what AdjustLeadScore takes."""
+MAX_POINTS = 10**12
+"""Largest adjustment in either direction; the limit of AdjustLeadScore."""
 
 
 def adjust(
     lead_id: LeadId,
     reason: Reason,
     delta: Annotated[
-        int | None, typer.Option(min=-MOST, max=MOST, help="Add so many points; negative ones are taken away.")
+        int | None, typer.Option(min=-MAX_POINTS, max=MAX_POINTS, help="Points to add; negative to subtract.")
     ] = None,
-    target: Annotated[int | None, typer.Option(min=-MOST, max=MOST, help="Make the score this one.")] = None,
+    target: Annotated[
+        int | None, typer.Option(min=-MAX_POINTS, max=MAX_POINTS, help="Set the score to this value.")
+    ] = None,
     actor: Actor = "",
-    request_id: Annotated[str, typer.Option(help="To send an adjustment again: the id that was told.")] = "",
+    request_id: Annotated[str, typer.Option(help="To retry an adjustment: the id that the first try printed.")] = "",
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Change a lead's score by hand. It stays changed, whatever is scored again later."""
+    """Change a lead's score by hand. The adjustment survives later recalculations."""
     if (delta is None) == (target is None):
-        raise CommandError("an adjustment needs either --delta or --target")
+        raise CommandError("give either --delta or --target")
     request = pb.AdjustLeadScoreRequest(
         lead_id=lead_id,
         delta=delta,
@@ -37,8 +39,8 @@ def adjust(
         actor=actor_of(actor),
         request_id=request_id or str(uuid.uuid4()),
     )
-    # Told before the call, so that it is known should the call end without an answer.
-    say(f"to send it again: --request-id {request.request_id}")
+    # Printed before the call, so that the id is known even if the call ends without a response.
+    say(f"to retry this adjustment: --request-id {request.request_id}")
     with Connection(base_port).scoring() as stub:
         entry = stub.AdjustLeadScore(request, timeout=CALL_SECONDS).entry
     show(f"adjusted by {entry.delta:+,}: {_change(entry)}", entry, as_json=as_json)
@@ -51,7 +53,7 @@ def retract(
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Take the effect of an event out of its lead's score. Nothing is deleted; twice is once."""
+    """Remove the effect of an event from its lead's score. Nothing is deleted, and repeating it changes nothing."""
     request = pb.RetractEventRequest(event_id=event_id, reason=reason, actor=actor_of(actor))
     with Connection(base_port).scoring() as stub:
         answer = stub.RetractEvent(request, timeout=CALL_SECONDS)
@@ -66,14 +68,14 @@ def rebuild(
     lead_id: Annotated[str, typer.Argument(help="The lead's id.", show_default=False)] = "",
     every: Annotated[bool, typer.Option("--all", help="All leads.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="With --all: store nothing; the exit status is 1 if a lead differs.")
+        bool, typer.Option("--check", help="With --all: store nothing; exit with status 1 if a lead differs.")
     ] = False,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Fold a lead's history again, or that of all leads, and store what it gives."""
+    """Recompute one lead, or all leads, from their history and store the result."""
     if every == bool(lead_id) or (check and not every):
-        raise CommandError("name either a lead or --all; --check goes with --all")
+        raise CommandError("give either a lead or --all; --check needs --all")
     connection = Connection(base_port)
     if every:
         _rebuild_all(connection, check=check, as_json=as_json)
@@ -98,7 +100,7 @@ def _rebuild_all(connection: Connection, *, check: bool, as_json: bool) -> None:
             for answer in stub.RebuildLeadScores(pb.RebuildLeadScoresRequest(check_only=check), timeout=STREAM_SECONDS):
                 changed += answer.changed_lead_ids
                 progress.update(answer.leads_checked, total=answer.leads_total)
-    finally:  # they are told also when the run ends with an error
+    finally:  # report the changed leads even if the run fails
         for lead_id in changed:
             if as_json:
                 print_json({"changed_lead_id": lead_id})

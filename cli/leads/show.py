@@ -1,4 +1,4 @@
-"""What people see: cards, tables and bars, made from the services' answers."""
+"""Views of leads: the card, the history, the list, the summary, and a change on one line."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -21,7 +21,7 @@ _SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def card(insight: intelligence.LeadIntelligence, entries: Sequence[scoring.ScoreEntry]) -> RenderableType:
-    """Returns all that is known of a lead; `entries` are its history, oldest first."""
+    """Returns the card of a lead; `entries` are its history, oldest first."""
     facts = pieces.grid()
     facts.add_row("score", Text(f"{insight.score:,}", "bold"))
     facts.add_row("stage", pieces.styled(insight.stage))
@@ -46,7 +46,7 @@ def card(insight: intelligence.LeadIntelligence, entries: Sequence[scoring.Score
 
 
 def history_table(entries: Iterable[scoring.ScoreEntry]) -> RenderableType:
-    """Returns the entries of one lead, each with what it did to the score, and for those of people why and by whom."""
+    """Returns the history entries of one lead as a table. Corrections show their reason and actor."""
     table = pieces.table(
         "#", "event time", "what", "rule", "points", "delta", "score", "stage", right={"#", "points", "delta"}
     )
@@ -66,7 +66,7 @@ def history_table(entries: Iterable[scoring.ScoreEntry]) -> RenderableType:
 
 
 def top_table(insights: Iterable[intelligence.LeadIntelligence]) -> RenderableType:
-    """Returns a row per lead, with what to do about it."""
+    """Returns a table with one row per lead."""
     table = pieces.table(
         "lead", "score", "stage", "velocity", "risk", "next action", "last event", right={"score", "velocity"}
     )
@@ -97,7 +97,7 @@ def summary_view(summary: intelligence.GetPipelineSummaryResponse) -> Renderable
 
 
 def change_line(answer: intelligence.WatchLeadsResponse) -> RenderableType:
-    """Returns one committed change of a lead on one line."""
+    """Returns a committed change of a lead as one line."""
     change, insight = answer.change, answer.lead_intelligence
     return Text.assemble(
         (f"{wire.to_time(change.record_time):%H:%M:%S} ", "dim"),
@@ -129,7 +129,7 @@ def _what(entry: scoring.ScoreEntry) -> Text:
 
 
 def _ticks(entry: scoring.ScoreEntry) -> str:
-    """Returns which ticks a DECAY entry stands for, such as `3 ticks, 10–12 March`; years only where they differ."""
+    """Returns the ticks of a DECAY entry, such as `3 ticks, 10–12 March`; years only if they differ."""
     if not entry.tick_count:
         return ""
     first, last = date.fromisoformat(entry.first_tick_date), date.fromisoformat(entry.last_tick_date)
@@ -154,14 +154,14 @@ def _why(thresholds: Iterable[intelligence.FiredThreshold]) -> RenderableType:
 def _attributes(attributes: dict[str, object]) -> RenderableType:
     grid = pieces.grid()
     for name, value in sorted(attributes.items()):
-        # A structure's numbers are floats; people write 250, not 250.0.
+        # Numbers in a Struct are floats, but people write 250, not 250.0.
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
         grid.add_row(pieces.plain(name), pieces.plain(str(whole)))
     return grid
 
 
 def _spark(scores: Sequence[int]) -> Text:
-    """Draws the score after each entry, or after every n-th when there are many."""
+    """Draws the score after each entry, or after every n-th entry if there are many."""
     if not scores:
         return Text("–")
     cells = min(SPARK_CELLS, len(scores))

@@ -1,4 +1,4 @@
-"""`leadscore watch`: committed changes of leads as they happen."""
+"""`leadscore watch`: changes of leads, as they are committed."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import typer
 from leadscore.intelligence.v1 import intelligence_pb2 as pb
 
 from cli.leads import show
-from cli.leads.corrections import MOST
+from cli.leads.corrections import MAX_POINTS
 from cli.terminal.connection import Connection
 from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import say
@@ -17,11 +17,11 @@ from cli.terminal.output import show as print_view
 def watch(
     stages: Annotated[list[str], typer.Option("--stage", help="Only leads in this stage; may be repeated.")] = [],  # noqa: B006 (typer reads it)
     minimum_score: Annotated[
-        int | None, typer.Option(min=-MOST, max=MOST, help="Only leads with so many points or more.")
+        int | None, typer.Option(min=-MAX_POINTS, max=MAX_POINTS, help="Only leads with at least this score.")
     ] = None,
     lead_ids: Annotated[list[str], typer.Option("--lead", help="Only this lead; may be repeated.")] = [],  # noqa: B006 (typer reads it)
-    resume: Annotated[str, typer.Option(help="Go on after this resume token.")] = "",
-    count: Annotated[int, typer.Option(min=0, help="End after so many changes; 0 for never.")] = 0,
+    resume: Annotated[str, typer.Option(help="Continue after this resume token.")] = "",
+    count: Annotated[int, typer.Option(min=0, help="Stop after this many changes; 0 for no limit.")] = 0,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
@@ -34,7 +34,7 @@ def watch(
             for answer in answers:
                 token = answer.resume_token
                 if not answer.HasField("change"):
-                    say("watching; Ctrl-C ends it")
+                    say("watching; press Ctrl-C to stop")
                     continue
                 print_view(show.change_line(answer), answer, as_json=as_json)
                 seen += 1
@@ -44,9 +44,9 @@ def watch(
             pass
         except grpc.RpcError:
             if token != resume:
-                say(f"go on with --resume {token}")
+                say(f"continue with --resume {token}")
             raise
         finally:
             answers.cancel()
     if not as_json:
-        say(f"{seen:,} changes; go on with --resume {token}")
+        say(f"{seen:,} changes; continue with --resume {token}")

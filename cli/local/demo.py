@@ -10,6 +10,8 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from leadscore.automation.v1 import automation_pb2
@@ -39,12 +41,37 @@ _SETTINGS = {"LEADSCORE_WEBHOOK_HTTP": "true", "LEADSCORE_WEBHOOK_NETWORKS": "12
 """The demo's receiver is on this machine, which a rule may not reach otherwise."""
 
 
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A running system that has scored the funnel."""
+
+    connection: Connection
+    favourite: str
+    """The lead that a salesperson would call first."""
+    receiver: Receiver
+    secret: str
+    """The key with which the receiver checks signatures."""
+
+
 def run_demo(*, as_json: bool) -> None:
-    """Starts a system in a directory that goes away, feeds it, shows what came out, and stops it.
+    """Starts a demo system, shows its leads and an automation, and stops it.
 
     Raises:
-        CommandError: Something did not work as it should; the text says what.
-        SystemExit: It was told to stop, or its terminal was closed; what it started is stopped.
+        CommandError: A step did not give the expected result.
+        SystemExit: The process was told to stop, or its terminal was closed. Everything it started is stopped.
+    """
+    with demo_system() as demo:
+        _show(demo.connection, demo.favourite, as_json=as_json)
+        _automate(demo, as_json=as_json)
+        say("stopping")
+
+
+@contextmanager
+def demo_system() -> Iterator[Demo]:
+    """Runs a system in a temporary directory, with databases of its own, and feeds it the funnel.
+
+    Raises:
+        CommandError: The system does not start, or an event was not accepted.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda caught, _: sys.exit(128 + caught))
@@ -57,22 +84,24 @@ def run_demo(*, as_json: bool) -> None:
     ):
         events = make_events(SEED, wire.now())
         say(f"ingesting {len(events):,} events of the last 90 days")
-        totals = ingest(
-            connection,
-            _lines(events),
-            batch_size=500,
-            concurrency=4,
-            on_progress=lambda _: None,
-            on_refusal=say,
-        )
-        wait_until_scored(connection, timeout=60, on_progress=lambda _: None)
-        if totals.accepted != len(events):
-            raise CommandError(f"{totals.accepted} of {len(events)} events were accepted: {totals.flaws}")
+        _feed(connection, events)
         say("applying decay, as cron would")
         _decay(connection)
-        _show(connection, favourite(events), as_json=as_json)
-        _automate(connection, favourite(events), receiver, secret, as_json=as_json)
-        say("stopping")
+        yield Demo(connection, favourite(events), receiver, secret)
+
+
+def _feed(connection: Connection, events: Sequence[ingest_pb2.Event]) -> None:
+    totals = ingest(
+        connection,
+        _lines(events),
+        batch_size=500,
+        concurrency=4,
+        on_progress=lambda _: None,
+        on_refusal=say,
+    )
+    wait_until_scored(connection, timeout=60, on_progress=lambda _: None)
+    if totals.accepted != len(events):
+        raise CommandError(f"{totals.accepted} of {len(events)} events were accepted: {totals.flaws}")
 
 
 def _show(connection: Connection, lead_id: str, *, as_json: bool) -> None:
@@ -93,22 +122,22 @@ def _show(connection: Connection, lead_id: str, *, as_json: bool) -> None:
     print_view(show.card(insight, entries), insight, as_json=as_json)
 
 
-def _automate(connection: Connection, lead_id: str, receiver: Receiver, secret: str, *, as_json: bool) -> None:
-    """Creates a rule, lets the lead do what it waits for, and shows what the receiver got."""
+def _automate(demo: Demo, *, as_json: bool) -> None:
+    """Creates a rule, sends the event that triggers it, and shows what the receiver got."""
     rule = automation_pb2.AutomationRule(rule_id="call-them", display_name="Call them", enabled=True)
     rule.trigger.event_received.event_type = "demo_request"
     rule.conditions.minimum_velocity = 1
     action = rule.actions.add(preset=automation_pb2.PRESET_CREATE_CRM_TASK, parameters={"title": "Call them today"})
-    action.webhook.MergeFrom(automation_pb2.Webhook(url=receiver.url, secrets=[secret]))
-    event = ingest_pb2.Event(event_id=f"demo-{uuid.uuid4()}", lead_id=lead_id, event_type="demo_request")
+    action.webhook.MergeFrom(automation_pb2.Webhook(url=demo.receiver.url, secrets=[demo.secret]))
+    event = ingest_pb2.Event(event_id=f"demo-{uuid.uuid4()}", lead_id=demo.favourite, event_type="demo_request")
     event.event_time.CopyFrom(wire.to_timestamp(wire.now()))
-    with connection.automation() as stub:
+    with demo.connection.automation() as stub:
         stub.CreateAutomationRule(automation_pb2.CreateAutomationRuleRequest(rule=rule), timeout=CALL_SECONDS)
-        with connection.ingest() as ingest_stub:
+        with demo.connection.ingest() as ingest_stub:
             ingest_stub.IngestEvent(ingest_pb2.IngestEventRequest(event=event), timeout=CALL_SECONDS)
         began = time.monotonic()
         try:
-            payload = receiver.received.get(timeout=RECEIVE_SECONDS)
+            payload = demo.receiver.received.get(timeout=RECEIVE_SECONDS)
         except queue.Empty:
             raise CommandError(f"the receiver got nothing within {RECEIVE_SECONDS:g} s") from None
         took = time.monotonic() - began

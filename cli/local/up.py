@@ -1,4 +1,4 @@
-"""`leadscore up`: the whole system on this machine, under supervisor, with servers of our own where none are named."""
+"""`leadscore up`: the whole system on this machine, under supervisor, with embedded databases if none are given."""
 
 import configparser
 import fcntl
@@ -19,13 +19,13 @@ from cli.operations.health import Health, ask
 from cli.terminal.connection import SERVICES, CommandError, Connection, full_name
 from shared.settings import StartupError, StoreSettings, load
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 STOP_SECONDS = 30
 MAX_PORT = 65_535
 HEALTH_OFFSET = 10
-"""From the base port to the ports at which workers tell their health: first those that score, then the others."""
+"""Distance from the base port to the health ports of the workers: scoring workers first, then automation."""
 Say = Callable[[str], None]
-"""Tells the person at the terminal what is being done."""
+"""Prints a status line for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +76,18 @@ class Program:
         return f'LEADSCORE_{"PORT" if self.command == "serve" else "HEALTH_PORT"}="{self.port}"'
 
     def is_serving(self) -> bool:
-        """Tells whether the process says that it serves."""
+        """Returns whether the process reports that it is serving."""
         return ask(f"127.0.0.1:{self.port}", self.health_name, seconds=1) is Health.SERVING
 
 
 @contextmanager
 def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
-    """Runs a system; inside, all its servers and workers serve.
+    """Runs a system; inside the block, all servers and workers are serving.
 
-    Yields a function that is to be called now and then: it brings back a database server that died.
+    Yields a function to call about once a second, which restarts a database server that died.
 
     Raises:
-        CommandError: It cannot be started; the text says why.
+        CommandError: The system cannot be started; the text says why.
     """
     _require_free_ports(plan)
     with ExitStack() as stack:
@@ -103,16 +103,16 @@ def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
         def tend() -> None:
             for server in embedded:
                 if not server.is_running():
-                    say(f"{server.program} died; starting it again")
+                    say(f"{server.program} died; restarting it")
                     server.start()
             if supervisor.poll() is not None:
-                raise CommandError(f"the supervisor ended; see {plan.data_dir / 'supervisord.log'}")
+                raise CommandError(f"supervisord exited; see {plan.data_dir / 'supervisord.log'}")
 
         yield tend
 
 
 def run_until_stopped(plan: Plan, say: Say, on_ready: Callable[[], None]) -> None:
-    """Runs a system until it is told to stop or its terminal is closed, then stops all of it."""
+    """Runs a system until the process is told to stop or its terminal is closed, then stops all of it."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
@@ -125,7 +125,7 @@ def run_until_stopped(plan: Plan, say: Say, on_ready: Callable[[], None]) -> Non
 
 
 def is_free(port: int) -> bool:
-    """Tells whether a service could listen at a port of 127.0.0.1 now."""
+    """Returns whether a port of 127.0.0.1 is free now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -141,7 +141,8 @@ def _require_free_ports(plan: Plan) -> None:
             raise CommandError(f"there is no port {program.port} for {program.name}: choose a lower --base-port")
         if not is_free(program.port):
             raise CommandError(
-                f"port {program.port} for {program.name} is taken: stop what listens there, or choose --base-port"
+                f"port {program.port} for {program.name} is in use: "
+                "stop the process that listens there, or choose another --base-port"
             )
 
 
@@ -156,7 +157,9 @@ def _locked(data_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CommandError(f"a system runs in {data_dir} already: stop it, or choose another --data-dir") from None
+            raise CommandError(
+                f"a system is already running in {data_dir}: stop it, or choose another --data-dir"
+            ) from None
         yield
 
 
@@ -189,11 +192,11 @@ def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], 
 
 def _migrate(service: str, environment: dict[str, str]) -> None:
     command = [sys.executable, "-m", f"{service}_service", "migrate"]
-    # In a session of its own, as everything that is started here: Ctrl-C is for us.
+    # In a session of its own, like every process started here, so that Ctrl-C reaches only this process.
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, start_new_session=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise CommandError(lines[-1] if lines else f"migrate of the {service} service failed")
+        raise CommandError(lines[-1] if lines else f"the migration of the {service} service failed")
 
 
 @contextmanager
@@ -202,7 +205,7 @@ def _supervised(plan: Plan, environment: dict[str, str]) -> Iterator["subprocess
     with config.open("w") as file:
         _configuration(plan).write(file)
     command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(config)]
-    # We stop things in their order.
+    # In a session of its own, so that this process decides the order of stopping.
     supervisor = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -240,11 +243,11 @@ def _wait_until_serving(plan: Plan, supervisor: "subprocess.Popen[bytes]") -> No
     for program in plan.programs():
         while not program.is_serving():
             if time.monotonic() > ends or supervisor.poll() is not None:
-                raise CommandError(f"{program.name} does not serve; {_last_line(plan, program)}")
+                raise CommandError(f"{program.name} did not start; {_last_line(plan, program)}")
             time.sleep(0.05)
 
 
 def _last_line(plan: Plan, program: Program) -> str:
     log = plan.data_dir / "logs" / f"{program.name}.log"
     lines = log.read_text().strip().splitlines() if log.exists() else []
-    return f"its log ends: {lines[-1]}" if lines else f"see {plan.data_dir}"
+    return f"the last line of its log is: {lines[-1]}" if lines else f"see {plan.data_dir}"

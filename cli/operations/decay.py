@@ -1,4 +1,4 @@
-"""`leadscore decay`: the ticks that are due, and taking them back."""
+"""`leadscore decay`: apply the decay ticks that are due, or take ticks back."""
 
 import sys
 from datetime import date
@@ -18,13 +18,18 @@ app = typer.Typer()
 def decay(
     context: typer.Context,
     as_of: Annotated[
-        str, typer.Option(help="Apply the ticks through this date (its noon in UTC) or time; now when not given.")
+        str, typer.Option(help="Apply ticks through this date (its noon in UTC) or time; default: now.")
     ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would happen, change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Report what would happen without changing anything.")
+    ] = False,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Apply the decay ticks that are due. Daily work for cron; twice is once, and missed days are caught up."""
+    """Apply the decay ticks that are due.
+
+    Run it daily from cron: missed days are caught up, and a second run on the same day changes nothing.
+    """
     if context.invoked_subcommand:
         _refuse_options(context)
         return
@@ -51,13 +56,13 @@ def reset(
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Take back every decay tick after a date, for when decay was run through a wrong one.
+    """Take back every decay tick after a date, for example after a run with a wrong --as-of.
 
-    Nothing is deleted: each lead whose score changes gets an entry with the reason and the actor. Twice is once.
+    Nothing is deleted: each lead whose score changes gets an entry with the reason and the actor.
     """
     request = pb.ResetDecayRequest(to_date=_read_date("--to", to), reason=reason, actor=actor_of(actor))
     if not yes and is_terminal():
-        question = f"Take back every decay tick after {request.to_date}, of all leads?"
+        question = f"Take back every decay tick after {request.to_date}, for all leads?"
         typer.confirm(question, abort=True, err=True)
     with Connection(base_port).scoring() as stub, bar("resetting") as progress:
         for answer in stub.ResetDecay(request, timeout=STREAM_SECONDS):
@@ -70,12 +75,12 @@ def reset(
 
 
 def is_terminal() -> bool:
-    """Tells whether somebody is there to be asked."""
+    """Returns whether a person can be asked for confirmation."""
     return sys.stdin.isatty()
 
 
 def _refuse_options(context: typer.Context) -> None:
-    """Refuses options that stand before the subcommand: they would have no effect on it.
+    """Refuses options before the subcommand, where they would have no effect.
 
     Raises:
         CommandError: There is one.
@@ -85,7 +90,7 @@ def _refuse_options(context: typer.Context) -> None:
         if source is not None and source.name == "COMMANDLINE":
             command = context.invoked_subcommand
             raise CommandError(
-                f"{parameter.opts[0]} stands before {command}: write `leadscore decay {command} …` first"
+                f"{parameter.opts[0]} must follow the subcommand: write `leadscore decay {command} …` first"
             )
 
 

@@ -1,4 +1,4 @@
-"""Health, as servers and workers tell it by the gRPC health protocol."""
+"""Health of servers and workers, by the gRPC health protocol."""
 
 from enum import Enum
 
@@ -6,21 +6,21 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 ASK_SECONDS = 2.0
-"""Longest time for one question."""
+"""Longest time for one health check."""
 
 
 class Health(Enum):
-    """What a process says of itself."""
+    """What a process reports about itself."""
 
     SERVING = "serving"
     NOT_SERVING = "not serving"
     UNKNOWN_NAME = "unknown name"
-    """It answers, but has nothing of that name."""
+    """The process answers, but does not know the name."""
     NO_ANSWER = "no answer"
 
 
 def ask(target: str, name: str, *, seconds: float = ASK_SECONDS) -> Health:
-    """Returns the health that what listens at an address tells of a name."""
+    """Returns the health of a name, as reported by the process at an address."""
     with grpc.insecure_channel(target) as channel:
         try:
             request = health_pb2.HealthCheckRequest(service=name)

@@ -1,4 +1,4 @@
-"""`leadscore parked …`: what could not be scored or evaluated, and is not tried again by itself."""
+"""`leadscore parked …`: events and changes that failed repeatedly and are not retried automatically."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated
@@ -15,12 +15,12 @@ from cli.terminal.output import print_json, show
 from cli.terminal.pages import listed
 from cli.terminal.pieces import moment, plain
 
-app = typer.Typer(help="Events and changes that could not be worked on.", no_args_is_help=True)
+app = typer.Typer(help="List, retry and discard events and changes that failed repeatedly.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_parked(limit: Limit = 50, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """List parked events (of scoring) and parked changes (of automation), at most so many each, with the reasons."""
+    """List parked events (scoring) and parked changes (automation) with the reasons. --limit applies to each."""
     connection = Connection(base_port)
     with connection.scoring() as scoring:
         asked_events = scoring_pb2.ListParkedEventsRequest()
@@ -34,13 +34,13 @@ def list_parked(limit: Limit = 50, base_port: BasePort = 50051, as_json: AsJson 
 @app.command("retry")
 def retry_parked(
     ids: Annotated[list[str] | None, typer.Argument(help="Ids of events or changes.", show_default=False)] = None,
-    every: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All parked events and changes.")] = False,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Try parked events and changes again, once the cause is gone. Twice is once."""
+    """Retry parked events and changes after the cause is fixed."""
     if every == bool(ids):
-        raise CommandError("name either ids or --all")
+        raise CommandError("give either ids or --all")
     connection = Connection(base_port)
     with connection.scoring() as scoring:
         retry_events = scoring_pb2.RetryParkedEventsRequest(event_ids=ids, all=every)
@@ -51,13 +51,13 @@ def retry_parked(
     if as_json:
         print_json({"retried_events": events, "retried_changes": changes})
     else:
-        show(f"{events:,} events and {changes:,} changes are tried again", as_json=False)
+        show(f"{events:,} events and {changes:,} changes will be retried", as_json=False)
 
 
 @app.command("discard")
 def discard_parked(
     ids: Annotated[list[str] | None, typer.Argument(help="Ids of events or changes.", show_default=False)] = None,
-    every: Annotated[bool, typer.Option("--all", help="All that are parked.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All parked events and changes.")] = False,
     *,
     reason: Reason,
     actor: Actor = "",
@@ -66,7 +66,7 @@ def discard_parked(
 ) -> None:
     """Discard parked events and changes for good: they are never scored or evaluated. Nothing is deleted."""
     if every == bool(ids):
-        raise CommandError("name either ids or --all")
+        raise CommandError("give either ids or --all")
     connection, who = Connection(base_port), actor_of(actor)
     with connection.scoring() as scoring:
         asked_events = scoring_pb2.DiscardParkedEventsRequest(event_ids=ids, all=every, reason=reason, actor=who)
@@ -77,7 +77,7 @@ def discard_parked(
     if as_json:
         print_json({"discarded_events": events, "discarded_changes": changes})
     else:
-        show(f"{events:,} events and {changes:,} changes are discarded", as_json=False)
+        show(f"{events:,} events and {changes:,} changes were discarded", as_json=False)
 
 
 def _table(events: Iterable[scoring_pb2.ParkedEvent], changes: Iterable[automation_pb2.ParkedChange]) -> RenderableType:

@@ -99,9 +99,9 @@ def judge(status: Status) -> Verdict:
 def _down(status: Status) -> Iterator[Problem]:
     for service, health in status.services.items():
         if health is Health.NOT_SERVING:
-            text, advice = "says that it does not serve", "see whether MongoDB, or the service that it needs, is away"
+            text, advice = "reports that it is not serving", "check MongoDB and the services that it depends on"
         elif health is not Health.SERVING:
-            text, advice = "does not answer", "start it with `leadscore up`, or name its place with --base-port"
+            text, advice = "does not answer", "start it with `leadscore up`, or give its port with --base-port"
         elif service in status.failures:
             text, advice = f"serves, but failed: {status.failures[service]}", "look into its log"
         else:

@@ -1,4 +1,4 @@
-"""How commands reach the services: channels with retries and deadlines, and errors that people understand."""
+"""Connections from commands to the services: channels with retries, deadlines and readable errors."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -16,9 +16,9 @@ from leadscore.intelligence.v1.intelligence_pb2_grpc import IntelligenceServiceS
 from leadscore.scoring.v1.scoring_pb2_grpc import ScoringServiceStub
 
 SERVICES = ("ingest", "scoring", "automation", "intelligence")
-"""In the order of their ports, from the base port on."""
+"""In the order of their ports, starting at the base port."""
 CALL_SECONDS = 15.0
-"""Longest time for a call that is not a stream."""
+"""Deadline of a unary call."""
 
 _RETRIES = {
     "methodConfig": [
@@ -32,16 +32,16 @@ _RETRIES = {
                 "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED"],
             },
         },
-        # Not sent again: a second call is refused with ABORTED, which is for a person to look at.
+        # Not retried: a second call fails with ABORTED, which a person should look at.
         {"name": [{"service": "leadscore.scoring.v1.ScoringService", "method": "PublishScoringModel"}]},
     ]
 }
 
 
 class CommandError(Exception):
-    """A command cannot do what it was asked for. The text is one line that says why and what to do.
+    """A command failed. The text is one line that says why and what to do.
 
-    `details` are more lines, one a flaw, where several things are wrong at once.
+    `details` are further lines, one per mistake, if there are several.
     """
 
     def __init__(self, text: str, details: Iterable[str] = ()) -> None:
@@ -94,16 +94,16 @@ class Connection:
             raise self.explain(service, error) from None
 
     def explain(self, service: str, error: grpc.RpcError) -> CommandError:
-        """Returns what a failed call means to a person."""
+        """Returns the error that a person sees for a failed call."""
         code, details = error.code(), error.details() or ""
         if nobody_answers(error):
             return CommandError(
                 f"no {service} service answers at {self.target(service)}: "
-                "start it with `leadscore up`, or name its place with --base-port"
+                "start it with `leadscore up`, or give its port with --base-port"
             )
         reason = "".join(f", {info.reason}" for info in _details(error, error_details_pb2.ErrorInfo))
         violations = [f"{field}: {text}" if field else text for field, text in violations_of(error)]
-        # A single one is what the message says already.
+        # The message already contains a single violation.
         flaws = violations if len(violations) > 1 else ()
         return CommandError(f"{service}: {details} ({code.name}{reason})", flaws)
 
@@ -123,7 +123,7 @@ def violations_of(error: grpc.RpcError) -> list[tuple[str, str]]:
 
 
 def nobody_answers(error: grpc.RpcError) -> bool:
-    """Tells whether a call failed because no server takes connections there."""
+    """Returns whether a call failed because no server accepted the connection."""
     return error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in (error.details() or "")
 
 

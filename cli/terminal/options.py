@@ -1,4 +1,4 @@
-"""What the options of several commands have in common."""
+"""Options that several commands share."""
 
 import getpass
 from datetime import UTC, datetime, time, timedelta
@@ -22,30 +22,30 @@ BasePort = Annotated[
         help="Port of the ingest service; scoring, automation and intelligence are on the three after it.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 LeadId = Annotated[str, typer.Argument(help="The lead's id.")]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="Print at most so many.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept in the history.")]
-Actor = Annotated[str, typer.Option(help="Who does it; the login name when not given.", show_default=False)]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="Print at most this many.")]
+Reason = Annotated[str, typer.Option(help="Why; stored in the history.")]
+Actor = Annotated[str, typer.Option(help="Who does this; default: your login name.", show_default=False)]
 
 
 def actor_of(given: str) -> str:
-    """Returns who acts: who was named, else who is logged in.
+    """Returns the given actor, or else the login name.
 
     Raises:
-        CommandError: Nobody is.
+        CommandError: There is no login name.
     """
     try:
         return given or getpass.getuser()
     except (OSError, KeyError):
-        raise CommandError("nobody is logged in here: say who you are with --actor") from None
+        raise CommandError("there is no login name: give your name with --actor") from None
 
 
 def as_of(text: str) -> Timestamp:
-    """Returns the time that a person asks for; a date means its end in UTC, and today means now.
+    """Returns the time of --as-of; a date means its end in UTC, and today means now.
 
     Raises:
-        CommandError: It is none.
+        CommandError: The text is not a date or a time.
     """
     found = _read_time("--as-of", text)
     if _is_date(text):
@@ -55,34 +55,34 @@ def as_of(text: str) -> Timestamp:
 
 
 def decay_time(text: str) -> Timestamp:
-    """Returns a time on the date through which a person asks to decay; a date means its noon in UTC, or now if sooner.
+    """Returns a time on the last date to decay; a date means its noon in UTC, or now if that is earlier.
 
-    That noon falls on the same date in all zones but those 12 hours ahead and more: there a time must be given.
+    Noon in UTC falls on the same date in every time zone less than 12 hours ahead; in the others, give a time.
 
     Raises:
-        CommandError: It is none.
+        CommandError: The text is not a date or a time.
     """
     found = _read_time("--as-of", text)
     if _is_date(text):
-        # Today's noon may lie in the future, which is refused; what has not begun shall be.
+        # Noon today may be in the future, which the service refuses; a future date is left for it to refuse.
         found = min(found + timedelta(hours=12), max(wire.now(), found))
     return wire.to_timestamp(found)
 
 
 def span_begin(text: str) -> Timestamp:
-    """Returns the first time of a span; a date means its beginning in UTC.
+    """Returns the start of a time span; a date means its beginning in UTC.
 
     Raises:
-        CommandError: It is none.
+        CommandError: The text is not a date or a time.
     """
     return wire.to_timestamp(_read_time("--since", text))
 
 
 def span_end(text: str) -> Timestamp:
-    """Returns the time at which a span has ended; a date means its end in UTC.
+    """Returns the end of a time span, exclusive; a date means its end in UTC.
 
     Raises:
-        CommandError: It is none.
+        CommandError: The text is not a date or a time.
     """
     found = _read_time("--until", text)
     try:

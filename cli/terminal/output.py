@@ -1,4 +1,4 @@
-"""What commands print: for people with Rich, for programs as JSON, one object a line; progress on standard error."""
+"""Output of commands: Rich for people, JSON lines for programs, progress on standard error."""
 
 import json
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ ERR = Console(stderr=True, highlight=False)
 
 
 def say(text: str) -> None:
-    """Tells the person at the terminal what is being done; whatever others wrote in it is shown as it is."""
+    """Prints a status line for people on standard error, without interpreting markup in it."""
     ERR.print(printable(text), style="dim", soft_wrap=True, markup=False)
 
 
 def printable(text: str) -> str:
-    """Returns another's text with a mark in place of whatever a terminal would obey."""
+    """Returns a text with every control character replaced, so that it cannot control the terminal."""
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
@@ -34,14 +34,14 @@ def show(view: RenderableType, *messages: Message, as_json: bool) -> None:
         for message in messages:
             print_json(to_json(message))
     elif isinstance(view, str):
-        # A sentence is wrapped by the terminal, and whatever others wrote in it is shown as it is.
+        # The terminal wraps sentences; markup in data is not interpreted.
         OUT.print(printable(view), soft_wrap=True, markup=False)
     else:
         OUT.print(view)
 
 
 def print_json(value: object) -> None:
-    """Prints JSON on one line, with escapes in place of whatever a terminal would obey."""
+    """Prints JSON on one line, with control characters escaped."""
     written = json.dumps(value, ensure_ascii=False)
     escaped = (character if character.isprintable() else json.dumps(character)[1:-1] for character in written)
     print("".join(escaped), flush=True)  # noqa: T201 (this is where the command prints)
@@ -55,7 +55,7 @@ class Bar:
         self._task = task
 
     def update(self, done: int, *, total: int | None = None, note: str = "") -> None:
-        """Shows how many are done, of how many, and a note."""
+        """Shows how many items are done, out of how many, and a note."""
         self._progress.update(self._task, completed=done, total=total, note=note)
 
 

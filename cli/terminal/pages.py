@@ -1,4 +1,4 @@
-"""Lists of the services, which give them page by page."""
+"""Reading lists from the services, page by page."""
 
 import sys
 from collections.abc import Callable
@@ -7,16 +7,16 @@ from typing import Any
 from cli.terminal.connection import CALL_SECONDS
 
 MAX_ON_A_PAGE = 500
-"""What is asked for at once. A service may give less, and none that has more to give leaves out the token."""
+"""Page size of requests. A service may return fewer items; there are more exactly if it returns a token."""
 
 
 def listed(call: Callable[..., Any], request: Any, field: str, limit: int = sys.maxsize) -> list[Any]:  # noqa: ANN401 (any list)
-    """Returns the first items of a list, all of them when `limit` is not given.
+    """Returns the first `limit` items of a list; all of them by default.
 
-    `field` holds them in an answer of the call. The request is changed from page to page.
+    `field` is the field of the response that holds the items. The request is modified for each page.
 
     Raises:
-        grpc.RpcError: A page could not be had.
+        grpc.RpcError: A call failed.
     """
     found: list[Any] = []
     while len(found) < limit:

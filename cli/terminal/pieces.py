@@ -1,4 +1,4 @@
-"""What all views are made of: tables, bars, times, and other people's texts shown as they are."""
+"""Building blocks of views: tables, bars, times, and texts of callers shown without interpretation."""
 
 from collections.abc import Iterable
 
@@ -40,7 +40,7 @@ def bars(rows: Iterable[tuple[str, int]]) -> RenderableType:
 
 
 def strip(count: float, limit: float, style: str = "cyan") -> Text:
-    """Returns a bar for a count of which none is larger than `limit`; red when it is negative."""
+    """Returns a bar for a count, scaled so that `limit` fills it; red if the count is negative."""
     cells = -int(-abs(count) * BAR_CELLS // (limit or 1))
     return Text("█" * cells, "red" if count < 0 else style)
 
@@ -54,7 +54,7 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
 
 
 def grid() -> Table:
-    """Returns a table without a header, for names and what they stand for."""
+    """Returns a table without a header, for names and values."""
     empty = Table.grid(padding=(0, 2))
     empty.add_column(style="dim", no_wrap=True)
     return empty
@@ -71,7 +71,7 @@ def styled(name: str) -> Text:
 
 
 def moved(before: str, after: str) -> Text:
-    """Returns the way from one stage to another, or the stage when they are one."""
+    """Returns `before → after`, or just the stage if it did not change."""
     return styled(after) if before == after else Text.assemble(styled(before), " → ", styled(after))
 
 
@@ -81,12 +81,12 @@ def signed(points: int) -> Text:
 
 
 def plain(text: str, style: str = "", *, lines: bool = False) -> Text:
-    """Returns a caller's text as it is: no markup, and nothing that a terminal would obey; `lines` keeps their ends."""
+    """Returns a caller's text without markup or control characters; `lines` keeps line breaks."""
     return Text("\n".join(map(printable, text.split("\n"))) if lines else printable(text), style)
 
 
 def moment(timestamp: Timestamp) -> str:
-    """Returns a time to the minute, in UTC; a dash for one that is not set."""
+    """Returns a time in UTC, to the minute; a dash if it is not set."""
     if not timestamp.ByteSize():
         return "–"
     return f"{wire.to_time(timestamp):%Y-%m-%d %H:%M} UTC"
