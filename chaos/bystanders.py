@@ -13,8 +13,9 @@ from leadscore.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 
 from chaos.fault import Scene
 from chaos.journal import Bystander, Health
+from chaos.receipts import GOOD
 from chaos.waiting import FRESH_SECONDS, HEALTH_SECONDS
-from chaos.world import GOOD, PARTITIONS
+from chaos.world import PARTITIONS
 from shared import wire
 from testkit.system import WORKERS
 
@@ -84,7 +85,7 @@ class _Watch:
                     found = await stub.BatchGetLeadScores(request, timeout=CALL_SECONDS)
                     for lead in found.lead_scores:
                         self._enter(self.acknowledged, lead.lead_id, "visible")
-            told = self.scene.world.received_leads(GOOD) if self.undelivered else ()
+            told = self.scene.world.receipts.leads(GOOD) if self.undelivered else ()
             for lead_id in [each for each in self.undelivered if each in told]:
                 self._enter(self.undelivered, lead_id, "delivered")
 

@@ -10,10 +10,11 @@ from itertools import groupby, islice, pairwise
 
 from pymongo.errors import PyMongoError
 
+from chaos.calls import CALL_SECONDS
 from chaos.checker import Violation
 from chaos.drain import DRAIN_SECONDS, drained
 from chaos.fault import Fault, Scene
-from chaos.load import CALL_SECONDS, PATIENT_SECONDS, Load
+from chaos.load import PATIENT_SECONDS, Load
 from chaos.world import World
 
 BEFORE_SECONDS = 1.0

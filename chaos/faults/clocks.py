@@ -9,7 +9,7 @@ from leadscore.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 from chaos import clock
 from chaos.bystanders import bystanders
 from chaos.fault import Scene, fault
-from chaos.world import GOOD, HOSTILE
+from chaos.receipts import GOOD, HOSTILE
 from shared import wire
 from testkit.receiver import answering
 
@@ -22,7 +22,7 @@ CALL_SECONDS = 30.0
 async def midnight(scene: Scene) -> None:
     """Executions keep the date of their change. Time does not go back: the world lives on in the next day."""
     world = scene.world
-    world.answer(GOOD, answering(503), 503)
+    world.receipts.answer(GOOD, answering(503), 503)
     try:
         now = wire.now() + world.clock_ahead
         left = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - now
@@ -33,21 +33,21 @@ async def midnight(scene: Scene) -> None:
             async with world.frozen("automation-worker"):
                 await asyncio.sleep(ahead)
     finally:
-        world.answer(GOOD, answering(200), 200)
+        world.receipts.answer(GOOD, answering(200), 200)
 
 
 @fault("an hour back", "the clock of every process goes back by an hour, and forward again")
 async def an_hour_back(scene: Scene) -> None:
     """What was due is due again when the clock is right."""
     world, right = scene.world, scene.world.clock_ahead
-    world.answer(HOSTILE, answering(503), 503)
+    world.receipts.answer(HOSTILE, answering(503), 503)
     try:
         world.set_clock(right - timedelta(hours=1))
         async with scene.load.feeding(), world.must_be_called(HOSTILE):
             await asyncio.sleep(scene.chance.uniform(1.0, 2.0))
             world.kill(scene.chance.choice(world.processes))
     finally:
-        world.answer(HOSTILE, answering(200), 200)
+        world.receipts.answer(HOSTILE, answering(200), 200)
         world.set_clock(right)
 
 

@@ -7,8 +7,9 @@ import grpc
 from leadscore.ingest.v1 import ingest_pb2
 from redis.asyncio import Redis
 
+from chaos.calls import CALL_SECONDS
 from chaos.fault import Scene, fault
-from chaos.load import CALL_SECONDS, CLIENTS
+from chaos.load import CLIENTS
 
 HOT_EVENTS = 2_000
 HOT_BATCH = 100

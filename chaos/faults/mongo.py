@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 from chaos.bystanders import bystanders
 from chaos.fault import Scene, fault
 from chaos.servers import Member
-from chaos.world import in_thread
+from chaos.threads import in_thread
 
 UNDERWAY_SECONDS = 0.5
 """Acknowledgements of what was confirmed before may come for so long."""

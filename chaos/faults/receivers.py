@@ -2,8 +2,9 @@
 
 import asyncio
 
+from chaos import rules
 from chaos.fault import EVERY_METHOD, Scene, fault
-from chaos.world import HOSTILE
+from chaos.receipts import HOSTILE
 from testkit.receiver import Behaviour, Request, Writer, answering
 
 ENDLESS_SECONDS = 25.0
@@ -46,12 +47,12 @@ BEHAVIOURS: dict[str, tuple[Behaviour, int]] = {
 def _hostile(name: str, behaviour: Behaviour, status: int) -> None:
     @fault(f"receiver {name}", f"a receiver that misbehaves: {name}", unaffected=EVERY_METHOD)
     async def inject(scene: Scene) -> None:
-        scene.world.answer(HOSTILE, behaviour, status)
+        scene.world.receipts.answer(HOSTILE, behaviour, status)
         try:
             async with scene.load.feeding(), scene.world.must_be_called(HOSTILE):
                 await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
         finally:
-            scene.world.answer(HOSTILE, answering(200), 200)
+            scene.world.receipts.answer(HOSTILE, answering(200), 200)
 
 
 for _name, (_behaviour, _status) in BEHAVIOURS.items():
@@ -65,10 +66,10 @@ for _name, (_behaviour, _status) in BEHAVIOURS.items():
 )
 async def gone(scene: Scene) -> None:
     """What was pending is cancelled."""
-    scene.world.answer(HOSTILE, answering(410), 410)
+    scene.world.receipts.answer(HOSTILE, answering(410), 410)
     try:
         async with scene.load.feeding(), scene.world.must_be_called(HOSTILE):
             await asyncio.sleep(scene.chance.uniform(1.0, 2.0))
     finally:
-        scene.world.answer(HOSTILE, answering(200), 200)
-        await scene.world.enable_rule(HOSTILE)
+        scene.world.receipts.answer(HOSTILE, answering(200), 200)
+        await rules.enable(scene.world.channel("automation"), HOSTILE)

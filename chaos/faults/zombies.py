@@ -13,8 +13,9 @@ from chaos import hanging
 from chaos.backlogs import look_at_automation, look_at_events
 from chaos.bystanders import bystanders
 from chaos.fault import Scene, fault
+from chaos.receipts import GOOD
 from chaos.waiting import FRESH_SECONDS
-from chaos.world import GOOD, READY, World
+from chaos.world import READY, World
 from testkit.receiver import answering
 from testkit.system import WORKERS
 
@@ -100,7 +101,7 @@ for _how, _what in hanging.WAYS.items():
 async def paused_worker(scene: Scene) -> None:
     """Nothing can be done about it here; but it must be seen."""
     world = scene.world
-    world.answer(GOOD, answering(503), 503)
+    world.receipts.answer(GOOD, answering(503), 503)
     try:
         async with scene.load.feeding(), world.must_be_called(GOOD):
             pass
@@ -108,7 +109,7 @@ async def paused_worker(scene: Scene) -> None:
         async with world.frozen(name), bystanders(scene, "paused", "paused worker", affected=name):
             await _seen(world, name)
     finally:
-        world.answer(GOOD, answering(200), 200)
+        world.receipts.answer(GOOD, answering(200), 200)
     async with world.frozen("scoring-worker"):
         await scene.load.send(scene.load.make(3, lead="paused"))
         await _seen(world, "scoring-worker")

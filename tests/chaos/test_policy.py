@@ -2,7 +2,7 @@
 
 import json
 
-from chaos.world import RETRIES
+from chaos.policy import RETRIES
 from tests.conftest import ROOT
 
 

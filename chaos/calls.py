@@ -1,0 +1,56 @@
+"""Calls of a client of the rounds; each is entered in the journal with its status and duration."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import grpc
+from leadscore.ingest.v1 import ingest_pb2_grpc
+from leadscore.intelligence.v1 import intelligence_pb2_grpc
+from leadscore.scoring.v1 import scoring_pb2_grpc
+
+from chaos.journal import Seen
+from chaos.world import World
+
+CALL_SECONDS = 5.0
+"""The deadline of a call, so that many are met while a fault is on."""
+T = TypeVar("T")
+
+
+class Calls:
+    """Calls services under the documented retry policy, each with a deadline of `call_seconds`."""
+
+    def __init__(self, world: World, call_seconds: float) -> None:
+        self.world = world
+        self.call_seconds = call_seconds
+
+    async def call(
+        self, method: str, ask: Callable[[], Awaitable[T]], *, deadline: float | None = None
+    ) -> tuple[grpc.StatusCode, T | None]:
+        """Makes one call and records it in the journal; returns its status, and its response if it succeeded."""
+        began, was_under_fault = time.monotonic(), self.world.is_under_fault
+        deadline = deadline or self.call_seconds
+        code, answer = grpc.StatusCode.OK, None
+        try:
+            answer = await ask()
+        except grpc.aio.AioRpcError as error:
+            code = error.code()
+        under_fault = (was_under_fault or self.world.is_under_fault) and method not in self.world.unaffected
+        took = time.monotonic() - began - self.world.stalls.since(began)
+        self.world.journal.calls.append(Seen(method, code, took, deadline, under_fault))
+        return code, answer
+
+    @property
+    def ingest(self) -> "ingest_pb2_grpc.IngestServiceAsyncStub":
+        """A stub of the ingest service."""
+        return ingest_pb2_grpc.IngestServiceStub(self.world.channel("ingest"))
+
+    @property
+    def scoring(self) -> "scoring_pb2_grpc.ScoringServiceAsyncStub":
+        """A stub of the scoring service."""
+        return scoring_pb2_grpc.ScoringServiceStub(self.world.channel("scoring"))
+
+    @property
+    def intelligence(self) -> "intelligence_pb2_grpc.IntelligenceServiceAsyncStub":
+        """A stub of the intelligence service."""
+        return intelligence_pb2_grpc.IntelligenceServiceStub(self.world.channel("intelligence"))

@@ -1,0 +1,74 @@
+"""Rows of every kind, made before the inputs are sent, so that requests find something."""
+
+from typing import Any
+
+from leadscore.automation.v1 import automation_pb2
+from leadscore.scoring.v1 import scoring_pb2
+from pymongo import AsyncMongoClient
+
+from shared import wire
+from testkit.system import System
+from testkit.traffic import all_scored, make_events, send
+from testkit.waiting import eventually
+
+CALL_SECONDS = 20
+"""A call that takes longer hangs."""
+
+
+async def prepare(system: System) -> None:
+    """Deletes all rules, then creates the leads and rules that `likely` names."""
+    stub = system.automation()
+    while rules := (
+        await stub.ListAutomationRules(automation_pb2.ListAutomationRulesRequest(page_size=500), timeout=30)
+    ).rules:
+        for rule in rules:
+            await stub.DeleteAutomationRule(
+                automation_pb2.DeleteAutomationRuleRequest(rule_id=rule.rule_id), timeout=CALL_SECONDS
+            )
+    for number in range(3):
+        rule = automation_pb2.AutomationRule(rule_id=f"rule-{number}", enabled=True)
+        rule.conditions.minimum_score = 0
+        await stub.CreateAutomationRule(automation_pb2.CreateAutomationRuleRequest(rule=rule), timeout=CALL_SECONDS)
+    await send(system, make_events(200, leads=3, seed=7))
+    await all_scored(system)
+    await wait_for_executions(system, "lead-0")
+
+
+async def publish_model(system: System) -> None:
+    """Publishes a second model, so that lists of models and publications have two pages."""
+    stub = system.scoring()
+    in_force = (await stub.GetScoringModel(scoring_pb2.GetScoringModelRequest(), timeout=30)).scoring_model
+    await stub.CreateScoringModel(scoring_pb2.CreateScoringModelRequest(scoring_model=in_force), timeout=30)
+    request = scoring_pb2.PublishScoringModelRequest(
+        version=in_force.version,
+        base_version=in_force.version,
+        mode=scoring_pb2.PUBLICATION_MODE_FORWARD,
+        actor="tester",
+    )
+    await stub.PublishScoringModel(request, timeout=30)
+
+
+async def park_rows(system: System) -> None:
+    """Parks two events and two changes, so that their lists have two pages."""
+    parked = {"state": "parked", "attempts": 5, "reason": "planted", "reason_code": "FAILED", "park_time": wire.now()}
+    async with AsyncMongoClient[dict[str, Any]](system.mongo.uri, tz_aware=True) as client:
+        for name in ("events", "score_changes"):
+            rows = client["leadscore"][name]
+            for row in await rows.find({}).limit(2).to_list():
+                planted = {**row, **parked, "_id": f"parked-{row['_id']}"}
+                await rows.replace_one({"_id": planted["_id"]}, planted, upsert=True)
+
+
+async def wait_for_executions(system: System, lead: str) -> None:
+    """Waits until every rule has an execution for a lead."""
+
+    async def each_rule() -> bool:
+        requests = [
+            automation_pb2.ListAutomationExecutionsRequest(lead_id=lead, rule_id=f"rule-{number}")
+            for number in range(3)
+        ]
+        stub = system.automation()
+        found = [await stub.ListAutomationExecutions(request, timeout=CALL_SECONDS) for request in requests]
+        return all(each.executions for each in found)
+
+    await eventually(each_rule, what=f"each rule is executed for {lead}")
