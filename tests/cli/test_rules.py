@@ -206,3 +206,9 @@ def test_a_rule_can_be_shown_as_json(system: tuple[Services, Run]) -> None:
     assert json_of(shown)[0]["rule_id"] == "call"
     assert run("rules", "add", "--replace", "-f", "-", input=shown.stdout).exit_code == 0
     assert "RULE_NOT_FOUND" in str(run("rules", "show", "none").exception)
+
+
+def test_the_rule_in_the_documentation_is_accepted() -> None:
+    page = (EXAMPLE.parents[1] / "automations.md").read_text()
+    (rule,) = rules_of(page.partition("```yaml\n")[2].partition("```")[0])
+    assert rule.conditions.attributes[0].attribute == "company_size"
