@@ -7,7 +7,7 @@ from google.protobuf.struct_pb2 import Value as ProtoValue
 from leadscore.automation.v1 import automation_pb2 as pb
 
 from automation_service.domain.action import Action
-from automation_service.domain.condition import AttributeCondition, Conditions, Operator, Value
+from automation_service.domain.condition import AttributeCondition, Conditions, Value
 from automation_service.domain.lead import Risk
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.preset import Preset
@@ -25,6 +25,7 @@ from automation_service.domain.trigger import (
 )
 from automation_service.domain.url import origin
 from shared import wire
+from shared.conditions import Operator
 
 _RISKS = {pb.RISK_UNSPECIFIED: None, pb.RISK_LOW: Risk.LOW, pb.RISK_HIGH: Risk.HIGH}
 RISK_NUMBERS = {risk: number for number, risk in _RISKS.items()}
@@ -109,6 +110,7 @@ def _read_attribute(index: int, condition: pb.AttributeCondition) -> AttributeCo
         condition.attribute,
         _known(f"{path}.operator", _OPERATORS, condition.operator),
         tuple(_read_value(f"{path}.values[{number}]", value) for number, value in enumerate(condition.values)),
+        condition.ignore_case,
     )
 
 
@@ -117,6 +119,7 @@ def _write_attribute(condition: AttributeCondition) -> pb.AttributeCondition:
         attribute=condition.attribute,
         operator=f"OPERATOR_{condition.operator.name}",
         values=[_write_value(value) for value in condition.values],
+        ignore_case=condition.ignore_case,
     )
 
 

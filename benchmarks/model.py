@@ -13,10 +13,10 @@ from leadscore.ingest.v1 import ingest_pb2
 from leadscore.scoring.v1 import scoring_pb2
 from pymongo import AsyncMongoClient
 
-from scoring_service.domain.conditions import Condition, Operator
 from scoring_service.domain.model import Event, Rule
 from scoring_service.store import built_in
 from shared import wire
+from shared.conditions import Condition, Operator
 from shared.message_files import yaml_text
 from shared.mongo import Document
 from testkit.system import System

@@ -6,7 +6,6 @@ from typing import Any
 from google.protobuf.struct_pb2 import ListValue, Value
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
-from scoring_service.domain.conditions import Condition, Operator
 from scoring_service.domain.model import (
     NO_DECAY,
     Decay,
@@ -23,6 +22,7 @@ from scoring_service.domain.model import (
 )
 from scoring_service.domain.model_validation import Flaw, InvalidModel, flaws_of
 from shared import wire
+from shared.conditions import Condition, Operator
 
 _PERIODS = {pb.PERIOD_DAY: Period.DAY, pb.PERIOD_30_DAYS: Period.THIRTY_DAYS, pb.PERIOD_EVER: Period.EVER}
 _PERIODS_ON_THE_WIRE = {period: number for number, period in _PERIODS.items()}
@@ -135,7 +135,7 @@ class _Reader:
         if field is None:
             self.flaws.append(Flaw(path, f"has no operator, must have one of {', '.join(Operator)}"))
             return Condition(condition.property, Operator.EXISTS, operand=True)
-        operator = Operator.ONE_OF if field == _ONE_OF else Operator(field)
+        operator = Operator.IN if field == _ONE_OF else Operator(field)
         return Condition(condition.property, operator, _operand(getattr(condition, field)), condition.ignore_case)
 
     def _decay(self, decay: pb.Decay) -> Decay:
@@ -197,7 +197,7 @@ def _write_condition(condition: Condition) -> pb.Condition:
     match condition.operator:
         case Operator.EQUALS:
             message.equals.CopyFrom(wire.from_value(condition.operand))
-        case Operator.ONE_OF:
+        case Operator.IN:
             message.one_of.CopyFrom(ListValue(values=[wire.from_value(each) for each in condition.operand]))
         case operator:
             setattr(message, operator.value, condition.operand)

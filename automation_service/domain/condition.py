@@ -1,13 +1,13 @@
 """What must hold of a lead for a rule to fire."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from math import isfinite
 from typing import Any, TypeGuard
 
 from automation_service.domain.lead import Facts, Risk
 from automation_service.domain.limits import InvalidRule, check_distinct, check_text
+from shared.conditions import Condition, Operator, all_of, value_of
 
 FIT_GRADES = ("A", "B", "C", "D")
 MAX_ATTRIBUTES = 20
@@ -20,72 +20,42 @@ Value = str | float | bool
 """A value that an attribute is compared with."""
 
 
-class Operator(StrEnum):
-    """How an attribute is compared with the values of a condition."""
-
-    EQUALS = "equals"
-    IN = "in"
-    CONTAINS = "contains"
-    STARTS_WITH = "starts_with"
-    EXISTS = "exists"
-    LESS_THAN = "less_than"
-    AT_MOST = "at_most"
-    GREATER_THAN = "greater_than"
-    AT_LEAST = "at_least"
+_NUMERIC = (Operator.LESS_THAN, Operator.AT_MOST, Operator.GREATER_THAN, Operator.AT_LEAST)
 
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _equals(found: object, asked: Value) -> bool:
-    # In Python True == 1; in an attribute they are two things.
-    return found == asked and isinstance(found, bool) == isinstance(asked, bool)
-
-
-def _contains(found: object, asked: Value) -> bool:
-    if isinstance(found, str):
-        return isinstance(asked, str) and asked in found
-    return isinstance(found, list) and any(_equals(item, asked) for item in found)
-
-
-def _numeric(compare: Callable[[float, float], bool]) -> Callable[[Any, Any], bool]:
-    return lambda found, asked: _is_number(found) and compare(found, asked)
-
-
-_COMPARISONS: Mapping[Operator, Callable[[Any, Any], bool]] = {
-    Operator.EQUALS: _equals,
-    Operator.IN: _equals,
-    Operator.CONTAINS: _contains,
-    Operator.STARTS_WITH: lambda found, asked: isinstance(found, str) and found.startswith(asked),
-    Operator.LESS_THAN: _numeric(lambda found, asked: found < asked),
-    Operator.AT_MOST: _numeric(lambda found, asked: found <= asked),
-    Operator.GREATER_THAN: _numeric(lambda found, asked: found > asked),
-    Operator.AT_LEAST: _numeric(lambda found, asked: found >= asked),
-}
-_NUMERIC = (Operator.LESS_THAN, Operator.AT_MOST, Operator.GREATER_THAN, Operator.AT_LEAST)
-
-
 @dataclass(frozen=True, slots=True)
 class AttributeCondition:
-    """What is asked of one attribute: that it compares with one of the values, or, for EXISTS, that it is there."""
+    """A condition of `shared.conditions` on an attribute of the lead.
+
+    `values` are those to compare with: 1 or more for IN; for EXISTS none, or one bool; one for any other operator.
+    """
 
     attribute: str
     operator: Operator
     values: tuple[Value, ...] = ()
+    ignore_case: bool = False
 
     def holds(self, attributes: Mapping[str, Any]) -> bool:
-        """Tells whether the attributes of a lead fulfil the condition."""
-        found = attributes.get(self.attribute)
-        if found is None:
-            return False
-        if self.operator is Operator.EXISTS:
-            return True
-        return any(_COMPARISONS[self.operator](found, asked) for asked in self.values)
+        """Returns whether the attributes of a lead meet the condition."""
+        test = all_of([Condition(self.attribute, self.operator, self._operand, self.ignore_case)])
+        return test is not None and test(attributes)
+
+    @property
+    def _operand(self) -> Value | tuple[Value, ...]:
+        if self.operator is Operator.IN:
+            return self.values
+        return self.values[0] if self.values else True  # only EXISTS has no value
 
     def __str__(self) -> str:
-        asked = " or ".join(repr(value) for value in self.values)
-        return f"attribute {self.attribute} {self.operator.replace('_', ' ')} {asked}".rstrip()
+        if self.operator is Operator.EXISTS:
+            return f"attribute {self.attribute} {'exists' if self._operand else 'does not exist'}"
+        values = " or ".join(repr(value) for value in self.values)
+        case = ", ignoring case" if self.ignore_case else ""
+        return f"attribute {self.attribute} {self.operator.replace('_', ' ')} {values}{case}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +107,7 @@ class Conditions:
         yield from _among("next_actions", "next action", facts.next_action, self.next_actions)
         yield from _among("fit_grades", "fit grade", facts.fit_grade or "none", self.fit_grades)
         for index, each in enumerate(self.attributes):
-            found = facts.attributes.get(each.attribute)
+            found = value_of(facts.attributes, each.attribute)
             explanation = f"{each}: the lead has {'none' if found is None else repr(found)}"
             yield Outcome(f"conditions.attributes[{index}]", each.holds(facts.attributes), explanation)
 
@@ -171,7 +141,7 @@ def asks_nothing(conditions: Conditions) -> bool:
 
 def _check_attribute(field: str, asked: AttributeCondition) -> None:
     check_text(f"{field}.attribute", asked.attribute, required=True)
-    least, limit = {Operator.EXISTS: (0, 0), Operator.IN: (1, MAX_VALUES)}.get(asked.operator, (1, 1))
+    least, limit = {Operator.EXISTS: (0, 1), Operator.IN: (1, MAX_VALUES)}.get(asked.operator, (1, 1))
     if not least <= len(asked.values) <= limit:
         wanted = f"{least}" if least == limit else f"{least} to {limit}"
         raise InvalidRule(f"{field}.values", f"has {len(asked.values)}, must have {wanted} for {asked.operator}")
@@ -180,9 +150,11 @@ def _check_attribute(field: str, asked: AttributeCondition) -> None:
         if isinstance(value, str):
             check_text(place, value, limit=MAX_VALUE_CHARACTERS)
         if asked.operator is Operator.STARTS_WITH and not isinstance(value, str):
-            raise InvalidRule(place, "is no text")
+            raise InvalidRule(place, "is not a string")
+        if asked.operator is Operator.EXISTS and not isinstance(value, bool):
+            raise InvalidRule(place, "is neither true nor false")
         if not (isfinite(value) if _is_number(value) else asked.operator not in _NUMERIC):
-            raise InvalidRule(place, "is no number")
+            raise InvalidRule(place, "is not a number")
 
 
 def _among(field: str, name: str, found: str, asked: tuple[str, ...]) -> Iterator[Outcome]:

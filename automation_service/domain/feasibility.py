@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import combinations
 
-from automation_service.domain.condition import AttributeCondition, Conditions, Operator
+from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.lead import Risk
 from automation_service.domain.rule import Draft
 from automation_service.domain.trigger import Direction, Inactive, ScoreCrossed, StageEntered, StageLeft
+from shared.conditions import Operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def _of_attributes(conditions: Conditions) -> Iterator[str]:
 
 
 def _excludes(one: AttributeCondition, other: AttributeCondition) -> bool:
-    if one.operator in (Operator.EQUALS, Operator.IN):
+    if one.operator in (Operator.EQUALS, Operator.IN) and not one.ignore_case:
         return not any(other.holds({other.attribute: value}) for value in one.values)
     if one.operator not in (Operator.LESS_THAN, Operator.AT_MOST):
         return False

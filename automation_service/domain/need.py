@@ -51,7 +51,14 @@ EVERYTHING = Need(fit=True, attributes=None)
 
 def of_conditions(conditions: Conditions) -> Need:
     """Returns what is needed to evaluate conditions."""
-    return Need(bool(conditions.fit_grades), frozenset(each.attribute for each in conditions.attributes))
+    return Need(bool(conditions.fit_grades), _names(conditions))
+
+
+def _names(conditions: Conditions) -> frozenset[str]:
+    """Returns the attributes that conditions read: `company.size` may be one, or the `size` of `company`."""
+    return frozenset(
+        name for each in conditions.attributes for name in (each.attribute, each.attribute.partition(".")[0]) if name
+    )
 
 
 def of_actions(actions: Iterable[Action], attributes_of: AttributesOf) -> Need:

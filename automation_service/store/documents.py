@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from automation_service.domain.action import Action
-from automation_service.domain.condition import AttributeCondition, Conditions, Operator
+from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Key
 from automation_service.domain.lead import Change, Risk
@@ -22,6 +22,7 @@ from automation_service.domain.trigger import (
     Trigger,
     WhileConditionHolds,
 )
+from shared.conditions import Operator
 from shared.contracts.score_changes import ScoreChangeRow
 from shared.mongo import Document
 
@@ -215,7 +216,12 @@ def _read_conditions(row: Document) -> Conditions:
             "fit_grades": tuple(row["fit_grades"]),
             "risk": None if row["risk"] is None else Risk(row["risk"]),
             "attributes": tuple(
-                AttributeCondition(each["attribute"], Operator(each["operator"]), tuple(each["values"]))
+                AttributeCondition(
+                    each["attribute"],
+                    Operator(each["operator"]),
+                    tuple(each["values"]),
+                    each.get("ignore_case", False),
+                )
                 for each in row["attributes"]
             ),
         }

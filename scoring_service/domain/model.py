@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from scoring_service.domain.conditions import Condition, Test, all_of
+from shared.conditions import Condition, Test, all_of
 
 IDENTIFY = "identify"
 """The event type whose properties become the lead's attributes."""

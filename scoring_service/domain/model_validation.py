@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from scoring_service.domain.conditions import Condition, Operator, key_of
 from scoring_service.domain.model import ADJUSTMENT, NEVER, Decay, Fit, Rule, ScoringModel
+from shared.conditions import Condition, Operator, key_of
 
 MAX_POINTS = 1_000_000
 MAX_SCORE = 10**12
@@ -229,7 +229,7 @@ def _condition(path: str, condition: Condition) -> Iterator[Flaw]:
     match condition.operator:
         case Operator.EQUALS:
             yield from _scalars(field, [operand])
-        case Operator.ONE_OF:
+        case Operator.IN:
             yield from _count(field, len(operand), MAX_OPERANDS, least=1)
             yield from _scalars(field, operand)
         case Operator.CONTAINS | Operator.STARTS_WITH:

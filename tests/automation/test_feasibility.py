@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from automation_service.domain.condition import AttributeCondition, Conditions, Operator
+from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.feasibility import warnings
 from automation_service.domain.lead import Risk
 from automation_service.domain.rule import Draft
 from automation_service.domain.trigger import Direction, Inactive, ScoreCrossed, StageEntered, StageLeft, Trigger
+from shared.conditions import Operator
 from tests.automation.fakes import MODEL, draft
 
 

@@ -4,9 +4,10 @@ import pytest
 
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.action import Action
-from automation_service.domain.condition import AttributeCondition, Conditions, Operator
+from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.need import BASICS, EVERYTHING, Need, of_actions, of_conditions, portions
 from automation_service.domain.receiver import Email, Slack
+from shared.conditions import Operator
 from tests.automation.fakes import change, webhook
 
 

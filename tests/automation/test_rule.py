@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from automation_service.domain.condition import AttributeCondition, Conditions, Operator
+from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.lead import Facts, Risk
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.rule import Draft, check_rule, check_stages
@@ -16,6 +16,7 @@ from automation_service.domain.trigger import (
     StageEntered,
     StageLeft,
 )
+from shared.conditions import Operator
 from tests.automation.fakes import draft
 
 HOT = Conditions(stages=("hot",))
@@ -41,7 +42,7 @@ def _with(operator: Operator, *values: str | float | bool) -> Draft:
         (draft(conditions=Conditions(maximum_velocity=-1)), "conditions.maximum_velocity"),
         (draft(conditions=Conditions(next_actions=("a", "a"))), "conditions.next_actions[0]"),
         (_with(Operator.EQUALS), "conditions.attributes[0].values"),
-        (_with(Operator.EXISTS, "a"), "conditions.attributes[0].values"),
+        (_with(Operator.EXISTS, "a"), "conditions.attributes[0].values[0]"),
         (_with(Operator.IN, *"a" * 101), "conditions.attributes[0].values"),
         (_with(Operator.AT_LEAST, "a"), "conditions.attributes[0].values[0]"),
         (_with(Operator.AT_LEAST, True), "conditions.attributes[0].values[0]"),
@@ -149,6 +150,8 @@ ATTRIBUTES = {"country": "Germany", "seats": 250.0, "trial": True, "tags": ["a",
         ("seats", Operator.STARTS_WITH, ("2",), False),
         ("trial", Operator.EXISTS, (), True),
         ("gone", Operator.EXISTS, (), False),
+        ("gone", Operator.EXISTS, (False,), True),
+        ("trial", Operator.EXISTS, (False,), False),
         ("nothing", Operator.EXISTS, (), False),
         ("nothing", Operator.EQUALS, ("",), False),
         ("seats", Operator.LESS_THAN, (250,), False),

@@ -10,7 +10,7 @@ import pytest
 
 from automation_service.app import open_worker, run_server
 from automation_service.domain.action import Action
-from automation_service.domain.condition import AttributeCondition, Conditions, Operator
+from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.delivery import NEVER, Answer, ExecutionState, Fate
 from automation_service.domain.execution import ExecutionNotFound, Firing, Key
 from automation_service.domain.lead import Risk
@@ -37,6 +37,7 @@ from automation_service.store.rules import MongoRules
 from automation_service.store.schema import EXECUTIONS, INDEXES
 from cli.local.embedded import free_port
 from shared import mongo
+from shared.conditions import Operator
 from shared.contracts import score_changes
 from shared.deadlines import deadline
 from shared.inbox.collection import Inbox

@@ -9,7 +9,7 @@ import pytest
 
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.action import Action
-from automation_service.domain.condition import AttributeCondition, Conditions, Operator
+from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.lead import Change, Risk
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.need import BASICS, Need
@@ -18,6 +18,7 @@ from automation_service.domain.rule import Rule, RuleChanged, RuleExists, RuleNo
 from automation_service.ports import ExecutionQuery
 from automation_service.usecases.evaluation import Evaluation
 from automation_service.usecases.rules import RuleBook, RuleValidator
+from shared.conditions import Operator
 from tests.automation.fakes import (
     INSIGHT,
     NOW,

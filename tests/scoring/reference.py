@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from scoring_service.domain.conditions import Condition
 from scoring_service.domain.model import Event, Rule, ScoringModel
 from scoring_service.domain.timeline import Adjustment, Mode, Publication
+from shared.conditions import Condition
 
 TICK, FACT = 0, 1
 

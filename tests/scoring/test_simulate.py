@@ -7,11 +7,11 @@ from datetime import timedelta
 import bson
 import pytest
 
-from scoring_service.domain.conditions import Condition, Operator
 from scoring_service.domain.model import Decay, Fit, FitRule, Limit, Period, Rule, ScoringModel
 from scoring_service.domain.simulation import Difference, Question, Summary
 from scoring_service.domain.timeline import Mode
 from scoring_service.usecases.corrections import AdjustmentRequest
+from shared.conditions import Condition, Operator
 from tests.scoring.conftest import NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from scoring_service.domain.conditions import Condition, Operator
 from scoring_service.domain.model import (
     Decay,
     Event,
@@ -21,6 +20,7 @@ from scoring_service.domain.model import (
 )
 from scoring_service.domain.model_validation import check_model
 from scoring_service.domain.timeline import Mode
+from shared.conditions import Condition, Operator
 from tests.scoring.strategies import START
 
 TYPES = ("view", "click", "identify", "unheard_of")
@@ -82,7 +82,7 @@ def conditions(draw: st.DrawFn) -> Condition:
     operator = draw(st.sampled_from(list(Operator)))
     operands: dict[Operator, st.SearchStrategy[Any]] = {
         Operator.EQUALS: _values.filter(lambda value: value is not None),
-        Operator.ONE_OF: st.lists(_values.filter(lambda value: value is not None), min_size=1, max_size=3).map(tuple),
+        Operator.IN: st.lists(_values.filter(lambda value: value is not None), min_size=1, max_size=3).map(tuple),
         Operator.CONTAINS: st.sampled_from(("pro", "r", "plus")),
         Operator.STARTS_WITH: st.sampled_from(("pro", "f")),
         Operator.EXISTS: st.booleans(),

@@ -221,14 +221,16 @@ class Conditions(_message.Message):
     def __init__(self, stages: _Optional[_Iterable[str]] = ..., minimum_score: _Optional[int] = ..., minimum_velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ..., maximum_score: _Optional[int] = ..., maximum_velocity: _Optional[int] = ..., next_actions: _Optional[_Iterable[str]] = ..., attributes: _Optional[_Iterable[_Union[AttributeCondition, _Mapping]]] = ..., fit_grades: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AttributeCondition(_message.Message):
-    __slots__ = ("attribute", "operator", "values")
+    __slots__ = ("attribute", "operator", "values", "ignore_case")
     ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_CASE_FIELD_NUMBER: _ClassVar[int]
     attribute: str
     operator: Operator
     values: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Value]
-    def __init__(self, attribute: _Optional[str] = ..., operator: _Optional[_Union[Operator, str]] = ..., values: _Optional[_Iterable[_Union[_struct_pb2.Value, _Mapping]]] = ...) -> None: ...
+    ignore_case: bool
+    def __init__(self, attribute: _Optional[str] = ..., operator: _Optional[_Union[Operator, str]] = ..., values: _Optional[_Iterable[_Union[_struct_pb2.Value, _Mapping]]] = ..., ignore_case: bool = ...) -> None: ...
 
 class Action(_message.Message):
     __slots__ = ("action_id", "preset", "parameters", "webhook", "slack", "email")

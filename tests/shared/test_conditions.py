@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scoring_service.domain.conditions import Condition, Operator, all_of
+from shared.conditions import Condition, Operator, all_of
 
 VALUES: dict[str, Any] = {
     "plan": "Pro Plus",
@@ -27,11 +27,11 @@ VALUES: dict[str, Any] = {
         ("trial", Operator.EQUALS, True, True),
         ("trial", Operator.EQUALS, 1, False),
         ("pages", Operator.EQUALS, True, False),
-        ("plan", Operator.ONE_OF, ("Free", "Pro Plus"), True),
-        ("plan", Operator.ONE_OF, ("Free", 3), False),
-        ("pages", Operator.ONE_OF, ("Free", 3.0), True),
-        ("none", Operator.ONE_OF, ("Free", 3.0), False),
-        ("tags", Operator.ONE_OF, ("a",), False),
+        ("plan", Operator.IN, ("Free", "Pro Plus"), True),
+        ("plan", Operator.IN, ("Free", 3), False),
+        ("pages", Operator.IN, ("Free", 3.0), True),
+        ("none", Operator.IN, ("Free", 3.0), False),
+        ("tags", Operator.IN, ("a",), False),
         ("plan", Operator.CONTAINS, "ro P", True),
         ("plan", Operator.CONTAINS, "plus", False),
         ("tags", Operator.CONTAINS, "a", True),
@@ -73,7 +73,7 @@ def test_a_path_goes_into_structures() -> None:
     ("operator", "operand"),
     [
         (Operator.EQUALS, "PRO PLUS"),
-        (Operator.ONE_OF, ("x", "pRO pLUS")),
+        (Operator.IN, ("x", "pRO pLUS")),
         (Operator.CONTAINS, "O P"),
         (Operator.STARTS_WITH, "PRO"),
     ],

@@ -1,4 +1,7 @@
-"""Conditions on the properties of an event or the attributes of a lead: a fixed list of comparisons, never code."""
+"""The condition language of models and rules: comparisons of event properties and lead attributes, never code.
+
+Guarantee: pure, and the same answer for the same condition and values, whether a model or a rule asks.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,10 +15,10 @@ Test = Callable[[Values], bool]
 
 
 class Operator(StrEnum):
-    """The comparisons, by the names that they have in a model file."""
+    """The comparisons, by their names in model and rule files."""
 
     EQUALS = "equals"
-    ONE_OF = "in"
+    IN = "in"
     CONTAINS = "contains"
     STARTS_WITH = "starts_with"
     EXISTS = "exists"
@@ -29,8 +32,10 @@ class Operator(StrEnum):
 class Condition:
     """Compares one property with an operand.
 
-    The operand is a scalar for EQUALS, a tuple of scalars for ONE_OF, a text for CONTAINS and STARTS_WITH, a bool for
-    EXISTS, and a float for the comparisons of numbers. A property that is missing or null fails all but EXISTS false.
+    The operand is a scalar for EQUALS and CONTAINS, a tuple of scalars for IN, a string for STARTS_WITH, a bool for
+    EXISTS, and a number for the other operators. If the property is missing or null, only EXISTS false holds.
+
+    `company.size` is the property of that name or, if there is none, the property `size` of the property `company`.
     """
 
     property: str
@@ -40,7 +45,7 @@ class Condition:
 
 
 def all_of(conditions: Iterable[Condition]) -> Test | None:
-    """Compiles conditions into one test that asks for all of them; None when there are none."""
+    """Compiles conditions into one test that requires all of them; None if there are none."""
     tests = tuple(_compiled(condition) for condition in conditions)
     if not tests:
         return None
@@ -49,8 +54,13 @@ def all_of(conditions: Iterable[Condition]) -> Test | None:
     return lambda values: all(test(values) for test in tests)
 
 
+def value_of(values: Values, name: str) -> object:
+    """Returns the value that a condition on `name` compares; None if it is missing."""
+    return _finder(name)(values)
+
+
 def key_of(value: object, *, ignore_case: bool = False) -> tuple[str, Any] | None:
-    """Returns what two scalars share when they are equal, also in type; None for what is no scalar."""
+    """Returns a key that two scalars share if they are equal and of one type; None for anything but a scalar."""
     if isinstance(value, bool):
         return "bool", value
     if isinstance(value, int | float):
@@ -64,8 +74,7 @@ def _compiled(condition: Condition) -> Test:
     find, holds = _finder(condition.property), _comparison(condition)
     if "." in condition.property:
         return lambda values: holds(find(values))
-    # Most properties are on the top level. This is the hot path of every event, so one call must do for the most common
-    # comparison.
+    # Most properties are top-level, and every event takes this path: the most common comparison needs a single call.
     name, operand = condition.property, condition.operand
     if condition.operator is Operator.EQUALS and isinstance(operand, str) and not condition.ignore_case:
         return lambda values: values.get(name) == operand
@@ -91,7 +100,7 @@ def _comparison(condition: Condition) -> Callable[[Any], bool]:
     match condition.operator:
         case Operator.EQUALS:
             return _is_one_of((operand,), ignore_case=ignore_case)
-        case Operator.ONE_OF:
+        case Operator.IN:
             return _is_one_of(operand, ignore_case=ignore_case)
         case Operator.CONTAINS:
             return _contains(operand, ignore_case=ignore_case)
@@ -112,13 +121,13 @@ def _is_one_of(operands: Iterable[Any], *, ignore_case: bool) -> Callable[[Any],
     return lambda value: value is not None and key_of(value, ignore_case=ignore_case) in keys
 
 
-def _contains(operand: str, *, ignore_case: bool) -> Callable[[Any], bool]:
-    wanted = operand.casefold() if ignore_case else operand
+def _contains(operand: object, *, ignore_case: bool) -> Callable[[Any], bool]:
+    key = key_of(operand, ignore_case=ignore_case)
+    wanted = key[1] if key and isinstance(operand, str) else None
 
     def holds(value: object) -> bool:
         if isinstance(value, str):
-            return wanted in (value.casefold() if ignore_case else value)
-        key = ("text", wanted)
+            return wanted is not None and wanted in (value.casefold() if ignore_case else value)
         return isinstance(value, list) and any(key_of(item, ignore_case=ignore_case) == key for item in value)
 
     return holds
