@@ -78,7 +78,7 @@ PLANTED: Mapping[str, Planted] = {
         [
             (
                 "automation_service/store/documents.py",
-                'date_bucket=row["date_bucket"]',
+                "date_bucket=change.date_bucket",
                 "date_bucket=__import__('shared.wire').wire.now().date().isoformat()",
             )
         ],
