@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
@@ -21,7 +22,7 @@ class Calendar:
 
     def midnight(self, day: date) -> datetime:
         """Returns the instant at which a date begins, in UTC."""
-        return datetime(day.year, day.month, day.day, tzinfo=self.zone).astimezone(UTC)
+        return _midnight(self.zone, day)
 
     def first_midnight(self, time: datetime) -> date:
         """Returns the first date that begins at a time or after it."""
@@ -39,3 +40,9 @@ class Calendar:
             digest.update(int(self.midnight(day).timestamp()).to_bytes(5, "big", signed=True))
             day += DAY
         return digest.hexdigest()
+
+
+@lru_cache(maxsize=4_096)
+def _midnight(zone: ZoneInfo, day: date) -> datetime:
+    # A decay run asks for the same few dates for every lead.
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

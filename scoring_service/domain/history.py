@@ -212,7 +212,7 @@ class HistoryBuilder:
 
     def _take_ticks(self, ticks: Sequence[Tick], state: LeadState) -> None:
         stage_of = self._timeline.latest.stage_of
-        self._path += (PathPoint(tick.score, stage_of(tick.score)) for tick in ticks)
+        self._path += [PathPoint(tick.score, stage_of(tick.score)) for tick in ticks]
         self._pending_ticks += ticks
         self._move(state)
 

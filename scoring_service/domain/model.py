@@ -215,6 +215,11 @@ class ScoringModel:
         return [stage.minimum_score for stage in self.stages]
 
     @cached_property
+    def _later_minimums(self) -> list[int]:
+        """The lowest scores of all stages but the first, in which a score below the floor falls, too."""
+        return self._minimums[1:]
+
+    @cached_property
     def _names(self) -> list[str]:
         return [stage.stage for stage in self.stages]
 
@@ -252,8 +257,7 @@ class ScoringModel:
 
     def stage_of(self, score: int) -> str:
         """Returns the stage that a score falls in."""
-        place = bisect_right(self._minimums, score) - 1
-        return self._names[max(0, place)]
+        return self._names[bisect_right(self._later_minimums, score)]
 
     def fitness(self, attributes: Mapping[str, Any], score: int) -> Fitness:
         """Returns how well a lead fits; `NO_FIT` if the model has no fit rules."""

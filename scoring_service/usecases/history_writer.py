@@ -88,10 +88,10 @@ class HistoryWriter:
 
     async def updates(self, chosen: Sequence[PendingFacts]) -> list[LeadUpdate]:
         """Returns the update of each chosen lead."""
-        await self._read_ahead(chosen)
+        builders = [self.builder(each.lead) for each in chosen]
+        await self._read_ahead(chosen, builders)
         updates: list[LeadUpdate] = []
-        for number, each in enumerate(chosen, start=1):
-            builder = self.builder(each.lead)
+        for number, (each, builder) in enumerate(zip(chosen, builders, strict=True), start=1):
             for refold in builder.record(each.facts, each.standing):
                 await self.feed(each.lead.lead_id, refold)
             updates.append(builder.update())
@@ -148,13 +148,13 @@ class HistoryWriter:
         stored = pending.lead.state.attributes.size // FACT_BYTES
         return 1 + len(pending.facts) + stored + await self.work_of(pending.lead, since)
 
-    async def _read_ahead(self, chosen: Sequence[PendingFacts]) -> None:
+    async def _read_ahead(self, chosen: Sequence[PendingFacts], builders: Sequence[HistoryBuilder]) -> None:
         """Reads, in one query, the recorded facts of all leads that need a refold and have no checkpoint."""
         lead_ids = [
             each.lead.lead_id
-            for each in chosen
+            for each, builder in zip(chosen, builders, strict=True)
             if 0 < each.lead.state.fact_count < CHECKPOINT_FACTS
-            and self.builder(each.lead).refolds_from(each.facts, each.standing) is not None
+            and builder.refolds_from(each.facts, each.standing) is not None
         ]
         found = await self.fact_reader.facts_of(lead_ids)
         self.known.update((lead_id, found.get(lead_id, [])) for lead_id in lead_ids)
