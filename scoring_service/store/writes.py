@@ -114,7 +114,13 @@ class LeadWriter:
         return _standing(row or {})
 
     async def move_decay(self, partition: int, through: date) -> Standing:
-        """Locks a partition, moves its decay date on to `through` at least, and returns where it stands."""
+        """Moves the decay date of a partition on to `through` at least, and returns where the partition stands.
+
+        Only a partition that moves is locked: a run that is repeated, or that meets another one, delays no drain.
+        """
+        standing = await self.standing(partition)
+        if standing.through is not None and standing.through >= through:
+            return standing
         await locks.take_all(self._database, partition)
         return (await self._take([partition], {"$max": {"through": through.isoformat()}}))[partition]
 
