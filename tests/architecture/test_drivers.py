@@ -1,0 +1,39 @@
+"""Only modules at the edge import the drivers of databases, brokers and RPC."""
+
+from tests.architecture.test_shape import ROOT, SERVICES, modules, packages
+
+DRIVERS = {"pymongo", "bson", "redis", "grpc", "dramatiq"}
+EDGES = {"store", "clients", "servicer", "app"}
+OWNERS = {
+    "scoring_service/usecases/catching_up.py",
+    "scoring_service/usecases/slow_lane.py",
+    "shared/deadlines.py",
+    "shared/inbox/actor.py",
+    "shared/inbox/broker.py",
+    "shared/inbox/collection.py",
+    "shared/inbox/consumer.py",
+    "shared/inbox/doorbell.py",
+    "shared/inbox/isolation.py",
+    "shared/inbox/parking.py",
+    "shared/inbox/worker.py",
+    "shared/mongo.py",
+    "shared/rpc/errors.py",
+    "shared/rpc/health.py",
+    "shared/rpc/server.py",
+}
+"""The other modules that own a driver, or need its types or errors."""
+
+
+def test_only_the_edges_import_a_driver() -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for package in (*SERVICES, "shared")
+        for path in modules(package)
+        if packages(path) & DRIVERS and not (package != "shared" and _part(path.relative_to(ROOT).parts[1]) in EDGES)
+    }
+    assert found <= OWNERS, f"these import a driver: {found - OWNERS}"
+    assert found >= OWNERS, f"these import none any more, take them off the list: {OWNERS - found}"
+
+
+def _part(name: str) -> str:
+    return name.removesuffix(".py")
