@@ -69,7 +69,7 @@ async def test_nothing_waits_in_a_new_database(stub: Stub) -> None:
     assert await backlog(stub) == pb.GetAutomationBacklogResponse()
 
 
-async def test_changes_that_no_worker_takes_are_seen_with_their_age(inbox: Inbox, stub: Stub) -> None:
+async def test_pending_changes_are_reported_with_their_age(inbox: Inbox, stub: Stub) -> None:
     """As when the automation worker is paused, which no health check tells."""
     leads = [f"lead-{number}" for number in range(500)]
     rows = [
@@ -103,7 +103,7 @@ async def test_a_change_that_failed_alone_waits_and_a_parked_one_does_not(inbox:
     assert found.oldest_change_time.ToDatetime(UTC) == NOW - 9 * SECOND
 
 
-async def test_a_drain_that_has_stopped_is_told_with_its_error(inbox: Inbox, database: Database, stub: Stub) -> None:
+async def test_a_stopped_drain_is_reported_with_its_error(inbox: Inbox, database: Database, stub: Stub) -> None:
     assert not (await backlog(stub)).HasField("stopped_drain")
     breaker = Breaker(inbox)
     failure = Failure(ReasonCode.FAILED, "KeyError: 'scores'")

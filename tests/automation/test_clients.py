@@ -82,7 +82,7 @@ async def asking(intelligence: FakeIntelligence) -> AsyncIterator[IntelligenceIn
         (EVERYTHING, 15, {"fit", "attributes"}, []),
     ],
 )
-async def test_insights_are_asked_for_in_questions_of_bounded_size(
+async def test_requests_for_insights_have_bounded_size(
     need: Need, largest: int, paths: set[str], names: list[str]
 ) -> None:
     intelligence = FakeIntelligence()  # type: ignore[abstract]
@@ -98,7 +98,7 @@ async def test_insights_are_asked_for_in_questions_of_bounded_size(
         assert list(each.attribute_names) == names
 
 
-async def test_more_leads_are_asked_for_at_a_time_while_they_are_small() -> None:
+async def test_requests_grow_while_leads_are_small() -> None:
     intelligence = FakeIntelligence()  # type: ignore[abstract]
     async with asking(intelligence) as insights:
         leads = [f"lead-{number}" for number in range(MAX_LEADS)]
@@ -108,7 +108,7 @@ async def test_more_leads_are_asked_for_at_a_time_while_they_are_small() -> None
     assert (sizes[0], max(sizes), sum(sizes)) == (15, 8 * 15 + 6, 2 * MAX_LEADS), "never more than eight times as many"
 
 
-async def test_a_question_that_is_too_large_is_told_from_a_service_that_is_away(
+async def test_a_request_that_is_too_large_differs_from_an_outage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(clients, "REQUEST_SECONDS", 0.3)
@@ -122,7 +122,7 @@ async def test_a_question_that_is_too_large_is_told_from_a_service_that_is_away(
     assert status_of(caught.value, ERRORS).code == code_pb2.DEADLINE_EXCEEDED, "whoever tests a rule may call again"
 
 
-async def test_a_service_that_answers_nothing_is_not_the_fault_of_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_outage_is_a_transient_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "REQUEST_SECONDS", 0.3)
     monkeypatch.setattr(clients, "PROBE_SECONDS", 0.3)
     intelligence = FakeIntelligence("everything")  # type: ignore[abstract]

@@ -66,6 +66,10 @@ async def put(inbox: Inbox, *changes: Change) -> None:
             "_id": each.change_id,
             "lead_id": each.lead_id,
             "sequence": each.sequence,
+            "score_before": each.score_before,
+            "score_after": each.score,
+            "stage_before": each.stage_before,
+            "stage_after": each.stage,
             "scores": list(each.scores),
             "stages": list(each.stages),
             "event_types": list(each.event_types),
@@ -185,7 +189,7 @@ async def test_midnight_between_commit_and_evaluation_changes_nothing(database: 
     assert (found.key.date_bucket, found.record_time) == ("2026-03-01", NOW + timedelta(days=1))
 
 
-async def test_a_drain_that_cannot_ask_changes_nothing(database: Database, inbox: Inbox) -> None:
+async def test_a_drain_without_intelligence_changes_nothing(database: Database, inbox: Inbox) -> None:
     await put(inbox, change())
     with pytest.raises(TimeoutError):
         await evaluation(database, inbox, AbsentInsights()).step([0], 10)

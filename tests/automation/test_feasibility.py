@@ -47,7 +47,7 @@ def triggered(trigger: Trigger, conditions: Conditions | None = None) -> Draft:
         triggered(Inactive(30), Conditions(risk=Risk.LOW)),
     ],
 )
-def test_what_can_never_fire_or_only_late_is_warned_of(rule: Draft) -> None:
+def test_a_rule_that_can_never_fire_or_fires_late_has_a_warning(rule: Draft) -> None:
     assert len(warnings(rule, MODEL)) == 1
 
 
@@ -64,5 +64,5 @@ def test_what_can_never_fire_or_only_late_is_warned_of(rule: Draft) -> None:
         draft(conditions=Conditions(stages=("tepid",))),
     ],
 )
-def test_what_can_fire_is_not(rule: Draft) -> None:
+def test_a_rule_that_can_fire_has_no_warning(rule: Draft) -> None:
     assert not [each for each in warnings(rule, MODEL) if "tepid" not in each]

@@ -133,7 +133,7 @@ async def fired(database: Database, made: Rule, inbox: Inbox) -> list[Execution]
     return await MongoExecutions(database).page(ExecutionQuery(99))
 
 
-async def test_a_rule_that_looks_at_velocity_fires_for_all(database: Database, inbox: Inbox) -> None:
+async def test_a_rule_on_velocity_fires_for_all_heavy_leads(database: Database, inbox: Inbox) -> None:
     recorded = await fired(database, rule("calm", Conditions(maximum_velocity=5)), inbox)
     assert sorted(each.key.lead_id for each in recorded) == sorted(LEADS)
 
@@ -152,7 +152,7 @@ def bell(redis_url: str) -> Iterator[Doorbell]:
     broker.client.close()
 
 
-async def test_a_lead_that_is_never_told_in_time_is_parked_and_the_others_are_evaluated(
+async def test_a_lead_that_always_times_out_is_parked_and_the_others_are_evaluated(
     database: Database, inbox: Inbox, bell: Doorbell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clients, "REQUEST_SECONDS", 1.0)

@@ -23,7 +23,7 @@ def attributes(*names: str) -> Need:
         (Conditions(attributes=(AttributeCondition("country", Operator.EXISTS),)), attributes("country")),
     ],
 )
-def test_conditions_need_what_they_look_at(conditions: Conditions, need: Need) -> None:
+def test_conditions_need_what_they_use(conditions: Conditions, need: Need) -> None:
     assert of_conditions(conditions) == need
 
 
@@ -42,7 +42,7 @@ def test_conditions_need_what_they_look_at(conditions: Conditions, need: Need) -
         ([Action("mail", Email(("a@b.example",), "", "s", "b")), webhook()], Need(attributes=None)),
     ],
 )
-def test_actions_need_what_they_tell(actions: list[Action], need: Need) -> None:
+def test_actions_need_what_they_deliver(actions: list[Action], need: Need) -> None:
     assert of_actions(actions, SandboxedTemplates().attributes) == need
 
 

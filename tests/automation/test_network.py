@@ -115,7 +115,7 @@ def test_what_is_no_url_of_a_receiver_is_refused(url: str) -> None:
     assert caught.value.field == "url"
 
 
-def test_http_takes_an_allowance() -> None:
+def test_http_must_be_allowed() -> None:
     with pytest.raises(InvalidRule):
         check_url("url", "http://crm.example/hook", allow_http=False)
     check_url("url", "http://crm.example/hook", allow_http=True)
@@ -180,7 +180,7 @@ async def test_a_redirect_is_not_followed(canary: Receiver) -> None:
     assert (answer.fate, answer.status, canary.connections) == (Fate.FINAL, 307, 0)
 
 
-async def test_a_name_without_an_address_is_worth_another_try() -> None:
+async def test_a_name_without_an_address_is_retried() -> None:
     async def nobody(host: str, port: int) -> list[str]:
         raise OSError("Name or service not known")
 
@@ -225,7 +225,7 @@ def test_a_secret_is_in_no_representation() -> None:
     assert repr(Webhook("u", (SECRET,))) == "Webhook(url='u')"
 
 
-async def test_connections_that_nobody_uses_are_closed() -> None:
+async def test_idle_connections_are_closed() -> None:
     transport = GuardedTransport(Guard(LOOPBACK, RESOLVER), per_endpoint=4)
     async with receiving() as one, receiving() as other, open_client(transport) as client:
         for _ in range(3):
@@ -237,7 +237,7 @@ async def test_connections_that_nobody_uses_are_closed() -> None:
         assert (len(other.tasks), len(one.tasks)) == (1, 0), "expected that of the other one only"
 
 
-async def test_the_guard_is_in_the_clients_way() -> None:
+async def test_the_client_connects_through_the_guard() -> None:
     """There is no public place for it in httpx, so an update of httpx that moved the place would be noticed here."""
     transport = GuardedTransport(Guard(Networks(), RESOLVER), per_endpoint=1)
     async with open_client(transport) as client:

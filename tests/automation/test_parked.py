@@ -99,7 +99,9 @@ async def test_discarded_changes_are_never_evaluated_and_twice_is_once(inbox: In
         ("DiscardParkedChanges", pb.DiscardParkedChangesRequest(all=True, reason="x"), "actor"),
     ],
 )
-async def test_a_bad_argument_is_named(stub: Stub, method: str, request_: Any, field: str) -> None:
+async def test_an_invalid_request_is_refused_with_reason_and_field(
+    stub: Stub, method: str, request_: Any, field: str
+) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         await getattr(stub, method)(request_)
     code, _, fields = refusal(caught.value)

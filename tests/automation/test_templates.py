@@ -57,13 +57,13 @@ def test_a_template_is_filled(template: str, text: str) -> None:
         "{% autoescape true %}{% endautoescape %}", "{% do x %}", "{{ " + "(" * 2000 + ")" * 2000 + " }}",
     ],
 )  # fmt: skip
-def test_what_loops_calls_computes_or_reaches_is_refused(template: str) -> None:
+def test_loops_calls_arithmetic_and_private_fields_are_refused(template: str) -> None:
     with pytest.raises(InvalidRule) as caught:
         SandboxedTemplates().check("actions[0].email.body", template)
     assert caught.value.field == "actions[0].email.body"
 
 
-def test_a_value_that_does_not_fit_is_told() -> None:
+def test_an_unsupported_value_raises_unrenderable() -> None:
     with pytest.raises(Unrenderable):
         SandboxedTemplates().render("{{ lead.lead_id | round }}", VALUES)
 
@@ -97,7 +97,7 @@ class Counted:
         return "x" * 10_000
 
 
-def test_what_would_be_cut_off_is_not_rendered() -> None:
+def test_rendering_stops_at_the_output_limit() -> None:
     for template in ("{{ a }}" * 2_000, "{% if a %}{{ a }}{% endif %}" * 500):
         value = Counted()
         assert len(SandboxedTemplates().render(template, {"a": value})) == MAX_OUTPUT

@@ -70,7 +70,7 @@ def test_a_trigger_occurs(trigger: Trigger, scores: list[int], occurs: bool) -> 
 
 
 @given(st.lists(st.integers(0, 120), min_size=2, max_size=20), st.integers(1, 19), st.integers(1, 119))
-def test_how_events_are_batched_makes_no_difference(scores: list[int], cut: int, threshold: int) -> None:
+def test_batching_does_not_change_which_triggers_occur(scores: list[int], cut: int, threshold: int) -> None:
     whole = through(*scores)
     parts = [through(*scores[: cut + 1]), through(*scores[cut:])] if cut < len(scores) - 1 else [whole]
     triggers: list[Trigger] = [ScoreCrossed(threshold, direction) for direction in Direction]
@@ -116,14 +116,14 @@ def fired(rule_: Rule, changes: Sequence[Change], last: Firing | None = None) ->
     return days
 
 
-def test_inactivity_fires_once_per_silence() -> None:
+def test_inactivity_fires_once_per_period() -> None:
     first = [silent(day, 9 + day) for day in range(1, 6)]
     second = [silent(day, day - 10, last_event_days_ago=3) for day in range(15, 25)]
     assert fired(with_trigger(Inactive(10)), [*first, *second]) == [1, 20]
     assert fired(with_trigger(Inactive(10), cool_down_days=25), [*first, *second]) == [1]
 
 
-def test_inactivity_fires_for_a_silence_that_began_with_an_event_that_the_rule_fired_at() -> None:
+def test_inactivity_fires_although_the_rule_fired_on_the_event_that_began_it() -> None:
     """Its trigger was another one then."""
     changes = [silent(day, 9 + day) for day in range(2, 6)]
     received = Candidate(replace(changes[0], date_bucket="2026-03-01"), with_trigger(EventReceived("page_view")))

@@ -19,18 +19,16 @@ from automation_service.ports import ExecutionQuery
 from automation_service.usecases.evaluation import Evaluation
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from shared.conditions import Operator
+from tests.automation.fake_stores import FakeChanges, FakeExecutions, FakeRules
 from tests.automation.fakes import (
     INSIGHT,
     NOW,
     SENDER,
     AbsentInsights,
-    FakeChanges,
     FakeDeliveryQueue,
-    FakeExecutions,
     FakeInsights,
     FakeModels,
     FakeReceivers,
-    FakeRules,
     change,
     draft,
     rule,
@@ -84,7 +82,7 @@ async def test_validate_only_makes_every_check_and_stores_nothing() -> None:
         await subject.create(draft("bad", conditions=Conditions(stages=("tepid",))), validate_only=True)
 
 
-async def test_of_two_updates_that_meet_one_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_two_concurrent_updates_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     rules = book(rule())
     stale = await rules.rules.get("call")
     await rules.update(draft(enabled=False), ["enabled"], 0)
@@ -113,7 +111,7 @@ async def test_an_update_must_leave_a_rule_within_the_limits() -> None:
         ("https://other.example", "https://other.example"),
     ],
 )
-async def test_an_update_keeps_the_url_that_answers_do_not_tell(asked: str, kept: str) -> None:
+async def test_an_update_keeps_the_secret_url_of_slack(asked: str, kept: str) -> None:
     """Whoever gets a rule, changes a text and sends it back has the URL's scheme and host only."""
     subject = book(rule("call", None, Action("chat", Slack("https://chat.example/secret"))))
     changed = draft("call", None, Action("chat", Slack(asked, "Call them")))
@@ -121,14 +119,14 @@ async def test_an_update_keeps_the_url_that_answers_do_not_tell(asked: str, kept
     assert updated.draft.actions == (Action("chat", Slack(kept, "Call them")),)
 
 
-async def test_a_rule_whose_stage_the_model_has_lost_can_be_disabled() -> None:
+async def test_a_rule_with_a_removed_stage_can_still_be_disabled() -> None:
     lost = Conditions(stages=("tepid",))
     updated, _ = await book(rule(conditions=lost)).update(draft(enabled=False), ["enabled"], 0)
     assert (updated.draft.enabled, updated.draft.conditions) == (False, lost)
 
 
 @pytest.mark.parametrize("field", ["enabled", "display_name", "cool_down_days"])
-async def test_a_rule_with_a_url_that_the_operator_allows_no_more_can_be_renamed_and_disabled(field: str) -> None:
+async def test_a_rule_with_a_forbidden_url_can_still_be_renamed_and_disabled(field: str) -> None:
     plain = webhook(url="http://crm.example/hook")
     asked = replace(draft("call", None, plain, enabled=False), display_name="Ring", cool_down_days=3)
     updated, _ = await book(rule("call", None, plain)).update(asked, [field], 0)
@@ -154,7 +152,7 @@ async def test_a_step_records_what_fires_and_marks_all() -> None:
     assert [each.key.lead_id for each in delivery_queue.begun] == ["ada"]
 
 
-async def test_only_leads_are_asked_for_on_which_a_rule_can_still_fire() -> None:
+async def test_intelligence_is_asked_only_about_leads_that_can_fire_a_rule() -> None:
     changes = FakeChanges(change("ada"), change("bob", stage="cold", score=5))
     insights = FakeInsights()
     evaluated = evaluation(changes, FakeRules(rule()), insights)
@@ -167,14 +165,14 @@ async def test_only_leads_are_asked_for_on_which_a_rule_can_still_fire() -> None
 KNOWN = replace(INSIGHT, attributes={"country": "NL", "name": "Ada", "notes": "x"})
 
 
-async def test_nothing_but_what_always_is_needed_is_asked_for_by_a_rule_that_looks_at_velocity() -> None:
+async def test_a_rule_on_velocity_needs_only_the_basics() -> None:
     insights = FakeInsights()
     fast = rule("fast", Conditions(minimum_velocity=5))
     await evaluation(FakeChanges(change("ada"), change("bob")), FakeRules(fast), insights).step([0], 10)
     assert (insights.asked, insights.needs) == ([{"ada", "bob"}], [BASICS])
 
 
-async def test_what_receivers_are_told_is_asked_for_only_of_leads_for_which_a_rule_holds() -> None:
+async def test_delivery_contents_are_requested_only_if_a_rule_holds() -> None:
     dutch = Conditions(attributes=(AttributeCondition("country", Operator.EQUALS, ("NL",)),))
     calm = rule("calm", Conditions(risk=Risk.HIGH), webhook())
     changes, insights = FakeChanges(change("ada"), change("bob")), FakeInsights(KNOWN)
@@ -189,7 +187,7 @@ async def test_what_receivers_are_told_is_asked_for_only_of_leads_for_which_a_ru
     assert json.loads(recorded.deliveries[0].body)["data"]["lead"]["attributes"] == KNOWN.attributes
 
 
-async def test_a_message_is_told_the_attributes_that_its_template_uses() -> None:
+async def test_a_message_requests_the_attributes_that_its_template_uses() -> None:
     chat = Action(
         "chat", Slack("https://chat.example/x", "{{ lead.attributes.name }} of {{ lead.attributes.country }}")
     )
@@ -201,7 +199,7 @@ async def test_a_message_is_told_the_attributes_that_its_template_uses() -> None
     assert json.loads(recorded.deliveries[0].body) == {"text": "Ada of NL"}
 
 
-async def test_much_to_tell_is_settled_in_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_deliveries_are_recorded_in_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("automation_service.usecases.evaluation.MAX_BYTES", 3 * Need(attributes=None).max_bytes)
     leads = [f"lead-{number}" for number in range(10)]
     changes, insights = FakeChanges(*map(change, leads)), FakeInsights(KNOWN)
@@ -220,13 +218,13 @@ async def test_much_to_tell_is_settled_in_several_transactions(monkeypatch: pyte
     assert sorted(each.key.lead_id for each in await evaluated.executions.page(ExecutionQuery(99))) == leads
 
 
-async def test_without_a_rule_changes_are_marked_and_nobody_is_asked() -> None:
+async def test_without_rules_changes_are_marked_and_nothing_is_requested() -> None:
     changes, insights = FakeChanges(change()), FakeInsights()
     assert await evaluation(changes, FakeRules(rule(enabled=False)), insights).step([0], 10) == 1
     assert (changes.waiting, insights.asked) == ([], [])
 
 
-async def test_a_step_that_cannot_ask_leaves_the_changes_waiting() -> None:
+async def test_changes_stay_pending_if_intelligence_is_unavailable() -> None:
     changes = FakeChanges(change())
     evaluated = evaluation(changes, FakeRules(rule()), AbsentInsights())
     with pytest.raises(TimeoutError):

@@ -1,0 +1,59 @@
+"""Real receivers for tests: a mailbox, and how to send to it."""
+
+import email.policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from automation_service.delivery.receivers import AllReceivers
+from automation_service.domain.action import Action
+from automation_service.domain.delivery import Answer, Delivery
+from automation_service.domain.lead import Insight, Risk, Threshold
+from tests.automation.fakes import change, executed, rule
+
+INSIGHT = Insight(
+    velocity=9,
+    risk=Risk.LOW,
+    next_action="prioritize_contact",
+    attributes={"name": "Ada", "email": "ada@engines.example", "seats": 250.0, "odd": float("nan"), "tags": ["a", 1.0]},
+    why=(Threshold("risk", "low", "the last event is 1 hour ago, not more than 7 days ago"),),
+)
+
+
+class Mailbox:
+    """The handler of a mail server that keeps what it gets, or answers with `reply`."""
+
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+        self.reply = "250 OK"
+        self.refused: dict[str, str] = {}
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's)
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Takes a recipient, unless it is one of `refused`."""
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's)
+        """Keeps an e-mail."""
+        self.envelopes.append(envelope)
+        return self.reply
+
+    def messages(self) -> list[EmailMessage]:
+        """Returns the e-mails that came."""
+        parser = BytesParser(policy=email.policy.default)
+        return [parser.parsebytes(envelope.content or b"") for envelope in self.envelopes]  # type: ignore[arg-type]
+
+
+def delivery(action: Action) -> Delivery:
+    """Returns what a rule tells a receiver."""
+    [found] = executed(change(), rule("call", None, action), insight=INSIGHT).deliveries
+    return found
+
+
+async def send(subject: AllReceivers, action: Action) -> Answer:
+    return await subject.send(action, delivery(action))
