@@ -94,16 +94,6 @@ async def test_changes_are_read_as_they_were_put(database: Database, inbox: Inbo
     assert read == [put_changes[2], put_changes[1], put_changes[0]]
 
 
-async def test_a_change_that_does_not_tell_its_kinds_is_decay_if_it_has_no_events(
-    database: Database, inbox: Inbox
-) -> None:
-    """Rows that wait from before an upgrade are evaluated as they would have been."""
-    await put(inbox, change("ada"), replace(change("bob"), event_types=()))
-    await inbox.rows.update_many({}, {"$unset": {"kinds": ""}})
-    read = await MongoChanges(database, inbox, transaction_seconds=10).pending([0], 10)
-    assert [each.kinds for each in read] == [(), (DECAY,)]
-
-
 async def test_a_drain_leaves_one_execution_per_key_and_nothing_waiting(database: Database, inbox: Inbox) -> None:
     await put(inbox, change("ada", 1), change("ada", 2), change("bob", 1, stage="cold"), change("ada", 3, day=2))
     assert await evaluation(database, inbox, FakeInsights()).step([0], 10) == 4
