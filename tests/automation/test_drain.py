@@ -21,6 +21,7 @@ from automation_service.store.rules import MongoRules
 from automation_service.store.schema import EXECUTIONS
 from automation_service.usecases.evaluation import Evaluation
 from shared.contracts import score_changes
+from shared.contracts.score_changes import ScoreChangeRow
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from tests.automation.fakes import INSIGHT, NOW, SENDER, AbsentInsights, FakeDeliveryQueue, FakeInsights, change, rule
@@ -62,25 +63,25 @@ def evaluation(
 async def put(inbox: Inbox, *changes: Change) -> None:
     """Puts changes as the scoring service does."""
     for index, each in enumerate(changes):
-        row = {
-            "_id": each.change_id,
-            "lead_id": each.lead_id,
-            "sequence": each.sequence,
-            "score_before": each.score_before,
-            "score_after": each.score,
-            "stage_before": each.stage_before,
-            "stage_after": each.stage,
-            "scores": list(each.scores),
-            "stages": list(each.stages),
-            "event_types": list(each.event_types),
-            "kinds": list(each.kinds),
-            "date_bucket": each.date_bucket,
-            "last_event_time": each.last_event_time,
-            "inactive_days": each.inactive_days,
-            "record_time": NOW,
-            **inbox.pending_row(each.lead_id, NOW + timedelta(milliseconds=index)),
-        }
-        await inbox.rows.insert_one(row)
+        row = ScoreChangeRow(
+            change_id=each.change_id,
+            lead_id=each.lead_id,
+            sequence=each.sequence,
+            score_before=each.score_before,
+            score_after=each.score,
+            stage_before=each.stage_before,
+            stage_after=each.stage,
+            scores=each.scores,
+            stages=each.stages,
+            event_types=each.event_types,
+            kinds=each.kinds,
+            date_bucket=each.date_bucket,
+            last_event_time=each.last_event_time,
+            inactive_days=each.inactive_days,
+            record_time=NOW,
+        )
+        pending = inbox.pending_row(each.lead_id, NOW + timedelta(milliseconds=index))
+        await inbox.rows.insert_one(row.to_document() | pending)
 
 
 async def executions(database: Database) -> list[Execution]:

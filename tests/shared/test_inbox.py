@@ -513,14 +513,14 @@ async def test_a_sweep_outlives_an_error_of_the_database(
     inbox: Inbox, bell: RecordingDoorbell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors: list[PyMongoError] = [AutoReconnect("planted"), PyMongoError("planted")]
-    waiting = inbox.waiting
+    waiting = inbox.waiting_for_drain
 
     async def fail_at_first() -> dict[int, datetime]:
         if errors:
             raise errors.pop()
         return await waiting()
 
-    monkeypatch.setattr(inbox, "waiting", fail_at_first)
+    monkeypatch.setattr(inbox, "waiting_for_drain", fail_at_first)
     await put(inbox, key_in(inbox, 2))
     with capture_logs() as lines:
         async with running(sweep(inbox, bell, age=timedelta(seconds=1), every=0.01)):
