@@ -1,13 +1,12 @@
-"""The pictures of the README: what two commands print about the demo's funnel, rendered as SVG.
+"""The pictures of the README: the output of two commands on the demo's funnel, rendered as SVG.
 
-`python -m cli.local.pictures MODEL DIRECTORY` (`make pictures`) writes `lead.svg`, and `simulation.svg` of the model.
+`python -m cli.local.pictures MODEL DIRECTORY` (`make pictures`) writes `lead.svg`, and `simulation.svg` for the model.
 """
 
 import re
 import sys
 from pathlib import Path
 
-from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.terminal_theme import MONOKAI
 
 from cli.__main__ import app
@@ -17,12 +16,12 @@ from cli.terminal.output import OUT
 WIDTH = 104
 """Columns of a picture."""
 
-# Images may not load fonts from elsewhere, so the reader's own monospaced font is used.
-_FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+# An image in a page cannot load web fonts, so the reader's own monospaced font is used.
+_WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def main(model: str, directory: Path) -> None:
-    """Starts a demo system, runs both commands and writes what they print."""
+    """Starts a demo system, runs both commands and writes their output as pictures."""
     with demo_system() as demo:
         port = str(demo.connection.base_port)
         _draw(["lead", demo.favourite], port, directory / "lead.svg")
@@ -34,7 +33,7 @@ def _draw(command: list[str], base_port: str, path: Path) -> None:
     OUT.record, OUT.width = True, WIDTH
     app([*command, "--base-port", base_port], standalone_mode=False)
     title = f"leadscore {' '.join(command)}"
-    svg = OUT.export_svg(title=title, theme=MONOKAI, code_format=_FORMAT, unique_id=path.stem)
+    svg = _WEB_FONT.sub("", OUT.export_svg(title=title, theme=MONOKAI, unique_id=path.stem))
     path.write_text("".join(f"{line.rstrip()}\n" for line in svg.splitlines()), encoding="utf-8")
 
 

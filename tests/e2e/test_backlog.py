@@ -43,7 +43,7 @@ async def test_ingest_waits_for_scoring_and_goes_on(impatient: System, tmp_path:
     command = await _ingest(impatient, _file(tmp_path / "events.ndjson", make_events(50, leads=50, seed=2, prefix="b")))
     assert command.stderr is not None
     told = (await asyncio.wait_for(command.stderr.readline(), 60)).decode()
-    assert "waiting until the ingest service takes more: events of partition" in told
+    assert "waiting, because the ingest service asks to retry later: events of partition" in told
     impatient.start("scoring-worker")
     assert await asyncio.wait_for(command.wait(), 60) == 0
     assert "accepting events again" in impatient.log("ingest")

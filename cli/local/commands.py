@@ -1,0 +1,57 @@
+"""`leadscore up` and `leadscore demo`: the whole system on this machine."""
+
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cli.local.demo import run_demo
+from cli.local.up import Plan, run_until_stopped
+from cli.terminal.connection import SERVICES, Connection
+from cli.terminal.options import AsJson, BasePort
+from cli.terminal.output import OUT, print_json, say
+from shared import wire
+
+
+def up(
+    data_dir: Annotated[Path, typer.Option(help="Directory for the databases and logs.")] = Path(".leadscore"),
+    base_port: BasePort = 50051,
+    scoring_workers: Annotated[int, typer.Option(min=1, max=64, help="Scoring worker processes.")] = 1,
+    automation_workers: Annotated[int, typer.Option(min=1, max=64, help="Automation worker processes.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole system on this machine until Ctrl-C.
+
+    Starts MongoDB and Redis, too, unless LEADSCORE_MONGO_URI and LEADSCORE_REDIS_URL are set.
+    """
+    connection = Connection(base_port)
+    plan = Plan(connection, data_dir.resolve(), scoring_workers, automation_workers)
+    run_until_stopped(plan, say, lambda: _print_ready(connection, as_json=as_json))
+
+
+def demo(as_json: AsJson = False) -> None:
+    """Start the whole system, ingest a made-up funnel of 300 leads, show the results, and stop."""
+    run_demo(as_json=as_json)
+
+
+def _print_ready(connection: Connection, *, as_json: bool) -> None:
+    targets = {service: connection.target(service) for service in SERVICES}
+    if as_json:
+        print_json(targets)
+    else:
+        addresses = Table.grid(padding=(0, 2))
+        for service, target in targets.items():
+            addresses.add_row(service, target)
+        OUT.print(addresses)
+        event = (
+            f'{{"event": {{"event_id": "hello-{uuid.uuid4()}", "lead_id": "ada", "event_type": "demo_request", '
+            f'"event_time": "{wire.now().isoformat().replace("+00:00", "Z")}"}}}}'
+        )
+        OUT.print("\ntry:", style="dim")
+        method = "leadscore.ingest.v1.IngestService/IngestEvent"
+        OUT.print(f"grpcurl -plaintext -d '{event}' {targets['ingest']} {method}", soft_wrap=True, markup=False)
+        OUT.print("leadscore lead ada\n")
+        OUT.print("ready")
+        OUT.file.flush()
