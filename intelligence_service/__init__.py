@@ -1,8 +1,8 @@
 """What a score means now: velocity, risk, the next action, and why.
 
-Owns: nothing stored; the only computation of velocity, risk and next action in the system. It reads the stream of
-committed changes, to pass them on to those who watch.
-Promises: every answer holds for the time that it names and says which thresholds of the model decided it. A watcher
-misses no change, or is told.
-Never: stores, writes, or knows a number of the model by heart; waits for a watcher.
+Owns: no data. It is the only place where velocity, risk and the next action are computed, and it forwards the stream of
+committed changes to watchers.
+Promises: every answer is valid for the time that it names and lists the model thresholds that decided it. A watcher
+receives every change or an error.
+Never: stores or writes data, hard-codes a number of the model, or waits for a watcher.
 """

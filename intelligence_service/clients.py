@@ -1,4 +1,4 @@
-"""The scoring service behind our ports, and what its refusals mean here."""
+"""Implements the ports with the scoring service, and translates its errors."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -21,10 +21,10 @@ from shared.rpc.errors import InvalidArgument, InvalidPageToken
 from shared.tasks import unhurried
 
 MAX_MODELS = 100
-"""Versions of the model that are kept."""
+"""Model versions kept in memory."""
 
-_FREE = ("lead_id", "as_of_time", "score", "stage", "event_count", "last_event_time", "model_version")
-"""What is always asked for: every verdict needs it, or it takes no work."""
+_ALWAYS_READ = ("lead_id", "as_of_time", "score", "stage", "event_count", "last_event_time", "model_version")
+"""Fields that are always read: every verdict needs them, or they cost nothing."""
 _SERVICE = "leadscore.scoring.v1.ScoringService"
 _ORDERS = {
     Order.SCORE: pb.LEAD_ORDER_SCORE,
@@ -35,15 +35,15 @@ _RISKS = {pb.RISK_UNSPECIFIED: None, pb.RISK_LOW: Risk.LOW, pb.RISK_HIGH: Risk.H
 
 
 class ScoringServiceReader:
-    """`ScoreReader` by the scoring service."""
+    """Implements `ScoreReader` with the scoring service."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._scoring = scoring_pb2_grpc.ScoringServiceStub(channel)
 
     async def one(self, lead_id: str, as_of_time: datetime | None) -> LeadFacts:
-        """Returns what is known of a lead; see `ScoreReader`."""
+        """Returns the facts of a lead; see `ScoreReader`."""
         request = pb.GetLeadScoreRequest(lead_id=lead_id, as_of_time=_timestamp(as_of_time))
-        with _refusals():
+        with _invalid_arguments():
             try:
                 return _facts((await self._scoring.GetLeadScore(request)).lead_score)
             except grpc.aio.AioRpcError as error:
@@ -54,14 +54,14 @@ class ScoringServiceReader:
     async def batch(
         self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING
     ) -> list[LeadFacts]:
-        """Returns what is known of those of the leads that have a score; see `ScoreReader`."""
+        """Returns the facts of the leads that have a score; see `ScoreReader`."""
         request = pb.BatchGetLeadScoresRequest(
             lead_ids=lead_ids,
             as_of_time=_timestamp(as_of_time),
             read_mask=_read_mask(wanted),
             attribute_names=sorted(wanted.attributes or ()),
         )
-        with _refusals():
+        with _invalid_arguments():
             response = await self._scoring.BatchGetLeadScores(request)
         return await unhurried(_facts, response.lead_scores)
 
@@ -70,20 +70,20 @@ class ScoringServiceReader:
         request = pb.ListLeadScoresRequest(
             page_size=page_size, page_token=page_token, order=_ORDERS[order], stage=stage
         )
-        with _refusals():
+        with _invalid_arguments():
             response = await self._scoring.ListLeadScores(request)
         return Page([_facts(score) for score in response.lead_scores], response.next_page_token)
 
 
 class ScoringModels:
-    """`Models` by the scoring service. Versions never change, so the last `MAX_MODELS` fetched ones are kept."""
+    """Implements `Models` with the scoring service. A version never changes, so the last `MAX_MODELS` are cached."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._scoring = scoring_pb2_grpc.ScoringServiceStub(channel)
         self._models: dict[int, Model] = {}
 
     async def in_force(self) -> Model:
-        """Returns the model that judges now."""
+        """Returns the current model; always asks the scoring service."""
         return await self._fetch(0)
 
     async def version(self, version: int) -> Model:
@@ -100,27 +100,27 @@ class ScoringModels:
 
 
 async def is_serving(channel: grpc.aio.Channel) -> bool:
-    """Tells whether the scoring service says that it is SERVING."""
+    """Returns whether the scoring service reports SERVING."""
     check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
     response: health_pb2.HealthCheckResponse = await check(health_pb2.HealthCheckRequest(service=_SERVICE))
     return response.status == health_pb2.HealthCheckResponse.SERVING
 
 
 @contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    """Lets what the scoring service finds wrong with an argument be what we find wrong with it: it has the same name.
+def _invalid_arguments() -> Iterator[None]:
+    """Raises the scoring service's INVALID_ARGUMENT errors as our own: our arguments have the same names.
 
-    All else passes as it is.
+    All other errors pass unchanged.
     """
     try:
         yield
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
             raise
-        raise _refusal(error) from error
+        raise _invalid_argument(error) from error
 
 
-def _refusal(error: grpc.aio.AioRpcError) -> Exception:
+def _invalid_argument(error: grpc.aio.AioRpcError) -> Exception:
     info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     status = rpc_status.from_call(error)  # type: ignore[arg-type]
     for detail in status.details if status else ():
@@ -135,7 +135,7 @@ def _refusal(error: grpc.aio.AioRpcError) -> Exception:
 
 
 def _read_mask(wanted: Wanted) -> FieldMask:
-    paths = [*_FREE]
+    paths = [*_ALWAYS_READ]
     if wanted.recent_events:
         paths += ["recent_event_count"]
     if wanted.contributions:

@@ -1,4 +1,4 @@
-"""What the use cases need of the world."""
+"""The interfaces through which the use cases read scores, models and changes."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from intelligence_service.domain.watch import LeadChange
 
 
 class Order(Enum):
-    """The order of a list of leads: two with the best first, and one for going through all of them."""
+    """The order of a list of leads: SCORE and LAST_EVENT_TIME put the best first, LEAD_ID is for reading all leads."""
 
     SCORE = "score"
     LAST_EVENT_TIME = "last_event_time"
@@ -21,7 +21,7 @@ class Order(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of leads, and the token of the next one; it is empty on the last page."""
+    """A page of leads, and the token of the next page, which is empty on the last page."""
 
     leads: Sequence[LeadFacts]
     next_page_token: str
@@ -29,7 +29,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is wanted of leads beside what costs nothing; `attributes` are names, None stands for all."""
+    """The costly fields that a caller wants; `attributes` is a set of names, or None for all of them."""
 
     recent_events: bool = True
     contributions: bool = True
@@ -41,10 +41,10 @@ EVERYTHING = Wanted()
 
 
 class ScoreReader(Protocol):
-    """Knows the score of every lead, live or as it was at a time."""
+    """Reads the scores of leads, now or as of an earlier time."""
 
     async def one(self, lead_id: str, as_of_time: datetime | None) -> LeadFacts:
-        """Returns what is known of a lead.
+        """Returns the facts of a lead.
 
         Raises:
             LeadNotFound: None of its events was scored (by that time).
@@ -53,35 +53,35 @@ class ScoreReader(Protocol):
     async def batch(
         self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING
     ) -> list[LeadFacts]:
-        """Returns what is known of those of at most 500 leads that have a score, in the order given.
+        """Returns the facts of at most 500 leads, in the given order and without the leads that have no score.
 
-        What is not wanted is left out: 0 recent events, no contributions, no fit, fewer attributes.
+        Fields that are not wanted stay empty: 0 recent events, no contributions, no fit, fewer attributes.
         """
 
     async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:
-        """Returns a page of the leads in a stage, or of all when it is empty.
+        """Returns a page of the leads in a stage, or of all leads if `stage` is empty.
 
         Raises:
-            InvalidArgument: There is no such stage.
-            InvalidPageToken: The token is none of this order and stage.
+            InvalidArgument: The stage does not exist.
+            InvalidPageToken: The token is invalid, or belongs to another order or stage.
         """
 
 
 class Models(Protocol):
-    """Knows every version of the scoring model."""
+    """Reads versions of the scoring model."""
 
     async def in_force(self) -> Model:
-        """Returns the model that judges now."""
+        """Returns the current model."""
 
     async def version(self, version: int) -> Model:
-        """Returns a version of the model; the same one whenever it is asked for."""
+        """Returns a version of the model; a version never changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """A place in the stream of changes, and the change that it lies behind; None while nothing happens.
+    """A position in the stream of changes, and the change just before it; None if nothing has happened.
 
-    Tokens sort as the places do.
+    Tokens sort in the order of the stream.
     """
 
     token: str
@@ -89,14 +89,14 @@ class StreamPosition:
 
 
 class LeadChanges(Protocol):
-    """The committed changes of all leads, in the order in which they were committed."""
+    """Reads the committed changes of all leads, in the order of their commits."""
 
     def after(self, token: str) -> AsyncGenerator[StreamPosition, None]:
-        """Yields a place at once, then one behind each change, and one now and then while there are none.
+        """Yields a position at once, then one for each change, and one from time to time while there are no changes.
 
-        They are those from now on, or those behind a token if it is not empty.
+        Starts after the token, or now if the token is empty.
 
         Raises:
-            ResumeTokenExpired: What came after the token is no longer known.
-            InvalidArgument: It is no token.
+            ResumeTokenExpired: The changes after the token are no longer available.
+            InvalidArgument: The token is malformed.
         """

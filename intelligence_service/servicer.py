@@ -1,4 +1,4 @@
-"""gRPC ⇄ domain, and what callers see of each error."""
+"""Translates between gRPC and the domain, and maps errors to statuses."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
@@ -27,10 +27,10 @@ SERVICE = "leadscore.intelligence.v1.IntelligenceService"
 
 STREAMS: StreamTable = {"WatchLeads": StreamKind.WATCH}
 MAX_LEADS = 500
-"""Leads in a batch, and in a page."""
+"""Leads in a batch or a page."""
 
 MAX_STAGES = 100
-"""Stages that a watcher names."""
+"""Stages that a watcher can name."""
 
 ERRORS: ErrorTable = {
     **ARGUMENTS,
@@ -49,7 +49,7 @@ _RISKS = {Risk.LOW: pb.RISK_LOW, Risk.HIGH: pb.RISK_HIGH}
 
 
 class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
-    """Translates; the use cases do the work."""
+    """Implements the IntelligenceService: translates requests and responses for the use cases."""
 
     def __init__(self, intelligence: Intelligence, watchers: Watchers) -> None:
         self._intelligence = intelligence
@@ -100,7 +100,7 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
         interest, token = _interest(request), request.resume_token
         async with contextlib.aclosing(self._watchers.watch(interest, token)) as updates:
             async for update in updates:
-                yield _sight(update)
+                yield _watch_update(update)
 
 
 def _wanted(mask: ReadMask) -> Wanted:
@@ -114,17 +114,17 @@ def _wanted(mask: ReadMask) -> Wanted:
 
 def _interest(request: pb.WatchLeadsRequest) -> Interest:
     return Interest(
-        stages=frozenset(_some("stages", request.stages, MAX_STAGES)),
+        stages=frozenset(_identifiers("stages", request.stages, MAX_STAGES)),
         minimum_score=request.minimum_score if request.HasField("minimum_score") else None,
-        lead_ids=frozenset(_some("lead_ids", request.lead_ids, MAX_LEADS)),
+        lead_ids=frozenset(_identifiers("lead_ids", request.lead_ids, MAX_LEADS)),
     )
 
 
-def _some(field: str, texts: Sequence[str], limit: int) -> Sequence[str]:
+def _identifiers(field: str, texts: Sequence[str], limit: int) -> Sequence[str]:
     return arguments.identifiers(field, texts, limit=limit) if texts else ()
 
 
-def _sight(update: WatchUpdate) -> pb.WatchLeadsResponse:
+def _watch_update(update: WatchUpdate) -> pb.WatchLeadsResponse:
     change = update.change
     return pb.WatchLeadsResponse(
         resume_token=update.token,
@@ -150,7 +150,7 @@ def _as_of_time(request: pb.GetLeadIntelligenceRequest | pb.BatchGetLeadIntellig
 
 def _order(order: pb.TopOrder) -> Order:
     if order not in _ORDERS:
-        raise InvalidArgument("order", f"{order} is no order")
+        raise InvalidArgument("order", f"unknown order {order}")
     return _ORDERS[order]
 
 

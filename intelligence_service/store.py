@@ -1,4 +1,4 @@
-"""MongoDB ⇄ domain: reads the stream of what is inserted into `score_changes`, and nothing else."""
+"""Reads the change stream of inserts into `score_changes`; the service reads nothing else from the database."""
 
 import re
 from collections.abc import AsyncGenerator, Mapping
@@ -14,9 +14,9 @@ from shared.mongo import Database, Document
 from shared.rpc.errors import InvalidArgument, Stopping, is_refusal_of_all
 
 BATCH = 500
-"""Changes that the database hands over at a time."""
+"""Changes that the database returns at a time."""
 WAIT_MILLISECONDS = 1_000
-"""How long the database keeps a question open to which there is no answer yet."""
+"""How long the database waits for a change before it returns an empty batch."""
 
 _TOKEN = re.compile(r"82[0-9A-F]{10,2048}", re.ASCII)
 _EXPIRED = {136, 280, 286}
@@ -24,7 +24,7 @@ _EXPIRED = {136, 280, 286}
 
 
 class MongoLeadChanges:
-    """`LeadChanges` by a change stream. It shows what a majority has committed, as soon as it has."""
+    """Implements `LeadChanges` with a change stream, which returns changes once a majority has committed them."""
 
     def __init__(self, database: Database) -> None:
         self._changes = database[CONTRACT.collection]
@@ -68,7 +68,7 @@ class MongoLeadChanges:
             if error.code in _EXPIRED:
                 raise ResumeTokenExpired from error
             if token and not is_refusal_of_all(error):
-                # The server reads a token that was made up as far as it gets, and complains in many ways.
+                # The server parses a forged token as far as it can, so the error can be almost anything.
                 raise _no_token() from error
             raise
 
@@ -84,7 +84,7 @@ def _read(token: str) -> Document:
 
 
 def _no_token() -> InvalidArgument:
-    return InvalidArgument("resume_token", "is not a token of this service")
+    return InvalidArgument("resume_token", "is not a resume token of this service")
 
 
 def _change(row: Document) -> LeadChange:

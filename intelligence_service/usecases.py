@@ -1,4 +1,4 @@
-"""One method per RPC: fetch the facts, judge them by the model that they name."""
+"""One method per RPC: fetch the facts, then judge them with the model version that they name."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from intelligence_service.domain.model import Model
 from intelligence_service.domain.summary import Summary, Tally
 from intelligence_service.ports import EVERYTHING, Models, Order, ScoreReader, Wanted
 
-COUNTED_AT_A_TIME = 1_000
-"""Leads in a page of the pipeline summary."""
+SUMMARY_PAGE_SIZE = 1_000
+"""Leads that the pipeline summary reads at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intelligence:
-    """The use cases, with what they need."""
+    """The use cases and their dependencies."""
 
     scores: ScoreReader
     models: Models
@@ -33,10 +33,9 @@ class Intelligence:
     async def batch(
         self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING
     ) -> tuple[list[Insight], list[str]]:
-        """Returns the insights into the known ones of at most 500 leads, and the ids that are unknown.
+        """Returns the insights into at most 500 leads, and the ids of the unknown ones.
 
-        Without recent events the verdict is that of a lead that has none: a caller must not look at what follows from
-        velocity.
+        If `wanted` excludes recent events, velocity is 0: the caller must ignore velocity and all that depends on it.
         """
         insights = await self._judged(await self.scores.batch(lead_ids, as_of_time, wanted))
         known = {insight.facts.lead_id for insight in insights}
@@ -46,18 +45,18 @@ class Intelligence:
         """Returns a page of insights, and the token of the next page.
 
         Raises:
-            InvalidArgument: There is no such stage.
-            InvalidPageToken: The token is none of this order and stage.
+            InvalidArgument: The stage does not exist.
+            InvalidPageToken: The token is invalid, or belongs to another order or stage.
         """
         page = await self.scores.page(order, stage, page_size, page_token)
         return await self._judged(page.leads), page.next_page_token
 
     async def summary(self) -> Summary:
-        """Counts all leads, each as it is when its page is read."""
+        """Counts all leads; each one counts as it is when its page is read."""
         as_of_time = self.clock()
         tally, page_token, is_last = Tally(await self.models.in_force()), "", False
         while not is_last:
-            page = await self.scores.page(Order.LEAD_ID, "", COUNTED_AT_A_TIME, page_token)
+            page = await self.scores.page(Order.LEAD_ID, "", SUMMARY_PAGE_SIZE, page_token)
             models = await self._models(page.leads)
             tally.add((facts, decide(facts, models[facts.model_version])) for facts in page.leads)
             page_token, is_last = page.next_page_token, not page.next_page_token

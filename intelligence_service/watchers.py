@@ -1,8 +1,8 @@
-"""Watching: one stream of changes per process, and any number of watchers at it.
+"""Shares one stream of changes per process among all watchers.
 
-Guarantee: a watcher sees each change that it wants, once and in the order of the commits, or is told that it does not:
-it is cut off when it reads too slowly, and nobody waits for it. However many watch, one stream is read; only a watcher
-that resumes reads one of its own, until it has caught up.
+Guarantee: a watcher receives each change that it wants once, in the order of the commits, or an error. A watcher that
+reads too slowly is cut off; nobody waits for it. All watchers share one stream; only a watcher that resumes reads a
+stream of its own, until it has caught up.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ from shared.deadlines import deadline
 from shared.rpc.errors import Stopping
 
 MAX_WATCHERS = 1_000
-"""Watchers of a process."""
+"""Watchers per process."""
 MAX_WAITING = 1_000
-"""Changes that wait for one watcher to read them."""
-MAX_TOGETHER = 500
-"""Changes whose insights are asked for together."""
-CATCHING_UP = 4
-"""Watchers that read a stream of their own at a time."""
-ASK_SECONDS = 5.0
-"""Longest time to ask for the insights of what came together."""
+"""Updates that can wait for one watcher."""
+MAX_BATCH = 500
+"""Changes whose insights are fetched in one call."""
+MAX_CATCHING_UP = 4
+"""Watchers that can read a stream of their own at the same time."""
+INSIGHT_SECONDS = 5.0
+"""Deadline for fetching the insights of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchUpdate:
-    """What a watcher sees: a place, and the change that it lies behind, with the insight into the lead as it is now."""
+    """What a watcher receives: a resume token, and the change before it with the current insight into the lead."""
 
     token: str
     change: LeadChange | None = None
@@ -41,7 +41,7 @@ class WatchUpdate:
 
 @dataclass(eq=False, slots=True)
 class _Watcher:
-    """What waits for a watcher, or why nothing more will come."""
+    """The updates that wait for a watcher, or the error that ended its watch."""
 
     interest: Interest
     waiting: deque[WatchUpdate] = field(default_factory=deque)
@@ -49,20 +49,20 @@ class _Watcher:
     failure: BaseException | None = None
 
     def offer(self, update: WatchUpdate) -> None:
-        """Lets the watcher have a update; cuts it off when it has too many."""
+        """Queues an update; cuts the watcher off when too many wait."""
         self.waiting.append(update)
         if len(self.waiting) > MAX_WAITING:
             self.fail(WatcherTooSlow())
         self.woken.set()
 
     def fail(self, failure: BaseException) -> None:
-        """Lets the watcher have nothing more."""
+        """Ends the watch with an error and drops the updates that wait."""
         self.failure = failure
         self.waiting.clear()
         self.woken.set()
 
     async def next(self) -> WatchUpdate:
-        """Returns the next update, or raises why there is none."""
+        """Returns the next update, or raises the error that ended the watch."""
         while not self.waiting:
             if self.failure:
                 raise self.failure
@@ -72,28 +72,28 @@ class _Watcher:
 
 
 class Watchers:
-    """Lets callers watch. To be used in one event loop, and closed there."""
+    """Lets callers watch changes. Use and close it in one event loop."""
 
     def __init__(self, changes: LeadChanges, intelligence: Intelligence) -> None:
         self._changes = changes
         self._intelligence = intelligence
         self._watchers: set[_Watcher] = set()
-        self._catching_up = asyncio.Semaphore(CATCHING_UP)
+        self._catching_up = asyncio.Semaphore(MAX_CATCHING_UP)
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
-        self._place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._shared_position: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def watch(self, interest: Interest, token: str) -> AsyncGenerator[WatchUpdate, None]:
-        """Yields a update without a change at once, then one for each change that is wanted.
+        """Yields an update without a change at once, then one for each change that is wanted.
 
-        They are those from now on, or those behind a token if it is not empty.
+        Starts after the token, or now if the token is empty.
 
         Raises:
-            TooManyWatchers: There are as many as there may be.
-            WatcherTooSlow: This one does not keep up.
-            ResumeTokenExpired: What came behind the token is no longer known.
-            InvalidArgument: It is no token.
-            Stopping: This process ends; whoever watches goes on at another one, after the last token.
+            TooManyWatchers: This process already has `MAX_WATCHERS` watchers.
+            WatcherTooSlow: The caller reads more slowly than changes arrive.
+            ResumeTokenExpired: The changes after the token are no longer available.
+            InvalidArgument: The token is malformed.
+            Stopping: This process is stopping; the caller can resume at another one with the last token.
         """
         if len(self._watchers) >= MAX_WATCHERS:
             raise TooManyWatchers(MAX_WATCHERS)
@@ -118,45 +118,46 @@ class Watchers:
                 await self.aclose()
 
     def stop(self) -> None:
-        """Ends every watch: it raises `Stopping`."""
+        """Ends every watch with `Stopping`."""
         self._is_stopping = True
         if self._task:
             self._task.cancel()
         self._fail(Stopping())
 
     async def aclose(self) -> None:
-        """Ends the stream."""
+        """Stops reading the stream."""
         task, self._task = self._task, None
         if task:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
     async def _position(self) -> str:
-        """Returns the place up to which the stream has been shared; what follows is offered to who is there."""
+        """Returns the token up to which the stream has been shared; later changes are offered to all watchers."""
         if self._task is None or self._task.done():
-            self._place = asyncio.get_running_loop().create_future()
+            self._shared_position = asyncio.get_running_loop().create_future()
             self._task = asyncio.create_task(self._run())
-        return await asyncio.shield(self._place)
+        return await asyncio.shield(self._shared_position)
 
     async def _catch_up(self, interest: Interest, token: str, until: str) -> AsyncGenerator[WatchUpdate, None]:
-        place, begun = token, False
-        while not begun or place < until:
+        cursor, begun = token, False
+        while not begun or cursor < until:
             if self._is_stopping:
                 raise Stopping
-            # Nobody holds a place among those that catch up while it waits for its caller to read.
+            # The semaphore is released before the yields below: a slow caller must not block others from catching up.
             async with self._catching_up:
-                place, wanted = await self._missed(interest, place, until)
-                updates = await self._sights(wanted)
-            if not begun:  # so the token is a good one
+                cursor, wanted = await self._missed(interest, cursor, until)
+                updates = await self._updates(wanted)
+            if not begun:  # the first read has proved that the token is valid
                 yield WatchUpdate(token)
                 begun = True
             for update in updates:
                 yield update
 
     async def _missed(self, interest: Interest, token: str, until: str) -> tuple[str, list[StreamPosition]]:
-        """Reads a piece of what lies behind a token, and not beyond a place: returns its end, and what is wanted of it.
+        """Reads at most `MAX_BATCH` changes after `token` and up to `until`.
 
-        The end is the place itself, or beyond it, when nothing is left.
+        Returns the token after the last one read, and the wanted changes. When nothing is left, the token is at or
+        after `until`.
         """
         wanted: list[StreamPosition] = []
         count = 0
@@ -165,12 +166,12 @@ class Watchers:
                 count += 1
                 if seen.change and seen.token <= until and interest.wants(seen.change):
                     wanted.append(seen)
-                if seen.token >= until or count == MAX_TOGETHER:
+                if seen.token >= until or count == MAX_BATCH:
                     return max(seen.token, token), wanted
-        raise ResumeTokenExpired  # the collection is gone, and the stream with it
+        raise ResumeTokenExpired  # the stream ended because the collection was dropped
 
     async def _run(self) -> None:
-        arrived: asyncio.Queue[StreamPosition] = asyncio.Queue(MAX_TOGETHER)
+        arrived: asyncio.Queue[StreamPosition] = asyncio.Queue(MAX_BATCH)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(arrived))
@@ -181,43 +182,43 @@ class Watchers:
     async def _read(self, arrived: "asyncio.Queue[StreamPosition]") -> None:
         async for seen in self._changes.after(""):
             await arrived.put(seen)
-        raise ResumeTokenExpired  # the collection is gone, and the stream with it
+        raise ResumeTokenExpired  # the stream ended because the collection was dropped
 
     async def _share(self, arrived: "asyncio.Queue[StreamPosition]") -> None:
         while True:
-            together = [await arrived.get()]
-            if self._place.done():
-                # Who comes now waits for the next place: what is wanted is decided without it.
-                self._place = asyncio.get_running_loop().create_future()
+            batch = [await arrived.get()]
+            if self._shared_position.done():
+                # A watcher that joins now waits for the next position: it is not considered for this batch.
+                self._shared_position = asyncio.get_running_loop().create_future()
             while not arrived.empty():
-                together.append(arrived.get_nowait())
-            for update in await self._sights(self._wanted(together)):
+                batch.append(arrived.get_nowait())
+            for update in await self._updates(self._wanted(batch)):
                 for watcher in list(self._watchers):
                     if watcher.failure is None and update.change and watcher.interest.wants(update.change):
                         watcher.offer(update)
-            self._place.set_result(together[-1].token)
+            self._shared_position.set_result(batch[-1].token)
 
-    def _wanted(self, together: Iterable[StreamPosition]) -> list[StreamPosition]:
+    def _wanted(self, batch: Iterable[StreamPosition]) -> list[StreamPosition]:
         interests = [watcher.interest for watcher in self._watchers]
-        return [seen for seen in together if seen.change and any(each.wants(seen.change) for each in interests)]
+        return [seen for seen in batch if seen.change and any(each.wants(seen.change) for each in interests)]
 
-    async def _sights(self, together: Sequence[StreamPosition]) -> list[WatchUpdate]:
-        lead_ids = list(dict.fromkeys(seen.change.lead_id for seen in together if seen.change))
+    async def _updates(self, batch: Sequence[StreamPosition]) -> list[WatchUpdate]:
+        lead_ids = list(dict.fromkeys(seen.change.lead_id for seen in batch if seen.change))
         if not lead_ids:
             return []
-        with deadline(ASK_SECONDS):
+        with deadline(INSIGHT_SECONDS):
             found, _ = await self._intelligence.batch(lead_ids, None)
         insights = {insight.facts.lead_id: insight for insight in found}
         return [
-            WatchUpdate(seen.token, seen.change, insights.get(seen.change.lead_id)) for seen in together if seen.change
+            WatchUpdate(seen.token, seen.change, insights.get(seen.change.lead_id)) for seen in batch if seen.change
         ]
 
     def _fail(self, error: BaseException) -> None:
         for watcher in self._watchers:
             watcher.fail(error)
-        if not self._place.done():
-            self._place.set_exception(error)
-            self._place.exception()  # whoever waits for it is told; nobody need be
+        if not self._shared_position.done():
+            self._shared_position.set_exception(error)
+            self._shared_position.exception()  # marks the error as retrieved, in case nobody awaits the future
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

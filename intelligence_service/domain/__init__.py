@@ -1,5 +1,5 @@
 """How velocity, risk, churn and the next action follow from a score. Pure: the standard library only.
 
-Begin with `insight.py` (what is decided), then `explanation.py` (why, in sentences), `model.py` (the numbers),
-`summary.py` (all leads, counted).
+Start with `insight.py` (the decisions), then read `explanation.py` (their reasons as sentences), `model.py` (the
+numbers), `summary.py` (counts over all leads) and `watch.py` (which changes a watcher wants).
 """

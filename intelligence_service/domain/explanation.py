@@ -1,4 +1,4 @@
-"""Why a threshold fired: one sentence for people, with the numbers compared."""
+"""Explains why a threshold fired: one sentence with the numbers that were compared."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,7 +10,10 @@ _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, 
 
 @dataclass(frozen=True, slots=True)
 class FiredThreshold:
-    """A threshold of the model: what it `decided`, the `outcome`, and the sentence that explains it."""
+    """A threshold of the model that fired.
+
+    `decided` names the decision, such as `risk`; `outcome` is its result, and `explanation` the reason in one sentence.
+    """
 
     decided: str
     outcome: str
@@ -18,7 +21,7 @@ class FiredThreshold:
 
 
 def of_stage(stage: str, score: int, model: Model) -> FiredThreshold:
-    """Explains a stage by the bounds that the score lies between."""
+    """Explains a stage by the two bounds around the score."""
     own, above = model.stages_around(score)
     bounds = [f"at least {own.minimum_score}"] if own is not model.stages[0] else []
     bounds += [f"below {above.minimum_score}"] if above else []
@@ -32,11 +35,11 @@ def of_velocity(velocity: int, recent_event_count: int, model: Model) -> FiredTh
     return FiredThreshold("velocity", str(velocity), explanation)
 
 
-def of_risk(risk: Risk, silence: timedelta | None, model: Model) -> FiredThreshold:
-    """Explains a risk by the length of the silence; a negative one means that the last event lies ahead."""
-    if silence is None:
+def of_risk(risk: Risk, inactivity: timedelta | None, model: Model) -> FiredThreshold:
+    """Explains a risk by the time since the last event; it is negative when that event lies in the future."""
+    if inactivity is None:
         return FiredThreshold("risk", risk, "there is no event that was not retracted")
-    last = f"{span(silence)} ago" if silence >= timedelta() else f"{span(-silence)} ahead"
+    last = f"{span(inactivity)} ago" if inactivity >= timedelta() else f"{span(-inactivity)} ahead"
     bound = "more than" if risk is Risk.HIGH else "not more than"
     return FiredThreshold("risk", risk, f"the last event is {last}, {bound} {span(model.idle)} ago")
 
@@ -56,7 +59,7 @@ def of_next_action(row: NextAction, stage: str, velocity: int) -> FiredThreshold
 
 
 def span(time: timedelta) -> str:
-    """Returns a span that is not negative in its two largest units, such as `7 days 3 hours`."""
+    """Formats a non-negative duration in its two largest units, such as `7 days 3 hours`."""
     left, parts = time // timedelta(milliseconds=1), []
     for size, unit in _UNITS:
         count, left = divmod(left, size)

@@ -1,4 +1,4 @@
-"""From what is known of a lead to what it means."""
+"""Derives velocity, risk, churn and the next action from the facts about a lead."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from intelligence_service.domain.explanation import FiredThreshold
 from intelligence_service.domain.model import Model, NextAction, Risk
 
 TOP_RULES = 5
-"""How many rules an insight names."""
+"""The number of rules that an insight names."""
 
 
 class LeadNotFound(Exception):
-    """No event of a lead was scored (by the time asked for)."""
+    """No event of the lead was scored (by the requested time)."""
 
     def __init__(self, lead_id: str) -> None:
-        super().__init__(f"no event of lead {lead_id!r} was scored (by the time asked for)")
+        super().__init__(f"no event of lead {lead_id!r} was scored (by the requested time)")
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """The points that a rule gave a lead; `rule_id` is empty for events that no rule knows."""
+    """The points that a rule gave a lead; `rule_id` is empty for events that match no rule."""
 
     rule_id: str
     points: int
@@ -30,7 +30,10 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How well a lead fits: the points of the fit rules, a grade A to D, and with its engagement a rating A1 to D3."""
+    """How well a lead fits.
+
+    `points` come from the fit rules, `grade` is A to D, and `rating` (A1 to D3) combines the grade with the engagement.
+    """
 
     points: int
     grade: str
@@ -39,10 +42,10 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class LeadFacts:
-    """What the scoring service says of a lead; all of it holds for `as_of_time`.
+    """What the scoring service returns about a lead, as of `as_of_time`.
 
-    `recent_event_count` counts the events in the model's velocity window that ends then. `last_event_time` is None when
-    all events were retracted, `fit` when the model knows no fit.
+    `recent_event_count` counts the events in the model's velocity window, which ends at `as_of_time`. `last_event_time`
+    is None when all events were retracted; `fit` is None when the model has no fit rules.
     """
 
     lead_id: str
@@ -58,14 +61,14 @@ class LeadFacts:
     fit: Fit | None = None
 
     @property
-    def silence(self) -> timedelta | None:
-        """The time since the last event; negative when that lies ahead, None when there is none."""
+    def inactivity(self) -> timedelta | None:
+        """The time since the last event: negative if that event lies in the future, None if there is no event."""
         return None if self.last_event_time is None else self.as_of_time - self.last_event_time
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the thresholds decide of a lead; `row` is the row of the next-action table that did."""
+    """What the thresholds decide about a lead; `row` is the row of the next-action table that matched."""
 
     velocity: int
     risk: Risk
@@ -75,7 +78,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Insight:
-    """A lead's facts, the verdict on them, and why."""
+    """A lead's facts, the verdict on them, and its reasons."""
 
     facts: LeadFacts
     verdict: Verdict
@@ -84,9 +87,9 @@ class Insight:
 
 
 def decide(facts: LeadFacts, model: Model) -> Verdict:
-    """Applies the thresholds of a model, which is the version that the facts name."""
+    """Applies the thresholds of a model; it must be the version that the facts name."""
     velocity = model.velocity_weight * facts.recent_event_count
-    risk = Risk.HIGH if facts.silence is None or facts.silence > model.idle else Risk.LOW
+    risk = Risk.HIGH if facts.inactivity is None or facts.inactivity > model.idle else Risk.LOW
     return Verdict(
         velocity=velocity,
         risk=risk,
@@ -96,7 +99,7 @@ def decide(facts: LeadFacts, model: Model) -> Verdict:
 
 
 def judge(facts: LeadFacts, model: Model) -> Insight:
-    """Returns the verdict with its reasons: each threshold that fired, and the rules that gave most points."""
+    """Returns the verdict with its reasons: every threshold that fired, and the rules that gave the most points."""
     verdict = decide(facts, model)
     return Insight(facts, verdict, _explain(facts, verdict, model), _top_rules(facts.contributions))
 
@@ -105,7 +108,7 @@ def _explain(facts: LeadFacts, verdict: Verdict, model: Model) -> tuple[FiredThr
     fired = [
         explanation.of_stage(facts.stage, facts.score, model),
         explanation.of_velocity(verdict.velocity, facts.recent_event_count, model),
-        explanation.of_risk(verdict.risk, facts.silence, model),
+        explanation.of_risk(verdict.risk, facts.inactivity, model),
     ]
     if verdict.churned:
         fired.append(explanation.of_churn(facts.stage))

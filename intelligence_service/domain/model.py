@@ -1,4 +1,4 @@
-"""The part of a scoring model that says what a score means. Its numbers are data; none is known here."""
+"""The part of a scoring model that gives a score its meaning. Its numbers are data: none is hard-coded here."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Risk(StrEnum):
-    """How likely a lead is to be lost."""
+    """The risk of losing a lead."""
 
     LOW = "low"
     HIGH = "high"
@@ -23,9 +23,9 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class NextAction:
-    """A row of the next-action table: it holds when all that it names holds.
+    """A row of the next-action table; it matches when all of its conditions hold.
 
-    No stages stand for any stage, no risk for any risk.
+    Empty `stages` match any stage, and None matches any risk.
     """
 
     next_action: str
@@ -34,7 +34,7 @@ class NextAction:
     risk: Risk | None = None
 
     def holds(self, stage: str, velocity: int, risk: Risk) -> bool:
-        """Tells whether the row holds for a lead."""
+        """Returns whether the row matches a lead."""
         return (
             (not self.stages or stage in self.stages)
             and velocity >= self.minimum_velocity
@@ -46,9 +46,9 @@ class NextAction:
 class Model:
     """A version of the scoring model; it never changes.
 
-    `stages` ascend and the first begins at the floor; of `next_actions` the first row that holds decides, and the last
-    one always holds. Risk is high when the last event is more than `idle` ago. Leads in `churn_stages` with velocity 0
-    and high risk are churned.
+    `stages` ascend, and the first one starts at the floor. The first row of `next_actions` that matches decides; the
+    last row matches every lead. Risk is high when the last event is more than `idle` ago. Leads in `churn_stages` with
+    velocity 0 and high risk are churned.
     """
 
     version: int
@@ -62,6 +62,6 @@ class Model:
     churn_stages: tuple[str, ...]
 
     def stages_around(self, score: int) -> tuple[Stage, Stage | None]:
-        """Returns the stage that a score falls in and the one above it, if there is one."""
+        """Returns the stage of a score and the stage above it, or None at the top."""
         index = max(0, bisect_right([stage.minimum_score for stage in self.stages], score) - 1)
         return self.stages[index], self.stages[index + 1] if index + 1 < len(self.stages) else None

@@ -1,4 +1,4 @@
-"""All leads, counted."""
+"""Counts all leads by stage, risk, next action and score."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -21,7 +21,7 @@ class ScoreRange:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How many leads have what; each mapping is in the model's order and names what no lead has, too."""
+    """Counts over all leads; each mapping is in the model's order and includes the names with a count of 0."""
 
     as_of_time: datetime
     model_version: int
@@ -39,7 +39,7 @@ class Tally:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._minimums = _minimums(model)
-        # A name may stand in more than one row of the table.
+        # Several rows of the table can have the same name.
         self._stages = Counter({stage.stage: 0 for stage in model.stages})
         self._risks = Counter({risk.value: 0 for risk in Risk})
         self._next_actions = Counter({row.next_action: 0 for row in model.next_actions})
@@ -72,7 +72,7 @@ class Tally:
 
 
 def _minimums(model: Model) -> list[int]:
-    """Returns where each range of scores begins: at the stages' minimums, then at twice the one before."""
+    """Returns the start of each score range: the minimums of the stages, then doubling up to the ceiling."""
     minimums = [stage.minimum_score for stage in model.stages]
     while (following := 2 * max(1, minimums[-1])) < model.score_ceiling:
         minimums.append(following)

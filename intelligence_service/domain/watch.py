@@ -1,41 +1,42 @@
-"""Who watches which changes of leads."""
+"""Which changes a watcher wants, and why a watch can end."""
 
 import random
 from dataclasses import dataclass
 from datetime import datetime
 
 RETRY_SECONDS = 10.0
-"""When callers that were refused a watch shall come back, on average: watches last."""
+"""How long a refused caller should wait before it retries, on average; long, because watches last long."""
 
 
 class WatcherTooSlow(Exception):
-    """A watcher reads more slowly than changes come."""
+    """A watcher reads more slowly than changes arrive."""
 
     def __init__(self) -> None:
-        super().__init__("changes come faster than they are read: watch again with the last token, and read faster")
+        super().__init__("the watcher reads too slowly: resume with the last token, and read faster")
 
 
 class TooManyWatchers(Exception):
-    """There are as many watchers as a process takes.
+    """This process already has the maximum number of watchers.
 
-    `retry_seconds` is when the caller shall come back; those who are refused together shall not come back together.
+    `retry_seconds` is how long the caller should wait. It is random, so that callers refused at the same time do not
+    all retry at the same time.
     """
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"{limit} callers watch already: end a call, or watch through another process")
-        self.retry_seconds = RETRY_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 (it spreads, and guards nothing)
+        super().__init__(f"this process already has {limit} watchers: end one, or connect to another process")
+        self.retry_seconds = RETRY_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)
 
 
 class ResumeTokenExpired(Exception):
-    """The database no longer knows what came after a token."""
+    """The database no longer has the changes after a token."""
 
     def __init__(self) -> None:
-        super().__init__("what came after the token is no longer known: watch from now on, and read the leads anew")
+        super().__init__("the changes after the token have expired: read the leads again, and watch without a token")
 
 
 @dataclass(frozen=True, slots=True)
 class LeadChange:
-    """What one committed transaction did to a lead's score. `event_types` is empty when no event was scored."""
+    """The effect of one committed transaction on a lead's score; `event_types` is empty if it scored no event."""
 
     lead_id: str
     sequence: int
@@ -49,14 +50,14 @@ class LeadChange:
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """Which changes a watcher wants; an empty set and None stand for all."""
+    """Which changes a watcher wants; an empty set or None matches every change."""
 
     stages: frozenset[str] = frozenset()
     minimum_score: int | None = None
     lead_ids: frozenset[str] = frozenset()
 
     def wants(self, change: LeadChange) -> bool:
-        """Tells whether a change is one of them."""
+        """Returns whether the watcher wants a change."""
         return (
             (not self.stages or change.stage_after in self.stages)
             and (self.minimum_score is None or change.score_after >= self.minimum_score)

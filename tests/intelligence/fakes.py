@@ -1,4 +1,4 @@
-"""The scoring service as the intelligence service sees it: in memory."""
+"""In-memory fakes of the ports of the intelligence service."""
 
 import asyncio
 import contextlib
@@ -25,10 +25,10 @@ def facts(
     score: int = 40,
     stage: str | None = None,
     recent: int = 0,
-    silence: timedelta = timedelta(hours=1),
+    inactivity: timedelta = timedelta(hours=1),
     points: Mapping[str, int] | None = None,
 ) -> LeadFacts:
-    """Returns the facts of a lead whose last event was `silence` before NOW."""
+    """Returns the facts of a lead whose last event was `inactivity` before NOW."""
     return LeadFacts(
         lead_id=lead_id,
         as_of_time=NOW,
@@ -36,7 +36,7 @@ def facts(
         stage=stage or BUILT_IN.stage_of(score),
         event_count=7,
         recent_event_count=recent,
-        last_event_time=NOW - silence,
+        last_event_time=NOW - inactivity,
         contributions=tuple(Contribution(rule_id, each) for rule_id, each in (points or {}).items()),
         attributes={"company": "Analytical Engines", "seats": 3.0},
         model_version=1,
@@ -52,7 +52,7 @@ class FakeScores:
         self.wanted: list[Wanted] = []
 
     async def one(self, lead_id: str, as_of_time: datetime | None) -> LeadFacts:
-        """Returns what is known of a lead."""
+        """Returns the facts of a lead."""
         self.as_of_times.append(as_of_time)
         if lead_id not in self.leads:
             raise LeadNotFound(lead_id)
@@ -61,7 +61,7 @@ class FakeScores:
     async def batch(
         self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING
     ) -> list[LeadFacts]:
-        """Returns what is known of leads, whatever is wanted."""
+        """Returns all facts of the known leads, whatever is wanted."""
         self.as_of_times.append(as_of_time)
         self.wanted.append(wanted)
         return [self.leads[lead_id] for lead_id in lead_ids if lead_id in self.leads]
@@ -99,7 +99,7 @@ class FakeModels:
 
 
 class FakeLeadChanges:
-    """`LeadChanges` in memory; tokens are the positions of changes. `streams` are those that are being read."""
+    """`LeadChanges` in memory; tokens are positions in a list. `streams` counts the streams that are being read."""
 
     def __init__(self) -> None:
         self.streams = 0
@@ -113,21 +113,21 @@ class FakeLeadChanges:
             self._grown.notify_all()
 
     async def after(self, token: str) -> AsyncGenerator[StreamPosition, None]:
-        """Yields the changes behind a token."""
-        place = int(token) if token else len(self._changes)
+        """Yields the changes after a token."""
+        position = int(token) if token else len(self._changes)
         self.streams += 1
         try:
             while True:
-                yield StreamPosition(f"{place:09}")
-                await self._wait_beyond(place)
-                while place < len(self._changes):
-                    place += 1
-                    yield StreamPosition(f"{place:09}", self._changes[place - 1])
+                yield StreamPosition(f"{position:09}")
+                await self._wait_beyond(position)
+                while position < len(self._changes):
+                    position += 1
+                    yield StreamPosition(f"{position:09}", self._changes[position - 1])
         finally:
             self.streams -= 1
 
-    async def _wait_beyond(self, place: int) -> None:
-        """Waits for a change, but not for long: the stream of a database tells of its place now and then, too."""
+    async def _wait_beyond(self, position: int) -> None:
+        """Waits at most 0.1 s for a change: a database, too, reports its position while nothing changes."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.1), self._grown:
-                await self._grown.wait_for(lambda: len(self._changes) > place)
+                await self._grown.wait_for(lambda: len(self._changes) > position)

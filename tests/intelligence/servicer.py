@@ -59,13 +59,13 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
 
 
 class FakeHealth(health_pb2_grpc.HealthServicer):
-    """The health service of a scoring service that is serving, or is not."""
+    """The health service of the scoring service; `serving` is its state."""
 
     def __init__(self) -> None:
         self.serving = True
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
-        """Says what `serving` says."""
+        """Returns the status that `serving` stands for."""
         assert request.service == "leadscore.scoring.v1.ScoringService"
         status = health_pb2.HealthCheckResponse
         return status(status=status.SERVING if self.serving else status.NOT_SERVING)

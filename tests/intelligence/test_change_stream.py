@@ -73,7 +73,7 @@ async def test_the_stream_of_the_database_is_watched_and_resumed(database: Datab
 async def test_the_stream_of_the_database_is_resumed_piece_by_piece(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_TOGETHER", 3)
+    monkeypatch.setattr(module, "MAX_BATCH", 3)
     await database.create_collection(CHANGES)
     async with contextlib.aclosing(Watchers(MongoLeadChanges(database), intelligence())) as watchers:
         watch = await begin(watchers)

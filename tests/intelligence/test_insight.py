@@ -12,7 +12,7 @@ FRESH, IDLE, STALE = timedelta(hours=1), timedelta(days=7), timedelta(days=7, mi
 
 
 @pytest.mark.parametrize(
-    ("stage", "recent", "silence", "action"),
+    ("stage", "recent", "inactivity", "action"),
     [
         ("qualified", 1, FRESH, "immediate_outreach"),
         ("qualified", 0, FRESH, "monitor"),
@@ -28,13 +28,13 @@ FRESH, IDLE, STALE = timedelta(hours=1), timedelta(days=7), timedelta(days=7, mi
     ],
 )
 def test_the_first_row_that_holds_decides_the_next_action(
-    stage: str, recent: int, silence: timedelta, action: str
+    stage: str, recent: int, inactivity: timedelta, action: str
 ) -> None:
-    assert decide(facts(stage=stage, recent=recent, silence=silence), MODEL).row.next_action == action
+    assert decide(facts(stage=stage, recent=recent, inactivity=inactivity), MODEL).row.next_action == action
 
 
 @pytest.mark.parametrize(
-    ("silence", "risk"),
+    ("inactivity", "risk"),
     [
         (timedelta(), Risk.LOW),
         (timedelta(hours=-20), Risk.LOW),
@@ -43,8 +43,8 @@ def test_the_first_row_that_holds_decides_the_next_action(
         (STALE, Risk.HIGH),
     ],
 )
-def test_risk_is_high_after_more_than_seven_days(silence: timedelta, risk: Risk) -> None:
-    assert decide(facts(silence=silence), MODEL).risk is risk
+def test_risk_is_high_after_more_than_seven_days(inactivity: timedelta, risk: Risk) -> None:
+    assert decide(facts(inactivity=inactivity), MODEL).risk is risk
 
 
 @pytest.mark.parametrize(("recent", "velocity"), [(0, 0), (1, 3), (3, 9), (1_000_000, 3_000_000)])
@@ -53,7 +53,7 @@ def test_velocity_is_three_for_each_recent_event(recent: int, velocity: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("stage", "recent", "silence", "churned"),
+    ("stage", "recent", "inactivity", "churned"),
     [
         ("hot", 0, STALE, True),
         ("qualified", 0, STALE, True),
@@ -63,14 +63,14 @@ def test_velocity_is_three_for_each_recent_event(recent: int, velocity: int) -> 
         ("hot", 1, STALE, False),
     ],
 )
-def test_a_lead_worth_much_is_churned_when_it_is_silent(
-    stage: str, recent: int, silence: timedelta, churned: bool
+def test_a_lead_in_a_high_stage_is_churned_when_it_is_inactive(
+    stage: str, recent: int, inactivity: timedelta, churned: bool
 ) -> None:
-    assert decide(facts(stage=stage, recent=recent, silence=silence), MODEL).churned is churned
+    assert decide(facts(stage=stage, recent=recent, inactivity=inactivity), MODEL).churned is churned
 
 
 def test_an_insight_names_every_threshold_that_fired() -> None:
-    insight = judge(facts(score=40, recent=3, silence=timedelta(hours=2, minutes=5)), MODEL)
+    insight = judge(facts(score=40, recent=3, inactivity=timedelta(hours=2, minutes=5)), MODEL)
     assert [(each.decided, each.outcome, each.explanation) for each in insight.thresholds] == [
         ("stage", "hot", "score 40 is at least 31 and below 60"),
         ("velocity", "9", "3 × 3 events within 1 day = 9"),
@@ -84,7 +84,7 @@ def test_an_insight_names_every_threshold_that_fired() -> None:
 
 
 def test_an_insight_explains_why_a_lead_is_churned() -> None:
-    insight = judge(facts(score=50, silence=timedelta(days=180, hours=3)), MODEL)
+    insight = judge(facts(score=50, inactivity=timedelta(days=180, hours=3)), MODEL)
     assert [(each.decided, each.outcome, each.explanation) for each in insight.thresholds[2:]] == [
         ("risk", "high", "the last event is 180 days 3 hours ago, more than 7 days ago"),
         ("churn", "churned", "stage hot is worth much, but velocity is 0 and risk is high"),
@@ -93,7 +93,7 @@ def test_an_insight_explains_why_a_lead_is_churned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "silence", "index", "explanation"),
+    ("score", "inactivity", "index", "explanation"),
     [
         (0, FRESH, 0, "score 0 is below 11"),
         (70, FRESH, 0, "score 70 is at least 60"),
@@ -103,8 +103,8 @@ def test_an_insight_explains_why_a_lead_is_churned() -> None:
         (0, FRESH, 3, "no other row holds"),
     ],
 )
-def test_an_explanation_tells_the_numbers(score: int, silence: timedelta, index: int, explanation: str) -> None:
-    assert judge(facts(score=score, silence=silence), MODEL).thresholds[index].explanation == explanation
+def test_an_explanation_contains_the_numbers(score: int, inactivity: timedelta, index: int, explanation: str) -> None:
+    assert judge(facts(score=score, inactivity=inactivity), MODEL).thresholds[index].explanation == explanation
 
 
 def test_the_top_rules_are_the_five_that_gave_most_points() -> None:

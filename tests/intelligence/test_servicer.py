@@ -1,4 +1,4 @@
-"""The service over gRPC, with a scoring service behind it that keeps the proto's word."""
+"""The service over gRPC, with a fake scoring service behind it that follows the proto."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -28,13 +28,13 @@ BAD_MASK = pb.BatchGetLeadIntelligenceRequest(lead_ids=["a"], read_mask=FieldMas
 BAD_NAME = pb.BatchGetLeadIntelligenceRequest(lead_ids=["a"], attribute_names=[""])
 LEADS = (
     facts("ada", score=70, recent=2, points={"demo_request": 50, "signup": 20}),
-    facts("bob", score=35, silence=timedelta(days=9)),
+    facts("bob", score=35, inactivity=timedelta(days=9)),
     facts("cyd", score=5),
 )
 
 
 class System:
-    """An intelligence service and the scoring service that it asks."""
+    """An intelligence service and the scoring service that it calls."""
 
     def __init__(self, scores: FakeScores, scoring: FakeScoring, health: FakeHealth, channel: grpc.aio.Channel) -> None:
         self.scores, self.scoring, self.health, self.scoring_channel = scores, scoring, health, channel
@@ -60,7 +60,7 @@ async def system() -> AsyncIterator[System]:
             yield system
 
 
-async def test_a_lead_is_told_with_all_that_is_known_of_it(system: System) -> None:
+async def test_get_returns_everything_known_about_a_lead(system: System) -> None:
     response = await system.stub.GetLeadIntelligence(pb.GetLeadIntelligenceRequest(lead_id="ada"))
     ada = response.lead_intelligence
     assert (ada.lead_id, ada.score, ada.stage, ada.velocity, ada.risk) == ("ada", 70, "qualified", 6, pb.RISK_LOW)
@@ -72,14 +72,14 @@ async def test_a_lead_is_told_with_all_that_is_known_of_it(system: System) -> No
     assert wire.to_time(ada.last_event_time) == LEADS[0].last_event_time
 
 
-async def test_the_time_asked_for_is_passed_on(system: System) -> None:
+async def test_the_requested_time_is_passed_to_the_scoring_service(system: System) -> None:
     request = pb.GetLeadIntelligenceRequest(lead_id="ada", as_of_time=wire.to_timestamp(NOW))
     await system.stub.GetLeadIntelligence(request)
     await system.stub.GetLeadIntelligence(pb.GetLeadIntelligenceRequest(lead_id="ada"))
     assert system.scores.as_of_times == [NOW, None]
 
 
-async def test_a_batch_answers_in_the_order_asked_and_names_the_unknown(system: System) -> None:
+async def test_a_batch_keeps_the_requested_order_and_lists_missing_leads(system: System) -> None:
     request = pb.BatchGetLeadIntelligenceRequest(lead_ids=["cyd", "eve", "bob", "cyd", "dan"])
     response = await system.stub.BatchGetLeadIntelligence(request)
     assert [each.lead_id for each in response.lead_intelligence] == ["cyd", "bob"]
@@ -87,7 +87,7 @@ async def test_a_batch_answers_in_the_order_asked_and_names_the_unknown(system: 
     assert response.lead_intelligence[1].churned
 
 
-async def test_a_batch_tells_only_what_its_mask_names_and_asks_only_for_that(system: System) -> None:
+async def test_a_batch_reads_and_returns_only_the_fields_of_its_mask(system: System) -> None:
     def asking(*paths: str, names: tuple[str, ...] = ()) -> pb.BatchGetLeadIntelligenceRequest:
         mask = FieldMask(paths=paths)
         return pb.BatchGetLeadIntelligenceRequest(lead_ids=["ada"], read_mask=mask, attribute_names=names)
@@ -149,7 +149,7 @@ async def test_a_model_is_fetched_once(system: System) -> None:
     assert system.scoring.models_fetched == 1
 
 
-async def test_models_do_not_pile_up(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_model_cache_is_bounded(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("intelligence_service.clients.MAX_MODELS", 2)
     models = ScoringModels(system.scoring_channel)
     versions = [(await models.version(version)).version for version in (1, 2, 3, 3, 2, 1)]
@@ -191,13 +191,13 @@ async def test_a_bad_argument_is_named(
     assert refusal(caught.value) == expected
 
 
-async def test_health_is_that_of_the_scoring_service(system: System) -> None:
+async def test_health_follows_the_scoring_service(system: System) -> None:
     assert await is_serving(system.scoring_channel)
     system.health.serving = False
     assert not await is_serving(system.scoring_channel)
 
 
-async def test_a_scoring_service_that_is_away_makes_a_call_unavailable(system: System) -> None:
+async def test_calls_are_unavailable_while_the_scoring_service_is_down(system: System) -> None:
     async with grpc.aio.insecure_channel("127.0.0.1:1") as nobody:
         intelligence = Intelligence(ScoringServiceReader(nobody), ScoringModels(nobody), lambda: NOW)
         servicer = IntelligenceServicer(intelligence, Watchers(FakeLeadChanges(), intelligence))

@@ -1,4 +1,4 @@
-"""All leads, counted."""
+"""The counts over all leads."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -8,23 +8,23 @@ import pytest
 
 from intelligence_service.domain.model import Model, Stage
 from intelligence_service.domain.summary import Tally
-from intelligence_service.usecases import COUNTED_AT_A_TIME, Intelligence
+from intelligence_service.usecases import SUMMARY_PAGE_SIZE, Intelligence
 from tests.intelligence.fakes import MODEL, NOW, FakeModels, FakeScores, facts
 
 
 async def test_a_summary_counts_all_leads_over_all_pages() -> None:
-    leads = [facts(f"lead-{score}", score=score) for score in range(COUNTED_AT_A_TIME + 1)]
-    silent = facts("silent", score=10_000, silence=timedelta(days=8))
+    leads = [facts(f"lead-{score}", score=score) for score in range(SUMMARY_PAGE_SIZE + 1)]
+    silent = facts("silent", score=10_000, inactivity=timedelta(days=8))
     summary = await Intelligence(FakeScores(*leads, silent), FakeModels(), lambda: NOW).summary()
-    assert summary.lead_count == COUNTED_AT_A_TIME + 2
-    assert summary.stages == {"cold": 11, "warm": 20, "hot": 29, "qualified": COUNTED_AT_A_TIME + 2 - 60}
-    assert summary.risks == {"low": COUNTED_AT_A_TIME + 1, "high": 1}
+    assert summary.lead_count == SUMMARY_PAGE_SIZE + 2
+    assert summary.stages == {"cold": 11, "warm": 20, "hot": 29, "qualified": SUMMARY_PAGE_SIZE + 2 - 60}
+    assert summary.risks == {"low": SUMMARY_PAGE_SIZE + 1, "high": 1}
     assert (summary.churned_count, summary.next_actions["re_engage"]) == (1, 1)
     assert sum(summary.next_actions.values()) == sum(each.lead_count for each in summary.scores) == summary.lead_count
     assert (summary.as_of_time, summary.model_version) == (NOW, 1)
 
 
-async def test_a_summary_of_no_leads_names_all_that_could_be() -> None:
+async def test_a_summary_of_no_leads_lists_every_name_with_zero() -> None:
     summary = await Intelligence(FakeScores(), FakeModels(), lambda: NOW).summary()
     assert list(summary.stages.items()) == [("cold", 0), ("warm", 0), ("hot", 0), ("qualified", 0)]
     assert list(summary.risks) == ["low", "high"]

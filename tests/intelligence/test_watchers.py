@@ -89,7 +89,7 @@ async def test_a_resumed_watch_that_is_not_read_blocks_no_other(subject: Watcher
     watch = await begin(subject)
     await changes.commit(*(change("ada", number) for number in range(1, 4)))
     [first, *_] = await take(watch, 3)
-    idle = [await begin(subject, ALL, first.token) for _ in range(2 * module.CATCHING_UP)]
+    idle = [await begin(subject, ALL, first.token) for _ in range(2 * module.MAX_CATCHING_UP)]
     again = await begin(subject, ALL, first.token)
     assert seen(await take(again, 2)) == [("ada", 2), ("ada", 3)]
     assert changes.streams == 1
@@ -115,7 +115,7 @@ async def test_catching_up_ends_without_new_changes(subject: Watchers, changes: 
 async def test_missed_changes_are_read_in_several_pieces(
     subject: Watchers, changes: FakeLeadChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_TOGETHER", 4)
+    monkeypatch.setattr(module, "MAX_BATCH", 4)
     watch = await begin(subject)
     await changes.commit(*(change(lead_id, number) for number in range(1, 16) for lead_id in ("ada", "bob")))
     token = (await take(watch, 1))[0].token
@@ -184,7 +184,7 @@ async def test_when_the_stream_fails_every_watch_ends_and_the_next_one_starts_a_
 async def test_when_the_server_stops_every_watch_ends(
     subject: Watchers, changes: FakeLeadChanges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_TOGETHER", 1)
+    monkeypatch.setattr(module, "MAX_BATCH", 1)
     watch, idle = await begin(subject), await begin(subject)
     await changes.commit(*(change("ada", number) for number in range(1, 4)))
     token = (await take(watch, 1))[0].token
