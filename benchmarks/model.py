@@ -14,7 +14,7 @@ from leadscore.scoring.v1 import scoring_pb2
 from pymongo import AsyncMongoClient
 
 from scoring_service.domain.model import Event, Rule
-from scoring_service.store import built_in
+from scoring_service.store.schema import built_in
 from shared import wire
 from shared.conditions import Condition, Operator
 from shared.message_files import yaml_text

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from dramatiq.brokers.redis import RedisBroker
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
-from scoring_service import store
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.replay import engine
 from scoring_service.servicer import ERRORS, SERVICE, STREAMS, ScoringServicer
 from scoring_service.settings import ScoringSettings
+from scoring_service.store import schema
 from scoring_service.store.backlog import BacklogReader
 from scoring_service.store.facts import FactReader
 from scoring_service.store.models import ModelStore
@@ -127,7 +127,7 @@ async def run_migration(settings: ScoringSettings) -> None:
     await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
-        await store.migrate(
+        await schema.migrate(
             database,
             partitions=settings.partitions,
             time_zone=settings.time_zone,
@@ -146,7 +146,7 @@ async def _parts(settings: ScoringSettings, connected: RedisBroker) -> AsyncIter
         await event_inbox.check()
         await change_inbox.check()
         calendar = Calendar(zone(settings.time_zone))
-        await store.check(database, time_zone=settings.time_zone, engine=engine(calendar))
+        await schema.check(database, time_zone=settings.time_zone, engine=engine(calendar))
         models = ModelStore(database, engine(calendar))
         writer = LeadWriter(
             database, models, event_inbox, change_inbox, transaction_seconds=settings.transaction_seconds

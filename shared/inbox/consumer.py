@@ -97,20 +97,18 @@ class Drainer:
         self.heartbeat.beat()
         try:
             async with self._doorbell.lease(partitions) as lease:
-                await self._empty(lease)
+                breaker, limit = self.isolated_retries.breaker, max(1, self._batch_rows // SHRINK**lease.crashes)
+                for _ in range(self._batches if lease.partitions else 0):
+                    if breaker.is_open or await self._batch(lease, limit) < limit or is_cancelled():
+                        break
+                    await self._doorbell.renew(lease)
+                else:
+                    # Rows may be left: ring again, so that other partitions go first.
+                    self._doorbell.ring(lease.partitions)
                 return lease.isolated
         except Exception as error:  # noqa: BLE001 (the rows are still pending, and the sweeper rings again)
             _warn("drain failed", partitions, error)
             return partitions if len(partitions) > 1 else ()
-
-    async def _empty(self, lease: Lease) -> None:
-        limit = max(1, self._batch_rows // SHRINK**lease.crashes)
-        for _ in range(self._batches if lease.partitions else 0):
-            if self.isolated_retries.breaker.is_open or await self._batch(lease, limit) < limit or is_cancelled():
-                return
-            await self._doorbell.renew(lease)
-        # Others shall have their turn.
-        self._doorbell.ring(lease.partitions)
 
     async def _batch(self, lease: Lease, limit: int) -> int:
         """Does a batch, or what can be done of it, and returns how many rows it had."""

@@ -21,7 +21,7 @@ from automation_service.domain.condition import Conditions
 from automation_service.domain.execution import Execution
 from automation_service.domain.rule import Rule
 from automation_service.ports import ExecutionQuery
-from automation_service.store import schema as automation_store
+from automation_service.store import schema as automation_schema
 from automation_service.store.changes import MongoChanges
 from automation_service.store.executions import MongoExecutions
 from automation_service.store.rules import MongoRules
@@ -30,12 +30,12 @@ from intelligence_service.clients import ScoringModels, ScoringServiceReader
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers
-from scoring_service import store as scoring_store
 from scoring_service.domain.attributes import Attributes
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.lead import Lead
 from scoring_service.servicer import ScoringServicer
 from scoring_service.store import documents
+from scoring_service.store import schema as scoring_schema
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.publishing import Publishing
@@ -67,10 +67,10 @@ HEAVY = "lead-7"
 @pytest.fixture
 async def inbox(database: Database) -> Inbox:
     """The changes of thirty heavy leads, all in one partition."""
-    await scoring_store.migrate(database, partitions=1, time_zone="UTC", engine=ENGINE, now=NOW - timedelta(days=100))
+    await scoring_schema.migrate(database, partitions=1, time_zone="UTC", engine=ENGINE, now=NOW - timedelta(days=100))
     inbox = Inbox(database, score_changes.CONTRACT, partitions=1)
     await inbox.migrate()
-    await automation_store.migrate(database, partitions=1)
+    await automation_schema.migrate(database, partitions=1)
     for lead_id in LEADS:
         lead = Lead(lead_id, 1)
         state = lead.state._replace(score=40, event_count=1, last_event_time=NOW, attributes=Attributes.of(ATTRIBUTES))
@@ -165,7 +165,7 @@ async def test_a_lead_that_always_times_out_is_parked_and_the_others_are_evaluat
             await drainer.drain([0])
 
             async def others_fired() -> bool:
-                return await database[automation_store.EXECUTIONS].count_documents({}) == 29
+                return await database[automation_schema.EXECUTIONS].count_documents({}) == 29
 
             await eventually(others_fired, what="an execution for every lead but the silent one")
 

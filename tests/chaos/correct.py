@@ -23,8 +23,9 @@ from chaos.corruptions.snapshot import Snapshot
 from chaos.journal import Backlog, Bystander, Health, Journal, Request, Seen
 from ingest_service.domain.event import Event
 from ingest_service.store import MongoEventStore
-from scoring_service import model_codec, store
+from scoring_service import model_codec
 from scoring_service.domain.timeline import Mode
+from scoring_service.store import schema
 from scoring_service.usecases.corrections import AdjustmentRequest
 from shared import mongo, wire
 from shared.contracts.events import CONTRACT as EVENTS
@@ -89,7 +90,7 @@ async def drain(scoring: Scoring) -> None:
 
 async def run_services(database: Database, journal: Journal) -> None:
     """Runs every kind of work of the services: ingest, score, decay, correct, publish, automate."""
-    await store.migrate(database, partitions=PARTITIONS, time_zone="UTC", engine=ENGINE, now=days_ago(100))
+    await schema.migrate(database, partitions=PARTITIONS, time_zone="UTC", engine=ENGINE, now=days_ago(100))
     events = Inbox(database, EVENTS, partitions=PARTITIONS)
     changes = Inbox(database, CHANGES, partitions=PARTITIONS)
     await events.migrate()

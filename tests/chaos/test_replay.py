@@ -16,7 +16,8 @@ from scoring_service.domain.model import Event
 from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Adjustment, Mode, Publication
 from scoring_service.domain.timeline import Timeline as ServiceTimeline
-from scoring_service.store import built_in, model_documents
+from scoring_service.store import model_documents
+from scoring_service.store.schema import built_in
 from shared.message_files import yaml_text
 from tests.conftest import ROOT
 

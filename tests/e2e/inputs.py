@@ -17,7 +17,7 @@ from leadscore.scoring.v1 import scoring_pb2
 
 from automation_service.domain.execution import Key
 from scoring_service.model_codec import write_model
-from scoring_service.store import built_in
+from scoring_service.store.schema import built_in
 from shared import wire
 from testkit.receiver import SECRET
 from tests.e2e import fuzz

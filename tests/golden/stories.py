@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from scoring_service.domain.model import Decay, Limit, Period, Rule, RuleGroup, ScoringModel
-from scoring_service.store import built_in
+from scoring_service.store.schema import built_in
 from tests.golden.documents import Document
 
 

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
-from scoring_service import store
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.replay import engine
 from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.servicer import ERRORS, ScoringServicer
+from scoring_service.store import schema
 from scoring_service.store.backlog import BacklogReader
 from scoring_service.store.facts import FactReader
 from scoring_service.store.models import ModelStore
@@ -141,7 +141,7 @@ class Scoring:
 @pytest.fixture
 async def scoring(database: Database) -> Scoring:
     """A scoring service over an empty database."""
-    await store.migrate(database, partitions=PARTITIONS, time_zone="UTC", engine=ENGINE, now=days_ago(100))
+    await schema.migrate(database, partitions=PARTITIONS, time_zone="UTC", engine=ENGINE, now=days_ago(100))
     events = Inbox(database, EVENTS, partitions=PARTITIONS)
     changes = Inbox(database, CHANGES, partitions=PARTITIONS)
     await events.migrate()

@@ -2,7 +2,7 @@
 
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import JudgedEvent, Mode, Publication, Timeline
-from scoring_service.store import built_in
+from scoring_service.store.schema import built_in
 from shared import wire
 
 BUILT_IN = built_in()

@@ -1,0 +1,98 @@
+"""The collections and indexes of this service, and what a new database contains."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib import resources
+
+from leadscore.scoring.v1 import scoring_pb2 as pb
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from scoring_service import model_codec
+from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.timeline import Mode, Publication
+from scoring_service.store import locks, model_documents
+from scoring_service.store.models import ModelStore
+from shared import mongo
+from shared.message_files import yaml_text
+from shared.mongo import Database
+from shared.settings import StartupError
+
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    "leads": [
+        IndexModel([("score", DESCENDING), ("_id", ASCENDING)], name="by_score"),
+        IndexModel([("last_event_time", DESCENDING), ("_id", ASCENDING)], name="by_last_event_time"),
+        # Decay uses this index, too: it reads all leads of a partition. Each index makes every write of a lead slower,
+        # because MongoDB (seen with 6.0) looks up every one of them whenever an indexed field of a row changes.
+        IndexModel([("partition", ASCENDING), ("publication", ASCENDING)], name="by_partition"),
+    ],
+    "score_history": [
+        IndexModel([("lead_id", ASCENDING), ("sequence", ASCENDING)], name="by_sequence", unique=True),
+        IndexModel(
+            [("lead_id", ASCENDING), ("kind", ASCENDING), ("event_time", ASCENDING), ("_id", ASCENDING)],
+            name="by_position",
+        ),
+    ],
+    "checkpoints": [IndexModel([("lead_id", ASCENDING), ("fact_count", ASCENDING)], name="by_facts")],
+    "scoring_models": [],
+    "model_publications": [],
+    "scoring_partitions": [],
+    locks.NAME: [],
+}
+
+
+def built_in() -> ScoringModel:
+    """Returns the built-in model, version 1 in every new database, from its file."""
+    text = resources.files("scoring_service").joinpath("built_in.yaml").read_text()
+    return model_codec.read_model(yaml_text.read_yaml(text, pb.ScoringModel), 1)
+
+
+async def migrate(database: Database, *, partitions: int, time_zone: str, engine: str, now: datetime) -> None:
+    """Creates the collections, indexes and partitions of this service, and publishes the built-in model.
+
+    Safe to run again. If the stored scores were computed by another engine, it publishes the model in force again:
+    workers then fold every lead again in the background, and MODEL entries record the differences.
+    """
+    await mongo.create_indexes(database, INDEXES)
+    first = Publication(1, 1, 0, Mode.RESCORE, now, "leadscore", "built in", engine)
+    await _insert_if_new(database, "scoring_models", model_documents.write_model(built_in(), now))
+    await _insert_if_new(
+        database, "model_publications", model_documents.write_publication(first) | {"rolled_out": True}
+    )
+    for partition in range(partitions):
+        row = {"_id": partition, "through": "", "time_zone": time_zone, "transactions": 0, "publication": 1}
+        await _insert_if_new(database, "scoring_partitions", row)
+        for lock in locks.rows(partition):
+            await _insert_if_new(database, locks.NAME, lock)
+    await _check_time_zone(database, time_zone)
+    await ModelStore(database, engine).follow_engine(now)
+    await check(database, time_zone=time_zone, engine=engine)
+
+
+async def check(database: Database, *, time_zone: str, engine: str) -> None:
+    """Checks at startup that the database has been migrated for this service, time zone and engine.
+
+    Raises:
+        StartupError: The time zone or the engine differs, or a partition or an index is missing.
+    """
+    await _check_time_zone(database, time_zone)
+    followed = await ModelStore(database, engine).engine()
+    if followed != engine:
+        raise StartupError(
+            f"the database follows the scoring engine {followed}, this program is {engine}: stop the programs of the "
+            "other version and run migrate of the scoring service, which folds all leads again in the background"
+        )
+    await mongo.check_indexes(database, INDEXES, service="scoring")
+
+
+async def _check_time_zone(database: Database, time_zone: str) -> None:
+    row = await database["scoring_partitions"].find_one({"_id": 0})
+    if row is None:
+        raise StartupError("the database has no scoring partitions: run migrate of the scoring service")
+    if row["time_zone"] != time_zone:
+        raise StartupError(
+            f"the database was created for {row['time_zone']}: set LEADSCORE_TIME_ZONE={row['time_zone']}"
+        )
+
+
+async def _insert_if_new(database: Database, collection: str, row: mongo.Document) -> None:
+    await mongo.durable(database[collection]).update_one({"_id": row["_id"]}, {"$setOnInsert": row}, upsert=True)
