@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cli.events.ingest import Totals, ingest, wait_until_scored
+from cli.events.batches import Totals
+from cli.events.ingest import ingest, wait_until_scored
 from cli.events.reading import read_events
 from cli.terminal.connection import Connection
 from cli.terminal.options import AsJson, BasePort
@@ -31,7 +32,7 @@ def ingest_file(
     with bar("ingesting") as progress:
 
         def on_progress(totals: Totals) -> None:
-            done = totals.accepted + totals.duplicate + totals.rejected
+            done = totals.lines
             progress.update(done, note=f"{done / max(totals.seconds, 0.001):,.0f}/s")
 
         totals = ingest(
@@ -40,7 +41,7 @@ def ingest_file(
             batch_size=batch_size,
             concurrency=concurrency,
             on_progress=on_progress,
-            on_refusal=lambda reason: say(f"waiting, because the ingest service asks to retry later: {reason}"),
+            on_backpressure=lambda reason: say(f"waiting, because the ingest service asks to retry later: {reason}"),
         )
     _print_totals(totals, as_json=as_json)
     if wait:
@@ -55,7 +56,7 @@ def ingest_file(
 
 
 def _print_totals(totals: Totals, *, as_json: bool) -> None:
-    rate = (totals.accepted + totals.duplicate + totals.rejected) / max(totals.seconds, 0.001)
+    rate = totals.lines / max(totals.seconds, 0.001)
     if as_json:
         flaws = [{"line": line, "reason": reason} for line, reason in totals.flaws]
         counts = {"accepted": totals.accepted, "duplicate": totals.duplicate, "rejected": totals.rejected}

@@ -1,4 +1,4 @@
-"""`leadscore demo`: the whole system on a made-up funnel, from nothing to a lead's card, in under a minute."""
+"""`leadscore demo`: starts the whole system, ingests a made-up funnel and shows its leads, in under a minute."""
 
 import base64
 import queue
@@ -22,7 +22,7 @@ from leadscore.scoring.v1 import scoring_pb2
 
 from cli.automation.views import execution_card
 from cli.events.ingest import ingest, wait_until_scored
-from cli.events.reading import Line
+from cli.events.lines import Line
 from cli.leads import show
 from cli.local.funnel import favourite, make_events
 from cli.local.receiver import Receiver, receiving
@@ -34,11 +34,11 @@ from shared import wire
 
 SEED = 42
 RECEIVE_SECONDS = 15.0
-"""Longest time until a rule that fires has reached its receiver."""
+"""Maximum time from an event that triggers a rule to the delivery to its receiver."""
 BASE_PORTS = range(20_000, 32_000)
-"""Below the ports that Linux gives to outgoing connections, which would come in between."""
+"""Below the ephemeral ports of Linux, which outgoing connections may take at any time."""
 _SETTINGS = {"LEADSCORE_WEBHOOK_HTTP": "true", "LEADSCORE_WEBHOOK_NETWORKS": "127.0.0.0/8"}
-"""The demo's receiver is on this machine, which a rule may not reach otherwise."""
+"""Lets rules call the demo's receiver, which is on this machine; by default they cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,18 @@ class Demo:
 
     connection: Connection
     favourite: str
-    """The lead that a salesperson would call first."""
+    """The id of the lead that a salesperson would call first."""
     receiver: Receiver
     secret: str
-    """The key with which the receiver checks signatures."""
+    """The key with which the receiver verifies signatures."""
 
 
 def run_demo(*, as_json: bool) -> None:
     """Starts a demo system, shows its leads and an automation, and stops it.
 
     Raises:
-        CommandError: A step did not give the expected result.
-        SystemExit: The process was told to stop, or its terminal was closed. Everything it started is stopped.
+        CommandError: A step failed.
+        SystemExit: The process received SIGTERM or SIGHUP. Every process that it started is stopped.
     """
     with demo_system() as demo:
         _show(demo.connection, demo.favourite, as_json=as_json)
@@ -68,10 +68,10 @@ def run_demo(*, as_json: bool) -> None:
 
 @contextmanager
 def demo_system() -> Iterator[Demo]:
-    """Runs a system in a temporary directory, with databases of its own, and feeds it the funnel.
+    """Runs a system with its own databases in a temporary directory, and ingests the funnel.
 
     Raises:
-        CommandError: The system does not start, or an event was not accepted.
+        CommandError: The system did not start, or an event was not accepted.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda caught, _: sys.exit(128 + caught))
@@ -84,20 +84,20 @@ def demo_system() -> Iterator[Demo]:
     ):
         events = make_events(SEED, wire.now())
         say(f"ingesting {len(events):,} events of the last 90 days")
-        _feed(connection, events)
-        say("applying decay, as cron would")
+        _ingest(connection, events)
+        say("applying decay, as a daily cron job would")
         _decay(connection)
         yield Demo(connection, favourite(events), receiver, secret)
 
 
-def _feed(connection: Connection, events: Sequence[ingest_pb2.Event]) -> None:
+def _ingest(connection: Connection, events: Sequence[ingest_pb2.Event]) -> None:
     totals = ingest(
         connection,
         _lines(events),
         batch_size=500,
         concurrency=4,
         on_progress=lambda _: None,
-        on_refusal=say,
+        on_backpressure=say,
     )
     wait_until_scored(connection, timeout=60, on_progress=lambda _: None)
     if totals.accepted != len(events):
@@ -123,7 +123,7 @@ def _show(connection: Connection, lead_id: str, *, as_json: bool) -> None:
 
 
 def _automate(demo: Demo, *, as_json: bool) -> None:
-    """Creates a rule, sends the event that triggers it, and shows what the receiver got."""
+    """Creates a rule, sends the event that triggers it, and shows what the receiver received."""
     rule = automation_pb2.AutomationRule(rule_id="call-them", display_name="Call them", enabled=True)
     rule.trigger.event_received.event_type = "demo_request"
     rule.conditions.minimum_velocity = 1
@@ -139,17 +139,17 @@ def _automate(demo: Demo, *, as_json: bool) -> None:
         try:
             payload = demo.receiver.received.get(timeout=RECEIVE_SECONDS)
         except queue.Empty:
-            raise CommandError(f"the receiver got nothing within {RECEIVE_SECONDS:g} s") from None
+            raise CommandError(f"the receiver received no webhook within {RECEIVE_SECONDS:g} s") from None
         took = time.monotonic() - began
         execution_id = payload["data"]["execution_id"]
         execution = _delivered(stub, execution_id)
     _heading(f"It asks for a demo, and a rule fires: leadscore executions show {execution_id}", as_json=as_json)
     print_view(execution_card(execution), execution, as_json=as_json)
-    say(f"a receiver on this machine got it {took * 1000:.0f} ms after the event, and its signature is good")
+    say(f"a receiver on this machine received it {took * 1000:.0f} ms after the event, with a valid signature")
 
 
 def _delivered(stub: "AutomationServiceStub", execution_id: str) -> automation_pb2.AutomationExecution:
-    """Returns an execution whose receiver has answered, as soon as that is stored."""
+    """Waits until the receiver's answer is stored, and returns the execution."""
     request = automation_pb2.GetAutomationExecutionRequest(execution_id=execution_id)
     ends = time.monotonic() + RECEIVE_SECONDS
     while True:
@@ -176,13 +176,13 @@ def _lines(events: Sequence[ingest_pb2.Event]) -> Iterator[Line]:
 
 
 def free_base_port() -> int:
-    """Returns a port that is free, as are the others that a system at it takes.
+    """Returns a base port for which all ports of a system are free.
 
     Raises:
-        CommandError: There is none.
+        CommandError: None was found.
     """
     for _ in range(100):
         base = random.choice(BASE_PORTS)  # noqa: S311 (no secret)
         if all(is_free(program.port) for program in Plan(Connection(base), Path()).programs()):
             return base
-    raise CommandError("this machine has no free ports for a system")
+    raise CommandError("no free ports for a system were found on this machine")

@@ -1,6 +1,6 @@
-"""A made-up B2B funnel: 300 leads, about 6,000 events, over the 90 days up to now, the same for the same seed and time.
+"""A made-up B2B funnel: 300 leads with about 6,000 events over the last 90 days. Seed and time determine all of it.
 
-People of five kinds come, look around and buy or go; they do it on weekdays in office hours. Some are active today.
+Five personas visit the site on weekdays in office hours, and then buy or leave. Some are still active today.
 """
 
 import random
@@ -32,15 +32,15 @@ _PAPERS = ("buyers-guide.pdf", "roi-calculator.xlsx", "security-whitepaper.pdf",
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """A kind of lead: how many there are, how much they do and for how long, and what marks their way."""
+    """A kind of lead: how many there are, their numbers of events and of active days, and the milestones they reach."""
 
     name: str
     leads: int
     events: tuple[int, int]
     days: tuple[int, int]
     milestones: tuple[str, ...]
-    ends_today: float
-    """The share that is still active at the end."""
+    active_share: float
+    """The share of the leads that is still active at the end."""
 
 
 PERSONAS = (
@@ -55,11 +55,11 @@ _BROWSING = {"page_view": 62, "email_click": 17, "download": 11, "pricing_view":
 
 
 def make_events(seed: int, now: datetime) -> list[pb.Event]:
-    """Returns the events of the funnel by their time; ids are made of the lead and a number.
+    """Returns the events of the funnel, sorted by time. An event id is the lead id and a number.
 
     Args:
-        seed: Another seed, another funnel.
-        now: The end of the funnel, aware, in UTC; no event is later.
+        seed: Determines the funnel, together with `now`.
+        now: The end of the funnel, timezone-aware, in UTC; no event is later.
     """
     dice = random.Random(seed)  # noqa: S311 (no secret)
     events: list[pb.Event] = []
@@ -72,7 +72,7 @@ def make_events(seed: int, now: datetime) -> list[pb.Event]:
 
 
 def favourite(events: Sequence[pb.Event]) -> str:
-    """Returns the lead that a salesperson would call first: asked for a demo, not signed, and most active of late."""
+    """Returns the id of the most active lead of the last day that asked for a demo and has not signed."""
     end = wire.to_time(events[-1].event_time)
     leads = {event.lead_id for event in events if event.event_type == "demo_request"}
     leads -= {event.lead_id for event in events if event.event_type == "contract_signed"}
@@ -85,7 +85,7 @@ def _journey(dice: random.Random, persona: Persona, lead_id: str, now: datetime)
     kinds = dice.choices(list(_BROWSING), list(_BROWSING.values()), k=len(times))
     kinds[0] = "page_view"
     kinds[1] = "identify"
-    # Milestones come in their order, evenly spread; the last one ends the way.
+    # Milestones are spread evenly, in order; the last one is the last event.
     for index, milestone in enumerate(persona.milestones, start=1):
         kinds[2 + (len(times) - 3) * index // len(persona.milestones)] = milestone
     person = _person(dice)
@@ -106,8 +106,8 @@ def _times(dice: random.Random, persona: Persona, now: datetime) -> list[datetim
     """Returns the times of one lead's events, in order; at least three."""
     count = max(3, dice.randint(*persona.events))
     days = dice.randint(*persona.days)
-    is_active = dice.random() < persona.ends_today
-    # Who is gone had the last visit at least two days ago.
+    is_active = dice.random() < persona.active_share
+    # Inactive leads had their last event at least two days ago.
     last_day = 0 if is_active else dice.randint(2, max(2, DAYS - days))
     times = [_office_time(dice, now, last_day + dice.randint(0, days)) for _ in range(count)]
     if is_active:
@@ -122,7 +122,7 @@ def _office_time(dice: random.Random, now: datetime, days_ago: int) -> datetime:
         day -= timedelta(days=day.weekday() - dice.randint(0, FRIDAY))
     opening = day.replace(hour=FIRST_HOUR, minute=0, second=0, microsecond=0)
     time = opening + timedelta(milliseconds=dice.randrange((LAST_HOUR - FIRST_HOUR) * 3_600_000))
-    # Today's office hours may not have passed yet; the same hour of the last working day has.
+    # The time may be later today, so use the same time on the last working day.
     while time > now or time.weekday() > FRIDAY:
         time -= timedelta(days=1)
     return time

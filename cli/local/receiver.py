@@ -1,4 +1,4 @@
-"""A receiver of webhooks on this machine, for the demo: it verifies what comes, and keeps it."""
+"""A webhook receiver on this machine, for the demo: it verifies and stores the payloads that it receives."""
 
 import json
 import queue
@@ -14,7 +14,7 @@ MAX_BYTES = 1024 * 1024
 
 
 class Receiver:
-    """What came: `url` is where to send, `received` holds the payloads whose signature is good."""
+    """Accepts webhooks at `url`, and puts payloads with a valid signature into the queue `received`."""
 
     def __init__(self, secret: str) -> None:
         self.url = ""
@@ -22,7 +22,7 @@ class Receiver:
         self._webhook = Webhook(secret)
 
     def take(self, body: bytes, headers: dict[str, str]) -> int:
-        """Verifies a request, keeps it if it is good, and returns the status to answer with."""
+        """Stores the payload of a request if its signature is valid, and returns the HTTP status of the answer."""
         try:
             self._webhook.verify(body, headers, json_parse=False)
         except (WebhookVerificationError, ValueError):
@@ -43,7 +43,7 @@ def receiving(secret: str) -> Iterator[Receiver]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Says nothing: the demo tells what came."""
+            """Logs nothing: the demo prints what was received."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         receiver.url = f"http://127.0.0.1:{server.server_address[1]}/leads"

@@ -1,4 +1,4 @@
-"""`leadscore up`: the whole system on this machine, under supervisor, with embedded databases if none are given."""
+"""`leadscore up`: runs the whole system on this machine under supervisor, with embedded databases unless configured."""
 
 import configparser
 import fcntl
@@ -25,14 +25,14 @@ MAX_PORT = 65_535
 HEALTH_OFFSET = 10
 """Distance from the base port to the health ports of the workers: scoring workers first, then automation."""
 Say = Callable[[str], None]
-"""Prints a status line for people."""
+"""Prints a status line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run and where; `settings` are variables of the environment of every process.
+    """What to run and where; `settings` are environment variables for every process.
 
-    With `own_databases` the system has a MongoDB and a Redis to itself, whatever the environment names.
+    With `own_databases` the system starts its own MongoDB and Redis, even if the environment configures others.
     """
 
     connection: Connection
@@ -43,7 +43,7 @@ class Plan:
     own_databases: bool = False
 
     def programs(self) -> list["Program"]:
-        """Returns every process: the servers, at the ports that callers know, and the workers."""
+        """Returns every process: first the servers, at the ports that clients use, then the workers."""
         base = self.connection.base_port
         servers = [
             Program(f"{service}-0", f"{service}_service", "serve", base + number, full_name(service))
@@ -62,7 +62,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A process: its name, what it runs, the port at which it tells its health, and under which name it does."""
+    """A process: its name, the command that it runs, and the port and the name under which it reports its health."""
 
     name: str
     module: str
@@ -72,7 +72,7 @@ class Program:
 
     @property
     def environment(self) -> str:
-        """The variable for the port, as supervisor reads it."""
+        """The environment variable for the port, in supervisor's syntax."""
         return f'LEADSCORE_{"PORT" if self.command == "serve" else "HEALTH_PORT"}="{self.port}"'
 
     def is_serving(self) -> bool:
@@ -82,12 +82,12 @@ class Program:
 
 @contextmanager
 def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
-    """Runs a system; inside the block, all servers and workers are serving.
+    """Runs a system while the block runs; all servers and workers are serving when it begins.
 
-    Yields a function to call about once a second, which restarts a database server that died.
+    Yields a function to call about once a second: it restarts database servers that have died.
 
     Raises:
-        CommandError: The system cannot be started; the text says why.
+        CommandError: The system cannot be started; the text gives the reason.
     """
     _require_free_ports(plan)
     with ExitStack() as stack:
@@ -100,7 +100,7 @@ def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
         supervisor = stack.enter_context(_supervised(plan, environment))
         _wait_until_serving(plan, supervisor)
 
-        def tend() -> None:
+        def restart_databases() -> None:
             for server in embedded:
                 if not server.is_running():
                     say(f"{server.program} died; restarting it")
@@ -108,24 +108,24 @@ def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
             if supervisor.poll() is not None:
                 raise CommandError(f"supervisord exited; see {plan.data_dir / 'supervisord.log'}")
 
-        yield tend
+        yield restart_databases
 
 
 def run_until_stopped(plan: Plan, say: Say, on_ready: Callable[[], None]) -> None:
-    """Runs a system until the process is told to stop or its terminal is closed, then stops all of it."""
+    """Runs a system until SIGINT, SIGTERM or SIGHUP, then stops every process of it."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    with system(plan, say) as tend:
+    with system(plan, say) as restart_databases:
         if not stop.is_set():
             on_ready()
         while not stop.wait(1.0):
-            tend()
+            restart_databases()
         say("stopping")
 
 
 def is_free(port: int) -> bool:
-    """Returns whether a port of 127.0.0.1 is free now."""
+    """Returns whether a port of 127.0.0.1 is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -138,7 +138,7 @@ def is_free(port: int) -> bool:
 def _require_free_ports(plan: Plan) -> None:
     for program in plan.programs():
         if program.port > MAX_PORT:
-            raise CommandError(f"there is no port {program.port} for {program.name}: choose a lower --base-port")
+            raise CommandError(f"port {program.port} for {program.name} does not exist: choose a lower --base-port")
         if not is_free(program.port):
             raise CommandError(
                 f"port {program.port} for {program.name} is in use: "
@@ -192,7 +192,7 @@ def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], 
 
 def _migrate(service: str, environment: dict[str, str]) -> None:
     command = [sys.executable, "-m", f"{service}_service", "migrate"]
-    # In a session of its own, like every process started here, so that Ctrl-C reaches only this process.
+    # In a session of its own, like every process started here, so that Ctrl-C signals only this process.
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, start_new_session=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
@@ -205,7 +205,7 @@ def _supervised(plan: Plan, environment: dict[str, str]) -> Iterator["subprocess
     with config.open("w") as file:
         _configuration(plan).write(file)
     command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(config)]
-    # In a session of its own, so that this process decides the order of stopping.
+    # In a session of its own, so that this process decides in which order processes stop.
     supervisor = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -1,4 +1,4 @@
-"""Servers of our own start, come back, and leave nothing running."""
+"""Embedded servers start, restart with their data, and leave no process running."""
 
 from pathlib import Path
 from socket import create_connection, create_server
@@ -20,8 +20,8 @@ def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def listens_at_127_0_0_1_only(port: int) -> bool:
-    """Tells whether something listens, but not at every address: then 127.0.0.2 would answer as well."""
+def listens_on_127_0_0_1_only(port: int) -> bool:
+    """Returns whether the listener is bound to 127.0.0.1 only: with every address, 127.0.0.2 would answer, too."""
     create_connection(("127.0.0.1", port), 1).close()
     try:
         create_connection(("127.0.0.2", port), 1).close()
@@ -69,9 +69,9 @@ def test_it_leaves_nothing_running_after_an_error(tmp_path: Path, kind: type[Emb
     assert not is_alive(*pids)
 
 
-def test_mongod_keeps_its_data_over_a_stop_and_a_crash(tmp_path: Path) -> None:
+def test_mongod_keeps_its_data_after_a_stop_and_a_crash(tmp_path: Path) -> None:
     for count in range(3):
-        # A new object each time, as another `leadscore up` in the same directory has.
+        # A new object each time, as if `leadscore up` was run again in the same directory.
         with EmbeddedMongo(tmp_path) as server:
             mongo.initiate(server.uri)
             with pymongo.MongoClient[mongo.Document](server.uri) as client:
@@ -88,30 +88,30 @@ def test_redis_answers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_listens_at_this_machine_only(tmp_path: Path, kind: type[Embedded]) -> None:
+def test_it_listens_on_this_machine_only(tmp_path: Path, kind: type[Embedded]) -> None:
     with kind(tmp_path) as server:
-        assert listens_at_127_0_0_1_only(server.port)
+        assert listens_on_127_0_0_1_only(server.port)
 
 
-def test_the_receiver_of_the_demo_listens_at_this_machine_only() -> None:
+def test_the_receiver_of_the_demo_listens_on_this_machine_only() -> None:
     with receiving("whsec_c2VjcmV0") as receiver:
-        assert listens_at_127_0_0_1_only(int(receiver.url.split(":")[2].split("/")[0]))
+        assert listens_on_127_0_0_1_only(int(receiver.url.split(":")[2].split("/")[0]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_taken_port_is_told_in_one_line(tmp_path: Path, kind: type[Embedded]) -> None:
+def test_a_port_in_use_fails_with_one_line(tmp_path: Path, kind: type[Embedded]) -> None:
     with create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(CommandError, match=f"port {port}.* is taken"):
+        with pytest.raises(CommandError, match=f"port {port} for .* is in use"):
             kind(tmp_path, port).start()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("inside", ["", ".inside"])
-def test_a_missing_program_is_told_in_one_line(
+def test_a_missing_program_fails_with_one_line(
     tmp_path: Path, kind: type[Embedded], inside: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(kind, "package", f"leadscore_has_no_such_package{inside}")
-    with pytest.raises(CommandError, match="install it, or install leadscore"):
+    with pytest.raises(CommandError, match="is not on PATH: install it"):
         kind(tmp_path).start()

@@ -1,4 +1,4 @@
-"""Sending: in batches that a server takes, again when it is unsure, and with one answer per line."""
+"""Events are sent in batches that a server accepts, again after failures, and every line is counted once."""
 
 import json
 import socket
@@ -19,17 +19,18 @@ from leadscore.ingest.v1 import ingest_pb2_grpc
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.events import ingest as module
-from cli.events.ingest import FIRST_FLAWS, MESSAGE_BYTES, Totals, ingest
-from cli.events.reading import Line
+from cli.events import sending
+from cli.events.batches import MAX_BATCH_BYTES, MAX_FLAWS, Totals
+from cli.events.ingest import ingest
+from cli.events.lines import Line
 from cli.terminal.connection import CommandError, Connection
 
 Answer = Callable[[int, grpc.ServicerContext], None]
-"""Is told the number of the call, from 1, and may abort it."""
+"""Called with the number of the RPC, from 1; it may abort the RPC."""
 
 
 class Service(ingest_pb2_grpc.IngestServiceServicer):
-    """Keeps what it is sent, in memory; ids that begin with `bad` are rejected, those with `late` twice put off."""
+    """Keeps events in memory. Rejects ids that begin with `bad`; defers those that begin with `late` twice."""
 
     def __init__(self, before: Answer) -> None:
         self.sizes: list[int] = []
@@ -40,13 +41,13 @@ class Service(ingest_pb2_grpc.IngestServiceServicer):
     def IngestEvent(  # noqa: N802 (the name of the RPC)
         self, request: pb.IngestEventRequest, context: grpc.ServicerContext
     ) -> pb.IngestEventResponse:
-        """Is not called: the command sends batches."""
+        """Fails: the command sends batches only."""
         raise AssertionError("expected batches only")
 
     def BatchIngestEvents(  # noqa: N802 (the name of the RPC)
         self, request: pb.BatchIngestEventsRequest, context: grpc.ServicerContext
     ) -> pb.BatchIngestEventsResponse:
-        """Counts the call and answers."""
+        """Records the size of the batch and answers."""
         self.sizes.append(len(request.events))
         self._before(len(self.sizes), context)
         return pb.BatchIngestEventsResponse(outcomes=[self._outcome(event) for event in request.events])
@@ -65,7 +66,7 @@ class Service(ingest_pb2_grpc.IngestServiceServicer):
 
 @contextmanager
 def serving(before: Answer = lambda *_: None) -> Iterator[tuple[Service, Connection]]:
-    """Serves in this process and yields the way to get there."""
+    """Serves in this process and yields the service and a connection to it."""
     service = Service(before)
     with ThreadPoolExecutor(4) as pool:
         server = grpc.server(pool, options=[("grpc.so_reuseport", 0)])
@@ -79,7 +80,7 @@ def serving(before: Answer = lambda *_: None) -> Iterator[tuple[Service, Connect
 
 
 def lines(*events: pb.Event | str) -> list[Line]:
-    """Returns lines of events, or of flaws where a text is given."""
+    """Returns lines that hold the events, or flaws where a text is given."""
     return [
         Line(number, None, event) if isinstance(event, str) else Line(number, event, None)
         for number, event in enumerate(events, start=1)
@@ -96,7 +97,7 @@ def send(
     *,
     batch_size: int = 10,
     concurrency: int = 1,
-    on_refusal: Callable[[str], None] = lambda _: None,
+    on_backpressure: Callable[[str], None] = lambda _: None,
 ) -> Totals:
     return ingest(
         connection,
@@ -104,12 +105,12 @@ def send(
         batch_size=batch_size,
         concurrency=concurrency,
         on_progress=lambda _: None,
-        on_refusal=on_refusal,
+        on_backpressure=on_backpressure,
     )
 
 
 def refuse(context: grpc.ServicerContext, text: str) -> None:
-    """Refuses a call as an ingest service does that takes no more for now."""
+    """Aborts a call the way an overloaded ingest service does."""
     info = any_pb2.Any()
     info.Pack(error_details_pb2.RetryInfo(retry_delay=Duration(nanos=1_000_000)))
     context.abort_with_status(
@@ -128,31 +129,31 @@ def test_each_event_is_sent_and_counted_once(concurrency: int) -> None:
     assert max(service.sizes) == 10
 
 
-def test_rejected_lines_are_told_in_the_order_of_the_file() -> None:
-    sent = lines("is not JSON", *events(11), pb.Event(event_id="bad-1"), "is nested too deep")
+def test_rejected_lines_are_reported_in_file_order() -> None:
+    sent = lines("is not JSON", *events(11), pb.Event(event_id="bad-1"), "is nested too deeply")
     with serving() as (_, connection):
         totals = send(connection, sent, concurrency=4, batch_size=3)
     assert (totals.accepted, totals.rejected) == (11, 3)
-    assert totals.flaws == [(1, "is not JSON"), (13, "bad-1 is bad"), (14, "is nested too deep")]
+    assert totals.flaws == [(1, "is not JSON"), (13, "bad-1 is bad"), (14, "is nested too deeply")]
 
 
-def test_what_is_behind_is_sent_again_alone_and_the_reason_is_told_once() -> None:
-    told: list[str] = []
+def test_only_deferred_events_are_sent_again_and_the_reason_is_reported_once() -> None:
+    reported: list[str] = []
     sent = lines(*events(3), pb.Event(event_id="late-1"), *events(2)[:1], pb.Event(event_id="late-2"))
     with serving() as (service, connection):
-        totals = send(connection, sent, on_refusal=told.append)
+        totals = send(connection, sent, on_backpressure=reported.append)
     assert (totals.accepted, totals.duplicate, totals.rejected) == (5, 1, 0)
     assert service.sizes == [6, 2, 2]
-    assert told == ["ada is behind"]
+    assert reported == ["ada is behind"]
 
 
-def test_what_is_behind_for_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REFUSED_SECONDS", -1.0)
-    with serving() as (_, connection), pytest.raises(CommandError, match="1 events of a batch were not taken: ada is"):
+def test_events_deferred_for_too_long_fail_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "BACKPRESSURE_SECONDS", -1.0)
+    with serving() as (_, connection), pytest.raises(CommandError, match="did not accept 1 events: ada is"):
         send(connection, lines(pb.Event(event_id="late-1")))
 
 
-def test_the_command_tells_rejected_lines_and_obeys_none(tmp_path: Path) -> None:
+def test_the_command_prints_rejected_lines_without_control_characters(tmp_path: Path) -> None:
     file = tmp_path / "events.ndjson"
     event = {"lead_id": "ada", "event_type": "signup", "occurred_at": "2026-03-01T12:00:00Z"}
     file.write_text("".join(json.dumps(event | {"event_id": each}) + "\n" for each in ("bad\x1b[2J", "good")))
@@ -168,13 +169,13 @@ def test_only_the_first_flaws_are_kept() -> None:
     with serving() as (service, connection):
         totals = send(connection, lines(*["flawed"] * 50))
     assert totals.rejected == 50
-    assert len(totals.flaws) == FIRST_FLAWS
+    assert len(totals.flaws) == MAX_FLAWS
     assert service.sizes == []
 
 
-def test_batches_keep_the_servers_limit_in_bytes() -> None:
+def test_batches_stay_below_the_servers_limit_in_bytes() -> None:
     large = [pb.Event(event_id=f"event-{number}", source="x" * 400_000) for number in range(5)]
-    oversized = pb.Event(event_id="oversized", source="x" * MESSAGE_BYTES)
+    oversized = pb.Event(event_id="oversized", source="x" * MAX_BATCH_BYTES)
     with serving() as (service, connection):
         totals = send(connection, lines(*large, oversized))
     assert (totals.accepted, totals.rejected) == (5, 1)
@@ -192,10 +193,10 @@ def test_batches_keep_the_servers_limit_in_bytes() -> None:
         grpc.StatusCode.DEADLINE_EXCEEDED,
     ],
 )
-def test_what_is_unsure_is_sent_again_also_when_grpc_gives_up(
+def test_a_failed_batch_is_sent_again_after_grpc_gives_up(
     code: grpc.StatusCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(sending, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("cli.terminal.connection._RETRIES", {})
 
     def fail_twice(number: int, context: grpc.ServicerContext) -> None:
@@ -208,9 +209,9 @@ def test_what_is_unsure_is_sent_again_also_when_grpc_gives_up(
     assert len(service.sizes) == 5
 
 
-def test_a_service_that_asks_to_wait_is_waited_for_from_the_first_call_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+def test_backpressure_on_the_first_call_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(sending, "UNAVAILABLE_SECONDS", 0.0)
     reasons: list[str] = []
 
     def ask(number: int, context: grpc.ServicerContext) -> None:
@@ -218,14 +219,14 @@ def test_a_service_that_asks_to_wait_is_waited_for_from_the_first_call_on(monkey
             refuse(context, "no workers")
 
     with serving(ask) as (_, connection):
-        totals = send(connection, lines(*events(30)), on_refusal=reasons.append)
+        totals = send(connection, lines(*events(30)), on_backpressure=reasons.append)
     assert totals.accepted == 30
-    assert reasons == ["no workers"], "it is told once"
+    assert reasons == ["no workers"], "the reason is reported once"
 
 
-def test_a_service_that_asks_to_wait_for_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(module, "REFUSED_SECONDS", 0.0)
+def test_backpressure_for_too_long_fails_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(sending, "BACKPRESSURE_SECONDS", 0.0)
     with (
         serving(lambda _, context: refuse(context, "no workers")) as (_, connection),
         pytest.raises(CommandError, match=r"ingest: no workers \(RESOURCE_EXHAUSTED\)"),
@@ -233,10 +234,10 @@ def test_a_service_that_asks_to_wait_for_too_long_is_told(monkeypatch: pytest.Mo
         send(connection, lines(*events(1)))
 
 
-def test_a_service_that_is_there_is_waited_for_although_it_has_not_answered_yet(
+def test_an_error_answered_by_the_service_itself_is_retried_on_the_first_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(sending, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("cli.terminal.connection._RETRIES", {})
 
     def elect(number: int, context: grpc.ServicerContext) -> None:
@@ -248,7 +249,7 @@ def test_a_service_that_is_there_is_waited_for_although_it_has_not_answered_yet(
     assert len(service.sizes) == 4
 
 
-def test_a_refusal_is_final() -> None:
+def test_an_invalid_request_is_not_retried() -> None:
     def reject(number: int, context: grpc.ServicerContext) -> None:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no such thing")
 
@@ -257,9 +258,9 @@ def test_a_refusal_is_final() -> None:
     assert len(service.sizes) == 1
 
 
-def test_a_service_that_is_not_there_is_told_in_one_line() -> None:
-    told = r"no ingest service answers at .* `leadscore up`"
+def test_a_service_that_is_not_running_fails_the_command_with_one_line() -> None:
+    message = r"no ingest service answers at .* `leadscore up`"
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        with pytest.raises(CommandError, match=told):
+        with pytest.raises(CommandError, match=message):
             send(Connection(nobody.getsockname()[1]), lines(*events(1)))

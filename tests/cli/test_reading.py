@@ -1,4 +1,4 @@
-"""Files become events, and malformed lines harm nothing else."""
+"""Files become events, and malformed lines do not affect others."""
 
 import gzip
 import io
@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from cli.events.reading import LINE_BYTES, MAX_LEVELS, Line, read_events, to_time
+from cli.events.lines import MAX_LEVELS, Line
+from cli.events.reading import MAX_LINE_BYTES, read_events
+from cli.events.times import to_time
 from cli.terminal.connection import CommandError
 from shared import wire
 
@@ -31,9 +33,9 @@ def read(path: Path, content: bytes) -> list[Line]:
 
 
 def flaw_of(tmp_path: Path, text: bytes) -> str:
-    """Returns the flaw of a line that stands between two sound ones."""
-    sound = [json.dumps(ROW | {"event_id": event_id}).encode() for event_id in ("before", "after")]
-    before, flawed, after = read(tmp_path / "events.jsonl", b"\n".join((sound[0], text, sound[1])))
+    """Returns the flaw of a line between two valid ones."""
+    valid = [json.dumps(ROW | {"event_id": event_id}).encode() for event_id in ("before", "after")]
+    before, flawed, after = read(tmp_path / "events.jsonl", b"\n".join((valid[0], text, valid[1])))
     assert before.event is not None
     assert before.event.event_id == "before"
     assert after.event is not None
@@ -46,7 +48,7 @@ def flaw_of(tmp_path: Path, text: bytes) -> str:
 @pytest.mark.parametrize("name", ["events.jsonl", "events.jsonl.gz", "events"])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_ndjson_plain_or_gzip_whatever_its_name(tmp_path: Path, name: str, pack: Any, mark: bytes) -> None:
+def test_ndjson_is_recognised_plain_or_gzip_under_any_name(tmp_path: Path, name: str, pack: Any, mark: bytes) -> None:
     (line,) = read(tmp_path / name, pack(mark + json.dumps(ROW).encode() + b"\n\n"))
     event = line.event
     assert event is not None
@@ -64,7 +66,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("field", ["occurred_at", "event_time", "timestamp"])
-def test_the_time_has_three_names(tmp_path: Path, field: str) -> None:
+def test_the_time_field_has_three_names(tmp_path: Path, field: str) -> None:
     row = {key: value for key, value in ROW.items() if key != "occurred_at"} | {field: "2026-01-31T12:00:00"}
     (line,) = read(tmp_path / "events.jsonl", json.dumps(row).encode())
     assert line.event is not None
@@ -90,14 +92,14 @@ def test_times(value: object) -> None:
 @pytest.mark.parametrize(
     "value", ["yesterday", "", "nan", "inf", float("nan"), 1e300, True, [], "0001-01-01T00:00+14:00"]
 )
-def test_what_is_no_time(value: object) -> None:
-    with pytest.raises(ValueError, match="is no time"):
+def test_what_is_not_a_time(value: object) -> None:
+    with pytest.raises(ValueError, match="is not a time"):
         to_time(value)
 
 
 @pytest.mark.parametrize("value", ["20260131", " 20260131", "2026_01_31", "12345678"])
-def test_eight_digits_are_not_guessed_to_be_seconds(value: str) -> None:
-    with pytest.raises(ValueError, match=r"is no time: write a date as 2026-01-31, seconds as 20260131\.0") as caught:
+def test_eight_digits_are_refused_because_they_may_be_a_date(value: str) -> None:
+    with pytest.raises(ValueError, match=r"write a date as 2026-01-31, or seconds as 20260131\.0") as caught:
         to_time(value)
     assert "\n" not in str(caught.value)
 
@@ -116,21 +118,21 @@ def test_seconds_of_1970_can_be_given(value: object) -> None:
         (b'{"lead_id": 5}', "lead_id: is not text"),
         (b'{"lead_id": "\\ud800"}', "is not UTF-8"),
         (b'{"properties": [1]}', "properties: is not an object"),
-        (b'{"timestamp": "soon"}', "event_time: 'soon' is no time"),
-        (b'{"timestamp": "20260131"}', "event_time: '20260131' is no time: write a date as 2026-01-31"),
+        (b'{"timestamp": "soon"}', "event_time: 'soon' is not a time"),
+        (b'{"timestamp": "20260131"}', "event_time: '20260131' is not a time: write a date as 2026-01-31"),
         (b'{"properties": {"a": 1' + b"0" * 400 + b"}}", "has a number that is too large"),
         (b'{"properties": {"a": 1' + b"0" * 5000 + b"}}", "has a number that is too long"),
         (b'{"timestamp": 1' + b"0" * 400 + b"}", "event_time: "),
         (b'{"properties": {"a": ' + b"[" * 30 + b"]" * 30 + b"}}", f"deeper than {MAX_LEVELS} levels"),
-        (b"[" * 100_000, "is nested too deep"),
-        (b'{"x": "' + b"y" * 3 * LINE_BYTES + b'"}', "is longer than"),
+        (b"[" * 100_000, "is nested too deeply"),
+        (b'{"x": "' + b"y" * 3 * MAX_LINE_BYTES + b'"}', "is longer than"),
     ],
 )
-def test_a_malformed_line_harms_no_other(tmp_path: Path, text: bytes, flaw: str) -> None:
+def test_a_malformed_line_does_not_affect_others(tmp_path: Path, text: bytes, flaw: str) -> None:
     assert flaw in flaw_of(tmp_path, text)
 
 
-def test_what_the_service_judges_is_sent_as_it_is(tmp_path: Path) -> None:
+def test_fields_that_only_the_service_validates_are_sent_unchanged(tmp_path: Path) -> None:
     (line,) = read(tmp_path / "events.jsonl", b'{"event_id": "", "properties": {"x": NaN}}')
     assert line.event is not None
     assert not line.event.HasField("event_time")
@@ -180,7 +182,7 @@ def test_malformed_rows_of_csv(tmp_path: Path) -> None:
         assert expected[number] in flaw
 
 
-def test_what_follows_an_open_quote_does_not_go_without_a_word(tmp_path: Path) -> None:
+def test_rows_lost_to_an_open_quote_are_reported(tmp_path: Path) -> None:
     header = b"lead_id,event_id,event_type,timestamp,comment\n"
     before, flawed = read(tmp_path / "events.csv", header + b'a,1,x,1,fine\na,2,x,1,"great\na,3,x,1,\na,4,x,1,\n')
     assert before.event is not None
@@ -199,9 +201,7 @@ def test_what_follows_an_open_quote_does_not_go_without_a_word(tmp_path: Path) -
         ("events.gz", b"\x1f\x8bnonsense", "is a damaged gzip file"),
     ],
 )
-def test_what_cannot_be_read_is_told_in_one_line(
-    tmp_path: Path, name: str, content: bytes | None, message: str
-) -> None:
+def test_an_unreadable_file_fails_with_one_line(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(CommandError, match=message):

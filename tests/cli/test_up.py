@@ -1,4 +1,4 @@
-"""`leadscore up` and the commands beside it, as people run them."""
+"""`leadscore up`, and other commands against the system that it runs."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ class Up:
         )
 
     def stop(self, number: signal.Signals) -> int:
-        """Ends it and returns its exit status."""
+        """Stops it and returns its exit status."""
         self.process.send_signal(number)
         with self.process:
             return self.process.wait(60)
@@ -66,16 +66,16 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         running.stop(signal.SIGTERM)
 
 
-def test_every_service_listens_at_this_machine_only(up: Up) -> None:
+def test_every_service_listens_on_this_machine_only(up: Up) -> None:
     assert all(listens_at_127_0_0_1_only(up.base_port + number) for number in (0, 1, 2, 3, 10, 11))
 
 
-def test_it_tells_where_things_are(up: Up) -> None:
+def test_it_prints_the_addresses_of_the_services(up: Up) -> None:
     assert f"127.0.0.1:{up.base_port + 3}" in "\n".join(up.lines)
     assert any(line.startswith("grpcurl -plaintext -d '{") for line in up.lines)
 
 
-def test_events_go_in_and_a_lead_comes_out(up: Up, tmp_path: Path) -> None:
+def test_ingested_events_become_a_scored_lead(up: Up, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     rows = [ROW | {"event_id": f"ada-{number}"} for number in range(3)]
     file.write_text("\n".join(["{", *map(json.dumps, rows)]))
@@ -100,7 +100,7 @@ def test_events_go_in_and_a_lead_comes_out(up: Up, tmp_path: Path) -> None:
     assert "no violations" in up.run("verify").stdout
 
 
-def test_the_status_knows_every_service_and_worker(up: Up) -> None:
+def test_the_status_shows_every_service_and_worker(up: Up) -> None:
     found = json.loads(up.run("status", "--json").stdout)
     assert (found["verdict"], found["exit_status"]) == ("ok", 0)
     assert [(each["service"], each["health"]) for each in found["workers"]] == [
@@ -110,7 +110,7 @@ def test_the_status_knows_every_service_and_worker(up: Up) -> None:
     assert up.run("status").stdout.splitlines()[-1] == "ok"
 
 
-def test_a_rule_is_added_tried_and_followed_to_its_execution(up: Up, tmp_path: Path) -> None:
+def test_a_rule_is_added_tested_and_executed(up: Up, tmp_path: Path) -> None:
     file = tmp_path / "rules.json"
     rule = {"rule_id": "big", "enabled": True, "conditions": {"minimum_score": 20_000}}
     again = {"rule_id": "seen", "enabled": True, "trigger": {"event_received": {"event_type": ROW["event_type"]}}}
@@ -187,26 +187,26 @@ def test_an_error_is_one_line(up: Up, arguments: list[str], message: str) -> Non
     assert failed.stdout == ""
 
 
-def test_a_second_one_in_the_same_directory_is_refused(up: Up) -> None:
+def test_a_second_system_in_the_same_directory_is_refused(up: Up) -> None:
     other = str(free_base_port())
     second = up.run("up", "--data-dir", str(up.data_dir), "--base-port", other)
     assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
     assert "already" in second.stderr
 
 
-def test_an_occupied_port_is_told(up: Up, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(up: Up, tmp_path: Path) -> None:
     second = up.run("up", "--data-dir", str(tmp_path))
     assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
     assert f"port {up.base_port}" in second.stderr
 
 
-def test_a_base_port_that_leaves_no_ports_for_workers_is_told(up: Up, tmp_path: Path) -> None:
+def test_a_base_port_that_leaves_no_ports_for_workers_is_refused(up: Up, tmp_path: Path) -> None:
     failed = up.run("up", "--data-dir", str(tmp_path), "--base-port", "65530")
     assert (failed.returncode, len(failed.stderr.splitlines())) == (1, 1)
-    assert "there is no port 65540 for scoring-worker-0" in failed.stderr
+    assert "port 65540 for scoring-worker-0 does not exist" in failed.stderr
 
 
-async def test_a_worker_that_ends_is_replaced(up: Up) -> None:
+async def test_a_worker_that_exits_is_restarted(up: Up) -> None:
     programs = Plan(Connection(up.base_port), up.data_dir).programs()
     (worker,) = [each for each in programs if each.name == "scoring-worker-0"]
     (before,) = [pid for pid in descendants(up.process.pid) if is_worker(pid)]
@@ -220,14 +220,14 @@ async def test_a_worker_that_ends_is_replaced(up: Up) -> None:
 
 
 def is_worker(pid: int) -> bool:
-    """Tells whether this is the scoring worker."""
+    """Returns whether this is the scoring worker."""
     try:
         return b"scoring_service\0work" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 
 
-def test_databases_that_files_name_are_used(up: Up, tmp_path: Path) -> None:
+def test_databases_configured_in_files_are_used(up: Up, tmp_path: Path) -> None:
     for name in ("leadscore_mongo_uri", "leadscore_redis_url"):
         (tmp_path / name).write_text("nonsense://127.0.0.1")
     other = str(free_base_port())
@@ -240,7 +240,7 @@ def test_databases_that_files_name_are_used(up: Up, tmp_path: Path) -> None:
     assert "LEADSCORE_MONGO_URI" in told[1]
 
 
-def test_a_demo_has_databases_of_its_own_and_leaves_nothing_when_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_a_demo_has_its_own_databases_and_leaves_nothing_running_after_sigterm(tmp_path: Path) -> None:
     named = {"LEADSCORE_MONGO_URI": "nonsense://127.0.0.1", "LEADSCORE_REDIS_URL": "nonsense://127.0.0.1"}
     environment = os.environ | named | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen([*COMMAND, "demo"], env=environment, stderr=subprocess.PIPE, text=True) as demo:
@@ -257,7 +257,7 @@ def test_a_demo_has_databases_of_its_own_and_leaves_nothing_when_it_is_told_to_s
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_it_stops_cleanly_and_starts_again_where_it_was(up: Up, number: signal.Signals) -> None:
+def test_it_stops_cleanly_and_restarts_with_its_data(up: Up, number: signal.Signals) -> None:
     started = descendants(up.process.pid)
     assert len(started) >= 9  # two databases, the supervisor, four servers, two workers
     assert up.stop(number) == 0
