@@ -15,7 +15,7 @@ from cli.local.demo import free_base_port
 from cli.local.up import Plan
 from cli.terminal.connection import Connection
 from testkit.waiting import eventually
-from tests.cli.test_embedded import is_alive, listens_at_127_0_0_1_only
+from tests.cli.test_embedded import is_alive, listens_on_127_0_0_1_only
 from tests.cli.test_reading import ROW
 
 COMMAND = [sys.executable, "-m", "cli"]
@@ -67,7 +67,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 
 def test_every_service_listens_on_this_machine_only(up: Up) -> None:
-    assert all(listens_at_127_0_0_1_only(up.base_port + number) for number in (0, 1, 2, 3, 10, 11))
+    assert all(listens_on_127_0_0_1_only(up.base_port + number) for number in (0, 1, 2, 3, 10, 11))
 
 
 def test_it_prints_the_addresses_of_the_services(up: Up) -> None:
