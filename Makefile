@@ -35,7 +35,7 @@ up: install ## Run the whole system on this machine until Ctrl-C
 	$(BIN)/leadscore up
 
 unit: install ## Run the tests that need no servers: domain, use cases over fakes, RPCs in one process
-	$(BIN)/pytest -q -m "not servers and not network" -n 2 --dist loadfile
+	LEADSCORE_EXAMPLES_SHARE=0.1 $(BIN)/pytest -q -m "not servers and not network" -n 2 --dist worksteal
 
 test: install ## Run all tests against a real MongoDB and a real Redis, and a short series of what make chaos runs
 	$(BIN)/pytest -m "not network" -n 3 --dist loadfile --ignore tests/chaos/test_chaos.py --ignore tests/chaos/test_planted.py

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from scoring_service.domain.entry import Entry, EntryKind, facts_of
@@ -19,6 +19,7 @@ from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Adjustment, Position, Timeline
 from scoring_service.usecases import as_of
 from scoring_service.usecases.queries import Queries
+from tests.examples import examples
 from tests.scoring import reference
 from tests.scoring.conftest import NOW
 from tests.scoring.living import UTC_DAYS
@@ -125,7 +126,7 @@ _days = st.integers(-1, 90).map(lambda days: START + timedelta(days=days, hours=
 
 
 @given(st.data(), models(), scripts(), lasts, _days)
-@settings(max_examples=500)
+@examples(500)
 def test_as_of_is_what_a_database_of_that_time_would_show(
     data: st.DataObject, model: ScoringModel, script: list[Act], last: date | None, then: datetime
 ) -> None:

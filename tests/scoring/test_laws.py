@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring_service.domain.calendar import Calendar
@@ -15,6 +15,7 @@ from scoring_service.domain.lead import Lead, Standing
 from scoring_service.domain.model import Event
 from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import JudgedEvent
+from tests.examples import examples
 from tests.scoring import reference
 from tests.scoring.living import UTC_DAYS, LivingLead
 from tests.scoring.models import BUILT_IN, FIRST, TIMELINE, judged
@@ -35,7 +36,7 @@ def live(arrived: list[Arrival]) -> tuple[Lead, list[Entry]]:
 
 
 @given(st.data())
-@settings(max_examples=400)
+@examples(400)
 def test_the_score_does_not_depend_on_the_order_of_arrival(data: st.DataObject) -> None:
     timeline, last = data.draw(timelines()), data.draw(lasts)
     one, _ = live(data.draw(arrivals(timeline, last)))
@@ -45,7 +46,7 @@ def test_the_score_does_not_depend_on_the_order_of_arrival(data: st.DataObject) 
 
 
 @given(st.data())
-@settings(max_examples=300)
+@examples(300)
 def test_history_adds_up_and_replays(data: st.DataObject) -> None:
     timeline, last = data.draw(timelines()), data.draw(lasts)
     lead, entries = live(data.draw(arrivals(timeline, last)))

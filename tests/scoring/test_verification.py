@@ -3,20 +3,21 @@
 from dataclasses import replace
 from datetime import date, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring_service.domain.entry import facts_of
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication, Timeline
 from scoring_service.domain.verification import Inspection, Stored, rebuilt
+from tests.examples import examples
 from tests.scoring.living import UTC_DAYS
 from tests.scoring.test_worlds import lasts, lived
 from tests.scoring.worlds import Act, models, scripts
 
 
 @given(models(), scripts(), lasts, models(), st.integers(0, 30))
-@settings(max_examples=300)
+@examples(300)
 def test_a_lost_lead_is_rebuilt_however_long_it_was_lost(
     model: ScoringModel, script: list[Act], last: date | None, other: ScoringModel, days: int
 ) -> None:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring_service.domain import refold
@@ -18,6 +18,7 @@ from scoring_service.domain.lead import Decision, Lead, Standing
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Adjustment, Mode, Publication, Timeline
+from tests.examples import examples
 from tests.scoring import reference
 from tests.scoring.living import UTC_DAYS, LivingLead, judged_event
 from tests.scoring.reference import World
@@ -148,7 +149,7 @@ forgetfuls = st.none() | st.randoms(use_true_random=False)
 
 
 @given(models(), scripts(), lasts, forgetfuls)
-@settings(max_examples=WORLDS)
+@examples(WORLDS)
 def test_live_is_replay_is_reference(
     model: ScoringModel, script: list[Act], last: date | None, forgetful: random.Random | None
 ) -> None:
@@ -159,7 +160,7 @@ def test_live_is_replay_is_reference(
 
 
 @given(models(), scripts(), lasts)
-@settings(max_examples=150)
+@examples(150)
 def test_checkpoints_are_states_of_the_replay(model: ScoringModel, script: list[Act], last: date | None) -> None:
     live = lived(model, script, last)
     timeline, through = live.timeline, live.lead.state.decayed_through
@@ -174,7 +175,7 @@ def test_checkpoints_are_states_of_the_replay(model: ScoringModel, script: list[
 
 
 @given(models(), scripts(), lasts)
-@settings(max_examples=150)
+@examples(150)
 def test_the_history_adds_up(model: ScoringModel, script: list[Act], last: date | None) -> None:
     live = lived(model, script, last)
     entries = live.entries
@@ -192,7 +193,7 @@ def test_the_history_adds_up(model: ScoringModel, script: list[Act], last: date 
 
 
 @given(models(), scripts(), lasts)
-@settings(max_examples=150)
+@examples(150)
 def test_an_entry_says_what_its_event_did_at_its_own_place(
     model: ScoringModel, script: list[Act], last: date | None
 ) -> None:
@@ -216,7 +217,7 @@ def test_an_entry_says_what_its_event_did_at_its_own_place(
 
 
 @given(models(), scripts(), st.integers(0, 90).map(lambda days: START.date() + timedelta(days=days)))
-@settings(max_examples=150)
+@examples(150)
 def test_a_decay_run_leaves_one_entry_for_all_its_ticks(model: ScoringModel, script: list[Act], last: date) -> None:
     """Also for ticks that lie before facts which decay has never come to, with limits, floors and ceilings after."""
     live = lived(model, script, None)
@@ -232,7 +233,7 @@ def test_a_decay_run_leaves_one_entry_for_all_its_ticks(model: ScoringModel, scr
 
 
 @given(models(), scripts(), st.integers(0, 90), st.integers(0, 60))
-@settings(max_examples=150)
+@examples(150)
 def test_a_decay_reset_gives_the_score_of_that_date(
     model: ScoringModel, script: list[Act], days: int, back: int
 ) -> None:
@@ -249,7 +250,7 @@ def test_a_decay_reset_gives_the_score_of_that_date(
 
 
 @given(models(), scripts(), lasts)
-@settings(max_examples=150)
+@examples(150)
 def test_a_path_holds_only_scores_that_the_lead_had(model: ScoringModel, script: list[Act], last: date | None) -> None:
     """Triggers see the lead before and after late events, never a sum in between."""
     live = lived(model, script, last)
@@ -266,7 +267,7 @@ def test_a_path_holds_only_scores_that_the_lead_had(model: ScoringModel, script:
 
 
 @given(st.data(), models(), scripts())
-@settings(max_examples=150)
+@examples(150)
 def test_the_order_and_the_cut_of_the_events_do_not_matter(
     data: st.DataObject, model: ScoringModel, script: list[Act]
 ) -> None:
