@@ -1,9 +1,9 @@
-"""The fault harness: breaks the running system on purpose, and checks what must hold whatever breaks.
+"""The fault harness: breaks a running system on purpose, and checks that the invariants still hold.
 
-Owns: the load, the faults, the journal of what the outside saw, and the checker of the invariants I1 to I17 of
+Owns: the load, the faults, the journal of what clients observed, and the checker of the invariants I1 to I17 of
 `docs/reliability.md`.
-Promises: a checker that shares no code with what it checks. It reads MongoDB with queries of its own, folds with a
-reference of its own, trusts no index and no service, and says which id breaks which invariant.
-Never: lets a fault of the services blind the checker (`test_checker.py` holds it to its imports), or passes over what
-it does not understand (it raises `Unsupported`).
+Promises: the checker shares no code with what it checks. It reads MongoDB with its own queries, computes scores with
+its own fold, trusts no index and no service, and names the id that violates an invariant.
+Never: imports code of the services into the checker (`test_checker_limits.py` enforces this), or skips data that the
+checker does not understand (it raises `Unsupported`).
 """

@@ -1,7 +1,7 @@
-"""`python -m chaos`: a series of rounds; `ROUNDS`, `FAULTS` and `SEED` of the environment say which.
+"""`python -m chaos`: runs a series of rounds, or a soak.
 
-With `SOAK` it is a soak of so many minutes instead.
-`FAULTS` are the beginnings of names, separated by commas. Exit status 1 when anything was violated.
+Environment variables: `ROUNDS` (how many), `FAULTS` (prefixes of fault names, separated by commas), `SEED`, and `SOAK`
+(run a soak of this many minutes instead). Exit status 1 if any invariant was violated.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from rich.console import Console
 from chaos import report
 from chaos.fault import FAULTS
 from chaos.rounds import Round
-from chaos.series import Series, named, plan
+from chaos.series import LOGS, Series, keep_logs, named, plan
 from chaos.soak import soak
 from chaos.world import running_world
 
 ROUNDS = 300
 FIRINGS = 20
-"""So often must each crash point fire in a series of all faults that is as long as the usual one."""
+"""How often each crash point must fire in a series of all faults of at least `ROUNDS` rounds."""
 FILE = Path("chaos.json")
 
 
 async def _run(rounds: int, names: str, seed: int, console: Console) -> bool:
-    """Runs the series, tells what it found, and returns whether that is nothing."""
+    """Runs the series and prints its results; returns whether it is complete and without violations."""
     done: list[Round] = []
     with tempfile.TemporaryDirectory(prefix="leadscore-chaos-", ignore_cleanup_errors=True) as directory:
         series = Series(Path(directory))
@@ -37,7 +37,7 @@ async def _run(rounds: int, names: str, seed: int, console: Console) -> bool:
                 done.append(each)
                 console.print(report.line(each, len(done), rounds), highlight=False)
         except asyncio.CancelledError:
-            console.print("stopped before its end; so far:")
+            console.print("interrupted; the results so far:")
         finally:
             crashes = series.crashes()
             console.print(report.table(done))
@@ -47,31 +47,43 @@ async def _run(rounds: int, names: str, seed: int, console: Console) -> bool:
     least = FIRINGS if len(done) >= ROUNDS and not names else 1
     rare = [name for name in sorted(planned) if crashes[name] < least]
     for name in rare:
-        console.print(f"the crash point {name!r} has fired {crashes[name]} times, at least {least} are needed")
+        console.print(f"crash point {name!r} fired {crashes[name]} times; at least {least} are required")
     return len(done) == rounds and not rare and not any(each.violations for each in done)
 
 
 async def _soak(minutes: float, seed: int, console: Console) -> bool:
-    """Soaks a world, tells what its processes took, and returns whether nothing was violated."""
+    """Soaks a world and prints what its processes used; returns whether there were no violations.
+
+    Keeps the logs of the processes unless the soak ends without violations.
+    """
+    logs, is_clean = LOGS / f"soak-{seed}", False
     with tempfile.TemporaryDirectory(prefix="leadscore-soak-", ignore_cleanup_errors=True) as directory:
-        async with running_world(Path(directory), Path(directory) / "crashes", members=1) as world:
-            watched, violations = await soak(world, minutes, seed, lambda text: console.print(text, highlight=False))
-    console.print(watched.table())
+        try:
+            async with running_world(Path(directory), Path(directory) / "crashes", members=1) as world:
+                samples, violations = await soak(
+                    world, minutes, seed, lambda text: console.print(text, highlight=False)
+                )
+            is_clean = not violations
+        finally:
+            if not is_clean:
+                keep_logs(Path(directory), logs)
+                console.print(f"logs: {logs}")
+    console.print(samples.table())
     for each in violations:
-        console.print(f"{each.invariant} {each.what}")
+        console.print(f"{each.invariant} {each.what}", highlight=False)
     console.print(f"{len(violations)} violations")
-    return not violations
+    return is_clean
 
 
 def main() -> None:
-    """Reads the environment and runs what it says; Ctrl-C ends a series and tells what it found so far.
+    """Runs what the environment asks for; Ctrl-C ends a series and prints the results so far.
 
-    SIGTERM and SIGHUP do the same, lest servers be left behind: they are in process groups of their own.
+    SIGTERM and SIGHUP do the same. Otherwise the servers, which have process groups of their own, would keep running.
     """
-    # A script that starts it in the background lets it ignore SIGINT, and asyncio would go along with that.
+    # A shell starts background jobs with SIGINT ignored, and asyncio would keep it ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup lets SIGHUP be
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     seed = int(os.environ.get("SEED") or random.randrange(1_000_000))
     console = Console()

@@ -1,8 +1,8 @@
-"""`python -m chaos.armed ingest serve`: a service with crash points, a clock, poison, zombies, and short spans.
+"""`python -m chaos.armed ingest serve`: runs a service with fault injection.
 
-What a killed worker leaves behind is taken up by others after half a minute at most. Rounds are shorter than that, so
-`CLAIM_SECONDS`, `HEARTBEAT_SECONDS` and `LEASE_SECONDS` shorten it; without them, and without `CRASH_AT`, `CLOCK_FILE`,
-`POISON_FILE` and `HANG_FILE`, the service is what it always is.
+`CRASH_AT`, `CLOCK_FILE`, `POISON_FILE` and `HANG_FILE` enable crash points, a settable clock, poison and zombies. Other
+workers take over the work of a killed one after up to 30 s; `CLAIM_SECONDS`, `HEARTBEAT_SECONDS` and `LEASE_SECONDS`
+shorten this, because rounds are shorter. Without any of these variables the service behaves as usual.
 """
 
 import os
@@ -16,11 +16,11 @@ from shared.inbox import broker, doorbell, parking
 
 CLAIM, HEARTBEAT, LEASE = "CLAIM_SECONDS", "HEARTBEAT_SECONDS", "LEASE_SECONDS"
 PAUSES = 30
-"""How often the pause after a failed attempt at a suspect fits into a claim."""
+"""The length of a claim, as a multiple of the pause after a failed attempt at a suspect."""
 
 
 def main() -> None:
-    """Arms this process as the environment says, and runs the service that the command line names."""
+    """Arms this process according to the environment, and runs the service that the command line names."""
     service = f"{sys.argv.pop(1)}_service"
     if CLAIM in os.environ:
         dispatcher.CLAIM = parking.CLAIM = timedelta(seconds=float(os.environ[CLAIM]))

@@ -1,4 +1,4 @@
-"""Calls of a client of the rounds; each is entered in the journal with its status and duration."""
+"""Calls services as the clients of a round do, and records each call in the journal."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -9,11 +9,11 @@ from leadscore.ingest.v1 import ingest_pb2_grpc
 from leadscore.intelligence.v1 import intelligence_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
-from chaos.journal import Seen
+from chaos.journal import FinishedCall
 from chaos.world import World
 
 CALL_SECONDS = 5.0
-"""The deadline of a call, so that many are met while a fault is on."""
+"""The deadline of a call in seconds; short, so that many calls are made during a fault."""
 T = TypeVar("T")
 
 
@@ -25,9 +25,17 @@ class Calls:
         self.call_seconds = call_seconds
 
     async def call(
-        self, method: str, ask: Callable[[], Awaitable[T]], *, deadline: float | None = None
+        self,
+        method: str,
+        ask: Callable[[], Awaitable[T]],
+        *,
+        deadline: float | None = None,
+        progress: Callable[[], str] = str,
     ) -> tuple[grpc.StatusCode, T | None]:
-        """Makes one call and records it in the journal; returns its status, and its response if it succeeded."""
+        """Makes one call and records it in the journal; returns its status, and its response if it succeeded.
+
+        `progress` describes how far the call has come when it ends, for the report of a violation.
+        """
         began, was_under_fault = time.monotonic(), self.world.is_under_fault
         deadline = deadline or self.call_seconds
         code, answer = grpc.StatusCode.OK, None
@@ -37,7 +45,7 @@ class Calls:
             code = error.code()
         under_fault = (was_under_fault or self.world.is_under_fault) and method not in self.world.unaffected
         took = time.monotonic() - began - self.world.stalls.since(began)
-        self.world.journal.calls.append(Seen(method, code, took, deadline, under_fault))
+        self.world.journal.calls.append(FinishedCall(method, code, took, deadline, under_fault, progress()))
         return code, answer
 
     @property

@@ -1,4 +1,4 @@
-"""The checker: reads the database, holds it against the journal, and says which invariants do not hold."""
+"""The checker: reads the database, compares it with the journal, and returns the violated invariants."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from chaos.violation import Unsupported, Violation, reported
 __all__ = ["Checker", "Unsupported", "Violation"]
 
 SNAPSHOT_LEADS = 20
-"""Leads that a snapshot looks at closely, beside the hot one and those whose sums are wrong."""
+"""Leads that a snapshot checks in full, besides the one with the longest history and those whose sums are wrong."""
 SNAPSHOT_SECONDS = 5.0
 
 
 class Checker:
-    """Checks one database; to be made and closed in the event loop that uses it."""
+    """Checks one database; create and close it in the event loop that uses it."""
 
     def __init__(self, uri: str, journal: Journal, *, has_live_receiver: bool = True) -> None:
         self._client: AsyncMongoClient[Document] = AsyncMongoClient(
@@ -32,14 +32,14 @@ class Checker:
         self._is_live = has_live_receiver
 
     async def snapshot(self) -> list[Violation]:
-        """Reads one snapshot while faults are on and returns what is wrong with it: I2, I4, I5, I6, I8.
+        """Reads one snapshot during a fault and returns violations of I2, I4, I5, I6 and I8.
 
-        The sums of every lead are checked, and closely some leads at random, the one with the longest history, and
-        each whose sums are wrong.
+        Checks the sums of every lead. Checks in full some random leads, the one with the longest history, and each
+        lead whose sums are wrong.
 
         Raises:
             PyMongoError: The database cannot be read at the moment.
-            Unsupported: It holds what the checker does not know.
+            Unsupported: The database contains something that the checker does not know.
         """
         with pymongo.timeout(SNAPSHOT_SECONDS):
             async with rows.one_moment(self._database):
@@ -50,13 +50,13 @@ class Checker:
         return await asyncio.to_thread(lambda: reported(self._in_any_snapshot(found)))
 
     async def quiesced(self, seconds: float = 60.0) -> list[Violation]:
-        """Reads everything when nothing is left to do and returns what is wrong: I1 to I11, I13, I15 to I17.
+        """Reads everything when no work is pending and returns violations of I1 to I11, I13, and I15 to I17.
 
-        I12 is among them as far as one database tells: a date's decay that some leads of a partition did not get.
+        Checks I12 as far as one database shows it: decay through a date that did not reach some leads of a partition.
 
         Raises:
-            PyMongoError: The database cannot be read, or not within so many seconds.
-            Unsupported: It holds what the checker does not know.
+            PyMongoError: The database cannot be read within `seconds`.
+            Unsupported: The database contains something that the checker does not know.
         """
         with pymongo.timeout(seconds):
             async with rows.one_moment(self._database):

@@ -1,4 +1,4 @@
-"""A clock that can be set: services that are started armed add what a file says to the time of the machine."""
+"""A clock that can be set: armed services add an offset, which they read from a file, to the machine's time."""
 
 import os
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ FILE = "CLOCK_FILE"
 
 
 def set_clock(file: Path, ahead: timedelta) -> None:
-    """Sets the clock of all processes that have this file: so far ahead of the machine's, or behind it."""
+    """Sets the clock of all processes that use this file: `ahead` of the machine's clock, or behind it if negative."""
     prepared = file.with_suffix(".next")
     prepared.write_text(str(ahead.total_seconds()))
     prepared.replace(file)
 
 
 def arm(environment: Mapping[str, str]) -> None:
-    """Lets this process take its time from the file that the environment names, if it names one."""
+    """Makes this process use the clock file that the environment names, if any."""
     if FILE not in environment:
         return
     file = Path(environment[FILE])
@@ -35,5 +35,5 @@ def _seconds(file: Path) -> float:
 
 
 def environment(file: Path) -> dict[str, str]:
-    """Returns what a process must be given to take its time from a file."""
+    """Returns the environment variable that makes a process use a clock file."""
     return {FILE: os.fspath(file)}

@@ -1,4 +1,4 @@
-"""What the reference fold knows of a rule's conditions, by `docs/model.md`."""
+"""Evaluates the conditions of a rule for the reference fold, as `docs/model.md` defines them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from chaos.violation import Unsupported
 
 
 def all_hold(conditions: Iterable[Document], properties: Mapping[str, Any]) -> bool:
-    """Tells whether all conditions of a rule hold for the properties of an event."""
+    """Returns whether all conditions of a rule hold for the properties of an event."""
     return all(_holds(each, properties) for each in conditions)
 
 
@@ -66,7 +66,7 @@ def _find(name: str, properties: Mapping[str, Any]) -> Any:
 
 
 def _typed(value: Any, *, fold: bool) -> Any:
-    """Returns a value with its kind, since True is not 1; None for none."""
+    """Returns a value with its kind, because True is not 1; None for null."""
     match value:
         case None:
             return None

@@ -1,4 +1,4 @@
-"""Whether a world is quiesced: what still waits in the database and in Redis."""
+"""Whether a world is quiesced: lists the work that is still pending in the database and in Redis."""
 
 import asyncio
 import time
@@ -12,18 +12,18 @@ from redis.exceptions import RedisError
 from chaos.world import World
 
 DRAIN_SECONDS = 60.0
-"""After healing, everything must be acknowledged, decayed and drained within this time."""
+"""Once the fault is repaired, everything must be acknowledged, decayed and drained within this time."""
 POLL_SECONDS = 0.1
 QUEUES = ("drain_events", "drain_score_changes")
 
 
 async def drained(world: World, ends: float) -> list[str]:
-    """Waits until nothing waits, and returns what is stuck at a time of the monotonic clock."""
+    """Waits until no work is pending; returns what is still pending at `ends` (monotonic clock)."""
     while True:
         try:
             waiting = [each async for each in _waiting(world)]
         except (PyMongoError, RedisError) as error:
-            waiting = [f"the databases do not answer: {error!r}"[:200]]
+            waiting = [f"the databases do not respond: {error!r}"[:200]]
         if not waiting or time.monotonic() > ends:
             return waiting
         await asyncio.sleep(POLL_SECONDS)
@@ -32,10 +32,10 @@ async def drained(world: World, ends: float) -> list[str]:
 async def _waiting(world: World) -> AsyncIterator[str]:
     for name in ("events", "score_changes", "automation_executions"):
         if rows := await world.database[name].find({"state": "pending"}, {"_id": 1}).limit(3).to_list():
-            yield f"{name} {[row['_id'] for row in rows]} and maybe more are pending"
+            yield f"{name} {[row['_id'] for row in rows]} and possibly more are pending"
     async with Redis.from_url(world.redis.url) as client:
         if leases := await client.keys("leadscore:*:lease:*"):
-            yield f"leases {sorted(leases)[:3]} and maybe more are held"
+            yield f"leases {sorted(leases)[:3]} and possibly more are held"
         for queue in QUEUES:
             if count := await client.hlen(f"leadscore:dramatiq:{queue}.msgs"):
                 yield f"queue {queue} has {count} messages"

@@ -1,4 +1,4 @@
-"""What a fault is, and how one is entered into the table of faults."""
+"""What a fault is, and the table in which faults are registered."""
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ EVERY_METHOD = (*OF_INGEST, *OF_SCORING, *OF_INTELLIGENCE)
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a fault may touch: the world, the load of its round, and the chance that makes it reproducible."""
+    """What a fault can use: the world, the load of its round, and a seeded random generator (`chance`)."""
 
     world: World
     load: Load
@@ -24,7 +24,7 @@ class Scene:
 
 
 Inject = Callable[[Scene], Awaitable[None]]
-"""Breaks something, and has healed it when it returns."""
+"""Breaks something, and has repaired it by the time it returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class Fault:
     what: str
     inject: Inject
     members: int = 1
-    """Members of the replica set that it needs."""
+    """The number of replica set members that it needs."""
     longest_gap: float = 30.0
-    """Seconds that may pass without an acknowledgement."""
+    """The longest allowed time without an acknowledgement, in seconds."""
     clients: int = CLIENTS
     crash_point: str = ""
-    """The crash point that it makes fire, if it is one."""
+    """The crash point that it triggers; empty if it is no crash."""
     unaffected: Collection[str] = ()
-    """Methods whose calls must succeed all the same."""
+    """Methods whose calls must succeed during the fault."""
 
 
 FAULTS: dict[str, Fault] = {}
@@ -59,10 +59,10 @@ def fault(
     crash_point: str = "",
     unaffected: Collection[str] = (),
 ) -> Callable[[Inject], Inject]:
-    """Enters an `Inject` into the table."""
+    """Registers an `Inject` in the table."""
 
-    def enter(inject: Inject) -> Inject:
+    def register(inject: Inject) -> Inject:
         FAULTS[name] = Fault(name, what, inject, members, longest_gap, clients, crash_point, unaffected)
         return inject
 
-    return enter
+    return register

@@ -1,4 +1,4 @@
-"""The invariants of automation: I8, from changes, rules and executions, and I9, from executions and requests."""
+"""Checks automation: I8 from changes, rules and executions, and I9 from executions and requests."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,17 +10,17 @@ from chaos.rows import SET_ASIDE, Document, LeadRows
 from chaos.violation import Unsupported, Violation
 
 WRITING = timedelta(seconds=5)
-"""A rule that was updated stands only when it is written, which is a little later than the time that it carries."""
+"""An updated rule takes effect when it is written, which is slightly later than its update time."""
 _CONDITIONS = {"stages", "minimum_score", "maximum_score"}
 _NOTHING: tuple[object, ...] = (None, [], ())
 
 
 def in_any_snapshot(rows: LeadRows, rules: Mapping[str, Document], zone: ZoneInfo) -> Iterator[Violation]:
-    """Yields executions that a committed change does not account for, and keys that have two (I8)."""
+    """Yields executions that no committed change explains, and keys with more than one execution (I8)."""
     changes = {each["sequence"]: each for each in rows.changes}
     for change in rows.changes:
         if change["date_bucket"] != change["record_time"].astimezone(zone).date().isoformat():
-            yield Violation("I8", f"change {change['_id']!r} has another date bucket than the date it was recorded on")
+            yield Violation("I8", f"change {change['_id']!r} is not in the date bucket of its record time")
     for execution in rows.executions:
         cause = changes.get(execution["change_sequence"])
         if cause is None:
@@ -34,28 +34,28 @@ def in_any_snapshot(rows: LeadRows, rules: Mapping[str, Document], zone: ZoneInf
             yield Violation("I8", f"{key} have {count} executions")
 
 
-def when_quiesced(rows: LeadRows, rules: Mapping[str, Document], aside: Collection[str]) -> Iterator[Violation]:
-    """Yields keys under which a rule fired and left no execution (I8).
+def when_quiesced(rows: LeadRows, rules: Mapping[str, Document], set_aside: Collection[str]) -> Iterator[Violation]:
+    """Yields keys for which a rule should have fired, but no execution exists (I8).
 
-    `aside` are the changes that are expected to be parked or discarded.
+    `set_aside` are the changes that are expected to be parked or discarded.
     """
     recorded = {(each["rule_id"], each["date_bucket"]) for each in rows.executions}
     for rule_id, rule in rules.items():
         for change in rows.changes:
-            is_settled = not (change["state"] in SET_ASIDE and change["_id"] in aside)
+            is_settled = not (change["state"] in SET_ASIDE and change["_id"] in set_aside)
             if is_settled and _must_fire(rule, change) and (rule_id, change["date_bucket"]) not in recorded:
                 what = f"rule {rule_id!r} fires on change {change['_id']!r} of {change['date_bucket']}"
-                yield Violation("I8", f"{what} and has no execution")
+                yield Violation("I8", f"{what}, but has no execution")
 
 
 def deliveries(
     executions: Sequence[Document], rules: Mapping[str, Document], requests: Sequence[Request], *, is_live: bool
 ) -> Iterator[Violation]:
-    """Yields what is wrong with what the receiver saw (I9); `is_live` tells that there is one that answers."""
+    """Yields deliveries and requests that do not match (I9); `is_live`: there is a receiver that responds."""
     for execution in executions:
         rule = rules.get(execution["rule_id"])
         if rule is not None and len(execution["deliveries"]) != len(rule["actions"]):
-            what = f"{len(execution['deliveries'])} deliveries, its rule has {len(rule['actions'])} actions"
+            what = f"{len(execution['deliveries'])} deliveries, but its rule has {len(rule['actions'])} actions"
             yield Violation("I9", f"execution {execution['_id']!r} has {what}")
     seen: dict[str, list[Request]] = defaultdict(list)
     for request in requests:
@@ -71,19 +71,19 @@ def deliveries(
     for delivery_id, (execution, delivery) in stored.items():
         answers = {request.answered for request in seen.get(delivery_id, ())}
         if is_live and not _is_due_to(delivery["state"], answers, rule_is_gone=execution["rule_id"] in gone):
-            what = f"is {delivery['state']}, and its requests were answered with {sorted(answers)}"
+            what = f"is {delivery['state']}, although its requests were answered with {sorted(answers)}"
             yield Violation("I9", f"delivery {delivery_id!r} of execution {execution['_id']!r} {what}")
     for delivery_id, of_one in seen.items():
         if delivery_id not in stored:
-            yield Violation("I9", f"a request with the id {delivery_id!r} was seen, of no execution")
+            yield Violation("I9", f"the receiver got a request {delivery_id!r} that belongs to no execution")
         elif {request.body for request in of_one} != {bytes(stored[delivery_id][1]["body"])}:
-            yield Violation("I9", f"requests of delivery {delivery_id!r} have another body than is stored")
+            yield Violation("I9", f"requests of delivery {delivery_id!r} differ from the stored body")
         if not all(request.has_valid_signature for request in of_one):
-            yield Violation("I9", f"a request of delivery {delivery_id!r} has no good signature")
+            yield Violation("I9", f"a request of delivery {delivery_id!r} has no valid signature")
 
 
 def _is_due_to(state: str, answers: Collection[int], *, rule_is_gone: bool) -> bool:
-    """Tells whether a delivery may be in a state after such answers; what is still pending is not for us to judge."""
+    """Returns whether a delivery can be in a state after these answers; a pending one can, since I13 checks those."""
     arrived = any(200 <= answer < 300 for answer in answers)
     refused = any(300 <= answer < 500 and answer != 429 for answer in answers)
     match state:
@@ -91,7 +91,7 @@ def _is_due_to(state: str, answers: Collection[int], *, rule_is_gone: bool) -> b
             return arrived
         case "failed":
             return refused
-        case "cancelled":  # what was answered for good keeps its answer, also when that disables the rule
+        case "cancelled":  # a final answer decides the state, even if it also disables the rule
             return rule_is_gone and not arrived and not refused
         case _:
             return True
@@ -100,10 +100,10 @@ def _is_due_to(state: str, answers: Collection[int], *, rule_is_gone: bool) -> b
 def _accounts_for(change: Document, execution: Document, rules: Mapping[str, Document]) -> Iterator[Violation]:
     which = f"execution {execution['_id']!r}"
     if change["date_bucket"] != execution["date_bucket"]:
-        buckets = f"{execution['date_bucket']}, its change {change['_id']!r} {change['date_bucket']}"
+        buckets = f"{execution['date_bucket']}, but its change {change['_id']!r} has {change['date_bucket']}"
         yield Violation("I8", f"{which} has the date bucket {buckets}")
-    told = (change["score_after"], change["stage_before"], change["stage_after"])
-    if told != (execution["score"], execution["stage_before"], execution["stage_after"]):
+    recorded = (change["score_after"], change["stage_before"], change["stage_after"])
+    if recorded != (execution["score"], execution["stage_before"], execution["stage_after"]):
         yield Violation("I8", f"{which} has another score or stage than its change {change['_id']!r}")
     rule = rules.get(execution["rule_id"])
     if rule is None or not _fires(rule, change):
@@ -111,7 +111,7 @@ def _accounts_for(change: Document, execution: Document, rules: Mapping[str, Doc
 
 
 def _must_fire(rule: Document, change: Document) -> bool:
-    """Tells whether a rule certainly stood as it does when the change was settled, and fires on it."""
+    """Returns whether a rule fires on a change, and certainly had its current form when the change was evaluated."""
     stands_since: datetime = rule["update_time"] + WRITING
     return bool(rule["enabled"]) and change["record_time"] > stands_since and _fires(rule, change)
 

@@ -1,4 +1,4 @@
-"""What the outside saw: filled by the harness, read by the checker."""
+"""What clients and receivers observed: the harness writes it, the checker reads it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,11 +9,11 @@ from leadscore.ingest.v1 import ingest_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FinishedCall:
     """One finished call of a client.
 
-    `seconds` is how long it took, `deadline` how long the client allowed, in seconds. `under_fault` tells that a fault
-    was on, or healing was not over, at some time of the call.
+    `seconds` is its duration, `deadline` the client's deadline in seconds. `under_fault`: a fault was active, or the
+    system had not yet recovered from one, at some time during the call. `progress` says how far a long call had come.
     """
 
     method: str
@@ -21,13 +21,14 @@ class Seen:
     seconds: float
     deadline: float
     under_fault: bool
+    progress: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request that the receiver of webhooks saw.
+    """One request that the webhook receiver got.
 
-    `delivery_id` is its `webhook-id`, `answered` the HTTP status that it was given, 0 for none (reset, time-out).
+    `delivery_id` is its `webhook-id`; `answered` is the HTTP status of the response, 0 for none (reset, time-out).
     """
 
     delivery_id: str
@@ -38,10 +39,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Bystander:
-    """A lead that shared a partition with heavy work, or with what was broken.
+    """A lead that shared a partition with heavy work or with a broken row.
 
-    `what` it was to become ("visible", "delivered"), `seconds` how long that took from the acknowledgement, `allowed`
-    how long it may take, `during` the fault. With `is_lost` it was given up after so many seconds.
+    `what` should happen to its event ("visible", "delivered"), and did `seconds` after the acknowledgement. `allowed`
+    is the limit, `during` the fault. `is_lost`: it had not happened after `seconds`.
     """
 
     lead_id: str
@@ -54,7 +55,7 @@ class Bystander:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One health check beside a fault that is not of the server itself."""
+    """One health check of a server that the current fault does not affect."""
 
     server: str
     seconds: float
@@ -64,31 +65,34 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """One look at a backlog while a row waited, as was known without it.
+    """One response of a backlog RPC, next to what the harness itself knows to be waiting.
 
-    `what` waits ("event", "change", "delivery"), `since` when it was accepted, `shown_since` what the RPC named as the
-    time of the oldest, None when it showed none. What is older than `visible_age` must be shown.
+    `what` is the kind of the oldest waiting row ("event", "change", "delivery"), `since` the time from which it waits,
+    and `shown_since` the time of the oldest row in the response, None if it had none. A row older than `visible_age`
+    must be in the response.
     """
 
     what: str
     row_id: str
     since: datetime
     shown_since: datetime | None
-    look_time: datetime
+    observe_time: datetime
     visible_age: timedelta
 
 
 @dataclass(slots=True)
 class Journal:
-    """Everything that the outside saw since the database was made.
+    """Everything that clients and receivers have observed since the database was created.
 
-    `sent` holds each event as first sent, and is written before the call. `acknowledged` are the ids that got ACCEPTED
-    or DUPLICATE for the payload in `sent`; `refused` those for which another payload was offered too, and refused.
-    `wrongly_accepted` are sentences about answers that contradict this (I11). `shown` is what replies and deliveries
-    showed of an entry, by lead and sequence, under the names of its fields. `decayed_through` is the last date of which
-    a decay run said that its ticks are applied. `parked` are the ids of events and changes that are expected to be
-    parked, `discarded` those that somebody has discarded. `acknowledged_at` is when an event was first acknowledged, by
-    the machine's clock. `bystanders`, `health` and `backlogs` are what was seen of those who wait.
+    * `sent`: each event as first sent; written before the call.
+    * `acknowledged`: the ids that got ACCEPTED or DUPLICATE for the payload in `sent`.
+    * `refused`: the ids for which another payload was offered, too, and refused.
+    * `wrongly_accepted`: sentences about responses that contradict these (I11).
+    * `shown`: the fields of an entry that responses and deliveries showed, by lead and sequence.
+    * `decayed_through`: the last date whose ticks a decay run reported as applied.
+    * `parked`, `discarded`: the ids of events and changes that are expected to be in this state.
+    * `acknowledged_at`: when an event was first acknowledged, by the machine's clock.
+    * `bystanders`, `health`, `backlogs`: how long others waited during a fault, and what the services reported.
     """
 
     sent: dict[str, ingest_pb2.Event] = field(default_factory=dict)
@@ -97,7 +101,7 @@ class Journal:
     wrongly_accepted: list[str] = field(default_factory=list)
     shown: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     decayed_through: str = ""
-    calls: list[Seen] = field(default_factory=list)
+    calls: list[FinishedCall] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     parked: set[str] = field(default_factory=set)
     discarded: set[str] = field(default_factory=set)

@@ -87,16 +87,21 @@ class Load(Sender):
         ago = timedelta(days=max(0, DECAY_BEGINS_DAYS - self.world.decay_day))
         request = scoring_pb2.DecayScoresRequest(as_of_time=wire.to_timestamp(self.world.began - ago))
 
+        began, progress = time.monotonic(), scoring_pb2.DecayScoresResponse()
+
         async def run() -> int:
-            appended = 0
-            async for progress in self.scoring.DecayScores(request, timeout=DECAY_SECONDS):
-                appended = progress.entries_appended
+            async for update in self.scoring.DecayScores(request, timeout=DECAY_SECONDS):
+                progress.CopyFrom(update)
                 if progress.done:
                     journal = self.world.journal
                     journal.decayed_through = max(journal.decayed_through, progress.through_date)
-            return appended
+            return progress.entries_appended
 
-        return (await self.call("DecayScores", run, deadline=DECAY_SECONDS))[1]
+        def describe() -> str:
+            checked = f"{progress.leads_checked:,} of {progress.leads_total:,} leads checked"
+            return f"after {time.monotonic() - began:.1f} s, {checked}"
+
+        return (await self.call("DecayScores", run, deadline=DECAY_SECONDS, progress=describe))[1]
 
     async def verify(self) -> list[str]:
         """Returns the violations that the scoring service itself reports."""
@@ -161,7 +166,7 @@ class Load(Sender):
             ),
         ]
         if grpc.StatusCode.NOT_FOUND in codes:
-            self.world.violations.append(("I10", f"lead {lead_id} had entries, and was not found then"))
+            self.world.violations.append(("I10", f"lead {lead_id} had entries, but was not found afterwards"))
 
     async def _seen(self, method: str, ask: Callable[[], Awaitable[object]]) -> grpc.StatusCode:
         return (await self.call(method, ask))[0]

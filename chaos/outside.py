@@ -1,16 +1,16 @@
-"""The invariants of what clients saw: I1, I2, I10, I11 and I15, from the journal and what is stored."""
+"""Checks what clients observed against what is stored: I1, I2, I10, I11 and I15."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
 import grpc
 
 from chaos import payload
-from chaos.journal import Journal, Seen
+from chaos.journal import FinishedCall, Journal
 from chaos.rows import Document
 from chaos.violation import Violation
 
 GRACE_SECONDS = 0.5
-"""How long after its deadline a call may end."""
+"""How many seconds after its deadline a call may end."""
 
 _TRANSIENT = {
     grpc.StatusCode.UNAVAILABLE,
@@ -19,7 +19,7 @@ _TRANSIENT = {
     grpc.StatusCode.ABORTED,
 }
 _ONLY_OF_FAULTS = _TRANSIENT - {grpc.StatusCode.ABORTED}
-"""Two decay runs may be in each other's way without any fault."""
+"""Without ABORTED: two concurrent decay runs can conflict without any fault."""
 _ANSWERS = {
     grpc.StatusCode.OK,
     grpc.StatusCode.ALREADY_EXISTS,
@@ -27,18 +27,18 @@ _ANSWERS = {
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.FAILED_PRECONDITION,
 }
-"""What a request deserves by itself, whatever is broken: none of it is about a fault."""
+"""Statuses that depend on the request alone, not on a fault."""
 
 
 def invented(events: Iterable[Document], journal: Journal) -> Iterator[Violation]:
-    """Yields stored events that nobody sent (I2)."""
+    """Yields stored events that no client sent (I2)."""
     for event in events:
         if event["_id"] not in journal.sent:
             yield Violation("I2", f"event {event['_id']!r} of lead {event['lead_id']!r} was never sent")
 
 
 def kept(events: Mapping[str, Document], journal: Journal) -> Iterator[Violation]:
-    """Yields acknowledged events that are lost, and events that are stored otherwise than sent (I1, I2, I11)."""
+    """Yields acknowledged events that are lost, and events whose payload differs from the sent one (I1, I2, I11)."""
     for event_id in sorted(journal.acknowledged - events.keys()):
         yield Violation("I1", f"event {event_id!r} was acknowledged and is not stored")
     for event_id, row in events.items():
@@ -52,7 +52,7 @@ def kept(events: Mapping[str, Document], journal: Journal) -> Iterator[Violation
 
 
 def shown(entries: Mapping[tuple[str, int], Document], journal: Journal) -> Iterator[Violation]:
-    """Yields what a reply or a delivery showed and the history does not hold (I10)."""
+    """Yields entries that a response or a delivery showed and that are gone or different in the history (I10)."""
     for (lead_id, sequence), facts in journal.shown.items():
         entry = entries.get((lead_id, sequence))
         if entry is None:
@@ -64,12 +64,13 @@ def shown(entries: Mapping[tuple[str, int], Document], journal: Journal) -> Iter
                 yield Violation("I10", f"entry {sequence} of lead {lead_id!r} {was}")
 
 
-def answers(calls: Iterable[Seen]) -> Iterator[Violation]:
-    """Yields answers that no client may get, and calls that outlasted their deadline (I15)."""
+def answers(calls: Iterable[FinishedCall]) -> Iterator[Violation]:
+    """Yields calls that ended with a status that no client may get, or after their deadline (I15)."""
     for call in calls:
         when = "under a fault" if call.under_fault else "without a fault"
+        progress = f" ({call.progress})" if call.progress else ""
         if call.code not in _TRANSIENT | _ANSWERS or (call.code in _ONLY_OF_FAULTS and not call.under_fault):
-            yield Violation("I15", f"a call of {call.method} {when} ended with {call.code.name}")
+            yield Violation("I15", f"a call of {call.method} {when} ended with {call.code.name}{progress}")
         if call.seconds > call.deadline + GRACE_SECONDS:
             took = f"took {call.seconds:.2f} s, its deadline was {call.deadline:.2f} s"
-            yield Violation("I15", f"a call of {call.method} {when} {took}")
+            yield Violation("I15", f"a call of {call.method} {when} {took}{progress}")

@@ -1,7 +1,7 @@
-"""Poison: some events and changes that a worker cannot get over, while a file is there.
+"""Poison: events and changes that no worker can process while a file exists.
 
-An event of the type `raises` cannot be judged, one of the type `kills` is the last thing that its worker sees, and at
-changes of a lead whose id ends in `cursed` a rule raises. Only services that are started armed know of it.
+Scoring an event of the type `raises` fails, reading one of the type `kills` ends the worker, and evaluating changes of
+a lead whose id ends in `cursed` fails. Only armed services are affected.
 """
 
 import os
@@ -18,12 +18,12 @@ from shared.mongo import Document
 
 FILE = "POISON_FILE"
 STATUS = 9
-"""The exit status of a worker that a row has killed."""
+"""The exit status of a worker that read an event of the type `kills`."""
 RAISES, KILLS, CURSED = "raises", "kills", "cursed"
 
 
 def arm(environment: Mapping[str, str]) -> None:
-    """Lets this process be open to poison while the file exists that the environment names, if it names one."""
+    """Makes poison affect this process while the file that the environment names exists, if it names one."""
     if FILE not in environment:
         return
     is_on = Path(environment[FILE]).exists
@@ -31,7 +31,7 @@ def arm(environment: Mapping[str, str]) -> None:
     judge: Callable[[Timeline, Event], Any] = Timeline.judge
 
     def read_or_die(row: Document) -> Any:
-        # Before anything is written: MongoDB keeps the locks of the dead for a while.
+        # Before anything is written: MongoDB keeps the locks of a killed process for a while.
         if row["event_type"] == KILLS and is_on():
             os._exit(STATUS)
         return read_event(row)

@@ -1,8 +1,8 @@
-"""What the receiver of webhooks answers, and what it got."""
+"""Sets the responses of the webhook receiver, and records its requests."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
 
 from standardwebhooks import Webhook
 
@@ -14,17 +14,13 @@ GOOD, HOSTILE = "/good", "/hostile"
 """The paths of the receiver: the first accepts every request, the second may misbehave."""
 
 
-class Show(Protocol):
-    """What records the fields of an entry that a delivery showed."""
-
-    def __call__(self, lead_id: str, sequence: int, **facts: object) -> None:
-        """Records fields under their names in the history."""
-
-
 class Receipts:
-    """Sets how the receiver answers, and records every request in the journal."""
+    """Sets how the receiver answers, and records every request in the journal.
 
-    def __init__(self, receiver: Receiver, journal: Journal, show: Show) -> None:
+    `show(lead_id, sequence, **fields)` records the fields of an entry that a delivery showed.
+    """
+
+    def __init__(self, receiver: Receiver, journal: Journal, show: Callable[..., None]) -> None:
         self._receiver = receiver
         self._journal = journal
         self._show = show

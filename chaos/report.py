@@ -1,4 +1,4 @@
-"""What a series of rounds found: a table for people, and `chaos.json` for programs."""
+"""Reports the results of a series: tables for people, and `chaos.json` for programs."""
 
 import json
 import shlex
@@ -14,7 +14,7 @@ from chaos.series import LOGS
 
 
 def line(done: Round, number: int, of: int) -> str:
-    """Returns what is told of a round as soon as it is over, with what it takes to run it again."""
+    """Returns the line that reports a finished round; after violations, with the command that repeats the round."""
     verdict = f"[red]{len(done.violations)} violations[/]" if done.violations else "[green]ok[/]"
     text = (
         f"{number:3}/{of} {verdict}  {done.fault}  {done.seconds:.1f} s, drained in {done.drain_seconds:.1f} s, "
@@ -22,7 +22,7 @@ def line(done: Round, number: int, of: int) -> str:
     )
     if done.violations:
         text += (
-            f"\n    again: make chaos ROUNDS=1 SEED={done.seed} FAULTS={shlex.quote(done.fault)}; "
+            f"\n    repeat: make chaos ROUNDS=1 SEED={done.seed} FAULTS={shlex.quote(done.fault)}; "
             f"logs: {LOGS / str(done.seed)}"
         )
         text += "".join(f"\n    {each.invariant} {each.what}" for each in done.violations)
@@ -30,7 +30,7 @@ def line(done: Round, number: int, of: int) -> str:
 
 
 def table(rounds: Sequence[Round]) -> Table:
-    """Returns the table of faults."""
+    """Returns the results as a table with one row per fault."""
     columns = ("fault", "rounds", "violations", "snapshots", "slowest drain, s", "longest gap, s", "scoring gap, s")
     found = Table(*columns, title="Rounds per fault")
     for name, of_fault in sorted(_by_fault(rounds).items()):
@@ -51,7 +51,7 @@ def table(rounds: Sequence[Round]) -> Table:
 
 
 def crash_table(crashes: Counter[str]) -> Table:
-    """Returns how often each crash point has fired."""
+    """Returns a table of how often each crash point has fired."""
     found = Table("crash point", "fired", title="Crash points")
     for name in POINTS:
         found.add_row(name, str(crashes[name]))
@@ -59,7 +59,7 @@ def crash_table(crashes: Counter[str]) -> Table:
 
 
 def write(path: Path, rounds: Sequence[Round], crashes: Counter[str], seed: int) -> None:
-    """Writes `chaos.json`."""
+    """Writes the results as JSON (`chaos.json`)."""
     per_fault: Mapping[str, int] = {name: len(each) for name, each in sorted(_by_fault(rounds).items())}
     bad = [
         {"fault": each.fault, "seed": each.seed, "violations": [f"{v.invariant} {v.what}" for v in each.violations]}

@@ -63,7 +63,7 @@ class Sender(Calls):
         return list(self.sent)
 
     async def conflict(self) -> None:
-        """Sends another payload under an id that is taken; the service must refuse it and change nothing."""
+        """Sends another payload with the id of a sent event; the service must refuse it and change nothing."""
         event = pb.Event()
         event.CopyFrom(self.chance.choice(self.sent))
         match self.chance.randrange(5):

@@ -1,4 +1,4 @@
-"""A series of rounds: which faults, in which order, and in which worlds."""
+"""A series of rounds: plans the faults and their order, and runs them in worlds."""
 
 import random
 import shutil
@@ -17,24 +17,24 @@ from chaos.world import running_world
 __all__ = ["Plan", "Series", "faults", "named", "plan"]
 
 LOGS = Path(".leadscore/chaos")
-"""Where the logs of worlds with violations are kept, by the seeds of the rounds."""
+"""Where the logs of worlds with violations are kept, in one directory per seed."""
 WORLD_ROUNDS = 10
-"""Rounds that share a world; a new one is begun before its database is too large to be checked quickly."""
+"""Rounds that share a world; more would make its database slow to check."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A round to come."""
+    """A planned round."""
 
     fault: Fault
     seed: int
 
 
 def named(names: str) -> list[Fault]:
-    """Returns the faults whose names begin with one of some words, separated by commas; all of them for none.
+    """Returns the faults whose names start with one of the comma-separated prefixes; all faults if `names` is empty.
 
     Raises:
-        ValueError: A word begins no name.
+        ValueError: No fault has one of the prefixes.
     """
     found = []
     for word in names.split(",") if names else [""]:
@@ -43,15 +43,15 @@ def named(names: str) -> list[Fault]:
             fault for fault in FAULTS.values() if fault.name.startswith(word)
         ]
         if not matching:
-            raise ValueError(f"no fault begins with {word!r}; there are: {', '.join(FAULTS)}")
+            raise ValueError(f"no fault starts with {word!r}; the faults are: {', '.join(FAULTS)}")
         found += matching
     return found
 
 
 def plan(chosen: Sequence[Fault], rounds: int, seed: int) -> list[Plan]:
-    """Returns as many rounds of each fault as of any other, in an order that the seed decides.
+    """Returns an equal number of rounds of each fault, in an order that depends on the seed.
 
-    The seed of a round is the sum of this seed and its place, so a series of one round with its seed is that round.
+    Round number n (from 0) has the seed `seed + n`, so a series of one round with that seed repeats it.
     """
     order = list(chosen)
     random.Random(seed).shuffle(order)
@@ -59,7 +59,7 @@ def plan(chosen: Sequence[Fault], rounds: int, seed: int) -> list[Plan]:
 
 
 def _blocks(plans: Sequence[Plan]) -> Iterator[list[Plan]]:
-    """Yields what shares a world: rounds with the same number of members, as soon as there are enough of them."""
+    """Yields the rounds that share a world: at most `WORLD_ROUNDS` with the same number of replica set members."""
     blocks: dict[int, list[Plan]] = {}
     for each in plans:
         block = blocks.setdefault(each.fault.members, [])
@@ -70,7 +70,7 @@ def _blocks(plans: Sequence[Plan]) -> Iterator[list[Plan]]:
 
 
 class Series:
-    """Runs what is planned, in directories of its own below one."""
+    """Runs planned rounds; each world gets its own subdirectory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -82,7 +82,7 @@ class Series:
         return recorded(self._record)
 
     async def run(self, plans: Sequence[Plan]) -> AsyncIterator[Round]:
-        """Yields each round when it is done. After one with a violation a new world is begun."""
+        """Yields each round when it is done; starts a new world after a round with a violation."""
         for block in _blocks(plans):
             left = block
             while left:
@@ -93,12 +93,13 @@ class Series:
                         left = left[1:]
                         yield done
                         if done.violations:
-                            _keep_logs(directory, LOGS / str(done.seed))
+                            keep_logs(directory, LOGS / str(done.seed))
                             break
                 shutil.rmtree(directory, ignore_errors=True)
 
 
-def _keep_logs(of: Path, to: Path) -> None:
+def keep_logs(of: Path, to: Path) -> None:
+    """Copies the logs of a world to a directory, which is created."""
     to.mkdir(parents=True, exist_ok=True)
     for log in of.rglob("*.log"):
         shutil.copy(log, to / "-".join(log.relative_to(of).parts))

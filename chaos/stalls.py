@@ -1,20 +1,20 @@
-"""When the harness itself did not come to run: what it measures then is its own lateness."""
+"""Measures how long the harness itself was not scheduled, so that its own delays are not blamed on the services."""
 
 import asyncio
 import time
 
 LOOK_SECONDS = 0.05
-"""How often it is looked; a shorter stall is not seen."""
+"""The interval between measurements; shorter stalls are not detected."""
 
 
 class Stalls:
-    """How late the event loop was, and when."""
+    """Records when the event loop was late, and by how much."""
 
     def __init__(self) -> None:
         self._late: list[tuple[float, float]] = []
 
     async def run(self) -> None:
-        """Looks, for ever."""
+        """Measures until it is cancelled."""
         while True:
             due = time.monotonic() + LOOK_SECONDS
             await asyncio.sleep(LOOK_SECONDS)
@@ -23,5 +23,5 @@ class Stalls:
                 self._late.append((now, now - due))
 
     def since(self, began: float) -> float:
-        """Returns for how many seconds the loop stood still since a time of the monotonic clock."""
+        """Returns for how many seconds the loop was stalled since `began` (monotonic clock)."""
         return sum(min(seconds, ended - began) for ended, seconds in self._late if ended > began)

@@ -1,4 +1,4 @@
-"""The invariant I13, as far as the database tells: when quiesced, nothing is stuck. And the indexes behind others."""
+"""Checks that nothing is stuck when quiesced (I13), as far as the database shows it, and that unique indexes exist."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -18,7 +18,7 @@ def in_database(
     *,
     is_live: bool,
 ) -> Iterator[Violation]:
-    """Yields rows that wait, or whose state nobody knows, and transactions that are left open."""
+    """Yields rows that are pending or in an unknown state, and transactions that were left open."""
     for each in rows.leads.values():
         yield from _inbox("event", each.events, _EVENT_STATES, parked, discarded)
         yield from _inbox("change", each.changes, _CHANGE_STATES, parked, discarded)
@@ -26,7 +26,7 @@ def in_database(
         if execution["state"] not in _EXECUTION_STATES:
             yield Violation("I13", f"execution {execution['_id']!r} is in the unknown state {execution['state']!r}")
         elif execution["state"] == "pending" and is_live:
-            yield Violation("I13", f"execution {execution['_id']!r} is pending, and its receiver answers")
+            yield Violation("I13", f"execution {execution['_id']!r} is pending, although its receiver responds")
     for publication in rows.publications:
         if not publication["rolled_out"]:
             yield Violation("I13", f"publication {publication['_id']} is not rolled out")
@@ -38,7 +38,7 @@ def in_database(
 
 
 def indexes(found: Collection[tuple[str, ...]]) -> Iterator[Violation]:
-    """Yields unique indexes that are gone: what they would have refused may come at any time."""
+    """Yields missing unique indexes: duplicates could be inserted at any time."""
     for collection, *fields in sorted(UNIQUE - set(found)):
         invariant = "I5" if collection == "score_history" else "I8"
         yield Violation(invariant, f"{collection} has no unique index on {', '.join(fields)}")
@@ -55,4 +55,4 @@ def _inbox(
         elif row["state"] == "parked" and row["_id"] not in parked:
             yield Violation("I13", f"{what} {row['_id']!r} is parked ({row.get('reason', 'no reason')}), unexpectedly")
         elif row["state"] == "discarded" and row["_id"] not in discarded:
-            yield Violation("I13", f"{what} {row['_id']!r} is discarded, and nobody asked for that")
+            yield Violation("I13", f"{what} {row['_id']!r} is discarded, unexpectedly")

@@ -32,14 +32,14 @@ from testkit.system import NO_SETTINGS, SERVERS, STOP_SECONDS, WORKERS, System
 
 RESTART_SECONDS = 1.0
 """The shortest time between two starts of one process."""
-ASKED_SECONDS = 40.0
-"""Time within which some process must have met a fault."""
+FAULT_SECONDS = 40.0
+"""The time within which a fault must take effect."""
 RULES_AGE = timedelta(hours=2)
 STARTUP_ERROR = 1
 """The exit status of a process that cannot start and logs why."""
 READY = b"worker ready"
 """What a worker logs once it accepts work."""
-UNFORESEEN = (b'"level": "error"', b"Traceback")
+UNEXPECTED = (b'"level": "error"', b"Traceback")
 """What no process may log under any fault."""
 MAX_CHARACTERS = 300
 PARTITIONS = 16
@@ -135,7 +135,7 @@ class World:
                 self.system.signal(name, signal.SIGCONT)
 
     @contextlib.asynccontextmanager
-    async def further(self, name: str) -> AsyncIterator[None]:
+    async def extra_worker(self, name: str) -> AsyncIterator[None]:
         """Runs one more worker during the block, which starts once the worker is ready."""
         self._start(name)
         self.processes.append(name)
@@ -158,7 +158,7 @@ class World:
         finally:
             self._held.discard(name)
         if name in SERVERS:
-            await self.serving(name)
+            await self.wait_until_serving(name)
 
     async def arm(self, point: str, fatal_pass: int) -> None:
         """Restarts the process of a crash point so that it dies there."""
@@ -170,7 +170,7 @@ class World:
         self.clock_ahead = ahead
         clock.set_clock(self._clock_file, ahead)
 
-    async def serving(self, *servers: str) -> None:
+    async def wait_until_serving(self, *servers: str) -> None:
         """Waits until servers are SERVING, up to a time limit."""
         with contextlib.suppress(AssertionError):  # a server that has died meanwhile is restarted
             await asyncio.to_thread(self.system.wait_until_serving, *servers)
@@ -201,20 +201,20 @@ class World:
         self.violations.append(("round", f"the fault did not happen: {why}"))
 
     def show(self, lead_id: str, sequence: int, **facts: object) -> None:
-        """Records what a response or a delivery showed of an entry, under the names of its fields in the history."""
+        """Records the fields of an entry that a response or a delivery showed, under their names in the history."""
         shown = self.journal.shown.setdefault((lead_id, sequence), {})
         for name, fact in facts.items():
             if shown.setdefault(name, fact) != fact:
                 what = f"{lead_id} {sequence}: {name} {shown[name]} was shown, then {fact}"
                 self.violations.append(("I10", what))
 
-    def look_at_logs(self) -> None:
+    def check_logs(self) -> None:
         """Reports errors and tracebacks that the processes have logged since the last call."""
         for log in sorted(self._directory.glob("*.log")):
             with log.open("rb") as lines:
                 lines.seek(self._read.get(log.name, 0))
                 for line in lines:
-                    if any(word in line for word in UNFORESEEN) and log.stem not in self.doomed:
+                    if any(word in line for word in UNEXPECTED) and log.stem not in self.doomed:
                         said = line.decode(errors="replace").strip()
                         self.violations.append(("log", f"{log.stem} logged {said[:MAX_CHARACTERS]}"))
                 self._read[log.name] = lines.tell()
@@ -246,7 +246,7 @@ class World:
             self.violations.append(("stop", f"{name} did not end within {STOP_SECONDS:g} s of SIGTERM"))
 
     def _check_status(self, name: str, status: int | None, *expected: int) -> None:
-        """Reports a process that ended without a cause."""
+        """Reports a process that ended with an unexpected status."""
         fine = {-signal.SIGKILL, *expected}
         if self.poison_file.exists():
             fine.add(poison.STATUS)
@@ -257,7 +257,7 @@ class World:
 
     async def until(self, holds: Callable[[], bool], otherwise: str) -> None:
         """Waits until a condition holds without which the fault has no effect; reports it if it never does."""
-        ends = time.monotonic() + ASKED_SECONDS
+        ends = time.monotonic() + FAULT_SECONDS
         while not holds():
             if time.monotonic() > ends:
                 self.report_no_fault(otherwise)
@@ -294,6 +294,6 @@ async def running_world(directory: Path, record: Path, *, members: int) -> Async
         world = World(directory, mongo, redis, receiver, record)
         stack.push_async_callback(world.close)
         await world.start()
-        for beside in (world.supervise(), world.stalls.run()):
-            stack.callback(asyncio.create_task(beside).cancel)
+        for background in (world.supervise(), world.stalls.run()):
+            stack.callback(asyncio.create_task(background).cancel)
         yield world

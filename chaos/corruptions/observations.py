@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 
 from chaos.corruptions.snapshot import Snapshot
-from chaos.journal import Backlog, Bystander, Health, Seen
+from chaos.journal import Backlog, Bystander, FinishedCall, Health
 
 
 def a_shown_entry_is_gone(snapshot: Snapshot) -> str:
@@ -25,17 +25,19 @@ def a_shown_entry_is_another_one(snapshot: Snapshot) -> str:
 
 
 def a_call_was_refused_without_reason(snapshot: Snapshot) -> str:
-    snapshot.journal.calls.append(Seen("IngestEvent", grpc.StatusCode.UNAVAILABLE, 0.1, 1.0, under_fault=False))
+    snapshot.journal.calls.append(FinishedCall("IngestEvent", grpc.StatusCode.UNAVAILABLE, 0.1, 1.0, under_fault=False))
     return "UNAVAILABLE"
 
 
 def a_call_ended_with_internal(snapshot: Snapshot) -> str:
-    snapshot.journal.calls.append(Seen("IngestEvent", grpc.StatusCode.INTERNAL, 0.1, 1.0, under_fault=True))
+    snapshot.journal.calls.append(FinishedCall("IngestEvent", grpc.StatusCode.INTERNAL, 0.1, 1.0, under_fault=True))
     return "INTERNAL"
 
 
 def a_call_outlasted_its_deadline(snapshot: Snapshot) -> str:
-    snapshot.journal.calls.append(Seen("GetLeadScore", grpc.StatusCode.DEADLINE_EXCEEDED, 1.6, 1.0, under_fault=True))
+    snapshot.journal.calls.append(
+        FinishedCall("GetLeadScore", grpc.StatusCode.DEADLINE_EXCEEDED, 1.6, 1.0, under_fault=True)
+    )
     return "GetLeadScore"
 
 

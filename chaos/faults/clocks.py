@@ -1,4 +1,4 @@
-"""Clocks jump."""
+"""Faults of clocks: midnight, a clock that goes back, and a clock that is far ahead."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -18,9 +18,9 @@ REFUSED = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION
 CALL_SECONDS = 30.0
 
 
-@fault("midnight", "midnight comes between the attempts of a delivery and while changes wait")
+@fault("midnight", "midnight passes between the attempts of a delivery, and while changes wait")
 async def midnight(scene: Scene) -> None:
-    """Executions keep the date of their change. Time does not go back: the world lives on in the next day."""
+    """Executions keep the date of their change. The clock stays ahead after the round."""
     world = scene.world
     world.receipts.answer(GOOD, answering(503), 503)
     try:
@@ -38,7 +38,7 @@ async def midnight(scene: Scene) -> None:
 
 @fault("an hour back", "the clock of every process goes back by an hour, and forward again")
 async def an_hour_back(scene: Scene) -> None:
-    """What was due is due again when the clock is right."""
+    """Deliveries that were due become due again when the clock is correct."""
     world, right = scene.world, scene.world.clock_ahead
     world.receipts.answer(HOSTILE, answering(503), 503)
     try:
@@ -51,9 +51,9 @@ async def an_hour_back(scene: Scene) -> None:
         world.set_clock(right)
 
 
-@fault("decay a year ahead", "the clock of the scoring server is a year ahead, and decay is asked for")
+@fault("decay a year ahead", "the clock of the scoring server is a year ahead when decay runs")
 async def decay_a_year_ahead(scene: Scene) -> None:
-    """A date that MongoDB's own clock has not reached is refused, whatever the server's clock says."""
+    """A date that MongoDB's clock has not reached is refused, whatever the server's clock says."""
     world = scene.world
     ahead = world.hang_file.with_name("clock-ahead")
     clock.set_clock(ahead, YEAR)
@@ -62,7 +62,7 @@ async def decay_a_year_ahead(scene: Scene) -> None:
         async with bystanders(scene, "ahead", "decay a year ahead"):
             for as_of in (datetime.now(UTC) + YEAR - timedelta(hours=1), datetime.now(UTC) + timedelta(days=2)):
                 await _refused(scene, as_of)
-            # Without a date it may be refused, or be a run for today; `decayed_ahead` of the checker sees what it was.
+            # Without a date, the run may fail or decay through today; `history.decayed_ahead` checks the result.
             await _code_of(scene, None)
     finally:
         await world.restart("scoring")
@@ -71,7 +71,7 @@ async def decay_a_year_ahead(scene: Scene) -> None:
 async def _refused(scene: Scene, as_of: datetime) -> None:
     code = await _code_of(scene, as_of)
     if code not in REFUSED:
-        scene.world.violations.append(("I12", f"decay to {as_of:%Y-%m-%d}, which is to come, ended with {code.name}"))
+        scene.world.violations.append(("I12", f"decay to the future date {as_of:%Y-%m-%d} ended with {code.name}"))
 
 
 async def _code_of(scene: Scene, as_of: datetime | None) -> grpc.StatusCode:

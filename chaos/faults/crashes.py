@@ -1,4 +1,4 @@
-"""kill -9 at each named crash point."""
+"""Faults that kill a process at each named crash point."""
 
 import asyncio
 import math
@@ -8,15 +8,15 @@ from chaos.crash_points import POINTS
 from chaos.fault import Scene, fault
 
 FIRING_SECONDS = 20.0
-"""Within this time an armed process must have died at its point."""
+"""The time within which an armed process must die at its point."""
 MAX_PASSES = 3
 SHARE = 1 / 4
-"""Of the points of each process: so many fire in each round, so that all of them fire about equally often."""
+"""The share of each process's points that fire in a round; the rarest fire first, so all fire about equally often."""
 POLL_SECONDS = 0.05
 
 
 def _crash(point: str) -> None:
-    @fault(f"crash {point}", f"kill -9 at a point: {point}; and at others, in all processes", crash_point=point)
+    @fault(f"crash {point}", f"kill -9 at this point: {point}; and at other points of all processes", crash_point=point)
     async def inject(scene: Scene) -> None:
         processes = sorted({each.process for each in POINTS.values()})
         async with scene.load.feeding():
@@ -30,13 +30,13 @@ async def _crash_often(scene: Scene, process: str, first: str) -> None:
         rarest = min(names, key=lambda name: (fired[name], scene.chance.random()))
         point = first if first in names and number == 0 else rarest
         has_fired = await _crash_at(scene, point, scene.chance.randint(1, MAX_PASSES))
-        # What must happen gets another chance: a busy machine makes few passes.
+        # One more attempt at the round's own point: on a busy machine it is passed rarely.
         if point == first and not has_fired and not await _crash_at(scene, point, 1):
             scene.world.report_no_fault(f"{first!r} was not passed")
 
 
 async def _crash_at(scene: Scene, point: str, fatal_pass: int) -> bool:
-    """Arms the process of a point and tells whether it has died there; if it has not, it is disarmed."""
+    """Arms the process of a point; returns whether it died there, and disarms it if it did not."""
     before = scene.world.crashes()[point]
     await scene.world.arm(point, fatal_pass)
     ends = time.monotonic() + FIRING_SECONDS

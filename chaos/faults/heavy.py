@@ -1,4 +1,4 @@
-"""More than usual: one hot lead, duplicates over duplicates, five times the clients, decay beside everything."""
+"""Faults of heavy load: a hot lead, many duplicates, too many clients, and concurrent decay runs."""
 
 import asyncio
 import time
@@ -16,23 +16,23 @@ HOT_BATCH = 100
 DRAIN = b'"event": "drain"'
 AT_ONCE = 30
 HEALTH_SECONDS = 1.0
-"""A health check may take this long, whatever the load."""
+"""The limit for a health check under any load."""
 
 
-@fault("hot lead", f"{HOT_EVENTS} events of one lead against 8 lanes of two workers whose leases are taken away")
+@fault("hot lead", f"{HOT_EVENTS} events of one lead, for 8 lanes of two workers that keep losing their leases")
 async def hot_lead(scene: Scene) -> None:
-    """All of them must be scored, once, although both workers drain the same partition."""
+    """Each event must be scored once, although both workers drain the same partition."""
     world, second = scene.world, "scoring-worker-2"
-    async with world.further(second), Redis.from_url(world.redis.url) as redis:
+    async with world.extra_worker(second), Redis.from_url(world.redis.url) as redis:
         for _ in range(HOT_EVENTS // HOT_BATCH):
             await scene.load.send(scene.load.make(HOT_BATCH, lead="hottest"))
             await redis.flushall()
         await world.until(lambda: DRAIN in world.logged(second), f"{second} drained nothing")
 
 
-@fault("duplicates", "everything is sent ten times more, in random order and in random cuts")
+@fault("duplicates", "every event is sent ten more times, in random order and in random batches")
 async def duplicates(scene: Scene) -> None:
-    """All of it must be called a duplicate, and change nothing."""
+    """Every event must be reported as a duplicate and change nothing."""
     await scene.load.send(scene.load.make(60))
     events = 10 * scene.load.acknowledged()
     scene.chance.shuffle(events)
@@ -42,9 +42,9 @@ async def duplicates(scene: Scene) -> None:
         events = events[cut:]
 
 
-@fault("overload", "five times the clients of an ingest service with two places", clients=5 * CLIENTS)
+@fault("overload", "five times the clients, against an ingest service with two slots", clients=5 * CLIENTS)
 async def overload(scene: Scene) -> None:
-    """What does not fit is refused and comes back; health does not suffer."""
+    """Excess calls are refused and retried; health checks still succeed."""
     world = scene.world
     await world.restart("ingest", {"LEADSCORE_CALL_PLACES": "2", "LEADSCORE_QUEUE_SECONDS": "0.02"})
     ends, refused = time.monotonic() + scene.chance.uniform(1.0, 3.0), 0
@@ -62,7 +62,7 @@ async def overload(scene: Scene) -> None:
 
 
 async def _refusals(scene: Scene) -> int:
-    """Sends events together, once, as clients without retries do, and returns how many were refused."""
+    """Sends concurrent events without retries and returns how many were refused."""
 
     async def is_refused() -> bool:
         request = ingest_pb2.IngestEventRequest(event=scene.load.make(1)[0])
@@ -75,9 +75,9 @@ async def _refusals(scene: Scene) -> int:
     return sum(await asyncio.gather(*(is_refused() for _ in range(AT_ONCE))))
 
 
-@fault("decay", "decay runs that are repeated and concurrent, for days that were missed")
+@fault("decay", "repeated and concurrent decay runs for missed days")
 async def decay(scene: Scene) -> None:
-    """All of them together do what one would."""
+    """All runs together have the effect of one."""
     for _ in range(scene.chance.randrange(1, 3)):
         await scene.load.decay(days=scene.chance.randrange(1, 4))
         await asyncio.gather(*(scene.load.decay() for _ in range(3)))

@@ -1,4 +1,4 @@
-"""One lead, or thirty, that are heavy: nobody else may notice."""
+"""Faults of heavy leads: other leads of their partition must not be delayed."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from itertools import islice
 
 from leadscore.ingest.v1 import ingest_pb2
 
-from chaos.backlogs import look_at_events
+from chaos.backlogs import record_event_backlog
 from chaos.bystanders import bystanders, neighbours
 from chaos.fault import Scene, fault
 from chaos.waiting import VISIBLE_AGE
@@ -19,34 +19,34 @@ BURSTS, BURST_EVENTS = 260, 16
 BURST_EVERY = timedelta(days=14)
 BATCH = 500
 SENDERS = 4
-LOOK_SECONDS = 2.0
+BACKLOG_SECONDS = 2.0
 FAT_LEADS = 30
 FAT_NAMES, FAT_VALUE = 64, [*[""] * 300, "x" * 2_700]
-"""As many properties as an event may have, each about as long as ingest takes, and of many parts."""
+"""The maximum number of properties, each about as long as ingest allows and with many elements."""
 
 
 @fault("heavy lead shuffled", f"{SHUFFLED_EVENTS} events of one lead over a year, in random order")
 async def shuffled(scene: Scene) -> None:
-    """All are scored in the end, and bystanders do not wait for it."""
+    """All events are scored, and bystanders do not wait for them."""
     events = scene.load.make(SHUFFLED_EVENTS, lead="heavy")
     first = wire.now() - timedelta(days=365)
     for number, event in enumerate(events):
         event.event_time.CopyFrom(wire.to_timestamp(first + timedelta(days=365) * number / len(events)))
     scene.chance.shuffle(events)
-    async with bystanders(scene, "heavy", "heavy lead shuffled"), _looking(scene):
+    async with bystanders(scene, "heavy", "heavy lead shuffled"), _watching_backlog(scene):
         await _send(scene, events)
-        await _scored(scene, "heavy", len(events))
+        await _wait_until_scored(scene, "heavy", len(events))
 
 
-@fault("heavy lead bursts", f"{BURSTS} bursts of one lead over ten years, decay over them, and one event more")
+@fault("heavy lead bursts", f"{BURSTS} bursts of one lead over ten years, decay over all of them, and one more event")
 async def bursts(scene: Scene) -> None:
-    """Silences between events are what decay has most to do with."""
+    """Gaps between events are the most work for decay."""
     events = scene.load.make(BURSTS * BURST_EVENTS, lead="bursts")
     first = wire.now() - BURSTS * BURST_EVERY
     for number, event in enumerate(events):
-        burst, place = divmod(number, BURST_EVENTS)
-        event.event_time.CopyFrom(wire.to_timestamp(first + burst * BURST_EVERY + timedelta(minutes=place)))
-    async with bystanders(scene, "bursts", "heavy lead bursts"), _looking(scene):
+        burst, minute = divmod(number, BURST_EVENTS)
+        event.event_time.CopyFrom(wire.to_timestamp(first + burst * BURST_EVERY + timedelta(minutes=minute)))
+    async with bystanders(scene, "bursts", "heavy lead bursts"), _watching_backlog(scene):
         await _send(scene, events)
         await scene.load.decay(days=1)
         [event] = scene.load.make(1, lead="bursts")
@@ -54,14 +54,16 @@ async def bursts(scene: Scene) -> None:
         event.event_time.CopyFrom(wire.to_timestamp(wire.now()))
         await scene.load.send([event])
         await scene.load.decay(days=1)
-        await _scored(scene, "bursts", len(events) + 1)
+        await _wait_until_scored(scene, "bursts", len(events) + 1)
 
 
-@fault("fat attributes", f"{FAT_LEADS} leads of one partition whose attributes are at their limit, and rules that fire")
+@fault(
+    "fat attributes", f"{FAT_LEADS} leads of one partition with the largest possible attributes, and rules that fire"
+)
 async def fat_attributes(scene: Scene) -> None:
-    """All changes of the partition are evaluated, those of bystanders soon."""
+    """All changes of the partition are evaluated, and those of bystanders soon."""
     names = [*islice(neighbours(scene, "fat"), FAT_LEADS)]
-    async with scene.world.frozen("automation-worker"):  # so that they come to one batch
+    async with scene.world.frozen("automation-worker"):  # so that one batch contains them all
         properties = wire.to_struct({f"attribute-{number}": FAT_VALUE for number in range(FAT_NAMES)})
         for name in names:
             identify, signup = scene.load.make(2, lead=name)
@@ -83,8 +85,8 @@ async def _send(scene: Scene, events: list[ingest_pb2.Event]) -> None:
     await asyncio.gather(*(sender() for _ in range(SENDERS)))
 
 
-async def _scored(scene: Scene, name: str, count: int) -> None:
-    """Waits until the events of a lead are scored, but not for ever: what is left is found when all is drained."""
+async def _wait_until_scored(scene: Scene, name: str, count: int) -> None:
+    """Waits until the events of a lead are scored, up to a limit; the round's drain finds what is left."""
     lead, ends = {"_id": scene.load.lead_id(name)}, asyncio.get_running_loop().time() + VISIBLE_AGE.total_seconds() + 10
     while asyncio.get_running_loop().time() < ends:
         row = await scene.world.database["leads"].find_one(lead, {"event_count": 1})
@@ -94,13 +96,13 @@ async def _scored(scene: Scene, name: str, count: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _looking(scene: Scene) -> AsyncIterator[None]:
-    """Looks at the backlog again and again while the block runs: its age is that of the oldest, whatever is tried."""
+async def _watching_backlog(scene: Scene) -> AsyncIterator[None]:
+    """Records the backlog repeatedly while the block runs: retries must not make its oldest event look younger."""
 
     async def look() -> None:
         while True:
-            await look_at_events(scene.world, VISIBLE_AGE)
-            await asyncio.sleep(LOOK_SECONDS)
+            await record_event_backlog(scene.world, VISIBLE_AGE)
+            await asyncio.sleep(BACKLOG_SECONDS)
 
     looking = asyncio.create_task(look())
     try:

@@ -1,4 +1,4 @@
-"""MongoDB dies, freezes, changes its primary, or has no majority."""
+"""Faults of MongoDB: it is killed or frozen, changes its primary, has no majority, or returns errors."""
 
 import asyncio
 import contextlib
@@ -15,15 +15,15 @@ from chaos.servers import Member
 from chaos.threads import in_thread
 
 UNDERWAY_SECONDS = 0.5
-"""Acknowledgements of what was confirmed before may come for so long."""
+"""How long acknowledgements of writes that were confirmed before the fault can still arrive."""
 SLOW_MILLISECONDS = 200
 SLOW_SECONDS = 10.0
-"""A drain asks MongoDB some ten times, and what waits for one waits for the one before it, too."""
+"""The limit for bystanders: a drain sends about ten commands, and an event can wait for the drain before its own."""
 TRANSIENT = (91, 189, 11600, 11602, 10107)
 """The codes of ShutdownInProgress, PrimarySteppedDown, InterruptedAtShutdown and the like."""
 
 
-@fault("mongod killed", "the only mongod is killed, and back after a while")
+@fault("mongod killed", "the only mongod is killed and restarted")
 async def killed(scene: Scene) -> None:
     """It recovers from its journal."""
     await _killed_for(scene, scene.world.mongo.members[0])
@@ -31,20 +31,20 @@ async def killed(scene: Scene) -> None:
 
 @fault("mongod frozen", "SIGSTOP of the only mongod for some seconds")
 async def frozen(scene: Scene) -> None:
-    """Every call waits for its deadline."""
+    """Calls wait until their deadline."""
     await _frozen_for(scene.world.mongo.members[0], scene.chance.uniform(1.0, 7.0))
 
 
-@fault("primary killed", "the primary of three is killed, and back after a while", members=3)
+@fault("primary killed", "the primary of three is killed and restarted", members=3)
 async def primary_killed(scene: Scene) -> None:
-    """The others elect a new one."""
+    """The other members elect a new primary."""
     async with _election(scene):
         await _killed_for(scene, await asyncio.to_thread(scene.world.mongo.primary))
 
 
-@fault("primary killed ahead", "the primary of three is killed with writes that the others have not got", members=3)
+@fault("primary killed ahead", "the primary of three is killed with unreplicated writes", members=3)
 async def primary_killed_ahead(scene: Scene) -> None:
-    """They are gone when it is back: nobody may have been told of them."""
+    """The writes are rolled back when it returns, so no client may have got an acknowledgement for them."""
     async with _election(scene):
         primary, others = await asyncio.to_thread(scene.world.mongo.primary_and_secondaries)
         async with contextlib.AsyncExitStack() as lagging:
@@ -56,27 +56,27 @@ async def primary_killed_ahead(scene: Scene) -> None:
         await asyncio.to_thread(primary.start)
 
 
-@fault("primary frozen", "the primary of three is frozen past an election, and thawed", members=3)
+@fault("primary frozen", "the primary of three is frozen until after an election", members=3)
 async def primary_frozen(scene: Scene) -> None:
-    """For a moment there are two that think they are primary."""
+    """For a moment, two members consider themselves primary."""
     async with _election(scene):
         await _frozen_for(await asyncio.to_thread(scene.world.mongo.primary), scene.chance.uniform(3.0, 6.0))
 
 
-@fault("primary steps down", "the primary of three is told to step down, again and again", members=3)
+@fault("primary steps down", "the primary of three steps down repeatedly", members=3)
 async def primary_steps_down(scene: Scene) -> None:
-    """Elections without any death."""
+    """Elections without a killed process."""
     async with _election(scene):
         for _ in range(scene.chance.randrange(1, 4)):
             primary = await asyncio.to_thread(scene.world.mongo.primary)
-            with contextlib.suppress(PyMongoError):  # the connection dies with the step, or it is refused
+            with contextlib.suppress(PyMongoError):  # stepping down closes the connection, or is refused
                 await asyncio.to_thread(primary.command, {"replSetStepDown": 5, "secondaryCatchUpPeriodSecs": 2})
             await asyncio.sleep(scene.chance.uniform(0.2, 1.0))
 
 
-@fault("two of three down", "two members of three are killed: there is no majority", members=3)
+@fault("two of three down", "two members of three are killed, so there is no majority", members=3)
 async def two_of_three_down(scene: Scene) -> None:
-    """Nothing can be acknowledged until one is back."""
+    """Nothing can be acknowledged until one of them is back."""
     members = scene.chance.sample(scene.world.mongo.members, 2)
     for member in members:
         member.kill()
@@ -89,34 +89,34 @@ async def two_of_three_down(scene: Scene) -> None:
     await asyncio.to_thread(scene.world.mongo.primary)
 
 
-@fault("transient errors", "one command of five fails with an error of a failover")
+@fault("transient errors", "one command in five fails with a failover error")
 async def transient_errors(scene: Scene) -> None:
-    """Reads, writes, and whatever belongs to transactions."""
+    """Affects reads, writes and transactions."""
     commands = ["find", "insert", "update", "aggregate", "getMore", "commitTransaction"]
     code = scene.chance.choice(TRANSIENT)
     async with _failing(scene, commands, 0.2, errorCode=code):
         await asyncio.sleep(scene.chance.uniform(2.0, 4.0))
 
 
-@fault("connections closed", "one command of five closes its connection in the place of an answer")
+@fault("connections closed", "one command in five closes its connection instead of replying")
 async def connections_closed(scene: Scene) -> None:
-    """Nothing was done, but nobody can know."""
+    """The command was not executed, but the caller cannot know that."""
     commands = ["find", "insert", "update", "aggregate", "commitTransaction"]
     async with _failing(scene, commands, 0.2, closeConnection=True):
         await asyncio.sleep(scene.chance.uniform(2.0, 4.0))
 
 
-@fault("commit unconfirmed", "half of all commits are done, and answered with an error of the write concern")
+@fault("commit unconfirmed", "half of all commits succeed, but return a write concern error")
 async def commit_unconfirmed(scene: Scene) -> None:
-    """The outcome is unknown: it must be asked for again."""
-    unconfirmed = {"code": 91, "errmsg": "the majority is away"}
+    """The outcome is unknown, so the caller must retry the commit."""
+    unconfirmed = {"code": 91, "errmsg": "no majority is available"}
     async with _failing(scene, ["commitTransaction", "insert"], 0.5, writeConcernError=unconfirmed):
         await asyncio.sleep(scene.chance.uniform(2.0, 4.0))
 
 
-@fault("mongod slow", f"one command of two takes {SLOW_MILLISECONDS} ms longer than it should")
+@fault("mongod slow", f"one command in two takes an additional {SLOW_MILLISECONDS} ms")
 async def slow(scene: Scene) -> None:
-    """Everything takes longer; nothing is given up because of it, and health knows nothing of it."""
+    """Everything takes longer, but nothing fails, and health checks still succeed."""
     commands = ["find", "insert", "update", "aggregate", "getMore", "commitTransaction"]
     async with (
         bystanders(scene, "slow", "mongod slow", allowed=SLOW_SECONDS, delivered=True),
@@ -127,7 +127,7 @@ async def slow(scene: Scene) -> None:
 
 @contextlib.asynccontextmanager
 async def _failing(scene: Scene, commands: list[str], share: float, **data: Any) -> AsyncIterator[None]:
-    """Lets a share of some commands fail while the block runs, and sees to it that some did."""
+    """Makes a share of some commands fail while the block runs; reports if none did."""
     mongo = scene.world.mongo
     before = await asyncio.to_thread(mongo.failures)
     async with in_thread(mongo.failing(commands, {"activationProbability": share}, **data)):
@@ -138,7 +138,7 @@ async def _failing(scene: Scene, commands: list[str], share: float, **data: Any)
 
 @contextlib.asynccontextmanager
 async def _election(scene: Scene) -> AsyncIterator[None]:
-    """Sees to it that there was an election when the block has run."""
+    """Reports if there was no election while the block ran."""
     mongo = scene.world.mongo
     before = await asyncio.to_thread(mongo.term)
     yield

@@ -1,30 +1,30 @@
-"""Replies of MongoDB are lost on their way, or every connection is."""
+"""Faults of the network between the services and MongoDB: lost replies and reset connections."""
 
 import asyncio
 
 from chaos.fault import Scene, fault
 
 INSERT_OF_EVENTS = "\x02insert\x00\x07\x00\x00\x00events\x00"
-"""How the command begins, in BSON."""
+"""The beginning of the command, in BSON."""
 WAIT_SECONDS, MAX_WAITS = 0.1, 100
-"""How often, and how many times, it is looked whether a reply was lost."""
+"""How long to wait between checks for a lost reply, and how many times."""
 
 
-@fault("commit reply lost", "commits arrive and are done; their replies are lost with the connection")
+@fault("commit reply lost", "commits succeed, but their replies are lost with the connection")
 async def commit_reply_lost(scene: Scene) -> None:
-    """The services must find out by themselves."""
+    """The services must determine the outcome themselves."""
     await _lose(scene, "commitTransaction")
 
 
-@fault("insert reply lost", "events arrive in MongoDB and are stored; the replies are lost with the connection")
+@fault("insert reply lost", "events are stored, but MongoDB's replies are lost with the connection")
 async def insert_reply_lost(scene: Scene) -> None:
-    """Clients must send again, and find duplicates."""
+    """Clients must send the events again, and get DUPLICATE."""
     await _lose(scene, INSERT_OF_EVENTS)
 
 
-@fault("mongo resets", "every connection to MongoDB is reset, again and again")
+@fault("mongo resets", "every connection to MongoDB is reset repeatedly")
 async def mongo_resets(scene: Scene) -> None:
-    """A broken network between the services and MongoDB."""
+    """Drops the network between the services and MongoDB several times."""
     for _ in range(scene.chance.randrange(2, 6)):
         with scene.world.mongo.proxy.away():
             await asyncio.sleep(scene.chance.uniform(0, 0.4))

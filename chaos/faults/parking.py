@@ -1,4 +1,4 @@
-"""Rows that no worker gets over are parked, and all others go on."""
+"""Faults by rows that no worker can process: they are parked, and the others are processed."""
 
 import asyncio
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 from leadscore.automation.v1 import automation_pb2, automation_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 
-from chaos.backlogs import look_at_events
+from chaos.backlogs import record_event_backlog
 from chaos.fault import Scene, fault
 from chaos.poison import CURSED, KILLS, RAISES
 from chaos.world import World
@@ -15,15 +15,15 @@ PARKED_SECONDS = 60.0
 POLL_SECONDS = 0.2
 CALL_SECONDS = 10.0
 VISIBLE_AGE = timedelta(seconds=2)
-"""What is tried again and again must be shown from then on, as old as it is."""
+"""A row that is retried repeatedly must be reported once it is this old, with its true age."""
 
 
 @fault(
     "poison",
-    "an event that raises, one that kills its worker, a change at which a rule raises; an operator retries them",
+    "an event that fails, one that kills its worker, and a change that fails; an operator retries them",
 )
 async def poison(scene: Scene) -> None:
-    """They are parked after some attempts; when what was wrong is mended and they are retried, they count once."""
+    """They are parked after several attempts; when the cause is fixed and they are retried, they count once."""
     world, load = scene.world, scene.load
     raising, killing, cursed = [*load.make(2), *load.make(1, lead=CURSED)]
     raising.event_type, killing.event_type, cursed.event_type = RAISES, KILLS, "signup"
@@ -47,7 +47,7 @@ async def _parked(world: World, bad: set[str]) -> bool:
             count += await world.database[name].count_documents({"_id": {"$in": sorted(bad)}, "state": "parked"})
         if count == len(bad):
             return True
-        await look_at_events(world, VISIBLE_AGE)
+        await record_event_backlog(world, VISIBLE_AGE)
         await asyncio.sleep(POLL_SECONDS)
     return False
 

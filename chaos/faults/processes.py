@@ -1,4 +1,4 @@
-"""Services and workers are killed, paused, and restarted."""
+"""Faults of processes: services and workers are killed, paused and restarted."""
 
 import asyncio
 import signal
@@ -7,20 +7,20 @@ import time
 from redis.asyncio import Redis
 
 from chaos.fault import EVERY_METHOD, OF_INGEST, OF_INTELLIGENCE, OF_SCORING, Scene, fault
-from chaos.world import ASKED_SECONDS, World
+from chaos.world import FAULT_SECONDS, World
 from testkit.system import SERVERS, WORKERS
 
 EVERY_UNARY = set(EVERY_METHOD) - {"DecayScores"}
-"""gRPC does not repeat streams once they have begun."""
+"""gRPC does not retry streams that have started."""
 UNAFFECTED = {
     "ingest": (*OF_SCORING, *OF_INTELLIGENCE),
     "scoring": OF_INGEST,
     "intelligence": (*OF_INGEST, *OF_SCORING),
-    "scoring-worker": EVERY_UNARY,  # a decay run meets what the dead worker has locked
+    "scoring-worker": EVERY_UNARY,  # a decay run can conflict with locks of the killed worker
 }
-"""What must work while a process is away; everything, if it is none of these."""
+"""The methods that must work while a process is down; every method for processes that are not listed."""
 PAUSE_SECONDS = 6.0
-"""Longer than the lease of a partition, and than the heartbeat that worlds have."""
+"""Longer than the lease of a partition, and longer than the heartbeat in a world."""
 BOTH_SECONDS = 1.0
 
 
@@ -40,21 +40,21 @@ for _name in (*SERVERS, *WORKERS):
 
 @fault("kill all", "kill -9 of every service and worker at once")
 async def kill_all(scene: Scene) -> None:
-    """They all die together."""
+    """All processes die at the same time."""
     scene.world.kill(*SERVERS, *WORKERS)
 
 
 @fault(
     "pause a worker",
-    "SIGSTOP of a worker past its heartbeat and its leases, so that others get its work",
+    "SIGSTOP of a worker until after its heartbeat and its leases expire, so that others take over its work",
 )
 async def pause_a_worker(scene: Scene) -> None:
-    """A second worker takes over what the paused one has in hand; then both go on."""
+    """A second worker takes over the work of the paused one; then both continue."""
     world, name = scene.world, scene.chance.choice(WORKERS)
     async with scene.load.feeding():
         try:
             await _freeze_at_work(world, name)
-            async with world.further(f"{name}-2"):
+            async with world.extra_worker(f"{name}-2"):
                 await asyncio.sleep(PAUSE_SECONDS)
                 world.system.signal(name, signal.SIGCONT)
                 await asyncio.sleep(BOTH_SECONDS)
@@ -64,7 +64,7 @@ async def pause_a_worker(scene: Scene) -> None:
 
 async def _freeze_at_work(world: World, name: str) -> None:
     """Freezes the only worker of a kind while it holds a lease."""
-    inbox, ends = "events" if name == "scoring-worker" else "score_changes", time.monotonic() + ASKED_SECONDS
+    inbox, ends = "events" if name == "scoring-worker" else "score_changes", time.monotonic() + FAULT_SECONDS
     async with Redis.from_url(world.redis.url) as client:
         while time.monotonic() < ends:
             if await client.keys(f"leadscore:{inbox}:lease:*"):
@@ -77,14 +77,14 @@ async def _freeze_at_work(world: World, name: str) -> None:
 
 @fault("pause a server", "SIGSTOP of a server for a second or two")
 async def pause_a_server(scene: Scene) -> None:
-    """Its callers wait."""
+    """Callers wait."""
     async with scene.world.frozen(scene.chance.choice(SERVERS)):
         await asyncio.sleep(scene.chance.uniform(0.5, 2.5))
 
 
 @fault("rolling restart", "SIGTERM and start of each process in turn", unaffected=EVERY_UNARY)
 async def rolling_restart(scene: Scene) -> None:
-    """One after the other, as an upgrade does; the documented retries are all that clients need, but for streams."""
+    """Restarts one process after the other, as an upgrade does. The documented retries suffice, except for streams."""
     names = [*SERVERS, *WORKERS]
     scene.chance.shuffle(names)
     for name in names:

@@ -1,4 +1,4 @@
-"""The receiver of one rule is hostile; that of the other gets what it should."""
+"""Faults of webhook receivers: one receiver misbehaves, and the other must still get every delivery."""
 
 import asyncio
 
@@ -61,11 +61,11 @@ for _name, (_behaviour, _status) in BEHAVIOURS.items():
 
 @fault(
     "receiver 410",
-    "a receiver that is gone: its rule is disabled, until an operator enables it again",
+    "a receiver answers 410 Gone: its rule is disabled until an operator enables it again",
     unaffected=EVERY_METHOD,
 )
 async def gone(scene: Scene) -> None:
-    """What was pending is cancelled."""
+    """Pending deliveries are cancelled."""
     scene.world.receipts.answer(HOSTILE, answering(410), 410)
     try:
         async with scene.load.feeding(), scene.world.must_be_called(HOSTILE):

@@ -1,4 +1,4 @@
-"""Redis forgets, hangs, dies, or is full; ingest goes on."""
+"""Faults of Redis: it is killed, flushed, unresponsive, full or unreachable; ingest must continue."""
 
 import asyncio
 import signal
@@ -9,15 +9,15 @@ from redis.asyncio import Redis
 from chaos.fault import EVERY_METHOD, Scene, fault
 
 UNAFFECTED_GAP_SECONDS = 5.0
-"""Longest time without an acknowledgement when only Redis is away."""
+"""The longest allowed time without an acknowledgement when only Redis is down."""
 AWAY_SECONDS = (6.0, 8.0)
-"""For how long it is away: whoever waits for it would be found out."""
+"""The range of its downtime; long enough to detect a process that waits for Redis."""
 _of_redis = partial(fault, longest_gap=UNAFFECTED_GAP_SECONDS, unaffected=EVERY_METHOD)
 
 
-@_of_redis("redis killed", "Redis is killed, and back after a while")
+@_of_redis("redis killed", "Redis is killed and restarted")
 async def killed(scene: Scene) -> None:
-    """It keeps nothing on disk."""
+    """Redis stores nothing on disk, so it loses everything."""
     redis = scene.world.redis
     redis.kill()
     await asyncio.sleep(scene.chance.uniform(*AWAY_SECONDS))
@@ -26,7 +26,7 @@ async def killed(scene: Scene) -> None:
 
 @_of_redis("redis flushed", "FLUSHALL, several times")
 async def flushed(scene: Scene) -> None:
-    """Rings, leases and messages are gone."""
+    """Doorbells, leases and messages are lost."""
     async with Redis.from_url(scene.world.redis.url) as client:
         for _ in range(scene.chance.randrange(1, 6)):
             await client.flushall()
@@ -35,10 +35,10 @@ async def flushed(scene: Scene) -> None:
 
 @_of_redis(
     "redis hangs",
-    "SIGSTOP of Redis: it takes connections and does not answer",
+    "SIGSTOP of Redis: it accepts connections, but does not reply",
 )
 async def hangs(scene: Scene) -> None:
-    """Whoever asks waits for its time-out."""
+    """Callers wait until they time out."""
     redis = scene.world.redis
     redis.signal(signal.SIGSTOP)
     try:
@@ -52,7 +52,7 @@ async def hangs(scene: Scene) -> None:
     "maxmemory of 1 MiB without eviction: every write is refused",
 )
 async def full(scene: Scene) -> None:
-    """It answers, and takes nothing."""
+    """Redis replies, but stores nothing."""
     async with Redis.from_url(scene.world.redis.url) as client:
         await client.config_set("maxmemory-policy", "noeviction")
         await client.config_set("maxmemory", "1mb")
@@ -64,10 +64,10 @@ async def full(scene: Scene) -> None:
 
 @_of_redis(
     "redis resets",
-    "every connection to Redis is reset, again and again",
+    "every connection to Redis is reset repeatedly",
 )
 async def resets(scene: Scene) -> None:
-    """A broken network between the services and Redis."""
+    """Drops the network between the services and Redis several times."""
     for _ in range(scene.chance.randrange(2, 6)):
         with scene.world.redis.proxy.away():
             await asyncio.sleep(scene.chance.uniform(0, 0.4))

@@ -1,4 +1,4 @@
-"""Workers that live and do no work: because of a message that nobody sent, because a lane hangs, because they stand."""
+"""Faults of workers that run but do no work: malformed messages, lanes that hang, and paused workers."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 
 from chaos import hanging
-from chaos.backlogs import look_at_automation, look_at_events
+from chaos.backlogs import record_automation_backlog, record_event_backlog
 from chaos.bystanders import bystanders
 from chaos.fault import Scene, fault
 from chaos.receipts import GOOD
@@ -35,37 +35,37 @@ ARGUMENTS: Mapping[str, object] = {
     "two arguments": [[1], [2]],
     "many partitions": [list(range(10_000))],
 }
-"""Arguments with which no service rings."""
+"""Arguments that no service sends with a doorbell."""
 PAYLOADS: Mapping[str, bytes] = {
     "no bytes": b"",
     "no JSON": b"\x80\x04\x95garbage",
     "another JSON": b"[1, 2, 3]",
     "half a message": b'{"queue_name": "drain_events"}',
 }
-"""Messages that are none."""
+"""Payloads that are no valid messages."""
 MALFORMED = "malformed-"
-"""The ids of such messages begin so."""
+"""The prefix of the ids of these messages."""
 RINGS_SECONDS = 4.0
 REPLACED_SECONDS = 20.0
-"""Within this time another process is at work in the place of one that does nothing.
+"""The limit for replacing a worker that does no work.
 
-The goal is 15 s; where everything shares two cores, a process takes some seconds to start.
+The goal is 15 s; when everything shares two cores, a process takes some seconds to start.
 """
 ZOMBIE_SECONDS = REPLACED_SECONDS + FRESH_SECONDS
-"""What waits for the worker that is replaced waits for no longer."""
+"""The limit for bystanders that wait for the replaced worker."""
 PATIENCE_SECONDS = 40.0
-"""A zombie that lives for so long is killed by hand."""
+"""How long a zombie can live before the harness kills it."""
 POLL_SECONDS = 0.1
 VISIBLE_AGE = timedelta(seconds=3)
-"""What has waited for longer than this must be shown while a worker stands."""
+"""Work that has waited for longer must be reported while a worker is paused."""
 
 
-@fault("malformed ring", "messages in the queues of the workers that no service sends, of seventeen kinds")
+@fault("malformed ring", "seventeen kinds of malformed messages in the queues of the workers")
 async def malformed_ring(scene: Scene) -> None:
-    """They are thrown away, and the workers go on."""
+    """The workers discard the messages and continue."""
     async with (
         Redis.from_url(scene.world.redis.url, decode_responses=True) as redis,
-        bystanders(scene, "rung", "malformed ring", delivered=True),
+        bystanders(scene, "ring", "malformed ring", delivered=True),
     ):
         for queue in QUEUES.values():
             for arguments in ARGUMENTS.values():
@@ -74,11 +74,11 @@ async def malformed_ring(scene: Scene) -> None:
                 await _put(redis, queue, f"{MALFORMED}{uuid4()}", payload)
             await _ring(redis, queue, [[1]], actor_name="drain_nothing")
         await asyncio.sleep(RINGS_SECONDS)
-        await _take_back(redis)
+        await _remove_malformed(redis)
 
 
 def _zombie(how: str, what: str) -> None:
-    @fault(f"zombie {how}", f"a worker in which nothing drains any more: {what}")
+    @fault(f"zombie {how}", f"a worker that no longer drains anything: {what}")
     async def inject(scene: Scene) -> None:
         world, name = scene.world, scene.chance.choice(WORKERS)
         world.doomed.add(name)
@@ -86,7 +86,7 @@ def _zombie(how: str, what: str) -> None:
         try:
             during = f"zombie {name} {how}"
             async with bystanders(scene, "near", during, allowed=ZOMBIE_SECONDS, delivered=True, affected=name):
-                await _replaced(world, name)
+                await _wait_until_replaced(world, name)
         finally:
             world.hang_file.unlink()
 
@@ -99,7 +99,7 @@ for _how, _what in hanging.WAYS.items():
     "paused worker", "SIGSTOP of the automation worker with changes and deliveries waiting, then of the scoring worker"
 )
 async def paused_worker(scene: Scene) -> None:
-    """Nothing can be done about it here; but it must be seen."""
+    """A paused worker cannot be repaired from outside, but its backlog must be visible."""
     world = scene.world
     world.receipts.answer(GOOD, answering(503), 503)
     try:
@@ -107,44 +107,44 @@ async def paused_worker(scene: Scene) -> None:
             pass
         name = "automation-worker"
         async with world.frozen(name), bystanders(scene, "paused", "paused worker", affected=name):
-            await _seen(world, name)
+            await _wait_until_visible(world, name)
     finally:
         world.receipts.answer(GOOD, answering(200), 200)
     async with world.frozen("scoring-worker"):
         await scene.load.send(scene.load.make(3, lead="paused"))
-        await _seen(world, "scoring-worker")
+        await _wait_until_visible(world, "scoring-worker")
 
 
-async def _seen(world: World, name: str) -> None:
-    """Looks until something has waited for long enough to be told of."""
+async def _wait_until_visible(world: World, name: str) -> None:
+    """Records the backlog until something has waited for `VISIBLE_AGE`."""
     ends = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < ends:
         if name == "scoring-worker":
-            found = await look_at_events(world, VISIBLE_AGE)
+            found = await record_event_backlog(world, VISIBLE_AGE)
         else:
-            found = all(await look_at_automation(world, VISIBLE_AGE))
+            found = all(await record_automation_backlog(world, VISIBLE_AGE))
         if found:
             return
         await asyncio.sleep(5 * POLL_SECONDS)
     world.report_no_fault(f"nothing waited for {name}")
 
 
-async def _replaced(world: World, name: str) -> None:
-    """Waits until a zombie is replaced, and ends it when nobody does."""
+async def _wait_until_replaced(world: World, name: str) -> None:
+    """Waits until a zombie is replaced; kills it if that does not happen in time."""
     await world.until(lambda: hanging.zombie(world.hang_file) is not None, f"no {name} has become a zombie")
     pid, began = hanging.zombie(world.hang_file), time.monotonic()
     if pid is None:
         return
     while world.system.pids()[name] == pid or READY not in world.logged(name):
         if time.monotonic() - began > PATIENCE_SECONDS:
-            world.violations.append(("I16", f"{name} was a zombie for {PATIENCE_SECONDS:g} s, and nothing ended it"))
+            world.violations.append(("I16", f"{name} was a zombie for {PATIENCE_SECONDS:g} s and was not replaced"))
             world.kill(name)
             return
         await asyncio.sleep(POLL_SECONDS)
     took = time.monotonic() - began - world.stalls.since(began)
     if took > REPLACED_SECONDS:
         allowed = f"{REPLACED_SECONDS:g} s are allowed"
-        world.violations.append(("I16", f"{name} was replaced {took:.1f} s after it had become a zombie, {allowed}"))
+        world.violations.append(("I16", f"{name} was replaced {took:.1f} s after it became a zombie; {allowed}"))
 
 
 async def _ring(redis: "Redis", queue: str, arguments: object, *, actor_name: str = "") -> None:
@@ -162,13 +162,13 @@ async def _ring(redis: "Redis", queue: str, arguments: object, *, actor_name: st
 
 
 async def _put(redis: "Redis", queue: str, message_id: str, payload: bytes) -> None:
-    """Puts a message into a queue, in the way of dramatiq."""
+    """Puts a message into a queue as dramatiq does."""
     await redis.hset(f"leadscore:dramatiq:{queue}.msgs", message_id, payload)
     await redis.rpush(f"leadscore:dramatiq:{queue}", message_id)
 
 
-async def _take_back(redis: "Redis") -> None:
-    """Removes what is left of the messages: one that cannot be read cannot be acknowledged either."""
+async def _remove_malformed(redis: "Redis") -> None:
+    """Removes the remaining messages: a worker cannot acknowledge a message that it cannot read."""
     for queue in QUEUES.values():
         key = f"leadscore:dramatiq:{queue}.msgs"
         for message_id in await redis.hkeys(key):

@@ -20,7 +20,7 @@ from automation_service.store.executions import MongoExecutions
 from automation_service.store.rules import MongoRules
 from automation_service.usecases.evaluation import Evaluation
 from chaos.corruptions.snapshot import Snapshot
-from chaos.journal import Backlog, Bystander, Health, Journal, Request, Seen
+from chaos.journal import Backlog, Bystander, FinishedCall, Health, Journal, Request
 from ingest_service.domain.event import Event
 from ingest_service.store import MongoEventStore
 from scoring_service import model_codec
@@ -147,7 +147,7 @@ async def make_correct(uri: str) -> Snapshot:
         (each["lead_id"], each["sequence"]): {name: each[name] for name in ("_id", "score_after", "record_time")}
         for each in collections["score_history"]
     }
-    journal.calls = [Seen("IngestEvent", grpc.StatusCode.OK, 0.1, 1.0, under_fault=False)]
+    journal.calls = [FinishedCall("IngestEvent", grpc.StatusCode.OK, 0.1, 1.0, under_fault=False)]
     journal.bystanders = [Bystander("near", "visible", seconds=0.1, allowed=2.0, during="heavy")]
     journal.health = [Health("scoring", seconds=0.01, is_serving=True, during="heavy")]
     look, age = NOW, timedelta(seconds=30)

@@ -45,8 +45,8 @@ async def test_only_rows_discarded_on_purpose_are_no_violation(uri: str, correct
         found = await checker.quiesced()
     assert {"I3", "I13"} <= invariants(found)
     assert {each.what for each in found if each.invariant == "I13"} == {
-        "event 'unscored' is discarded, and nobody asked for that",
-        f"change {change!r} is discarded, and nobody asked for that",
+        "event 'unscored' is discarded, unexpectedly",
+        f"change {change!r} is discarded, unexpectedly",
     }
 
 
