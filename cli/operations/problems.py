@@ -150,7 +150,7 @@ def _rollout(backlog: scoring_pb2.GetScoringBacklogResponse, now: datetime) -> I
     rollout = backlog.rollout
     if backlog.HasField("rollout") and now - wire.to_time(rollout.publish_time) > MAX_ROLLOUT:
         text = f"version {rollout.version} of the model has been rolled out for {age(rollout.publish_time, now)}"
-        advice = "see that scoring workers run; look for `rollout failed` and `leads left behind` in their logs"
+        advice = "see that scoring workers run; look for `rollout failed` and `leads not updated` in their logs"
         yield Problem(Level.BEHIND, "rollout", text, advice)
 
 

@@ -11,7 +11,7 @@ from scoring_service.domain.timeline import BEGINNING, Timeline
 
 
 class Tick(NamedTuple):
-    """A decay tick that changes a score: its date, the score after it, and the model in force at it."""
+    """A decay tick that changes a score: its date, the score after it, and the model in force."""
 
     day: date
     score: int
@@ -21,8 +21,8 @@ class Tick(NamedTuple):
 def ticks(timeline: Timeline, calendar: Calendar, state: LeadState, through: date | None) -> Iterator[Tick]:
     """Yields the ticks after the last fact, up to a date, that have not been applied and change the score.
 
-    A tick has an effect once the grace period after the last event is over, under the model in force at the tick. The
-    cost grows with the ticks that have an effect, not with the length of the inactivity.
+    A tick has an effect once the grace period of the model in force has passed since the last event. The cost grows
+    with the number of ticks that have an effect, not with the length of the inactivity.
     """
     if through is None or state.last_event_time is None or state.last_fact is None:
         return

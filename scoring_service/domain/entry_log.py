@@ -10,7 +10,7 @@ from scoring_service.domain.timeline import Fact, JudgedEvent, Timeline
 
 
 class EntryLog:
-    """Collects the entries of one update. Each continues the one before; stages are those of the latest model."""
+    """Collects the entries of one update. Each continues the previous one; stages are those of the latest model."""
 
     def __init__(self, timeline: Timeline, lead: Lead, record_time: datetime) -> None:
         self.entries: list[Entry] = []

@@ -23,12 +23,12 @@ from scoring_service.domain.timeline import POSITION, Fact, JudgedEvent, Positio
 class HistoryBuilder:
     """Applies facts, ticks and publications to a lead, and collects the entries.
 
-    `record`, `retract` and `catch_up` are generators of the refolds that they need. The caller begins, feeds and ends
-    each refold before it asks for the next one. Afterwards the state is the fold of all facts and ticks, in whatever
-    order they were recorded.
+    `record`, `retract` and `catch_up` yield the refolds that they need. The caller must begin, feed and end each refold
+    before it asks for the next one. Afterwards the state is the fold of all facts and ticks, regardless of the order in
+    which they were recorded.
 
     Raises:
-        HistoryInconsistent: The facts that were fed to a refold are not those that the lead counts.
+        HistoryInconsistent: The number of facts fed to a refold differs from the number that the lead counts.
     """
 
     def __init__(self, timeline: Timeline, calendar: Calendar, lead: Lead, record_time: datetime) -> None:
@@ -56,7 +56,7 @@ class HistoryBuilder:
         return LeadUpdate(self._lead, after, self._log.entries, self._path, self._checkpoints, self._checkpoints_from)
 
     def refolds_from(self, facts: Iterable[Fact], standing: Standing) -> Position | None:
-        """Returns the position from which recorded facts must be folded again to record more facts; None if none must.
+        """Returns the position from which recording these facts folds recorded ones again; None if it folds none.
 
         Every refold begins there or later, unless the first one leaves deferred ticks that did not exist before.
         """
@@ -65,18 +65,18 @@ class HistoryBuilder:
         changed_from = self._changed_from()
         if changed_from is not None:
             positions.append((changed_from, ""))
-        if self._is_reset(standing):
+        if self._needs_reset(standing):
             positions.append(state._replace(decayed_through=standing.through).first_deferred(self._calendar))
         elif state.applies_deferred_ticks(standing.through):
             positions.append(state.first_deferred(self._calendar))
         return min(positions, default=None)
 
     def catch_up(self, standing: Standing) -> Iterator[Refold]:
-        """Applies the publication and the decay reset of the lead's partition to what is recorded."""
+        """Applies the publication and the decay reset of the lead's partition to the recorded history."""
         if self._lead.sequence and self._publication < self._timeline.number:
             yield from self._follow_publication()
         self._publication = self._timeline.number
-        if self._is_reset(standing):
+        if self._needs_reset(standing):
             refold = self._refold(
                 self._state._replace(decayed_through=standing.through).first_deferred(self._calendar),
                 through=standing.through,
@@ -93,7 +93,7 @@ class HistoryBuilder:
                     reason=standing.reset.reason,
                     actor=standing.reset.actor,
                 )
-            self._move(refold.state)
+            self._move_to(refold.state)
 
     def record(self, facts: Iterable[Fact], standing: Standing) -> Iterator[Refold]:
         """Appends facts, in any order, and all ticks up to the decay date of the partition."""
@@ -101,13 +101,13 @@ class HistoryBuilder:
         in_order = sorted(facts, key=POSITION)
         late = list(takewhile(lambda fact: self._state.is_ahead_of(fact, self._calendar), in_order))
         if late:
-            yield from self._late(late, standing.through)
+            yield from self._merge_late(late, standing.through)
         elif self._state.applies_deferred_ticks(standing.through):
-            yield from self._deferred_ticks(standing.through)
-        self._at_the_end(in_order[len(late) :], standing.through)
+            yield from self._apply_deferred_ticks(standing.through)
+        self._append_at_end(in_order[len(late) :], standing.through)
 
     def retract(self, event: JudgedEvent, decision: Decision, standing: Standing) -> Iterator[Refold]:
-        """Appends a RETRACTION: removes a recorded event, as if it had never happened."""
+        """Appends a RETRACTION entry, and recomputes the state as if the event had never happened."""
         yield from self.record((), standing)
         refold = self._refold(
             event.position, through=standing.through, settle_through=standing.through, removed=event.position
@@ -126,7 +126,7 @@ class HistoryBuilder:
             reason=decision.reason,
             actor=decision.actor,
         )
-        self._move(refold.state)
+        self._move_to(refold.state)
 
     def _changed_from(self) -> datetime | None:
         """Returns the event time from which new publications apply; None if the state includes nothing that late."""
@@ -135,7 +135,7 @@ class HistoryBuilder:
             return None
         return changed_from
 
-    def _is_reset(self, standing: Standing) -> bool:
+    def _needs_reset(self, standing: Standing) -> bool:
         decayed, through = self._state.decayed_through, standing.through
         return decayed is not None and through is not None and decayed > through
 
@@ -158,13 +158,13 @@ class HistoryBuilder:
                 model=self._timeline.latest,
                 stage_before=stage_before,
             )
-        self._move(state)
+        self._move_to(state)
 
-    def _late(self, late: Sequence[Fact], through: date | None) -> Iterator[Refold]:
+    def _merge_late(self, late: Sequence[Fact], through: date | None) -> Iterator[Refold]:
         """Merges late facts into the recorded ones.
 
-        The entry of each fact says what it does at its own position, within floor and ceiling. All later changes that
-        the late facts cause are one RECALCULATION entry.
+        The entry of each fact shows how it changes the score at its own position, within floor and ceiling. One
+        RECALCULATION entry covers all changes that the late facts cause later in the timeline.
         """
         before = late[0].position
         if self._state.applies_deferred_ticks(through):
@@ -184,37 +184,37 @@ class HistoryBuilder:
                 event_time=self._record_time,
                 model=self._timeline.latest,
             )
-        self._move(refold.state)
+        self._move_to(refold.state)
 
-    def _deferred_ticks(self, through: date | None) -> Iterator[Refold]:
+    def _apply_deferred_ticks(self, through: date | None) -> Iterator[Refold]:
         """Applies ticks before the last fact; the next DECAY entry includes them and any ticks after the last fact."""
         decayed = self._state.decayed_through
         refold = self._refold(self._state.first_deferred(self._calendar), through=through, settle_through=decayed)
         yield refold
         self._adopt(refold)
         self._pending_ticks = [tick for tick in refold.ticks if decayed is None or tick.day > decayed]
-        self._move(refold.state)
+        self._move_to(refold.state)
 
-    def _at_the_end(self, facts: Sequence[Fact], through: date | None) -> None:
+    def _append_at_end(self, facts: Sequence[Fact], through: date | None) -> None:
         """Appends facts and ticks that come after everything that the state includes."""
         for moment in replay(self._timeline, self._calendar, facts, through, self._state):
             if moment.fact is None:
-                self._take_ticks(moment.ticks, moment.state)
+                self._apply_ticks(moment.ticks, moment.state)
                 continue
             self._append_decay()
             self._log.append_fact(moment.fact, moment.state.score)
-            self._move(moment.state)
+            self._move_to(moment.state)
             if is_checkpoint(moment.state):
                 self._checkpoints.append(moment.state.at_last_fact())
         settled = settle(self._timeline, self._calendar, self._state, through)
-        self._take_ticks(settled.ticks, settled.state)
+        self._apply_ticks(settled.ticks, settled.state)
         self._append_decay()
 
-    def _take_ticks(self, ticks: Sequence[Tick], state: LeadState) -> None:
+    def _apply_ticks(self, ticks: Sequence[Tick], state: LeadState) -> None:
         stage_of = self._timeline.latest.stage_of
         self._path += [PathPoint(tick.score, stage_of(tick.score)) for tick in ticks]
         self._pending_ticks += ticks
-        self._move(state)
+        self._move_to(state)
 
     def _append_decay(self) -> None:
         """Appends one DECAY entry for all ticks since the last entry, if they changed the score."""
@@ -259,12 +259,12 @@ class HistoryBuilder:
         return refold
 
     def _old_state(self) -> LeadState | None:
-        """Returns the state that belongs to the stored checkpoints; None if this update has replaced some of them."""
+        """Returns the state, if it matches the stored checkpoints; None if this update has replaced some of them."""
         is_as_stored = not self._checkpoints and self._checkpoints_from == self._lead.state.fact_count
         return self._state if is_as_stored else None
 
     def _adopt(self, refold: Refold) -> None:
-        """Replaces the checkpoints after the start of a refold with those that it made.
+        """Replaces the checkpoints after the start of a refold with the new ones.
 
         Raises:
             HistoryInconsistent: More or fewer facts were fed than the lead counts.
@@ -276,7 +276,7 @@ class HistoryBuilder:
         self._checkpoints = kept + refold.checkpoints
         self._checkpoints_from = min(self._checkpoints_from, refold.start_facts)
 
-    def _move(self, state: LeadState) -> None:
+    def _move_to(self, state: LeadState) -> None:
         point = PathPoint(state.score, self._timeline.latest.stage_of(state.score))
         if point != self._path[-1]:
             self._path.append(point)

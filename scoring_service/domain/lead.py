@@ -20,16 +20,16 @@ class Lead:
 
 
 class Decision(NamedTuple):
-    """Why someone changed something by hand, and who."""
+    """The reason for a manual change, and who made it."""
 
     reason: str = ""
     actor: str = ""
 
 
 class Standing(NamedTuple):
-    """Where a partition stands: the date through which it is decayed, and the publication that it follows.
+    """The date through which a partition is decayed, and the publication that it follows.
 
-    `reset` says who set the date back and why, if someone did.
+    `reset` says who last set the date back, and why; it is empty if nobody did.
     """
 
     through: date | None
@@ -48,8 +48,8 @@ class PathPoint(NamedTuple):
 class LeadUpdate:
     """An update of a lead: its states before and after, the entries between them, and new checkpoints.
 
-    `path` lists the scores on the way, including the first and the last; late events and their recalculation are one
-    step. `checkpoints` replace all stored ones with more than `checkpoints_from` facts.
+    `path` lists the scores in between, with the first and the last; late events and their recalculation are one step.
+    `checkpoints` replace all stored ones with more than `checkpoints_from` facts.
     """
 
     before: Lead

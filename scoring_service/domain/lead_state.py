@@ -78,7 +78,7 @@ class LeadState(NamedTuple):
         return self._replace(score=self.score_at_last_fact, decayed_through=None)
 
     def differs_only_in_counts(self, other: "LeadState") -> bool:
-        """Returns whether two states after the same fact differ only in counts, and so evolve alike from then on."""
+        """Returns whether two states after the same fact differ only in counts, so later facts change both alike."""
         return (self.score, self.last_fact, self.last_event_time, self.deferred_ticks) == (
             other.score,
             other.last_fact,

@@ -21,13 +21,15 @@ class Granted(NamedTuple):
     group_points: Mapping[str, int]
 
 
-def granted(calendar: Calendar, state: LeadState, rule: Rule, model: ScoringModel, time: datetime) -> Granted:
+def grant(calendar: Calendar, state: LeadState, rule: Rule, model: ScoringModel, time: datetime) -> Granted:
     """Applies the limits of a rule, then the caps of its groups, to an event at a time.
 
     A limit bounds the magnitude of the points or the number of times. A cap bounds the total of a group's rules.
     """
     points = rule.points
-    used = {f"{rule.rule_id}:{limit.period}": _current(calendar, state, rule, limit, time) for limit in rule.limits}
+    used = {
+        f"{rule.rule_id}:{limit.period}": _current_usage(calendar, state, rule, limit, time) for limit in rule.limits
+    }
     for limit in rule.limits:
         _, times, spent = used[f"{rule.rule_id}:{limit.period}"]
         if limit.max_times is not None and times >= limit.max_times:
@@ -45,7 +47,7 @@ def granted(calendar: Calendar, state: LeadState, rule: Rule, model: ScoringMode
     return Granted(points, {**state.usage, **usage}, {**state.group_points, **totals})
 
 
-def _current(calendar: Calendar, state: LeadState, rule: Rule, limit: Limit, time: datetime) -> Usage:
+def _current_usage(calendar: Calendar, state: LeadState, rule: Rule, limit: Limit, time: datetime) -> Usage:
     """Returns the usage of a limit in the period that a time belongs to."""
     used = state.usage.get(f"{rule.rule_id}:{limit.period}")
     match limit.period:

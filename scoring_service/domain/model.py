@@ -42,7 +42,7 @@ class UnknownStage(Exception):
 
 
 class Period(StrEnum):
-    """The period of a limit; see `limits.py` for when each begins."""
+    """The period of a limit; `limits.py` defines when each period begins."""
 
     DAY = "day"
     THIRTY_DAYS = "30_days"
@@ -89,9 +89,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Decay:
-    """After `grace` without an event, each midnight takes a part of the score, down to `floor`.
+    """After `grace` without an event, every midnight removes a part of the score, down to `floor`.
 
-    Either `percent_per_day` or `half_life` is given.
+    Either `percent_per_day` or `half_life` is set.
     """
 
     grace: timedelta
@@ -100,8 +100,8 @@ class Decay:
     floor: int = 0
 
     @cached_property
-    def leaves(self) -> int:
-        """The part of a score left after a day, in millionths: 1 − percent / 100, or 2^(−1 day / half-life) rounded."""
+    def retained(self) -> int:
+        """The part of a score that remains after a day, in millionths: 1 − percent / 100, or 2^(−1 day / half-life)."""
         if self.half_life is not None:
             return round(WHOLE * math.pow(0.5, _DAY / self.half_life))
         return WHOLE // 100 * (100 - (self.percent_per_day or 0))
@@ -139,7 +139,7 @@ class FitRule:
 
 @dataclass(frozen=True)
 class Fit:
-    """How attributes become a grade, and grade and score a rating. Thresholds are the lowest points of each."""
+    """Turns attributes into a grade, and grade and score into a rating. Thresholds are minimums."""
 
     rules: tuple[FitRule, ...]
     grade_a_points: int
@@ -216,7 +216,7 @@ class ScoringModel:
 
     @cached_property
     def _later_minimums(self) -> list[int]:
-        """The lowest scores of all stages but the first, in which a score below the floor falls, too."""
+        """The minimums of all stages but the first, which has no lower bound."""
         return self._minimums[1:]
 
     @cached_property
@@ -224,7 +224,7 @@ class ScoringModel:
         return [stage.stage for stage in self.stages]
 
     @cached_property
-    def _lowest_decayed(self) -> int:
+    def _decay_floor(self) -> int:
         return max(self.score_floor, self.decay.floor, 0)
 
     @cached_property
@@ -242,7 +242,7 @@ class ScoringModel:
     @cached_property
     def grace(self) -> timedelta:
         """The inactivity after which scores decay; `NEVER` if they do not decay."""
-        return self.decay.grace if self.decay.leaves < WHOLE else NEVER
+        return self.decay.grace if self.decay.retained < WHOLE else NEVER
 
     def rule_for(self, event: Event) -> Rule | None:
         """Returns the first rule that matches an event, or None; the result depends on the event alone."""
@@ -270,15 +270,15 @@ class ScoringModel:
     def decayed(self, score: int) -> int:
         """Returns the score after a tick: floor(score × millionths / 1,000,000), but not below the floor of decay.
 
-        So every decaying score ends at that floor, or at the floor of the model or 0 if one of them is higher.
+        So every decaying score ends at the highest of that floor, the floor of the model, and 0.
         """
-        lowest = self._lowest_decayed
+        lowest = self._decay_floor
         if score <= lowest:
             return score
-        left = score * self.decay.leaves // WHOLE
+        left = score * self.decay.retained // WHOLE
         return max(lowest, left)
 
-    def scores_of(self, stage: str) -> tuple[int | None, int | None]:
+    def score_range(self, stage: str) -> tuple[int | None, int | None]:
         """Returns the lowest score of a stage and of the next stage; None for the first stage and after the last one.
 
         The first stage has no lowest score: a score from before a publication can be below the floor.

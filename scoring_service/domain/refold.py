@@ -27,14 +27,14 @@ class Refold:
        with at most `max_facts` facts.
     2. If `needs_replay`, `feed` all recorded facts after that state in the order of their positions, in pieces of any
        size, until `is_finished`.
-    3. Call `end`, which folds what is left.
+    3. Call `end`, which folds the remaining added facts and the ticks after the last fact.
 
     Give `compare` the stored checkpoints after the start to compare the new timeline with the old one. Once a new state
     differs from the checkpoint at the same fact only in counts, all later states differ by the same counts, so the rest
     of the history need not be read.
 
-    Afterwards `state` is the result, `deltas` says by event id how much each added fact changed the score at its own
-    position, `ticks` are the ticks with an effect, and `checkpoints` replace all stored ones after the start.
+    Afterwards `state` is the result, `deltas` maps the event id of each added fact to its effect on the score at its
+    own position, `ticks` are the ticks with an effect, and `checkpoints` replace all stored ones after the start.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Refold:
         """
         self.before = before
         self.old_state: LeadState | None = None
-        """The state of the old timeline, if the two differ only in what is added or removed."""
+        """The state of the old timeline, if the timelines differ only in the added and removed facts."""
         self.start: LeadState | None = None
         self.max_facts: int | None = None
         self.needs_replay = True
@@ -69,27 +69,27 @@ class Refold:
         self._through = through
         self._settle_through = settle_through
         self._added = added
-        self._taken = 0
-        self._noted = {fact.position for fact in added}
+        self._added_fed = 0
+        self._added_positions = {fact.position for fact in added}
         self._removed = removed
         self.facts_added = len(added) - bool(removed)
         self._changes_end = max([fact.position for fact in added[-1:]] + [removed or (BEGINNING, "")])
-        self._old: dict[Position | None, LeadState] = {}
+        self._old_checkpoints: dict[Position | None, LeadState] = {}
 
     def begin(self, start: LeadState) -> None:
         """Starts from the state right after a fact, or from `EMPTY`."""
         self.state, self.start_facts = start, start.fact_count
 
     def compare(self, checkpoints: Sequence[LeadState]) -> None:
-        """Takes the checkpoints of the old timeline after the start, in order."""
-        self._old = {state.last_fact: state for state in checkpoints}
+        """Sets the checkpoints of the old timeline after the start, in order."""
+        self._old_checkpoints = {state.last_fact: state for state in checkpoints}
 
     def feed(self, recorded: Sequence[Fact]) -> None:
         """Folds the next recorded facts, merged with the added facts that belong between them."""
         if not recorded or self.is_finished:
             return
-        end = bisect_right(self._added, recorded[-1].position, lo=self._taken, key=POSITION)
-        added, self._taken = self._added[self._taken : end], end
+        end = bisect_right(self._added, recorded[-1].position, lo=self._added_fed, key=POSITION)
+        added, self._added_fed = self._added[self._added_fed : end], end
         facts = sorted([*recorded, *added], key=POSITION) if added else recorded
         self._fold([fact for fact in facts if fact.position != self._removed] if self._removed else facts)
 
@@ -97,7 +97,7 @@ class Refold:
         """Folds the added facts after all recorded ones, and then the ticks after the last fact."""
         if self.is_finished:
             return
-        self._fold(self._added[self._taken :])
+        self._fold(self._added[self._added_fed :])
         settled = settle(self._timeline, self._calendar, self.state, self._settle_through)
         self.state = settled.state
         self.ticks += settled.ticks
@@ -111,15 +111,19 @@ class Refold:
             if fact is None:
                 continue
             position = fact.position
-            if position in self._noted:
+            if position in self._added_positions:
                 self.deltas[position[1]] = state.score - score_before
-            if self._old and position in self._old and self._meets(state, self._old[position]):
+            if (
+                self._old_checkpoints
+                and position in self._old_checkpoints
+                and self._converges(state, self._old_checkpoints[position])
+            ):
                 return
             if is_checkpoint(state):
                 self.checkpoints.append(state.at_last_fact())
 
-    def _meets(self, state: LeadState, old: LeadState) -> bool:
-        """Finishes the refold if the new timeline meets the old one again at this fact."""
+    def _converges(self, state: LeadState, old: LeadState) -> bool:
+        """Finishes the refold if the states of both timelines agree at this fact; returns whether they do."""
         assert state.last_fact is not None  # noqa: S101 (it is the state right after a fact)
         if self.old_state is None or state.last_fact <= self._changes_end or not state.differs_only_in_counts(old):
             return False
@@ -135,8 +139,8 @@ class Refold:
             )
 
         last = self.checkpoints[-1].fact_count if self.checkpoints else self.start_facts
-        for each in map(shifted, self._old.values()):
-            # A series of late events must not accumulate checkpoints.
+        for each in map(shifted, self._old_checkpoints.values()):
+            # Keep checkpoints apart, so that a series of late events does not accumulate them.
             if each.fact_count >= max(state.fact_count, last + CHECKPOINT_FACTS // 2):
                 self.checkpoints.append(each)
                 last = each.fact_count

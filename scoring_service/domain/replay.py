@@ -2,7 +2,7 @@
 
 The timeline of a lead holds its facts (events and adjustments) in the order (event_time, event_id), and between them
 the decay ticks: one per date, at midnight, before the facts of the same instant. The model in force at its time judges
-each of them. `replay` defines what a score is; nothing else folds.
+each of them. `replay` defines what a score is; no other code folds.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from scoring_service.domain.attributes import merged
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.decay import Tick, ticks
 from scoring_service.domain.lead_state import EMPTY, LeadState, plus
-from scoring_service.domain.limits import granted
+from scoring_service.domain.limits import grant
 from scoring_service.domain.model import IDENTIFY
 from scoring_service.domain.timeline import Fact, JudgedAdjustment, JudgedEvent, Timeline
 
@@ -23,12 +23,12 @@ ENGINE_VERSION = 1
 
 
 def engine(calendar: Calendar) -> str:
-    """Returns the name of what a score depends on besides facts and models: the rules and the time zone data."""
+    """Returns the name of the engine, which covers the rules of the fold and the time zone data."""
     return f"{ENGINE_VERSION}/{calendar.zone.key}/{calendar.fingerprint()}"
 
 
 class Moment(NamedTuple):
-    """One step of a replay: a fact, or (if `fact` is None) the ticks with an effect in a gap without events."""
+    """One step of a replay: a fact, or, if `fact` is None, the ticks with an effect in an inactivity gap."""
 
     fact: Fact | None
     ticks: Sequence[Tick]
@@ -49,7 +49,7 @@ def replay(
     for fact in facts:
         # Most facts come within the grace period, where ticks have no effect: skip the calendar for them.
         if state.last_event_time is not None and fact.position[0] - state.last_event_time >= grace:
-            moment = _inactivity_gap(timeline, calendar, state, calendar.date_of(fact.position[0]), through)
+            moment = _cross_inactivity_gap(timeline, calendar, state, calendar.date_of(fact.position[0]), through)
             state = moment.state
             if moment.ticks:
                 yield moment
@@ -85,7 +85,7 @@ def advance(
 
 
 def evolve(calendar: Calendar, state: LeadState, fact: Fact) -> LeadState:
-    """Returns the state after a fact that comes last in the timeline."""
+    """Returns the state after one more fact, which must come after all facts in the state."""
     if not isinstance(fact, JudgedEvent):
         return _after_adjustment(state, fact)
     rule, model, event, position = fact.rule, fact.model, fact.event, fact.position
@@ -94,7 +94,7 @@ def evolve(calendar: Calendar, state: LeadState, fact: Fact) -> LeadState:
     score = before
     if rule is not None:
         if rule.limits or rule.group_id:
-            points, usage, group_points = granted(calendar, state, rule, model, position[0])
+            points, usage, group_points = grant(calendar, state, rule, model, position[0])
             score += points
         else:
             score += rule.points
@@ -135,10 +135,10 @@ def _after_adjustment(state: LeadState, fact: JudgedAdjustment) -> LeadState:
     )
 
 
-def _inactivity_gap(
+def _cross_inactivity_gap(
     timeline: Timeline, calendar: Calendar, state: LeadState, day: date, through: date | None
 ) -> Moment:
-    """Applies the ticks between the last fact and the next one on a date, and flags those later than `through`."""
+    """Applies the ticks between the last fact and the next one, on `day`; flags those after `through` as deferred."""
     reached = None if through is None else min(through, day)
     applied = list(ticks(timeline, calendar, state, reached))
     after = state._replace(score=applied[-1].score) if applied else state

@@ -25,7 +25,7 @@ class ModelOutdated(Exception):
 
 
 class EngineMismatch(Exception):
-    """The scores in the database follow the rules of another version of this program."""
+    """The scores in the database were computed by another version of this program."""
 
     def __init__(self, followed: str, own: str) -> None:
         super().__init__(
@@ -96,7 +96,7 @@ class JudgedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """Points that someone added or removed by hand; `target` is the score that was requested, if one was.
+    """Points that someone added or removed by hand; `target` is the requested score, None if points were requested.
 
     Its id is `adjustment:<request id>`.
     """
@@ -189,7 +189,7 @@ class Timeline:
         return self.publications[number - 1].engine == self.publications[-1].engine
 
     def judge(self, event: Event) -> JudgedEvent:
-        """Judges an event by the model in force at its time; the verdict depends on the event alone."""
+        """Judges an event by the model in force at its time; the lead's other events do not matter."""
         model = self.model_at(event.event_time)
         return JudgedEvent(event, model, model.rule_for(event), (event.event_time, event.event_id))
 
@@ -207,13 +207,13 @@ class Timeline:
         facts.sort(key=POSITION)
         return facts
 
-    def upto(self, number: int) -> "Timeline":
+    def up_to(self, number: int) -> "Timeline":
         """Returns the timeline as it was after a publication."""
         return self if number == self.number else Timeline(self.publications[:number], self.models)
 
     def as_of(self, time: datetime) -> "Timeline":
-        """Returns the timeline as it was at a time, with the first publication at least."""
-        return self.upto(max(1, sum(publication.publish_time <= time for publication in self.publications)))
+        """Returns the timeline as it was at a time; it always includes the first publication."""
+        return self.up_to(max(1, sum(publication.publish_time <= time for publication in self.publications)))
 
     def changed_from(self, number: int) -> datetime | None:
         """Returns the event time from which publications after this one apply; None if there is none."""

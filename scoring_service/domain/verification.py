@@ -86,7 +86,7 @@ class Inspection:
         """`checkpoints` are the stored ones by number of facts."""
         self._lead = stored.lead
         self._timeline = timeline
-        self._followed = timeline.upto(stored.lead.publication) if stored.lead else timeline
+        self._followed = timeline.up_to(stored.lead.publication) if stored.lead else timeline
         # This program cannot reproduce a state that another engine folded and that a rollout has not reached yet.
         self._is_foldable = stored.lead is None or timeline.is_of_this_engine(stored.lead.publication)
         self._calendar = calendar
@@ -150,7 +150,7 @@ def rebuilt(timeline: Timeline, calendar: Calendar, stored: Stored, entries: Seq
     flaw: str | None = "it has a row and no entries"
     recorded = facts_of(entries)
     for publication, through in _standings(timeline, calendar, stored, entries) if entries else ():
-        followed = timeline.upto(publication)
+        followed = timeline.up_to(publication)
         state = fold(followed, calendar, followed.judge_all(recorded), through)
         chain = Chain()
         flaws = [*chain.check(entries), *chain.end(state.score, len(entries))]
@@ -168,7 +168,7 @@ def _standings(
         yield stored.lead.publication, stored.lead.state.decayed_through
         return
     for number in range(timeline.number, 0, -1):
-        yield number, _last_date(timeline.upto(number), calendar, stored, entries)
+        yield number, _last_date(timeline.up_to(number), calendar, stored, entries)
 
 
 def _last_date(timeline: Timeline, calendar: Calendar, stored: Stored, entries: Sequence[Entry]) -> date | None:

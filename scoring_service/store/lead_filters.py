@@ -6,14 +6,14 @@ from scoring_service.domain.timeline import Mode, Timeline
 from shared.mongo import Document
 
 
-def quiet(quiet_since: datetime, through: date) -> Document:
+def inactive(inactive_since: datetime, through: date) -> Document:
     """Returns the filter for leads to which decay ticks up to a date may apply.
 
-    They have points and no event after `quiet_since`, or deferred ticks.
+    They have points and no event after `inactive_since`, or deferred ticks.
     """
     return {
         "decayed_through": {"$lt": through.isoformat()},
-        "$or": [{"score": {"$gt": 0}, "last_event_time": {"$lte": quiet_since}}, {"deferred_ticks": True}],
+        "$or": [{"score": {"$gt": 0}, "last_event_time": {"$lte": inactive_since}}, {"deferred_ticks": True}],
     }
 
 

@@ -17,7 +17,7 @@ from scoring_service.domain.timeline import Timeline
 from scoring_service.domain.verification import Stored
 from scoring_service.store import documents
 from scoring_service.store.facts import PIECE_FACTS
-from scoring_service.store.lead_filters import decayed_beyond, quiet, stale
+from scoring_service.store.lead_filters import decayed_beyond, inactive, stale
 from scoring_service.store.models import ModelStore
 from scoring_service.store.writes import find_leads
 from shared import mongo
@@ -137,13 +137,13 @@ class LeadReader:
         """Returns the number of leads, from the metadata of the collection."""
         return await self._database["leads"].estimated_document_count()
 
-    async def count_quiet_leads(self, quiet_since: datetime, through: date) -> int:
-        """Returns the number of quiet leads; see `lead_filters`."""
-        return await self._database["leads"].count_documents(quiet(quiet_since, through))
+    async def count_inactive_leads(self, inactive_since: datetime, through: date) -> int:
+        """Returns the number of inactive leads; see `lead_filters`."""
+        return await self._database["leads"].count_documents(inactive(inactive_since, through))
 
-    async def quiet_leads(self, quiet_since: datetime, through: date) -> AsyncIterator[Lead]:
-        """Yields the quiet leads; see `lead_filters`."""
-        async for row in self._database["leads"].find(quiet(quiet_since, through)):
+    async def inactive_leads(self, inactive_since: datetime, through: date) -> AsyncIterator[Lead]:
+        """Yields the inactive leads; see `lead_filters`."""
+        async for row in self._database["leads"].find(inactive(inactive_since, through)):
             yield documents.read_lead(row)
 
     async def count_stale_leads(self, timeline: Timeline) -> int:

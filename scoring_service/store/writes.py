@@ -15,7 +15,7 @@ from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
 from scoring_service.store import documents, locks
 from scoring_service.store.batches import AppendBatch, EventBatch
-from scoring_service.store.lead_filters import decayed_beyond, quiet, stale
+from scoring_service.store.lead_filters import decayed_beyond, inactive, stale
 from scoring_service.store.models import ModelStore
 from shared import mongo
 from shared.contracts import events
@@ -146,9 +146,9 @@ class LeadWriter:
         """Returns the leads that exist, by id."""
         return await find_leads(self._database, lead_ids)
 
-    async def quiet_leads(self, partition: int, quiet_since: datetime, through: date) -> list[str]:
-        """Returns the ids of the leads of a partition to which decay ticks up to a date may apply; see `quiet`."""
-        return await self._ids({"partition": partition, **quiet(quiet_since, through)})
+    async def inactive_leads(self, partition: int, inactive_since: datetime, through: date) -> list[str]:
+        """Returns the ids of the leads of a partition to which decay ticks up to a date may apply; see `inactive`."""
+        return await self._ids({"partition": partition, **inactive(inactive_since, through)})
 
     async def leads_decayed_beyond(self, partition: int, day: date) -> list[str]:
         """Returns the ids of the leads of a partition to which ticks after a date were applied."""

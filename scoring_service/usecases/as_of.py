@@ -1,4 +1,4 @@
-"""Computes leads as of a past time, from everything known today about what had happened by then."""
+"""Computes leads as of a past time: everything that had happened by then, as far as it is known today."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ class AsOf:
     time: datetime
 
     async def of(self, leads: Mapping[str, Lead]) -> dict[str, Lead]:
-        """Returns the leads that had a fact by then, even if all of them have been retracted since."""
+        """Returns the leads that had at least one fact by then, even a fact that was retracted later."""
         known = await self._known(leads)
         decayed = await self.lead_reader.decayed_through(known)
         retracted = await self.lead_reader.retracted_since(known, self.time)
@@ -39,23 +39,23 @@ class AsOf:
         facts = await self.fact_reader.facts_of(short, as_of=self.time)
         then: dict[str, Lead] = {}
         for lead_id in known:
-            through = self._until(decayed[lead_id])
+            through = self._through(decayed[lead_id])
             if lead_id in short:
                 judged = self.timeline.judge_all(facts.get(lead_id, ()))
                 state = await off_the_loop(len(judged), fold, self.timeline, self.calendar, judged, through)
             else:
-                state = await self._long(leads[lead_id], decayed[lead_id], through)
+                state = await self._fold_long(leads[lead_id], decayed[lead_id], through)
             then[lead_id] = replace(leads[lead_id], state=state)
         return then
 
     async def _known(self, leads: Mapping[str, Lead]) -> list[str]:
         first_times = {lead_id: lead.state.first_event_time for lead_id, lead in leads.items()}
-        unsure = [lead_id for lead_id, first in first_times.items() if first is None or first > self.time]
-        known = await self.lead_reader.known_at(unsure, self.time) if unsure else set()
-        return [lead_id for lead_id in leads if lead_id not in unsure or lead_id in known]
+        undecided = [lead_id for lead_id, first in first_times.items() if first is None or first > self.time]
+        known = await self.lead_reader.known_at(undecided, self.time) if undecided else set()
+        return [lead_id for lead_id in leads if lead_id not in undecided or lead_id in known]
 
-    async def _long(self, lead: Lead, decayed: date | None, through: date | None) -> LeadState:
-        """Folds a long history, from the last checkpoint before the time if that is valid for it."""
+    async def _fold_long(self, lead: Lead, decayed: date | None, through: date | None) -> LeadState:
+        """Folds a long history, from the last checkpoint before the time if the lead still matches its checkpoints."""
         state = EMPTY
         if lead.publication == self.timeline.number and lead.state.decayed_through == decayed:
             state = await self.fact_reader.checkpoint(lead.lead_id, (self.time + _MILLISECOND, ""), None)
@@ -64,5 +64,5 @@ class AsOf:
             state = await off_the_loop(len(judged), advance, self.timeline, self.calendar, judged, through, state)
         return settle(self.timeline, self.calendar, state, through).state
 
-    def _until(self, decayed: date | None) -> date | None:
+    def _through(self, decayed: date | None) -> date | None:
         return None if decayed is None else min(decayed, self.calendar.date_of(self.time))

@@ -16,11 +16,11 @@ from shared.inbox.collection import PartitionBacklog
 BEHIND = timedelta(seconds=30)
 """A partition is behind if its oldest pending event is older than this."""
 MAX_PARTITIONS = 64
-"""Partitions that a report lists."""
+"""Largest number of partitions in a report."""
 MAX_SAMPLED_PARTITIONS = 4
-"""Partitions, those with the most pending events, in which the report looks for heavy leads."""
+"""The report looks for heavy leads only in this many partitions, those with the most pending events."""
 MAX_LEADS = 10
-"""Leads that a report lists."""
+"""Largest number of leads in a report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class DecayedThrough:
 class Backlog:
     """The backlog as in `scoring.proto`; `oldest_accept_time` is None if no event is pending.
 
-    `behind` lists the partitions that are behind, the oldest first; `heaviest_leads` has leads with their numbers of
-    pending events; `isolated` counts events by attempts.
+    `behind` lists the partitions that are behind, oldest first; `heaviest_leads` has pairs of lead id and number of
+    pending events; `isolated` maps numbers of failed attempts to numbers of events.
     """
 
     pending_events: int
@@ -66,7 +66,7 @@ class BacklogReport:
         now = self.clock()
         async with self.reader.snapshot():
             pending = await self.reader.pending()
-            limit = sorted(pending, key=lambda each: (-pending[each].rows, each))[:MAX_SAMPLED_PARTITIONS]
+            busiest = sorted(pending, key=lambda each: (-pending[each].rows, each))[:MAX_SAMPLED_PARTITIONS]
             oldest = sorted(pending.items(), key=lambda each: (each[1].oldest, each[0]))
             return Backlog(
                 pending_events=sum(each.rows for each in pending.values()),
@@ -75,7 +75,7 @@ class BacklogReport:
                 discarded_events=await self.reader.discarded(),
                 stopped=await self.reader.stopped(),
                 behind=[each for each in oldest if now - each[1].oldest > BEHIND][:MAX_PARTITIONS],
-                heaviest_leads=await self.reader.heaviest_leads(limit, MAX_LEADS),
+                heaviest_leads=await self.reader.heaviest_leads(busiest, MAX_LEADS),
                 isolated=await self.reader.isolated(),
                 decayed_through=await self._decayed_through(now),
                 rollout=await self.models.unfinished(),

@@ -23,10 +23,10 @@ from scoring_service.usecases.lead_transaction import LeadTransaction
 from shared import logs
 from shared.rpc.errors import is_transient
 
-AT_A_TIME = 2
-"""Partitions in progress at a time: while MongoDB writes one page, another one is folded."""
-MAX_IN_A_ROW = 3
-"""After this many consecutive transient errors, the run stops: the leads are not the cause."""
+CONCURRENT_PARTITIONS = 2
+"""Number of partitions in progress: while MongoDB writes one page, another one is folded."""
+MAX_CONSECUTIVE_ERRORS = 3
+"""The run stops after this many consecutive transient errors, because the leads are not the cause."""
 
 T = TypeVar("T")
 _LOG = logs.get(__name__)
@@ -37,25 +37,25 @@ class _Failures:
     """The errors of a run so far."""
 
     errors: list[Exception] = field(default_factory=list)
-    in_a_row: int = 0
+    consecutive: int = 0
 
     def add(self, error: Exception, partition: int, lead_ids: Sequence[str]) -> None:
         """Records an error; raises it if the run must stop."""
-        _LOG.warning("leads left behind", partition=partition, leads=lead_ids[:10], error=logs.one_line(error))
+        _LOG.warning("leads not updated", partition=partition, leads=lead_ids[:10], error=logs.one_line(error))
         self.errors.append(error)
-        self.in_a_row += is_transient(error)
-        if self.is_hopeless:
+        self.consecutive += is_transient(error)
+        if self.must_stop:
             raise error
 
     @property
-    def is_hopeless(self) -> bool:
+    def must_stop(self) -> bool:
         """Whether the run must stop."""
-        return self.in_a_row >= MAX_IN_A_ROW
+        return self.consecutive >= MAX_CONSECUTIVE_ERRORS
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What a transaction over some leads did, and the leads that it left."""
+    """What a transaction over some leads updated, and the leads that it left to the next one."""
 
     updates: Sequence[LeadUpdate]
     left: Sequence[str]
@@ -83,16 +83,16 @@ class CatchingUp:
 
         Raises:
             Exception: Some leads or partitions failed. The first error is raised after all others are done, or at once
-                after `MAX_IN_A_ROW` transient errors in a row.
+                after `MAX_CONSECUTIVE_ERRORS` transient errors in a row.
         """
         failures, todo = _Failures(), iter(partitions)
 
-        async def share() -> AsyncGenerator[Sequence[LeadUpdate], None]:
-            for partition in takewhile(lambda _: not failures.is_hopeless, todo):
+        async def worker() -> AsyncGenerator[Sequence[LeadUpdate], None]:
+            for partition in takewhile(lambda _: not failures.must_stop, todo):
                 async for updates in self._partition(partition, find, limit, failures):
                     yield updates
 
-        async for updates in _together([share() for _ in range(AT_A_TIME)]):
+        async for updates in _merge([worker() for _ in range(CONCURRENT_PARTITIONS)]):
             yield updates
         if failures.errors:
             raise failures.errors[0]
@@ -107,28 +107,28 @@ class CatchingUp:
             rest = await self.lead_writer.transact(partial(find, partition))
         except Exception as error:  # noqa: BLE001 (`run` raises it at the end)
             failures.add(error, partition, rest)
-        while rest and not failures.is_hopeless:
+        while rest and not failures.must_stop:
             page = rest[:size]
             try:
-                done = await self._do(partition, page)
+                done = await self._update_page(partition, page)
             except Exception as error:  # noqa: BLE001 (`run` raises it at the end)
-                if len(page) > 1 and _may_be_of_leads(error):
+                if len(page) > 1 and _may_be_caused_by_leads(error):
                     size = len(page) // 2
                     continue
                 failures.add(error, partition, page)
                 rest = rest[len(page) :]
                 continue
-            # Let the page grow again: the next leads may be lighter.
-            failures.in_a_row, size = 0, min(limit, 2 * size)
+            # Let the page grow again, because the next leads may be lighter.
+            failures.consecutive, size = 0, min(limit, 2 * size)
             yield done.updates
             rest = [*done.left, *rest[len(page) :]]
 
-    async def _do(self, partition: int, lead_ids: Sequence[str]) -> _Page:
+    async def _update_page(self, partition: int, lead_ids: Sequence[str]) -> _Page:
         """Updates some leads in one transaction, and then each heavy one alone."""
         page = await self.lead_writer.transact(partial(self._record, partition, lead_ids))
         self.doorbell.ring(page.doorbells)
-        alone = LeadTransaction(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
-        updates = [await alone.catch_up(lead_id) for lead_id in page.heavy]
+        transaction = LeadTransaction(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
+        updates = [await transaction.catch_up(lead_id) for lead_id in page.heavy]
         return _Page([*page.updates, *filter(None, updates)], page.left, (), set())
 
     async def _record(self, partition: int, lead_ids: Sequence[str]) -> _Page:
@@ -143,20 +143,20 @@ class CatchingUp:
         return _Page(updates, left, heavy, doorbells)
 
 
-async def _together(generators: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
+async def _merge(generators: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
     """Merges generators that run concurrently, each one item ahead."""
 
-    async def following(generator: AsyncGenerator[T, None]) -> T | None:
+    async def next_item(generator: AsyncGenerator[T, None]) -> T | None:
         return await anext(generator, None)
 
-    tasks = {asyncio.create_task(following(each)): each for each in generators}
+    tasks = {asyncio.create_task(next_item(each)): each for each in generators}
     try:
         while tasks:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 generator, item = tasks.pop(task), task.result()
                 if item is not None:
-                    tasks[asyncio.create_task(following(generator))] = generator
+                    tasks[asyncio.create_task(next_item(generator))] = generator
                     yield item
     finally:
         # Let transactions in progress end: that is faster than a new connection after a cancellation.
@@ -165,8 +165,8 @@ async def _together(generators: Sequence[AsyncGenerator[T, None]]) -> AsyncGener
             await generator.aclose()
 
 
-def _may_be_of_leads(error: Exception) -> bool:
-    """Returns whether fewer leads might succeed: also after a time-out, unless no server was available."""
+def _may_be_caused_by_leads(error: Exception) -> bool:
+    """Returns whether a smaller page might succeed: also after a time-out, unless no server was available."""
     if not is_transient(error):
         return True
     return isinstance(error, PyMongoError) and error.timeout and not isinstance(error, ServerSelectionTimeoutError)

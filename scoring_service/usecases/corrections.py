@@ -42,7 +42,7 @@ class AdjustmentRequest:
 class Corrections:
     """Appends corrections. Each is one transaction; if its entry exists already, that entry is the result.
 
-    A process makes one correction of a lead at a time, because concurrent ones would only conflict. A lead with a long
+    A process makes one correction per lead at a time, because concurrent ones would conflict. A lead with a long
     history does not delay others: see `LeadTransaction`.
     """
 
@@ -50,7 +50,7 @@ class Corrections:
     leads: LeadTransaction
     calendar: Calendar
     clock: Clock
-    turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def adjust(self, request: AdjustmentRequest) -> Entry:
         """Adds points to a lead's score, or sets it, and returns the entry.
@@ -65,7 +65,7 @@ class Corrections:
             made = await self._write(request.lead_id, request.event_id, partial(self._adjustment, request))
             found = made or await self.lead_writer.entry(request.event_id)
         assert found is not None  # noqa: S101 (if the update was not due, the entry exists)
-        return _same(request, *found)
+        return _unless_conflicting(request, *found)
 
     async def retract(self, event_id: str, reason: str, actor: str) -> tuple[str, Entry | None]:
         """Removes the effect of an event from the score of its lead; returns the id of the lead and the entry.
@@ -87,7 +87,7 @@ class Corrections:
         lead_id, event = await self._event(event_id)
         made = await self._write(lead_id, retraction_id, partial(self._retraction, event, Decision(reason, actor)))
         found = made or await self.lead_writer.entry(retraction_id)
-        assert found is not None  # noqa: S101 (see above)
+        assert found is not None  # noqa: S101 (if the update was not due, the entry exists)
         return found
 
     async def _write(self, lead_id: str, entry_id: str, steps: Steps) -> tuple[str, Entry] | None:
@@ -96,8 +96,8 @@ class Corrections:
         async def is_due() -> bool:
             return await self.lead_writer.entry(entry_id) is None
 
-        turn = self.turns.setdefault(lead_id, asyncio.Lock())
-        async with turn:
+        lock = self.locks.setdefault(lead_id, asyncio.Lock())
+        async with lock:
             update = await self.leads.run(lead_id, steps, is_due=is_due)
         if update is None:
             return None
@@ -111,7 +111,7 @@ class Corrections:
         points = request.delta if request.target is None else request.target - builder.state.score
         adjustment = Adjustment(
             request.event_id,
-            max(self.clock(), self._end(builder.state)),
+            max(self.clock(), self._end_of(builder.state)),
             points or 0,
             request.reason,
             request.actor,
@@ -124,10 +124,10 @@ class Corrections:
     ) -> Iterator[Refold]:
         yield from builder.retract(timeline.judge(event), decision, standing)
 
-    def _end(self, state: LeadState) -> datetime:
+    def _end_of(self, state: LeadState) -> datetime:
         """Returns the first instant after all facts and ticks of a lead, some of which may be ahead of the clock.
 
-        An adjustment comes after all of them, so that floor, ceiling and decay do not change what it adds.
+        An adjustment comes after all of them, so that floor, ceiling and decay at later facts do not change its effect.
         """
         end = state.last_fact[0] + timedelta(milliseconds=1) if state.last_fact else BEGINNING
         return max(end, self.calendar.midnight(state.decayed_through)) if state.decayed_through else end
@@ -142,10 +142,10 @@ class Corrections:
         raise EventNotFound(event_id)
 
 
-def _same(request: AdjustmentRequest, lead_id: str, entry: Entry) -> Entry:
+def _unless_conflicting(request: AdjustmentRequest, lead_id: str, entry: Entry) -> Entry:
     """Returns the entry if the same request appended it, or raises RequestIdConflict."""
-    asked = (lead_id, entry.reason, entry.actor, entry.target)
-    if asked != (request.lead_id, request.reason, request.actor, request.target):
+    recorded = (lead_id, entry.reason, entry.actor, entry.target)
+    if recorded != (request.lead_id, request.reason, request.actor, request.target):
         raise RequestIdConflict(request.request_id)
     if request.delta is not None and request.delta != entry.points:
         raise RequestIdConflict(request.request_id)

@@ -19,7 +19,7 @@ from scoring_service.usecases.history_writer import Clock, HistoryWriter, Pendin
 from shared import logs
 
 PAGE_LEADS = 500
-"""Leads of one transaction."""
+"""Largest number of leads in one transaction."""
 
 _LOG = logs.get(__name__)
 
@@ -50,7 +50,7 @@ class DecayProgress:
 
 @dataclass(frozen=True, slots=True)
 class DecayRun:
-    """Applies decay ticks to all leads, and takes them back."""
+    """Applies decay ticks to all leads, or takes them back."""
 
     lead_writer: LeadWriter
     fact_reader: FactReader
@@ -84,7 +84,7 @@ class DecayRun:
         through, timeline = await self._date_of(as_of), await self.lead_reader.timeline()
         progress = await self._start(through, timeline)
         standing = Standing(through, timeline.number)
-        async for lead in self.lead_reader.quiet_leads(self._quiet_since(through, timeline), through):
+        async for lead in self.lead_reader.inactive_leads(self._inactive_since(through, timeline), through):
             writer = HistoryWriter(self.fact_reader, timeline, self.calendar, self.clock())
             progress = progress.plus(await writer.updates([PendingFacts(lead, standing)]), EntryKind.DECAY)
             if progress.leads_checked % PAGE_LEADS == 0:
@@ -92,7 +92,7 @@ class DecayRun:
         yield replace(progress, done=True)
 
     async def reset(self, to: date, decision: Decision) -> AsyncGenerator[DecayProgress, None]:
-        """Takes back every tick after a date, with one DECAY_RESET entry for each lead that they changed.
+        """Takes back all ticks after a date, with one DECAY_RESET entry for each lead whose score changes.
 
         Raises:
             Exception: Some leads failed; see `CatchingUp`.
@@ -110,32 +110,32 @@ class DecayRun:
         return CatchingUp(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
 
     async def _date_of(self, as_of: datetime) -> date:
-        """Returns the date of a time, checked against the database server's clock: other clocks may be wrong."""
+        """Returns the date of a time, checked against the clock of the database server: other clocks may be wrong."""
         through, reached = (self.calendar.date_of(time) for time in (as_of, await self.lead_writer.database_time()))
         if through > reached:
             raise DecayDateAhead(through, reached)
         return through
 
     async def _start(self, through: date, timeline: Timeline) -> DecayProgress:
-        quiet_since = self._quiet_since(through, timeline)
-        return DecayProgress(through, await self.lead_reader.count_quiet_leads(quiet_since, through))
+        inactive_since = self._inactive_since(through, timeline)
+        return DecayProgress(through, await self.lead_reader.count_inactive_leads(inactive_since, through))
 
     async def _find(self, through: date, partition: int) -> Sequence[str]:
-        """Moves a partition to a date, so that drains apply its ticks from now on, and finds the leads to catch up."""
+        """Moves a partition to a date, so that drains apply its ticks from now on; returns the leads to catch up."""
         standing = await self.lead_writer.move_decay(partition, through)
         if standing.through != through:
-            return ()  # a later date has been applied already
+            return ()  # another run has moved it to a later date
         timeline = await self.lead_writer.timeline(standing.publication)
-        return await self.lead_writer.quiet_leads(partition, self._quiet_since(through, timeline), through)
+        return await self.lead_writer.inactive_leads(partition, self._inactive_since(through, timeline), through)
 
     async def _set_back(self, to: date, decision: Decision, partition: int) -> Sequence[str]:
-        """Sets a partition back to a date and finds the leads that are decayed beyond it.
+        """Sets a partition back to a date, and returns the leads that are decayed beyond it.
 
-        It also finds them in a partition that was set back before, so the next run completes one that died.
+        It also returns them if the partition was set back before, so that a run completes one that was interrupted.
         """
         await self.lead_writer.set_decay_back(partition, to, decision)
         standing = (await self.lead_writer.take([partition]))[partition]
         return await self.lead_writer.leads_decayed_beyond(partition, to) if standing.through == to else ()
 
-    def _quiet_since(self, through: date, timeline: Timeline) -> datetime:
+    def _inactive_since(self, through: date, timeline: Timeline) -> datetime:
         return self.calendar.midnight(through) - timeline.shortest_grace

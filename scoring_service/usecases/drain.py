@@ -17,7 +17,7 @@ from scoring_service.usecases.slow_lane import SlowLane
 from shared import logs
 
 STEP_SECONDS = 1.0
-"""A step starts no transaction after this time; the next step finds the events that are left."""
+"""A step starts no more transactions after this time; the next step scores the remaining events."""
 MIN_HEAVY_EVENTS = 100
 """A lead with fewer events in a batch is never heavy because of their number."""
 
@@ -29,7 +29,7 @@ class _Outcome:
     """What one transaction did.
 
     `is_full`: more events may be pending than it read. `is_cut`: it left some of the events that it read to the next
-    transaction. `heavy` lists the leads that take too much work for a shared transaction. `doorbells` are the
+    transaction. `heavy` lists the leads that need too much work for a shared transaction. `doorbells` are the
     partitions of automation's inbox that have new rows.
     """
 
@@ -57,9 +57,9 @@ class Drain:
         The work of a transaction is bounded, so a step may take several. Returns `limit` if more events may be pending,
         otherwise a smaller number.
         """
-        ends = time.perf_counter() + STEP_SECONDS
+        end = time.perf_counter() + STEP_SECONDS
         started = 0.0
-        while started < ends:
+        while started < end:
             started = time.perf_counter()
             outcome = await self.lead_writer.transact(partial(self._score, partitions, limit, ids))
             self.doorbell.ring(outcome.doorbells)
@@ -117,7 +117,7 @@ class Drain:
 
 
 def _majority_lead(batch: EventBatch, limit: int) -> list[str]:
-    """Returns the lead that owns most of a full batch, if one does: others would wait behind it batch after batch."""
+    """Returns the lead with most of the events of a full batch, if there is one: it would delay all other leads."""
     if not batch.is_full:
         return []
     return [lead_id for lead_id, events in batch.events.items() if len(events) > max(limit // 2, MIN_HEAVY_EVENTS)]

@@ -1,4 +1,4 @@
-"""Turns facts and ticks into history entries: plan the work, read what is needed, fold it, build the batch to append.
+"""Turns facts and ticks into history entries: plans the work, reads and folds facts, and builds the batch to append.
 
 The unit of work is one fact to fold, because the costs of reading, folding and writing all grow with the facts. Leads
 that need little work are updated together in one transaction. A lead that needs more than `MAX_LEAD_WORK` is heavy:
@@ -31,11 +31,11 @@ FACT_BYTES = 512
 COMPARED_FACTS = 2 * CHECKPOINT_FACTS
 """Below this many facts, folding is faster than reading the checkpoints to compare with."""
 MAX_COMPARED_BYTES = 16 * 1024 * 1024
-"""Total bytes of attributes of the checkpoints that are read to compare with."""
+"""Largest total of attribute bytes in the checkpoints that are read to compare with."""
 INLINE_FACTS = 200
 """Up to this many facts are folded on the event loop, which takes about 2 ms; more are folded in a thread."""
 TURN_LEADS = 20
-"""Leads that are folded, in about 2 ms, before the event loop runs other tasks."""
+"""After this many leads, which take about 2 ms to fold, the event loop runs other tasks."""
 
 Clock = Callable[[], datetime]
 P = ParamSpec("P")
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PendingFacts:
-    """A lead, where its partition stands, and the facts to record for it."""
+    """A lead, the standing of its partition, and the facts to record for it."""
 
     lead: Lead
     standing: Standing
@@ -62,16 +62,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class HistoryWriter:
-    """Records pending facts under one timeline. Call it inside a transaction or a snapshot, to which its reads belong.
+    """Records pending facts under one timeline. Call it inside a transaction or a snapshot; its reads are part of it.
 
-    `known` holds the facts that were read ahead, by lead.
+    `read_ahead` has facts by lead id.
     """
 
     fact_reader: FactReader
     timeline: Timeline
     calendar: Calendar
     now: datetime
-    known: dict[str, list[Event | Adjustment]] = field(default_factory=dict)
+    read_ahead: dict[str, list[Event | Adjustment]] = field(default_factory=dict)
 
     async def plan(self, pending: Iterable[PendingFacts]) -> Plan:
         """Chooses leads for one transaction, those with the least work first, up to `MAX_WORK`."""
@@ -104,10 +104,10 @@ class HistoryWriter:
         return HistoryBuilder(self.timeline, self.calendar, lead, self.now)
 
     async def feed(self, lead_id: str, refold: Refold) -> None:
-        """Runs a refold to its end: reads the recorded facts that it needs and feeds them to it."""
-        if lead_id in self.known and refold.start is None:
+        """Runs a whole refold: reads the recorded facts that it needs, and feeds them to it."""
+        if lead_id in self.read_ahead and refold.start is None:
             refold.begin(EMPTY)
-            await off_the_loop(len(self.known[lead_id]), self._feed, refold, self.known[lead_id])
+            await off_the_loop(len(self.read_ahead[lead_id]), self._feed, refold, self.read_ahead[lead_id])
         else:
             start = refold.start or await self.fact_reader.checkpoint(lead_id, refold.before, refold.max_facts)
             refold.begin(start)
@@ -157,7 +157,7 @@ class HistoryWriter:
             and builder.refolds_from(each.facts, each.standing) is not None
         ]
         found = await self.fact_reader.facts_of(lead_ids)
-        self.known.update((lead_id, found.get(lead_id, [])) for lead_id in lead_ids)
+        self.read_ahead.update((lead_id, found.get(lead_id, [])) for lead_id in lead_ids)
 
 
 async def off_the_loop(facts: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -2,7 +2,7 @@
 
 It reads and folds outside of the transaction, over one snapshot. The transaction only checks that the lead, its
 partition and its pending events have not changed since, and writes. So a lead with a long history does not block its
-partition, and its transaction is as short as any other.
+partition, and its transaction is as short as that of any other lead.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ MAX_REPLAY_FACTS = 2_000_000
 MAX_ATTEMPTS = 8
 """Attempts at one update; each retry means that another transaction changed the lead in the meantime."""
 PAUSE_SECONDS = 0.02
-"""Pause after the first attempt that was overtaken; it doubles with each further one."""
+"""Pause after the first overtaken attempt; it doubles after each further one."""
 
 Steps = Callable[[HistoryBuilder, Standing, Timeline], Iterator[Refold]]
 

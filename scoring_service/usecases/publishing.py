@@ -22,9 +22,9 @@ from shared.rpc.pagination import Place
 from shared.tasks import is_cancelled
 
 PAGE_LEADS = 100
-"""Leads of one transaction; each of them needs a replay of its whole history."""
-LOOK_SECONDS = 1.0
-"""Interval at which a worker looks for a publication that is not rolled out."""
+"""Largest number of leads in one transaction; each one needs a replay of its whole history."""
+POLL_SECONDS = 1.0
+"""Interval at which a worker looks for a publication that has not been rolled out."""
 
 _LOG = logs.get(__name__)
 
@@ -82,7 +82,7 @@ class Publishing:
         return [each for each in reversed(publications) if not after or (each.number,) < after][:limit]
 
     async def leads_left(self) -> tuple[int, int]:
-        """Returns the number of the unfinished publication and of the leads it has not reached; 0, 0 if none is."""
+        """Returns the unfinished publication and how many leads it has not reached; 0, 0 if there is none."""
         unfinished = await self.models.unfinished()
         if unfinished is None:
             return 0, 0
@@ -108,7 +108,7 @@ class Rollout:
                 await self.step()
             except Exception as error:  # noqa: BLE001 (the next step retries the leads that are left)
                 _LOG.warning("rollout failed; will retry", error=logs.one_line(error))
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def step(self) -> int:
         """Rolls out the last publication if it is unfinished; returns how many leads were folded again.

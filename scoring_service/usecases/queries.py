@@ -34,7 +34,7 @@ class LeadScore:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The costly parts of a score that a caller wants; `attributes` holds names, None means all."""
+    """The costly parts of a score that a caller asks for; `attributes` has names, None means all."""
 
     recent_events: bool = True
     fitness: bool = True
@@ -44,7 +44,7 @@ class Wanted:
         """Returns the names of the attributes to read: the wanted ones and those that fit rules use; None for all."""
         if self.attributes is None or not self.fitness or model.fit is None:
             return self.attributes
-        return self.attributes | {asked.property for rule in model.fit.rules for asked in rule.conditions}
+        return self.attributes | {condition.property for rule in model.fit.rules for condition in rule.conditions}
 
 
 EVERYTHING = Wanted()
@@ -74,7 +74,7 @@ class Queries:
     ) -> list[LeadScore]:
         """Returns the scores of the leads that have one, in the given order.
 
-        Parts that are not wanted are undefined; callers must not read them.
+        Parts that were not asked for are undefined.
         """
         async with self.lead_reader.snapshot():
             timeline = await self.lead_reader.timeline()
@@ -96,7 +96,7 @@ class Queries:
         async with self.lead_reader.snapshot():
             model = (await self.lead_reader.timeline()).latest
             if stage:
-                low, high = model.scores_of(stage)
+                low, high = model.score_range(stage)
                 lowest = query.minimum_score if low is None else max(query.minimum_score, low)
                 query = replace(query, minimum_score=lowest, below_score=high)
             return await self._with_recent(await self.lead_reader.list_leads(query), model, self.clock())

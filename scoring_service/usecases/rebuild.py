@@ -52,7 +52,7 @@ class _Folded:
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """Replaces stored states by the fold of their histories. It appends nothing: the history is the truth."""
+    """Replaces stored states with the fold of the histories. It never appends entries: the history is the truth."""
 
     lead_writer: LeadWriter
     fact_reader: FactReader
@@ -70,9 +70,9 @@ class Rebuild:
             async with self.lead_writer.snapshot():
                 lead = (await self.lead_reader.leads([lead_id])).get(lead_id)
                 folded = await self._folded(await self.lead_reader.timeline(), lead_id, lead)
-                kept = (await self.lead_reader.checkpoints_of([lead_id])).get(lead_id, {})
+                stored = (await self.lead_reader.checkpoints_of([lead_id])).get(lead_id, {})
             result = Rebuilt(folded.lead != lead, lead.state.score if lead else 0)
-            if not result.changed and kept == {state.fact_count: state for state in folded.checkpoints}:
+            if not result.changed and stored == {state.fact_count: state for state in folded.checkpoints}:
                 return result
             if await self.lead_writer.transact(partial(self._replace, lead, folded)):
                 return result
@@ -129,7 +129,7 @@ class Rebuild:
         return _Folded(Lead(lead_id, chain.count, refold.state, lead.publication), refold.checkpoints)
 
     async def _folded_without_row(self, timeline: Timeline, lead_id: str) -> _Folded:
-        """Finds the publication and the date by trial, with the whole history in memory."""
+        """Finds the publication and the decay date by trial, with the whole history in memory."""
         entries: list[Entry] = [each async for piece in self.lead_reader.whole_history(lead_id) for each in piece]
         if not entries:
             raise LeadNotFound(lead_id)
@@ -142,8 +142,8 @@ class Rebuild:
         return _Folded(lead, (await self._refold(timeline, lead, facts())).checkpoints)
 
     async def _refold(self, timeline: Timeline, lead: Lead, facts: AsyncIterator[list[Event | Adjustment]]) -> Refold:
-        """Folds a lead from its first fact under the publication and through the date that it follows."""
-        followed, through = timeline.upto(lead.publication), lead.state.decayed_through
+        """Folds a lead from its first fact under its publication and through its decay date."""
+        followed, through = timeline.up_to(lead.publication), lead.state.decayed_through
         refold = Refold(followed, self.calendar, before=(BEGINNING, ""), through=through, settle_through=through)
         refold.begin(EMPTY)
         async for piece in facts:

@@ -29,7 +29,7 @@ class Page:
     checkpoints: Mapping[str, Mapping[int, LeadState]]
 
     async def one_by_one(self) -> AsyncGenerator[Stored, None]:
-        """Yields the leads; lets the event loop run other tasks before each, because folding one takes a while."""
+        """Yields the leads, and lets other tasks run before each, because folding a lead takes a while."""
         for each in self.leads:
             await asyncio.sleep(0)
             yield each
@@ -59,7 +59,7 @@ async def scan_leads(lead_reader: LeadReader, *, check: bool = False) -> AsyncGe
 
 
 async def facts_in_pieces(fact_reader: FactReader, stored: Stored) -> AsyncGenerator[list[Event | Adjustment], None]:
-    """Yields the recorded facts of a lead: at once if its entries are loaded, otherwise in pieces."""
+    """Yields the recorded facts of a lead: in one piece if its entries are loaded, otherwise in several."""
     if stored.entries is not None:
         yield facts_of(stored.entries)
         return

@@ -12,7 +12,7 @@ from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.scan import Page, scan_leads
 
 MESSAGE_VIOLATIONS = 500
-"""Violations in one message: each has at most about 4 KB, and a gRPC client accepts 4 MiB."""
+"""Largest number of violations in one message: each has at most about 4 KB, and a gRPC client accepts 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class VerifyProgress:
             events_checked=self.events_checked + events,
         )
 
-    def having(self, violations: Sequence[Violation]) -> "VerifyProgress":
+    def with_violations(self, violations: Sequence[Violation]) -> "VerifyProgress":
         """Returns the totals with more violations."""
         return replace(self, violations=violations, violations_total=self.violations_total + len(violations))
 
@@ -53,7 +53,7 @@ class Verification:
     calendar: Calendar
 
     async def run(self) -> AsyncGenerator[VerifyProgress, None]:
-        """Checks every lead, one snapshot per page, and then that scored events and EVENT entries are equally many."""
+        """Checks every lead, one snapshot per page; then compares the numbers of scored events and EVENT entries."""
         progress = VerifyProgress(await self.lead_reader.count_leads())
         async for page in scan_leads(self.lead_reader, check=True):
             found: list[Violation] = []
@@ -62,11 +62,11 @@ class Verification:
                 found += violations
                 progress = progress.plus(entries=entries, events=events)
             for start in range(0, max(1, len(found)), MESSAGE_VIOLATIONS):
-                progress = progress.having(found[start : start + MESSAGE_VIOLATIONS])
+                progress = progress.with_violations(found[start : start + MESSAGE_VIOLATIONS])
                 yield progress
         scored, recorded = await self.lead_reader.count_scored()
-        left = [Violation("I3", "", f"{scored} events are stored as scored, {recorded} have an entry")]
-        progress = progress.having(left if scored != recorded else ())
+        mismatch = [Violation("I3", "", f"{scored} events are stored as scored, {recorded} have an entry")]
+        progress = progress.with_violations(mismatch if scored != recorded else ())
         unscored = await self.lead_reader.count_unscored()
         yield replace(
             progress,

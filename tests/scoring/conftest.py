@@ -48,18 +48,18 @@ ENGINE = engine(Calendar(ZoneInfo("UTC")))
 
 @dataclass
 class FakeDoorbell:
-    """Remembers what was rung for."""
+    """Records the partitions that are rung."""
 
-    rung: set[int] = field(default_factory=set)
+    partitions: set[int] = field(default_factory=set)
 
     def ring(self, partitions: Iterable[int]) -> None:
-        """Remembers."""
-        self.rung.update(partitions)
+        """Records partitions."""
+        self.partitions.update(partitions)
 
 
 @dataclass
 class Scoring:
-    """The use cases of the service, and what a producer would do."""
+    """The use cases of the service, and what its producers do."""
 
     database: Database
     events: Inbox
@@ -93,7 +93,7 @@ class Scoring:
         self.backlog = BacklogReport(backlogs, self.models, calendar, self.clock)
 
     def clock(self) -> datetime:
-        """Returns the time of this test."""
+        """Returns the current time of the test."""
         return self.now
 
     async def put(self, *events: tuple[str, str, str, datetime], **properties: Any) -> None:
@@ -113,7 +113,7 @@ class Scoring:
         await self.events.rows.insert_many(rows)
 
     async def drain_all(self, limit: int = 500) -> int:
-        """Drains every partition once, and heavy leads to the end; returns how many events were found waiting."""
+        """Drains every partition once, and heavy leads to the end; returns how many events were pending before."""
         found = await self.events.count_pending()
         for partition in range(PARTITIONS):
             await self.drain.step([partition], limit)
@@ -177,7 +177,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 @pytest.fixture
 async def strict() -> AsyncIterator[Stub]:
-    """A stub of a service that refuses before it asks anything."""
+    """A stub of a service that rejects requests before it reaches any use case."""
     nothing: Any = Unreached()
     servicer = ScoringServicer(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
     async with served(
@@ -188,6 +188,6 @@ async def strict() -> AsyncIterator[Stub]:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets streams report after every two leads."""
+    """Makes streams report progress after every two leads."""
     for module in ("decay", "scan"):
         monkeypatch.setattr(f"scoring_service.usecases.{module}.PAGE_LEADS", 2)

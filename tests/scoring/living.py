@@ -1,4 +1,4 @@
-"""One lead without a database: its history, its checkpoints, and the feeding of refolds."""
+"""One lead without a database: keeps its history and checkpoints in memory, and feeds its refolds."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ UTC_DAYS = Calendar(ZoneInfo("UTC"))
 
 @dataclass
 class LivingLead:
-    """A lead with all that is stored of it.
+    """A lead with everything that is stored of it.
 
-    `pieces` is how many facts a refold is fed at a time, `cut_short` how many refolds met the old timeline again.
+    Refolds are fed `piece_facts` facts at a time; `cut_short` counts refolds that ended early.
     """
 
     timeline: Callable[[], Timeline]
@@ -31,7 +31,7 @@ class LivingLead:
     checkpoints: dict[int, LeadState] = field(default_factory=dict)
     updates: list[LeadUpdate] = field(default_factory=list)
     calendar: Calendar = UTC_DAYS
-    pieces: int = 3
+    piece_facts: int = 3
     cut_short: int = 0
 
     def record(self, facts: list[Fact], through: date | None) -> LeadUpdate:
@@ -39,7 +39,7 @@ class LivingLead:
         return self.write(lambda builder, standing: builder.record(facts, standing), through)
 
     def write(self, steps: Callable[[HistoryBuilder, Standing], Iterator[Refold]], through: date | None) -> LeadUpdate:
-        """Stores what comes of some steps of a builder."""
+        """Runs steps of a builder and stores the update."""
         timeline = self.timeline()
         builder = HistoryBuilder(timeline, self.calendar, self.lead, START)
         for refold in steps(builder, Standing(through, timeline.number)):
@@ -53,11 +53,11 @@ class LivingLead:
         return update
 
     def facts(self, timeline: Timeline) -> list[Fact]:
-        """Returns what happened to the lead, judged by a timeline."""
+        """Returns the recorded facts, judged by a timeline."""
         return timeline.judge_all(facts_of(self.entries))
 
     def happened(self) -> tuple[list[Event], list[Adjustment]]:
-        """Returns the lead's events and adjustments, without what was retracted."""
+        """Returns the events and adjustments that were not retracted."""
         recorded = facts_of(self.entries)
         return (
             [each for each in recorded if isinstance(each, Event)],
@@ -77,8 +77,8 @@ class LivingLead:
                 later = [state for number, state in sorted(self.checkpoints.items()) if number > start.fact_count]
                 refold.compare(later)
             past = [fact for fact in self.facts(timeline) if start.last_fact is None or fact.position > start.last_fact]
-            for place in range(0, len(past), self.pieces):
-                refold.feed(past[place : place + self.pieces])
+            for start_index in range(0, len(past), self.piece_facts):
+                refold.feed(past[start_index : start_index + self.piece_facts])
             self.cut_short += refold.is_finished
         refold.end()
 

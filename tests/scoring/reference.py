@@ -1,6 +1,6 @@
-"""A second, naive way to a score, for comparison: every midnight and every step, one after the other.
+"""A naive second implementation of scoring, to compare with: it visits every midnight and every fact in turn.
 
-It shares the data of the models with the service, and no code that judges, limits, decays or folds.
+It shares the model classes with the service, but no code that judges, limits, decays or folds.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ TICK, FACT = 0, 1
 
 @dataclass
 class World:
-    """All that happened to a lead, and the models that judge it."""
+    """Everything that happened to a lead, and the models that judge it."""
 
     models: Mapping[int, ScoringModel]
     publications: Sequence[Publication]
@@ -35,7 +35,7 @@ class World:
 
 @dataclass
 class Walk:
-    """Where the walk stands."""
+    """The state of the lead so far."""
 
     score: int = 0
     last_event: datetime | None = None
@@ -49,7 +49,7 @@ def score_of(world: World, through: date | None) -> int:
 
 
 def effects_of(world: World, through: date | None) -> dict[str, int]:
-    """Returns what each event and adjustment does to the score at its own place, by id."""
+    """Returns how much each event and adjustment changes the score at its own position, by id."""
     effects, before = {}, 0
     for _, kind, fact_id, score in _scores(world, through):
         if kind == FACT:
@@ -69,7 +69,7 @@ def ticks_of(world: World, through: date | None) -> list[date]:
 
 
 def _scores(world: World, through: date | None) -> Iterator[tuple[datetime, int, str, int]]:
-    """Yields time, kind and id of everything that happens, each with the score after it; at first the beginning."""
+    """Yields the time, kind and id of every step with the score after it, starting before the first one."""
     yield datetime.min.replace(tzinfo=UTC), TICK, "", 0
     happened: list[Event | Adjustment] = [*world.events, *world.adjustments]
     steps: list[tuple[datetime, int, str, Event | Adjustment | None]] = [

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: timelines of one lead, and ways in which they can reach the service."""
+"""Hypothesis strategies: timelines of one lead, and the orders in which they can reach the service."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ TYPES = [rule.rule_id for rule in BUILT_IN.rules] + ["unheard_of", "identify"]
 
 @dataclass(frozen=True)
 class Arrival:
-    """Events that are recorded together, after decay has been run through a date (or not yet at all)."""
+    """Events that are recorded together, after decay has run through a date (None: not yet)."""
 
     events: Sequence[JudgedEvent]
     through: date | None
 
 
-# Coarse steps make ties, coarse spans make inactivity gaps longer than the grace period.
+# Steps of six hours cause ties; a span of 60 days leaves inactivity gaps longer than the grace period.
 _times = st.integers(0, 60 * 4).map(lambda quarter_days: START + timedelta(hours=6 * quarter_days))
 
 
@@ -48,7 +48,7 @@ def arrivals(draw: st.DrawFn, timeline: Sequence[JudgedEvent], last: date | None
 
 
 def _through(offset: int, last: date | None) -> date | None:
-    # A negative offset stands for a time before the first decay run.
+    # A negative offset means that decay has not run yet.
     return None if last is None or offset < 0 else min(START.date() + timedelta(days=offset), last)
 
 

@@ -50,7 +50,7 @@ def test_the_bound_is_reached_to_the_byte() -> None:
     exact = merged_from({"a": "x" * room})
     assert (exact.size, exact.left_out) == (MAX_BYTES, 0)
     assert merged_from({"a": "x" * (room + 1)}) == Attributes({}, 2, 1)
-    assert merged_from({"a": "ü" * (room // 2 + 1)}).left_out == 1, "bytes count, not characters"
+    assert merged_from({"a": "ü" * (room // 2 + 1)}).left_out == 1, "the limit is in bytes, not characters"
 
 
 def test_room_that_becomes_free_is_used() -> None:

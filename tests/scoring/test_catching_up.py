@@ -74,7 +74,7 @@ async def test_a_decay_run_goes_on_without_a_lead_that_takes_too_long(
         with pytest.raises(ExecutionTimeout, match="planted"):
             await seeded.run_decay(NOW)
     assert await reached(seeded, EntryKind.DECAY) == LEADS - {ODD}
-    assert (await seeded.run_decay(NOW)).leads_changed == 1, "the next run finishes it"
+    assert (await seeded.run_decay(NOW)).leads_changed == 1, "the next run must update the remaining lead"
     assert await seeded.verify() == []
 
 
@@ -126,7 +126,7 @@ async def test_a_rollout_outlives_a_lead_that_cannot_be_read(seeded: Scoring) ->
 
     async with running(seeded.rollout.run()):
         await eventually(others_are_done, what="all others to be rolled out")
-        assert not await all_are_done(), "expected one lead to be left"
+        assert not await all_are_done(), "one lead must be left"
         await mend(seeded)
         await eventually(all_are_done, what="the lead to be rolled out once it can be read")
     assert await seeded.verify() == []

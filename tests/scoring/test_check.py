@@ -186,7 +186,7 @@ async def test_wrong_checkpoints_are_found_and_rebuilt(scoring: Scoring, monkeyp
     assert await scoring.database["checkpoints"].count_documents({}) == 6
     await scoring.database["checkpoints"].update_one({"_id": "lead1:2"}, {"$inc": {"score": 1}})
     assert await scoring.verify() == ["I7 1 of its checkpoints differ from its history: rebuild it"]
-    assert not (await scoring.rebuild.one("lead1")).changed, "the lead's own state is right"
+    assert not (await scoring.rebuild.one("lead1")).changed, "the state of the lead was correct"
     assert await scoring.verify() == []
     await scoring.database["checkpoints"].delete_many({})
     assert await scoring.verify() == [], "checkpoints are a cache"
@@ -197,7 +197,7 @@ async def test_many_violations_come_in_many_messages(scoring: Scoring, monkeypat
     await seed(scoring)
     await scoring.database["score_history"].update_many({"lead_id": "lead1"}, {"$inc": {"delta": 1}})
     progress = [each async for each in scoring.verification.run()]
-    assert [len(each.violations) for each in progress] == [2, 2, 1, 0], "4 deltas and their sum"
+    assert [len(each.violations) for each in progress] == [2, 2, 1, 0], "expected 4 wrong deltas and their sum"
     assert [each.violations_total for each in progress] == [2, 4, 5, 5]
     assert [each.leads_checked for each in progress] == [3, 3, 3, 3]
 
@@ -216,7 +216,7 @@ async def test_others_have_a_turn_between_two_leads(scoring: Scoring) -> None:
     task = asyncio.create_task(other())
     seen = [turns async for _ in page.one_by_one()]
     task.cancel()
-    assert seen == sorted(set(seen)), f"expected turns between the leads, got {seen}"
+    assert seen == sorted(set(seen)), f"other tasks must run between the leads, got {seen}"
 
 
 async def test_a_contradictory_history_is_not_rebuilt(scoring: Scoring) -> None:

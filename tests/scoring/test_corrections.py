@@ -30,7 +30,7 @@ async def seeded(scoring: Scoring) -> Scoring:
     """A lead with a sign-up and a download: 30 points."""
     await scoring.put(("e1", "ada", "signup", days_ago(2)), ("e2", "ada", "download", days_ago(1)))
     await scoring.drain_all()
-    scoring.doorbell.rung.clear()
+    scoring.doorbell.partitions.clear()
     return scoring
 
 
@@ -51,7 +51,7 @@ async def test_an_adjustment_is_an_entry(
     assert await score(seeded) == entry.score_after == expected
     assert (entry.kind, entry.event_id, entry.points) == (EntryKind.ADJUSTMENT, "adjustment:r1", points)
     assert (entry.reason, entry.actor, entry.sequence) == ("met at the fair", "eve", 3)
-    assert seeded.doorbell.rung == {seeded.changes.partition_of("ada")}
+    assert seeded.doorbell.partitions == {seeded.changes.partition_of("ada")}
     assert await seeded.verify() == []
 
 
@@ -98,7 +98,9 @@ async def test_as_of_a_time_an_adjustment_counts_from_its_place_on(seeded: Scori
     await seeded.drain_all()
     entry = await seeded.corrections.adjust(asked("r2", target=7))
     assert entry.event_time == ahead + timedelta(milliseconds=1)
-    assert (await seeded.queries.score("ada", NOW)).lead.state.score == 0, "as of now neither has happened"
+    assert (await seeded.queries.score("ada", NOW)).lead.state.score == 0, (
+        "as of now, neither adjustment has happened yet"
+    )
     assert (await seeded.queries.score("ada", entry.event_time)).lead.state.score == 7
 
 
@@ -148,7 +150,7 @@ async def test_an_adjustment_is_no_activity(seeded: Scoring) -> None:
     lead = (await seeded.queries.score("ada", None)).lead
     assert (lead.state.event_count, lead.state.last_event_time) == (2, days_ago(1))
     await seeded.run_decay(seeded.now + timedelta(days=1))
-    assert await score(seeded) < 100, "an inactive lead decays, with or without adjustments"
+    assert await score(seeded) < 100, "adjustments must not stop the decay of an inactive lead"
     assert await seeded.verify() == []
 
 
@@ -176,7 +178,7 @@ async def test_a_lead_may_lose_all_its_events(scoring: Scoring) -> None:
     await scoring.corrections.retract("e1", "a bot", "eve")
     found = await scoring.queries.score("ada", None)
     assert (found.lead.state.score, found.lead.state.last_event_time, found.recent_events) == (0, None, 0)
-    assert await scoring.queries.score("ada", NOW) == found, "it is known as of now, too"
+    assert await scoring.queries.score("ada", NOW) == found, "as of now must equal the current score"
     with pytest.raises(LeadNotFound):
         await scoring.queries.score("ada", days_ago(2))
     assert await scoring.verify() == []

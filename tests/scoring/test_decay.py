@@ -91,18 +91,18 @@ async def test_drains_and_decay_at_once_lose_nothing(scoring: Scoring) -> None:
 async def test_decay_is_in_the_history_and_in_automations_inbox(scoring: Scoring) -> None:
     await scoring.put(("e1", "ada", "contract_signed", days_ago(9)))
     await scoring.drain_all()
-    scoring.doorbell.rung.clear()
+    scoring.doorbell.partitions.clear()
     await scoring.run_decay(NOW)
     entries = await scoring.queries.history("ada", after=(), limit=10, newest_first=False)
     assert [(entry.kind, entry.event_id, entry.delta) for entry in entries] == [
         (EntryKind.EVENT, "e1", 100),
         (EntryKind.DECAY, "decay:2:ada", -10),
     ]
-    assert scoring.doorbell.rung == {scoring.changes.partition_of("ada")}
+    assert scoring.doorbell.partitions == {scoring.changes.partition_of("ada")}
     change = await scoring.database["score_changes"].find_one({"_id": "ada:2"})
     assert change is not None
     assert (change["kinds"], change["event_types"]) == (["DECAY"], [])
-    assert change["scores"] == [100, 95, 90], "automation sees every tick, although one entry stands for both"
+    assert change["scores"] == [100, 95, 90], "automation must see every tick, although one entry covers both"
 
 
 async def test_as_of_shows_the_past(scoring: Scoring) -> None:

@@ -38,7 +38,7 @@ async def test_an_event_becomes_an_entry_a_state_and_a_change(scoring: Scoring) 
     )
     assert (change["scores"], change["stages"], change["inactive_days"]) == ([0, 50], ["cold", "hot"], 1)
     assert (change["last_event_time"], change["kinds"]) == (days_ago(1), ["EVENT"])
-    assert scoring.doorbell.rung == {change["partition"]}
+    assert scoring.doorbell.partitions == {change["partition"]}
     assert await scoring.verify() == []
 
 
@@ -143,7 +143,7 @@ async def test_every_command_of_a_drain_belongs_to_its_transaction(scoring: Scor
     names = [name for name, _ in commands.seen]
     assert {"insert", "update", "find", "commitTransaction"} <= set(names), names
     outside = [name for name, command in commands.seen if "txnNumber" not in command or command["autocommit"]]
-    assert outside == [], "commands sent outside of the transaction"
+    assert outside == [], "no command may be sent outside of the transaction"
 
 
 def _both(leads: range) -> list[str]:

@@ -53,12 +53,12 @@ async def test_a_crowd_of_one_lead_goes_into_the_slow_lane_and_a_bystander_is_sc
     scoring.now += timedelta(seconds=1)
     await scoring.put(("b", other, "signup", NOW))
     await scoring.drain.step([scoring.events.partition_of(HEAVY)], 30)
-    assert await score(scoring, other) == 20, "the other lead is not scored behind sixty events of the heavy lead"
+    assert await score(scoring, other) == 20, "the other lead must not wait for the 60 events of the heavy lead"
     assert list(scoring.slow_lane.lead_ids) == [HEAVY]
     turns = 0
     while await scoring.slow_lane.turn():
         turns += 1
-    assert turns == 3, "expected 25, 25 and 10 events"
+    assert turns == 3, "expected batches of 25, 25 and 10 events"
     assert not scoring.slow_lane.lead_ids
     assert await scoring.verify() == []
 
@@ -116,7 +116,7 @@ async def test_an_update_that_was_overtaken_begins_again(scoring: Scoring, monke
 
     monkeypatch.setattr(history_writer.HistoryWriter, "feed", feed_and_be_overtaken)
     await scoring.leads.record(HEAVY, batch.events[HEAVY], batch.rows[HEAVY])
-    assert began == 3, "expected two attempts that were overtaken"
+    assert began == 3, "expected two overtaken attempts, then a success"
     assert await scoring.verify() == []
 
 
@@ -134,7 +134,7 @@ async def test_the_oldest_event_there_can_be_and_a_retraction_of_it(scoring: Sco
         await scoring.database["checkpoints"].delete_many({})
     await scoring.corrections.retract("first", "a clock of 1970", "eve")
     after = (await scoring.queries.score(HEAVY, None)).lead.state
-    assert after == before, "a retraction gives the state of a history without the event"
+    assert after == before, "the state must be as if the event had never happened"
     assert await scoring.verify() == []
 
 
@@ -193,4 +193,6 @@ async def test_a_replay_over_the_limit_is_refused_with_advice(
     with pytest.raises(TooLarge, match="lead 'heavy': 60 recorded events would have to be replayed"):
         await scoring.drain.step(range(PARTITIONS), 500, ["late"])
     await scoring.drain.step(range(PARTITIONS), 500, ["new"])
-    assert (await scoring.queries.score(HEAVY, None)).lead.state.event_count == 61, "what is cheap is still scored"
+    assert (await scoring.queries.score(HEAVY, None)).lead.state.event_count == 61, (
+        "an event that needs no long replay must still be scored"
+    )

@@ -73,7 +73,7 @@ def test_missed_days_caught_up_are_daily_runs(timeline: list[JudgedEvent], first
     caught_up, entries = live([Arrival(timeline, None), Arrival((), days[0]), Arrival((), days[-1])])
     assert daily.state == caught_up.state
     decayed = [entry for entry in entries if entry.kind is EntryKind.DECAY]
-    assert len(decayed) <= 2, "expected at most one entry of each run"
+    assert len(decayed) <= 2, "each run must append at most one entry"
 
 
 def test_a_dead_lead_decays_to_nothing() -> None:

@@ -96,7 +96,7 @@ async def test_a_drain_reaches_a_lead_before_the_rollout_does(scoring: Scoring) 
     await scoring.drain_all()
     history = await scoring.queries.history("lead0", after=(), limit=10, newest_first=False)
     assert [(entry.kind, entry.delta) for entry in history[-2:]] == [(EntryKind.MODEL, 5), (EntryKind.EVENT, 5)]
-    assert await scoring.verify() == [], "the laws hold while some leads are not reached yet"
+    assert await scoring.verify() == [], "invariants must hold during a rollout"
     assert await scoring.rollout.step() == len(LEADS) - 1
     assert await leads_with(scoring, EntryKind.MODEL) == sorted(LEADS)
     assert await scoring.verify() == []
@@ -138,7 +138,7 @@ async def test_workers_roll_out_together_while_events_come_in_and_scores_decay(s
     # 13 ticks leave 9 of 25 points, 12 ticks leave 15 of 35; then come five page views.
     assert await scores(scoring) == {9 + 25, 15 + 25}
     assert len(await entries_of_kind(scoring, EntryKind.MODEL)) == len(LEADS)
-    assert len(await entries_of_kind(scoring, EntryKind.DECAY)) == len(LEADS), "expected one entry for all ticks"
+    assert len(await entries_of_kind(scoring, EntryKind.DECAY)) == len(LEADS), "all ticks must share one entry per lead"
     assert await scoring.verify() == []
 
 
@@ -216,7 +216,7 @@ async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(sco
     entry = (await scoring.queries.history("ada", after=(), limit=1, newest_first=True))[0]
     assert (entry.kind, entry.delta, entry.stage_before, entry.stage_after) == (EntryKind.MODEL, 0, "warm", "hot")
     change = await scoring.database["score_changes"].find_one({"lead_id": "ada", "sequence": 2})
-    assert change is not None, "automation hears of it"
+    assert change is not None, "automation must be notified"
     assert (change["kinds"], change["event_types"]) == (["MODEL"], [])
     assert await scoring.verify() == []
 

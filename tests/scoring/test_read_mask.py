@@ -97,8 +97,10 @@ async def read(scoring: Scoring, uri: str, wanted: Wanted) -> tuple[LeadScore, s
 async def test_work_that_nobody_wants_is_not_done(scoring: Scoring, database_uri: str) -> None:
     city = frozenset({"city"})
     score, collections = await read(scoring, database_uri, Wanted(recent_events=False, fitness=False, attributes=city))
-    assert score.lead.state.attributes.values == {"city": "Delft"}, "attributes that nobody wants stay in the database"
-    assert "score_history" not in collections, "events are counted only for their count"
+    assert score.lead.state.attributes.values == {"city": "Delft"}, (
+        "attributes that were not requested must not be read"
+    )
+    assert "score_history" not in collections, "events must be read only if their count was requested"
     score, collections = await read(scoring, database_uri, Wanted(fitness=False, attributes=frozenset()))
     assert (score.recent_events, score.lead.state.attributes.values) == (2, {})
     assert "score_history" in collections

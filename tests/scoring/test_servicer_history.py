@@ -97,7 +97,9 @@ async def test_every_kind_of_entry_has_all_fields(scoring: Scoring, stub: Stub) 
         entry.score_before = entries[number - 1].score_after if number else 0
         entry.score_after = entry.score_before + entry.delta
     assert await history_of(stub) == entries
-    assert (adjusted, retracted) == (entries[2], entries[4]), "a correction answers with the entry that is listed"
+    assert (adjusted, retracted) == (entries[2], entries[4]), (
+        "a correction must return the entry that the history lists"
+    )
 
 
 async def test_pages_of_a_history_go_both_ways(scoring: Scoring, stub: Stub) -> None:
@@ -109,7 +111,7 @@ async def test_pages_of_a_history_go_both_ways(scoring: Scoring, stub: Stub) -> 
             request = pb.ListScoreHistoryRequest(lead_id="ada", page_size=size, newest_first=newest_first)
             found = await pages(stub.ListScoreHistory, request)
             assert [each.sequence for page in found for each in page.entries] == sequences, f"pages of {size}"
-            assert len(found) == -(-5 // (size or 5)), f"pages of {size}: expected no empty page at the end"
+            assert len(found) == -(-5 // (size or 5)), f"pages of {size}: the last page must not be empty"
 
 
 async def test_a_growing_history_continues_after_the_last_page(scoring: Scoring, stub: Stub) -> None:

@@ -46,8 +46,8 @@ async def test_pages_of_leads_are_in_order(scoring: Scoring, stub: Stub, order: 
     for size in (1, 2, 4, 9, 0):
         found = await pages(stub.ListLeadScores, listing(order=order, page_size=size))
         listed = "".join(each.lead_id for page in found for each in page.lead_scores)
-        assert listed == lead_ids, f"pages of {size}: expected each lead once, in order"
-        assert len(found) == -(-9 // (size or 9)), f"pages of {size}: expected no empty page at the end"
+        assert listed == lead_ids, f"pages of {size}: each lead must appear once, in order"
+        assert len(found) == -(-9 // (size or 9)), f"pages of {size}: the last page must not be empty"
 
 
 FILTERED = [
@@ -71,9 +71,9 @@ async def test_leads_are_filtered(scoring: Scoring, stub: Stub) -> None:
     for query, lead_ids in FILTERED:
         found = await pages(stub.ListLeadScores, query)
         listed = [each for page in found for each in page.lead_scores]
-        assert "".join(each.lead_id for each in listed) == lead_ids, f"of {query}"
+        assert "".join(each.lead_id for each in listed) == lead_ids, f"query {query}"
         for each in listed:
-            assert each == await score_of(stub, each.lead_id), "expected a list to show what GetLeadScore shows"
+            assert each == await score_of(stub, each.lead_id), "a list must show the same as GetLeadScore"
 
 
 async def test_scores_below_zero_are_listed_unless_a_minimum_is_given(scoring: Scoring, stub: Stub) -> None:
@@ -87,7 +87,7 @@ async def test_scores_below_zero_are_listed_unless_a_minimum_is_given(scoring: S
         (listing(minimum_score=0), [0]),
     ):
         listed = (await stub.ListLeadScores(query)).lead_scores
-        assert [each.score for each in listed] == scores, f"of {query}"
+        assert [each.score for each in listed] == scores, f"query {query}"
 
 
 async def test_a_stage_filter_returns_the_leads_of_that_stage(scoring: Scoring, stub: Stub) -> None:
@@ -98,9 +98,11 @@ async def test_a_stage_filter_returns_the_leads_of_that_stage(scoring: Scoring, 
     await published(stub, raised, pb.PUBLICATION_MODE_FORWARD)
     await scoring.rollout.step()
     shown = await score_of(stub)
-    assert (shown.score, shown.stage, shown.model_version) == (20, "cold", 2), "the past stays, below the new floor"
+    assert (shown.score, shown.stage, shown.model_version) == (20, "cold", 2), (
+        "old scores must stay, even below the new floor"
+    )
     listed = (await stub.ListLeadScores(listing(stage="cold"))).lead_scores
-    assert [each.lead_id for each in listed] == ["ada"], "expected the lead in the stage that it is shown in"
+    assert [each.lead_id for each in listed] == ["ada"], "the lead must be listed under the stage that it shows"
 
 
 # Histories.
@@ -113,9 +115,9 @@ async def test_page_sizes_are_those_of_the_proto(scoring: Scoring, stub: Stub) -
         await scoring.drain_all(1_000)
     for size, leads, entries in ((0, 50, 100), (9_999, 1_000, 1_000)):
         listed = await stub.ListLeadScores(listing(page_size=size))
-        assert len(listed.lead_scores) == leads, f"of leads, {size} asked"
+        assert len(listed.lead_scores) == leads, f"page_size={size} of leads"
         history = await stub.ListScoreHistory(pb.ListScoreHistoryRequest(lead_id="ada", page_size=size))
-        assert len(history.entries) == entries, f"of entries, {size} asked"
+        assert len(history.entries) == entries, f"page_size={size} of entries"
 
 
 async def test_page_sizes_of_models_are_those_of_the_proto(scoring: Scoring, stub: Stub) -> None:
@@ -123,9 +125,9 @@ async def test_page_sizes_of_models_are_those_of_the_proto(scoring: Scoring, stu
         await scoring.publishing.create(BUILT_IN)
     for size, count in ((0, 20), (999, 100)):
         models = await stub.ListScoringModels(pb.ListScoringModelsRequest(page_size=size))
-        assert len(models.scoring_models) == count, f"of models, {size} asked"
+        assert len(models.scoring_models) == count, f"page_size={size} of models"
     for number in range(2, 102):
         await scoring.models.publish(Publication(number, 1, 1, Mode.FORWARD, NOW + number * DAY, engine=ENGINE))
     for size, count in ((0, 20), (999, 100)):
         made = await stub.ListModelPublications(pb.ListModelPublicationsRequest(page_size=size))
-        assert len(made.publications) == count, f"of publications, {size} asked"
+        assert len(made.publications) == count, f"page_size={size} of publications"

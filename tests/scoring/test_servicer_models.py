@@ -30,7 +30,7 @@ async def test_a_model_comes_back_as_it_was_sent(scoring: Scoring, stub: Stub) -
     sent = pb.ScoringModel(version=99, state=pb.MODEL_STATE_IN_FORCE, create_time=at(days_ago(9)))
     sent.MergeFrom(WHOLE)
     stored = await created(stub, sent)
-    assert (stored.version, stored.state) == (2, pb.MODEL_STATE_DRAFT), "version and state are the service's to give"
+    assert (stored.version, stored.state) == (2, pb.MODEL_STATE_DRAFT), "the service must assign version and state"
     assert wire.to_time(stored.create_time) == NOW
     assert content(stored) == WHOLE
     assert (await stub.GetScoringModel(pb.GetScoringModelRequest(version=2))).scoring_model == stored
@@ -40,9 +40,9 @@ async def test_a_sound_model_is_validated_without_a_trace(scoring: Scoring, stub
     request = pb.CreateScoringModelRequest(scoring_model=WHOLE, validate_only=True)
     answer = (await stub.CreateScoringModel(request)).scoring_model
     assert (answer.version, content(answer)) == (0, WHOLE)
-    assert not answer.HasField("create_time"), "expected no time: nothing was stored"
+    assert not answer.HasField("create_time"), "nothing is stored, so there is no create time"
     assert len((await stub.ListScoringModels(pb.ListScoringModelsRequest())).scoring_models) == 1
-    assert (await created(stub, WHOLE)).version == 2, "a validation takes no version"
+    assert (await created(stub, WHOLE)).version == 2, "a validation must not use up a version"
 
 
 async def test_models_are_listed_newest_first_with_where_they_stand(scoring: Scoring, stub: Stub) -> None:
@@ -61,11 +61,13 @@ async def test_models_are_listed_newest_first_with_where_they_stand(scoring: Sco
         found = await pages(stub.ListScoringModels, pb.ListScoringModelsRequest(page_size=size))
         listed = [each for page in found for each in page.scoring_models]
         assert [(each.version, each.state, wire.to_time(each.create_time)) for each in listed] == expected
-        assert len(found) == -(-4 // (size or 4)), f"pages of {size}: expected no empty page at the end"
+        assert len(found) == -(-4 // (size or 4)), f"pages of {size}: the last page must not be empty"
     for each in listed:
         got = await stub.GetScoringModel(pb.GetScoringModelRequest(version=each.version))
         assert got.scoring_model == each, "a list shows what GetScoringModel shows"
-    assert (await stub.GetScoringModel(pb.GetScoringModelRequest())).scoring_model == listed[1], "0 is in force"
+    assert (await stub.GetScoringModel(pb.GetScoringModelRequest())).scoring_model == listed[1], (
+        "version 0 means the one in force"
+    )
     assert content(listed[3]) == model(), "version 1 is the built-in model"
 
     await stub.PublishScoringModel(publishing(version=2, base_version=3))
@@ -87,7 +89,7 @@ async def test_a_page_of_models_reads_the_publications_once(
 
     monkeypatch.setattr(ModelStore, "publications", counted)
     await stub.ListScoringModels(pb.ListScoringModelsRequest())
-    assert reads == 1, "expected one read for the page, not one for each of its models"
+    assert reads == 1, "the page must take one read, not one per model"
 
 
 async def test_publications_are_listed_newest_first_with_what_is_left(scoring: Scoring, stub: Stub) -> None:
@@ -119,10 +121,12 @@ async def test_publications_are_listed_newest_first_with_what_is_left(scoring: S
     for size in (1, 2, 0):
         found = await pages(stub.ListModelPublications, pb.ListModelPublicationsRequest(page_size=size))
         assert [each for page in found for each in page.publications] == [made, first], f"pages of {size}"
-        assert len(found) == -(-2 // (size or 2)), f"pages of {size}: expected no empty page at the end"
+        assert len(found) == -(-2 // (size or 2)), f"pages of {size}: the last page must not be empty"
     scoring.now = NOW + DAY
     forward = await published(stub, worth(30), pb.PUBLICATION_MODE_FORWARD)
-    assert (forward.mode, forward.leads_left) == (pb.PUBLICATION_MODE_FORWARD, 0), "recorded events are left alone"
+    assert (forward.mode, forward.leads_left) == (pb.PUBLICATION_MODE_FORWARD, 0), (
+        "a FORWARD publication must not refold recorded events"
+    )
 
 
 # Simulation.
@@ -209,10 +213,10 @@ async def test_rankings_are_of_scores_at_the_landmark(scoring: Scoring, stub: St
         return [summary.ranking_before, summary.ranking_after]
 
     weeks = await rankings("contract_signed", None)
-    assert weeks == await rankings("contract_signed", span(days=7)), "7 days when not given"
+    assert weeks == await rankings("contract_signed", span(days=7)), "the default is 7 days"
     for ranking, stage in zip(weeks, ("warm", "hot"), strict=True):
         assert (ranking.lead_count, ranking.converted_count, ranking.converted_before_count) == (3, 1, 0)
-        assert ranking.auc == 0.75, "bob ranks above cyd and beside ada"
+        assert ranking.auc == 0.75, "bob ranks above cyd and level with ada"
         assert [each.name for each in ranking.stages] == ["cold", "warm", "hot", "qualified"]
         rates = [each for each in ranking.stages if each.lead_count]
         assert rates == [
@@ -224,6 +228,6 @@ async def test_rankings_are_of_scores_at_the_landmark(scoring: Scoring, stub: St
         assert ranking.deciles[0].rate == 0.5
     for ranking in await rankings("contract_signed", span(days=10)):
         assert (ranking.lead_count, ranking.converted_count, ranking.converted_before_count) == (2, 0, 1)
-        assert not ranking.HasField("auc"), "expected no AUC when nobody converts"
+        assert not ranking.HasField("auc"), "there is no AUC if nobody converts"
     for ranking in await rankings("never", None):
         assert (ranking.lead_count, ranking.converted_count, ranking.HasField("auc")) == (3, 0, False)

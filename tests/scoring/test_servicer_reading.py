@@ -90,9 +90,11 @@ async def test_a_score_as_of_a_past_time_is_the_score_at_that_time(scoring: Scor
     assert (score.score, score.stage, score.event_count, score.recent_event_count) == (30, "warm", 3, 1)
     assert (wire.to_time(score.as_of_time), wire.to_time(score.last_event_time)) == (days_ago(2), days_ago(2))
     assert [each.rule_id for each in score.contributions] == ["signup", "download"]
-    assert (score.model_version, score.fit_grade, score.rating) == (1, "", ""), "the model in force then knew no fit"
-    assert score.sequence == 7, "the sequence is that of the live state"
-    assert (await score_of(stub, as_of_time=at(NOW))) == (await score_of(stub)), "now is live"
+    assert (score.model_version, score.fit_grade, score.rating) == (1, "", ""), (
+        "the model in force then had no fit rules"
+    )
+    assert score.sequence == 7, "the sequence is that of the current state"
+    assert (await score_of(stub, as_of_time=at(NOW))) == (await score_of(stub)), "as of now equals the current score"
 
 
 async def test_a_lead_that_lost_its_events_has_no_times(scoring: Scoring, stub: Stub) -> None:
@@ -101,8 +103,8 @@ async def test_a_lead_that_lost_its_events_has_no_times(scoring: Scoring, stub: 
     await stub.RetractEvent(retracting())
     score = await score_of(stub)
     assert (score.score, score.event_count, list(score.contributions)) == (0, 0, [])
-    assert not score.HasField("first_event_time"), "expected no time of a first event"
-    assert not score.HasField("last_event_time"), "expected no time of a last event"
+    assert not score.HasField("first_event_time"), "a lead without events has no first_event_time"
+    assert not score.HasField("last_event_time"), "a lead without events has no last_event_time"
 
 
 async def test_a_batch_keeps_the_requested_order_and_lists_missing_leads(scoring: Scoring, stub: Stub) -> None:
@@ -115,6 +117,6 @@ async def test_a_batch_keeps_the_requested_order_and_lists_missing_leads(scoring
     assert response.lead_scores[0] == await score_of(stub, "c")
     then = pb.BatchGetLeadScoresRequest(lead_ids=asked, as_of_time=at(days_ago(2)))
     response = await stub.BatchGetLeadScores(then)
-    assert [each.lead_id for each in response.lead_scores] == ["c", "b"], "nothing had reached `a` by then"
+    assert [each.lead_id for each in response.lead_scores] == ["c", "b"], "`a` had no events by then"
     assert list(response.missing_lead_ids) == ["nobody", "a", "who"]
     assert {wire.to_time(each.as_of_time) for each in response.lead_scores} == {days_ago(2)}

@@ -80,9 +80,9 @@ async def test_what_is_not_there_or_not_as_believed_is_refused(scoring: Scoring,
     found = [(method, request, await refused(stub, method, request)) for method, request, _ in expected]
     for was, should_be in zip(found, expected, strict=True):
         assert was == should_be
-    assert len(await history_of(stub)) == 2, "expected no entry from what was refused"
+    assert len(await history_of(stub)) == 2, "a rejected request must not append an entry"
     publications = (await stub.ListModelPublications(pb.ListModelPublicationsRequest())).publications
-    assert [each.publication for each in publications] == [2, 1], "expected no publication from what was refused"
+    assert [each.publication for each in publications] == [2, 1], "a rejected request must not publish a model"
 
 
 BEFORE_1970, BEYOND_ALL_TIME = Timestamp(seconds=-1), Timestamp(seconds=2**62)
@@ -198,13 +198,13 @@ async def test_a_token_is_for_the_query_that_it_came_from(scoring: Scoring, stub
         await stub.AdjustLeadScore(adjusting(lead_id=lead_id, request_id=lead_id, delta=1))
     await published(stub, model())
     tokens = [(await answers(stub, method, query))[0].next_page_token for method, query in LISTS]
-    assert len(set(tokens)) == len(tokens), "expected every query to have tokens of its own"
+    assert len(set(tokens)) == len(tokens), "each query must have its own page tokens"
     for (method, query), own in zip(LISTS, tokens, strict=True):
         [second] = await answers(stub, method, with_token(query, own))
-        assert not second.next_page_token, f"expected two pages of {method} {query}"
+        assert not second.next_page_token, f"{method} {query} must have exactly two pages"
         for token in {*tokens, "?", f"x{own}", own[:-4]} - {own}:
             found = await refused(stub, method, with_token(query, token))
-            assert found == TOKEN_INVALID, f"of {method} {query} with {token}"
+            assert found == TOKEN_INVALID, f"{method} {query} with {token}"
 
 
 async def test_a_token_with_a_made_up_place_is_refused(scoring: Scoring, stub: Stub) -> None:
@@ -212,10 +212,10 @@ async def test_a_token_with_a_made_up_place_is_refused(scoring: Scoring, stub: S
     await scoring.drain_all()
     query = ("ListLeadScores", "score", "", ANY_SCORE)
     own = (await stub.ListLeadScores(listing(page_size=1))).next_page_token
-    assert own == write_token(query, 20, "ada"), "expected this test to know how a token is made"
-    for place in (("20", "ada"), (2**63, "ada"), (20, 20), (NOW, "ada"), (20,), (20, "ada", "ada"), ()):
-        found = await refused(stub, "ListLeadScores", listing(page_size=1, page_token=write_token(query, *place)))
-        assert found == TOKEN_INVALID, f"of {place}"
+    assert own == write_token(query, 20, "ada"), "this test must build tokens as the service does"
+    for cursor in (("20", "ada"), (2**63, "ada"), (20, 20), (NOW, "ada"), (20,), (20, "ada", "ada"), ()):
+        found = await refused(stub, "ListLeadScores", listing(page_size=1, page_token=write_token(query, *cursor)))
+        assert found == TOKEN_INVALID, f"cursor {cursor}"
 
 
 NOTHING_GIVEN = ["risk", "score_ceiling", "stages", "velocity.window", "next_actions"]
@@ -257,5 +257,5 @@ async def test_mistakes_that_do_not_fit_into_a_status_are_counted(
     code, reason, fields = refusal(caught.value)
     assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MODEL_INVALID")
     assert f"the model has {mistakes} mistakes" in (caught.value.details() or "")
-    assert (fields[0][:8], fields[-1]) == ("rules[0]", ""), "expected paths, and none for the rest"
+    assert (fields[0][:8], fields[-1]) == ("rules[0]", ""), "expected field paths; the last problem has none"
     assert descriptions(caught.value)[-1] == f"and {mistakes - len(fields) + 1} more"

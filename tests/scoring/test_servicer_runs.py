@@ -34,21 +34,21 @@ async def test_decay_streams_its_progress(scoring: Scoring, stub: Stub) -> None:
         done=True,
     )
     dry = await answers(stub, "DecayScores", pb.DecayScoresRequest(as_of_time=at(NOW), dry_run=True))
-    assert {each.dry_run for each in dry} == {True}, "expected every message of a dry run to say so"
+    assert {each.dry_run for each in dry} == {True}, "every message of a dry run must say dry_run"
     dry[-1].dry_run = False
-    assert dry[-1] == summary, "a dry run foretells"
-    assert (await score_of(stub, "lead0")).score == 100, "a dry run writes nothing"
+    assert dry[-1] == summary, "a dry run must predict the summary of the run"
+    assert (await score_of(stub, "lead0")).score == 100, "a dry run must write nothing"
 
     progress = await answers(stub, "DecayScores", pb.DecayScoresRequest())
     assert len(progress) > 2, "expected progress before the summary"
     assert [each.done for each in progress] == [False] * (len(progress) - 1) + [True]
     checked = [each.leads_checked for each in progress]
-    assert checked == sorted(checked), "counts are totals so far"
-    assert progress[-1] == summary, "without a time decay runs up to now"
+    assert checked == sorted(checked), "counts must be running totals"
+    assert progress[-1] == summary, "without as_of_time, decay runs up to now"
     assert (await score_of(stub, "lead0")).score == 95
 
     [again] = await answers(stub, "DecayScores", pb.DecayScoresRequest(as_of_time=at(NOW)))
-    assert again == pb.DecayScoresResponse(through_date="2026-03-20", done=True), "a second run does nothing"
+    assert again == pb.DecayScoresResponse(through_date="2026-03-20", done=True), "a second run must change nothing"
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -82,7 +82,7 @@ async def test_a_decay_reset_takes_ticks_back(scoring: Scoring, stub: Stub) -> N
     [*_, entry] = await history_of(stub, "lead0")
     assert (entry.kind, entry.reason, entry.actor) == (pb.ENTRY_KIND_DECAY_RESET, "a clock was ahead", "eve")
     [*_, again] = await answers(stub, "ResetDecay", request)
-    assert again.leads_changed == 0, "a second reset changes nothing"
+    assert again.leads_changed == 0, "a second reset must change nothing"
     await scoring.put(("late", "lead0", "page_view", days_ago(2)))
     await scoring.drain_all()
     await scoring.run_decay(NOW)
@@ -113,11 +113,11 @@ async def test_a_rebuild_of_all_streams_what_it_changed(scoring: Scoring, stub: 
         pb.RebuildLeadScoresResponse(leads_checked=3, leads_total=3, leads_changed=2, done=True),
     ]
     assert await answers(stub, "RebuildLeadScores", pb.RebuildLeadScoresRequest(check_only=True)) == damaged
-    assert (await score_of(stub, "lead1")).score == 7, "a check writes nothing"
+    assert (await score_of(stub, "lead1")).score == 7, "check_only must write nothing"
     assert await answers(stub, "RebuildLeadScores", pb.RebuildLeadScoresRequest()) == damaged
     assert (await score_of(stub, "lead1")).score == 20
     [*_, again] = await answers(stub, "RebuildLeadScores", pb.RebuildLeadScoresRequest())
-    assert (again.leads_changed, again.done) == (0, True), "a second rebuild changes nothing"
+    assert (again.leads_changed, again.done) == (0, True), "a second rebuild must change nothing"
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -131,13 +131,10 @@ async def test_a_verification_streams_what_is_wrong(scoring: Scoring, stub: Stub
         (3, 3, True),
     ]
     assert [{violation.lead_id for violation in each.violations} for each in progress] == [{"lead1"}, {"lead2"}, set()]
-    assert [each.violations_total for each in progress] == [2, 4, 4], "violations_total counts all so far"
+    assert [each.violations_total for each in progress] == [2, 4, 4], "violations_total must be a running total"
     assert (progress[-1].entries_checked, progress[-1].events_checked, progress[-1].events_pending) == (3, 3, 1)
     violation = progress[0].violations[0]
     assert (violation.invariant, violation.message) == ("I5", "the deltas add up to 20, the score is 7")
-
-
-# Corrections.
 
 
 async def test_adjustments_add_or_set_and_are_made_once(scoring: Scoring, stub: Stub) -> None:
@@ -159,6 +156,6 @@ async def test_adjustments_add_or_set_and_are_made_once(scoring: Scoring, stub: 
         first.append((await stub.AdjustLeadScore(request)).entry)
     assert [each.delta for each in first] == [15, -5, 47, 0, -77, 10_000, -10_000, 1]
     second = [(await stub.AdjustLeadScore(request)).entry for request in requests]
-    assert second == first, "the same requests again answer with the same entries"
+    assert second == first, "repeated requests must return the same entries"
     assert (await history_of(stub))[1:] == first
     assert (await score_of(stub)).score == 1

@@ -130,8 +130,8 @@ async def test_rules_that_never_fire_and_types_that_none_knows(scoring: Scoring)
     rules = {each.rule_id: each for each in summary.rules}
     assert (rules["never"].events, rules["never"].points, rules["demo"].events) == (0, 0, 0)
     assert rules["view"].events == 24
-    assert rules["view"].points == 12 * 7, "the limit of one a day counts"
-    assert rules["big"].events == 1, "of 10 and 11 pages; the second was retracted"
+    assert rules["view"].points == 12 * 7, "the limit of one per day must apply"
+    assert rules["big"].events == 1, "of the events with 10 and 11 pages, the second was retracted"
     assert sum(each.share for each in summary.rules) == 1
     assert dict(summary.unknown_event_types) == {"identify": 12, "download": 10, "contract_signed": 5}
 
@@ -144,7 +144,9 @@ async def test_a_ranking_looks_only_at_what_came_before_the_landmark(scoring: Sc
     assert (ranking.leads, ranking.converted, ranking.converted_before) == (11, 4, 1)
     _, early = await simulated(scoring, Question(frozenset({"contract_signed"}), timedelta(hours=1)))
     assert early.ranking_before is not None
-    assert early.ranking_before.auc == 0.5, "within the first hour all leads look alike, and contracts do not count"
+    assert early.ranking_before.auc == 0.5, (
+        "within the first hour all leads have the same score, and contracts do not count"
+    )
     assert early.ranking_before.leads == 12
 
 

@@ -167,11 +167,11 @@ def test_checkpoints_are_states_of_the_replay(model: ScoringModel, script: list[
     facts = live.stored.facts(timeline)
     for number, kept in live.stored.checkpoints.items():
         end = facts[:number]
-        # Ticks after the last fact are not part of a checkpoint, nor is the date that decay had reached.
+        # A checkpoint includes neither the ticks after its last fact nor the decay date.
         state = fold(timeline, UTC_DAYS, end, min(through, UTC_DAYS.date_of(end[-1].position[0])) if through else None)
-        assert kept == state.at_last_fact(), f"expected the checkpoint of {number} facts to be a state of the replay"
+        assert kept == state.at_last_fact(), f"the checkpoint of {number} facts must equal the state of the replay"
     distances = [after - before for before, after in pairwise([0, *live.stored.checkpoints, len(facts)])]
-    assert max(distances, default=0) <= 5, "expected checkpoints for every few facts, wherever refolds were cut short"
+    assert max(distances, default=0) <= 5, "checkpoints must stay close together, even where refolds ended early"
 
 
 @given(models(), scripts(), lasts)
@@ -189,7 +189,7 @@ def test_the_history_adds_up(model: ScoringModel, script: list[Act], last: date 
         bounds = live.models[entry.model_version]
         if entry.kind in (EntryKind.EVENT, EntryKind.ADJUSTMENT):
             low, high = min(bounds.score_floor, entry.score_before), max(bounds.score_ceiling, entry.score_before)
-            assert low <= entry.score_after <= high, f"expected entry {entry.sequence} within floor and ceiling"
+            assert low <= entry.score_after <= high, f"entry {entry.sequence} must stay within floor and ceiling"
 
 
 @given(models(), scripts(), lasts)

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: models of every kind, and scripts of what can happen to a lead under changing models."""
+"""Hypothesis strategies: models of every kind, and scripts of what happens to a lead while models change."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ WORDS = ("pro", "pro plus", "free")
 
 _values: st.SearchStrategy[Any] = st.sampled_from(WORDS) | st.integers(0, 3).map(float) | st.booleans() | st.none()
 _properties = st.dictionaries(st.sampled_from(("plan", "pages")), _values, max_size=2)
-# Coarse steps make ties, coarse spans make inactivity gaps longer than any grace period.
+# Steps of six hours cause ties; a span of 60 days leaves inactivity gaps longer than any grace period.
 _times = st.integers(0, 60 * 4).map(lambda quarter_days: START + timedelta(hours=6 * quarter_days))
 
 
@@ -51,14 +51,14 @@ class Adjusted:
 
 @dataclass(frozen=True)
 class Retracted:
-    """Someone retracts one of the events that were scored; which one is drawn as a fraction."""
+    """Someone retracts a scored event; `which` is its position among them, as a fraction."""
 
     which: float
 
 
 @dataclass(frozen=True)
 class Published:
-    """A model is published so much later than the one before; the lead is reached at once, or by what comes next."""
+    """A model is published `later` than the previous one; the lead follows `at_once`, or with its next update."""
 
     mode: Mode
     model: ScoringModel
@@ -68,7 +68,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Decayed:
-    """Decay is run through so many days more."""
+    """Decay runs through this many more days."""
 
     days: int
 
@@ -105,7 +105,7 @@ def limits(draw: st.DrawFn) -> tuple[Limit, ...]:
 
 @st.composite
 def models(draw: st.DrawFn) -> ScoringModel:
-    """Draws a sound model; versions are given later."""
+    """Draws a valid model; the test sets its version."""
     groups = draw(st.sampled_from([(), ("a",), ("a", "b")]))
     floor = draw(st.sampled_from((-20, 0, 5)))
     decay = draw(
@@ -149,7 +149,7 @@ def models(draw: st.DrawFn) -> ScoringModel:
 
 @st.composite
 def scripts(draw: st.DrawFn) -> list[Act]:
-    """Draws what happens to a lead, in the order in which the service hears of it."""
+    """Draws what happens to a lead, in the order of arrival."""
     acts: list[Act] = []
     events = 0
     for number in range(draw(st.integers(1, 9))):
