@@ -29,7 +29,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is stored of a lead: its row, unless that is lost, and its entries in the order of the sequence.
+    """The stored data of a lead: its row, unless that is missing, and its entries in the order of the sequence.
 
     `entries` is None if the history is too long to be held in memory. `decayed_through` is the date through which the
     partition of the lead is decayed; the lead itself may be decayed to an earlier date.
@@ -42,7 +42,7 @@ class Stored:
 
 
 class Chain:
-    """Checks the entries of a lead in order: each must continue the one before (I5)."""
+    """Checks the entries of a lead in order: each must continue the previous one (I5)."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -62,7 +62,7 @@ class Chain:
             if ended != entry.score_before:
                 yield (
                     "I5",
-                    f"entry {entry.sequence} starts at {entry.score_before}, the entry before it ended at {ended}",
+                    f"entry {entry.sequence} starts at {entry.score_before}, but the previous entry ended at {ended}",
                 )
             self._last = entry
 
@@ -71,7 +71,7 @@ class Chain:
         if self.total != score:
             yield "I5", f"the deltas add up to {self.total}, the score is {score}"
         if self.count != sequence:
-            yield "I5", f"the lead counts {sequence} entries, its history has {self.count}"
+            yield "I5", f"the lead counts {sequence} entries, but its history has {self.count}"
 
 
 class Inspection:
@@ -118,24 +118,25 @@ class Inspection:
         """Yields the violations of the lead's row and its checkpoints, once all entries and facts are checked."""
         lead = self._lead
         if lead is None:
-            yield "I7", f"its row is lost, its history has {self._chain.count} entries: rebuild it"
+            yield "I7", f"its row is missing, but its history has {self._chain.count} entries: rebuild it"
             return
         yield from self._chain.end(lead.state.score, lead.sequence)
         if not self._is_foldable:
             return
         folded = settle(self._followed, self._calendar, self._state, lead.state.decayed_through).state
         if folded != lead.state:
-            yield "I7", f"its history folds to {_short(folded)}, stored is {_short(lead.state)}"
+            yield "I7", f"its history folds to {_short(folded)}, but its row has {_short(lead.state)}"
         wrong = self._wrong_checkpoints + sum(number > folded.fact_count for number in self._checkpoints)
         if wrong:
             yield "I7", f"{wrong} of its checkpoints differ from its history: rebuild it"
 
     def _verdict(self, entry: Entry) -> Iterator[tuple[str, str]]:
-        """Judges an event again if the model that judged it is still in force at the time of the event."""
+        """Judges an event again, if the same model is still in force at the time of the event."""
         judged = self._timeline.judge(Event(entry.event_id, entry.event_type, entry.event_time, entry.properties))
         verdict = judged.rule_id, judged.points
-        if judged.model.version == entry.model_version and verdict != (entry.rule_id, entry.points):
-            yield "I7", f"entry {entry.sequence} says {entry.rule_id!r} gave {entry.points}, the model says {verdict}"
+        recorded = entry.rule_id, entry.points
+        if judged.model.version == entry.model_version and verdict != recorded:
+            yield "I7", f"entry {entry.sequence} has rule and points {recorded}, but the model gives {verdict}"
 
 
 def rebuilt(timeline: Timeline, calendar: Calendar, stored: Stored, entries: Sequence[Entry]) -> Lead:
@@ -163,7 +164,7 @@ def rebuilt(timeline: Timeline, calendar: Calendar, stored: Stored, entries: Seq
 def _standings(
     timeline: Timeline, calendar: Calendar, stored: Stored, entries: Sequence[Entry]
 ) -> Iterator[tuple[int, date | None]]:
-    """Yields the publications that a lead can follow, each with the date through which it is decayed then."""
+    """Yields the publications that a lead can follow, each with the date through which the lead would be decayed."""
     if stored.lead is not None:
         yield stored.lead.publication, stored.lead.state.decayed_through
         return

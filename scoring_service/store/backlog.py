@@ -14,11 +14,11 @@ from shared.mongo import Database
 SAMPLE = 1_000
 """The oldest events of a partition, among which the heaviest leads are searched."""
 MAX_CANDIDATES = 3
-"""Leads of a partition whose events are counted."""
+"""Largest number of leads of a partition whose events are counted."""
 MAX_LEAD_EVENTS = 10_000
-"""Events of a lead that are counted at most."""
+"""Largest number of events that are counted for a lead."""
 MAX_ISOLATED = 10_000
-"""Isolated events that are counted at most: counting has to read them."""
+"""Largest number of isolated events that are counted, because counting has to read each one."""
 
 
 class BacklogReader:
@@ -38,7 +38,7 @@ class BacklogReader:
         return await self._events.backlog()
 
     async def heaviest_leads(self, partitions: Sequence[int], limit: int) -> list[tuple[str, int]]:
-        """Returns the leads with the most pending events in samples of some partitions, and the numbers, most first."""
+        """Returns the leads with the most pending events in samples of some partitions, most events first."""
         found: dict[str, int] = {}
         for partition in partitions:
             for lead_id in await self._events.heaviest_keys(partition, SAMPLE, MAX_CANDIDATES):

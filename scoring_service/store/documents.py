@@ -205,7 +205,7 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def _read_attributes(attributes: Mapping[str, Any] | DBRef) -> Mapping[str, Any]:
-    # The driver decodes attributes named `$ref` and `$id` as a DBRef. Ingest refuses `$ref`, but older rows have it.
+    # The driver decodes attributes named `$ref` and `$id` as a DBRef. Ingest rejects `$ref`, but older rows have it.
     return dict(attributes.as_doc()) if isinstance(attributes, DBRef) else attributes
 
 

@@ -1,4 +1,4 @@
-"""What has happened to leads, read for those who fold it: facts in order, and the checkpoints between them."""
+"""Reads what folds need: the recorded facts of leads, in order, and their checkpoints."""
 
 import asyncio
 from collections import defaultdict
@@ -15,7 +15,7 @@ from scoring_service.store import documents
 from shared.mongo import Database, Document, naive
 
 PIECE_FACTS = 1_000
-"""Facts that are read and folded at a time: decoding them blocks the event loop for about 5 ms."""
+"""Number of facts that are read and folded at a time: decoding them blocks the event loop for about 5 ms."""
 
 _FACTS = ["EVENT", "ADJUSTMENT"]
 _FIELDS = dict.fromkeys(("kind", "event_type", "event_time", "properties", "points", "reason", "actor", "target"), 1)

@@ -60,7 +60,7 @@ class ModelStore:
         return self._read[version]
 
     async def page(self, after: Place, limit: int) -> list[StoredModel]:
-        """Returns one page of versions, newest first; `after` holds the last version of the page before."""
+        """Returns one page of versions, newest first; `after` is the last version of the previous page."""
         beyond = {"_id": {"$lt": after[0]}} if after else {}
         cursor = self._models.find(beyond).sort("_id", DESCENDING).limit(limit)
         return [documents.read_model(row) async for row in cursor]

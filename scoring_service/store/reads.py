@@ -45,7 +45,7 @@ class UnscoredEvents(NamedTuple):
 
 
 class LeadReader:
-    """Reads what is stored of leads."""
+    """Reads leads, their histories and their checkpoints."""
 
     def __init__(self, database: Database, models: ModelStore, events: Inbox) -> None:
         self._database = database
@@ -86,7 +86,7 @@ class LeadReader:
         return [documents.read_lead(row) async for row in cursor.sort(order).limit(query.limit)]
 
     async def history(self, lead_id: str, *, after: Place, limit: int, newest_first: bool) -> list[Entry]:
-        """Returns one page of a lead's history; `after` holds the last sequence of the page before."""
+        """Returns one page of a lead's history; `after` is the last sequence of the previous page."""
         condition: Document = {"lead_id": lead_id}
         if after:
             condition["sequence"] = {"$lt" if newest_first else "$gt": after[0]}
@@ -95,12 +95,12 @@ class LeadReader:
         return [documents.read_entry(row) async for row in cursor]
 
     async def known_at(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
-        """Returns the leads that had a fact by a time, even if it has been retracted since."""
+        """Returns the leads that had a fact by a time, even one that was retracted later."""
         which = {"lead_id": {"$in": list(lead_ids)}, "kind": {"$in": ["EVENT", "ADJUSTMENT"]}}
         return set(await self._database["score_history"].distinct("lead_id", which | {"event_time": {"$lte": time}}))
 
     async def retracted_since(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
-        """Returns the leads of which an event was retracted after a time."""
+        """Returns the leads with an event that was retracted after a time."""
         which = {"lead_id": {"$in": list(lead_ids)}, "kind": EntryKind.RETRACTION.value, "record_time": {"$gt": time}}
         return {row["lead_id"] async for row in self._database["score_history"].find(which, {"lead_id": 1})}
 
@@ -211,9 +211,9 @@ class LeadReader:
     async def _histories(
         self, after: str, end: str | None, max_entries: int
     ) -> tuple[dict[str, list[Entry] | None], str | None]:
-        """Returns complete histories of the leads after one up to `end`, and the last lead that they cover.
+        """Returns complete histories of the leads in (after, end], and the last lead that they cover.
 
-        As `end`, None means the last of all leads; as a history, that one lead alone has too many entries.
+        If `end` is None, the range is open. A history of None means that this lead alone has too many entries.
         """
         between: Document = {"$gt": after} if end is None else {"$gt": after, "$lte": end}
         cursor = self._database["score_history"].find({"lead_id": between})
@@ -224,14 +224,14 @@ class LeadReader:
         if sum(map(len, found.values())) <= max_entries:
             return {**found}, end
         cut, _ = found.popitem()
-        # Leads without a history may come before the one that was cut off.
+        # Leads without a history may come before the lead that was cut off.
         return ({**found}, max(found)) if found else ({cut: None}, cut)
 
 
 def _only(attributes: Collection[str]) -> Document:
     """Returns the expression that keeps only the named attributes of a lead.
 
-    A projection by path cannot do it: names may contain dots or start with a dollar sign.
+    A projection by path would not work, because names may contain dots or start with a dollar sign.
     """
     if not attributes:
         return {"$literal": {}}

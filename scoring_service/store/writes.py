@@ -24,7 +24,7 @@ from shared.inbox.parking import DISCARDED, PARKED, discard_fields
 from shared.mongo import Database, Document
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
-"""Bytes of events that one transaction reads."""
+"""Largest total of event bytes that one transaction reads."""
 
 _EVENT_FIELDS = events.FIELDS | {"partition": 1}
 _STANDING = {"through": 1, "publication": 1, "reset_reason": 1, "reset_actor": 1}
@@ -48,7 +48,7 @@ class LeadWriter:
         return self._events.partition_of(lead_id)
 
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
-        """Runs `body` as one transaction, again from its start after a conflict."""
+        """Runs `body` as one transaction; after a conflict, runs it again from the start."""
         return await mongo.transact(self._database, body, seconds=self._seconds)
 
     def snapshot(self) -> AbstractAsyncContextManager[None]:
@@ -64,7 +64,7 @@ class LeadWriter:
     ) -> EventBatch:
         """Returns the oldest pending events of some partitions, without those of the leads in `exclude`.
 
-        They are those in `ids`, or if that is None all that have not been isolated after a failure.
+        With `ids`, returns only those of them that are pending; otherwise, none that was isolated after a failure.
         """
         return _batch(
             await self._events.pending(
@@ -83,14 +83,14 @@ class LeadWriter:
         return await self._events.are_pending(rows)
 
     async def take(self, partitions: Iterable[int]) -> dict[int, Standing]:
-        """Locks partitions for this transaction and returns where they stand.
+        """Locks partitions for this transaction, and returns the standing of each.
 
-        It writes their rows, so two transactions that lock the same partition conflict.
+        Locking writes their rows, so two transactions that lock the same partition conflict.
         """
         return await self._take(partitions, {})
 
     async def take_lead(self, lead_id: str) -> Standing:
-        """Locks one lead for this transaction and returns where its partition stands.
+        """Locks one lead for this transaction, and returns the standing of its partition.
 
         Drains of the partition go on, but its decay date and its publication cannot change until the commit. See
         `locks`.
@@ -100,7 +100,7 @@ class LeadWriter:
         return await self.standing(partition)
 
     async def take_page(self, partition: int) -> Standing:
-        """Locks a partition for one page of a decay run or a rollout, and returns where it stands.
+        """Locks a partition for one page of a decay run or a rollout, and returns its standing.
 
         Drains of the partition's other leads go on, but its decay date and its publication cannot change until the
         commit. See `locks`.
@@ -109,14 +109,14 @@ class LeadWriter:
         return await self.standing(partition)
 
     async def standing(self, partition: int) -> Standing:
-        """Returns where a partition stands, without locking it; may be called anywhere."""
+        """Returns the standing of a partition without locking it; may be called anywhere."""
         row = await self._database["scoring_partitions"].find_one({"_id": partition}, _STANDING)
         return _standing(row or {})
 
     async def move_decay(self, partition: int, through: date) -> Standing:
-        """Moves the decay date of a partition on to `through` at least, and returns where the partition stands.
+        """Moves the decay date of a partition forward to `through` if it is earlier, and returns the standing.
 
-        Only a partition that moves is locked: a run that is repeated, or that meets another one, delays no drain.
+        It locks the partition only to move it, so repeated and concurrent runs do not delay drains.
         """
         standing = await self.standing(partition)
         if standing.through is not None and standing.through >= through:
@@ -182,11 +182,11 @@ class LeadWriter:
                 {"_id": event_id, "state": PARKED}, {"$set": discarded}
             )
             if not result.matched_count:
-                return None  # another caller has just retried it
+                return None  # another caller has just retried the event
         return str(row["lead_id"])
 
     async def append(self, batch: AppendBatch) -> set[int]:
-        """Appends entries, stores states and checkpoints, marks the scored events, and fills automation's inbox.
+        """Appends entries, stores states and checkpoints, marks the scored events, and reports changes to automation.
 
         Returns the partitions of automation's inbox that have new rows.
         """

@@ -1,4 +1,4 @@
-"""The laws of the score, for all timelines and all ways in which they can arrive."""
+"""Properties of the score that hold for all timelines and all orders of arrival."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -23,7 +23,7 @@ from tests.scoring.strategies import START, Arrival, arrivals, lasts, timelines
 
 
 def score_of(facts: Iterable[JudgedEvent], through: date | None) -> int:
-    """Returns the score that the reference gives."""
+    """Returns the score by the naive implementation."""
     return reference.score_of(reference.World({1: BUILT_IN}, [FIRST], [fact.event for fact in facts]), through)
 
 
@@ -47,7 +47,7 @@ def test_the_score_does_not_depend_on_the_order_of_arrival(data: st.DataObject) 
 
 @given(st.data())
 @examples(300)
-def test_history_adds_up_and_replays(data: st.DataObject) -> None:
+def test_the_deltas_add_up_and_the_history_replays_to_the_state(data: st.DataObject) -> None:
     timeline, last = data.draw(timelines()), data.draw(lasts)
     lead, entries = live(data.draw(arrivals(timeline, last)))
     assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
@@ -60,14 +60,14 @@ def test_history_adds_up_and_replays(data: st.DataObject) -> None:
 
 
 @given(timelines(), lasts)
-def test_decay_for_a_date_twice_is_once(timeline: list[JudgedEvent], last: date | None) -> None:
+def test_a_second_decay_run_for_a_date_changes_nothing(timeline: list[JudgedEvent], last: date | None) -> None:
     once, entries = live([Arrival(timeline, None), Arrival((), last)])
     twice, more = live([Arrival(timeline, None), Arrival((), last), Arrival((), last)])
     assert (once, entries) == (twice, more)
 
 
 @given(timelines(), st.integers(0, 80), st.integers(1, 9))
-def test_missed_days_caught_up_are_daily_runs(timeline: list[JudgedEvent], first: int, missed: int) -> None:
+def test_catching_up_on_missed_days_equals_daily_runs(timeline: list[JudgedEvent], first: int, missed: int) -> None:
     days = [START.date() + timedelta(days=first + day) for day in range(missed + 1)]
     daily, _ = live([Arrival(timeline, None), *(Arrival((), day) for day in days)])
     caught_up, entries = live([Arrival(timeline, None), Arrival((), days[0]), Arrival((), days[-1])])
@@ -76,7 +76,7 @@ def test_missed_days_caught_up_are_daily_runs(timeline: list[JudgedEvent], first
     assert len(decayed) <= 2, "each run must append at most one entry"
 
 
-def test_a_dead_lead_decays_to_nothing() -> None:
+def test_an_inactive_lead_decays_to_zero() -> None:
     event = judged(Event("e", "demo_request", START))
     half_a_year_later = (START + timedelta(days=180)).date()
     assert fold(TIMELINE, UTC_DAYS, [event], half_a_year_later).score == 0
@@ -107,8 +107,8 @@ def test_the_next_event_adds_to_the_decayed_score() -> None:
     assert lead.state.score == 95
 
 
-def test_a_late_event_claims_its_own_points_only() -> None:
-    """With the download the lead was active until 3 March, so less had decayed since: that is not the download's."""
+def test_a_late_event_gets_only_its_own_points() -> None:
+    """The late download extends the activity, so less decays afterwards: RECALCULATION has that part, not its entry."""
     arrived = [
         [judged(Event("a", "signup", START + timedelta(hours=10)))],
         [judged(Event("b", "demo_request", START + timedelta(days=1, hours=10)))],
@@ -128,7 +128,7 @@ def test_a_late_event_claims_its_own_points_only() -> None:
 
 
 def test_years_of_inactivity_cost_no_more_than_their_ticks() -> None:
-    """A score is at its floor after weeks, and an import may hold thousands of leads that came back after years."""
+    """A score reaches its floor within weeks, and an import may have thousands of leads that return after years."""
 
     class Counting(Calendar):
         asked = 0
@@ -153,7 +153,7 @@ def test_a_tick_comes_before_an_event_of_the_same_instant() -> None:
     assert fold(TIMELINE, UTC_DAYS, [first, second], midnight.date()).score == 100 * 95 // 100 * 95 // 100 + 5
 
 
-def test_midnight_is_that_of_the_time_zone() -> None:
+def test_dates_begin_at_midnight_of_the_time_zone() -> None:
     berlin = Calendar(ZoneInfo("Europe/Berlin"))
     assert berlin.midnight(date(2026, 7, 1)) == datetime(2026, 6, 30, 22, tzinfo=UTC)
     assert berlin.date_of(datetime(2026, 6, 30, 22, tzinfo=UTC)) == date(2026, 7, 1)

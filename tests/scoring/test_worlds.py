@@ -1,4 +1,4 @@
-"""For any facts in any order under any models: live state = replay = naive reference."""
+"""For any facts in any order under any models, the live state equals the replay and the naive reference."""
 
 import os
 import random
@@ -27,12 +27,12 @@ from tests.scoring.worlds import Act, Adjusted, Decayed, Published, Retracted, S
 
 DAY = timedelta(days=1)
 WORLDS = int(os.environ.get("WORLDS", "500"))
-"""Random worlds of the first law; more of them are tried by hand, WORLDS=2000 before a release."""
+"""Number of random worlds in the main test; run it with WORLDS=2000 before a release."""
 
 
 @pytest.fixture(autouse=True)
 def many_checkpoints() -> Iterator[None]:
-    """Worlds have few facts, so a checkpoint for every third one makes every kind of refold begin at one."""
+    """Stores a checkpoint after every third fact: worlds have few facts, and refolds should start at checkpoints."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(refold, "CHECKPOINT_FACTS", 3)
         yield
@@ -40,7 +40,7 @@ def many_checkpoints() -> Iterator[None]:
 
 @dataclass
 class Live:
-    """What the service does to one lead, without a database; with `forgetful`, checkpoints get lost at random."""
+    """Does what the service does to one lead, without a database; with `forgetful`, loses checkpoints at random."""
 
     models: dict[int, ScoringModel]
     publications: list[Publication] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Live:
         return self.stored.entries
 
     def do(self, act: Act) -> None:
-        """Records what happens."""
+        """Records one act."""
         if self.forgetful:
             self.stored.checkpoints = {
                 number: state for number, state in self.stored.checkpoints.items() if self.forgetful.random() < 0.7
@@ -86,7 +86,7 @@ class Live:
             self._retract(act)
 
     def finish(self, last: date | None) -> None:
-        """Rolls out what was published, and runs decay a last time."""
+        """Rolls out the last publication, and runs decay one last time."""
         if last is not None:
             self.through = max(self.through or last, last)
         self.stored.record([], self.through)
@@ -125,18 +125,18 @@ class Live:
         self.stored.write(steps, self.through)
 
     def reference(self, through: date | None) -> int:
-        """Returns the score with all ticks up to a date by the naive way."""
+        """Returns the score with all ticks up to a date, by the naive implementation."""
         return reference.score_of(self.world(), through)
 
     def world(self) -> World:
-        """Returns all that happened, for the reference."""
+        """Returns everything that happened, as input of the naive implementation."""
         return World(self.models, self.publications, *self.stored.happened())
 
 
 def lived(
     model: ScoringModel, script: Sequence[Act], last: date | None, forgetful: random.Random | None = None
 ) -> Live:
-    """Lets a script happen under a first model."""
+    """Plays a script, starting with a first model."""
     live = Live({1: replace(model, version=1)}, forgetful=forgetful)
     for act in script:
         live.do(act)
@@ -176,7 +176,7 @@ def test_checkpoints_are_states_of_the_replay(model: ScoringModel, script: list[
 
 @given(models(), scripts(), lasts)
 @examples(150)
-def test_the_history_adds_up(model: ScoringModel, script: list[Act], last: date | None) -> None:
+def test_the_deltas_add_up_to_the_score(model: ScoringModel, script: list[Act], last: date | None) -> None:
     live = lived(model, script, last)
     entries = live.entries
     assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
@@ -194,10 +194,10 @@ def test_the_history_adds_up(model: ScoringModel, script: list[Act], last: date 
 
 @given(models(), scripts(), lasts)
 @examples(150)
-def test_an_entry_says_what_its_event_did_at_its_own_place(
+def test_an_entry_shows_the_effect_of_its_event_at_its_position(
     model: ScoringModel, script: list[Act], last: date | None
 ) -> None:
-    """Whatever is late: no event claims what others do because of it, except where floor or ceiling are in the way."""
+    """Later changes that a late event causes are never part of its entry. Floor and ceiling may reduce its delta."""
     live = Live({1: replace(model, version=1)})
     for act in [*script, Scored([])]:
         before, known = live.lead.state.score, len(live.entries)
@@ -218,8 +218,8 @@ def test_an_entry_says_what_its_event_did_at_its_own_place(
 
 @given(models(), scripts(), st.integers(0, 90).map(lambda days: START.date() + timedelta(days=days)))
 @examples(150)
-def test_a_decay_run_leaves_one_entry_for_all_its_ticks(model: ScoringModel, script: list[Act], last: date) -> None:
-    """Also for ticks that lie before facts which decay has never come to, with limits, floors and ceilings after."""
+def test_a_decay_run_appends_one_entry_for_all_ticks(model: ScoringModel, script: list[Act], last: date) -> None:
+    """This includes deferred ticks: those before the last fact, with limits, floors and ceilings after them."""
     live = lived(model, script, None)
     before, recorded = live.through, len(live.entries)
     score = live.lead.state.score
@@ -252,7 +252,7 @@ def test_a_decay_reset_gives_the_score_of_that_date(
 @given(models(), scripts(), lasts)
 @examples(150)
 def test_a_path_holds_only_scores_that_the_lead_had(model: ScoringModel, script: list[Act], last: date | None) -> None:
-    """Triggers see the lead before and after late events, never a sum in between."""
+    """Triggers see the score before and after late events, never an intermediate sum."""
     live = lived(model, script, last)
     for update in live.stored.updates:
         assert update.path[0].score == update.before.state.score
@@ -268,10 +268,10 @@ def test_a_path_holds_only_scores_that_the_lead_had(model: ScoringModel, script:
 
 @given(st.data(), models(), scripts())
 @examples(150)
-def test_the_order_and_the_cut_of_the_events_do_not_matter(
+def test_order_and_batching_of_events_do_not_change_the_state(
     data: st.DataObject, model: ScoringModel, script: list[Act]
 ) -> None:
-    """Events are the only acts whose order is nobody's decision: the others stay, the events come in any other way."""
+    """Only events arrive in an arbitrary order: the test shuffles them among the other acts, which keep theirs."""
     script = [act for act in script if not isinstance(act, Adjusted | Retracted)]
     last = START.date() + timedelta(days=90)
     events = [event for act in script if isinstance(act, Scored) for event in act.events]
