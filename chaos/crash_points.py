@@ -1,8 +1,8 @@
-"""Named places of the way of an event at which a process can be made to die as `kill -9` would.
+"""Crash points: named points on the path of an event at which a process can be made to die as by `kill -9`.
 
-The product holds none of them: `chaos.armed` patches the methods below in its own process, when the environment
-says so. `CRASH_AT` names the point, `CRASH_PASS` the pass that is fatal (the first by default), and `CRASH_RECORD` a
-file that gets the point's name as a line just before the process dies.
+The product contains none of them: `chaos.armed` patches the methods below in its own process. `CRASH_AT` names the
+point, `CRASH_PASS` the fatal pass (default 1), and `CRASH_RECORD` a file to which the name of the point is appended
+just before the process dies.
 """
 
 import functools
@@ -31,21 +31,21 @@ from shared.inbox.doorbell import Doorbell
 
 AT, PASS, RECORD = "CRASH_AT", "CRASH_PASS", "CRASH_RECORD"
 REPLY_SECONDS = 0.05
-"""How long the server is given to do what was sent, before the process that asked for it dies."""
+"""How long the server gets to execute a sent command before the process dies."""
 
 Passes = Callable[[tuple[Any, ...], Any], bool]
-"""`passes(arguments, result)`: whether this call passes the point; the result is None before the method has run."""
+"""`passes(arguments, result)`: whether a call passes the point; `result` is None before the method has run."""
 Method = Callable[..., Any]
 
 
 def _asked(arguments: tuple[Any, ...], _: Any) -> bool:
-    # To record nothing is no point of the way.
+    # Recording nothing does not count.
     return any(arguments[1:])
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point: the process that passes it, the method, and whether it is before or after what the method does."""
+    """A crash point: the process, the method, and whether the process dies before or after the method runs."""
 
     process: str
     kind: type
@@ -53,9 +53,9 @@ class Point:
     after: bool = False
     passes: Passes = _asked
     needs_commit: bool = False
-    """Whether the method is held until a transaction with work has been committed."""
+    """Whether the method waits until a transaction with work has been committed."""
     needs_claim: bool = False
-    """Whether deliveries must be claimed after they were recorded, as those are for which there is no room at once."""
+    """Whether deliveries must be claimed later, as happens when there are no free slots when they are recorded."""
 
 
 def _into(collection: str) -> Passes:
@@ -63,12 +63,12 @@ def _into(collection: str) -> Passes:
 
 
 def _found(_: tuple[Any, ...], result: Any) -> bool:
-    # A poll that finds nothing is no point of the way.
+    # A poll that finds nothing does not count.
     return bool(result)
 
 
 def _worked(_: tuple[Any, ...], result: Any) -> bool:
-    """Tells whether a transaction did something: a drain, a page of decay or of a rollout, or what it is to go over."""
+    """Returns whether a transaction did any work: of a drain, or of a page of decay or of a rollout."""
     if isinstance(result, list):
         return bool(result)
     return bool(getattr(result, "scored", 0) or getattr(result, "updates", ()))
@@ -128,13 +128,13 @@ POINTS: Mapping[str, Point] = {
     ),
     "automation: after the mark": Point("automation-worker", MongoDeliveries, "settle", after=True),
 }
-"""By name. Some points lie in a transaction, whose locks the server keeps for a while after the process has died."""
+"""All points by name. The server keeps the locks of a point inside a transaction for a while after the crash."""
 
 _committed = threading.Event()
 
 
 def arm(environment: Mapping[str, str]) -> None:
-    """Makes this process die at the point that the environment names, if it names one."""
+    """Makes this process die at the point that the environment names, if any."""
     if AT not in environment:
         return
     point = POINTS[environment[AT]]
@@ -149,12 +149,12 @@ def arm(environment: Mapping[str, str]) -> None:
 
 
 def recorded(record: Path) -> Counter[str]:
-    """Returns how often each point has fired, by the file that was named to the processes as `CRASH_RECORD`."""
+    """Returns how often each point has fired, according to the file `CRASH_RECORD`."""
     return Counter(record.read_text().splitlines() if record.exists() else ())
 
 
 class _Fatal:
-    """Counts passes of a point, and ends the process at the fatal one."""
+    """Counts the passes of a point and kills the process at the fatal one."""
 
     def __init__(self, name: str, count: int, record: str | None) -> None:
         self._name = name
@@ -163,7 +163,7 @@ class _Fatal:
         self._lock = threading.Lock()
 
     def passed(self) -> None:
-        # Threads pass some points, and one death is one firing: the lock is never given back.
+        # Several threads can pass a point, but it must fire once: at the fatal pass the lock is never released.
         self._lock.acquire()
         self._left -= 1
         if self._left > 0:
@@ -216,10 +216,10 @@ def _telling(transact: Method) -> Method:
 
 
 def _held(acknowledge: Method, fatal: _Fatal) -> Method:
-    # dramatiq acknowledges a ring when it is handed over; here the commit wins the race.
+    # dramatiq acknowledges a doorbell when it hands it over; here the acknowledgement waits for the commit.
     @functools.wraps(acknowledge)
     def held(*arguments: Any, **named: Any) -> Any:
-        _committed.clear()  # a commit that came before is that of another message
+        _committed.clear()  # an earlier commit belongs to another message
         if _committed.wait(timeout=2):
             fatal.passed()
         return acknowledge(*arguments, **named)

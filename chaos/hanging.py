@@ -1,7 +1,7 @@
-"""Zombies: a worker that lives on although nothing in it drains any more, from the moment at which a file appears.
+"""Zombies: a worker that keeps running but stops draining, from the moment at which a file appears.
 
-The first process that comes to drain then enters its id in the file and is the zombie; the one that takes its place is
-not. The file says how it goes wrong, and which inbox it drains. Only workers that are started armed know of it.
+The file names the inbox and the way to hang. The first process that drains this inbox writes its process id into the
+file and becomes the zombie; the process that replaces it does not. Only armed workers are affected.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ FOR_EVER = 3_600.0
 
 
 class LaneDied(BaseException):
-    """What no `except Exception` keeps from ending a lane."""
+    """Ends a lane, because no `except Exception` catches it."""
 
 
 def arm(environment: Mapping[str, str]) -> None:
-    """Lets this process become a zombie by the file that the environment names, if it names one."""
+    """Lets the file that the environment names, if any, turn this process into a zombie."""
     if FILE not in environment:
         return
     file, lease = Path(environment[FILE]), Doorbell.lease
@@ -46,18 +46,18 @@ def arm(environment: Mapping[str, str]) -> None:
 
 
 def zombie(file: Path) -> int | None:
-    """Returns the id of the process that has become a zombie, None while there is none."""
+    """Returns the id of the process that has become a zombie, or None if there is none yet."""
     words = file.read_text().split()
     return int(words[2]) if len(words) > 2 else None
 
 
 def plant(file: Path, how: str, inbox: str) -> None:
-    """Lets the next process that comes to drain an inbox become a zombie."""
+    """Makes the next process that drains an inbox a zombie."""
     _write(file, how, inbox)
 
 
 def _how(file: Path, inbox: str) -> str:
-    """Returns how this process goes wrong, which it does if nobody was before it; empty if it does not."""
+    """Returns how this process hangs, if no other process became the zombie before it; empty if it does not hang."""
     try:
         how, of, *pids = file.read_text().split()
     except FileNotFoundError:
@@ -82,7 +82,7 @@ async def _go_wrong(how: str) -> Never:
     if how == BLOCKS:
         time.sleep(FOR_EVER)  # noqa: ASYNC251 (that is the fault)
     while True:
-        # Whatever bounds the wait of a drain from outside is swallowed, as the driver may swallow it.
+        # Swallows cancellations and timeouts from outside, as the driver can.
         with contextlib.suppress(asyncio.CancelledError, TimeoutError):
             await asyncio.sleep(FOR_EVER)
 

@@ -1,4 +1,4 @@
-"""An event's payload as one text, to compare what was sent with what is stored."""
+"""Converts the payload of an event to text, to compare what was sent with what is stored."""
 
 import json
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def sent(event: ingest_pb2.Event) -> str:
-    """Returns the payload of an event as sent; its time is cut to the millisecond, which is what is promised."""
+    """Returns the payload of a sent event; its time is truncated to milliseconds, as documented."""
     time = event.event_time
     when = _EPOCH + timedelta(seconds=time.seconds, milliseconds=time.nanos // 1_000_000)
     return canonical([event.lead_id, event.event_type, when, _struct(event.properties), event.source])
 
 
 def stored(row: Document) -> str:
-    """Returns the payload of an event as stored."""
+    """Returns the payload of a stored event."""
     return canonical([row["lead_id"], row["event_type"], row["event_time"], row["properties"], row["source"]])
 
 
 def canonical(values: Sequence[Any]) -> str:
-    """Returns values as a text that is equal when they are, in kind too: 1 is 1.0, and not true."""
+    """Returns a text that is equal for equal values: 1 equals 1.0, but not true."""
     return json.dumps(_plain(values), sort_keys=True)
 
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that can go wrong: between the services and MongoDB or Redis."""
+"""A TCP proxy between the services and MongoDB or Redis that can lose replies and connections."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ CHUNK_BYTES = 65_536
 
 @dataclass(eq=False, slots=True)
 class _Link:
-    """One connection, as two streams."""
+    """A connection of a client, and the one to the server."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
@@ -27,7 +27,7 @@ class _Link:
 
 @dataclass(eq=False)
 class Proxy:
-    """Passes everything on to a port of 127.0.0.1, until it is told to lose something; it has a thread of its own."""
+    """Forwards everything to a port of 127.0.0.1, in its own thread, until it is asked to lose something."""
 
     target: int
     port: int = 0
@@ -54,12 +54,12 @@ class Proxy:
         self._loop.close()
 
     def reset(self) -> None:
-        """Resets every connection that is open now."""
+        """Resets every open connection."""
         self._loop.call_soon_threadsafe(self._cut_all)
 
     @contextlib.contextmanager
     def losing_replies(self, *commands: str) -> Iterator[None]:
-        """Passes on what holds one of these words, and resets the connection in the place of the reply."""
+        """While the block runs: forwards a request that contains one of these words, then resets its connection."""
         self._losing = tuple(command.encode() for command in commands)
         try:
             yield
@@ -68,7 +68,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
-        """Resets every connection, and each new one, as a broken network does."""
+        """Resets every connection, old or new, while the block runs."""
         self._refuses = True
         self.reset()
         try:

@@ -1,6 +1,6 @@
-"""The reference fold: a lead's score from raw documents, one step after the other, every midnight in its turn.
+"""The reference fold: computes a lead's score from raw documents, event by event and midnight by midnight.
 
-It is written from `docs/scoring.md`, not from the service, and is slow and plain on purpose.
+It implements `docs/scoring.md` independently of the service, and is deliberately slow and simple.
 """
 
 import re
@@ -15,7 +15,7 @@ from chaos.rows import Document, Rows
 from chaos.violation import Unsupported
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-"""How a lead's row writes that it has had no event."""
+"""The stored value for a lead that has had no event."""
 
 _WHOLE = 1_000_000
 _SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -33,7 +33,7 @@ _KNOWN = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What moves a lead: an event with its properties, or, where `points` are given, an adjustment."""
+    """What changes a score: an event with its properties, or, if `points` is set, an adjustment."""
 
     step_id: str
     time: datetime
@@ -44,7 +44,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What a timeline comes to; the time is `NEVER` when there was no event."""
+    """The result of a fold; the time is `NEVER` if there was no event."""
 
     score: int
     event_count: int
@@ -69,7 +69,7 @@ class Timeline:
         self._models = {row["_id"]: _checked(row["model"]) for row in rows.models}
 
     def at(self, time: datetime) -> Document:
-        """Returns the model in force at a time: the last one published by then or for all time."""
+        """Returns the model in force at a time: the last one published by then, or published with a rescore."""
         version = self.publications[0]["version"]
         for each in self.publications:
             if each["mode"] == "rescore" or each["publish_time"] <= time:
@@ -77,18 +77,18 @@ class Timeline:
         return self._models[version]
 
     def stages(self, score: int) -> set[str]:
-        """Returns the stages that a score has in the published models; one, where there is one."""
+        """Returns the stages of a score in all published models."""
         return {_stage(self._models[each["version"]], score) for each in self.publications}
 
     def verdict(self, version: int, event: Document) -> tuple[str, int]:
-        """Returns the rule by which a version knows an event, and its points; empty and 0 for none."""
+        """Returns the id of the rule that matches an event in a model version, and its points; "" and 0 for none."""
         if version not in self._models:
             return f"of model {version}, which does not exist", 0
         rule = _rule(self._models[version], event["event_type"], event.get("properties", {}))
         return (rule["rule_id"], rule.get("points", 0)) if rule else ("", 0)
 
     def fold(self, steps: Iterable[Step], through: str) -> Folded:
-        """Returns what steps, in any order, and the ticks up to a date come to; the empty date is none."""
+        """Folds steps, in any order, and the ticks through a date; an empty date means no ticks."""
         in_order = sorted(steps, key=lambda step: (step.time, step.step_id))
         walk = _Walk()
         ticks = self._midnights(in_order, through)
@@ -167,7 +167,7 @@ class Timeline:
 
 
 def steps_of_history(entries: Sequence[Document]) -> list[Step]:
-    """Returns what moved a lead, by its history: events that were not retracted, and adjustments."""
+    """Returns the steps in a lead's history: events that were not retracted, and adjustments."""
     gone = _retracted(entries)
     return [
         Step(each["_id"], each["event_time"], points=each["points"])
@@ -179,7 +179,7 @@ def steps_of_history(entries: Sequence[Document]) -> list[Step]:
 
 
 def steps_of_events(events: Sequence[Document], entries: Sequence[Document]) -> list[Step]:
-    """Returns the same by the scored events; only what people decided is taken from the history."""
+    """Returns the same steps from the scored events; only retractions and adjustments come from the history."""
     gone = _retracted(entries)
     return [
         Step(each["_id"], each["event_time"], each["event_type"], each["properties"])

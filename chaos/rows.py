@@ -1,4 +1,4 @@
-"""The one place that reads: raw documents, by queries of the checker's own, all of one snapshot."""
+"""Reads raw documents with the checker's own queries, all from one snapshot."""
 
 import contextlib
 from collections import defaultdict
@@ -14,13 +14,13 @@ Document = dict[str, Any]
 Database = AsyncDatabase[Document]
 
 OLD_MICROSECONDS = 3_000_000
-"""A transaction that has been open for longer belongs to nobody who is at work."""
+"""A transaction that has been open for longer has been abandoned."""
 
 UNIQUE = {
     ("score_history", "lead_id", "sequence"),
     ("automation_executions", "lead_id", "rule_id", "date_bucket"),
 }
-"""What a unique index must stand behind: the collection's name, and the fields."""
+"""The required unique indexes: the name of the collection, then the fields."""
 SET_ASIDE = ("parked", "discarded")
 """The states of events without an entry, and of changes without executions."""
 _WITHOUT = {"deliveries.attempts": 0}
@@ -28,7 +28,7 @@ _WITHOUT = {"deliveries.attempts": 0}
 
 @dataclass(slots=True)
 class LeadRows:
-    """All that is stored of one lead; entries and changes in the order of their sequence."""
+    """All documents of one lead; entries and changes are sorted by sequence."""
 
     lead_id: str
     lead: Document | None = None
@@ -40,7 +40,7 @@ class LeadRows:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What one snapshot showed: leads by id, and what is of no lead."""
+    """The documents of one snapshot: leads by id, and documents that belong to no lead."""
 
     leads: Mapping[str, LeadRows]
     rules: Mapping[str, Document]
@@ -63,13 +63,13 @@ class Rows:
 
 @contextlib.asynccontextmanager
 async def one_moment(database: Database) -> AsyncIterator[None]:
-    """Lets every read inside see one point in time that no failover takes back."""
+    """Makes every read inside the block see the same point in time, which no failover can roll back."""
     async with database.client.start_session(snapshot=True) as session, session.bind(end_session=False):
         yield
 
 
 async def read(database: Database, lead_ids: Collection[str] | None = None) -> Rows:
-    """Reads all of some leads, or of all leads when none are named; to be called in `one_moment`."""
+    """Reads all documents of some leads, or of all leads if `lead_ids` is None; call it within `one_moment`."""
     of = {} if lead_ids is None else {"lead_id": {"$in": list(lead_ids)}}
     leads: dict[str, LeadRows] = {}
 
@@ -98,10 +98,10 @@ async def read(database: Database, lead_ids: Collection[str] | None = None) -> R
 
 
 async def isolated_retries(database: Database) -> set[str]:
-    """Returns the leads whose sums do not add up, found by the server; to be called in `one_moment`.
+    """Returns the leads whose sums are wrong, computed by the server; call it within `one_moment`.
 
-    A lead is none when as many of its events are marked scored as have an entry, its entries are numbered 1 to n as
-    the lead says, and their deltas add up to its score. All that is cheap, and of every lead.
+    The sums are right if as many events are marked as scored as have an entry, the entries are numbered 1 to the lead's
+    sequence, and their deltas add up to its score. This is cheap enough to check every lead.
     """
     history, events = await _sums(database, "score_history", _OF_ENTRIES), await _sums(database, "events", _OF_EVENTS)
     leads = {row["_id"]: row async for row in database["leads"].find({}, {"score": 1, "sequence": 1})}
@@ -117,14 +117,14 @@ async def isolated_retries(database: Database) -> set[str]:
 
 
 async def chosen(database: Database, count: int) -> set[str]:
-    """Returns some leads at random, and the one with the longest history; to be called in `one_moment`."""
+    """Returns some random leads and the one with the longest history; call it within `one_moment`."""
     drawn = await database["leads"].aggregate([{"$sample": {"size": count}}, {"$project": {"_id": 1}}])
     hot = database["leads"].find({}, {"_id": 1}).sort("sequence", -1).limit(1)
     return {row["_id"] async for row in drawn} | {row["_id"] async for row in hot}
 
 
 async def open_transactions(database: Database) -> list[Document]:
-    """Returns what the server tells of transactions that have been open for long."""
+    """Returns the server's description of each transaction that has been open for too long."""
     admin = database.client.admin
     status = await admin.command("serverStatus")
     if not status["transactions"]["currentOpen"]:
@@ -137,14 +137,14 @@ async def open_transactions(database: Database) -> list[Document]:
 
 
 async def now(database: Database) -> datetime:
-    """Returns the time by the server's own clock."""
+    """Returns the time of the server's clock."""
     hello = await database.client.admin.command("hello")
     time: datetime = hello["localTime"]
     return time
 
 
 async def unique_keys(database: Database) -> set[tuple[str, ...]]:
-    """Returns what unique indexes there are: the collection's name, and the fields."""
+    """Returns the existing unique indexes: the name of the collection, then the fields."""
     return {
         (collection, *(field for field, _ in index["key"]))
         for collection in {name for name, *_ in UNIQUE}

@@ -1,4 +1,4 @@
-"""The databases of a world: one mongod behind a proxy, or three that are a replica set; and the Redis of both."""
+"""The databases of a world: one mongod behind a proxy or a replica set of three, and Redis behind a proxy."""
 
 import contextlib
 import os
@@ -17,9 +17,9 @@ from shared import mongo
 from shared.mongo import Document
 
 APPLICATION = "leadscore"
-"""The name by which the product's connections are known to mongod: fail points leave those of the harness alone."""
+"""The application name of the services' connections; fail points affect only these, not those of the harness."""
 ORPHAN_SECONDS = 5
-"""How long mongod keeps the transaction of a process that was killed: half of the usual, so that rounds are short."""
+"""How long mongod keeps the transaction of a killed process, in seconds; short, so that rounds are short."""
 CACHE_GIGABYTES = "0.25"
 ELECTION_MILLISECONDS = 2_000
 HEARTBEAT_MILLISECONDS = 500
@@ -28,7 +28,7 @@ _FAIL_POINT: dict[str, Any] = {"configureFailPoint": "failCommand"}
 
 
 class Member(EmbeddedMongo):
-    """A mongod with fail points; one of one member or of three."""
+    """A mongod with fail points: a member of a replica set of one or three."""
 
     def _arguments(self) -> list[str]:
         arguments = super()._arguments()
@@ -36,20 +36,20 @@ class Member(EmbeddedMongo):
         return [*arguments, "--setParameter", "enableTestCommands=1"]
 
     def command(self, command: Mapping[str, Any]) -> Document:
-        """Runs a command of the database `admin` on this member, whatever it is."""
+        """Runs a command in the database `admin` on this member, primary or not."""
         with MongoClient[Document](
             f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=30_000
         ) as client:
             return dict(client.admin.command(dict(command)))
 
     def start(self) -> None:
-        """See `EmbeddedMongo`; parameters that are set while it runs are set again."""
+        """See `EmbeddedMongo`; also sets the run-time parameters, which a restart loses."""
         super().start()
         self.command({"setParameter": 1, "transactionLifetimeLimitSeconds": ORPHAN_SECONDS})
 
     @contextlib.contextmanager
     def lagging(self) -> Iterator[None]:
-        """Lets the member get nothing from the primary while the block runs."""
+        """Stops replication to this member while the block runs."""
         point = {"configureFailPoint": "stopReplProducer"}
         self.command(point | {"mode": "alwaysOn"})
         try:
@@ -63,7 +63,7 @@ class Member(EmbeddedMongo):
 
 
 class Mongo:
-    """The members and how to reach them: `uri` is for the harness, `product_uri` for the services."""
+    """The members and their addresses: `uri` for the harness, `product_uri` for the services."""
 
     def __init__(self, directory: Path, count: int) -> None:
         self.members = [Member(directory / f"mongo-{number}") for number in range(count)]
@@ -71,13 +71,13 @@ class Mongo:
 
     @property
     def uri(self) -> str:
-        """The URI by which the harness reads, past the proxy."""
+        """The URI for the harness, which bypasses the proxy."""
         hosts = ",".join(f"127.0.0.1:{member.port}" for member in self.members)
         return f"mongodb://{hosts}/leadscore?replicaSet=rs0"
 
     @property
     def product_uri(self) -> str:
-        """The URI of the services: one member is reached through the proxy, three know each other by their ports."""
+        """The URI for the services: through the proxy for one member, direct for three."""
         if len(self.members) > 1:
             return self.uri
         return f"mongodb://127.0.0.1:{self.proxy.port}/leadscore?directConnection=true"
@@ -94,7 +94,7 @@ class Mongo:
             yield
 
     def primary(self) -> Member:
-        """Returns the member that is primary, as soon as there is one."""
+        """Waits for a primary and returns it."""
         return _eventually(self._find_primary)
 
     def primary_and_secondaries(self) -> tuple[Member, list[Member]]:
@@ -103,16 +103,16 @@ class Mongo:
         return primary, [member for member in self.members if member is not primary]
 
     def term(self) -> int:
-        """Returns how many elections there have been."""
+        """Returns the election term, which grows with each election."""
         return int(self.primary().command({"replSetGetStatus": 1})["term"])
 
     def failures(self) -> int:
-        """Returns how many commands have failed by `failing`, on all members, since they were started."""
+        """Returns how many commands `failing` has made fail on all members since their start."""
         return sum(int(member.command(_FAIL_POINT | {"mode": "off"})["count"]) for member in self.members)
 
     @contextlib.contextmanager
     def failing(self, commands: list[str], mode: Any, **data: Any) -> Iterator[None]:
-        """Lets commands of the services fail on every member while the block runs; see MongoDB's `failCommand`."""
+        """Makes commands of the services fail on every member while the block runs; see MongoDB's `failCommand`."""
         on = {"mode": mode, "data": {"failCommands": commands, "appName": APPLICATION, **data}}
         for member in self.members:
             member.command(_FAIL_POINT | on)
@@ -128,7 +128,7 @@ class Mongo:
             return
         hosts = [{"_id": number, "host": f"127.0.0.1:{each.port}"} for number, each in enumerate(self.members)]
         spans = {"electionTimeoutMillis": ELECTION_MILLISECONDS, "heartbeatIntervalMillis": HEARTBEAT_MILLISECONDS}
-        with contextlib.suppress(OperationFailure):  # it was initiated before
+        with contextlib.suppress(OperationFailure):  # already initiated
             self.members[0].command({"replSetInitiate": {"_id": "rs0", "members": hosts, "settings": spans}})
         self.primary()
 
@@ -146,7 +146,7 @@ class Mongo:
 
 
 class Redis(EmbeddedRedis):
-    """A redis-server behind a proxy; `url` is for the harness, `product_url` for the services."""
+    """A redis-server behind a proxy: `url` for the harness, `product_url` for the services."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -154,12 +154,12 @@ class Redis(EmbeddedRedis):
 
     @property
     def product_url(self) -> str:
-        """The URL of the services."""
+        """The URL for the services, through the proxy."""
         return f"redis://127.0.0.1:{self.proxy.port}/0"
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Runs server and proxy while the block runs."""
+        """Runs the server and the proxy while the block runs."""
         with self, self.proxy:
             try:
                 yield

@@ -1,4 +1,4 @@
-"""What tests, the chaos harness and the benchmarks run the system with: real processes, receivers and traffic.
+"""Runs the system for tests, the fault harness and benchmarks: real processes, receivers and traffic.
 
 It imports no service and no test.
 """

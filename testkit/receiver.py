@@ -1,4 +1,4 @@
-"""A real HTTP receiver of webhooks: keeps what it saw, verifies signatures, and answers as it is told to."""
+"""A real HTTP receiver of webhooks: records requests, verifies signatures, and responds as configured."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,13 @@ from standardwebhooks import Webhook
 Writer = asyncio.StreamWriter
 Behaviour = Callable[["Request", Writer], Awaitable[None]]
 
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 (of the documents of Standard Webhooks)
-"""The secret that signs what receivers of tests are sent."""
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 (the example of the Standard Webhooks specification)
+"""The secret that signs the webhooks of tests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came."""
+    """A received request; `time` is Unix time in seconds."""
 
     path: str
     headers: dict[str, str]
@@ -28,7 +28,7 @@ class Request:
 
 
 def answering(status: int, body: bytes = b"ok", *, seconds: float = 0.0, **headers: str) -> Behaviour:
-    """Returns the behaviour of a receiver that answers after a while."""
+    """Returns a behaviour that waits `seconds` and responds with a status, a body and headers."""
 
     async def behave(request: Request, writer: Writer) -> None:
         await asyncio.sleep(seconds)
@@ -42,7 +42,7 @@ def answering(status: int, body: bytes = b"ok", *, seconds: float = 0.0, **heade
 
 @dataclass
 class Receiver:
-    """A running receiver; what it does may be changed at any time, for all paths or for one."""
+    """A running receiver; its behaviour can be changed at any time, for all paths or for one."""
 
     port: int = 0
     scheme: str = "http"
@@ -59,14 +59,14 @@ class Receiver:
         return f"{self.scheme}://{host}:{self.port}{path}"
 
     def bodies(self) -> dict[str, set[bytes]]:
-        """Returns the bodies that came, by their webhook-id."""
+        """Returns the received bodies by webhook-id."""
         found: dict[str, set[bytes]] = defaultdict(set)
         for request in self.requests:
             found[request.headers["webhook-id"]].add(request.body)
         return found
 
     def verify(self, *secrets: str) -> None:
-        """Verifies the signatures of all requests with the reference package, by each secret."""
+        """Verifies the signatures of all requests against each secret, with the reference implementation."""
         for request in self.requests:
             for secret in secrets:
                 Webhook(secret).verify(request.body, request.headers)
@@ -77,7 +77,7 @@ class Receiver:
         task = asyncio.current_task()
         assert task
         self.tasks.add(task)
-        # A task that ends as cancelled would be reported by asyncio's streams as an error.
+        # asyncio's streams report a cancelled task as an error.
         with contextlib.suppress(
             OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError
         ):

@@ -1,4 +1,4 @@
-"""A servicer behind a real gRPC server, with the error mapping that every service has."""
+"""Runs a servicer behind a real gRPC server, with the error mapping of the services."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,7 +13,7 @@ from shared.rpc.errors import ErrorTable
 from shared.rpc.server import guarded
 
 CALL_SECONDS = 60.0
-"""Longer than any call of a test takes."""
+"""Longer than any call in a test."""
 
 
 @contextlib.asynccontextmanager
@@ -36,7 +36,7 @@ async def served(
 
 
 def refusal(error: grpc.RpcError) -> tuple[grpc.StatusCode, str, Sequence[str]]:
-    """Returns the code, the reason and the fields that an error names."""
+    """Returns the status code, the reason and the invalid fields of an error."""
     assert isinstance(error, grpc.aio.AioRpcError)
     info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     status = rpc_status.from_call(error)  # type: ignore[arg-type]

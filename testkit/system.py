@@ -1,6 +1,6 @@
-"""The whole system as processes, each in a process group of its own, so that any of them can be killed.
+"""Runs the whole system as processes, each in its own process group, so that any of them can be killed.
 
-Benchmarks and fault tests use it too. It is not `leadscore up`: nothing here restarts what dies.
+Unlike `leadscore up`, it does not restart processes that end.
 """
 
 import os
@@ -45,26 +45,26 @@ class System:
             "LEADSCORE_REDIS_URL": redis.url,
             "LEADSCORE_SCORING_TARGET": self.target("scoring"),
             "LEADSCORE_INTELLIGENCE_TARGET": self.target("intelligence"),
-            # Receivers of the tests are on this machine.
+            # The receivers of tests run on this machine.
             "LEADSCORE_WEBHOOK_HTTP": "true",
             "LEADSCORE_WEBHOOK_NETWORKS": "127.0.0.0/8",
             **settings,
         }
 
     def target(self, server: str) -> str:
-        """Returns the address of a server, or the one at which a worker tells its health."""
+        """Returns the address of a server, or of a worker's health check."""
         return f"127.0.0.1:{self.ports[server]}"
 
     def migrate(self) -> None:
-        """Creates what the services own."""
+        """Creates the collections and indexes of the services."""
         for service in ("ingest", "scoring", "automation"):
             command = [sys.executable, "-m", f"{service}_service", "migrate"]
             subprocess.run(command, env=self._environment, check=True, timeout=60)
 
     def start(self, name: str, *, module: str = "", settings: Mapping[str, str] = NO_SETTINGS) -> None:
-        """Starts one process; `name` may end in a number, for further workers.
+        """Starts a process; additional workers have a number at the end of their `name`.
 
-        `module` stands in for the service, whose name it is given: see `chaos.armed`.
+        `module` runs instead of the service and gets its name as an argument; see `chaos.armed`.
         """
         service, _, worker = name.partition("-")
         program = [module, service] if module else [f"{service}_service"]
@@ -79,13 +79,13 @@ class System:
             )
 
     def start_all(self) -> None:
-        """Starts every process and waits until all say that they serve."""
+        """Starts every process and waits until all are SERVING."""
         for name in (*SERVERS, *WORKERS):
             self.start(name)
         self.wait_until_serving(*SERVERS, *WORKERS)
 
     def wait_until_serving(self, *servers: str) -> None:
-        """Waits until servers, or workers, say that they serve."""
+        """Waits until servers or workers are SERVING."""
         ends = time.monotonic() + READY_SECONDS
         for server in servers:
             while not self.is_serving(server):
@@ -99,15 +99,15 @@ class System:
         self._processes.pop(name).wait()
 
     def has_ended(self, name: str) -> bool:
-        """Tells whether a process has ended by itself; it can be started again then."""
+        """Returns whether a process has ended by itself; if so, it can be started again."""
         return self.status(name) is not None
 
     def status(self, name: str) -> int | None:
-        """Returns the exit status of a process, None while it runs."""
+        """Returns the exit status of a process, or None while it runs."""
         return self._processes[name].poll()
 
     def pids(self) -> dict[str, int]:
-        """Returns the process ids of what was started, by name."""
+        """Returns the ids of the started processes by name."""
         return {name: process.pid for name, process in self._processes.items()}
 
     def signal(self, name: str, number: signal.Signals) -> None:
@@ -115,7 +115,7 @@ class System:
         os.killpg(self._processes[name].pid, number)
 
     def stop(self, name: str) -> int:
-        """Ends a process with SIGTERM and returns its exit status; one that takes longer than 30 s is killed."""
+        """Stops a process with SIGTERM, or SIGKILL after `STOP_SECONDS`; returns its exit status."""
         process = self._processes.pop(name)
         process.terminate()
         try:
@@ -126,7 +126,7 @@ class System:
             return -signal.SIGKILL
 
     def stop_all(self) -> None:
-        """Ends every process, the stubborn ones by force."""
+        """Stops every process with SIGTERM, or SIGKILL after `STOP_SECONDS`."""
         for process in self._processes.values():
             process.terminate()
         for name in list(self._processes):
@@ -141,7 +141,7 @@ class System:
         return (self._directory / f"{name}.log").read_text()
 
     def channel(self, server: str) -> grpc.aio.Channel:
-        """Returns a channel to a server; to be called in the event loop that uses it."""
+        """Returns a channel to a server; call it in the event loop that uses it."""
         if server not in self._channels:
             self._channels[server] = grpc.aio.insecure_channel(self.target(server))
         return self._channels[server]
@@ -163,13 +163,13 @@ class System:
         return intelligence_pb2_grpc.IntelligenceServiceStub(self.channel("intelligence"))
 
     async def close_channels(self) -> None:
-        """Closes the channels; to be called in the event loop that used them."""
+        """Closes the channels; call it in the event loop that used them."""
         for channel in self._channels.values():
             await channel.close()
         self._channels.clear()
 
     def is_serving(self, server: str) -> bool:
-        """Tells whether a server, or a worker, says within a second that it serves."""
+        """Returns whether a server or a worker reports SERVING within a second."""
         with grpc.insecure_channel(self.target(server)) as channel:
             try:
                 stub = health_pb2_grpc.HealthStub(channel)

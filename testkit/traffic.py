@@ -1,4 +1,4 @@
-"""Load for tests of the whole system: seeded events, and what a client does with the answers."""
+"""Load for tests of the whole system: makes seeded events, and sends them with retries as clients should."""
 
 import asyncio
 import random
@@ -42,7 +42,7 @@ def make_events(count: int, *, leads: int, seed: int, prefix: str = "") -> list[
 async def send(
     system: System, events: Sequence[pb.Event], *, batch: int = 200, clients: int = 1, tries: int = 300
 ) -> Counter[pb.Outcome]:
-    """Sends events in batches and counts the outcomes; sends again after what a fault may show."""
+    """Sends events in batches and counts the outcomes; retries statuses that a fault can cause."""
     batches = [events[start : start + batch] for start in range(0, len(events), batch)]
     outcomes: Counter[pb.Outcome] = Counter()
 
@@ -62,13 +62,13 @@ async def send(
 
 
 async def all_scored(system: System, *, within: float = 30) -> None:
-    """Waits until no event waits to be scored."""
+    """Waits until no event is pending."""
 
-    async def none_waits() -> bool:
+    async def none_pending() -> bool:
         request = scoring_pb2.GetScoringBacklogRequest()
         return (await system.scoring().GetScoringBacklog(request, timeout=30)).pending_events == 0
 
-    await eventually(none_waits, within=within, what="every accepted event is scored")
+    await eventually(none_pending, within=within, what="every accepted event is scored")
 
 
 async def scores(system: System) -> dict[str, int]:
@@ -87,7 +87,7 @@ async def scores(system: System) -> dict[str, int]:
 
 
 async def violations(system: System) -> list[str]:
-    """Returns what `VerifyScores` finds."""
+    """Returns the violations that `VerifyScores` reports."""
     found: list[str] = []
     async for progress in system.scoring().VerifyScores(scoring_pb2.VerifyScoresRequest(), timeout=120):
         found += [f"{each.invariant} {each.lead_id}: {each.message}" for each in progress.violations]
