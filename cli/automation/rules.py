@@ -83,7 +83,7 @@ def try_rule(
         for rule in subjects:
             request = pb.TestAutomationRuleRequest(lead_id=lead_id, rule_id=rule_id or None, rule=rule)
             answer = stub.TestAutomationRule(request, timeout=CALL_SECONDS)
-            show(views.trial(answer), answer, as_json=as_json)
+            show(views.rule_test(answer), answer, as_json=as_json)
             would_fire &= answer.would_fire
     if not would_fire:
         raise typer.Exit(1)

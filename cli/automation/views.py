@@ -1,4 +1,4 @@
-"""What people see of automations: rules, trials and executions."""
+"""Views of automations: rules, test results and executions."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,23 +13,23 @@ from cli.terminal import pieces
 from cli.terminal.pieces import heading, moment, moved, plain, styled
 
 BODY_CHARACTERS = 4_000
-"""Characters of a body that are shown."""
+"""Maximum number of characters of a body that are shown."""
 
 
 def rules_table(rules: Iterable[pb.AutomationRule]) -> RenderableType:
-    """Returns a row per automation rule."""
+    """Returns a table with one row per rule."""
     table = pieces.table("rule", "name", "enabled", "fires when", "then", "changed")
     for rule in rules:
         enabled = Text("yes", "green") if rule.enabled else plain(f"no {rule.disable_reason}".strip(), "dim")
         when = "; ".join(filter(None, (_trigger(rule.trigger), ", ".join(_conditions(rule.conditions)))))
-        then = ", ".join(map(_action, rule.actions)) or "is recorded"
+        then = ", ".join(map(_action, rule.actions)) or "only recorded"
         changed = moment(rule.update_time)
         table.add_row(plain(rule.rule_id), plain(rule.display_name), enabled, plain(when), plain(then), changed)
     return table
 
 
 def executions_table(executions: Iterable[pb.AutomationExecution]) -> RenderableType:
-    """Returns a row per execution of an automation rule."""
+    """Returns a table with one row per execution."""
     table = pieces.table(
         "date", "lead", "rule", "state", "score", "stage", "next action", "recorded", "execution", right={"score"}
     )
@@ -49,7 +49,7 @@ def executions_table(executions: Iterable[pb.AutomationExecution]) -> Renderable
 
 
 def execution_card(execution: pb.AutomationExecution) -> RenderableType:
-    """Returns all that is known of an execution."""
+    """Returns everything about one execution, with its deliveries and their attempts."""
     facts = pieces.grid()
     facts.add_row("lead", plain(execution.lead_id, "bold"))
     facts.add_row("rule", plain(execution.rule_id))
@@ -63,8 +63,8 @@ def execution_card(execution: pb.AutomationExecution) -> RenderableType:
     return Panel(Group(*sections), title=Text(execution.execution_id, "bold"), expand=False)
 
 
-def trial(answer: pb.TestAutomationRuleResponse) -> RenderableType:
-    """Returns what a rule would do for a lead, and why."""
+def rule_test(answer: pb.TestAutomationRuleResponse) -> RenderableType:
+    """Returns whether a rule would fire for a lead, the checks that decide it, and the deliveries."""
     checks = pieces.grid()
     for check in answer.checks:
         mark = Text("✓", "green") if check.holds else Text("✗", "red")
@@ -85,8 +85,10 @@ def _delivery(delivery: pb.Delivery) -> Iterator[RenderableType]:
     if delivery.HasField("next_attempt_time") and delivery.attempts:
         facts.add_row("next attempt", moment(delivery.next_attempt_time))
     for attempt in delivery.attempts:
-        said = f"{attempt.status or attempt.error} in {attempt.duration.ToMilliseconds()} ms {attempt.answer}".rstrip()
-        facts.add_row(moment(attempt.attempt_time), plain(said))
+        outcome = (
+            f"{attempt.status or attempt.error} in {attempt.duration.ToMilliseconds()} ms {attempt.answer}".rstrip()
+        )
+        facts.add_row(moment(attempt.attempt_time), plain(outcome))
     yield facts
     if delivery.body:
         yield plain(delivery.body.decode(errors="replace").replace("\r\n", "\n")[:BODY_CHARACTERS], "dim", lines=True)
@@ -105,9 +107,9 @@ def _conditions(conditions: pb.Conditions) -> Iterator[str]:
         yield f"next action {' or '.join(conditions.next_actions)}"
     if conditions.fit_grades:
         yield f"fit {' or '.join(conditions.fit_grades)}"
-    for asked in conditions.attributes:
-        operator = pb.Operator.Name(asked.operator).removeprefix("OPERATOR_").lower().replace("_", " ")
-        yield f"{asked.attribute} {operator} {' or '.join(map(_value, asked.values))}".rstrip()
+    for condition in conditions.attributes:
+        operator = pb.Operator.Name(condition.operator).removeprefix("OPERATOR_").lower().replace("_", " ")
+        yield f"{condition.attribute} {operator} {' or '.join(map(_value, condition.values))}".rstrip()
 
 
 def _value(value: Value) -> str:

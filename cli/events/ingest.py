@@ -91,6 +91,6 @@ def wait_until_scored(connection: Connection, *, timeout: float, on_progress: Ca
                     return backlog.parked_events
                 if time.monotonic() > ends:
                     raise CommandError(
-                        f"{left:,} events are still pending after {timeout:g} s: check that scoring workers are running"
+                        f"{left:,} events are still pending after {timeout:g} s: check that scoring workers run"
                     )
             time.sleep(POLL_SECONDS)

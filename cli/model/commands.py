@@ -1,4 +1,4 @@
-"""`leadscore model`: versions of the scoring model, from a file to publication."""
+"""`leadscore model`: versions of the scoring model, from a draft in a file to its publication."""
 
 import time
 from enum import StrEnum
@@ -28,13 +28,13 @@ from shared.message_files.messages import to_plain
 
 POLL_SECONDS = 0.5
 
-app = typer.Typer(help="Versions of the scoring model: look, compare, check, publish.", no_args_is_help=True)
+app = typer.Typer(help="List, compare, validate and publish versions of the scoring model.", no_args_is_help=True)
 Source = Annotated[str, typer.Argument(help=f"A file, a version, or `{IN_FORCE}`.")]
 File = Annotated[Path, typer.Argument(help="A model as YAML.")]
 
 
 class Mode(StrEnum):
-    """For which events a publication counts."""
+    """Which events a publication applies to: future ones, or all."""
 
     FORWARD = "forward"
     RESCORE = "rescore"
@@ -49,7 +49,7 @@ def list_versions(limit: Limit = 20, base_port: BasePort = 50051, as_json: AsJso
 
 @app.command("show")
 def show_model(source: Source = IN_FORCE, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """Print a model as YAML, a file that can be changed and published; or the same document as JSON."""
+    """Print a model as YAML, which can be edited and published, or as JSON."""
     model = find_model(Connection(base_port), source)
     if as_json:
         print_json(to_plain(model))
@@ -59,9 +59,9 @@ def show_model(source: Source = IN_FORCE, base_port: BasePort = 50051, as_json: 
 
 @app.command()
 def validate(file: File, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """Check a file, store nothing. Every mistake is told with its path, and the exit status is 1 if there is one."""
+    """Check a file without storing it. Reports each mistake with its path; the exit status is 1 if there is one."""
     model = _created(Connection(base_port), read_model(file), validate_only=True)
-    show(f"{file} is sound: {len(model.rules)} rules, {len(model.stages)} stages", model, as_json=as_json)
+    show(f"{file} is valid: {len(model.rules)} rules, {len(model.stages)} stages", model, as_json=as_json)
 
 
 @app.command()
@@ -79,7 +79,7 @@ def diff(before: Source, after: Source, base_port: BasePort = 50051, as_json: As
 
 @app.command()
 def create(file: File, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """Store a file as a draft. It judges nothing until it is published."""
+    """Store a file as a draft, which has no effect until it is published."""
     draft = _created(Connection(base_port), read_model(file))
     show(f"version {draft.version} is a draft of {file}", draft, as_json=as_json)
 
@@ -87,18 +87,16 @@ def create(file: File, base_port: BasePort = 50051, as_json: AsJson = False) -> 
 @app.command()
 def publish(
     source: Source,
-    mode: Annotated[Mode, typer.Option(help="From now on, or for all events: every lead is scored again.")],
-    note: Annotated[str, typer.Option(help="Why.")] = "",
+    mode: Annotated[Mode, typer.Option(help="`forward` scores new events with it, `rescore` scores every lead again.")],
+    note: Annotated[str, typer.Option(help="Why; stored with the publication.")] = "",
     actor: Actor = "",
-    base: Annotated[
-        int, typer.Option(help="The version that you believe in force; the one that is, if not given.")
-    ] = 0,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when all leads are scored again.")] = False,
-    timeout: Annotated[float, typer.Option(help="Longest time to wait, in seconds.")] = 3600.0,
+    base: Annotated[int, typer.Option(help="Fail unless this version is in force; default: the current one.")] = 0,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when all leads have been scored again.")] = False,
+    timeout: Annotated[float, typer.Option(help="Maximum time to wait, in seconds.")] = 3600.0,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Put a model in force. A file becomes a draft first; a draft that is refused stays one."""
+    """Put a model in force. A file is stored as a draft first, which remains if publishing it fails."""
     connection = Connection(base_port)
     request = pb.PublishScoringModelRequest(
         base_version=base or find_model(connection, IN_FORCE).version,
@@ -116,7 +114,7 @@ def publish(
 
 @app.command()
 def history(limit: Limit = 20, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """List what was published when, by whom and why, and how many leads are still to be scored again."""
+    """List the publications, with actor, note and the number of leads that still have to be scored again."""
     found = list_publications(Connection(base_port), limit)
     show(model_views.publications_table(found), *found, as_json=as_json)
 
@@ -136,14 +134,16 @@ def _version(connection: Connection, source: str) -> int:
 
 
 def _rolled_out(connection: Connection, publication: pb.ModelPublication, timeout: float) -> pb.ModelPublication:
-    """Waits until no lead is left to be scored again, and returns the publication as it is then."""
+    """Waits until every lead has been scored again, and returns the final state of the publication."""
     total, ends = publication.leads_left, time.monotonic() + timeout
     with bar("scoring again") as progress:
         while publication.leads_left:
-            total = max(total, publication.leads_left)  # leads may come in meanwhile
+            total = max(total, publication.leads_left)  # new leads may arrive during the rollout
             progress.update(total - publication.leads_left, total=total)
             if time.monotonic() > ends:
-                raise CommandError(f"{_sentence(publication)}, after {timeout:g} s: do workers run?")
+                raise CommandError(
+                    f"after {timeout:g} s, {_sentence(publication)}; check that scoring workers are running"
+                )
             time.sleep(POLL_SECONDS)
             newest = list_publications(connection, 100)
             publication = next((each for each in newest if each.publication == publication.publication), publication)
@@ -154,4 +154,4 @@ def _sentence(publication: pb.ModelPublication) -> str:
     done = f"version {publication.version} is in force ({mode_of(publication)})"
     if not publication.leads_left:
         return done
-    return f"{done}; {publication.leads_left:,} leads are still to be scored again: see `leadscore model history`"
+    return f"{done}; {publication.leads_left:,} leads still have to be scored again (see `leadscore model history`)"

@@ -1,4 +1,4 @@
-"""How two models differ, told as people name things: rules, groups and stages by id, not by place."""
+"""The differences of two models. Rules, groups and stages are matched by id, not by position."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ _ABSENT = object()
 
 
 class Difference(NamedTuple):
-    """What is different at a path, such as `rules[signup].points`: plain values, and None for what is not there."""
+    """A difference at a path such as `rules[signup].points`: the plain values, None where the path does not exist."""
 
     path: str
     before: Any
@@ -19,7 +19,7 @@ class Difference(NamedTuple):
 
 
 def differences(before: Message, after: Message) -> Iterator[Difference]:
-    """Yields all differences between two messages of one type, in the order of the second one."""
+    """Yields all differences between two messages of one type, in the field order of the second one."""
     yield from _compared("", to_plain(before), to_plain(after))
 
 
@@ -48,7 +48,7 @@ def _are_lists_of_mappings(before: object, after: object) -> bool:
 
 
 def _by_id(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> tuple[dict[Any, Any], dict[Any, Any]]:
-    """Returns the items of both lists by their first member if that is an id, unique in each list; else by place."""
+    """Returns the items of both lists by their first field if its values are unique in each list, else by index."""
     names = {next(iter(item), "") for item in (*before, *after)}
     if len(names) == 1:
         (name,) = names

@@ -1,4 +1,4 @@
-"""Models as people name them: by a file, by a version, or as the one in force."""
+"""Finding a model by the path of a file, by its version, or as the one in force."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from shared.message_files.messages import Flawed
 from shared.message_files.yaml_text import MAX_BYTES, read_yaml, write_yaml
 
 IN_FORCE = "in-force"
-"""Names the model that judges now, wherever a version may be named. A file of this name is `./in-force`."""
-_GIVEN_BY_THE_SERVICE = ("version", "state", "create_time")
+"""Stands for the model in force, wherever a version is accepted. A file of this name is `./in-force`."""
+_SET_BY_THE_SERVICE = ("version", "state", "create_time")
 
 
 def find_model(connection: Connection, source: str) -> pb.ScoringModel:
-    """Returns the model that a version, `in-force` or the path of a file names; only that of a file has no version.
+    """Returns the model of a version, of `in-force` or of a file; only a model from a file has no version.
 
     Raises:
-        CommandError: There is none, or the file holds none; each of its flaws is a detail.
+        CommandError: The model does not exist, or the file is invalid; the details list its flaws.
     """
     version = version_of(source)
     if version is None:
@@ -29,51 +29,51 @@ def find_model(connection: Connection, source: str) -> pb.ScoringModel:
 
 
 def version_of(source: str) -> int | None:
-    """Returns the version that is named, 0 for the one in force; None when a file is."""
+    """Returns the version, 0 for the one in force; None if the source is a file."""
     if source == IN_FORCE:
         return 0
-    # No file holds more digits than a version may have; the service tells that there is no such version.
+    # Any number that fits into a version is one; the service reports versions that do not exist.
     return int(source) if source.isascii() and source.isdigit() and len(source) <= len(str(2**62)) else None
 
 
 def read_model(path: Path) -> pb.ScoringModel:
-    """Returns the model in a file, without what only the service can say of it.
+    """Returns the model in a file, without the fields that the service sets.
 
     Raises:
-        CommandError: The file cannot be read, or holds none; each of its flaws is a detail.
+        CommandError: The file cannot be read, or is invalid; the details list its flaws.
     """
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}; is it neither a file nor a version?") from None
+        raise CommandError(f"{path} cannot be read: {error.strerror}; give a file, a version or `in-force`") from None
     try:
         return content_of(read_yaml(text, pb.ScoringModel))
     except Flawed as flawed:
-        raise CommandError(f"{path} is no model", map(str, flawed.flaws)) from None
+        raise CommandError(f"{path} is not a valid model", map(str, flawed.flaws)) from None
 
 
 def content_of(model: pb.ScoringModel) -> pb.ScoringModel:
-    """Returns a model without its version, state and time: what a file holds, and what two versions are compared by."""
+    """Returns a model without its version, state and time: the content of a file, by which versions are compared."""
     content = pb.ScoringModel()
     content.CopyFrom(model)
-    for field in _GIVEN_BY_THE_SERVICE:
+    for field in _SET_BY_THE_SERVICE:
         content.ClearField(field)
     return content
 
 
 def to_text(model: pb.ScoringModel) -> str:
-    """Returns the file that holds a model, with what the service says of it as a comment."""
+    """Returns a model as the text of a file; its version and state are a comment."""
     return f"# version {model.version}, {state_of(model)}\n{write_yaml(content_of(model))}"
 
 
 def state_of(model: pb.ScoringModel) -> str:
-    """Returns where a model stands, in words."""
+    """Returns the state of a model as text, such as `in force`."""
     return pb.ModelState.Name(model.state).removeprefix("MODEL_STATE_").lower().replace("_", " ")
 
 
 def mode_of(publication: pb.ModelPublication) -> str:
-    """Returns for which events a publication puts a model in force, in a word."""
+    """Returns the mode of a publication as text: `forward` or `rescore`."""
     return pb.PublicationMode.Name(publication.mode).removeprefix("PUBLICATION_MODE_").lower()
 
 

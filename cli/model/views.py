@@ -1,4 +1,4 @@
-"""What people see of models: their versions, their publications, and how two of them differ."""
+"""Views of models: versions, publications and differences."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ _STYLES = {pb.MODEL_STATE_IN_FORCE: "bold green", pb.MODEL_STATE_RETIRED: "dim"}
 
 
 def models_table(models: Iterable[pb.ScoringModel]) -> RenderableType:
-    """Returns a row per version."""
+    """Returns a table with one row per version."""
     table = pieces.table("version", "state", "name", "rules", "stages", "stored", right={"version", "rules"})
     for model in models:
         table.add_row(
@@ -30,7 +30,7 @@ def models_table(models: Iterable[pb.ScoringModel]) -> RenderableType:
 
 
 def publications_table(publications: Iterable[pb.ModelPublication]) -> RenderableType:
-    """Returns a row per publication."""
+    """Returns a table with one row per publication."""
     right = {"#", "version", "before", "leads left"}
     table = pieces.table("#", "published", "version", "before", "mode", "by", "note", "leads left", right=right)
     for each in publications:
@@ -48,7 +48,7 @@ def publications_table(publications: Iterable[pb.ModelPublication]) -> Renderabl
 
 
 def differences_table(differences: Iterable[Difference]) -> RenderableType:
-    """Returns a row per difference."""
+    """Returns a table with one row per difference."""
     table = pieces.table("what", "before", "after")
     for path, before, after in differences:
         table.add_row(pieces.plain(path), _value(before, "red"), _value(after, "green"))

@@ -1,4 +1,4 @@
-"""What is wrong with a system, each thing with what to do about it, and the verdict on all of it."""
+"""Finds the problems of a system, each with advice on how to fix it, and a verdict on the whole."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from cli.operations.health import Health
 from shared import wire
 
 MAX_DECAY_DAYS = 1
-"""Decay runs once a day, shortly after midnight: until then it is a day behind."""
+"""Decay runs once a day, shortly after midnight; before the run it is one day behind."""
 MAX_DUE = timedelta(minutes=1)
 """Deliveries that have been due for longer are behind."""
 MAX_ROLLOUT = timedelta(minutes=10)
-"""A rollout that has taken longer needs a look."""
+"""A rollout that has taken longer needs attention."""
 
 
 class Level(IntEnum):
-    """How bad it is; the numbers are exit statuses."""
+    """The severity of a problem; the numbers are the exit statuses."""
 
     OK = 0
     BEHIND = 1
-    """Something is behind, or parked, and needs a look."""
+    """Something is behind or parked and needs attention."""
     DOWN = 2
-    """A process does not serve, or does not answer."""
+    """A process is not serving, or does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker on this machine: the service that it works for, the port at which it tells its health, and that."""
+    """A worker on this machine: its service, the port on which it reports its health, and its health."""
 
     service: str
     port: int
@@ -41,9 +41,9 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the services said of themselves at a time.
+    """What the services reported about themselves at a time.
 
-    `failures` are the services that serve and yet could not answer, and why. What a service did not tell is None.
+    `failures` maps each service that is serving but failed to answer to its error. What was not reported is None.
     """
 
     time: datetime
@@ -58,7 +58,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that needs a look: in a word or two what it is about, what is wrong, and what to do."""
+    """Something that needs attention: its subject in a word or two, what is wrong, and what to do about it."""
 
     level: Level
     subject: str
@@ -68,13 +68,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement on a system."""
+    """The verdict on a system: all its problems."""
 
     problems: Sequence[Problem]
 
     @property
     def level(self) -> Level:
-        """How bad the worst of it is."""
+        """The level of the worst problem."""
         return max((each.level for each in self.problems), default=Level.OK)
 
     @property
@@ -103,54 +103,54 @@ def _down(status: Status) -> Iterator[Problem]:
         elif health is not Health.SERVING:
             text, advice = "does not answer", "start it with `leadscore up`, or give its port with --base-port"
         elif service in status.failures:
-            text, advice = f"serves, but failed: {status.failures[service]}", "look into its log"
+            text, advice = f"is serving, but a call failed: {status.failures[service]}", "check its log"
         else:
             continue
         yield Problem(Level.DOWN, service, f"the {service} service {text}", advice)
     for worker in status.workers:
         if worker.health is not Health.SERVING:
             subject = f"{worker.service} worker"
-            text = f"the {subject} at port {worker.port} does not serve: its loops have not turned for 10 s"
-            yield Problem(Level.DOWN, subject, text, "look into its log, then restart it")
+            text = f"the {subject} on port {worker.port} is not serving: its loops have been stuck for 10 s"
+            yield Problem(Level.DOWN, subject, text, "check its log, then restart it")
 
 
 def _scoring(backlog: scoring_pb2.GetScoringBacklogResponse, now: datetime) -> Iterator[Problem]:
     if backlog.HasField("stopped_drain"):
         stopped = backlog.stopped_drain
-        text = f"a scoring worker has stopped, because {stopped.failed_events:,} events failed with {stopped.error}"
-        yield Problem(Level.BEHIND, "scoring", text, "mend the cause; the worker then goes on by itself")
+        text = f"a scoring worker has stopped because {stopped.failed_events:,} events failed with {stopped.error}"
+        yield Problem(Level.BEHIND, "scoring", text, "fix the cause; the worker then resumes by itself")
     if backlog.partitions_behind:
         text = (
             f"{_count(backlog.partitions_behind, 'scoring partition')} behind, "
             f"the oldest event has waited for {age(backlog.oldest_accept_time, now)}"
         )
-        advice = "see that scoring workers run, and start more; look for `drain failed` in their logs"
+        advice = "check that scoring workers run, or start more; look for `drain failed` in their logs"
         yield Problem(Level.BEHIND, "scoring", text, advice)
     if backlog.parked_events:
-        text = f"{backlog.parked_events:,} events are parked and not scored"
+        text = f"{backlog.parked_events:,} events are parked and have not been scored"
         yield _parked("parked events", text)
 
 
 def _decay(decayed: scoring_pb2.DecayedThrough, today: date) -> Iterator[Problem]:
     if decayed.days_behind > MAX_DECAY_DAYS:
         text = f"decay is {decayed.days_behind:,} days behind"
-        yield Problem(Level.BEHIND, "decay", text, "run `leadscore decay`, and let cron run it every day")
+        yield Problem(Level.BEHIND, "decay", text, "run `leadscore decay`, and schedule it daily with cron")
     if decayed.earliest_date != decayed.latest_date:
         others = f"through {decayed.earliest_date}" if decayed.earliest_date else "not at all"
         text = f"decay is applied through {decayed.latest_date} in some partitions, {others} in others"
-        advice = "a run or a reset is under way, or died: if none is running, run it again"
+        advice = "a decay run or reset is in progress, or was interrupted: if none is running, run it again"
         yield Problem(Level.BEHIND, "decay", text, advice)
-    # Somewhere on earth it is tomorrow already.
+    # In some time zones it is already tomorrow.
     if decayed.latest_date and date.fromisoformat(decayed.latest_date) > today + timedelta(days=1):
         text = f"decay is applied through {decayed.latest_date}, which lies in the future"
-        yield Problem(Level.BEHIND, "decay", text, "take it back with `leadscore decay reset`")
+        yield Problem(Level.BEHIND, "decay", text, "undo it with `leadscore decay reset`")
 
 
 def _rollout(backlog: scoring_pb2.GetScoringBacklogResponse, now: datetime) -> Iterator[Problem]:
     rollout = backlog.rollout
     if backlog.HasField("rollout") and now - wire.to_time(rollout.publish_time) > MAX_ROLLOUT:
-        text = f"version {rollout.version} of the model has been rolled out for {age(rollout.publish_time, now)}"
-        advice = "see that scoring workers run; look for `rollout failed` and `leads not updated` in their logs"
+        text = f"the rollout of model version {rollout.version} has been running for {age(rollout.publish_time, now)}"
+        advice = "check that scoring workers run; look for `rollout failed` and `leads not updated` in their logs"
         yield Problem(Level.BEHIND, "rollout", text, advice)
 
 
@@ -158,26 +158,26 @@ def _automation(backlog: automation_pb2.GetAutomationBacklogResponse, now: datet
     if backlog.HasField("stopped_drain"):
         stopped = backlog.stopped_drain
         text = (
-            f"an automation worker has stopped, because {stopped.failed_changes:,} changes failed with {stopped.error}"
+            f"an automation worker has stopped because {stopped.failed_changes:,} changes failed with {stopped.error}"
         )
-        yield Problem(Level.BEHIND, "automation", text, "mend the cause; the worker then goes on by itself")
+        yield Problem(Level.BEHIND, "automation", text, "fix the cause; the worker then resumes by itself")
     if backlog.partitions_behind:
         text = (
             f"{_count(backlog.partitions_behind, 'automation partition')} behind, "
             f"the oldest change has waited for {age(backlog.oldest_change_time, now)}"
         )
-        advice = "see that automation workers run, and start more; look for `drain failed` in their logs"
+        advice = "check that automation workers run, or start more; look for `drain failed` in their logs"
         yield Problem(Level.BEHIND, "automation", text, advice)
     if backlog.HasField("oldest_due_time") and now - wire.to_time(backlog.oldest_due_time) > MAX_DUE:
         text = f"{backlog.due_deliveries:,} deliveries are due, the oldest for {age(backlog.oldest_due_time, now)}"
-        yield Problem(Level.BEHIND, "deliveries", text, "see that automation workers run, and start more")
+        yield Problem(Level.BEHIND, "deliveries", text, "check that automation workers run, or start more")
     if backlog.parked_changes:
-        text = f"{backlog.parked_changes:,} changes are parked, and rules are not evaluated at them"
+        text = f"{backlog.parked_changes:,} changes are parked, and no rules have been evaluated for them"
         yield _parked("parked changes", text)
 
 
 def _parked(subject: str, text: str) -> Problem:
-    advice = "see why with `leadscore parked list`, then `leadscore parked retry` or `leadscore parked discard` them"
+    advice = "see the reasons with `leadscore parked list`, then use `leadscore parked retry` or `discard`"
     return Problem(Level.BEHIND, subject, text, advice)
 
 

@@ -1,4 +1,4 @@
-"""What people and programs see of the status of a system."""
+"""Views of the status of a system: a page for people, JSON for programs."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,14 +14,14 @@ from cli.operations.problems import Level, Problem, Status, Verdict, age
 from cli.terminal.output import to_json as message_to_json
 from cli.terminal.pieces import grid, heading, moment, plain
 
-_UNKNOWN = Text("not known", "dim")
+_UNKNOWN = Text("unknown", "dim")
 _STYLES = {Level.OK: "bold green", Level.BEHIND: "bold yellow", Level.DOWN: "bold red"}
 MAX_SHOWN = 5
-"""Partitions and leads that a person is shown; programs see all."""
+"""Maximum number of partitions or leads on the page; the JSON has all of them."""
 
 
 def page(status: Status, verdict: Verdict) -> RenderableType:
-    """Returns all of it on one page; the verdict is the last line."""
+    """Returns the status as one page, which ends with the verdict."""
     return Group(
         heading("health"),
         _health(status),
@@ -36,7 +36,7 @@ def page(status: Status, verdict: Verdict) -> RenderableType:
 
 
 def to_json(status: Status, verdict: Verdict) -> dict[str, object]:
-    """Returns the same as one JSON object; what is not known is null."""
+    """Returns the status as one JSON object; what is unknown is null."""
     return {
         "verdict": verdict.line,
         "exit_status": int(verdict.level),
@@ -68,30 +68,30 @@ def _message_json(message: Message | None) -> dict[str, object] | None:
 def _health(status: Status) -> RenderableType:
     facts = grid()
     for service, health in status.services.items():
-        facts.add_row(service, _said(health))
+        facts.add_row(service, _health_text(health))
     for worker in status.workers:
-        facts.add_row(f"{worker.service} worker", Text.assemble(_said(worker.health), f" at port {worker.port}"))
+        facts.add_row(f"{worker.service} worker", Text.assemble(_health_text(worker.health), f" on port {worker.port}"))
     if not status.workers:
-        facts.add_row("workers", Text("none found on this machine; what waits tells whether they run", "dim"))
+        facts.add_row("workers", Text("none found on this machine; if the backlog grows, none are running", "dim"))
     return facts
 
 
-def _said(health: Health) -> Text:
+def _health_text(health: Health) -> Text:
     return Text(health.value, "green" if health is Health.SERVING else "red")
 
 
 def _scoring(status: Status) -> RenderableType:
     backlog, facts = status.scoring or scoring.GetScoringBacklogResponse(), grid()
-    facts.add_row("events waiting", _waiting(backlog.pending_events, backlog, "oldest_accept_time", status.time))
+    facts.add_row("pending events", _backlog(backlog.pending_events, backlog, "oldest_accept_time", status.time))
     for behind in backlog.partitions_behind[:MAX_SHOWN]:
         text = f"{behind.pending_events:,}, the oldest for {age(behind.oldest_accept_time, status.time)}"
         facts.add_row(f"  partition {behind.partition}", text)
     if backlog.partitions_behind:
         for lead in backlog.heaviest_leads[:MAX_SHOWN]:
             facts.add_row("  heavy lead", Text.assemble(plain(lead.lead_id), f" with {lead.pending_events:,} events"))
-    if alone := sum(each.event_count for each in backlog.isolated_events):
+    if isolated := sum(each.event_count for each in backlog.isolated_events):
         limit = max(each.attempts for each in backlog.isolated_events)
-        facts.add_row("tried alone", f"{alone:,}, with up to {limit} failed attempts; after 5 they are parked")
+        facts.add_row("isolated events", f"{isolated:,}, with up to {limit} failed attempts; parked after 5")
     facts.add_row("parked", f"{backlog.parked_events:,}, and {backlog.discarded_events:,} discarded")
     facts.add_row("decayed through", _decayed(backlog.decayed_through))
     facts.add_row("model", _model(status) if status.model else _UNKNOWN)
@@ -112,22 +112,22 @@ def _model(status: Status) -> Text:
     text = plain(f"version {model.version}{name}")
     if status.scoring is not None and status.scoring.HasField("rollout"):
         left = "leads" if status.leads_left is None else f"{status.leads_left:,} leads"
-        text.append(f"; {left} are still to be scored again, since {moment(status.scoring.rollout.publish_time)}")
+        text.append(f"; {left} still have to be scored again, since {moment(status.scoring.rollout.publish_time)}")
     return text
 
 
 def _automation(backlog: automation.GetAutomationBacklogResponse, now: datetime) -> RenderableType:
     facts = grid()
-    facts.add_row("changes waiting", _waiting(backlog.pending_changes, backlog, "oldest_change_time", now))
+    facts.add_row("pending changes", _backlog(backlog.pending_changes, backlog, "oldest_change_time", now))
     for behind in backlog.partitions_behind[:MAX_SHOWN]:
         facts.add_row(f"  partition {behind.partition}", f"the oldest for {age(behind.oldest_change_time, now)}")
     facts.add_row("parked", f"{backlog.parked_changes:,}")
-    facts.add_row("deliveries due", _waiting(backlog.due_deliveries, backlog, "oldest_due_time", now))
+    facts.add_row("due deliveries", _backlog(backlog.due_deliveries, backlog, "oldest_due_time", now))
     facts.add_row("failed executions", f"{backlog.failed_executions:,}")
     return facts
 
 
-def _waiting(count: int, backlog: Message, oldest: str, now: datetime) -> str:
+def _backlog(count: int, backlog: Message, oldest: str, now: datetime) -> str:
     return (
         f"{count:,}, the oldest for {age(getattr(backlog, oldest), now)}" if backlog.HasField(oldest) else f"{count:,}"
     )
@@ -135,6 +135,6 @@ def _waiting(count: int, backlog: Message, oldest: str, now: datetime) -> str:
 
 def _problems(verdict: Verdict) -> Iterator[RenderableType]:
     if verdict.problems:
-        yield heading("to do")
+        yield heading("problems")
     for problem in verdict.problems:
         yield Text.assemble("• ", plain(problem.text), ": ", plain(problem.advice))

@@ -1,4 +1,4 @@
-"""`leadscore status`: the health of a system and what waits in it, on one page, with a verdict."""
+"""`leadscore status`: shows the health and the backlog of a system on one page, with a verdict."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -20,17 +20,17 @@ from shared import wire
 from shared.rpc.health import worker_name
 
 MAX_WORKERS = 128
-"""Ports, from the first worker's on, at which workers are looked for: as many as `leadscore up` starts at most."""
+"""Number of ports that are searched for workers: the most that `leadscore up` starts."""
 CONNECT_SECONDS = 0.5
 
 A = TypeVar("A")
 
 
 def status(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """Show the health of every service, what waits, and what to do about it.
+    """Show the health of every service, its backlog, and what to do about problems.
 
-    The exit status is 0 when all is well, 1 when something is behind or parked, 2 when a service or a worker is down.
-    Workers are looked for where `leadscore up` lets them tell their health; elsewhere what waits tells of them.
+    The exit status is 0 if all is well, 1 if something is behind or parked, 2 if a service or a worker is down.
+    Workers are found on the health ports that `leadscore up` gives them. Others only show in the backlog.
     """
     found = gather(Connection(base_port))
     verdict = judge(found)
@@ -42,7 +42,7 @@ def status(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
 
 
 def gather(connection: Connection) -> Status:
-    """Asks every service and every worker; one that is down does not keep others from being asked."""
+    """Queries every service and every worker, also if some of them are down."""
     with ThreadPoolExecutor(16) as pool:
         health = pool.map(lambda service: ask(connection.target(service), full_name(service)), SERVICES)
         first = connection.base_port + HEALTH_OFFSET
@@ -51,7 +51,7 @@ def gather(connection: Connection) -> Status:
         known = [worker for worker in workers if worker]
     failures: dict[str, str] = {}
 
-    def of(service: str, call: Callable[[Connection], A]) -> A | None:
+    def query(service: str, call: Callable[[Connection], A]) -> A | None:
         if services[service] is not Health.SERVING:
             return None
         try:
@@ -60,21 +60,21 @@ def gather(connection: Connection) -> Status:
             failures[service] = str(error)
             return None
 
-    backlog = of("scoring", _scoring_backlog)
+    backlog = query("scoring", _scoring_backlog)
     return Status(
         time=wire.now(),
         services=services,
         workers=known,
         failures=failures,
         scoring=backlog,
-        model=of("scoring", _model),
-        leads_left=of("scoring", _leads_left) if backlog is not None and backlog.HasField("rollout") else None,
-        automation=of("automation", _automation_backlog),
+        model=query("scoring", _model),
+        leads_left=query("scoring", _leads_left) if backlog is not None and backlog.HasField("rollout") else None,
+        automation=query("automation", _automation_backlog),
     )
 
 
 def _worker(port: int) -> Worker | None:
-    """Returns the worker that tells its health at a port of this machine; None when there is none."""
+    """Returns the worker that reports its health on a port of this machine; None if there is none."""
     try:
         socket.create_connection(("127.0.0.1", port), CONNECT_SECONDS).close()
     except OSError:
@@ -85,7 +85,7 @@ def _worker(port: int) -> Worker | None:
 def _answers(port: int) -> Iterator[Worker]:
     for service in ("scoring", "automation"):
         health = ask(f"127.0.0.1:{port}", worker_name(service))
-        # What does not answer may be anybody's, and a dead worker is missed by what waits.
+        # No answer may mean a program that is not ours. A dead worker shows as a growing backlog.
         if health in (Health.SERVING, Health.NOT_SERVING):
             yield Worker(service, port, health)
 
@@ -101,7 +101,7 @@ def _model(connection: Connection) -> scoring.ScoringModel:
 
 
 def _leads_left(connection: Connection) -> int:
-    """Returns how many leads the last publication has still to reach. They are counted, which takes a while."""
+    """Returns how many leads the last publication has not reached yet. Counting them may take a while."""
     with connection.scoring() as stub:
         request = scoring.ListModelPublicationsRequest(page_size=1)
         publications = stub.ListModelPublications(request, timeout=CALL_SECONDS).publications

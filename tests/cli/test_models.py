@@ -68,7 +68,7 @@ def test_a_sound_file_is_checked_and_not_stored(file: Path) -> None:
     with serving() as (service, run):
         result = run("model", "validate", file)
     assert result.exit_code == 0
-    assert "is sound: 2 rules, 2 stages" in result.stdout
+    assert "is valid: 2 rules, 2 stages" in result.stdout
     assert len(service.models) == 1
 
 
@@ -88,7 +88,7 @@ def test_all_that_the_file_gets_wrong_is_told_a_line_each(tmp_path: Path, monkey
     with pytest.raises(SystemExit) as caught:
         main()
     assert str(caught.value).splitlines() == [
-        f"leadscore: {path} is no model",
+        f"leadscore: {path} is not a valid model",
         "  rules[0].pionts: is not known; is points meant?",
         "  rules[0].points: is text, must be a whole number",
         "  �[31m: is not known; known are " + ", ".join(pb.ScoringModel.DESCRIPTOR.fields_by_name),
@@ -96,13 +96,13 @@ def test_all_that_the_file_gets_wrong_is_told_a_line_each(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("command", ["validate", "create"])
-def test_a_file_that_is_not_there(command: str) -> None:
+def test_a_file_that_does_not_exist(command: str) -> None:
     with serving() as (_, run):
         error = run("model", command, "none.yaml").exception
     assert str(error).startswith("none.yaml cannot be read: No such file")
 
 
-def test_a_version_that_is_not_there() -> None:
+def test_a_version_that_does_not_exist() -> None:
     with serving() as (_, run):
         assert "MODEL_NOT_FOUND" in str(run("model", "show", "7").exception)
 
@@ -119,18 +119,18 @@ def test_publishing_a_file_makes_a_draft_of_it_first(file: Path) -> None:
     assert "more [points]" in history
 
 
-def test_a_version_is_published_by_whoever_is_logged_in(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_actor_of_a_publication_is_the_login_name_by_default(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(getpass, "getuser", lambda: "grace")
     with serving() as (service, run):
         run("model", "create", file)
         service.leads_left = 7
         result = run("model", "publish", "2", "--mode", "rescore", "--base", "1")
     assert service.requests[-1].actor == "grace"
-    assert "version 2 is in force (rescore); 7 leads are still to be scored again" in result.stdout
+    assert "version 2 is in force (rescore); 7 leads still have to be scored again" in result.stdout
     assert "leadscore model history" in result.stdout
 
 
-def test_nobody_is_logged_in(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publishing_without_a_login_name_asks_for_an_actor(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody() -> str:
         raise OSError
 
@@ -148,7 +148,7 @@ def test_an_outdated_base_is_refused_at_once(file: Path) -> None:
     assert sum(isinstance(each, pb.PublishScoringModelRequest) for each in service.requests) == 1
 
 
-def test_an_unsound_file_is_not_published(flawed: Path) -> None:
+def test_an_invalid_file_is_not_published(flawed: Path) -> None:
     with serving() as (service, run):
         error = run("model", "publish", flawed, "--mode", "rescore", "--actor", "ada").exception
     assert isinstance(error, CommandError)
@@ -164,17 +164,17 @@ def test_waiting_until_all_leads_are_scored_again(file: Path, monkeypatch: pytes
     assert json_of(result)[0]["leads_left"] == "0"
 
 
-def test_waiting_in_vain(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_fails_after_the_timeout(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "POLL_SECONDS", 0.0)
     with serving() as (service, run):
         service.leads_left = 10_000
         arguments = ("publish", file, "--mode", "rescore", "--actor", "ada", "--wait", "--timeout", "0")
         error = run("model", *arguments).exception
-    assert "leads are still to be scored again" in str(error)
-    assert "do workers run?" in str(error)
+    assert "leads still have to be scored again" in str(error)
+    assert "check that scoring workers are running" in str(error)
 
 
-def test_models_are_compared_by_the_names_of_things() -> None:
+def test_models_are_compared_by_the_ids_of_their_parts() -> None:
     before, after = built_in(), built_in()
     before.rules.add(rule_id="old", event_types=["x"], points=1)
     after.rules.insert(0, pb.ScoringRule(rule_id="new", event_types=["y"], points=2))

@@ -42,7 +42,7 @@ EXECUTION = automation.AutomationExecution(
         )
     ],
 )
-TRIAL = automation.TestAutomationRuleResponse(
+RULE_TEST = automation.TestAutomationRuleResponse(
     checks=[automation.Check(field=EVIL, explanation=EVIL)], warnings=[EVIL], deliveries=EXECUTION.deliveries
 )
 
@@ -56,7 +56,7 @@ TRIAL = automation.TestAutomationRuleResponse(
         (show_automations.rules_table([RULE]), 4),
         (show_automations.executions_table([EXECUTION]), 4),
         (show_automations.execution_card(EXECUTION), 8),
-        (show_automations.trial(TRIAL), 7),
+        (show_automations.rule_test(RULE_TEST), 7),
     ],
 )
 def test_a_view_obeys_nobody(view: RenderableType, times: int) -> None:

@@ -44,7 +44,7 @@ def test_all_is_well(system: tuple[Services, Run]) -> None:
     people, programs = run("status"), run("status", "--json")
     assert (people.exit_code, programs.exit_code) == (0, 0)
     assert people.stdout.splitlines()[-1] == "ok"
-    for text in ("ingest", "scoring worker", "serving at port", "version 1, built-in", "deliveries due"):
+    for text in ("ingest", "scoring worker", "serving on port", "version 1, built-in", "due deliveries"):
         assert text in people.stdout
     [found] = json_of(programs)
     assert (found["verdict"], found["exit_status"], found["problems"]) == ("ok", 0, [])
@@ -53,7 +53,7 @@ def test_all_is_well(system: tuple[Services, Run]) -> None:
     assert found["scoring"]["pending_events"] == found["automation"]["pending_changes"] == "0"
 
 
-def test_what_is_behind_is_told_with_what_to_do(system: tuple[Services, Run]) -> None:
+def test_a_backlog_is_reported_with_advice(system: tuple[Services, Run]) -> None:
     service, run = system
     behind = scoring.PartitionBehind(partition=17, oldest_accept_time=ago(minutes=5), pending_events=1_234)
     service.backlog = scoring.GetScoringBacklogResponse(
@@ -85,18 +85,18 @@ def test_what_is_behind_is_told_with_what_to_do(system: tuple[Services, Run]) ->
     assert found["scoring"]["partitions_behind"][0]["partition"] == 17
 
 
-def test_a_rollout_tells_how_many_leads_are_left(system: tuple[Services, Run]) -> None:
+def test_a_rollout_shows_how_many_leads_are_left(system: tuple[Services, Run]) -> None:
     service, run = system
     service.publications = [scoring.ModelPublication(publication=2, version=1, leads_left=8)]
     service.backlog.rollout.CopyFrom(scoring.ModelRollout(publication=2, version=1, publish_time=ago(seconds=5)))
     result = run("status")
-    assert (result.exit_code, "7 leads are still to be scored again" in result.stdout) == (0, True)
+    assert (result.exit_code, "7 leads still have to be scored again" in result.stdout) == (0, True)
 
 
 @pytest.mark.parametrize(
     ("name", "subject"), [(full_name("automation"), "automation"), (worker_name("scoring"), "scoring worker")]
 )
-def test_what_does_not_serve_is_down(system: tuple[Services, Run], name: str, subject: str) -> None:
+def test_a_process_that_is_not_serving_is_down(system: tuple[Services, Run], name: str, subject: str) -> None:
     service, run = system
     service.backlog.parked_events = 1
     service.health.set(name, HealthCheckResponse.NOT_SERVING)
@@ -105,7 +105,7 @@ def test_what_does_not_serve_is_down(system: tuple[Services, Run], name: str, su
     assert [each["subject"] for each in json_of(programs)[0]["problems"]] == [subject, "parked events"]
 
 
-def test_services_that_do_not_answer_are_down_and_others_are_still_told_of() -> None:
+def test_services_that_do_not_answer_are_down_and_the_others_are_still_shown() -> None:
     with serving() as (_, run):  # without ingest and automation
         people, programs = run("status"), run("status", "--json")
     assert (people.exit_code, people.stdout.splitlines()[-1]) == (2, "down: ingest, automation")
@@ -114,7 +114,7 @@ def test_services_that_do_not_answer_are_down_and_others_are_still_told_of() -> 
     assert (found["automation"], found["scoring"] is None, found["workers"]) == (None, False, [])
 
 
-def test_a_service_that_serves_and_fails_is_down(system: tuple[Services, Run]) -> None:
+def test_a_service_whose_calls_fail_is_down(system: tuple[Services, Run]) -> None:
     service, run = system
     service.backlog = None  # type: ignore[assignment]  # no answer can be made of it
     result = run("status")
@@ -122,7 +122,7 @@ def test_a_service_that_serves_and_fails_is_down(system: tuple[Services, Run]) -
     assert "INTERNAL" in result.stdout
 
 
-def test_nothing_runs() -> None:
+def test_every_service_is_down_when_nothing_runs() -> None:
     with serving() as (_, run):
         pass
     result = run("status")
@@ -197,7 +197,7 @@ def test_the_verdict_on_automation(backlog: automation.GetAutomationBacklogRespo
     assert judge(status(automation=backlog)).line == verdict
 
 
-def test_two_workers_that_are_dead_are_one_subject_and_two_problems() -> None:
+def test_two_dead_workers_are_two_problems_of_one_subject() -> None:
     verdict = judge(status(workers=[Worker("scoring", port, Health.NOT_SERVING) for port in (50061, 50062)]))
     assert (verdict.line, len(verdict.problems)) == ("down: scoring worker", 2)
 
@@ -206,5 +206,5 @@ def test_two_workers_that_are_dead_are_one_subject_and_two_problems() -> None:
     ("seconds", "text"),
     [(-5, "0 s"), (119, "119 s"), (120, "2 min"), (7_199, "119 min"), (7_200, "2 h"), (172_800, "2 days")],
 )
-def test_an_age_is_told_in_its_largest_unit(seconds: int, text: str) -> None:
+def test_an_age_is_given_in_its_largest_unit(seconds: int, text: str) -> None:
     assert age(before(seconds=seconds), NOW) == text
