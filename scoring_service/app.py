@@ -44,7 +44,7 @@ from shared.tasks import running
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the server and the worker share."""
+    """The parts that the server and the worker share."""
 
     database: Database
     events: Inbox

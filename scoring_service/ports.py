@@ -1,4 +1,4 @@
-"""What the use cases need that tests replace. They use the classes of `store/` as they are."""
+"""The dependencies of the use cases that tests replace; stores are used directly."""
 
 from collections.abc import Iterable
 from typing import Protocol

@@ -13,12 +13,12 @@ from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Adjustment, Fact, JudgedEvent, Mode, Publication, Timeline
 
 MAX_UNKNOWN = 100
-"""Event types without a rule that a summary names."""
+"""Largest number of event types without a rule in a summary."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to rank leads by: the event types that mean conversion, and the landmark's distance from the first event."""
+    """The event types that mean conversion, and how long after its first event a lead is ranked (the landmark)."""
 
     conversions: frozenset[str]
     landmark: timedelta
@@ -48,7 +48,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class RuleShare:
-    """What a rule gives all leads: the events it matches, and their points after limits, caps, floor and ceiling."""
+    """The effect of a rule on all leads: its events, and their points after limits, caps, floor and ceiling."""
 
     rule_id: str
     events: int
@@ -161,7 +161,7 @@ class Simulation:
             known = [
                 fact for fact in facts if fact.position[0] < landmark and not _is_one_of(fact, question.conversions)
             ]
-            # As if decay had run every day until then.
+            # Decay counts as if it had run every day until the landmark.
             state = fold(timeline, self._calendar, known, self._calendar.date_of(landmark))
             tally.add(state.score, converts=converted is not None)
 

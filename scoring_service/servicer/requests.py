@@ -18,13 +18,13 @@ from shared.rpc.errors import InvalidArgument
 from shared.rpc.read_masks import ReadMask
 
 MAX_IDS = 500
-"""Ids in one request."""
+"""Largest number of ids in one request."""
 MAX_PAGE = 1_000
-"""Items on one page of leads or entries."""
+"""Largest number of leads or entries on one page."""
 MAX_REASON = 1_024
-"""Characters of a reason or a note."""
+"""Largest number of characters in a reason or a note."""
 DEFAULT_LANDMARK = timedelta(days=7)
-LONGEST_LANDMARK = timedelta(days=3_650)
+MAX_LANDMARK = timedelta(days=3_650)
 _ORDERS = {
     pb.LEAD_ORDER_UNSPECIFIED: LeadOrder.SCORE,
     pb.LEAD_ORDER_SCORE: LeadOrder.SCORE,
@@ -66,8 +66,8 @@ def publication_mode(mode: pb.PublicationMode) -> Mode:
 def conversion_question(request: pb.SimulateScoringModelRequest) -> Question | None:
     """Returns the conversion that a simulation should rank leads by, or None if the request names no event type."""
     landmark = wire.to_span(request.landmark) if request.HasField("landmark") else DEFAULT_LANDMARK
-    if not timedelta() < landmark <= LONGEST_LANDMARK:
-        bounds = f"must be more than 0 and at most {LONGEST_LANDMARK.days:,} days"
+    if not timedelta() < landmark <= MAX_LANDMARK:
+        bounds = f"must be more than 0 and at most {MAX_LANDMARK.days:,} days"
         raise InvalidArgument("landmark", f"is {landmark}, {bounds}")
     if not request.conversion_event_types:
         return None
@@ -76,7 +76,7 @@ def conversion_question(request: pb.SimulateScoringModelRequest) -> Question | N
 
 
 def adjustment(request: pb.AdjustLeadScoreRequest) -> AdjustmentRequest:
-    """Returns the adjustment that a request asks for."""
+    """Returns the requested adjustment."""
     change = request.WhichOneof("change")
     if change is None:
         raise InvalidArgument("delta", "is missing: give delta or target")
@@ -105,12 +105,12 @@ def calendar_date(field: str, text: str) -> date:
 def as_of_time(
     request: pb.GetLeadScoreRequest | pb.BatchGetLeadScoresRequest | pb.DecayScoresRequest,
 ) -> datetime | None:
-    """Returns the time that a request asks about, or None for now."""
+    """Returns the `as_of_time` of a request, or None for now."""
     return arguments.time("as_of_time", request.as_of_time) if request.HasField("as_of_time") else None
 
 
 def lead_order(order: pb.LeadOrder) -> LeadOrder:
-    """Returns the order that a list of leads has."""
+    """Returns the requested order of a list of leads."""
     if order not in _ORDERS:
         raise InvalidArgument("order", f"is {order}, must be a value of LeadOrder")
     return _ORDERS[order]

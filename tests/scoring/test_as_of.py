@@ -1,4 +1,4 @@
-"""As of a time the answer is that of a database that holds only what had happened by then."""
+"""A score as of a time is the score in a database that contains only what had happened by then."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ _ = many_checkpoints
 
 @pytest.fixture(autouse=True, params=[1, 1_000], ids=["from checkpoints", "from the beginning"])
 def _start(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Leads with fewer facts than this are folded from their beginning."""
+    """Leads with fewer facts than this are folded from their first fact."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(as_of, "CHECKPOINT_FACTS", request.param)
         yield
@@ -40,17 +40,17 @@ def _start(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @dataclass
 class OneLead:
-    """`LeadReader` and `FactReader` of what a live lead has become, as far as `Queries` looks."""
+    """Reads a live lead: the methods of `LeadReader` and `FactReader` that `Queries` calls."""
 
     live: Live
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[None]:
-        """Needs none."""
+        """Does nothing: the lead does not change."""
         yield
 
     async def timeline(self) -> Timeline:
-        """Returns the timeline of today."""
+        """Returns the current timeline."""
         return self.live.timeline
 
     async def leads(self, lead_ids: Iterable[str], attributes: None = None) -> dict[str, Lead]:
@@ -58,23 +58,23 @@ class OneLead:
         return dict.fromkeys(lead_ids, self.live.lead)
 
     async def known_at(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
-        """Tells whether something had happened to it."""
+        """Returns the lead if it had a fact by a time."""
         facts = [each for each in self.live.entries if each.kind.is_fact and each.event_time <= time]
         return set(lead_ids) if facts else set()
 
     async def retracted_since(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
-        """Tells whether something of it was retracted."""
+        """Returns the lead if an event of it was retracted after a time."""
         later = [each for each in self.live.entries if _is_retraction(each) and each.record_time > time]
         return set(lead_ids) if later else set()
 
     async def facts_of(self, lead_ids: Sequence[str], *, as_of: datetime) -> dict[str, list[Event | Adjustment]]:
-        """Returns what happened to it."""
+        """Returns the facts of the lead."""
         return {lead_id: facts_of(self.live.entries, as_of) for lead_id in lead_ids}
 
     async def facts(
         self, lead_id: str, *, after: Position | None, as_of: datetime
     ) -> AsyncIterator[list[Event | Adjustment]]:
-        """Yields what happened to it after a position."""
+        """Yields the facts of the lead after a position."""
         happened = sorted(facts_of(self.live.entries, as_of), key=lambda each: (each.event_time, each.event_id))
         for each in happened:
             if after is None or (each.event_time, each.event_id) > after:
@@ -87,16 +87,16 @@ class OneLead:
         return max(before_it, key=lambda state: state.fact_count, default=EMPTY)
 
     async def decayed_through(self, lead_ids: Sequence[str]) -> dict[str, date | None]:
-        """Returns how far decay has come."""
+        """Returns the decay date."""
         return dict.fromkeys(lead_ids, self.live.through)
 
     async def recent_events(self, lead_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, int]:
-        """Counts none."""
+        """Returns no counts."""
         return {}
 
 
 def known_by(live: Live, then: datetime) -> reference.World | None:
-    """Returns what a database of a time held of a lead; None when it did not know the lead."""
+    """Returns a lead as a database of that time had it; None if it did not have the lead."""
     happened = [each for each in live.entries if each.kind in (EntryKind.EVENT, EntryKind.ADJUSTMENT)]
     happened = [each for each in happened if each.event_time <= then]
     gone = {
@@ -127,7 +127,7 @@ _days = st.integers(-1, 90).map(lambda days: START + timedelta(days=days, hours=
 
 @given(st.data(), models(), scripts(), lasts, _days)
 @examples(500)
-def test_as_of_is_what_a_database_of_that_time_would_show(
+def test_as_of_returns_what_a_database_of_that_time_would_return(
     data: st.DataObject, model: ScoringModel, script: list[Act], last: date | None, then: datetime
 ) -> None:
     live = lived(model, script, last)
@@ -150,7 +150,9 @@ def test_as_of_is_what_a_database_of_that_time_would_show(
 
 
 @given(models(), scripts(), lasts)
-def test_as_of_a_time_after_everything_is_live(model: ScoringModel, script: list[Act], last: date | None) -> None:
+def test_as_of_a_time_after_all_events_is_the_current_score(
+    model: ScoringModel, script: list[Act], last: date | None
+) -> None:
     live = lived(model, script, last)
     lead_reader: Any = OneLead(live)
     ask = Queries(lead_reader, lead_reader, UTC_DAYS, lambda: NOW)

@@ -1,4 +1,4 @@
-"""The bound on the attributes of a lead."""
+"""The size limit of the attributes of a lead."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ def test_an_attribute_whose_new_value_has_no_room_stays_as_it_was() -> None:
     assert (after.values["country"], after.left_out) == ("DE", 1)
 
 
-def test_the_bound_is_reached_to_the_byte() -> None:
+def test_the_limit_is_exact_to_the_byte() -> None:
     room = MAX_BYTES - len('{"a":""}')
     exact = merged_from({"a": "x" * room})
     assert (exact.size, exact.left_out) == (MAX_BYTES, 0)
@@ -65,14 +65,14 @@ def test_a_further_name_is_left_out_and_a_known_one_is_replaced() -> None:
 
 
 def test_attributes_that_are_over_the_bound_already_may_shrink() -> None:
-    """As those of a lead that was stored before there was a bound."""
+    """The attributes of a lead that was stored before the limit existed."""
     before = Attributes.of({"a": "x" * 90_000, "b": "x"})
     after = merged(before, {"a": "x" * 80_000, "b": "yy"})
     assert (len(after.values["a"]), after.values["b"], after.left_out) == (80_000, "x", 1)
 
 
 def test_a_merge_measures_only_what_changes() -> None:
-    """The values that stay are not JSON, so measuring them would fail."""
+    """The unchanged values are not JSON, so measuring them would fail."""
     before = Attributes({"a": object(), "b": 1}, 60_000)
     assert merged(before, {"b": 2}).size == 60_000
 

@@ -84,7 +84,7 @@ async def test_the_heaviest_leads_come_first(scoring: Scoring, stub: Stub, monke
     ]
 
 
-async def test_events_tried_alone_are_counted_by_attempts_and_keep_their_age(scoring: Scoring, stub: Stub) -> None:
+async def test_isolated_events_are_counted_by_attempts_and_keep_their_age(scoring: Scoring, stub: Stub) -> None:
     await put(scoring, "ada", 99 * SECOND, 4)
     alone = {"e0": 1, "e1": 3, "e2": 3}
     for event_id, attempts in alone.items():
@@ -111,7 +111,7 @@ async def test_decay_is_behind_by_days_since_the_database_was_made_or_last_decay
     assert (await decayed_through(stub)).days_behind == 0
 
 
-async def test_a_decay_run_that_is_not_done_shows_two_dates(scoring: Scoring, stub: Stub) -> None:
+async def test_an_unfinished_decay_run_shows_two_dates(scoring: Scoring, stub: Stub) -> None:
     async def move(day: float) -> None:
         await scoring.lead_writer.transact(lambda: scoring.lead_writer.move_decay(0, days_ago(day).date()))
 

@@ -1,4 +1,4 @@
-"""Decay runs and rollouts update all leads except those that fail, however they fail."""
+"""Decay runs and rollouts update all leads except those that fail."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,21 +28,21 @@ ODD = "lead7"
 
 @pytest.fixture
 async def seeded(scoring: Scoring) -> Scoring:
-    """Some leads in each partition, for all of which there is something to do."""
+    """Some leads in each partition, all with an update to make."""
     await scoring.put(*((f"a-{lead}", lead, "signup", days_ago(9)) for lead in LEADS))
     await scoring.drain_all()
     return scoring
 
 
 class Appends:
-    """Transactions that take too long: those over more leads than `limit`, or over `ODD`."""
+    """Makes transactions time out that update more than `limit` leads, or that update `ODD`."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.sizes: list[int] = []
 
     def patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Plants them."""
+        """Replaces `LeadWriter.append`."""
         append = LeadWriter.append
 
         async def append_some(scores: LeadWriter, commit: AppendBatch) -> set[int]:
@@ -66,7 +66,7 @@ async def reached(scoring: Scoring, kind: EntryKind) -> set[str]:
     return {row["lead_id"] async for row in scoring.database["score_history"].find({"kind": kind.value})}
 
 
-async def test_a_decay_run_goes_on_without_a_lead_that_takes_too_long(
+async def test_a_decay_run_continues_without_a_lead_that_takes_too_long(
     seeded: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as planted:
@@ -78,7 +78,7 @@ async def test_a_decay_run_goes_on_without_a_lead_that_takes_too_long(
     assert await seeded.verify() == []
 
 
-async def test_a_decay_run_goes_on_without_a_lead_that_cannot_be_read(seeded: Scoring) -> None:
+async def test_a_decay_run_continues_without_a_lead_that_cannot_be_read(seeded: Scoring) -> None:
     await damage(seeded)
     with pytest.raises(KeyError, match="usage"):
         await seeded.run_decay(NOW)
@@ -88,7 +88,7 @@ async def test_a_decay_run_goes_on_without_a_lead_that_cannot_be_read(seeded: Sc
     assert await seeded.verify() == []
 
 
-async def test_nothing_is_tried_for_long_while_the_database_is_too_slow(
+async def test_a_run_gives_up_early_while_the_database_is_too_slow(
     seeded: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     appends = Appends(limit=0)
@@ -100,7 +100,7 @@ async def test_nothing_is_tried_for_long_while_the_database_is_too_slow(
     assert await seeded.verify() == []
 
 
-async def test_a_rollout_goes_on_without_a_lead_that_takes_too_long(
+async def test_a_rollout_continues_without_a_lead_that_takes_too_long(
     seeded: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await seeded.publish(worth(25), Mode.RESCORE)
@@ -114,7 +114,7 @@ async def test_a_rollout_goes_on_without_a_lead_that_takes_too_long(
     assert await seeded.verify() == []
 
 
-async def test_a_rollout_outlives_a_lead_that_cannot_be_read(seeded: Scoring) -> None:
+async def test_a_rollout_continues_without_a_lead_that_cannot_be_read(seeded: Scoring) -> None:
     await damage(seeded)
     await seeded.publish(worth(25), Mode.RESCORE)
 
@@ -132,7 +132,7 @@ async def test_a_rollout_outlives_a_lead_that_cannot_be_read(seeded: Scoring) ->
     assert await seeded.verify() == []
 
 
-async def test_others_have_their_turn_while_a_page_is_folded() -> None:
+async def test_other_tasks_run_while_a_page_is_folded() -> None:
     class Nothing:
         async def facts_of(self, lead_ids: Sequence[str]) -> dict[str, list[Event | Adjustment]]:
             return {}

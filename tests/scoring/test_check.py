@@ -1,4 +1,4 @@
-"""Verification finds what is wrong, and rebuilding mends what can be mended."""
+"""Verification finds violations, and rebuilding repairs stored states."""
 
 import asyncio
 from dataclasses import replace
@@ -65,7 +65,7 @@ async def test_a_damaged_state_is_rebuilt_from_the_history(scoring: Scoring) -> 
     assert not (await scoring.rebuild.one("lead1")).changed
 
 
-async def test_a_lost_state_is_rebuilt_from_the_history(scoring: Scoring) -> None:
+async def test_a_missing_state_is_rebuilt_from_the_history(scoring: Scoring) -> None:
     await seed(scoring)
     before = (await scoring.queries.score("lead1", None)).lead.state
     await scoring.database["leads"].delete_one({"_id": "lead1"})
@@ -79,7 +79,7 @@ async def rebuild_all(scoring: Scoring, *, check_only: bool = False) -> list[Reb
     return [progress async for progress in scoring.rebuild.all(check_only=check_only)]
 
 
-async def test_a_lost_row_is_found_and_rebuilt(scoring: Scoring) -> None:
+async def test_a_missing_row_is_found_and_rebuilt(scoring: Scoring) -> None:
     await seed(scoring)
     before = [
         score.lead.state.contributions for score in await scoring.queries.scores(["lead0", "lead1", "lead2"], None)
@@ -98,8 +98,8 @@ async def test_a_lost_row_is_found_and_rebuilt(scoring: Scoring) -> None:
     assert after == before
 
 
-async def test_a_row_that_was_lost_while_decay_and_a_rollout_went_past_is_rebuilt(scoring: Scoring) -> None:
-    """Its history adds up only to what it was when the row was lost; what came since reaches it afterwards."""
+async def test_a_row_that_decay_and_a_rollout_missed_is_rebuilt(scoring: Scoring) -> None:
+    """The history adds up to the state when the row was lost; later ticks and publications are applied afterwards."""
     for lead in ("ada", "bob"):
         await scoring.put(*((f"{lead}{days}", lead, "demo_request", days_ago(days)) for days in (12, 9)))
     await scoring.drain_all()
@@ -124,7 +124,7 @@ async def test_a_row_that_was_lost_while_decay_and_a_rollout_went_past_is_rebuil
     assert ada.lead.state.score == bob.lead.state.score
 
 
-async def test_a_row_without_a_history_is_found_and_left(scoring: Scoring) -> None:
+async def test_a_row_without_a_history_is_reported_but_not_rebuilt(scoring: Scoring) -> None:
     await seed(scoring)
     await scoring.database["score_history"].delete_many({"lead_id": "lead1"})
     await scoring.database["leads"].update_one({"_id": "lead2"}, {"$set": {"score": 7}})
@@ -135,7 +135,7 @@ async def test_a_row_without_a_history_is_found_and_left(scoring: Scoring) -> No
 
 
 @pytest.mark.parametrize("page_leads", [1, 500])
-async def test_one_contradictory_history_keeps_no_other_lead_from_being_rebuilt(
+async def test_a_contradictory_history_does_not_stop_the_rebuild_of_other_leads(
     scoring: Scoring, monkeypatch: pytest.MonkeyPatch, page_leads: int
 ) -> None:
     monkeypatch.setattr(scan, "PAGE_LEADS", page_leads)
@@ -151,7 +151,7 @@ async def test_one_contradictory_history_keeps_no_other_lead_from_being_rebuilt(
 @pytest.mark.parametrize(
     ("max_entries", "pages"), [(4, [1, 1, 1]), (7, [1, 1, 1]), (8, [2, 1]), (11, [2, 1]), (12, [3])]
 )
-async def test_a_page_ends_where_its_entries_are_too_many(
+async def test_a_page_ends_before_it_has_too_many_entries(
     scoring: Scoring, monkeypatch: pytest.MonkeyPatch, max_entries: int, pages: list[int]
 ) -> None:
     monkeypatch.setattr(scan, "PAGE_ENTRIES", max_entries)
@@ -202,7 +202,7 @@ async def test_many_violations_come_in_many_messages(scoring: Scoring, monkeypat
     assert [each.leads_checked for each in progress] == [3, 3, 3, 3]
 
 
-async def test_others_have_a_turn_between_two_leads(scoring: Scoring) -> None:
+async def test_other_tasks_run_between_two_leads(scoring: Scoring) -> None:
     await seed(scoring)
     turns = 0
 

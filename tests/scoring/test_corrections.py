@@ -17,7 +17,7 @@ from tests.scoring.models import BUILT_IN
 def asked(
     request_id: str = "r1", *, delta: int | None = None, target: int | None = None, lead_id: str = "ada"
 ) -> AdjustmentRequest:
-    """Returns a request of a salesperson."""
+    """Returns an adjustment request."""
     return AdjustmentRequest(request_id, lead_id, delta, target, "met at the fair", "eve")
 
 
@@ -66,10 +66,10 @@ async def test_an_adjustment_is_an_entry(
         (asked(delta=15), 35),
     ],
 )
-async def test_an_adjustment_comes_after_what_lies_ahead_of_the_clock(
+async def test_an_adjustment_comes_after_events_ahead_of_the_clock(
     scoring: Scoring, request_: AdjustmentRequest, expected: int
 ) -> None:
-    """The live score counts what is ahead; floor and ceiling must not bite before it."""
+    """The current score includes events ahead of the clock, so floor and ceiling must apply after them."""
     await scoring.put(("e1", "ada", "signup", NOW + timedelta(hours=1)))
     await scoring.drain_all()
     entry = await scoring.corrections.adjust(request_)
@@ -79,7 +79,7 @@ async def test_an_adjustment_comes_after_what_lies_ahead_of_the_clock(
     assert await scoring.verify() == []
 
 
-async def test_a_target_is_reached_also_when_decay_is_ahead_of_the_clock(scoring: Scoring) -> None:
+async def test_a_target_is_reached_even_if_decay_is_ahead_of_the_clock(scoring: Scoring) -> None:
     await scoring.put(("e1", "ada", "contract_signed", days_ago(20)))
     await scoring.drain_all()
     await scoring.run_decay(NOW)
@@ -90,7 +90,7 @@ async def test_a_target_is_reached_also_when_decay_is_ahead_of_the_clock(scoring
     assert await scoring.verify() == []
 
 
-async def test_as_of_a_time_an_adjustment_counts_from_its_place_on(seeded: Scoring) -> None:
+async def test_as_of_a_time_an_adjustment_counts_from_its_position_on(seeded: Scoring) -> None:
     assert (await seeded.corrections.adjust(asked(target=0))).event_time == NOW
     assert (await seeded.queries.score("ada", NOW)).lead.state.score == 0
     ahead = NOW + timedelta(hours=1)
@@ -123,7 +123,7 @@ async def test_the_same_adjustment_again_is_the_same_entry(seeded: Scoring) -> N
         replace(asked(delta=15), lead_id="bob"),
     ],
 )
-async def test_a_request_id_is_for_one_request(seeded: Scoring, other: AdjustmentRequest) -> None:
+async def test_a_request_id_cannot_be_reused_for_another_request(seeded: Scoring, other: AdjustmentRequest) -> None:
     await seeded.corrections.adjust(asked(delta=15))
     with pytest.raises(RequestIdConflict, match="r1"):
         await seeded.corrections.adjust(other)
@@ -135,7 +135,7 @@ async def test_an_unknown_lead_is_not_adjusted(seeded: Scoring) -> None:
         await seeded.corrections.adjust(asked(delta=1, lead_id="nobody"))
 
 
-async def test_an_adjustment_outlives_a_rescore(seeded: Scoring) -> None:
+async def test_an_adjustment_survives_a_rescore(seeded: Scoring) -> None:
     await seeded.corrections.adjust(asked(delta=15))
     rules = tuple(replace(rule, points=rule.points * 2) for rule in BUILT_IN.rules)
     await seeded.publish(replace(BUILT_IN, rules=rules), Mode.RESCORE)
@@ -144,7 +144,7 @@ async def test_an_adjustment_outlives_a_rescore(seeded: Scoring) -> None:
     assert await seeded.verify() == []
 
 
-async def test_an_adjustment_is_no_activity(seeded: Scoring) -> None:
+async def test_an_adjustment_does_not_count_as_activity(seeded: Scoring) -> None:
     seeded.now = NOW + timedelta(days=20)
     await seeded.corrections.adjust(asked(target=100))
     lead = (await seeded.queries.score("ada", None)).lead
@@ -172,7 +172,7 @@ async def test_a_retracted_event_does_not_count_for_velocity(scoring: Scoring) -
     assert (await scoring.queries.score("ada", None)).recent_events == 1
 
 
-async def test_a_lead_may_lose_all_its_events(scoring: Scoring) -> None:
+async def test_all_events_of_a_lead_can_be_retracted(scoring: Scoring) -> None:
     await scoring.put(("e1", "ada", "signup", days_ago(1)))
     await scoring.drain_all()
     await scoring.corrections.retract("e1", "a bot", "eve")
@@ -188,7 +188,7 @@ async def test_a_lead_may_lose_all_its_events(scoring: Scoring) -> None:
     assert await scoring.verify() == []
 
 
-async def test_what_cannot_be_retracted(scoring: Scoring) -> None:
+async def test_only_scored_events_can_be_retracted(scoring: Scoring) -> None:
     with pytest.raises(EventNotFound, match="nothing"):
         await scoring.corrections.retract("nothing", "x", "eve")
     await scoring.put(("e1", "ada", "contract_signed", days_ago(20)))

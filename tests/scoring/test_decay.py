@@ -1,4 +1,4 @@
-"""DecayScores: by date, once, however often and however interrupted."""
+"""DecayScores applies each tick once, even if runs repeat, overlap or are interrupted."""
 
 import asyncio
 from datetime import timedelta
@@ -20,7 +20,7 @@ async def states(scoring: Scoring, leads: int = 40) -> dict[str, int]:
     return {score.lead.lead_id: score.lead.state.score for score in scores}
 
 
-async def test_twice_for_a_date_is_once(scoring: Scoring) -> None:
+async def test_a_second_run_for_the_same_date_changes_nothing(scoring: Scoring) -> None:
     await seed(scoring)
     first = await scoring.run_decay(NOW)
     after_one, entries = await states(scoring), await scoring.database["score_history"].count_documents({})
@@ -33,7 +33,7 @@ async def test_twice_for_a_date_is_once(scoring: Scoring) -> None:
     assert await scoring.verify() == []
 
 
-async def test_two_runs_at_once_are_one(scoring: Scoring) -> None:
+async def test_two_concurrent_runs_decay_each_lead_once(scoring: Scoring) -> None:
     await seed(scoring)
     runs = await asyncio.gather(scoring.run_decay(NOW), scoring.run_decay(NOW))
     at_once = await states(scoring)
@@ -41,7 +41,7 @@ async def test_two_runs_at_once_are_one(scoring: Scoring) -> None:
     assert await scoring.verify() == []
 
 
-async def test_a_run_that_died_is_finished_by_the_next(scoring: Scoring) -> None:
+async def test_the_next_run_finishes_an_interrupted_one(scoring: Scoring) -> None:
     await seed(scoring)
     run = scoring.decay.run(NOW)
     await anext(run)
@@ -59,7 +59,7 @@ async def test_an_earlier_date_does_nothing(scoring: Scoring) -> None:
     assert await states(scoring) == before
 
 
-async def test_a_dry_run_tells_and_writes_nothing(scoring: Scoring) -> None:
+async def test_a_dry_run_predicts_and_writes_nothing(scoring: Scoring) -> None:
     await seed(scoring)
     before = await states(scoring)
     dry = [progress async for progress in scoring.decay.dry_run(NOW)][-1]

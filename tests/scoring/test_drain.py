@@ -58,7 +58,7 @@ async def test_identify_sets_attributes(scoring: Scoring) -> None:
     assert await scoring.verify() == []
 
 
-async def test_a_drained_partition_has_nothing_left(scoring: Scoring) -> None:
+async def test_a_drain_leaves_no_pending_events(scoring: Scoring) -> None:
     await scoring.put(("e1", "ada", "page_view", NOW))
     assert await scoring.drain_all() == 1
     assert await scoring.drain_all() == 0
@@ -103,7 +103,7 @@ async def test_order_and_batches_do_not_matter(scoring: Scoring) -> None:
     assert await scoring.verify() == []
 
 
-async def test_a_failure_before_the_commit_leaves_nothing(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failure_before_the_commit_leaves_no_trace(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
     await scoring.put(("e1", "ada", "page_view", NOW))
     append = LeadWriter.append
 

@@ -21,7 +21,7 @@ KINDS = ("page_view", "signup", "download", "unsubscribe")
 
 @pytest.fixture(autouse=True)
 def _small_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets a lead with forty events be a heavy one."""
+    """Lowers the limits, so that a lead with forty events is heavy."""
     monkeypatch.setattr(refold, "CHECKPOINT_FACTS", 8)
     monkeypatch.setattr(history_writer, "CHECKPOINT_FACTS", 8)
     monkeypatch.setattr(history_writer, "COMPARED_FACTS", 16)
@@ -47,7 +47,7 @@ async def score(scoring: Scoring, lead: str = HEAVY) -> int:
     return (await scoring.queries.score(lead, None)).lead.state.score
 
 
-async def test_a_crowd_of_one_lead_goes_into_the_slow_lane_and_a_bystander_is_scored_at_once(scoring: Scoring) -> None:
+async def test_a_lead_with_many_events_goes_to_the_slow_lane_and_does_not_delay_others(scoring: Scoring) -> None:
     other = bystander(scoring)
     await scoring.put(*events(60))
     scoring.now += timedelta(seconds=1)
@@ -98,7 +98,7 @@ async def test_workers_in_the_slow_lane_of_one_lead_score_each_event_once(scorin
     assert await scoring.verify() == []
 
 
-async def test_an_update_that_was_overtaken_begins_again(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_overtaken_update_starts_again(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
     await scoring.put(*events(50))
     await scoring.drain_all()
     await scoring.put(("late", HEAVY, "signup", days_ago(299)))
@@ -166,7 +166,7 @@ async def test_a_damaged_history_fails_alone_and_names_its_lead(scoring: Scoring
     assert await score(scoring, other) == 20
 
 
-async def test_a_lead_that_fails_in_the_slow_lane_is_left_to_the_drain_which_meets_its_error(scoring: Scoring) -> None:
+async def test_a_lead_that_fails_in_the_slow_lane_returns_to_the_drain(scoring: Scoring) -> None:
     await scoring.put(*events(60))
     while await scoring.drain_all():
         pass
@@ -182,7 +182,7 @@ async def test_a_lead_that_fails_in_the_slow_lane_is_left_to_the_drain_which_mee
         await scoring.drain.step(partition, 500)
 
 
-async def test_a_replay_over_the_limit_is_refused_with_advice(
+async def test_a_replay_over_the_limit_is_rejected_with_advice(
     scoring: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await scoring.put(*events(60))

@@ -22,7 +22,7 @@ def update(*entries: Entry, path: list[tuple[int, str]], last_event_time: dateti
     return LeadUpdate(Lead("ada"), Lead("ada", len(entries), after, 1), entries, [PathPoint(*each) for each in path])
 
 
-def test_a_change_names_every_score_and_stage_on_the_way() -> None:
+def test_a_change_lists_every_score_and_stage_in_between() -> None:
     found = change_of(
         update(
             entry(1, EntryKind.EVENT, "signup"),

@@ -1,4 +1,4 @@
-"""Parked events over gRPC, and where else they are reported."""
+"""Parked events over gRPC, and in the backlog and verification reports."""
 
 from typing import Any
 
@@ -80,7 +80,7 @@ async def test_a_stopped_drain_is_reported(scoring: Scoring, stub: Stub) -> None
     )
 
 
-async def test_a_retried_event_is_a_late_one(scoring: Scoring, stub: Stub) -> None:
+async def test_a_retried_event_is_scored_as_a_late_event(scoring: Scoring, stub: Stub) -> None:
     await scoring.drain_all()
     some = pb.RetryParkedEventsRequest(event_ids=["e0", "e1", "unknown"])
     every = pb.RetryParkedEventsRequest(all=True)

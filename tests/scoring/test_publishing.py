@@ -45,7 +45,7 @@ async def entries_of_kind(scoring: Scoring, kind: EntryKind) -> list[str]:
     return sorted([row["_id"] async for row in rows])
 
 
-async def test_a_rescore_changes_each_lead_once_and_says_so(scoring: Scoring) -> None:
+async def test_a_rescore_changes_each_lead_once_with_one_entry(scoring: Scoring) -> None:
     await seed(scoring)
     publication = await scoring.publish(worth(25), Mode.RESCORE)
     assert await scoring.rollout.step() == len(LEADS)
@@ -66,7 +66,7 @@ async def test_an_unchanged_lead_gets_no_entry(scoring: Scoring) -> None:
     assert await scoring.verify() == []
 
 
-async def test_from_now_on_leaves_the_past_as_it_is(scoring: Scoring) -> None:
+async def test_a_forward_publication_does_not_change_past_scores(scoring: Scoring) -> None:
     await seed(scoring)
     await scoring.publish(worth(25), Mode.FORWARD)
     assert await scoring.rollout.step() == 0
@@ -80,7 +80,7 @@ async def test_from_now_on_leaves_the_past_as_it_is(scoring: Scoring) -> None:
     assert await scoring.verify() == []
 
 
-async def test_from_now_on_reaches_events_ahead_of_the_clock(scoring: Scoring) -> None:
+async def test_a_forward_publication_applies_to_events_ahead_of_the_clock(scoring: Scoring) -> None:
     await scoring.put(("ahead", "ada", "signup", NOW + timedelta(hours=5)))
     await scoring.drain_all()
     await scoring.publish(worth(25), Mode.FORWARD)
@@ -102,7 +102,7 @@ async def test_a_drain_reaches_a_lead_before_the_rollout_does(scoring: Scoring) 
     assert await scoring.verify() == []
 
 
-async def test_a_rollout_that_dies_is_finished_by_the_next(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_next_rollout_finishes_an_interrupted_one(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
     await seed(scoring)
     await scoring.publish(worth(25), Mode.RESCORE)
     append, calls = LeadWriter.append, 0
@@ -152,7 +152,7 @@ async def test_a_decay_run_that_reaches_a_lead_before_the_rollout_does_counts_de
     assert (progress.leads_changed, progress.entries, progress.points_removed) == (1, 1, 3)
 
 
-async def test_two_publications_before_a_rollout_are_one(scoring: Scoring) -> None:
+async def test_two_publications_before_a_rollout_are_rolled_out_together(scoring: Scoring) -> None:
     await seed(scoring)
     await scoring.publish(worth(25), Mode.RESCORE)
     await scoring.publish(worth(30), Mode.RESCORE)
@@ -162,14 +162,14 @@ async def test_two_publications_before_a_rollout_are_one(scoring: Scoring) -> No
     assert await scoring.verify() == []
 
 
-async def test_an_outdated_base_is_refused(scoring: Scoring) -> None:
+async def test_an_outdated_base_version_is_rejected(scoring: Scoring) -> None:
     await scoring.publish(worth(25), Mode.RESCORE)
     version = (await scoring.publishing.create(worth(30))).model.version
     with pytest.raises(ModelOutdated, match="version 2 is in force, not 1"):
         await scoring.publishing.publish(version, 1, Mode.RESCORE, "tester", "")
 
 
-async def test_of_two_publications_at_once_one_is_refused(scoring: Scoring) -> None:
+async def test_one_of_two_concurrent_publications_is_rejected(scoring: Scoring) -> None:
     versions = [(await scoring.publishing.create(worth(points))).model.version for points in (25, 30)]
     done = await asyncio.gather(
         *(scoring.publishing.publish(version, 1, Mode.FORWARD, "tester", "") for version in versions),
@@ -179,7 +179,7 @@ async def test_of_two_publications_at_once_one_is_refused(scoring: Scoring) -> N
     assert len(await scoring.models.publications()) == 2
 
 
-async def test_versions_are_given_once(scoring: Scoring) -> None:
+async def test_each_version_is_assigned_once(scoring: Scoring) -> None:
     stored = await asyncio.gather(*(scoring.publishing.create(worth(points)) for points in range(1, 9)))
     assert sorted(each.model.version for each in stored) == list(range(2, 10))
     for each in stored:
@@ -206,7 +206,7 @@ def hot_from(score: int) -> ScoringModel:
 
 
 @pytest.mark.parametrize("mode", [Mode.FORWARD, Mode.RESCORE])
-async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(scoring: Scoring, mode: Mode) -> None:
+async def test_a_lead_whose_stage_changes_gets_an_entry_even_if_its_score_stays(scoring: Scoring, mode: Mode) -> None:
     await scoring.put(("e1", "ada", "signup", days_ago(1)), ("e2", "bob", "page_view", days_ago(1)))
     await scoring.drain_all()
     await scoring.publish(hot_from(15), mode)
@@ -221,7 +221,7 @@ async def test_a_lead_whose_stage_moves_gets_an_entry_though_its_score_stays(sco
     assert await scoring.verify() == []
 
 
-async def test_an_event_that_comes_before_the_rollout_finds_the_stage_moved(scoring: Scoring) -> None:
+async def test_an_event_before_the_rollout_sees_the_new_stage(scoring: Scoring) -> None:
     await scoring.put(("e1", "ada", "signup", days_ago(1)))
     await scoring.drain_all()
     await scoring.publish(hot_from(15), Mode.FORWARD)
@@ -235,7 +235,7 @@ async def test_an_event_that_comes_before_the_rollout_finds_the_stage_moved(scor
     assert await scoring.rollout.step() == 0
 
 
-async def test_what_happened_since_an_older_publication_is_not_left_to_the_next(scoring: Scoring) -> None:
+async def test_a_forward_rollout_skips_leads_that_drains_have_updated(scoring: Scoring) -> None:
     await seed(scoring)
     await scoring.publish(worth(25), Mode.FORWARD)
     assert await scoring.rollout.step() == 0
@@ -248,7 +248,7 @@ async def test_what_happened_since_an_older_publication_is_not_left_to_the_next(
     assert await scoring.verify() == []
 
 
-async def test_as_of_is_what_was_shown_then(scoring: Scoring) -> None:
+async def test_as_of_returns_what_was_returned_then(scoring: Scoring) -> None:
     await seed(scoring)
     before = (await scoring.queries.score("lead0", NOW)).lead.state.score
     scoring.now = NOW + timedelta(days=1)

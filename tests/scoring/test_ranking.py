@@ -68,7 +68,7 @@ def test_however_many_leads_there_are_each_is_in_one_decile(number: int) -> None
     assert sum(each.converted for each in found.deciles) == pytest.approx(3)
 
 
-def test_nobody_is_ranked() -> None:
+def test_a_ranking_without_leads_is_empty() -> None:
     tally = RankingTally()
     tally.leave_out()
     found = tally.ranking(["cold"], stage_of)

@@ -1,4 +1,4 @@
-"""What a batch read leaves out when its caller names what it wants: bytes of the answer, and work in the database."""
+"""A batch read with a mask leaves out unrequested fields, and the database work for them."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ async def test_fit_is_returned_without_the_attributes_it_depends_on(stub: Stub) 
         (pb.BatchGetLeadScoresRequest(lead_ids=["a"], attribute_names=["a"] * 257), "attribute_names"),
     ],
 )
-async def test_a_bad_mask_is_refused(stub: Stub, request_: pb.BatchGetLeadScoresRequest, field: str) -> None:
+async def test_an_invalid_mask_is_rejected(stub: Stub, request_: pb.BatchGetLeadScoresRequest, field: str) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         await stub.BatchGetLeadScores(request_)
     code, _, fields = refusal(caught.value)
@@ -94,7 +94,7 @@ async def read(scoring: Scoring, uri: str, wanted: Wanted) -> tuple[LeadScore, s
 
 
 @pytest.mark.usefixtures("_ada")
-async def test_work_that_nobody_wants_is_not_done(scoring: Scoring, database_uri: str) -> None:
+async def test_parts_that_were_not_requested_are_not_computed(scoring: Scoring, database_uri: str) -> None:
     city = frozenset({"city"})
     score, collections = await read(scoring, database_uri, Wanted(recent_events=False, fitness=False, attributes=city))
     assert score.lead.state.attributes.values == {"city": "Delft"}, (

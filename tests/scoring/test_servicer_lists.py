@@ -17,7 +17,7 @@ from tests.scoring.requests import (
 
 
 async def seed_leads(scoring: Scoring) -> None:
-    """Leads with scores and times that others have, too; `x`, `y` and `z` have lost all their events."""
+    """Leads with equal scores and times; all events of `x`, `y` and `z` have been retracted."""
     await scoring.put(
         ("e1", "a", "signup", days_ago(3)),
         ("e2", "b", "demo_request", days_ago(2)),

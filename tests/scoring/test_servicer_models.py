@@ -1,4 +1,4 @@
-"""Models over gRPC: kept, published and simulated, over a real database."""
+"""Models over gRPC: stored, published and simulated, over a real database."""
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -36,7 +36,7 @@ async def test_a_model_comes_back_as_it_was_sent(scoring: Scoring, stub: Stub) -
     assert (await stub.GetScoringModel(pb.GetScoringModelRequest(version=2))).scoring_model == stored
 
 
-async def test_a_sound_model_is_validated_without_a_trace(scoring: Scoring, stub: Stub) -> None:
+async def test_validating_a_model_stores_nothing(scoring: Scoring, stub: Stub) -> None:
     request = pb.CreateScoringModelRequest(scoring_model=WHOLE, validate_only=True)
     answer = (await stub.CreateScoringModel(request)).scoring_model
     assert (answer.version, content(answer)) == (0, WHOLE)
@@ -45,7 +45,7 @@ async def test_a_sound_model_is_validated_without_a_trace(scoring: Scoring, stub
     assert (await created(stub, WHOLE)).version == 2, "a validation must not use up a version"
 
 
-async def test_models_are_listed_newest_first_with_where_they_stand(scoring: Scoring, stub: Stub) -> None:
+async def test_models_are_listed_newest_first_with_their_states(scoring: Scoring, stub: Stub) -> None:
     scoring.now = NOW - DAY
     await published(stub, worth(25))
     scoring.now = NOW
@@ -92,7 +92,7 @@ async def test_a_page_of_models_reads_the_publications_once(
     assert reads == 1, "the page must take one read, not one per model"
 
 
-async def test_publications_are_listed_newest_first_with_what_is_left(scoring: Scoring, stub: Stub) -> None:
+async def test_publications_are_listed_newest_first_with_the_leads_left(scoring: Scoring, stub: Stub) -> None:
     await scoring.put(*((f"e{n}", f"lead{n}", "signup", days_ago(1)) for n in range(3)))
     await scoring.drain_all()
     made = await published(stub, worth(25))

@@ -97,7 +97,7 @@ async def test_a_score_as_of_a_past_time_is_the_score_at_that_time(scoring: Scor
     assert (await score_of(stub, as_of_time=at(NOW))) == (await score_of(stub)), "as of now equals the current score"
 
 
-async def test_a_lead_that_lost_its_events_has_no_times(scoring: Scoring, stub: Stub) -> None:
+async def test_a_lead_without_events_has_no_event_times(scoring: Scoring, stub: Stub) -> None:
     await scoring.put(("e1", "ada", "signup", days_ago(1)))
     await scoring.drain_all()
     await stub.RetractEvent(retracting())

@@ -1,4 +1,4 @@
-"""What the service refuses over gRPC, and how it says so."""
+"""Requests that the service rejects over gRPC, with status, reason and field."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ CONFLICT: Refusal = ("ALREADY_EXISTS", "REQUEST_ID_CONFLICT", ["request_id"])
 INCONSISTENT: Refusal = ("DATA_LOSS", "HISTORY_INCONSISTENT", [])
 
 
-async def test_what_is_not_there_or_not_as_believed_is_refused(scoring: Scoring, stub: Stub) -> None:
+async def test_unknown_ids_and_failed_preconditions_are_rejected(scoring: Scoring, stub: Stub) -> None:
     await scoring.put(("e1", "ada", "signup", days_ago(1)), ("e2", "bad", "signup", days_ago(1)))
     await scoring.drain_all()
     await stub.AdjustLeadScore(adjusting(delta=1))
@@ -179,19 +179,19 @@ LISTS: list[tuple[str, Any]] = [
     ("ListScoringModels", pb.ListScoringModelsRequest(page_size=1)),
     ("ListModelPublications", pb.ListModelPublicationsRequest(page_size=1)),
 ]
-"""Queries of which each differs from all others in what a token is bound to."""
+"""Queries that each need page tokens of their own."""
 TOKEN_INVALID: Refusal = ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID", ["page_token"])
 
 
 def with_token(query: Any, token: str) -> Any:
-    """Returns a query that goes on from a token."""
+    """Returns a query that continues from a token."""
     copy = type(query)()
     copy.CopyFrom(query)
     copy.page_token = token
     return copy
 
 
-async def test_a_token_is_for_the_query_that_it_came_from(scoring: Scoring, stub: Stub) -> None:
+async def test_a_token_is_valid_only_for_its_own_query(scoring: Scoring, stub: Stub) -> None:
     await scoring.put(*((f"e{n}", lead, "signup", days_ago(1)) for n, lead in enumerate(("ada", "bob"))))
     await scoring.drain_all()
     for lead_id in ("ada", "bob"):
@@ -207,7 +207,7 @@ async def test_a_token_is_for_the_query_that_it_came_from(scoring: Scoring, stub
             assert found == TOKEN_INVALID, f"{method} {query} with {token}"
 
 
-async def test_a_token_with_a_made_up_place_is_refused(scoring: Scoring, stub: Stub) -> None:
+async def test_a_token_with_an_invalid_cursor_is_rejected(scoring: Scoring, stub: Stub) -> None:
     await scoring.put(*((f"e{n}", lead, "signup", days_ago(1)) for n, lead in enumerate(("ada", "bob"))))
     await scoring.drain_all()
     query = ("ListLeadScores", "score", "", ANY_SCORE)

@@ -1,4 +1,4 @@
-"""What callers run over gRPC: decay, rebuilds, verification and corrections, over a real database."""
+"""Decay, rebuilds, verification and corrections over gRPC and a real database."""
 
 from datetime import timedelta
 
@@ -52,7 +52,7 @@ async def test_decay_streams_its_progress(scoring: Scoring, stub: Stub) -> None:
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-async def test_decay_beyond_the_date_of_the_database_is_refused_whatever_our_clock_says(
+async def test_decay_past_the_date_of_the_database_is_rejected_regardless_of_our_clock(
     scoring: Scoring, stub: Stub, monkeypatch: pytest.MonkeyPatch, dry_run: bool
 ) -> None:
     database_time = await scoring.lead_writer.database_time()
@@ -90,13 +90,13 @@ async def test_a_decay_reset_takes_ticks_back(scoring: Scoring, stub: Stub) -> N
 
 
 async def seed_damaged(scoring: Scoring) -> None:
-    """Leads of which two have a stored score that their history does not give."""
+    """Leads, two of which have a stored score that differs from their history."""
     await scoring.put(*((f"e{n}", f"lead{n}", "signup", days_ago(1)) for n in range(3)))
     await scoring.drain_all()
     await scoring.database["leads"].update_many({"_id": {"$in": ["lead1", "lead2"]}}, {"$set": {"score": 7}})
 
 
-async def test_a_rebuild_tells_what_it_changed(scoring: Scoring, stub: Stub) -> None:
+async def test_a_rebuild_returns_what_it_changed(scoring: Scoring, stub: Stub) -> None:
     await seed_damaged(scoring)
     first, second = [await stub.RebuildLeadScore(pb.RebuildLeadScoreRequest(lead_id="lead1")) for _ in range(2)]
     assert (first.changed, first.score_before, first.lead_score.score) == (True, 7, 20)
@@ -105,7 +105,7 @@ async def test_a_rebuild_tells_what_it_changed(scoring: Scoring, stub: Stub) -> 
 
 
 @pytest.mark.usefixtures("small_pages")
-async def test_a_rebuild_of_all_streams_what_it_changed(scoring: Scoring, stub: Stub) -> None:
+async def test_a_rebuild_of_all_leads_streams_the_changed_leads(scoring: Scoring, stub: Stub) -> None:
     await seed_damaged(scoring)
     damaged = [
         pb.RebuildLeadScoresResponse(leads_checked=2, leads_total=3, leads_changed=1, changed_lead_ids=["lead1"]),
@@ -121,7 +121,7 @@ async def test_a_rebuild_of_all_streams_what_it_changed(scoring: Scoring, stub: 
 
 
 @pytest.mark.usefixtures("small_pages")
-async def test_a_verification_streams_what_is_wrong(scoring: Scoring, stub: Stub) -> None:
+async def test_a_verification_streams_violations(scoring: Scoring, stub: Stub) -> None:
     await seed_damaged(scoring)
     await scoring.put(("pending", "lead0", "signup", NOW))
     progress = await answers(stub, "VerifyScores", pb.VerifyScoresRequest())

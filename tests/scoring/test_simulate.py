@@ -106,8 +106,8 @@ async def test_the_prediction_is_what_publishing_does(scoring: Scoring) -> None:
 
 
 @pytest.mark.parametrize(("grace", "expected"), [(timedelta(days=1), 44), (timedelta(days=7), 50)])
-async def test_a_lead_that_decay_went_past_is_predicted_too(scoring: Scoring, grace: timedelta, expected: int) -> None:
-    """No tick of the model in force touches it, so its own state says nothing of the dates that decay has come to."""
+async def test_a_lead_that_decay_skipped_is_predicted_too(scoring: Scoring, grace: timedelta, expected: int) -> None:
+    """Decay under the model in force does not change this lead, so its state does not have the decay date."""
     await scoring.put(("q", "quiet", "demo_request", days_ago(3)), ("f", "fresh", "demo_request", days_ago(0.1)))
     await scoring.drain_all()
     for day in (2, 1, 0):
@@ -124,7 +124,7 @@ async def test_a_lead_that_decay_went_past_is_predicted_too(scoring: Scoring, gr
     assert summary.points_after == sum(after.values())
 
 
-async def test_rules_that_never_fire_and_types_that_none_knows(scoring: Scoring) -> None:
+async def test_rules_that_never_match_and_unknown_event_types_are_reported(scoring: Scoring) -> None:
     await seed(scoring)
     _, summary = await simulated(scoring)
     rules = {each.rule_id: each for each in summary.rules}
@@ -136,7 +136,7 @@ async def test_rules_that_never_fire_and_types_that_none_knows(scoring: Scoring)
     assert dict(summary.unknown_event_types) == {"identify": 12, "download": 10, "contract_signed": 5}
 
 
-async def test_a_ranking_looks_only_at_what_came_before_the_landmark(scoring: Scoring) -> None:
+async def test_a_ranking_uses_only_events_before_the_landmark(scoring: Scoring) -> None:
     await seed(scoring)
     _, summary = await simulated(scoring, Question(frozenset({"contract_signed"}), timedelta(days=7)))
     ranking = summary.ranking_before

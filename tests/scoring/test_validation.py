@@ -112,7 +112,7 @@ def with_condition(**operator: object) -> dict[str, Any]:
         ({"fit": FIT | {"level_1_score": 1}}, "fit.level_1_score"),
     ],
 )
-def test_a_mistake_is_found_with_its_path(content: dict[str, Any], path: str) -> None:
+def test_a_mistake_is_reported_with_its_path(content: dict[str, Any], path: str) -> None:
     assert path in flaws(content)
 
 
@@ -129,7 +129,7 @@ def test_all_mistakes_are_found_not_only_the_first() -> None:
     assert expected | {"fit.grade_b_points"} <= set(found)
 
 
-def test_numbers_that_are_none_are_refused() -> None:
+def test_invalid_numbers_are_rejected() -> None:
     message = model_codec.write_model(BUILT_IN)
     message.rules[0].conditions.add(property="p", at_least=float("nan"))
     message.rules[0].conditions.add(property="p").equals.number_value = float("inf")
@@ -143,7 +143,7 @@ def test_numbers_that_are_none_are_refused() -> None:
     }
 
 
-def test_a_sound_model_comes_back_equal() -> None:
+def test_a_valid_model_survives_a_round_trip() -> None:
     content = SOUND | {
         "rules": [
             RULE

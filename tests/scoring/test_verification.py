@@ -1,4 +1,4 @@
-"""Whatever happened to a lead: its history alone gives it back."""
+"""A lead can be rebuilt from its history alone, whatever happened to it."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,10 +18,10 @@ from tests.scoring.worlds import Act, models, scripts
 
 @given(models(), scripts(), lasts, models(), st.integers(0, 30))
 @examples(300)
-def test_a_lost_lead_is_rebuilt_however_long_it_was_lost(
+def test_a_missing_row_is_rebuilt_even_after_a_long_time(
     model: ScoringModel, script: list[Act], last: date | None, other: ScoringModel, days: int
 ) -> None:
-    """Its history adds up although decay and a publication have changed all other leads since."""
+    """The history still adds up after decay and a publication have changed all other leads."""
     live = lived(model, script, last)
     decayed = live.through and live.through + timedelta(days=days)
     assert rebuilt(live.timeline, UTC_DAYS, Stored("lead", live.lead, None, decayed), live.entries) == live.lead
