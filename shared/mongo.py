@@ -1,16 +1,16 @@
-"""MongoDB: one way to connect, one way to run a transaction, one way to make indexes.
+"""MongoDB: connections, transactions and snapshot reads.
 
-Guarantee: every acknowledged write is journaled on a majority of the replica set, every read shows only what no
-failover takes back, and whatever runs in `transact()` is one snapshot transaction, bounded in time.
+Guarantee: every acknowledged write is journaled on a majority of the replica set, no read returns data that a failover
+can roll back, and `transact()` runs its body as one snapshot transaction with a time limit.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pymongo
-from pymongo import AsyncMongoClient, IndexModel, MongoClient
+from pymongo import AsyncMongoClient, MongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -158,34 +158,6 @@ async def snapshot(database: Database) -> AsyncIterator[None]:
     """Lets every read inside see one point in time: a moment that no failover takes back."""
     async with database.client.start_session(snapshot=True) as session, session.bind(end_session=False):
         yield
-
-
-async def create_indexes(database: Database, indexes: Mapping[str, Sequence[IndexModel]]) -> None:
-    """Creates the collections and indexes that are missing.
-
-    Called by `migrate` only: an index build aborts running transactions.
-    """
-    existing = set(await database.list_collection_names())
-    for name, models in indexes.items():
-        if name not in existing:
-            await database.create_collection(name)
-        if models:
-            await database[name].create_indexes(list(models))
-
-
-async def check_indexes(database: Database, indexes: Mapping[str, Sequence[IndexModel]], *, service: str) -> None:
-    """Checks at start that `create_indexes` has made the indexes of a service, by their names.
-
-    Raises:
-        StartupError: One is missing.
-    """
-    for collection, models in indexes.items():
-        existing = await database[collection].index_information()
-        for name in (model.document["name"] for model in models):
-            if name not in existing:
-                raise StartupError(
-                    f"the database has no index {name} of {collection}: run migrate of the {service} service"
-                )
 
 
 def initiate(uri: str) -> None:

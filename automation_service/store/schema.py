@@ -6,6 +6,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 
 from automation_service.domain.delivery import ExecutionState
 from shared import mongo
+from shared.indexes import check_indexes, create_indexes
 from shared.mongo import Database, Document
 from shared.settings import StartupError
 
@@ -40,7 +41,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 
 async def migrate(database: Database, *, partitions: int) -> None:
     """Creates the collections and indexes, and one row per partition. Safe to run again."""
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     rows = [UpdateOne({"_id": each}, {"$setOnInsert": {"transactions": 0}}, upsert=True) for each in range(partitions)]
     await mongo.durable(database[PARTITIONS]).bulk_write(rows)
 
@@ -51,6 +52,6 @@ async def check(database: Database, *, partitions: int) -> None:
     Raises:
         StartupError: An index or a partition is missing.
     """
-    await mongo.check_indexes(database, INDEXES, service="automation")
+    await check_indexes(database, INDEXES, service="automation")
     if await database[PARTITIONS].find_one({"_id": partitions - 1}) is None:
         raise StartupError("the database has no automation partitions: run migrate of the automation service")

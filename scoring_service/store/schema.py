@@ -13,6 +13,7 @@ from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.store import locks, model_documents
 from scoring_service.store.models import ModelStore
 from shared import mongo
+from shared.indexes import check_indexes, create_indexes
 from shared.message_files import yaml_text
 from shared.mongo import Database
 from shared.settings import StartupError
@@ -52,7 +53,7 @@ async def migrate(database: Database, *, partitions: int, time_zone: str, engine
     Safe to run again. If the stored scores were computed by another engine, it publishes the model in force again:
     workers then fold every lead again in the background, and MODEL entries record the differences.
     """
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     first = Publication(1, 1, 0, Mode.RESCORE, now, "leadscore", "built in", engine)
     await _insert_if_new(database, "scoring_models", model_documents.write_model(built_in(), now))
     await _insert_if_new(
@@ -81,7 +82,7 @@ async def check(database: Database, *, time_zone: str, engine: str) -> None:
             f"the database follows the scoring engine {followed}, this program is {engine}: stop the programs of the "
             "other version and run migrate of the scoring service, which folds all leads again in the background"
         )
-    await mongo.check_indexes(database, INDEXES, service="scoring")
+    await check_indexes(database, INDEXES, service="scoring")
 
 
 async def _check_time_zone(database: Database, time_zone: str) -> None:

@@ -19,8 +19,9 @@ from scoring_service.store.lead_filters import decayed_beyond, inactive, stale
 from scoring_service.store.models import ModelStore
 from shared import mongo
 from shared.contracts import events
-from shared.inbox.collection import PENDING, Inbox, PendingRows
+from shared.inbox.collection import Inbox, PendingRows
 from shared.inbox.parking import DISCARDED, PARKED, discard_fields
+from shared.inbox.schema import PENDING
 from shared.mongo import Database, Document
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024

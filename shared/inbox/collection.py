@@ -20,34 +20,14 @@ from typing import NamedTuple
 
 import bson
 from bson.raw_bson import RawBSONDocument
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.cursor import AsyncCursor
 
 from shared.inbox.contract import InboxContract, report_newer_rows
-from shared.mongo import Database, Document, create_indexes, durable
+from shared.inbox.schema import APART, INDEXES, PENDING
+from shared.indexes import create_indexes
+from shared.mongo import Database, Document, durable
 from shared.settings import StartupError
-
-PENDING = "pending"
-APART: Document = {"attempts": {"$exists": True}}
-"""The condition for rows that failed alone, whatever became of them."""
-_INDEXES = [
-    # With the key at its end, so that rows of excluded keys are skipped without being read.
-    IndexModel(
-        [("state", ASCENDING), ("partition", ASCENDING), ("accept_time", ASCENDING), ("lead_id", ASCENDING)],
-        name="pending",
-        partialFilterExpression={"state": PENDING},
-    ),
-    IndexModel(
-        [("state", ASCENDING), ("lead_id", ASCENDING), ("accept_time", ASCENDING)],
-        name="pending_by_key",
-        partialFilterExpression={"state": PENDING},
-    ),
-    IndexModel(
-        [("state", ASCENDING), ("park_time", ASCENDING), ("_id", ASCENDING)],
-        name="isolated",
-        partialFilterExpression=APART,
-    ),
-]
 
 
 class PartitionBacklog(NamedTuple):
@@ -228,7 +208,7 @@ class Inbox:
 
     async def migrate(self) -> None:
         """Creates the collection, its indexes, and the record of its number of partitions. The producer calls it."""
-        await create_indexes(self._database, {self.rows.name: _INDEXES})
+        await create_indexes(self._database, {self.rows.name: INDEXES})
         await durable(self._inboxes).update_one(
             {"_id": self.rows.name}, {"$setOnInsert": {"partitions": self._partitions}}, upsert=True
         )

@@ -20,8 +20,9 @@ from pymongo.errors import PyMongoError
 
 from shared import wire
 from shared.deadlines import deadline
-from shared.inbox.collection import APART, PENDING, Inbox
+from shared.inbox.collection import Inbox
 from shared.inbox.failures import Failure, ReasonCode
+from shared.inbox.schema import APART, PENDING
 from shared.mongo import Document, durable
 from shared.rpc.pagination import Place
 

@@ -19,7 +19,8 @@ from automation_service.store.schema import INDEXES
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester
 from cli.local.embedded import free_port
-from shared import mongo, wire
+from shared import wire
+from shared.indexes import create_indexes
 from shared.mongo import Database
 from testkit.receiver import Receiver, receiving
 from testkit.serving import served
@@ -37,14 +38,14 @@ def rules(request: pytest.FixtureRequest, database: Database) -> Rules:
 
 @pytest.fixture(params=["memory", "mongodb"])
 async def executions(request: pytest.FixtureRequest, database: Database) -> Executions:
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     return FakeExecutions() if request.param == "memory" else MongoExecutions(database)
 
 
 @pytest.fixture(params=["memory", "mongodb"])
 async def stores(request: pytest.FixtureRequest, database: Database) -> tuple[Rules, Executions, Deliveries]:
     """Rules, executions and deliveries that belong together."""
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     if request.param == "mongodb":
         return MongoRules(database), MongoExecutions(database), MongoDeliveries(database)
     executions = FakeExecutions()

@@ -11,8 +11,8 @@ from automation_service.store import rules as rules_module
 from automation_service.store.executions import MongoExecutions
 from automation_service.store.rules import MongoRules
 from automation_service.store.schema import EXECUTIONS, INDEXES
-from shared import mongo
 from shared.deadlines import deadline
+from shared.indexes import create_indexes
 from shared.mongo import Database
 from tests.automation.fakes import NOW, change, executed, rule, webhook
 from tests.automation.stores import BOTH, DISABLED, TICK, UNTIL, Stores, claim_one
@@ -65,7 +65,7 @@ async def test_an_attempt_in_progress_is_not_cancelled(stores: Stores, how: str)
 @pytest.mark.parametrize("how", ["disable", "delete"])
 async def test_a_rule_is_disabled_or_deleted_even_if_cancelling_times_out(database: Database, how: str) -> None:
     """As when there is too much, or others write the same executions over and over."""
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     rules, executions = MongoRules(database), MongoExecutions(database)
     await rules.create(BOTH)
     recorded = executed(change(), BOTH)
@@ -83,7 +83,7 @@ async def test_a_rule_is_disabled_or_deleted_even_if_cancelling_times_out(databa
 
 async def test_deliveries_are_cancelled_in_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancellation, "MAX_CANCELLED", 2)
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     rules, executions = MongoRules(database), MongoExecutions(database)
     await rules.create(BOTH)
     await executions.record([executed(change(f"lead-{number}"), BOTH) for number in range(5)])
@@ -94,7 +94,7 @@ async def test_deliveries_are_cancelled_in_batches(database: Database, monkeypat
 async def test_nothing_is_cancelled_if_the_rule_is_enabled_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     rules, executions = MongoRules(database), MongoExecutions(database)
     await rules.create(BOTH)
     await executions.record([executed(change(), BOTH)])

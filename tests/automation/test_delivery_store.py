@@ -11,7 +11,7 @@ from automation_service.ports import Due, ExecutionQuery, Settlement
 from automation_service.store.deliveries import MongoDeliveries
 from automation_service.store.executions import MongoExecutions
 from automation_service.store.schema import INDEXES
-from shared import mongo
+from shared.indexes import create_indexes
 from shared.mongo import Database
 from tests.automation.fakes import NOW, change, executed, rule, webhook
 from tests.automation.stores import BOTH, TICK, UNTIL, Stores, claim_one
@@ -74,7 +74,7 @@ async def test_due_times_set_by_a_fast_clock_are_repaired(stores: Stores) -> Non
 
 
 async def test_repairing_due_times_reads_no_waiting_execution(database_uri: str, database: Database) -> None:
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     waits = executed(change(), rule("call", None, webhook())).deliveries[0]
     waits = waits.settled(Answer(Fate.RETRY, 503), NOW, TICK, [timedelta(hours=2)], 1)
     await MongoExecutions(database).record([replace(executed(change(), rule()), deliveries=(waits,))])
@@ -126,7 +126,7 @@ async def test_a_lapsed_claim_cannot_settle(stores: Stores) -> None:
 async def test_finding_due_deliveries_reads_no_waiting_execution(
     database_uri: str, database: Database, busy: list[str]
 ) -> None:
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     await MongoExecutions(database).record([executed(change(), rule("call", None, webhook()))])
     async with overheard(database_uri) as (heard, commands):
         assert await MongoDeliveries(heard).due(NOW - TICK, busy, 9) == []

@@ -14,7 +14,7 @@ from automation_service.ports import ExecutionQuery, Executions
 from automation_service.store import executions as executions_module
 from automation_service.store.executions import LAST_FIRING, MongoExecutions
 from automation_service.store.schema import INDEXES
-from shared import mongo
+from shared.indexes import create_indexes
 from shared.mongo import Database
 from tests.automation.fakes import NOW, change, executed, rule, webhook
 from tests.automation.stores import BOTH, TICK, UNTIL, Stores, claim_one
@@ -96,7 +96,7 @@ async def test_last_firings_accepts_any_number_of_pairs_and_any_ids(
 
 
 async def test_last_firings_reads_one_execution_per_pair(database: Database) -> None:
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     await MongoExecutions(database).record([executed(change(day=day), rule()) for day in range(1, 31)])
     pipeline = [{"$documents": [{"lead_id": "ada", "rule_id": "call"}]}, LAST_FIRING]
     asked = {"aggregate": 1, "pipeline": pipeline, "cursor": {}}

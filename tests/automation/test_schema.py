@@ -13,9 +13,9 @@ from automation_service.store.executions import MongoExecutions
 from automation_service.store.rules import MongoRules
 from automation_service.store.schema import EXECUTIONS, INDEXES
 from cli.local.embedded import free_port
-from shared import mongo
 from shared.contracts import score_changes
 from shared.inbox.collection import Inbox
+from shared.indexes import create_indexes
 from shared.mongo import Database
 from shared.settings import StartupError
 from tests.automation.fakes import change, executed, rule, webhook
@@ -26,7 +26,7 @@ NO_BROKER: Any = None
 
 
 async def test_listing_executions_uses_an_index(database: Database) -> None:
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     for asked in ({}, {"rule_id": "x"}, {"date_bucket": "2026-03-01"}, {"state": "failed"}):
         plan = await database[EXECUTIONS].find(asked).sort([("record_time", -1), ("_id", -1)]).explain()
         stages = str(plan["queryPlanner"]["winningPlan"])
@@ -48,7 +48,7 @@ async def test_acknowledged_writes_use_majority_write_concern(database_uri: str,
 
 
 async def test_a_database_without_partitions_must_be_migrated(database: Database) -> None:
-    await mongo.create_indexes(database, INDEXES)
+    await create_indexes(database, INDEXES)
     with pytest.raises(StartupError, match="run migrate of the automation service"):
         await schema.check(database, partitions=8)
     for _ in range(2):

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from cli.local.embedded import EmbeddedMongo
 from shared import mongo
+from shared.indexes import check_indexes, create_indexes
 from shared.mongo import Database, Document, transact
 from shared.settings import StartupError
 from tests.shared.commands import overheard
@@ -388,7 +389,7 @@ async def test_a_snapshot_sees_one_point_in_time(database: Database) -> None:
 async def test_indexes_are_created_once_and_collections_with_them(database: Database) -> None:
     indexes = {"things": [IndexModel([("name", ASCENDING)], name="by_name", unique=True)], "bare": []}
     for _ in range(2):
-        await mongo.create_indexes(database, indexes)
+        await create_indexes(database, indexes)
     assert set(await database.list_collection_names()) == {"things", "bare"}
     found = await database.things.index_information()
     assert set(found) == {"_id_", "by_name"}
@@ -399,10 +400,10 @@ async def test_an_index_that_is_missing_is_told_with_the_remedy(database: Databa
     indexes = {"things": [IndexModel([("name", ASCENDING)], name="by_name")], "bare": []}
     remedy = "run migrate of the teapot service"
     with pytest.raises(StartupError, match="has no index by_name of things"):
-        await mongo.check_indexes(database, indexes, service="teapot")
-    await mongo.create_indexes(database, indexes)
-    await mongo.check_indexes(database, indexes, service="teapot")
+        await check_indexes(database, indexes, service="teapot")
+    await create_indexes(database, indexes)
+    await check_indexes(database, indexes, service="teapot")
     more = indexes | {"bare": [IndexModel([("age", ASCENDING)], name="by_age")]}
     with pytest.raises(StartupError) as caught:
-        await mongo.check_indexes(database, more, service="teapot")
+        await check_indexes(database, more, service="teapot")
     assert str(caught.value) == f"the database has no index by_age of bare: {remedy}"
