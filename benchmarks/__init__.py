@@ -1,1 +1,1 @@
-"""Measurements of the whole system beside their floors, taken in turn in the same run. `make bench` runs them."""
+"""Measures the whole system, and next to each figure its floor from the same run. `make bench` runs it."""

@@ -1,7 +1,7 @@
-"""`make bench`: throughput and latency of the whole system, each beside a floor of the same run.
+"""`make bench`: measures throughput and latency of the whole system, each next to a floor from the same run.
 
-The machine is shared and noisy, so each figure is the median of several rounds, and the ratio to its floor is what
-counts. Nothing is asserted here.
+Machines are shared and noisy, so each figure is the median of several rounds; what counts is its ratio to the floor.
+Nothing is asserted.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ KINDS = ("page_view", "download", "signup", "email_click")
 
 
 def make_events(count: int, *, leads: int) -> list[ingest_pb2.Event]:
-    """Returns new events of now, with a few properties each."""
+    """Returns new events with the current time and a few properties each."""
     run, now = uuid.uuid4().hex[:8], wire.to_timestamp(wire.now())
     events = []
     for number in range(count):
@@ -65,7 +65,7 @@ async def end_to_end(system: System) -> float:
 
 
 async def plain_inserts(system: System) -> float:
-    """Returns documents/s of plain unordered insert_many, majority, of documents like the stored events."""
+    """Returns documents/s of a plain unordered insert_many (w: majority) of documents like the stored events."""
     now = wire.now()
     documents: list[Document] = [
         {
@@ -92,7 +92,7 @@ async def plain_inserts(system: System) -> float:
 
 
 async def single_calls(system: System) -> float:
-    """Returns durable IngestEvent calls/s with a fixed number in flight."""
+    """Returns IngestEvent calls/s with a fixed number in flight."""
     requests = [ingest_pb2.IngestEventRequest(event=event) for event in make_events(SINGLE_CALLS, leads=500)]
     stub = system.ingest()
 
@@ -103,7 +103,7 @@ async def single_calls(system: System) -> float:
 
 
 async def empty_calls(system: System) -> float:
-    """Returns health checks/s of the same server with the same number in flight: what gRPC alone can do here."""
+    """Returns health checks/s of the same server with the same number in flight: the throughput of gRPC alone."""
     stub = health_pb2_grpc.HealthStub(system.channel("ingest"))
     request = health_pb2.HealthCheckRequest()
 
@@ -114,7 +114,7 @@ async def empty_calls(system: System) -> float:
 
 
 async def until_visible(system: System) -> list[float]:
-    """Returns, for one event in ten at a steady rate, the seconds from acknowledgement until a read shows its score."""
+    """Sends events at a steady rate; for one in ten, returns the seconds from acknowledgement to a visible score."""
     events = make_events(STEADY_RATE * STEADY_SECONDS, leads=400)
     for event in events[::10]:
         event.lead_id = f"watched-{event.event_id}"
@@ -127,7 +127,7 @@ async def until_visible(system: System) -> list[float]:
             acknowledged[event.lead_id] = time.perf_counter()
 
     async def watch() -> None:
-        # One reader for all, so that watching does not become the load.
+        # One reader for all events, so that reading does not become the load.
         while len(waits) < len(events[::10]):
             await asyncio.sleep(READ_SECONDS)
             if acknowledged:
@@ -147,8 +147,8 @@ async def until_visible(system: System) -> list[float]:
 
 
 async def measure(system: System) -> None:
-    """Takes every measurement and prints it."""
-    await end_to_end(system)  # warms everything up
+    """Runs every measurement and prints the results."""
+    await end_to_end(system)  # warm-up
     pairs = await _in_turn(system, end_to_end, plain_inserts)
     _print("end to end, batches of 500", pairs, "events/s", "plain insert_many")
     pairs = await _in_turn(system, single_calls, empty_calls)
@@ -160,7 +160,7 @@ async def measure(system: System) -> None:
     )
     await overload.measure(system)
     await automations.measure(system)
-    await model.measure(system)  # at last: it puts another model in force
+    await model.measure(system)  # last, because it publishes another model
     await system.close_channels()
 
 
@@ -192,7 +192,7 @@ def _print(what: str, pairs: Sequence[tuple[float, float]], unit: str, floor: st
 
 
 def main() -> None:
-    """Runs a system of its own and measures it; heavy leads have systems of their own."""
+    """Runs all measurements on a new system; those of heavy leads start systems of their own."""
     with tempfile.TemporaryDirectory(prefix="leadscore-bench-") as directory, running_system(Path(directory)) as system:
         asyncio.run(measure(system))
     heavy.measure()

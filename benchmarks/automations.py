@@ -1,4 +1,4 @@
-"""Deliveries of automations: how many, how soon, and what a dead endpoint costs the others."""
+"""Measures deliveries: throughput, latency, and how much a dead endpoint slows down the others."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ LOW_LOAD_RATE = 5
 
 
 async def measure(system: System) -> None:
-    """Takes every measurement and prints it."""
+    """Runs every measurement and prints the results."""
     for worker in WORKERS[1:]:
         system.start(worker)
     async with receiving() as receiver, receiving() as dead:
@@ -50,7 +50,7 @@ async def measure(system: System) -> None:
             f"{statistics.median(floors):,.0f}/s; ratio {ratio:.2f}"
         )
         cost = statistics.median(one / other for one, other in zip(with_dead, alone, strict=True))
-        print(f"the same beside a dead endpoint: {statistics.median(with_dead):,.0f}/s; ratio {cost:.2f}")
+        print(f"the same with a dead endpoint: {statistics.median(with_dead):,.0f}/s; ratio {cost:.2f}")
         waits, floor = sorted(await until_requested(system, receiver)), sorted(await insert_and_post(system, receiver))
         print(
             f"from the scoring commit to the request, {LOW_LOAD_RATE} events/s: "
@@ -60,9 +60,9 @@ async def measure(system: System) -> None:
 
 
 async def deliveries(system: System, receiver: Receiver, dead: Receiver | None = None) -> float:
-    """Returns deliveries/s from the first to the last request, with as many due at a dead endpoint, if there is one.
+    """Returns deliveries/s from the first to the last request; a dead endpoint, if any, has as many due.
 
-    Evaluating the rules is part of it; scoring is not, since the worker is started when all is scored.
+    Includes the evaluation of rules, but not scoring: the workers start once everything is scored.
     """
     for worker in WORKERS:
         system.stop(worker)
@@ -78,7 +78,7 @@ async def deliveries(system: System, receiver: Receiver, dead: Receiver | None =
 
 
 async def plain_posts(receiver: Receiver) -> float:
-    """Returns requests/s of httpx alone, to the same receiver."""
+    """Returns requests/s of plain httpx to the same receiver."""
     left, started = DELIVERIES, time.perf_counter()
     limits = httpx.Limits(max_connections=AT_A_TIME, max_keepalive_connections=AT_A_TIME)
     async with httpx.AsyncClient(limits=limits, trust_env=False) as client:
@@ -94,7 +94,7 @@ async def plain_posts(receiver: Receiver) -> float:
 
 
 async def until_requested(system: System, receiver: Receiver) -> list[float]:
-    """Returns the seconds from the commit of each change, as the database's log has it, to its request."""
+    """Returns the seconds from the commit of each change, according to the database's oplog, to its request."""
     receiver.requests.clear()
     async with AsyncMongoClient[Document](system.mongo.uri, tz_aware=True) as client:
         database = client.get_default_database()
@@ -112,7 +112,7 @@ async def until_requested(system: System, receiver: Receiver) -> list[float]:
 
 
 async def _commit_times(database: Database, begins: Timestamp) -> dict[str, float]:
-    """Returns when the first changes of leads were committed, read afterwards, so that it costs the system nothing."""
+    """Returns the commit time of each lead's first change; read afterwards, so it does not slow down the system."""
     found: dict[str, float] = {}
     inserts: list[Document] = [{"$match": {"operationType": "insert"}}]
     async with await database["score_changes"].watch(inserts, start_at_operation_time=begins) as stream:
@@ -123,7 +123,7 @@ async def _commit_times(database: Database, begins: Timestamp) -> dict[str, floa
 
 
 async def insert_and_post(system: System, receiver: Receiver) -> list[float]:
-    """Returns the seconds for one journaled majority insert and one POST, again and again."""
+    """Returns the seconds of one journaled majority insert and one POST, for many repetitions."""
     found = []
     async with AsyncMongoClient[Document](system.mongo.uri) as client, httpx.AsyncClient(trust_env=False) as http:
         floor = client["floor"].get_collection("events", write_concern=WriteConcern("majority", j=True))
@@ -138,7 +138,7 @@ async def insert_and_post(system: System, receiver: Receiver) -> list[float]:
 
 @contextlib.asynccontextmanager
 async def _rules(system: System, *receivers: Receiver) -> AsyncIterator[None]:
-    """Has one rule per receiver while the block runs."""
+    """Creates one rule per receiver for the duration of the block."""
     stub, ids = system.automation(), [f"bench-{uuid.uuid4().hex[:8]}" for _ in receivers]
     for rule_id, receiver in zip(ids, receivers, strict=True):
         rule = pb.AutomationRule(rule_id=rule_id, enabled=True)
@@ -151,7 +151,7 @@ async def _rules(system: System, *receivers: Receiver) -> AsyncIterator[None]:
 
 
 def _events(count: int) -> list[ingest_pb2.Event]:
-    """Returns one event for each of so many new leads, enough to make it hot."""
+    """Returns one event for each of `count` new leads, with enough points to make the lead hot."""
     run, now = uuid.uuid4().hex[:8], wire.to_timestamp(wire.now())
     return [
         ingest_pb2.Event(event_id=f"{run}-{each}", lead_id=f"{run}-{each}", event_type="demo_request", event_time=now)

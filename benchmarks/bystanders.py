@@ -1,4 +1,4 @@
-"""Bystanders: leads that share a partition with heavy work, and how long they wait because of it."""
+"""Measures bystanders: how long leads wait that share a partition with heavy work."""
 
 import asyncio
 import contextlib
@@ -18,13 +18,13 @@ from shared.deadlines import retry_seconds
 from testkit.system import System
 
 PARTITIONS = 64
-"""What a system has unless it is told otherwise."""
+"""The default number of partitions."""
 EVENT_EVERY = 1.0
 PROBE_EVERY = 0.1
 POLL_SECONDS = 0.01
 CALL_SECONDS = 10.0
 LINGER_SECONDS = 10.0
-"""How long the last bystanders are waited for once the heavy work is over."""
+"""How long to wait for the last bystanders after the heavy work is over."""
 GOALS = "the goal is 0.50 s, and 0.30 s for health and reads"
 
 
@@ -39,7 +39,7 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 class Bystanders:
-    """One event a second of ever new leads of a partition, beside health checks and reads; see `watching`."""
+    """Sends one event of a new lead in a partition every second, with health checks and reads; see `watching`."""
 
     def __init__(self, system: System, partition: int) -> None:
         self._system = system
@@ -48,7 +48,7 @@ class Bystanders:
         self._senders: set[asyncio.Task[None]] = set()
         self._is_over = False
         self.waits: list[float] = []
-        """Seconds from acknowledgement until a read showed the score; of one that was never seen, until the end."""
+        """Seconds from acknowledgement until a read showed the score, or until the end if none did."""
         self.unseen = 0
         self.refused = 0
         self.health: list[float] = []
@@ -58,27 +58,27 @@ class Bystanders:
         lost = f", {self.unseen} never visible" if self.unseen else ""
         refused = f", {self.refused} refusals" if self.refused else ""
         return (
-            f"  bystanders meanwhile: {_told(self.waits)} of {len(self.waits)} events{lost}{refused}; "
-            f"health: {_told(self.health)}; reads: {_told(self.reads)}; {GOALS}"
+            f"  bystanders during this: {_summary(self.waits)} of {len(self.waits)} events{lost}{refused}; "
+            f"health: {_summary(self.health)}; reads: {_summary(self.reads)}; {GOALS}"
         )
 
     async def run(self) -> None:
-        """Sends and looks until it is told to end, and for `LINGER_SECONDS` until all that was sent is visible."""
-        watching = [asyncio.create_task(each) for each in (self._watch(), self._probe_health(), self._probe_reads())]
+        """Sends and reads until `end` is called, then waits up to `LINGER_SECONDS` until all events are visible."""
+        observers = [asyncio.create_task(each) for each in (self._watch(), self._probe_health(), self._probe_reads())]
         while not self._is_over:
             self._senders.add(asyncio.create_task(self._send(next(self._lead_ids))))
             await asyncio.sleep(EVENT_EVERY)
         ends = time.perf_counter() + LINGER_SECONDS
         while self._unseen and time.perf_counter() < ends:
             await asyncio.sleep(POLL_SECONDS)
-        for task in (*watching, *self._senders):
+        for task in (*observers, *self._senders):
             task.cancel()
-        await asyncio.gather(*watching, *self._senders, return_exceptions=True)
+        await asyncio.gather(*observers, *self._senders, return_exceptions=True)
         self.unseen = len(self._unseen)
         self.waits += [time.perf_counter() - acknowledged for acknowledged in self._unseen.values()]
 
     def end(self) -> None:
-        """Sends no more."""
+        """Stops sending."""
         self._is_over = True
 
     async def _send(self, lead_id: str) -> None:
@@ -127,7 +127,7 @@ class Bystanders:
 
 @contextlib.asynccontextmanager
 async def watching(system: System, partition: int) -> AsyncIterator[Bystanders]:
-    """Watches the bystanders of a partition while the block runs; what was found can be printed afterwards."""
+    """Measures the bystanders of a partition while the block runs; print the result afterwards."""
     bystanders = Bystanders(system, partition)
     running = asyncio.create_task(bystanders.run())
     try:
@@ -142,5 +142,5 @@ def _leads_of(partition: int) -> Iterator[str]:
     return (lead_id for number in count() if partition_of(lead_id := f"{prefix}-{number}") == partition)
 
 
-def _told(seconds: Sequence[float]) -> str:
+def _summary(seconds: Sequence[float]) -> str:
     return f"99th percentile {percentile(seconds, 99):.2f} s, largest {max(seconds, default=0.0):.2f} s"

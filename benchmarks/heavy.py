@@ -1,7 +1,7 @@
-"""Heavy leads: what they cost, and what they cost others. `python -m benchmarks.heavy [NAME …]` takes some rows alone.
+"""Measures heavy leads and their effect on others. `python -m benchmarks.heavy [NAME …]` runs only the named rows.
 
-Each row has a system of its own, since one that does not end would spoil those after it. What does not end within
-`CAP_SECONDS` is given up and told.
+Each row starts its own system, so that a row that does not finish cannot affect the next one. A row is abandoned after
+`CAP_SECONDS`, and the output says so.
 """
 
 import asyncio
@@ -25,24 +25,24 @@ from testkit.system import System, running_system
 
 CAP_SECONDS = 120.0
 FILL_SECONDS = 900.0
-"""Longest time until what a row begins with is scored; it is in order of time, and not what is measured."""
+"""The limit for scoring the initial events of a row; they are in order of time and not part of the measurement."""
 BATCH = 1_000
 CLIENTS = 4
 ROUNDS = 3
 POLL_SECONDS = 0.01
 REST_SECONDS = 4.0
-"""Between two late events, so that bystanders are seen with and without them."""
+"""The pause between two late events, so that bystanders are measured with and without them."""
 SHUFFLED_EVENTS = 20_000
 BURSTS, BURST_EVENTS = 260, 76
 BURST_EVERY = timedelta(days=14)
 QUIET_LEADS = 150_000
 QUIET_DAYS = 30
 CALL_SECONDS = 30.0
-NO_ENTRY = "does not end in"
+NOT_FINISHED = "not finished after"
 
 
 async def shuffled(system: System) -> None:
-    """Events of one lead in random order, from the first call until all are scored."""
+    """Measures events of one lead in random order, from the first call until all are scored."""
     events = _spread("shuffled", SHUFFLED_EVENTS, timedelta(days=365))
     random.Random(1).shuffle(events)
     async with watching(system, partition_of("shuffled")) as bystanders:
@@ -53,45 +53,45 @@ async def shuffled(system: System) -> None:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
     count = await _count(system, "shuffled")
-    rate = f"{len(events) / took:,.0f} events/s" if scored else f"{NO_ENTRY} {took:.0f} s, {count:,} are scored"
+    rate = f"{len(events) / took:,.0f} events/s" if scored else f"{NOT_FINISHED} {took:.0f} s, {count:,} are scored"
     _print(f"{len(events):,} events of one lead in random order: {rate}; the goal is 2,000", bystanders)
 
 
 async def late_of_20_000(system: System) -> None:
-    """One event that is up to a day late."""
+    """Measures an event that is up to a day late."""
     await _late(system, 20_000, timedelta(hours=20), "0.1 s")
 
 
 async def late_of_200_000(system: System) -> None:
-    """The same of a lead with ten times the history."""
+    """Measures the same for a lead with ten times the history."""
     await _late(system, 200_000, timedelta(hours=20), "0.1 s")
 
 
 async def ten_years_late(system: System) -> None:
-    """One event that belongs before all others."""
+    """Measures an event that is earlier than all others."""
     await _late(system, 200_000, timedelta(days=3_651), "2 s")
 
 
 async def bursts(system: System) -> None:
-    """Ten years of bursts with silences between them: decay over it, and one event after that."""
+    """Measures ten years of bursts with gaps between them: decay over all of it, and one more event."""
     began = wire.now() - BURSTS * BURST_EVERY
     times = [
         began + burst * BURST_EVERY + timedelta(minutes=each) for burst in range(BURSTS) for each in range(BURST_EVENTS)
     ]
     await _fill(system, [_event("bursts", number, time) for number, time in enumerate(times)])
     async with watching(system, partition_of("bursts")) as bystanders:
-        _, told = await _decay(system, wire.now())
+        _, result = await _decay(system, wire.now())
     _print(
-        f"decay over a lead with {len(times):,} events in bursts over ten years: {told}; the goal is 2 s", bystanders
+        f"decay over a lead with {len(times):,} events in bursts over ten years: {result}; the goal is 2 s", bystanders
     )
     async with watching(system, partition_of("bursts")) as bystanders:
-        told = await _until_visible(system, _event("bursts", len(times), wire.now()))
+        result = await _until_visible(system, _event("bursts", len(times), wire.now()))
         await asyncio.sleep(REST_SECONDS)
-    _print(f"one more event of it, until visible: {told}; the goal is 0.1 s", bystanders)
+    _print(f"one more event of it, until visible: {result}; the goal is 0.1 s", bystanders)
 
 
 async def quiet(system: System) -> None:
-    """Decay of leads that are days behind."""
+    """Measures decay of leads that are days behind."""
     last = wire.now() - timedelta(days=QUIET_DAYS + 6)
     kinds = ("page_view", "download")
     await _fill(
@@ -102,10 +102,10 @@ async def quiet(system: System) -> None:
     await _decay(system, wire.now() - timedelta(days=QUIET_DAYS))
     async with watching(system, 0) as bystanders:
         started = time.perf_counter()
-        leads, told = await _decay(system, wire.now())
+        leads, result = await _decay(system, wire.now())
         rate = leads / (time.perf_counter() - started)
     what = f"decay of {QUIET_LEADS:,} quiet leads that are {QUIET_DAYS} days behind"
-    _print(f"{what}: {rate:,.0f} leads/s ({told}); the goal is 5,000", bystanders)
+    _print(f"{what}: {rate:,.0f} leads/s ({result}); the goal is 5,000", bystanders)
 
 
 ROWS: Mapping[str, Callable[[System], Awaitable[None]]] = {
@@ -114,7 +114,7 @@ ROWS: Mapping[str, Callable[[System], Awaitable[None]]] = {
 
 
 def measure(names: Sequence[str] = ()) -> None:
-    """Takes the measurements that are named, or all of them, and prints them."""
+    """Runs the named measurements, or all of them, and prints the results."""
     for name in names or ROWS:
         with (
             tempfile.TemporaryDirectory(prefix="leadscore-bench-", ignore_cleanup_errors=True) as directory,
@@ -133,28 +133,28 @@ async def _measure(system: System, row: Callable[[System], Awaitable[None]]) -> 
 
 
 async def _late(system: System, entries: int, late: timedelta, goal: str) -> None:
-    """Sends late events of a lead with so many entries, one after the other."""
+    """Sends late events, one after the other, for a lead with `entries` entries."""
     events = _spread("heavy", entries, timedelta(days=3_650))
     await _fill(system, events)
     seconds, given_up = list[float](), ""
     async with watching(system, partition_of("heavy")) as bystanders:
         for number in range(ROUNDS):
             event = _event("heavy", entries + number, wire.now() - late + timedelta(seconds=number))
-            told = await _until_visible(system, event, seconds)
-            if told.startswith(NO_ENTRY):
-                given_up = told
+            result = await _until_visible(system, event, seconds)
+            if result.startswith(NOT_FINISHED):
+                given_up = result
                 break
             await asyncio.sleep(REST_SECONDS)
-    told = given_up or f"{statistics.median(seconds):.3f} s"
+    took = given_up or f"{statistics.median(seconds):.3f} s"
     when = f"{late.days // 365} years" if late.days else "less than a day"
     _print(
-        f"an event that is {when} late, of a lead with {entries:,} entries, until visible: {told}; the goal is {goal}",
+        f"an event that is {when} late, of a lead with {entries:,} entries, until visible: {took}; the goal is {goal}",
         bystanders,
     )
 
 
 def _spread(lead_id: str, events: int, span: timedelta) -> list[ingest_pb2.Event]:
-    """Returns events of one lead, evenly over a span that ends now, in the order of their times."""
+    """Returns events of one lead, evenly spread over a span that ends now, in order of time."""
     began = wire.now() - span
     return [_event(lead_id, number, began + span * number / events) for number in range(events)]
 
@@ -167,10 +167,10 @@ def _event(lead_id: str, number: int, time_: datetime, kind: str = "page_view") 
 
 
 async def _fill(system: System, events: Sequence[ingest_pb2.Event], *, clients: int = 1) -> None:
-    """Sends events in their order, or by several clients, and waits until they are scored.
+    """Sends events, in order if there is one client, and waits until they are scored.
 
     Raises:
-        TimeoutError: They are not, within `FILL_SECONDS`.
+        TimeoutError: They are not scored within `FILL_SECONDS`.
     """
     await _send(system, events, clients=clients)
 
@@ -179,7 +179,7 @@ async def _fill(system: System, events: Sequence[ingest_pb2.Event], *, clients: 
         return not (await system.scoring().GetScoringBacklog(request, timeout=CALL_SECONDS)).pending_events
 
     if not await _until(none_waits, FILL_SECONDS):
-        raise TimeoutError(f"what it begins with is not scored within {FILL_SECONDS:g} s")
+        raise TimeoutError(f"the initial events were not scored within {FILL_SECONDS:g} s")
 
 
 async def _send(system: System, events: Sequence[ingest_pb2.Event], *, clients: int) -> None:
@@ -188,14 +188,14 @@ async def _send(system: System, events: Sequence[ingest_pb2.Event], *, clients: 
     async def client() -> None:
         while batches:
             request = ingest_pb2.BatchIngestEventsRequest(events=batches.pop())
-            while not await _is_taken(system, request):
+            while not await _is_accepted(system, request):
                 pass
 
     await asyncio.gather(*(client() for _ in range(clients)))
 
 
-async def _is_taken(system: System, request: ingest_pb2.BatchIngestEventsRequest) -> bool:
-    """Sends a batch and tells whether it was taken; one that was not is to be sent again now."""
+async def _is_accepted(system: System, request: ingest_pb2.BatchIngestEventsRequest) -> bool:
+    """Sends a batch and returns whether it was accepted; if not, waits until it can be sent again."""
     try:
         await system.ingest().BatchIngestEvents(request, timeout=CALL_SECONDS)
     except grpc.aio.AioRpcError as error:
@@ -205,20 +205,20 @@ async def _is_taken(system: System, request: ingest_pb2.BatchIngestEventsRequest
 
 
 async def _until_visible(system: System, event: ingest_pb2.Event, seconds: list[float] | None = None) -> str:
-    """Sends an event and returns how long it took from the acknowledgement until a read showed it."""
+    """Sends an event and returns the time from its acknowledgement until a read shows it, as text."""
     count = await _count(system, event.lead_id)
-    while not await _is_taken(system, ingest_pb2.BatchIngestEventsRequest(events=[event])):
+    while not await _is_accepted(system, ingest_pb2.BatchIngestEventsRequest(events=[event])):
         pass
     started = time.perf_counter()
     visible = await _until(lambda: _has_events(system, event.lead_id, count + 1), CAP_SECONDS)
     took = time.perf_counter() - started
     if seconds is not None and visible:
         seconds.append(took)
-    return f"{took:.3f} s" if visible else f"{NO_ENTRY} {took:.0f} s"
+    return f"{took:.3f} s" if visible else f"{NOT_FINISHED} {took:.0f} s"
 
 
 async def _decay(system: System, as_of: datetime) -> tuple[int, str]:
-    """Runs decay once and returns how many leads it has looked at, and how long it took or what became of it."""
+    """Runs decay once; returns how many leads it checked, and its duration or its error as text."""
     request, started, leads = (
         scoring_pb2.DecayScoresRequest(as_of_time=wire.to_timestamp(as_of)),
         time.perf_counter(),
@@ -244,7 +244,7 @@ async def _count(system: System, lead_id: str) -> int:
 
 
 async def _until(holds: Callable[[], Awaitable[bool]], seconds: float) -> bool:
-    """Waits until something holds, and tells whether it did within some seconds; a call that fails is made again."""
+    """Waits until `holds` returns true, and retries failed calls; returns False after `seconds`."""
     ends = time.perf_counter() + seconds
     while time.perf_counter() < ends:
         try:

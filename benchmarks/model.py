@@ -1,4 +1,4 @@
-"""The cost of the model: judging an event, simulating a model over many leads, and rescoring them."""
+"""Measures the scoring model: judging an event, simulating a model over many leads, and rescoring them."""
 
 import asyncio
 import random
@@ -30,9 +30,9 @@ KINDS = ("page_view", "download", "signup", "email_click", "webinar_attended")
 
 
 def microseconds_per_event() -> tuple[float, float]:
-    """Returns what judging an event by a model of 200 rules takes, beside one lookup in a dictionary.
+    """Returns the µs per event for a model of 200 rules, and for one lookup in a dictionary.
 
-    The rules know 20 event types; each asks two conditions, and none before the last of its type holds.
+    The rules cover 20 event types and have two conditions each; only the last rule of each type matches.
     """
     rules = tuple(
         Rule(
@@ -71,7 +71,7 @@ async def fill(system: System) -> None:
 
 
 async def simulate(system: System) -> float:
-    """Returns the seconds that simulating another model over all leads takes, with a ranking."""
+    """Returns the seconds to simulate another model over all leads, with a ranking."""
     started = time.perf_counter()
     request = scoring_pb2.SimulateScoringModelRequest(draft=_model(), conversion_event_types=["webinar_attended"])
     async for _ in system.scoring().SimulateScoringModel(request, timeout=300):
@@ -80,7 +80,7 @@ async def simulate(system: System) -> float:
 
 
 async def rescore(system: System) -> float:
-    """Returns the seconds from publishing another model for all time until every lead is folded again."""
+    """Returns the seconds from publishing another model with a rescore until every lead is rescored."""
     started, stub = time.perf_counter(), system.scoring()
     created = await stub.CreateScoringModel(scoring_pb2.CreateScoringModelRequest(scoring_model=_model()), timeout=30)
     in_force = await stub.GetScoringModel(scoring_pb2.GetScoringModelRequest(), timeout=30)
@@ -98,7 +98,7 @@ async def rescore(system: System) -> float:
 
 
 async def read_history(system: System) -> float:
-    """Returns the seconds that reading all history entries takes: the floor of a simulation and of a rescore."""
+    """Returns the seconds to read all history entries: the floor of a simulation and of a rescore."""
     started = time.perf_counter()
     async with AsyncMongoClient[Document](system.mongo.uri) as client:
         history = client.get_default_database()["score_history"]
@@ -108,7 +108,7 @@ async def read_history(system: System) -> float:
 
 
 async def measure(system: System) -> None:
-    """Takes the measurements of the model and prints them."""
+    """Runs the measurements of the model and prints the results."""
     ours, floor = microseconds_per_event()
     print(f"judging an event by {RULES} rules: {ours:.1f} µs; a dictionary lookup: {floor:.2f} µs", flush=True)
     await fill(system)

@@ -1,4 +1,4 @@
-"""Overload: what is still accepted, and how soon health answers, when five times as many call as it takes."""
+"""Measures overload: throughput and health checks with five times the clients that saturate ingest."""
 
 import asyncio
 import multiprocessing
@@ -29,24 +29,24 @@ BATCH = 500
 HEALTH_EVERY = 0.05
 CALL_SECONDS = 10.0
 FAST_SECONDS = 0.1
-"""What a single call takes on an idle machine, with much to spare."""
+"""A generous limit for a single call on an idle machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Clients that go on as soon as they were answered; who is refused sends the same again, as soon as it was told."""
+    """Clients that each send the next request at once, and retry a refused one after the server's retry delay."""
 
     clients: int
     events: int
 
     def times(self, number: int) -> "Load":
-        """Returns as many times the clients."""
+        """Returns the same load with `number` times the clients."""
         return Load(self.clients * number, self.events)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came of a load: accepted events/s, refused and failed calls, and the slowest health check in seconds."""
+    """The result of a load: accepted events/s, refused and failed calls, and the slowest health check in seconds."""
 
     goodput: float
     refused: int
@@ -55,13 +55,13 @@ class Found:
 
 
 async def measure(system: System) -> None:
-    """Takes every measurement and prints it: medians of some rounds, in which peak and overload take turns to begin."""
+    """Runs every measurement and prints medians of several rounds, which alternate between peak and overload first."""
     for load, what in ((Load(SINGLES, 1), "single calls"), (Load(BATCHES, BATCH), f"batches of {BATCH}")):
         pairs, fast_again = [], []
         for number in range(ROUNDS):
             found = {}
             for times in (1, TIMES) if number % 2 else (TIMES, 1):
-                await all_scored(system, within=300)  # lest one of them compete with the scoring of the other's events
+                await all_scored(system, within=300)  # so that scoring of earlier events does not compete
                 found[times] = await _under(system, load.times(times))
                 if times == TIMES:
                     fast_again.append(await _until_fast(system))
@@ -75,7 +75,7 @@ async def measure(system: System) -> None:
             f"ratio {statistics.median(over.goodput / peak.goodput for over, peak in pairs):.2f}"
         )
         print(
-            f"  slowest health check meanwhile: {max(over.health for over, _ in pairs) * 1000:.0f} ms, "
+            f"  slowest health check during this: {max(over.health for over, _ in pairs) * 1000:.0f} ms, "
             f"at its peak: {max(peak.health for _, peak in pairs) * 1000:.0f} ms, "
             f"idle: {await _idle_health(system) * 1000:.0f} ms; "
             f"a single call is fast again after {max(fast_again):.2f} s",
@@ -84,7 +84,7 @@ async def measure(system: System) -> None:
 
 
 async def _under(system: System, load: Load) -> Found:
-    """Lets a process of its own make the load, lest the health checks wait for the clients."""
+    """Runs the load in another process, so that the health checks do not wait for its clients."""
     loop, health = asyncio.get_running_loop(), [0.0]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         running = loop.run_in_executor(pool, _run, system.target("ingest"), load)

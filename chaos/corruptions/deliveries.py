@@ -1,4 +1,4 @@
-"""Corruptions of deliveries, and of the requests that the receiver saw."""
+"""Corruptions of deliveries and of the requests that the receiver got."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Corruptions of accepted events, and of what became of them in the inbox."""
+"""Corruptions of accepted events and of their rows in the inbox."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""A snapshot of a database and of what its clients saw, which corruptions change."""
+"""A snapshot of a database and of what its clients observed; corruptions change it."""
 
 import copy
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from chaos.rows import Document
 
 @dataclass
 class Snapshot:
-    """The collections of a database by name, and the journal of what its clients saw."""
+    """The collections of a database by name, and the journal of what its clients observed."""
 
     collections: dict[str, list[Document]]
     journal: Journal

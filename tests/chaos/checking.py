@@ -1,4 +1,4 @@
-"""Checking an altered snapshot in place of the correct one."""
+"""Checks an altered snapshot instead of the correct one."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -33,7 +33,7 @@ def uri(mongo_uri: str, correct: Snapshot) -> Iterator[str]:
 
 @pytest.fixture
 def pretend_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports unique indexes that the copies do not have, because they must take duplicates; and allows slow reads."""
+    """Pretends that the unique indexes exist, which the copies lack to allow duplicates; also allows slow reads."""
 
     async def unique_keys(database: object) -> set[tuple[str, ...]]:
         return rows.UNIQUE

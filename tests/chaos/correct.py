@@ -1,4 +1,4 @@
-"""A correct database, made by the services' own code, and the journal of what its clients saw."""
+"""Makes a correct database with the services' own code, and the journal of what its clients observed."""
 
 import itertools
 import random

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FREE = "__import__('asyncio').get_running_loop().create_task"
-"""A task in a context of its own is in no transaction."""
+"""A task in its own context is not in the transaction."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The short series: a round of each kind of fault that is quick, and what must hold held."""
+"""A short series: one round of each kind of quick fault, without violations."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ def _plans(faults: Sequence[Fault]) -> list[Plan]:
     return [Plan(fault, SEED + number) for number, fault in enumerate(faults)]
 
 
-async def test_what_must_hold_holds_in_a_short_series(tmp_path: Path) -> None:
+async def test_a_short_series_has_no_violations(tmp_path: Path) -> None:
     faults = [fault for name in SHORT for fault in named(name)]
     series = Series(tmp_path)
     rounds = [each async for each in series.run(_plans(faults))]
@@ -36,7 +36,7 @@ async def test_what_must_hold_holds_in_a_short_series(tmp_path: Path) -> None:
         assert not fault.crash_point or series.crashes()[fault.crash_point], f"{fault.crash_point!r} did not fire"
 
 
-def test_faults_are_chosen_by_the_beginnings_of_their_names() -> None:
+def test_faults_are_selected_by_prefix() -> None:
     assert {fault.name for fault in named("redis killed,redis full")} == {"redis killed", "redis full"}
     assert named("") == list(FAULTS.values())
     with pytest.raises(ValueError, match="no fault begins with 'nonsense'"):

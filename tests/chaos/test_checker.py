@@ -1,7 +1,7 @@
 """The checker finds nothing in a correct database, and every single corruption of one.
 
-The services' own code makes the correct database, in this process. Each corruption is stored in a copy that has no
-indexes, so that it takes duplicates.
+The services' own code makes the correct database in this process. Each corruption is stored in a copy without indexes,
+so that duplicates are possible.
 """
 
 import copy

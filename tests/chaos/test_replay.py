@@ -1,4 +1,4 @@
-"""The reference fold and the service's come to the same, which is why a difference means something."""
+"""The reference fold agrees with the service's fold, so a difference in a round is a defect."""
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +22,7 @@ from shared.message_files import yaml_text
 from tests.conftest import ROOT
 
 START = datetime(2026, 2, 20, tzinfo=UTC)
-"""Before the night in which Vienna's clocks go forward."""
+"""The day before Vienna's clocks go forward."""
 B2B = ROOT / "docs/examples/b2b.yaml"
 TYPES = (
     *("page_view", "docs_view", "download", "signup", "demo_request", "careers_view", "webinar_attended"),
@@ -31,7 +31,7 @@ TYPES = (
 
 
 def made_events(chance: random.Random) -> list[Event]:
-    """Returns events with properties that conditions ask for, at times that meet midnights and one another."""
+    """Returns events with properties that the conditions test, some at midnight and some at equal times."""
     return [
         Event(
             f"e{number}",
@@ -59,7 +59,7 @@ def read_model(path: Path, version: int) -> scoring_pb2.ScoringModel:
 
 @pytest.mark.parametrize("mode", [Mode.FORWARD, Mode.RESCORE])
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Vienna", "America/New_York"])
-def test_both_folds_come_to_the_same(zone: str, mode: Mode) -> None:
+def test_both_folds_agree(zone: str, mode: Mode) -> None:
     models = {1: built_in(), 2: model_codec.read_model(read_model(B2B, 2), 2)}
     publications = [
         Publication(1, 1, 0, Mode.RESCORE, START - timedelta(days=9)),

@@ -1,7 +1,7 @@
-"""`python -m tests.e2e.failing scoring work`: a service a part of which fails once the file `FAIL_FILE` is there.
+"""`python -m tests.e2e.failing scoring work`: runs a service in which a part fails once the file `FAIL_FILE` exists.
 
-`FAIL_HOW` says how: `raise` ends a background task by an error, `block` holds up the event loop, `lane` lets one drain
-lane wait for ever.
+`FAIL_HOW` is the kind of failure: `raise` ends a background task with an error, `block` blocks the event loop, `lane`
+makes one drain lane wait forever.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from shared.inbox.doorbell import Doorbell
 
 
 def is_to_fail() -> bool:
-    """Tells whether the time has come."""
+    """Returns whether the part must fail now."""
     return Path(os.environ["FAIL_FILE"]).exists()
 
 
@@ -36,8 +36,8 @@ async def fail(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: float
     raise ZeroDivisionError
 
 
-async def wait_for_ever(drainer: Drainer) -> Sequence[int]:
-    """Takes the next partitions, and never comes back once it is to fail."""
+async def wait_forever(drainer: Drainer) -> Sequence[int]:
+    """Takes the next partitions, or waits forever if it must fail."""
     if is_to_fail():
         await asyncio.Event().wait()
     return await take_next(drainer)
@@ -50,7 +50,7 @@ def main() -> None:
     """Runs the service that the command line names."""
     service = f"{sys.argv.pop(1)}_service"
     if os.environ["FAIL_HOW"] == "lane":
-        Drainer._next = wait_for_ever  # type: ignore[method-assign,assignment]
+        Drainer._next = wait_forever  # type: ignore[method-assign,assignment]
     else:
         scoring.sweep = automation.sweep = fail  # type: ignore[attr-defined]
     runpy.run_module(service, run_name="__main__", alter_sys=True)

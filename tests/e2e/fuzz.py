@@ -1,4 +1,4 @@
-"""Messages of any type, made from its descriptor: extremes, unknown enum numbers, impossible times, naughty strings."""
+"""Generates messages of any type from its descriptor: extremes, unknown enums, invalid times, naughty strings."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from tests.e2e.naughty import NAUGHTY
 
 T = TypeVar("T")
 Place: TypeAlias = tuple[FieldDescriptor, ...]
-"""The fields that lead from a message to one within."""
+"""The path of fields from a message to a nested one."""
 
 REPEATED, DEPTH = 5, 6
 YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800
@@ -39,7 +39,7 @@ _SCALARS: dict[int, SearchStrategy[Any]] = {
 
 
 def messages(descriptor: Descriptor, words: Sequence[str] = ("",), depth: int = DEPTH) -> SearchStrategy[Any]:
-    """Returns a strategy of a type's messages with some of their fields; `words` are strings that mean something."""
+    """Returns a strategy for messages of a type with some fields set; `words` are meaningful strings."""
     if descriptor.full_name == "google.protobuf.Timestamp":
         return _timestamps()
     some = {each.name: _field(each, words, depth) for each in descriptor.fields if depth or not each.message_type}
@@ -48,7 +48,7 @@ def messages(descriptor: Descriptor, words: Sequence[str] = ("",), depth: int = 
 
 
 def string_places(descriptor: Descriptor, seen: Place = ()) -> Iterator[Place]:
-    """Yields every place of a string in a type, but within a type that holds itself only once."""
+    """Yields the path of every string field in a type; enters a recursive type only once."""
     for field in descriptor.fields:
         if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
             yield (*seen, field)
@@ -57,7 +57,7 @@ def string_places(descriptor: Descriptor, seen: Place = ()) -> Iterator[Place]:
 
 
 def put(message: Any, place: Place, text: str) -> None:
-    """Sets the string at a place: in a list at its end, in a message of a list in the first one."""
+    """Sets the string at a path; appends it to a list of strings, and uses the first message of a list of messages."""
     (field, *rest) = place
     inner = getattr(message, field.name)
     if entry := _entry(field):
@@ -76,7 +76,7 @@ def put(message: Any, place: Place, text: str) -> None:
 
 
 def drawn(strategy: SearchStrategy[T], count: int, number: int) -> list[T]:
-    """Returns examples of a strategy, seeded by a number, for tests that hypothesis cannot call, such as async ones."""
+    """Returns seeded examples of a strategy, for tests that hypothesis cannot call, such as async ones."""
     found: list[T] = []
 
     @seed(number)

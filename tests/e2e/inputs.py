@@ -25,7 +25,7 @@ from tests.e2e import fuzz
 MANY_PATHS = 10
 """A message with more string fields than this is a structure, such as a model."""
 ROUND = 1000
-"""Inputs that are generated at once."""
+"""How many inputs are generated at a time."""
 WALKS = (
     "DecayScores",
     "VerifyScores",
@@ -47,7 +47,7 @@ CURSOR_VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 1.5, float("nan"), float("inf"), 2**31, 2**63, 10**400, "", "a", "\x00", "\ud800", "a" * 5000,
     "2026-01-01", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59-23:59", "$gt", {"$gt": ""}, {}, [], [[[]]],
 )  # fmt: skip
-"""JSON values for forged page tokens: most of them no service would write."""
+"""JSON values for forged page tokens; no service would write most of them."""
 
 
 _numbers = itertools.count()
@@ -69,7 +69,7 @@ class Input:
 
 
 def generated(count: int, make: Callable[[MethodDescriptor, int, int], Iterable[bytes]]) -> Iterator[Input]:
-    """Yields `count` inputs, spread over all methods; `make` generates so many of one method, by a seed."""
+    """Yields `count` inputs, spread over all methods; `make` generates inputs for one method from a seed."""
     usual = [method for method in METHODS if method.input_type.fields and method.name not in WALKS]
     few = [method for method in METHODS if method not in usual]
     for number, start in enumerate(range(0, count, ROUND)):

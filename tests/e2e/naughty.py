@@ -1,4 +1,4 @@
-"""Strings that programs have stumbled over: every one is legal UTF-8, and most are legal ids."""
+"""Strings that often break programs: all are valid UTF-8, and most are valid ids."""
 
 import itertools
 import unicodedata
@@ -81,4 +81,4 @@ NAUGHTY: tuple[str, ...] = tuple(
         )
     )
 )  # fmt: skip
-"""Each once, none with a surrogate, which no protobuf string can hold."""
+"""All strings without duplicates, and without surrogates, which protobuf strings cannot contain."""

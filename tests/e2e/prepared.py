@@ -1,4 +1,4 @@
-"""Rows of every kind, made before the inputs are sent, so that requests find something."""
+"""Creates rows of every kind before the inputs are sent, so that requests find something."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from testkit.traffic import all_scored, make_events, send
 from testkit.waiting import eventually
 
 CALL_SECONDS = 20
-"""A call that takes longer hangs."""
+"""The deadline of a call in seconds."""
 
 
 async def prepare(system: System) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is killed: one execution per lead, rule and date, and one delivery of each or more, with one id and body."""
+"""One execution per lead, rule and date, delivered at least once with one id and body, whichever process is killed."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 def demo_requests(prefix: str, leads: int) -> list[ingest_pb2.Event]:
-    """Returns one event for each of some leads, enough to make it hot."""
+    """Returns one event for each of some leads, with enough points to make the lead hot."""
     now = wire.to_timestamp(wire.now())
     return [
         ingest_pb2.Event(
@@ -46,7 +46,7 @@ def demo_requests(prefix: str, leads: int) -> list[ingest_pb2.Event]:
 
 
 async def create_rule(system: System, rule_id: str, receiver: Receiver) -> None:
-    """Creates a rule that tells the receiver of hot leads."""
+    """Creates a rule that notifies the receiver of hot leads."""
     rule = pb.AutomationRule(rule_id=rule_id, enabled=True)
     rule.conditions.stages.append("hot")
     action = rule.actions.add(action_id="crm")
@@ -84,7 +84,7 @@ async def all_delivered(system: System, rule_id: str, leads: Sequence[str], *, w
 
 
 async def check_requests(system: System, rule_id: str, receiver: Receiver) -> None:
-    """Checks I9: each execution came, under one id and with one body, and all signatures are good."""
+    """Checks I9: each execution was delivered with one id and one body, and all signatures are valid."""
     receiver.verify(SECRET)
     ids = {delivery.delivery_id for each in await executions(system, rule_id) for delivery in each.deliveries}
     bodies = receiver.bodies()
@@ -97,7 +97,7 @@ async def test_kill_the_worker_at_a_point(processes: System, receiver: Receiver,
     rule_id = f"at-{POINTS.index(point)}"
     await create_rule(processes, rule_id, receiver)
     processes.stop("automation-worker")
-    # A claim that is left behind shall not hold the test up for long.
+    # A short claim, so that the test does not wait long for the claim of the killed worker to expire.
     settings = {crash_points.AT: point, armed.CLAIM: "1"}
     processes.start("automation-worker", module="chaos.armed", settings=settings)
     events = demo_requests(rule_id, 5)
@@ -137,7 +137,7 @@ async def test_kills_at_random_redis_flushed_and_the_receiver_down(processes: Sy
 
 
 @pytest.mark.parametrize("how", ["fails", "is closed"])
-async def test_a_receiver_that_is_down_gets_all_when_it_is_back(processes: System, how: str) -> None:
+async def test_a_receiver_gets_every_delivery_after_an_outage(processes: System, how: str) -> None:
     receiver, rule_id = Receiver(port=free_port()), f"down-{how}".replace(" ", "-")
     async with contextlib.AsyncExitStack() as running:
         if how == "fails":
@@ -161,7 +161,7 @@ async def test_a_receiver_that_is_down_gets_all_when_it_is_back(processes: Syste
     await processes.close_channels()
 
 
-async def test_a_receiver_that_is_gone_disables_the_rule_and_an_operator_sets_it_right(
+async def test_a_receiver_that_is_gone_disables_its_rule_until_an_operator_enables_it(
     processes: System, receiver: Receiver
 ) -> None:
     receiver.behaviour = answering(410)

@@ -1,4 +1,4 @@
-"""When scoring does not keep up, ingest takes no more, says so, and goes on by itself."""
+"""When scoring does not keep up, ingest refuses events with a retry delay, and recovers by itself."""
 
 import asyncio
 import json
@@ -20,12 +20,12 @@ from testkit.waiting import eventually
 
 @pytest.fixture
 def impatient(tmp_path: Path) -> Iterator[System]:
-    """A system in which no event may wait for longer than a second."""
+    """A system in which no event can wait for longer than a second."""
     with running_system(tmp_path, settings={"LEADSCORE_BACKLOG_SECONDS": "1"}) as system:
         yield system
 
 
-async def test_ingest_waits_for_scoring_and_goes_on(impatient: System, tmp_path: Path) -> None:
+async def test_ingest_waits_for_scoring_and_continues(impatient: System, tmp_path: Path) -> None:
     impatient.stop("scoring-worker")
     events = make_events(100, leads=100, seed=1)
     await send(impatient, events)
@@ -42,8 +42,8 @@ async def test_ingest_waits_for_scoring_and_goes_on(impatient: System, tmp_path:
     assert "refusing events" in impatient.log("ingest")
     command = await _ingest(impatient, _file(tmp_path / "events.ndjson", make_events(50, leads=50, seed=2, prefix="b")))
     assert command.stderr is not None
-    told = (await asyncio.wait_for(command.stderr.readline(), 60)).decode()
-    assert "waiting, because the ingest service asks to retry later: events of partition" in told
+    message = (await asyncio.wait_for(command.stderr.readline(), 60)).decode()
+    assert "waiting, because the ingest service asks to retry later: events of partition" in message
     impatient.start("scoring-worker")
     assert await asyncio.wait_for(command.wait(), 60) == 0
     assert "accepting events again" in impatient.log("ingest")

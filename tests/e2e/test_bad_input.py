@@ -1,4 +1,4 @@
-"""Every answer to bad input has an expected status, and accepted input never breaks what follows.
+"""Every response to bad input has an expected status, and accepted input never breaks later requests.
 
 `LEADSCORE_FUZZ_INPUTS` is the number of generated inputs, half of them bytes and half messages. Naughty strings and
 forged page tokens come on top.
@@ -144,7 +144,7 @@ async def unexpected(system: System, inputs: Iterable[Input]) -> list[str]:
 async def call(system: System, each: Input) -> bytes:
     """Returns the response of a method; of a stream, its last message."""
     service = each.method.containing_service
-    channel: Any = system.channel(service.full_name.split(".")[1])  # grpc's types do not know calls of raw bytes
+    channel: Any = system.channel(service.full_name.split(".")[1])  # grpc's types do not cover calls with raw bytes
     path = f"/{service.full_name}/{each.method.name}"
     if not each.method.server_streaming:
         return bytes(await channel.unary_unary(path)(each.data, timeout=CALL_SECONDS))

@@ -1,4 +1,4 @@
-"""Whatever is killed, an acknowledged event is scored once."""
+"""An acknowledged event is scored exactly once, whichever process is killed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from testkit.waiting import eventually
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[System]:
-    """A system that this test may break."""
+    """A system of its own, which the test can break."""
     with running_system(tmp_path) as system:
         yield system
 
@@ -91,7 +91,7 @@ async def test_kill_the_worker_in_the_middle_of_a_rescore(fresh: System) -> None
     async with AsyncMongoClient[dict[str, Any]](fresh.mongo.uri) as client:
         history = client["leadscore"]["score_history"]
         reached = [row["lead_id"] async for row in history.find({"kind": "MODEL"}, {"lead_id": 1})]
-    # Nobody's stage changes without the score here, so each changed lead has one entry, as without the kill.
+    # No stage changes without its score here, so each changed lead has one entry, as it would without the kill.
     assert sorted(reached) == sorted(lead for lead, score in after.items() if score != before[lead])
     assert len(reached) > 1000
     await fresh.close_channels()

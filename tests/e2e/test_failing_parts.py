@@ -1,4 +1,4 @@
-"""A process a part of which fails ends, and says so; what is no ring of ours harms no worker."""
+"""A process ends with a logged error when a part of it fails, and malformed messages do not harm a worker."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ MALFORMED: list[Any] = [
     [],
     [[1], [2]],
 ]
-"""Arguments of messages that are no rings; an inbox has 64 partitions."""
+"""Arguments that no doorbell has; an inbox has 64 partitions."""
 
 
 def rows(log: str) -> list[dict[str, Any]]:
@@ -43,14 +43,14 @@ def rows(log: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 async def whole(system: System) -> AsyncIterator[System]:
-    """The running system, made whole again after the test."""
+    """The running system, repaired after the test."""
     yield system
     for name in WORKERS:
         if system.has_ended(name):
             system.start(name)
 
 
-async def test_malformed_rings_kill_no_lane(system: System) -> None:
+async def test_malformed_messages_do_not_end_a_lane(system: System) -> None:
     with redis.Redis.from_url(system.redis.url) as client:
         for queue in QUEUES.values():
             for number, arguments in enumerate(MALFORMED):
@@ -94,7 +94,7 @@ async def test_malformed_rings_kill_no_lane(system: System) -> None:
     ],
 )
 @pytest.mark.parametrize("name", WORKERS)
-async def test_a_worker_a_part_of_which_fails_ends_and_its_successor_goes_on(
+async def test_a_worker_ends_when_a_part_fails_and_its_replacement_continues(
     whole: System, tmp_path: Path, name: str, how: str, event: str
 ) -> None:
     assert whole.stop(name) == 0
@@ -112,10 +112,10 @@ async def test_a_worker_a_part_of_which_fails_ends_and_its_successor_goes_on(
     await eventually(has_ended, what=f"{name} ends")
     seconds = time.monotonic() - broke
     assert whole.status(name) == FAILED
-    told = [row for row in rows(whole.log(name)[before:]) if row["level"] in ("error", "critical")]
-    assert [row["event"] for row in told] == [event]
+    logged = [row for row in rows(whole.log(name)[before:]) if row["level"] in ("error", "critical")]
+    assert [row["event"] for row in logged] == [event]
     if how == "block":
-        assert any("fail (failing.py" in frame for frame in told[0]["at"])
+        assert any("fail (failing.py" in frame for frame in logged[0]["at"])
     whole.start(name)
     await asyncio.to_thread(whole.wait_until_serving, name)
     await send(whole, make_events(20, leads=5, seed=2, prefix=f"{name}-{how}-"))
@@ -123,7 +123,7 @@ async def test_a_worker_a_part_of_which_fails_ends_and_its_successor_goes_on(
     print(f"{name} {how}: ended after {seconds:.1f} s, replaced after {time.monotonic() - broke:.1f} s")  # noqa: T201
 
 
-async def test_a_worker_whose_loop_is_blocked_does_not_say_that_it_serves(whole: System, tmp_path: Path) -> None:
+async def test_a_worker_with_a_blocked_event_loop_is_not_serving(whole: System, tmp_path: Path) -> None:
     name, fault = "scoring-worker", tmp_path / "fail"
     assert whole.stop(name) == 0
     whole.start(name, module="tests.e2e.failing", settings={"FAIL_FILE": str(fault), "FAIL_HOW": "block"})

@@ -1,4 +1,4 @@
-"""An event goes in over gRPC and comes out as a score, a stage, an insight and an execution."""
+"""An event that is sent over gRPC results in a score, a stage, an insight and an execution."""
 
 import random
 from typing import Any
@@ -17,7 +17,7 @@ from testkit.traffic import all_scored, make_events, scores, send, violations
 from testkit.waiting import eventually
 
 
-async def test_one_event_goes_the_whole_way(system: System) -> None:
+async def test_one_event_passes_through_all_services(system: System) -> None:
     conditions = automation_pb2.Conditions(stages=["hot"], minimum_velocity=3, risk=automation_pb2.RISK_LOW)
     rule = automation_pb2.AutomationRule(rule_id="call-hot", enabled=True, conditions=conditions)
     await system.automation().CreateAutomationRule(automation_pb2.CreateAutomationRuleRequest(rule=rule))
@@ -90,7 +90,7 @@ async def test_reflection_lists_the_service(system: System) -> None:
             assert f"leadscore.{server}.v1.{server.capitalize()}Service" in names
 
 
-async def test_every_rpc_and_every_drain_leaves_one_line(system: System) -> None:
+async def test_every_rpc_and_every_drain_logs_one_line(system: System) -> None:
     await send(system, make_events(10, leads=2, seed=9, prefix="log-"))
     await all_scored(system)
     assert '"method": "/leadscore.ingest.v1.IngestService/BatchIngestEvents", "code": "OK"' in system.log("ingest")

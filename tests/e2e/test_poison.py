@@ -1,4 +1,4 @@
-"""What cannot be scored or evaluated is parked with its reason, all else goes on, and a retry mends it."""
+"""Rows that cannot be scored or evaluated are parked with a reason, the others continue, and a retry recovers them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def event(event_id: str, lead_id: str, event_type: str) -> ingest_pb2.Event:
 
 
 async def parked(system: System) -> dict[str, tuple[int, str]]:
-    """Returns attempts and reason of all that is parked, by id."""
+    """Returns the attempts and the reason of each parked row, by id."""
     events = await system.scoring().ListParkedEvents(scoring_pb2.ListParkedEventsRequest(), timeout=30)
     changes = await system.automation().ListParkedChanges(automation_pb2.ListParkedChangesRequest(), timeout=30)
     found = {each.event_id: (each.attempts, each.reason) for each in events.parked_events}
@@ -50,14 +50,14 @@ async def create_rule(system: System) -> None:
 
 
 async def retry(system: System) -> None:
-    """Retries what is parked, all events and the change by its id."""
+    """Retries all parked events, and the parked change by its id."""
     retried = await system.scoring().RetryParkedEvents(scoring_pb2.RetryParkedEventsRequest(all=True), timeout=30)
     request = automation_pb2.RetryParkedChangesRequest(change_ids=["cursed:1"])
     assert (await system.automation().RetryParkedChanges(request, timeout=30)).retried_count == 1
     assert retried.retried_count == 2
 
 
-async def test_poison_is_parked_and_a_retry_mends_it(processes: System, tmp_path: Path) -> None:
+async def test_poison_is_parked_and_a_retry_recovers_it(processes: System, tmp_path: Path) -> None:
     system = processes
     await create_rule(system)
     spans = {armed.CLAIM: "1", armed.LEASE: "1"}
