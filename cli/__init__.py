@@ -1,6 +1,6 @@
 """The `leadscore` command: a client of the four services, and the way to run them all on one machine.
 
-Owns: nothing. It speaks to the services over gRPC only, and starts them as processes; it imports none of them.
+Owns: nothing. It calls the services over gRPC, starts them as processes, and imports none of them.
 """
 
 VERSION = "0.1.0"

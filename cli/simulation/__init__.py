@@ -1,1 +1,1 @@
-"""Simulations: what another model would have done."""
+"""Simulations: how another model would have scored the leads."""

@@ -1,4 +1,4 @@
-"""`leadscore simulate`: what publishing a model would do, before it is done."""
+"""`leadscore simulate`: shows what publishing a model would change."""
 
 from collections.abc import Iterable
 from importlib import import_module
@@ -24,15 +24,16 @@ from shared.message_files import durations
 def simulate(
     source: Annotated[str, typer.Argument(metavar="MODEL", help="A file, or a version.")],
     conversion: Annotated[
-        str, typer.Option(help="Types of events that mean conversion, with commas: how well do the scores tell it?")
+        str,
+        typer.Option(help="Event types that mean conversion, comma-separated; shows how well scores predict it."),
     ] = "",
-    landmark: Annotated[str, typer.Option(help="How long after a lead's first event its score is judged.")] = "7d",
-    report: Annotated[Path | None, typer.Option(help="Write a report with plots to this file, as HTML.")] = None,
-    limit: Annotated[int, typer.Option(min=0, max=10_000, help="Show so many leads, largest change first.")] = 20,
+    landmark: Annotated[str, typer.Option(help="Time after a lead's first event at which its score is taken.")] = "7d",
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report with plots to this file.")] = None,
+    limit: Annotated[int, typer.Option(min=0, max=10_000, help="Print so many leads, largest change first.")] = 20,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what publishing a model with `--mode rescore` would do to every lead. Nothing is written."""
+    """Show what publishing a model with `--mode rescore` would change for every lead. Nothing is stored."""
     writer = _report_writer(report)
     connection = Connection(base_port)
     request = _request(conversion, landmark)
@@ -43,7 +44,7 @@ def simulate(
         request.draft.CopyFrom(found.after)
     with connection.scoring() as stub, connection.automation() as rules, bar("simulating") as progress:
         for answer in stub.SimulateScoringModel(request, timeout=STREAM_SECONDS):
-            found.take(answer)
+            found.add(answer)
             _preview(rules, answer.differences, found)
             progress.update(answer.leads_checked, total=answer.leads_total)
     if report and writer:
@@ -64,7 +65,10 @@ def _request(conversion: str, landmark: str) -> pb.SimulateScoringModelRequest:
 
 
 def _report_writer(report: Path | None) -> ModuleType | None:
-    """Returns what writes reports, before a long simulation runs in vain. It is loaded for those who ask for one."""
+    """Returns the report module; fails before the simulation starts if no report can be written.
+
+    It is imported only for reports, because it needs the optional packages of `leadscore[report]`.
+    """
     if not report:
         return None
     if not report.absolute().parent.is_dir():
@@ -80,11 +84,11 @@ def _write(path: Path, html: str) -> None:
         path.write_text(html, encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
-    say(f"the report is in {path}")
+    say(f"report written to {path}")
 
 
 def _preview(rules: AutomationServiceStub, differences: Iterable[pb.LeadDifference], found: Simulation) -> None:
-    """Asks the automation service which rules would fire; a simulation goes on without it."""
+    """Asks the automation service which rules would fire. If it does not answer, the simulation continues without."""
     changes = [
         automation_pb2.SupposedChange(
             lead_id=each.lead_id,
@@ -102,7 +106,7 @@ def _preview(rules: AutomationServiceStub, differences: Iterable[pb.LeadDifferen
         request = automation_pb2.PreviewAutomationRulesRequest(changes=changes)
         previews = rules.PreviewAutomationRules(request, timeout=CALL_SECONDS).rules
     except grpc.RpcError:
-        say("the automation service does not answer, so what would fire is not told")
+        say("the automation service does not answer; the rules that would fire are left out")
         found.automations = None
     else:
         found.automations.update({each.rule_id: each.lead_count for each in previews})

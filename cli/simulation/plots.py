@@ -1,4 +1,4 @@
-"""The plots of a report, as SVG to be put into HTML. The same numbers give the same bytes."""
+"""The plots of a report, as SVG to embed in HTML. The same numbers give the same bytes."""
 
 import io
 import re
@@ -21,8 +21,8 @@ MAX_RULES = 20
 MAX_CHARACTERS = 28
 
 _STYLE: Any = {
-    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
-    "text.parse_math": False,  # a name with two dollar signs is no formula
+    "svg.fonttype": "none",  # keep text as text, for search and screen readers
+    "text.parse_math": False,  # a name with two dollar signs is not a formula
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,
@@ -32,24 +32,22 @@ _STYLE: Any = {
     "legend.frameon": False,
 }
 _WIDTH = 6.4
-"""Inches of a plot that takes half of the page's width."""
-
-
+"""Width in inches of a plot that takes half of the page."""
 _DARK = 0.6
-"""From this shade on numbers are white."""
+"""Numbers on shades from this one on are white."""
 
 
 class Plot:
-    """A figure; `svg` is set when the block that draws it is over."""
+    """A figure; `svg` is set at the end of the block that draws it."""
 
     svg: str = ""
 
 
 def migration(matrix: Matrix) -> str:
-    """Draws how many leads go from which stage to which; the darker, the more."""
+    """Draws how many leads move from each stage to each other one; darker cells have more leads."""
     height = 1.2 + 0.5 * len(matrix.rows)
     with _plot("migration", height) as (plot, axes):
-        # The largest count is most often that of leads that stay: a root keeps the others visible.
+        # Most leads usually stay in their stage; the square root keeps the other cells visible.
         shades = [[(count / (matrix.limit or 1)) ** 0.5 for count in row] for row in matrix.counts]
         axes.pcolormesh(shades, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=2)
         axes.set_xticks([column + 0.5 for column in range(len(matrix.columns))], _labels(matrix.columns))
@@ -67,7 +65,7 @@ def migration(matrix: Matrix) -> str:
 
 
 def changes(counts: Mapping[int, int]) -> str:
-    """Draws how many leads change by how many points; the counts are those of `bucket`."""
+    """Draws the number of leads per change of the score; `counts` has the buckets of `bucket` as keys."""
     found = [each for each in buckets(counts) if each]
     with _plot("changes", 3.0, width=2 * _WIDTH) as (plot, axes):
         colours = [FALL if each < 0 else AFTER for each in found]
@@ -79,17 +77,17 @@ def changes(counts: Mapping[int, int]) -> str:
 
 
 def rates(before: pb.Ranking, after: pb.Ranking) -> str:
-    """Draws which part of each tenth of the leads converts."""
+    """Draws the conversion rate of each decile of the leads."""
     with _plot("rates", 3.2) as (plot, axes):
         for ranking, name, colour, shift in ((before, "in force", BEFORE, -0.2), (after, "simulated", AFTER, 0.2)):
-            places = [index + shift for index in range(len(ranking.deciles))]
-            axes.bar(places, [each.rate for each in ranking.deciles], width=0.4, color=colour, label=name)
+            positions = [index + shift for index in range(len(ranking.deciles))]
+            axes.bar(positions, [each.rate for each in ranking.deciles], width=0.4, color=colour, label=name)
         axes.axhline(
             after.converted_count / (after.lead_count or 1), color="#8a94a6", linestyle="--", label="all leads"
         )
         names = [each.name for each in after.deciles]
         axes.set_xticks(range(len(names)), _labels(names))
-        axes.set_xlabel("tenth of the leads, 1 has the highest scores")
+        axes.set_xlabel("decile of the leads, 1 has the highest scores")
         axes.set_ylabel("conversion rate")
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
         axes.legend()
@@ -97,12 +95,12 @@ def rates(before: pb.Ranking, after: pb.Ranking) -> str:
 
 
 def gains(before: pb.Ranking, after: pb.Ranking) -> str:
-    """Draws which part of all conversions lies in the best part of the leads."""
+    """Draws the share of all conversions among the leads with the highest scores."""
     with _plot("gains", 3.2) as (plot, axes):
         axes.plot([0, 1], [0, 1], color="#8a94a6", linestyle="--", label="chance")
         for ranking, name, colour in ((before, "in force", BEFORE), (after, "simulated", AFTER)):
-            leads = _cumulated([each.lead_count for each in ranking.deciles])
-            converted = _cumulated([each.converted_count for each in ranking.deciles])
+            leads = _cumulative_shares([each.lead_count for each in ranking.deciles])
+            converted = _cumulative_shares([each.converted_count for each in ranking.deciles])
             axes.plot(leads, converted, color=colour, marker="o", markersize=3, label=name)
         axes.set_xlabel("leads, highest scores first")
         axes.set_ylabel("conversions among them")
@@ -113,14 +111,14 @@ def gains(before: pb.Ranking, after: pb.Ranking) -> str:
 
 
 def shares(rules: Sequence[pb.RuleShare]) -> str:
-    """Draws each rule's part of the points, largest first; at most `MAX_RULES` of them."""
+    """Draws each rule's share of the points, largest first; at most `MAX_RULES` rules."""
     largest = sorted(rules, key=lambda rule: (-rule.share, rule.rule_id))[:MAX_RULES]
     with _plot("shares", 0.9 + 0.26 * len(largest)) as (plot, axes):
         colours = [FALL if rule.points < 0 else AFTER for rule in largest]
         axes.barh(range(len(largest)), [rule.share for rule in largest], color=colours, height=0.7)
         axes.set_yticks(range(len(largest)), _labels(rule.rule_id for rule in largest))
         axes.invert_yaxis()
-        axes.set_xlabel("part of the points of all rules, by magnitude")
+        axes.set_xlabel("share of the points of all rules, by magnitude")
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     return plot.svg
 
@@ -128,7 +126,7 @@ def shares(rules: Sequence[pb.RuleShare]) -> str:
 @contextmanager
 def _plot(name: str, height: float, width: float = _WIDTH) -> Iterator[tuple[Plot, Axes]]:
     plot = Plot()
-    # The salt makes ids that are the same each time, and differ between the plots of a page.
+    # The salt makes ids reproducible, and different in each plot of a page.
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield plot, figure.add_subplot()
@@ -136,16 +134,16 @@ def _plot(name: str, height: float, width: float = _WIDTH) -> Iterator[tuple[Plo
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = written.getvalue()
     svg = svg[svg.index("<svg") :]
-    # What is not referred to is numbered from 1 in each plot; a page must not have an id twice.
+    # matplotlib numbers other ids from 1 in each plot, but ids must be unique in a page.
     plot.svg = re.sub(r'\bid="([\w.]+_\d+)"', rf'id="{name}-\1"', svg)
 
 
 def _labels(names: "Iterator[str] | Sequence[str]") -> list[str]:
-    # Glyphs beyond this are not in matplotlib's own fonts, by which texts are measured.
+    # matplotlib measures text with its own fonts, which lack other glyphs.
     short = (name if len(name) <= MAX_CHARACTERS else f"{name[: MAX_CHARACTERS - 1]}…" for name in names)
     return [printable(name).encode("cp1252", "replace").decode("cp1252") for name in short]
 
 
-def _cumulated(counts: Sequence[float]) -> list[float]:
+def _cumulative_shares(counts: Sequence[float]) -> list[float]:
     total = sum(counts) or 1
     return [0.0, *(count / total for count in accumulate(counts))]

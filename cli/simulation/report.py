@@ -1,4 +1,4 @@
-"""The report of a simulation: one HTML file that needs nothing else, neither the network nor a script."""
+"""The report of a simulation: one self-contained HTML file, without scripts or external resources."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from shared import wire
 
 
 def to_html(simulation: Simulation, now: datetime | None = None) -> str:
-    """Returns the report. All texts in it are escaped, whoever wrote them; `now` is when it was made."""
+    """Returns the report as HTML, with all texts escaped. It is dated `now`; default: the current time."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("cli"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
@@ -30,7 +30,7 @@ def to_html(simulation: Simulation, now: datetime | None = None) -> str:
         stages=stage_matrix(simulation),
         grades=grade_matrix(simulation),
         rules=sorted(summary.rules, key=lambda rule: (-rule.share, rule.rule_id)),
-        silent=[rule.rule_id for rule in summary.rules if not rule.event_count],
+        unused_rules=[rule.rule_id for rule in summary.rules if not rule.event_count],
         ranked=summary.HasField("ranking_after"),
         plots={name: Markup(svg) for name, svg in _plots(simulation).items()},  # noqa: S704 (matplotlib escapes texts)
     )

@@ -1,4 +1,4 @@
-"""What a simulation tells, kept in memory that does not grow with the number of leads."""
+"""The results of a simulation, in memory that does not grow with the number of leads."""
 
 import heapq
 from collections import Counter
@@ -16,25 +16,25 @@ _STEPS = (1, 2, 5)
 
 @dataclass(slots=True)
 class Simulation:
-    """What a simulation told: of the leads that would change only those that change most, and counts of the rest."""
+    """The results of a simulation: the leads with the largest changes, and counts of all leads."""
 
     before: pb.ScoringModel
     after: pb.ScoringModel
     source: str
-    """What the person called the simulated model."""
+    """The argument that named the simulated model: a file or a version."""
     limit: int
-    """How many leads are kept."""
+    """Maximum number of leads to keep."""
     leads_total: int = 0
     summary: pb.SimulationSummary = field(default_factory=pb.SimulationSummary)
     largest: list[pb.LeadDifference] = field(default_factory=list)
     """The leads whose scores change most, largest change first."""
     changes: Counter[int] = field(default_factory=Counter)
-    """How many leads change by how many points, each by the `bucket` of its change."""
+    """Number of leads per `bucket` of the change of their score."""
     automations: Counter[str] | None = field(default_factory=Counter)
-    """For how many leads each automation rule would fire; None when nobody could tell."""
+    """Number of leads for which each automation rule would fire; None if it is unknown."""
 
-    def take(self, answer: pb.SimulateScoringModelResponse) -> None:
-        """Takes the next message. Memory stays flat, however many leads there are."""
+    def add(self, answer: pb.SimulateScoringModelResponse) -> None:
+        """Adds the next message of the stream."""
         self.leads_total = answer.leads_total
         self.changes.update(bucket(change_of(each)) for each in answer.differences)
         candidates = chain(self.largest, answer.differences)
@@ -44,18 +44,18 @@ class Simulation:
 
 
 def change_of(difference: pb.LeadDifference) -> int:
-    """Returns by how many points a score would change."""
+    """Returns the change of a score, in points."""
     return difference.score_after - difference.score_before
 
 
 def bucket(change: int) -> int:
-    """Returns the range that a change is counted in, by its number nearest to 0: 0, 1, 2, 5, 10, 20 and so on."""
+    """Returns the bucket of a change, named by its bound nearest to 0: 0, 1, 2, 5, 10, 20, … or the negative."""
     lowest = max(_starts(abs(change)), default=0)
     return lowest if change > 0 else -lowest
 
 
 def buckets(counts: Iterable[int]) -> list[int]:
-    """Returns all ranges from the lowest to the highest of some, also those that hold nothing, in their order."""
+    """Returns all buckets from the lowest to the highest of `counts`, in order, including empty ones."""
     found = list(counts)
     lowest, highest = min(found, default=0), max(found, default=0)
     starts = [0, *_starts(max(-lowest, highest))]
@@ -63,7 +63,7 @@ def buckets(counts: Iterable[int]) -> list[int]:
 
 
 def label_of(start: int) -> str:
-    """Returns the name of a range, such as `+20 to +49`."""
+    """Returns the label of a bucket, such as `+20 to +49`."""
     size = abs(start)
     end = (size * 5 // 2 if str(size).startswith("2") else 2 * size) - 1
     sign = "-" if start < 0 else "+"
@@ -75,7 +75,7 @@ def _starts(limit: int) -> list[int]:
 
 
 class Matrix(NamedTuple):
-    """How many leads go from which name (a row) to which (a column)."""
+    """The number of leads that move from each name (row) to each name (column)."""
 
     rows: list[str]
     columns: list[str]
@@ -88,13 +88,13 @@ class Matrix(NamedTuple):
 
 
 def stage_matrix(simulation: Simulation) -> Matrix:
-    """Returns how many leads go from which stage to which, in the order of the two models."""
+    """Returns the moves between stages, each axis in the order of its model's stages."""
     before, after = ([stage.stage for stage in model.stages] for model in (simulation.before, simulation.after))
     return _matrix(simulation.summary.stages, before, after)
 
 
 def grade_matrix(simulation: Simulation) -> Matrix | None:
-    """Returns the same for fit grades; None when no lead has one in either model."""
+    """Returns the moves between fit grades; None if no lead has a grade in either model."""
     migrations = simulation.summary.fit_grades
     if not any(each.before or each.after for each in migrations):
         return None
@@ -103,7 +103,7 @@ def grade_matrix(simulation: Simulation) -> Matrix | None:
 
 def _matrix(migrations: Iterable[pb.Migration], before: Sequence[str], after: Sequence[str]) -> Matrix:
     counts = {(each.before, each.after): each.lead_count for each in migrations}
-    # A model may have been published since it was read, with names that it did not know.
+    # Another model may have been published since, so the answer may contain names unknown to these two.
     rows = list(dict.fromkeys((*before, *(old for old, _ in counts))))
     columns = list(dict.fromkeys((*after, *(new for _, new in counts))))
     return Matrix(rows, columns, [[counts.get((old, new), 0) for new in columns] for old in rows])

@@ -1,4 +1,4 @@
-"""What people see of a simulation at the terminal."""
+"""Views of the results of a simulation on the terminal."""
 
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
@@ -17,12 +17,12 @@ _NOTHING = Text("·", "dim")
 
 
 def simulation_view(simulation: Simulation) -> RenderableType:
-    """Returns all that a simulation told, as tables."""
+    """Returns the results of a simulation as tables."""
     return Group(*_sections(simulation))
 
 
 def name_of(model: pb.ScoringModel, source: str = "") -> str:
-    """Returns what a model is called: its version, or where it comes from."""
+    """Returns the name of a model: its version, or else its source."""
     return f"version {model.version}" if model.version else source
 
 
@@ -32,17 +32,17 @@ def _sections(simulation: Simulation) -> Iterator[RenderableType]:
     matrices = [("stages: from row to column", stage_matrix(simulation)), ("fit grades", grade_matrix(simulation))]
     yield Columns([Panel(_matrix_table(matrix), title=title) for title, matrix in matrices if matrix])
     if summary.HasField("ranking_after"):
-        yield pieces.heading("how well scores tell who converts")
+        yield pieces.heading("how well scores predict conversion")
         yield _ranking_head(summary.ranking_before, summary.ranking_after)
         yield _ranking_table("stage", summary.ranking_before.stages, summary.ranking_after.stages)
-        yield _ranking_table("tenth", summary.ranking_before.deciles, summary.ranking_after.deciles)
+        yield _ranking_table("decile", summary.ranking_before.deciles, summary.ranking_after.deciles)
     yield pieces.heading("rules of the simulated model")
     yield _rules_table(summary.rules)
     if simulation.automations:
-        yield pieces.heading("automation rules that would fire, for so many leads")
+        yield pieces.heading("automation rules that would fire, by number of leads")
         yield pieces.bars(simulation.automations.most_common())
     if summary.unknown_event_types:
-        yield pieces.heading("events that none of its rules knows")
+        yield pieces.heading("events that no rule matches")
         yield pieces.bars((each.event_type, each.event_count) for each in summary.unknown_event_types)
     if simulation.largest:
         yield pieces.heading("leads that change most")
@@ -77,18 +77,18 @@ def _ranking_head(before: pb.Ranking, after: pb.Ranking) -> RenderableType:
     table = pieces.table("", "in force", "simulated", right={"in force", "simulated"})
     for name, field in (("leads ranked", "lead_count"), ("converted after the landmark", "converted_count")):
         table.add_row(name, *(f"{getattr(each, field):,}" for each in (before, after)))
-    table.add_row("left out: converted before", *(f"{each.converted_before_count:,}" for each in (before, after)))
+    table.add_row("excluded: converted before", *(f"{each.converted_before_count:,}" for each in (before, after)))
     table.add_row("AUC", *(Text(auc_of(each), "bold") for each in (before, after)))
     return table
 
 
 def auc_of(ranking: pb.Ranking) -> str:
-    """Returns the area under the curve in words; a dash when it has none."""
+    """Returns the area under the curve as text; a dash if it is not defined."""
     return f"{ranking.auc:.3f}" if ranking.HasField("auc") else "–"
 
 
 def count_of(leads: float) -> str:
-    """Returns a number of leads in words, to a tenth where leads are shared out."""
+    """Returns a number of leads as text, with one decimal if it is not whole."""
     return f"{leads:,.1f}".removesuffix(".0")
 
 
@@ -113,7 +113,7 @@ def _rules_table(rules: Iterable[pb.RuleShare]) -> RenderableType:
     table = pieces.table("rule", "events", "points", "share", "", right={"events", "points", "share"})
     limit = max((rule.share for rule in rules), default=0.0)
     for rule in rules:
-        bar = pieces.strip(rule.share, limit) if rule.event_count else Text("never fires", "yellow")
+        bar = pieces.strip(rule.share, limit) if rule.event_count else Text("never matched", "yellow")
         table.add_row(pieces.plain(rule.rule_id), f"{rule.event_count:,}", f"{rule.points:,}", f"{rule.share:.1%}", bar)
     return table
 

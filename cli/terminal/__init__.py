@@ -1,1 +1,1 @@
-"""What all commands share: connections, options, output."""
+"""Shared by all commands: connections, options, output."""

@@ -16,7 +16,7 @@ from leadscore.intelligence.v1.intelligence_pb2_grpc import IntelligenceServiceS
 from leadscore.scoring.v1.scoring_pb2_grpc import ScoringServiceStub
 
 SERVICES = ("ingest", "scoring", "automation", "intelligence")
-"""In the order of their ports, starting at the base port."""
+"""In port order, starting at the base port."""
 CALL_SECONDS = 15.0
 """Deadline of a unary call."""
 
@@ -32,7 +32,7 @@ _RETRIES = {
                 "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED"],
             },
         },
-        # Not retried: a second call fails with ABORTED, which a person should look at.
+        # Not retried: a second call would fail with ABORTED, which hides the result of the first.
         {"name": [{"service": "leadscore.scoring.v1.ScoringService", "method": "PublishScoringModel"}]},
     ]
 }

@@ -1,4 +1,4 @@
-"""Files that people name: reading them, and reporting what is wrong with them."""
+"""Reading the files that commands get as arguments, and reporting the mistakes in them."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,11 +9,11 @@ from cli.terminal.connection import CommandError
 from shared.message_files.messages import Flaw
 
 MAX_FLAWS = 20
-"""Mistakes of a file that are printed."""
+"""Maximum number of mistakes in a file that are printed."""
 
 
 def read_file(file: str, max_bytes: int) -> bytes:
-    """Returns the content of a file, or of standard input for `-`; of a longer one the first `max_bytes` + 1 bytes.
+    """Returns the content of a file, or of standard input for `-`, cut after `max_bytes` + 1 bytes.
 
     Raises:
         CommandError: The file cannot be read.
@@ -26,7 +26,7 @@ def read_file(file: str, max_bytes: int) -> bytes:
 
 
 def flaw_lines(flaws: Iterable[Flaw]) -> Iterator[str]:
-    """Yields a line for each of the first mistakes, and the number of the others."""
+    """Yields one line for each of the first `MAX_FLAWS` mistakes, then the number of the others."""
     rest = iter(flaws)
     yield from map(str, islice(rest, MAX_FLAWS))
     if left := sum(1 for _ in rest):

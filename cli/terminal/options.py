@@ -99,5 +99,5 @@ def _read_time(option: str, text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise CommandError(f"{option} is {text!r}, must be such as 2026-01-31 or 2026-01-31T12:00Z") from None
+        raise CommandError(f"{option} is {text!r}, must be a date 2026-01-31 or a time 2026-01-31T12:00Z") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -29,7 +29,7 @@ def to_json(message: Message) -> dict[str, object]:
 
 
 def show(view: RenderableType, *messages: Message, as_json: bool) -> None:
-    """Prints the view or the sentence for people, or the messages as JSON, one a line."""
+    """Prints the view, or with `as_json` the messages as JSON, one per line."""
     if as_json:
         for message in messages:
             print_json(to_json(message))

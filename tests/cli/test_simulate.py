@@ -59,9 +59,9 @@ def summary(*, text: str = "video", ranked: bool = True) -> pb.SimulationSummary
 def simulated(*leads: pb.LeadDifference, limit: int = 20, **options: Any) -> Simulation:
     simulation = Simulation(built_in(), built_in(), "model.yaml", limit)
     simulation.before.version = 1
-    simulation.take(pb.SimulateScoringModelResponse(leads_total=9, differences=leads[::2]))
+    simulation.add(pb.SimulateScoringModelResponse(leads_total=9, differences=leads[::2]))
     answer = pb.SimulateScoringModelResponse(leads_total=9, differences=leads[1::2], summary=summary(**options))
-    simulation.take(answer)
+    simulation.add(answer)
     return simulation
 
 
@@ -109,7 +109,17 @@ def test_large_and_broken_counts_are_told_in_full() -> None:
 
 def test_the_tables() -> None:
     text = text_of(simulation_view(simulated(difference("ada", 20, 50), difference("bob", 50, 10))))
-    for part in ("2 of 9 (22.2%)", "100 → 70 (-30)", "never fires", "75.0%", "video", "0.600", "20 → 50", "-40", "+30"):
+    for part in (
+        "2 of 9 (22.2%)",
+        "100 → 70 (-30)",
+        "never matched",
+        "75.0%",
+        "video",
+        "0.600",
+        "20 → 50",
+        "-40",
+        "+30",
+    ):
         assert part in text
     assert all(len(line) <= 100 for line in text.splitlines())
 
