@@ -13,7 +13,7 @@ from automation_service.domain.lead import Change, Insight
 from automation_service.domain.need import Need
 from automation_service.domain.rule import Rule
 from shared.inbox.breaker import StoppedDrain
-from shared.rpc.pagination import Place
+from shared.rpc.pagination import Cursor
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -63,7 +63,7 @@ class Rules(Protocol):
             RuleNotFound: No rule has this id.
         """
 
-    async def page(self, after: Place, limit: int) -> list[Rule]:
+    async def page(self, after: Cursor, limit: int) -> list[Rule]:
         """Returns up to `limit` rules whose ids follow the cursor, ordered by id."""
 
     async def enabled(self, rule_ids: Collection[str] | None = None) -> list[Rule]:
@@ -99,7 +99,7 @@ class ExecutionQuery:
     state: ExecutionState | None = None
     from_time: datetime | None = None
     until_time: datetime | None = None
-    after: Place = ()
+    after: Cursor = ()
 
 
 class Executions(Protocol):

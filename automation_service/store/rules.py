@@ -11,7 +11,7 @@ from automation_service.store.cancellation import cancel_deliveries
 from automation_service.store.schema import RULES
 from shared import mongo
 from shared.mongo import Database
-from shared.rpc.pagination import Place
+from shared.rpc.pagination import Cursor
 
 
 class MongoRules:
@@ -35,7 +35,7 @@ class MongoRules:
             raise RuleNotFound(rule_id)
         return documents.read_rule(row)
 
-    async def page(self, after: Place, limit: int) -> list[Rule]:
+    async def page(self, after: Cursor, limit: int) -> list[Rule]:
         """Returns a page of rules, ordered by id."""
         rows = self._rules.find({"_id": {"$gt": after[0]}} if after else {}).sort("_id", ASCENDING).limit(limit)
         return [documents.read_rule(row) async for row in rows]

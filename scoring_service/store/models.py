@@ -13,7 +13,7 @@ from scoring_service.store import locks
 from scoring_service.store import model_documents as documents
 from shared import logs
 from shared.mongo import Database, durable, transact
-from shared.rpc.pagination import Place
+from shared.rpc.pagination import Cursor
 
 SWITCH_SECONDS = 8.0
 """Longest time to switch one partition to a publication, including the wait for other transactions on it."""
@@ -59,7 +59,7 @@ class ModelStore:
             self._read[version] = documents.read_model(row)
         return self._read[version]
 
-    async def page(self, after: Place, limit: int) -> list[StoredModel]:
+    async def page(self, after: Cursor, limit: int) -> list[StoredModel]:
         """Returns one page of versions, newest first; `after` is the last version of the previous page."""
         beyond = {"_id": {"$lt": after[0]}} if after else {}
         cursor = self._models.find(beyond).sort("_id", DESCENDING).limit(limit)

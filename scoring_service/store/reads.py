@@ -25,7 +25,7 @@ from shared.contracts import events
 from shared.inbox.collection import Inbox
 from shared.inbox.parking import Parking
 from shared.mongo import Database, Document
-from shared.rpc.pagination import Place
+from shared.rpc.pagination import Cursor
 
 _MAX_IDS = 1_000
 """Ids in one query: each has at most 256 characters, and a MongoDB command holds at most 16 MiB."""
@@ -85,7 +85,7 @@ class LeadReader:
         order = [(key, direction)] if key == "_id" else [(key, direction), ("_id", ASCENDING)]
         return [documents.read_lead(row) async for row in cursor.sort(order).limit(query.limit)]
 
-    async def history(self, lead_id: str, *, after: Place, limit: int, newest_first: bool) -> list[Entry]:
+    async def history(self, lead_id: str, *, after: Cursor, limit: int, newest_first: bool) -> list[Entry]:
         """Returns one page of a lead's history; `after` is the last sequence of the previous page."""
         condition: Document = {"lead_id": lead_id}
         if after:

@@ -18,7 +18,7 @@ from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.catching_up import CatchingUp
 from scoring_service.usecases.history_writer import Clock
 from shared import logs
-from shared.rpc.pagination import Place
+from shared.rpc.pagination import Cursor
 from shared.tasks import is_cancelled
 
 PAGE_LEADS = 100
@@ -76,7 +76,7 @@ class Publishing:
         await self.models.switch(publication)
         return publication
 
-    async def publications(self, after: Place, limit: int) -> list[Publication]:
+    async def publications(self, after: Cursor, limit: int) -> list[Publication]:
         """Returns one page of publications, newest first."""
         publications = await self.models.publications()
         return [each for each in reversed(publications) if not after or (each.number,) < after][:limit]

@@ -14,7 +14,7 @@ from scoring_service.store.facts import FactReader
 from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.as_of import AsOf
 from scoring_service.usecases.history_writer import Clock
-from shared.rpc.pagination import Place
+from shared.rpc.pagination import Cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Queries:
                 query = replace(query, minimum_score=lowest, below_score=high)
             return await self._with_recent(await self.lead_reader.list_leads(query), model, self.clock())
 
-    async def history(self, lead_id: str, *, after: Place, limit: int, newest_first: bool) -> list[Entry]:
+    async def history(self, lead_id: str, *, after: Cursor, limit: int, newest_first: bool) -> list[Entry]:
         """Returns one page of a lead's history.
 
         Raises:

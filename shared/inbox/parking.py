@@ -24,7 +24,7 @@ from shared.inbox.collection import Inbox
 from shared.inbox.failures import Failure, ReasonCode
 from shared.inbox.schema import APART, PENDING
 from shared.mongo import Document, durable
-from shared.rpc.pagination import Place
+from shared.rpc.pagination import Cursor
 
 PARKED = "parked"
 DISCARDED = "discarded"
@@ -131,8 +131,8 @@ class Parking:
         """Returns the number of discarded rows."""
         return await self._rows.count_documents({"state": DISCARDED, **APART})
 
-    async def page(self, after: Place, limit: int) -> list[Parked]:
-        """Returns parked rows from beyond a place (park time and id) on, those first that were parked first."""
+    async def page(self, after: Cursor, limit: int) -> list[Parked]:
+        """Returns parked rows after a cursor (park time and id), ordered by park time."""
         condition: Document = {"state": PARKED, **APART}
         if after:
             time, row_id = after

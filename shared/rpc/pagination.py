@@ -1,6 +1,6 @@
 """Pages of lists (AIP-158).
 
-Guarantee: a token is opaque, holds only the place to go on from, and is refused by a query with other arguments.
+Guarantee: a token is opaque, holds only a cursor, and is rejected by a query with other arguments.
 """
 
 import base64
@@ -14,15 +14,15 @@ from typing import Any, Protocol, TypeVar
 
 from shared.rpc.errors import InvalidArgument, InvalidPageToken
 
-Place = tuple[str | int | datetime, ...]
-"""Where a page ends: the sort keys of its last item; empty before the first page. Times are aware, in UTC."""
+Cursor = tuple[str | int | datetime, ...]
+"""The sort keys of the last item of a page; empty before the first page. Times are aware, in UTC."""
 
 T = TypeVar("T")
 _INT64 = range(-(2**63), 2**63)
 
 
 class Request(Protocol):
-    """The two fields that every request for a list has."""
+    """The fields that every list request has."""
 
     page_size: int
     page_token: str
@@ -30,32 +30,32 @@ class Request(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page that was asked for: where it begins, and what is to be read for it."""
+    """A requested page: its query, its size, and the cursor after which it starts."""
 
     query: tuple[Any, ...]
     size: int
-    after: Place
+    after: Cursor
 
     @property
     def limit(self) -> int:
-        """How many items to read: one more than the page holds, which tells whether there is a next page."""
+        """The number of items to read: one more than the page has, to see whether there is a next page."""
         return self.size + 1
 
-    def cut(self, found: Sequence[T], place: Callable[[T], Place]) -> tuple[Sequence[T], str]:
-        """Returns the items of the page, of what was read, and the token of the next page, empty after the last."""
-        token = write_token(self.query, *place(found[self.size - 1])) if len(found) > self.size else ""
+    def cut(self, found: Sequence[T], cursor: Callable[[T], Cursor]) -> tuple[Sequence[T], str]:
+        """Returns the items of the page among those read, and the next page token, empty on the last page."""
+        token = write_token(self.query, *cursor(found[self.size - 1])) if len(found) > self.size else ""
         return found[: self.size], token
 
 
 def asked_page(
     request: Request, query: tuple[Any, ...], *kinds: type[str | int | datetime], default: int, limit: int
 ) -> Page:
-    """Returns the page that a request asks for, of a list that is sorted by keys of these kinds.
+    """Returns the requested page of a list that is sorted by keys of these kinds.
 
-    `query` is all that the token is bound to, as JSON values.
+    `query` holds everything that the token is bound to, as JSON values.
 
     Raises:
-        InvalidArgument: A negative number of items is asked for.
+        InvalidArgument: The page size is negative.
         InvalidPageToken: See `read_token`.
     """
     return Page(
@@ -66,26 +66,26 @@ def asked_page(
 
 
 def page_size(asked: int, *, default: int, limit: int) -> int:
-    """Returns how many items a page holds: the default when 0 is asked, never more than `limit`.
+    """Returns the size of a page: the default if 0 is requested, never more than `limit`.
 
     Raises:
-        InvalidArgument: A negative number is asked for.
+        InvalidArgument: The page size is negative.
     """
     if asked < 0:
         raise InvalidArgument("page_size", f"is {asked}, must not be negative")
     return min(asked or default, limit)
 
 
-def write_token(query: tuple[Any, ...], *place: str | int | datetime) -> str:
-    """Returns a token that goes on from a place in a query; the query's arguments are JSON values."""
-    written = [key.isoformat() if isinstance(key, datetime) else key for key in place]
+def write_token(query: tuple[Any, ...], *cursor: str | int | datetime) -> str:
+    """Returns the token that continues a query after a cursor; the arguments of the query are JSON values."""
+    written = [key.isoformat() if isinstance(key, datetime) else key for key in cursor]
     return base64.urlsafe_b64encode(json.dumps([_digest(query), *written]).encode()).decode()
 
 
-def read_token(query: tuple[Any, ...], token: str, *kinds: type[str | int | datetime]) -> Place:
-    """Returns the place that a token names, made of keys of these kinds; the empty place for an empty token.
+def read_token(query: tuple[Any, ...], token: str, *kinds: type[str | int | datetime]) -> Cursor:
+    """Returns the cursor in a token, with keys of these kinds; an empty token gives the empty cursor.
 
-    Callers can make tokens up, so a key is taken only if a database can be asked for it.
+    Callers can forge tokens, so a key is accepted only if MongoDB can store its value.
 
     Raises:
         InvalidPageToken: The token is damaged, or was made by a query with other arguments.
@@ -93,10 +93,10 @@ def read_token(query: tuple[Any, ...], token: str, *kinds: type[str | int | date
     if not token:
         return ()
     try:
-        digest, *place = json.loads(base64.urlsafe_b64decode(token.encode()))
+        digest, *cursor = json.loads(base64.urlsafe_b64decode(token.encode()))
         if digest != _digest(query):
             raise InvalidPageToken
-        return tuple(_key(key, kind) for key, kind in zip(place, kinds, strict=True))
+        return tuple(_key(key, kind) for key, kind in zip(cursor, kinds, strict=True))
     except (binascii.Error, ValueError, TypeError, RecursionError):
         raise InvalidPageToken from None
 
@@ -105,7 +105,7 @@ def _key(key: object, kind: type[str | int | datetime]) -> str | int | datetime:
     if kind is int and type(key) is int and key in _INT64:
         return key
     if isinstance(key, str) and kind is not int:
-        key.encode()  # refuses what is not UTF-8
+        key.encode()  # rejects what is not UTF-8
         if kind is str:
             return key
         time = datetime.fromisoformat(key)

@@ -16,7 +16,7 @@ from automation_service.domain.execution import (
 from automation_service.domain.lead import Change
 from automation_service.domain.rule import Rule, RuleExists, RuleNotFound
 from automation_service.ports import Claim, Due, ExecutionQuery, Settlement
-from shared.rpc.pagination import Place
+from shared.rpc.pagination import Cursor
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class FakeRules:
             raise RuleNotFound(rule_id)
         return self.rules[rule_id]
 
-    async def page(self, after: Place, limit: int) -> list[Rule]:
+    async def page(self, after: Cursor, limit: int) -> list[Rule]:
         """Returns the rules whose ids follow another one."""
         return [self.rules[rule_id] for rule_id in sorted(self.rules) if (rule_id,) > after][:limit]
 

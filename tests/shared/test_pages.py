@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.rpc.errors import InvalidArgument, InvalidPageToken
-from shared.rpc.pagination import Page, Place, asked_page, page_size, read_token, write_token
+from shared.rpc.pagination import Cursor, Page, asked_page, page_size, read_token, write_token
 
 QUERY = ("ListThings", "hot", 7, None)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -30,23 +30,23 @@ class ListOf:
     page_token: str = ""
 
 
-def forged(*place: object, query: tuple[object, ...] = QUERY) -> str:
-    """Returns a token with the right digest and any place: the digest is no secret."""
+def forged(*cursor: object, query: tuple[object, ...] = QUERY) -> str:
+    """Returns a token with the right digest and any cursor: the digest is no secret."""
     digest = json.loads(base64.urlsafe_b64decode(write_token(query)))[0]
-    return base64.urlsafe_b64encode(json.dumps([digest, *place]).encode()).decode()
+    return base64.urlsafe_b64encode(json.dumps([digest, *cursor]).encode()).decode()
 
 
 @given(queries, st.lists(keys, max_size=4))
-def test_what_is_written_is_read(query: tuple[object, ...], place: list[str | int | datetime]) -> None:
-    token = write_token(query, *place)
-    assert read_token(query, token, *map(type, place)) == tuple(place)
+def test_what_is_written_is_read(query: tuple[object, ...], cursor: list[str | int | datetime]) -> None:
+    token = write_token(query, *cursor)
+    assert read_token(query, token, *map(type, cursor)) == tuple(cursor)
 
 
 @given(queries, queries)
 def test_the_token_of_another_query_is_refused(query: tuple[object, ...], other: tuple[object, ...]) -> None:
-    token = write_token(query, "place")
+    token = write_token(query, "cursor")
     if json.dumps(query) == json.dumps(other):
-        assert read_token(other, token, str) == ("place",)
+        assert read_token(other, token, str) == ("cursor",)
     else:
         with pytest.raises(InvalidPageToken):
             read_token(other, token, str)
@@ -102,9 +102,9 @@ def test_a_damaged_token_is_refused_or_names_a_place_that_can_be_asked_for(index
 
 
 @given(st.lists(st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.lists(st.text()), max_size=3))
-def test_a_forged_place_is_refused_or_can_be_asked_for(place: list[object]) -> None:
+def test_a_forged_place_is_refused_or_can_be_asked_for(cursor: list[object]) -> None:
     for kind in (str, int, datetime):
-        read_askable(forged(*place), kind)
+        read_askable(forged(*cursor), kind)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +132,10 @@ def test_a_key_of_another_kind_is_refused(key: object, kind: type[str | int | da
         read_token(QUERY, forged(key), kind)
 
 
-@pytest.mark.parametrize("place", [[], ["a", "b"]])
-def test_too_few_or_too_many_keys_are_refused(place: list[str]) -> None:
+@pytest.mark.parametrize("cursor", [[], ["a", "b"]])
+def test_too_few_or_too_many_keys_are_refused(cursor: list[str]) -> None:
     with pytest.raises(InvalidPageToken):
-        read_token(QUERY, write_token(QUERY, *place), str)
+        read_token(QUERY, write_token(QUERY, *cursor), str)
 
 
 def test_json_nested_beyond_measure_is_refused() -> None:
@@ -164,10 +164,10 @@ def refuse_or_begin(token: str) -> None:
 def read_askable(token: str, *kinds: type[str | int | datetime]) -> None:
     """Reads a token that somebody has tampered with; what is taken must be of the kinds, and fit into BSON."""
     try:
-        place: Place = read_token(QUERY, token, *kinds)
+        cursor: Cursor = read_token(QUERY, token, *kinds)
     except InvalidPageToken:
         return
-    for key, kind in zip(place, kinds, strict=True):
+    for key, kind in zip(cursor, kinds, strict=True):
         assert type(key) is kind
         if isinstance(key, str):
             key.encode()
