@@ -17,7 +17,7 @@ from shared.inbox.doorbell import Doorbell
 FILE = "HANG_FILE"
 HANGS, BLOCKS, DIES = "hangs", "blocks", "dies"
 WAYS = {
-    HANGS: "its drains wait for ever",
+    HANGS: "its drains wait forever",
     BLOCKS: "its event loop stands still",
     DIES: "its lanes end by an error that nobody catches",
 }
