@@ -13,7 +13,7 @@ class IngestSettings(ServerSettings, StoreSettings):
 
     port: int = Field(50051, ge=1, le=65535, description="Port to listen on.")
     # More concurrent calls than in other services: calls that wait together are written together.
-    call_places: int = Field(
+    call_slots: int = Field(
         256,
         ge=1,
         le=100_000,

@@ -34,18 +34,18 @@ Collection = AsyncCollection[Document]
 T = TypeVar("T")
 
 SELECT_SECONDS = 5.0
-"""Longest time to find a primary; shorter than a call's own bound, so that callers see UNAVAILABLE."""
+"""Longest time to find a primary; shorter than the time limit of a call, so that callers see UNAVAILABLE."""
 
 LOOK_SECONDS = 1.0
-"""How long to look for the primary of what may be no replica set yet."""
+"""Longest time to look for a primary before the replica set is initiated."""
 
 ORPHAN_SECONDS = 10
-"""How long the transaction of a killed process should stay open on the server: a bit more than a drain's bound."""
+"""Recommended lifetime of the transaction of a killed process: slightly more than the time limit of a drain."""
 
 _LOG = logs.get(__name__)
 _UNREADABLE = (
-    "LEADSCORE_MONGO_URI: is no MongoDB URI: percent-encode the user and the password, and look at the options "
-    "and, with mongodb+srv, at the DNS records"
+    "LEADSCORE_MONGO_URI: is not a MongoDB URI: percent-encode the user and the password, and check the options "
+    "and, with mongodb+srv, the DNS records"
 )
 _MAJORITY = WriteConcern("majority", j=True)
 _IMPLIED_BY_TLS_INSECURE = {"tlsAllowInvalidCertificates", "tlsAllowInvalidHostnames", "tlsDisableOCSPEndpointCheck"}
@@ -55,20 +55,19 @@ _ALREADY_INITIALIZED = 23
 
 
 class TransactionTimeout(ExecutionTimeout):
-    """The body of a transaction ran once, with no conflict in its way, and did not end within the time it had.
+    """The body of a transaction ran once, without a conflict, and exceeded its time limit.
 
-    Either its work is too much for the time, or the server did not answer.
+    Either it has too much work, or the server did not answer.
     """
 
 
 async def connect(uri: str) -> Database:
-    """Opens the database that the URI names and checks that it can do transactions.
+    """Opens the database that the URI names, `leadscore` by default, and checks that it supports transactions.
 
-    It is `leadscore` when the URI names none.
-    A client belongs to the event loop in which it is made. Close it with `await database.client.close()`.
+    The client belongs to the event loop in which it is created. Close it with `await database.client.close()`.
 
     Raises:
-        StartupError: The URI is malformed, nothing answers at it, or it is no replica set. The text holds no password.
+        StartupError: The URI is malformed, no server answers, or it is no replica set. The text contains no password.
     """
     hosts = _hosts(_parse(uri))
     try:
@@ -87,7 +86,7 @@ async def connect(uri: str) -> Database:
     except BaseException as error:
         await client.close()
         if isinstance(error, ConnectionFailure):
-            raise StartupError(_nobody_at(hosts)) from None
+            raise StartupError(_no_primary_at(hosts)) from None
         if isinstance(error, PyMongoError):
             raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
         raise
@@ -95,30 +94,30 @@ async def connect(uri: str) -> Database:
 
 
 def durable(collection: Collection) -> Collection:
-    """Returns a collection whose writes, outside of transactions, are acknowledged once a majority has journaled them.
+    """Returns the collection with a write concern that waits until a majority has journaled a write.
 
-    A write concern of the whole client would be sent inside transactions too, where the server refuses it.
+    The client itself has no write concern: it would also be sent inside transactions, where the server refuses it.
     """
     return collection.with_options(write_concern=_MAJORITY)
 
 
 def naive(collection: Collection) -> Collection:
-    """Returns a collection whose times are read without a zone; they are UTC.
+    """Returns the collection with times read as naive datetimes, in UTC.
 
-    The driver takes three times as long for a document with aware ones, which matters where thousands are read.
+    The driver decodes aware ones three times as slowly, which matters where thousands of documents are read.
     """
     options = collection.codec_options.with_options(tz_aware=False, tzinfo=None)
     return collection.with_options(codec_options=options)
 
 
 async def is_primary(database: Database) -> bool:
-    """Tells whether the primary can be reached."""
+    """Returns whether the primary can be reached."""
     hello = await database.client.admin.command("hello")
     return bool(hello.get("isWritablePrimary"))
 
 
 async def server_time(database: Database) -> datetime:
-    """Returns the time by the clock of the primary."""
+    """Returns the current time on the primary."""
     hello = await database.client.admin.command("hello", codec_options=database.codec_options)
     time: datetime = hello["localTime"]
     return time
@@ -127,11 +126,11 @@ async def server_time(database: Database) -> datetime:
 async def transact(database: Database, body: Callable[[], Awaitable[T]], *, seconds: float) -> T:
     """Runs `body` as one transaction: snapshot reads, majority writes.
 
-    Every operation awaited in `body` belongs to the transaction without being handed the session. On a conflict `body`
-    runs again from its start, so it loads, decides and writes inside, and does nothing else.
+    Every operation that `body` awaits is part of the transaction; the session is bound implicitly. After a conflict
+    `body` runs again from the start, so it must only load, decide and write.
 
     Raises:
-        TransactionTimeout: The body, which ran only once, did not end within `seconds`.
+        TransactionTimeout: The body ran only once and did not finish within `seconds`.
         PyMongoError: The transaction did not commit within `seconds`, or its outcome is unknown.
     """
     runs = 0
@@ -155,16 +154,16 @@ async def transact(database: Database, body: Callable[[], Awaitable[T]], *, seco
 
 @contextlib.asynccontextmanager
 async def snapshot(database: Database) -> AsyncIterator[None]:
-    """Lets every read inside see one point in time: a moment that no failover takes back."""
+    """Makes all reads in the block see one point in time, which no failover can roll back."""
     async with database.client.start_session(snapshot=True) as session, session.bind(end_session=False):
         yield
 
 
 def initiate(uri: str) -> None:
-    """Makes the servers that the URI names a replica set, unless they are one; returns when it has a primary.
+    """Initiates the replica set that the URI names, unless it exists; returns when it has a primary.
 
     Raises:
-        StartupError: The URI is malformed, nothing answers at it, or `mongod` runs without `--replSet`.
+        StartupError: The URI is malformed, no server answers, or `mongod` runs without `--replSet`.
     """
     parsed = _parse(uri)
     hosts = _hosts(parsed)
@@ -183,10 +182,10 @@ def initiate(uri: str) -> None:
         with MongoClient[Document](uri, serverSelectionTimeoutMS=30_000) as client:
             client.admin.command("ping")
     except ConnectionFailure:
-        raise StartupError(_nobody_at(hosts)) from None
+        raise StartupError(_no_primary_at(hosts)) from None
     except OperationFailure as error:
         if error.code == _ALREADY_INITIALIZED:
-            return  # by somebody else, a moment ago
+            return  # by another process, just now
         if error.code == _NO_REPLICATION_ENABLED:
             raise StartupError(_no_replica_set(hosts)) from None
         raise StartupError(f"MongoDB at {','.join(hosts)} refuses: {error.details}") from None
@@ -195,12 +194,12 @@ def initiate(uri: str) -> None:
 
 
 def _is_server_away(error: BaseException | None) -> bool:
-    """Tells whether no server was found, which the driver may have turned into a time-out."""
+    """Returns whether no server was found; the driver may report this as a time-out."""
     return error is not None and (isinstance(error, ServerSelectionTimeoutError) or _is_server_away(error.__cause__))
 
 
 def _has_primary(uri: str) -> bool:
-    """Tells whether the servers are a replica set already that has a primary now, whichever of them it is."""
+    """Returns whether the servers already are a replica set with a primary."""
     with MongoClient[Document](uri, serverSelectionTimeoutMS=LOOK_SECONDS * 1000) as client:
         try:
             hello = client.admin.command("hello")
@@ -210,9 +209,9 @@ def _has_primary(uri: str) -> bool:
 
 
 def _tls(parsed: Document) -> Document:
-    """Returns the options of a URI without which a server that requires TLS does not answer."""
+    """Returns the TLS options of a URI."""
     options = {name: value for name, value in parsed["options"].items() if name.startswith("tls")}
-    if "tlsInsecure" in options:  # the parser adds what it implies, which the client refuses beside it
+    if "tlsInsecure" in options:  # the parser adds the implied options, which the client refuses next to it
         return {name: options[name] for name in options if name not in _IMPLIED_BY_TLS_INSECURE}
     return options
 
@@ -236,29 +235,29 @@ async def _check_server(client: AsyncMongoClient[Document], hosts: Sequence[str]
 
 
 async def _warn_of_orphans(client: AsyncMongoClient[Document]) -> None:
-    """Says so in the log when a killed process would hold others up for long.
+    """Logs a warning if the transaction of a killed process would block others for long.
 
-    mongod keeps the transaction of a client that died, with its locks, for `transactionLifetimeLimitSeconds`.
+    mongod keeps the transaction of a dead client, with its locks, for `transactionLifetimeLimitSeconds`.
     """
     try:
         answer = await client.admin.command({"getParameter": 1, "transactionLifetimeLimitSeconds": 1})
     except OperationFailure:
-        return  # we may not ask
+        return  # not permitted to ask
     seconds = answer["transactionLifetimeLimitSeconds"]
     if seconds > ORPHAN_SECONDS:
         advice = f"start mongod with --setParameter transactionLifetimeLimitSeconds={ORPHAN_SECONDS}"
-        _LOG.warning("a killed worker would hold its partitions up", seconds=seconds, advice=advice)
+        _LOG.warning("a killed worker would block its partitions", seconds=seconds, advice=advice)
 
 
 def _parse(uri: str) -> Document:
     try:
         parsed = dict(parse_uri(uri))
     except OSError as error:
-        raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None  # a file that an option names
+        raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None  # a file named by an option
     except (PyMongoError, ValueError):
-        raise StartupError(_UNREADABLE) from None  # not with the error: it may quote a part of the password
+        raise StartupError(_UNREADABLE) from None  # without the error: it may quote a part of the password
     if uri.count("@") > (parsed["username"] is not None):
-        # Read at the wrong places: a part of the password is taken for the host, and would be told as such.
+        # An unescaped @: the parser takes a part of the password for the host, and errors would show it.
         raise StartupError(_UNREADABLE)
     return parsed
 
@@ -267,9 +266,9 @@ def _hosts(parsed: Document) -> list[str]:
     return [f"{host}:{port}" for host, port in parsed["nodelist"]]
 
 
-def _nobody_at(hosts: Sequence[str]) -> str:
-    place = ",".join(hosts)
-    return f"no MongoDB primary answers at {place}: start it or set LEADSCORE_MONGO_URI; run migrate if it is new"
+def _no_primary_at(hosts: Sequence[str]) -> str:
+    addresses = ",".join(hosts)
+    return f"no MongoDB primary answers at {addresses}: start it or set LEADSCORE_MONGO_URI; run migrate if it is new"
 
 
 def _no_replica_set(hosts: Sequence[str]) -> str:

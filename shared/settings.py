@@ -1,6 +1,6 @@
 """Typed settings from the environment.
 
-Guarantee: a process starts with settings that were checked as a whole, or ends with one line that names the variable.
+Guarantee: a process validates all of its settings before it starts, or exits with one line that names the variable.
 """
 
 import ipaddress
@@ -15,19 +15,19 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 MAX_SECONDS = 86_400.0
-"""Of every span: a day. One that is far longer is a mistake, and more than what MongoDB and Python can hold."""
+"""Longest duration of a setting: one day. Much longer values are mistakes, and overflow in MongoDB and Python."""
 MAX_PARTITIONS = 4_096
-"""Of an inbox."""
+"""Most partitions of an inbox."""
 
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
 
 
 class StartupError(Exception):
-    """The process cannot start. The text is one line that says what to do about it."""
+    """The process cannot start. The text is one line that says how to fix the problem."""
 
 
 class ProcessSettings(BaseSettings):
-    """What every process needs. Each field is read from `LEADSCORE_<NAME>`."""
+    """Settings of every process. Each field is read from `LEADSCORE_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="LEADSCORE_", frozen=True)
 
@@ -35,30 +35,30 @@ class ProcessSettings(BaseSettings):
 
 
 class ServerSettings(ProcessSettings):
-    """What every server needs."""
+    """Settings of every server."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(ge=1, le=65535, description="Port to listen on.")
     insecure: bool = Field(
         default=False,
-        description="Allow an address beyond this machine although there is neither TLS nor authentication.",
+        description="Allow addresses other than loopback, without TLS or authentication.",
     )
-    reflection: bool = Field(default=True, description="Serve gRPC reflection, for grpcurl and its kin.")
+    reflection: bool = Field(default=True, description="Serve gRPC reflection, for tools such as grpcurl.")
     call_seconds: Seconds = Field(10.0, description="Longest time for a unary call, in seconds.")
-    call_places: int = Field(
-        32, ge=1, le=100_000, description="Unary calls that are worked on at a time; a large request takes several."
+    call_slots: int = Field(
+        32, ge=1, le=100_000, description="Highest number of concurrent unary calls; a large request counts as several."
     )
-    stream_places: int = Field(
+    stream_slots: int = Field(
         4,
         ge=1,
         le=1_000,
-        description="Streams that read every lead, such as VerifyScores, that are worked on at a time.",
+        description="Highest number of concurrent streams that read every lead, such as VerifyScores.",
     )
-    queue_seconds: Seconds = Field(1.0, description="Longest time that a call waits for a place, in seconds.")
+    queue_seconds: Seconds = Field(1.0, description="Longest time that a call waits for a slot, in seconds.")
     stop_seconds: Seconds = Field(10.0, description="Longest time to finish calls at shutdown, in seconds.")
 
     @model_validator(mode="after")
-    def _refuse_an_open_door(self) -> Self:
+    def _require_loopback_unless_insecure(self) -> Self:
         if not (self.insecure or _is_loopback(self.host)):
             raise ValueError(
                 f"LEADSCORE_HOST={self.host} can be reached from other machines, without TLS or authentication: "
@@ -68,35 +68,35 @@ class ServerSettings(ProcessSettings):
 
 
 class MongoSettings(ProcessSettings):
-    """What every process needs that talks to MongoDB."""
+    """Settings of every process that uses MongoDB."""
 
     mongo_uri: SecretStr = Field(
         SecretStr("mongodb://127.0.0.1:27017/leadscore?replicaSet=rs0"),
-        description="MongoDB replica set, with the database's name as path.",
+        description="MongoDB replica set, with the name of the database as path.",
     )
 
 
 class StoreSettings(MongoSettings):
-    """What every process needs that owns something in MongoDB, and has Redis as its doorbell."""
+    """Settings of every process that stores data in MongoDB and uses the Redis doorbell."""
 
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis, for doorbells only.")
     partitions: int = Field(64, ge=1, le=MAX_PARTITIONS, description="Partitions of every inbox; fixed for a database.")
 
 
 class WorkerSettings(ProcessSettings):
-    """What every worker needs."""
+    """Settings of every worker."""
 
-    health_port: int = Field(ge=0, le=65535, description="Port at which a worker tells its health; 0: none.")
+    health_port: int = Field(ge=0, le=65535, description="Port of the health service of a worker; 0 turns it off.")
     worker_lanes: int = Field(4, ge=1, le=16, description="Drain transactions that one worker process runs at a time.")
-    batch_rows: int = Field(500, ge=1, le=5000, description="Rows of one drain transaction, at most.")
-    sweep_age_seconds: Seconds = Field(3.0, description="Age of a waiting row that is rung for anew, in seconds.")
+    batch_rows: int = Field(500, ge=1, le=5000, description="Most rows of one drain transaction.")
+    sweep_age_seconds: Seconds = Field(3.0, description="Age at which a pending row is rung for again, in seconds.")
     transaction_seconds: float = Field(
         8.0, gt=0, le=8, allow_inf_nan=False, description="Longest time for a drain transaction, in seconds."
     )
 
     @property
     def sweep_age(self) -> timedelta:
-        """`sweep_age_seconds` as a span."""
+        """`sweep_age_seconds` as a timedelta."""
         return timedelta(seconds=self.sweep_age_seconds)
 
 
@@ -104,9 +104,9 @@ S = TypeVar("S", bound=ProcessSettings)
 
 
 def load(settings: type[S]) -> S:
-    """Reads settings from the environment, and those that it lacks from the files of `LEADSCORE_SECRETS_DIR`.
+    """Reads settings from the environment, and missing ones from the files of `LEADSCORE_SECRETS_DIR`.
 
-    A file there is called as the variable would be, in small letters: `leadscore_smtp_password`.
+    Each file has the name of the variable in lower case, such as `leadscore_smtp_password`.
 
     Raises:
         StartupError: A variable is missing or malformed, or a file cannot be read; the text names it.
@@ -115,12 +115,11 @@ def load(settings: type[S]) -> S:
     if secrets and not Path(secrets).is_dir():
         raise StartupError(f"LEADSCORE_SECRETS_DIR: {secrets} is no directory")
     try:
-        # pydantic warns of a file that it does not read, a link that leads out of the directory for one, and goes on
-        # with the default.
+        # pydantic only warns of a file that it does not read, such as a link out of the directory.
         with warnings.catch_warnings(action="error", category=UserWarning):
             return settings(_secrets_dir=secrets)  # type: ignore[call-arg]
     except SettingsError as error:
-        # A UnicodeError's own text would tell a part of the secret.
+        # The text of a UnicodeError contains a part of the secret.
         reason = "not UTF-8" if isinstance(error.__cause__, UnicodeError) else error.__cause__
         raise StartupError(f"LEADSCORE_SECRETS_DIR: {error}: {reason}") from None
     except ValidationError as error:

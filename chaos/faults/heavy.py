@@ -46,7 +46,7 @@ async def duplicates(scene: Scene) -> None:
 async def overload(scene: Scene) -> None:
     """Excess calls are refused and retried; health checks still succeed."""
     world = scene.world
-    await world.restart("ingest", {"LEADSCORE_CALL_PLACES": "2", "LEADSCORE_QUEUE_SECONDS": "0.02"})
+    await world.restart("ingest", {"LEADSCORE_CALL_SLOTS": "2", "LEADSCORE_QUEUE_SECONDS": "0.02"})
     ends, refused = time.monotonic() + scene.chance.uniform(1.0, 3.0), 0
     while time.monotonic() < ends:
         refused += await _refusals(scene)

@@ -1,8 +1,8 @@
-"""The circuit breaker of a drain: when many rows fail alike, the fault is not theirs, and nothing more is attempted.
+"""The circuit breaker of a drain: it stops the drain when many rows fail with the same error.
 
-Guarantee: after `MAX_ALIKE` different rows have failed alone with the same error, and none was done in between, the
-circuit is open: no attempt is made or counted and no row is parked, until a probe of one row succeeds. Workers each
-have a breaker of their own; what it says is stored with the inbox, so that servers can tell.
+Guarantee: the circuit opens after `MAX_ALIKE` different rows have failed alone with the same error and none has
+succeeded in between. While it is open, no attempt is made or counted and no row is parked, until a probe of one row
+succeeds. Each worker has its own breaker; it stores its state with the inbox, so that servers can report it.
 """
 
 import re
@@ -15,21 +15,21 @@ from shared.inbox.collection import Inbox
 from shared.inbox.failures import Failure
 
 MAX_ALIKE = 50
-"""Rows that fail alike before the circuit opens."""
+"""Rows that fail with the same error before the circuit opens."""
 PROBE_SECONDS = 5.0
 """Time between two probes of an open circuit."""
 MAX_KINDS = 100
-"""Different errors that are kept apart."""
+"""Most different errors that are counted separately."""
 _FRESH = timedelta(seconds=6 * PROBE_SECONDS)
-"""A worker that is stopped says so at each probe; one that has not for so long is gone."""
+"""A stopped worker reports at each probe; a report older than this is from a worker that is gone."""
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\S*\d\S*")
-"""What differs between errors of one cause: what is quoted, and words with digits, such as ids."""
+"""The parts in which errors of one cause differ: quoted text, and words with digits, such as ids."""
 _LOG = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StoppedDrain:
-    """A drain that has stopped because rows fail alike: with which error, how many did, and since when."""
+    """A drain that has stopped because many rows failed with the same error."""
 
     error: str
     failed_rows: int
@@ -37,7 +37,7 @@ class StoppedDrain:
 
 
 class Breaker:
-    """Counts rows that fail alike. It is closed until there are too many."""
+    """Counts rows that fail with the same error, and opens when there are too many."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
@@ -48,18 +48,18 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing is to be attempted."""
+        """Whether the drain is stopped."""
         return self._stopped is not None
 
     def succeeded(self) -> None:
-        """Notes that a row was done, which closes the circuit: rows can be done."""
+        """Records that a row succeeded, which closes the circuit."""
         self._alike.clear()
         if self._stopped is not None:
             self._stopped = None
-            _LOG.info("drain goes on", inbox=self._inbox.rows.name)
+            _LOG.info("drain resumed", inbox=self._inbox.rows.name)
 
     def failed(self, row_id: str, partition: int, failure: Failure) -> None:
-        """Notes that a row failed alone, which may open the circuit."""
+        """Records that a row failed alone, which may open the circuit."""
         if len(self._alike) >= MAX_KINDS:
             self._alike.clear()
         rows = self._alike[_VARIABLE.sub("…", failure.reason)]
@@ -71,13 +71,13 @@ class Breaker:
                 "drain stopped",
                 inbox=self._inbox.rows.name,
                 reason=f"the last {len(rows)} rows failed with {failure.reason}",
-                advice="the fault is hardly theirs: mend it; one row is tried every few seconds, and the drain goes on",
+                advice="fix the cause, which is probably not in the rows; the drain resumes by itself",
             )
 
     async def probe(self) -> tuple[str, int] | None:
         """Returns a row to probe with, and its partition; None when none is pending.
 
-        Rows that failed and the newest of others take turns: either may be the one that can be done.
+        It alternates between failed rows and the newest pending rows, because either kind may succeed first.
         """
         self._probes += 1
         if self._probes % 2 and self._candidates:
@@ -102,7 +102,7 @@ class Breaker:
 
 
 async def stopped_drain(inbox: Inbox) -> StoppedDrain | None:
-    """Returns what a worker says that has stopped to drain an inbox; None when none has."""
+    """Returns the report of a worker that has stopped draining an inbox; None if none has stopped."""
     record = await inbox.recorded_stop()
     if record is None or abs(wire.now() - record["report_time"]) > _FRESH:
         return None

@@ -194,4 +194,4 @@ class _Consumer(_RedisConsumer):
             with self._giving_up:  # the threads of a worker come here together
                 is_first, self._has_given_up = not self._has_given_up, True
             if is_first:
-                _LOG.warning("redis is away; the sweeper will ring", queue=self.queue_name, error=str(error))
+                _LOG.warning("redis is unavailable; the sweeper will ring", queue=self.queue_name, error=str(error))

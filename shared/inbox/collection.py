@@ -1,15 +1,15 @@
-"""The inbox: how one bounded context hands work to another through the database.
+"""The inbox: a collection through which one service hands work to another.
 
-A producer inserts rows, a consumer marks them. Each row belongs to a partition, found from a key of its own; rows of
-one key are never in two transactions of consumers that both commit without seeing each other.
+A producer inserts rows, and a consumer marks them as done. The key of a row determines its partition. Two consumers
+never both commit transactions over rows of one key without seeing each other.
 
-Guarantee: a row that was put is handed to the consumer until a transaction has marked it, and no later; put and mark
-are part of whatever transaction runs. Who drains, when, and how often at the same time, is of no importance to this:
-two drains of one partition meet as a write conflict, and one of them begins again.
+Guarantee: the consumer receives a row until a transaction has marked it as done, and never afterwards. Inserts and
+marks are part of the current transaction. Any number of drains may run at once: two drains of one partition cause a
+write conflict, and one of them starts again.
 
-A row holds, beside what the producer writes: its key as `lead_id`, `partition`, `state` (`pending`, then the consumer's
-word for done) and `accept_time`, the time of acceptance, which never changes. One that failed alone holds more, see
-`shared.inbox.parking`.
+Besides the fields of the producer, a row has its key as `lead_id`, its `partition`, its `state` (`pending`, later the
+`done` state of the contract) and its `accept_time`, which never changes. `shared.inbox.parking` describes the fields
+of rows that failed alone.
 """
 
 import random
@@ -31,20 +31,20 @@ from shared.settings import StartupError
 
 
 class PartitionBacklog(NamedTuple):
-    """How many rows of a partition are pending, and when the oldest of them was put."""
+    """The number of pending rows of a partition, and the `accept_time` of the oldest."""
 
     rows: int
     oldest: datetime
 
 
 class PendingRows(list[Document]):
-    """Rows that were read; `is_full` tells that reading stopped at a limit, so that more may be pending."""
+    """Rows that were read. `is_full` means that a limit was reached, so more rows may be pending."""
 
     is_full = False
 
 
 class Inbox:
-    """A collection used as an inbox. The number of `partitions` is the same for the life of the database."""
+    """A collection used as an inbox. The number of `partitions` never changes for a database."""
 
     def __init__(self, database: Database, contract: InboxContract, *, partitions: int) -> None:
         self.rows = database[contract.collection]
@@ -53,7 +53,7 @@ class Inbox:
         self._database = database
         self._partitions = partitions
         self._reported_versions: set[int] = set()
-        # A row without a version is older than versions, and can be read.
+        # A row without a version predates versions, and can be read.
         self._readable: Document = {"schema_version": {"$not": {"$gt": contract.schema_version}}}
 
     def partition_of(self, key: str) -> int:
@@ -61,7 +61,7 @@ class Inbox:
         return zlib.crc32(key.encode()) % self._partitions
 
     def has_partitions(self, numbers: object) -> bool:
-        """Tells whether this is a list or tuple of partitions of this inbox."""
+        """Returns whether `numbers` is a sequence of valid partitions of this inbox."""
         return isinstance(numbers, list | tuple | range) and all(
             type(number) is int and 0 <= number < self._partitions for number in numbers
         )
@@ -82,12 +82,12 @@ class Inbox:
     ) -> PendingRows:
         """Returns pending rows, at most `limit`, whole or with the fields of a projection.
 
-        They are those among `ids`, or all but those that failed alone, which would hold the others up. Rows with one of
-        `exclude_keys` are left out. With `max_bytes`, the rows returned have at most so many bytes of BSON together,
-        unless the first one alone has more.
+        Without `ids`, it leaves out rows that failed alone, because they would hold up the others. It also leaves out
+        rows with one of `exclude_keys`. `max_bytes` limits the total BSON size of the rows, but the first row is always
+        returned.
 
-        They come partition by partition, the oldest of each first: with a backlog a transaction keeps to few of them,
-        and so finds many rows of few keys; without one it takes what there is of all.
+        Rows are sorted by partition, then oldest first. With a backlog, a transaction therefore covers few partitions
+        and finds many rows per key.
         """
         which: Document = {"attempts": {"$exists": False}} if ids is None else {"_id": {"$in": list(ids)}}
         which |= self._readable
@@ -96,16 +96,16 @@ class Inbox:
         cursor = self._find({"state": PENDING, "partition": {"$in": list(partitions)}, **which}, fields)
         cursor = cursor.sort([("partition", ASCENDING), ("accept_time", ASCENDING)])
         if ids is None:
-            # The planner tries a few rows, may prefer another index by them, and would keep to it.
+            # Without a hint, the planner may choose another index after a few rows, and cache that choice.
             cursor = cursor.hint("pending")
         return await self._read(cursor.limit(limit), limit, max_bytes)
 
     async def pending_of(
         self, key: str, limit: int, fields: Document | None = None, *, max_bytes: int | None = None
     ) -> PendingRows:
-        """Returns the oldest pending rows of one key, at most `limit`, but for those that failed alone.
+        """Returns the oldest pending rows of one key, at most `limit`, without rows that failed alone.
 
-        `fields` and `max_bytes` are those of `pending`.
+        See `pending` for `fields` and `max_bytes`.
         """
         which = {"partition": self.partition_of(key), "lead_id": key, "attempts": {"$exists": False}, **self._readable}
         cursor = self._find({"state": PENDING, **which}, fields)
@@ -113,17 +113,17 @@ class Inbox:
         return await self._read(cursor.limit(limit), limit, max_bytes)
 
     async def are_pending(self, rows: Sequence[Document]) -> bool:
-        """Tells whether nobody has marked any of the rows since they were read."""
+        """Returns whether all of the rows are still pending."""
         ids = [row["_id"] for row in rows]
         return await self.rows.count_documents({"_id": {"$in": ids}, "state": PENDING}) == len(ids)
 
     async def still_pending(self, rows: Sequence[Document]) -> list[Document]:
-        """Returns those of the rows that nobody has marked since they were read."""
+        """Returns those of the rows that are still pending."""
         ids = [row["_id"] for row in rows]
         return await self.rows.find({"_id": {"$in": ids}, "state": PENDING}).to_list()
 
     async def mark(self, rows: Sequence[Document]) -> None:
-        """Marks pending rows as done; to be called in the transaction that does the work."""
+        """Marks pending rows as done. Call it in the transaction that does the work."""
         await self.rows.update_many(
             {"_id": {"$in": [row["_id"] for row in rows]}}, {"$set": {"state": self._contract.done}}
         )
@@ -133,8 +133,8 @@ class Inbox:
         return await self.rows.count_documents({"state": PENDING})
 
     async def backlog(self) -> dict[int, PartitionBacklog]:
-        """Returns what is pending in each partition that has pending rows. Rows that failed alone count, too."""
-        # All of it is done on index keys.
+        """Returns the backlog of each partition that has pending rows, including rows that failed alone."""
+        # A covered query: it reads index keys only.
         stages: list[Document] = [
             {"$match": {"state": PENDING}},
             {"$group": {"_id": "$partition", "rows": {"$sum": 1}, "oldest": {"$min": "$accept_time"}}},
@@ -143,7 +143,7 @@ class Inbox:
         return {row["_id"]: PartitionBacklog(row["rows"], row["oldest"]) async for row in found}
 
     async def count_up_to(self, limit: int, *, partition: int | None = None, key: str | None = None) -> int:
-        """Returns how many rows are pending, of one partition or key if given, counting no further than `limit`."""
+        """Returns the number of pending rows, of one partition or key if given; stops counting at `limit`."""
         condition: Document = {"state": PENDING}
         if partition is not None:
             condition["partition"] = partition
@@ -153,22 +153,22 @@ class Inbox:
         return await self.rows.count_documents(condition, limit=limit, hint=hint)
 
     async def heaviest_keys(self, partition: int, sample: int, limit: int) -> list[str]:
-        """Returns the keys that most pending rows of a partition have, at most `limit`, by its oldest `sample` rows."""
+        """Returns the `limit` most frequent keys among the oldest `sample` pending rows of a partition."""
         return await self._heaviest(partition, sample, limit, ASCENDING)
 
     async def heaviest_new_keys(self, partition: int, sample: int, limit: int) -> list[str]:
-        """Returns the same by the newest rows: the keys of what is being put now."""
+        """Returns the `limit` most frequent keys among the newest `sample` pending rows of a partition."""
         return await self._heaviest(partition, sample, limit, DESCENDING)
 
     async def waiting(self) -> dict[int, datetime]:
-        """Returns, for each partition with pending rows, the time at which the oldest was put.
+        """Returns the `accept_time` of the oldest pending row of each partition that has any.
 
-        Rows that failed alone count, too.
+        It includes rows that failed alone.
         """
         return {row["_id"]: row["oldest"] for row in await self._first_rows()}
 
     async def waiting_for_drain(self) -> dict[int, datetime]:
-        """Returns the same for the rows that a drain takes.
+        """Returns the `accept_time` of the oldest row that a drain would take, by partition.
 
         It leaves out rows that failed alone, and rows with a newer schema version than this program can read; it logs
         each newer version once.
@@ -192,22 +192,22 @@ class Inbox:
         partitions = list(await self.waiting())
         if not partitions:
             return None
-        condition = {"state": PENDING, "partition": random.choice(partitions), **self._readable}  # noqa: S311 (it guards nothing)
+        condition = {"state": PENDING, "partition": random.choice(partitions), **self._readable}  # noqa: S311 (not security)
         found = self.rows.find(condition, {"partition": 1}).sort("accept_time", DESCENDING).hint("pending").limit(1)
         return next(((row["_id"], row["partition"]) for row in await found.to_list()), None)
 
     async def record_stop(self, stop: Document | None) -> None:
-        """Stores that a drain of this inbox has stopped, and why; None when it goes on."""
+        """Stores why a drain of this inbox has stopped; None clears it."""
         update: Document = {"$unset": {"stopped": ""}} if stop is None else {"$set": {"stopped": stop}}
         await durable(self._inboxes).update_one({"_id": self.rows.name}, update)
 
     async def recorded_stop(self) -> Document | None:
-        """Returns what `record_stop` stored last."""
+        """Returns the last value of `record_stop`."""
         record = await self._inboxes.find_one({"_id": self.rows.name}, {"stopped": 1})
         return record.get("stopped") if record else None
 
     async def migrate(self) -> None:
-        """Creates the collection, its indexes, and the record of its number of partitions. The producer calls it."""
+        """Creates the collection and its indexes, and records the number of partitions. The producer calls it."""
         await create_indexes(self._database, {self.rows.name: INDEXES})
         await durable(self._inboxes).update_one(
             {"_id": self.rows.name}, {"$setOnInsert": {"partitions": self._partitions}}, upsert=True
@@ -215,10 +215,10 @@ class Inbox:
         await self.check()
 
     async def check(self) -> None:
-        """Checks at start that the database was made for this number of partitions.
+        """Checks at startup that the database has this inbox, with this number of partitions.
 
         Raises:
-            StartupError: It was made for another number, or not made at all.
+            StartupError: The inbox is missing or has another number of partitions.
         """
         record = await self._inboxes.find_one({"_id": self.rows.name})
         if record is None:
@@ -228,7 +228,7 @@ class Inbox:
             raise StartupError(f"the database was made with {made} partitions: set LEADSCORE_PARTITIONS={made}")
 
     async def _first_rows(self) -> list[Document]:
-        """Returns the acceptance time and the version of the oldest row of each partition, found by the index."""
+        """Returns the `accept_time` and version of the oldest row of each partition."""
         oldest = await self.rows.aggregate(
             [
                 {"$match": {"state": PENDING}},
@@ -253,7 +253,7 @@ class Inbox:
             report_newer_rows(self._contract, version, reader=self._contract.consumer)
 
     async def _heaviest(self, partition: int, sample: int, limit: int, order: int) -> list[str]:
-        # All of it is done on index keys.
+        # A covered query: it reads index keys only.
         stages: list[Document] = [
             {"$match": {"state": PENDING, "partition": partition}},
             {"$sort": {"accept_time": order}},
@@ -265,7 +265,7 @@ class Inbox:
         return [row["_id"] async for row in await self.rows.aggregate(stages, hint="pending")]
 
     def _find(self, condition: Document, fields: Document | None) -> AsyncCursor[RawBSONDocument]:
-        """Finds rows whose size is known before they are decoded."""
+        """Finds rows as raw BSON, to know their size before decoding."""
         options = self.rows.codec_options.with_options(document_class=RawBSONDocument)
         return self.rows.with_options(codec_options=options).find(condition, fields)
 

@@ -1,8 +1,8 @@
-"""The drainer: how a worker empties the partitions of an inbox that it is rung for.
+"""The drainer: processes the pending rows of the partitions that a worker is rung for.
 
-Guarantee: a batch that fails by the fault of a row in it is cut in halves until that row stands alone, and all others
-are done. A batch that its worker dies of is cut, too: the next drains of its partition take ever fewer rows. While many
-rows fail alike, nothing is drained (`shared.inbox.breaker`).
+Guarantee: a batch in which a row fails is halved until that row is isolated and all others are done. A batch that kills
+its worker is divided, too: the next drains of its partition take ever fewer rows. While many rows fail with the same
+error, nothing is drained (`shared.inbox.breaker`).
 """
 
 import asyncio
@@ -25,22 +25,22 @@ from shared.tasks import is_cancelled
 from shared.watchdog import Heartbeat
 
 SHRINK = 8
-"""Each worker that dies in a partition divides the next batch by this."""
+"""Factor by which each worker crash in a partition reduces the size of the next batch."""
 READ_SECONDS = 5.0
-"""Longest time to read which rows there are to be cut."""
+"""Longest time to read the ids of a batch that is halved."""
 TURN_SECONDS = 8.5
-"""Longest time for a transaction and the reads around it: less than what a lane may be silent for."""
+"""Longest time for a transaction and the reads around it; less than the longest inactivity of a lane."""
 IDLE_SECONDS = 1.0
-"""A lane without work turns this often, to show that it is alive."""
+"""Interval of the heartbeat of an idle lane."""
 _LOG = logs.get(__name__)
 
 
 class Drainer:
-    """Empties partitions; those that were rung for together are drained together.
+    """Drains partitions, and drains together those that were rung for together.
 
-    A transaction costs about the same for one row of one partition as for some rows of many, so under a steady trickle
-    it is this that keeps scores fresh. `run()` must be running; run it twice for two transactions at a time. So must
-    `suspects.run()`. `heartbeat` tells whether each `run()` turns: between two beats lies one transaction at most.
+    A transaction over a few rows of many partitions costs about as much as one over one row, so this keeps scores fresh
+    under a steady trickle. `run()` and `isolated_retries.run()` must be running; each further `run()` adds a concurrent
+    transaction. `heartbeat` shows whether each `run()` makes progress: at most one transaction between two beats.
     """
 
     def __init__(self, inbox: Inbox, doorbell: Doorbell, step: Step, *, batch_rows: int, batches: int = 20) -> None:
@@ -55,11 +55,10 @@ class Drainer:
         self._changed = asyncio.Condition()
 
     async def drain(self, partitions: Sequence[int]) -> None:
-        """Hands partitions over to the next drain; returns when there is room for them, not when they are drained.
+        """Queues partitions for the next drain; returns when there is room for them, not when they are drained.
 
-        What is handed over and lost with the process is rung for again by the sweeper, sooner than by dramatiq. A ring
-        that does not name partitions of the inbox is logged and dropped: it comes from Redis, which anyone may have
-        written to.
+        If the process dies, the sweeper rings again for queued partitions, sooner than dramatiq would. A ring that does
+        not name partitions of the inbox is logged and dropped: other programs may write to Redis.
         """
         if not self._inbox.has_partitions(partitions) or len(partitions) > MAX_PARTITIONS:
             _LOG.warning("malformed ring dropped", partitions=logs.cut(repr(partitions)))
@@ -70,7 +69,7 @@ class Drainer:
             self._changed.notify_all()
 
     async def run(self) -> None:
-        """Drains what waits, until it is cancelled."""
+        """Drains queued partitions, until it is cancelled."""
         with self.heartbeat.loop():
             while not is_cancelled():
                 partitions = await self._next()
@@ -79,7 +78,7 @@ class Drainer:
                         await self._drain([partition])
 
     async def _next(self) -> Sequence[int]:
-        """Returns the partitions that wait, none if there are none for `IDLE_SECONDS`."""
+        """Returns the queued partitions; none after waiting for `IDLE_SECONDS`."""
         self.heartbeat.beat()
         async with self._changed:
             with contextlib.suppress(TimeoutError):
@@ -92,7 +91,7 @@ class Drainer:
     async def _drain(self, partitions: Sequence[int]) -> Sequence[int]:
         """Drains partitions together and returns those that should be drained alone.
 
-        Whatever is wrong with one of them must not hold up the others.
+        If the drain fails, each partition is drained alone, so that a failing one does not hold up the others.
         """
         self.heartbeat.beat()
         try:
@@ -103,7 +102,7 @@ class Drainer:
                         break
                     await self._doorbell.renew(lease)
                 else:
-                    # Rows may be left: ring again, so that other partitions go first.
+                    # Rows may remain: ring again, so that other partitions get their turn.
                     self._doorbell.ring(lease.partitions)
                 return lease.isolated
         except Exception as error:  # noqa: BLE001 (the rows are still pending, and the sweeper rings again)
@@ -111,7 +110,7 @@ class Drainer:
             return partitions if len(partitions) > 1 else ()
 
     async def _batch(self, lease: Lease, limit: int) -> int:
-        """Does a batch, or what can be done of it, and returns how many rows it had."""
+        """Processes a batch, or as much of it as possible, and returns the number of its rows."""
         if lease.crashes and limit == 1:
             return await self._cut(lease, limit)
         try:
@@ -155,18 +154,18 @@ class Drainer:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """Beats, and bounds what is done until the next beat."""
+        """Beats, and limits the time until the next beat."""
         self.heartbeat.beat()
         with deadline(TURN_SECONDS):
             yield
 
 
 async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: float = 1.0) -> None:
-    """Rings, until it is cancelled, for each partition in which a row has waited longer than `age`.
+    """Rings every `every` seconds for each partition with a row older than `age`, until it is cancelled.
 
-    It looks every `every` seconds. This is what makes the doorbell dispensable: whatever Redis or a worker lost is rung
-    for again. So is a row that was put further ahead than `age`: the clock has been set back since. Rows that failed
-    alone are not rung for: they are tried again at times of their own.
+    The sweeper makes lost rings harmless, whether Redis or a worker lost them. It also rings for rows more than `age`
+    in the future, which exist after the clock was set back. It does not ring for rows that failed alone: they are
+    retried at their own times.
     """
     while not is_cancelled():
         try:
@@ -178,7 +177,7 @@ async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: floa
 
 
 def _may_be_of_rows(error: Exception) -> bool:
-    """Tells whether fewer rows might do: also after a time-out, for all of them may be too much for one transaction."""
+    """Returns whether fewer rows may succeed; also after a time-out, because a batch may exceed one transaction."""
     return not is_transient(error) or (isinstance(error, PyMongoError) and error.timeout)
 
 

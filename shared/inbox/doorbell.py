@@ -144,7 +144,7 @@ class Doorbell:
                 away = False
             except RedisError as error:
                 if not away:
-                    _LOG.warning("redis is away; the sweeper will ring", inbox=self._inbox, error=str(error))
+                    _LOG.warning("redis is unavailable; the sweeper will ring", inbox=self._inbox, error=str(error))
                 away = True
             await asyncio.sleep(GATHER_SECONDS)
 

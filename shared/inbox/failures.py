@@ -1,7 +1,7 @@
-"""Failures: what an attempt at one row alone says about the row.
+"""Classifies the failure of an isolated attempt: the fault of the row, or of the environment.
 
-Guarantee: an error of the environment (a database or service that is away, a conflict, an overload) says nothing, and
-is never counted. A time-out of the row's own work is counted: the same work would time out again, for ever.
+Guarantee: an environment error (an unavailable database or service, a conflict, an overload) is never counted. A
+time-out of the work of the row is counted, because the same work would always time out again.
 """
 
 from enum import Enum
@@ -11,7 +11,7 @@ from shared.mongo import TransactionTimeout
 from shared.rpc.errors import TooLarge, WorkTooLarge, is_too_large, is_transient
 
 MAX_REASON = 300
-"""Characters of a reason."""
+"""Longest reason, in characters."""
 _TOO_SLOW = (
     "its work did not end within the time of one transaction: raise LEADSCORE_TRANSACTION_SECONDS and retry it, or "
     "discard it"
@@ -28,7 +28,7 @@ class ReasonCode(Enum):
     FAILED = "FAILED"
     """Every attempt at it raised an error."""
     WORKER_DIED = "WORKER_DIED"
-    """Nobody has told how the last attempt ended: its worker died."""
+    """The worker died during the last attempt."""
     TOO_LARGE = "TOO_LARGE"
     """Its work does not fit into one transaction; the reason says what to do."""
 
@@ -45,9 +45,9 @@ DIED = Failure(ReasonCode.WORKER_DIED, "its worker died while it was being drain
 
 
 def failure_of(error: BaseException) -> Failure | None:
-    """Returns what an error of an attempt says about its row; None when it may be of the environment.
+    """Returns the failure that an error means for its row; None if the environment may have caused it.
 
-    A `TransactionTimeout` is taken to be of the row: whoever asks has found that the database answers.
+    A `TransactionTimeout` counts as a failure of the row: the caller has checked that the database answers.
     """
     if isinstance(error, TooLarge):
         return Failure(ReasonCode.TOO_LARGE, _cut(str(error)), is_final=True)

@@ -1,8 +1,8 @@
-"""Suspects: the rows of an inbox on which a drain failed, tried one at a time, apart from all others.
+"""Isolated retries: a row on which a drain failed is tried alone, apart from all others.
 
-Guarantee: a row is parked only after `MAX_ATTEMPTS` failures of it alone that were its own fault, or after one that
-says that it is too large for any attempt. What is of the environment, such as a database that is away, parks nothing,
-however long it lasts; nor does what makes many rows fail alike.
+Guarantee: a row is parked only after `MAX_ATTEMPTS` isolated failures that were its own fault, or after one that shows
+it is too large for any attempt. An environment error, such as an unavailable database, never parks a row, however long
+it lasts; nor does an error that many rows share.
 """
 
 import asyncio
@@ -25,23 +25,23 @@ class Step(Protocol):
     """One transaction over rows of an inbox."""
 
     async def __call__(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
-        """Does at most so many rows of some partitions, those among `ids` if given, and returns how many it did."""
+        """Processes at most `limit` rows of the partitions, only those in `ids` if given, and returns how many."""
 
 
 class IsolatedRetries:
-    """Tries rows alone; `run()` must be running for those to be tried again that failed."""
+    """Tries rows alone. `run()` must be running, or failed rows are not retried."""
 
     def __init__(self, parking: Parking, breaker: Breaker, step: Step) -> None:
         self.breaker = breaker
         self._parking = parking
         self._step = step
-        self._owed: list[IsolatedRow] = []
+        self._deferred: list[IsolatedRow] = []
 
     async def attempt(self, row_id: str) -> None:
-        """Makes one attempt at a row alone, unless it is not its turn.
+        """Tries a row alone, unless it is not due or the circuit is open.
 
         Raises:
-            Exception: It failed and it was not the row's fault.
+            Exception: The attempt failed, and it was not the fault of the row.
         """
         isolated_row = None if self.breaker.is_open else await self._parking.begin(row_id)
         if isolated_row is None:
@@ -59,11 +59,11 @@ class IsolatedRetries:
                 self.breaker.succeeded()
 
     async def run(self, *, every: float = 1.0) -> None:
-        """Tries again what is due, until it is cancelled; looks every `every` seconds."""
+        """Retries the rows that are due every `every` seconds, until it is cancelled."""
         while not is_cancelled():
             try:
-                owed, self._owed = self._owed, []
-                for isolated_row in owed:
+                deferred, self._deferred = self._deferred, []
+                for isolated_row in deferred:
                     await self._cancel_attempt(isolated_row)
                 for isolated_row in await self._parking.due():
                     if not is_cancelled():
@@ -71,11 +71,11 @@ class IsolatedRetries:
                 while self.breaker.is_open and not is_cancelled():
                     await self._probe()
             except PyMongoError as error:
-                _LOG.warning("suspects not tried", error=str(error))
+                _LOG.warning("isolated rows not tried", error=str(error))
             await asyncio.sleep(every)
 
     async def _probe(self) -> None:
-        """Tries one row without counting it, after a while; the circuit closes when it is done, or none is there."""
+        """Tries one row after a pause, without counting it; closes the circuit if it succeeds or no row is pending."""
         await self.breaker.report()
         await asyncio.sleep(PROBE_SECONDS)
         row = await self.breaker.probe()
@@ -83,7 +83,7 @@ class IsolatedRetries:
             if row is None or await self._step([row[1]], 1, [row[0]]):
                 self.breaker.succeeded()
                 await self.breaker.report()
-        except Exception as error:  # noqa: BLE001 (so the circuit stays open)
+        except Exception as error:  # noqa: BLE001 (the circuit stays open)
             _LOG.info("probe failed", error=logs.one_line(error))
 
     async def _failure(self, isolated_row: IsolatedRow, error: BaseException) -> Failure | None:
@@ -92,7 +92,7 @@ class IsolatedRetries:
         return failure_of(error)
 
     async def _record_failure(self, isolated_row: IsolatedRow, failure: Failure) -> None:
-        """Counts the attempt, unless by now too many have failed alike."""
+        """Counts the attempt, unless it opens the circuit."""
         self.breaker.failed(isolated_row.row_id, isolated_row.partition, failure)
         if self.breaker.is_open:
             await self._cancel_attempt(isolated_row)
@@ -101,21 +101,21 @@ class IsolatedRetries:
         _LOG.warning("row failed", id=isolated_row.row_id, attempts=isolated_row.attempts, error=failure.reason)
 
     async def _cancel_attempt(self, isolated_row: IsolatedRow) -> None:
-        """Takes an attempt back, later if it cannot be done now: what the row met may have met the database as well."""
+        """Uncounts an attempt; defers that if the database is unavailable, too."""
         try:
             await self._parking.cancel_attempt(isolated_row)
         except PyMongoError:
-            self._owed.append(isolated_row)
+            self._deferred.append(isolated_row)
 
     async def _again(self, isolated_row: IsolatedRow) -> None:
         if self.breaker.is_open:
             return
         if isolated_row.attempts >= MAX_ATTEMPTS:
-            # Nobody has told how its last attempt ended.
+            # The outcome of its last attempt is unknown: its worker died.
             await self._parking.park(isolated_row, DIED)
             _LOG.warning("row failed", id=isolated_row.row_id, attempts=isolated_row.attempts, error=DIED.reason)
             return
         try:
             await self.attempt(isolated_row.row_id)
         except Exception as error:  # noqa: BLE001 (the row is due again later)
-            _LOG.warning("suspect not tried", id=isolated_row.row_id, error=logs.one_line(error))
+            _LOG.warning("isolated row not tried", id=isolated_row.row_id, error=logs.one_line(error))

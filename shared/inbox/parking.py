@@ -1,8 +1,8 @@
-"""Parking: what becomes of the rows of an inbox that cannot be done.
+"""Parking: counts the isolated attempts at a row, and sets aside rows that cannot be processed.
 
-Guarantee: an attempt at a row alone is counted in the row before it is made, so that it counts even if the worker dies
-of it; a row whose last allowed attempt failed is parked with its reason, and nothing but `retry` and `discard` touches
-it again. A discarded row is never drained; nothing brings it back.
+Guarantee: an isolated attempt is counted before it starts, so it counts even if the worker dies. A row whose last
+allowed attempt failed is parked with the reason; only `retry` and `discard` change it afterwards. A discarded row is
+never drained again.
 
 Such a row holds, beside what every row does: `attempts` (made at it alone), `retry_time` (when it may be tried again),
 `reason` and `reason_code` (why the last one failed), and when it is `parked`, its `state`, also `park_time`. One that
@@ -30,15 +30,15 @@ PARKED = "parked"
 DISCARDED = "discarded"
 MAX_ATTEMPTS = 5
 CLAIM = timedelta(seconds=15)
-"""Longer than an attempt takes: a row that is not settled by then is taken for one whose worker died."""
+"""Longer than any attempt: if a row is not settled by then, its worker is assumed dead."""
 PAUSE = timedelta(seconds=1)
-"""Wait after the first failed attempt; each further one doubles it."""
+"""Delay after the first failed attempt; doubled after each further one."""
 FARTHEST = 2 * CLAIM
 """How far ahead a `retry_time` can lie: no span that is set is longer than `CLAIM`; clocks may differ by as much."""
 ANSWER_SECONDS = 1.0
-"""A database that takes longer for a small write is slow: a time-out then says nothing about the work."""
+"""If a small write takes longer, the database is slow, and a time-out says nothing about the work."""
 MAX_DUE = 100
-"""Rows that are looked at together."""
+"""Most rows that `due` returns."""
 
 
 class IsolatedRow(NamedTuple):
@@ -62,13 +62,13 @@ class Parked:
 
 
 class Parking:
-    """Keeps account of the rows of one inbox that failed alone."""
+    """Tracks the rows of one inbox that failed alone."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._rows = durable(inbox.rows)
 
     async def begin(self, row_id: str) -> IsolatedRow | None:
-        """Counts an attempt that is about to be made; None when the row is done, or somebody else tries it."""
+        """Counts an attempt that is about to start; returns None if the row is done or another worker is trying it."""
         now = wire.now()
         row = await self._rows.find_one_and_update(
             {"_id": row_id, "state": PENDING, "retry_time": {"$not": {"$gt": now, "$lte": now + FARTHEST}}},
@@ -76,10 +76,10 @@ class Parking:
             projection={"partition": 1, "attempts": 1},
             return_document=ReturnDocument.AFTER,
         )
-        return _suspect(row) if row else None
+        return _isolated_row(row) if row else None
 
     async def record_failure(self, isolated_row: IsolatedRow, failure: Failure) -> None:
-        """Notes that the attempt failed and it was the row's fault; the last one parks it."""
+        """Records a failure that was the fault of the row; the last one parks it."""
         if failure.is_final or isolated_row.attempts >= MAX_ATTEMPTS:
             await self.park(isolated_row, failure)
         else:
@@ -87,11 +87,11 @@ class Parking:
             await self._update(isolated_row, {"$set": {**_reason(failure), "retry_time": retry_time}})
 
     async def cancel_attempt(self, isolated_row: IsolatedRow) -> None:
-        """Takes an attempt back: it failed, but nobody knows whether the row can be done."""
+        """Uncounts a failed attempt that says nothing about the row."""
         await self._update(isolated_row, {"$inc": {"attempts": -1}, "$set": {"retry_time": wire.now() + PAUSE}})
 
     async def is_answered(self, isolated_row: IsolatedRow) -> bool:
-        """Tells whether the database does a small durable write to a row soon: then it is neither away nor slow."""
+        """Returns whether the database completes a small durable write in time, so it is neither down nor slow."""
         try:
             with deadline(ANSWER_SECONDS):
                 await self._update(isolated_row, {"$set": {"retry_time": wire.now() + CLAIM}})
@@ -100,25 +100,25 @@ class Parking:
         return True
 
     async def park(self, isolated_row: IsolatedRow, failure: Failure) -> None:
-        """Parks a row, unless it was done or tried again meanwhile."""
+        """Parks a row, unless it was done or tried again in the meantime."""
         parked = {"state": PARKED, **_reason(failure), "park_time": wire.now()}
         await self._update(isolated_row, {"$set": parked, "$unset": {"retry_time": ""}})
 
     async def due(self) -> list[IsolatedRow]:
-        """Returns rows that may be tried again, those first that have waited for longest."""
+        """Returns the rows that are due for a retry, the longest overdue first."""
         now = wire.now()
         # Farther ahead than any attempt sets it: the clock was set back since, and would let the row wait for as long.
         times = [{"retry_time": {"$lte": now}}, {"retry_time": {"$gt": now + FARTHEST}}]
         due = {"state": PENDING, **APART, "$or": times}
         rows = self._rows.find(due, {"partition": 1, "attempts": 1}).sort("retry_time", ASCENDING).limit(MAX_DUE)
-        return [_suspect(row) async for row in rows]
+        return [_isolated_row(row) async for row in rows]
 
     async def count(self) -> int:
         """Returns the number of parked rows."""
         return await self._rows.count_documents({"state": PARKED, **APART})
 
     async def count_isolated(self, limit: int) -> dict[int, int]:
-        """Returns how many pending rows are tried alone, by the attempts made, counting no further than `limit`."""
+        """Returns the number of isolated pending rows by attempts made; stops counting at `limit` rows."""
         stages: list[Document] = [
             {"$match": {"state": PENDING, **APART}},
             {"$limit": limit},
@@ -141,7 +141,7 @@ class Parking:
         return [_parked(row) async for row in rows]
 
     async def retry(self, row_ids: Sequence[str] | None) -> int:
-        """Lets parked rows wait as they were put, all or some, and returns how many; others are left alone.
+        """Makes parked rows pending again, all or those with the given ids, and returns how many.
 
         The sweeper rings for them.
         """
@@ -149,7 +149,7 @@ class Parking:
         return await self._update_parked(row_ids, {"$set": {"state": PENDING}, "$unset": cleared})
 
     async def discard(self, row_ids: Sequence[str] | None, reason: str, actor: str) -> int:
-        """Discards parked rows for good, all or some, and returns how many; others are left alone."""
+        """Discards parked rows permanently, all or those with the given ids, and returns how many."""
         discarded = {"state": DISCARDED, **discard_fields(reason, actor, wire.now())}
         return await self._update_parked(row_ids, {"$set": discarded})
 
@@ -158,13 +158,13 @@ class Parking:
         return (await self._rows.update_many({"state": PARKED, **APART, **which}, update)).modified_count
 
     async def _update(self, isolated_row: IsolatedRow, update: Document) -> None:
-        # Not if it was done, nor if it was tried again since: by somebody who took us for dead.
+        # Not if the row is done, or another worker assumed that we are dead and tried it again.
         same = {"_id": isolated_row.row_id, "state": PENDING, "attempts": isolated_row.attempts}
         await self._rows.update_one(same, update)
 
 
 def discard_fields(reason: str, actor: str, time: datetime) -> Document:
-    """Returns the fields that a discarded row has more than a parked one."""
+    """Returns the fields that discarding adds to a row."""
     return {"discard_reason": reason, "discard_actor": actor, "discard_time": time}
 
 
@@ -177,5 +177,5 @@ def _parked(row: Document) -> Parked:
     return Parked(row["_id"], row["attempts"], row["reason"], code, row["park_time"], row)
 
 
-def _suspect(row: Document) -> IsolatedRow:
+def _isolated_row(row: Document) -> IsolatedRow:
     return IsolatedRow(row["_id"], row["partition"], row["attempts"])

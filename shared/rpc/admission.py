@@ -1,9 +1,8 @@
-"""Admission: how many calls a server works on at a time, and what becomes of those that come meanwhile.
+"""Admission control: limits the concurrent calls of a server, and queues or refuses the rest.
 
-Guarantee: calls are let in oldest first and never more of them than there are places; streams that read much have
-places of their own, so that neither they nor unary calls keep the others out. A call that would wait too long is
-refused before its request is even parsed, so that under overload the time goes into calls that are answered, and memory
-stays bounded.
+Guarantee: calls are admitted oldest first, and never more than there are slots. Heavy streams have separate slots, so
+streams and unary calls cannot starve each other. A call that would wait too long is refused before its request is
+parsed, so an overloaded server spends its time on calls that it answers, and its memory stays bounded.
 """
 
 import asyncio
@@ -17,33 +16,33 @@ from typing import TypeAlias
 from shared import logs
 from shared.rpc.errors import Overloaded, Stopping
 
-PLACE_BYTES = 2_048
-"""Of a request: one that is longer takes a place for each such part, since work and memory grow with it."""
-STREAM_PLACES = 4
-"""Heavy streams that a server works on at a time, unless it is set otherwise."""
+SLOT_BYTES = 2_048
+"""Bytes of a request per slot. A longer request takes several slots, because its work and memory grow with its size."""
+STREAM_SLOTS = 4
+"""Default number of concurrent heavy streams."""
 STREAM_SECONDS = 1.0
-"""How long a heavy stream waits for a place, unless it is set otherwise."""
+"""Default longest time that a heavy stream waits for a slot."""
 MAX_WAITING = 4_096
-"""Parts of that size that the requests of waiting calls may come to: 8 MiB."""
+"""Most parts of `SLOT_BYTES` in the requests of all waiting calls: 8 MiB."""
 RETRY_SECONDS = 1.0
-"""When refused callers shall come back, on average."""
+"""Average delay after which refused callers should retry."""
 REPORT_SECONDS = 1.0
-"""Refusals are counted, and logged together this often."""
+"""Interval at which the number of refused calls is logged."""
 
 _LOG = logs.get(__name__)
 
 
 class StreamKind(Enum):
-    """What a method that answers with a stream costs the server."""
+    """The cost of a streaming method."""
 
     HEAVY = "heavy"
-    """It works for as long as it lasts, such as one that reads every lead."""
+    """Works for its whole duration; for example, reads every lead."""
     WATCH = "watch"
-    """It waits for what happens. The service itself bounds how many there are."""
+    """Mostly waits for changes. The service itself limits the number of watches."""
 
 
 StreamTable: TypeAlias = Mapping[str, StreamKind]
-"""One per service: its methods that answer with a stream, by name."""
+"""The streaming methods of a service, by name."""
 
 
 def nothing_refused() -> None:
@@ -51,54 +50,54 @@ def nothing_refused() -> None:
 
 
 class Admission:
-    """Lets calls in. To be used in one event loop.
+    """Admits calls. Use it from one event loop only.
 
-    `places` is how many may be in, `seconds` how long a call may wait. `gate` raises what every call is to be refused
-    with at the moment, whether there is room or not.
+    `slots` is the number of slots, `seconds` the longest time that a call waits for one. `gate` runs before each
+    admission; if it raises, the call is refused with that error even if slots are free.
     """
 
-    def __init__(self, places: int, seconds: float, gate: Callable[[], None] = nothing_refused) -> None:
-        self._places = places
-        self._free = places
+    def __init__(self, slots: int, seconds: float, gate: Callable[[], None] = nothing_refused) -> None:
+        self._slots = slots
+        self._free = slots
         self._seconds = seconds
         self._gate = gate
         self._waiting: OrderedDict[asyncio.Future[None], int] = OrderedDict()
         self._waiting_parts = 0
         self._refused = 0
-        self._told: asyncio.Event | None = None
+        self._closed: asyncio.Event | None = None
 
     def close(self) -> asyncio.Event:
-        """Lets nobody in from now on, except those who wait already; who comes is told so once the event is set."""
-        self._told = asyncio.Event()
-        return self._told
+        """Stops admitting new calls; waiting calls stay queued. New calls fail once the returned event is set."""
+        self._closed = asyncio.Event()
+        return self._closed
 
     async def check(self) -> None:
-        """Takes part in every call, also in those that take no place.
+        """Waits for the event of `close` and raises if the server stops. Runs for every call, also for watches.
 
         Raises:
-            Stopping: Nobody is let in any more.
+            Stopping: The server is stopping.
         """
-        if self._told:
-            await self._told.wait()
+        if self._closed:
+            await self._closed.wait()
             raise Stopping
 
     @contextlib.asynccontextmanager
-    async def place(self, size: int, seconds: float) -> AsyncIterator[None]:
-        """Has a place, for a request of so many bytes, while the block runs.
+    async def slot(self, size: int, seconds: float) -> AsyncIterator[None]:
+        """Holds the slots for a request of `size` bytes while the block runs.
 
-        It is waited for as long as calls may wait, but at most for half of the `seconds` that the call itself may
-        take: what is started shall have the time to end, and who is refused the time to try again.
+        A call waits at most for half of the `seconds` that it has, so that an admitted call has time to finish and a
+        refused caller has time to retry.
 
         Raises:
-            Stopping: Nobody is let in any more.
-            Overloaded: There is none.
-            TimeoutError: The call's time is over; nobody waits for its answer.
+            Stopping: The server is stopping.
+            Overloaded: No slot became free in time, or too many calls wait.
+            TimeoutError: The deadline of the call has passed.
         """
         await self.check()
         if seconds <= 0:
             raise TimeoutError
-        parts = 1 + size // PLACE_BYTES
-        count = min(parts, self._places)
+        parts = 1 + size // SLOT_BYTES
+        count = min(parts, self._slots)
         try:
             self._gate()
             await self._enter(count, parts, min(self._seconds, seconds / 2))
@@ -135,7 +134,7 @@ class Admission:
         while self._waiting and next(iter(self._waiting.values())) <= self._free:
             turn, count = self._waiting.popitem(last=False)
             self._free -= count
-            # Whoever has given up in this very moment has yet to notice, and gives the place back then.
+            # A call that was cancelled just now returns its slots in `_give_up`.
             if not turn.done():
                 turn.set_result(None)
 
@@ -144,7 +143,7 @@ class Admission:
             self._leave(count)
             return
         del self._waiting[turn]
-        self._leave(0)  # those behind may fit into what is free
+        self._leave(0)  # calls further back may fit into the free slots
 
     def _count_refusal(self) -> None:
         if not self._refused:
@@ -157,31 +156,31 @@ class Admission:
 
 
 class Streams:
-    """Lets streams in: a bounded number of heavy ones, and every watch. A method that no table names is heavy."""
+    """Admits streams: a bounded number of heavy ones, and every watch. A method that is not in the table is heavy."""
 
     def __init__(
-        self, kinds: StreamTable | None = None, places: int = STREAM_PLACES, seconds: float = STREAM_SECONDS
+        self, kinds: StreamTable | None = None, slots: int = STREAM_SLOTS, seconds: float = STREAM_SECONDS
     ) -> None:
-        self.admission = Admission(places, seconds)
+        self.admission = Admission(slots, seconds)
         self._kinds = kinds or {}
 
     @contextlib.asynccontextmanager
-    async def place(self, method: str, seconds: float | None) -> AsyncIterator[None]:
-        """Has what place the stream needs while the block runs; `seconds` is what its caller gives it, if anything.
+    async def slot(self, method: str, seconds: float | None) -> AsyncIterator[None]:
+        """Holds the slot that the stream needs while the block runs. `seconds` is the time until its deadline, if any.
 
         Raises:
-            Stopping: Nobody is let in any more.
-            Overloaded: There is no place.
-            TimeoutError: The call's time is over; nobody waits for its answer.
+            Stopping: The server is stopping.
+            Overloaded: No slot became free in time.
+            TimeoutError: The deadline of the call has passed.
         """
         if self._kinds.get(method) is StreamKind.WATCH:
             await self.admission.check()
             yield
         else:
-            async with self.admission.place(0, float("inf") if seconds is None else seconds):
+            async with self.admission.slot(0, float("inf") if seconds is None else seconds):
                 yield
 
 
 def _overloaded() -> Overloaded:
-    # Those who are refused together shall not come back together.
-    return Overloaded(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 (it spreads, and guards nothing)
+    # Jitter: callers that are refused together should not retry together.
+    return Overloaded(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 (jitter, not security)

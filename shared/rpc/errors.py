@@ -1,15 +1,15 @@
-"""From exception to gRPC status, in one place.
+"""Translates exceptions to gRPC statuses.
 
-Guarantee: a caller sees a canonical code, a reason from the service's proto and, for an argument, the field. What was
-not foreseen becomes INTERNAL with a fixed sentence; no text of an unforeseen exception leaves the process.
+Guarantee: a caller sees a canonical code, a reason from the proto of the service and, for a bad argument, the field.
+An unexpected exception becomes INTERNAL with a fixed sentence; its text never leaves the process.
 
     Exception
-    ├── InvalidArgument            what a servicer finds wrong with a request
+    ├── InvalidArgument            a request that breaks a limit
     │   └── InvalidPageToken
-    ├── Overloaded                 what a server says that cannot take the call now
-    ├── TooLarge                   work that does not fit into the largest budget there is
-    ├── WorkTooLarge               what is too much at once, although nothing is away or slow
-    ├── a service's own errors     its domain raises them, its ERRORS table maps them
+    ├── Overloaded                 a server that cannot take the call now
+    ├── TooLarge                   work that exceeds the largest budget
+    ├── WorkTooLarge               too much work at once, although nothing is down or slow
+    ├── errors of a service        raised by its domain, mapped by its ERRORS table
     ├── pymongo.errors.PyMongoError, grpc.aio.AioRpcError, TimeoutError      mapped here
     └── anything else              INTERNAL
 """
@@ -40,13 +40,13 @@ from shared.deadlines import retry_seconds
 
 DOMAIN = "leadscore"
 MAX_BYTES = 256
-"""Of a message, a field or a description: all of a status goes into trailing metadata, of which clients take 8 KiB."""
+"""Longest message, field or description: a status travels in trailing metadata, which clients limit to 8 KiB."""
 VIOLATION_BYTES = 4_096
-"""Of all field violations together; those that are left out are counted in the last one."""
+"""Largest size of all field violations together; the last one counts those that were left out."""
 
 
 class InvalidArgument(ValueError):
-    """A request breaks a limit. `field` is its path in the request, `str(error)` a sentence for the caller."""
+    """A request breaks a limit. `field` is a path in the request, `str(error)` a sentence for the caller."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -57,34 +57,34 @@ class InvalidPageToken(InvalidArgument):
     """A page token is damaged or belongs to another query."""
 
     def __init__(self) -> None:
-        super().__init__("page_token", "is not a token of this query; begin again without one")
+        super().__init__("page_token", "is not a token of this query; start again without a token")
 
 
 class Overloaded(Exception):
-    """A server has no place for a call. `retry_seconds` is when the caller shall come back."""
+    """A server has no slot for a call. The caller should retry after `retry_seconds`."""
 
     def __init__(self, retry_seconds: float) -> None:
-        super().__init__("more calls come than can be done; call again")
+        super().__init__("server overloaded; retry later")
         self.retry_seconds = retry_seconds
 
 
 class TooLarge(Exception):
-    """The work of a row does not fit into the largest budget there is, and never will.
+    """The work of a row exceeds the largest budget, and always will.
 
-    `str(error)` is a sentence that says what to do. Raised for a row that is tried alone it parks the row at once, as
-    `TOO_LARGE`; raised for several rows it lets the drain try fewer of them together.
+    `str(error)` is a sentence that says what to do. If a row is tried alone, this error parks it at once as
+    `TOO_LARGE`. For several rows, it makes the drain retry with fewer of them.
     """
 
 
 class WorkTooLarge(Exception):
-    """Something did not end in time because it was too much at once: what it needs is there, and answers.
+    """Work did not finish in time because it was too much at once; its dependencies are up and answer.
 
-    It is no error of the environment: the same work would fail again. Less of it at a time may succeed.
+    This is not an environment error: the same work would fail again, but smaller pieces may succeed.
     """
 
 
 class Stopping(Exception):
-    """A server lets nobody in any more; another one, or its successor, will."""
+    """The server is stopping and admits no more calls; a retry reaches another server, or the restarted one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,10 @@ class ErrorRow:
 
 
 ErrorTable = Mapping[type[Exception], ErrorRow]
-"""One per service: each exception that its domain can raise, and what callers see of it.
+"""The exceptions that the domain of a service can raise, and what callers see of each.
 
-Its text is shown to callers. So is, if it has them, what its `field` or `violations` name, and its `retry_seconds`:
-how long they shall wait before they call again.
+Callers also see the text of the exception and, if it has them, its `field` or `violations` and its `retry_seconds`, the
+time to wait before the next attempt.
 """
 
 OVERLOADED = ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
@@ -110,7 +110,7 @@ ARGUMENTS: ErrorTable = {
     InvalidPageToken: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID"),
     Overloaded: OVERLOADED,
 }
-"""The rows that services with pages share."""
+"""The rows that all services with paginated lists share."""
 
 _PASSED_ON = {
     grpc.StatusCode.UNAVAILABLE,
@@ -126,25 +126,25 @@ _NOT_OF_A_REQUEST = {
     grpc.StatusCode.UNIMPLEMENTED,
 }
 _UNKNOWN_OUTCOME = ("RetryableWriteError", "UnknownTransactionCommitResult")
-"""Labels by which MongoDB and its driver say that something may or may not have been done."""
+"""Error labels of MongoDB and its driver for an unknown outcome."""
 _LOST_BY_FAILOVER = {43, 134, 175, 237, 239, 246, 262, 11601}
-"""Codes by which MongoDB ends a read in the middle when a primary steps down, which the driver does not try again.
+"""Codes with which MongoDB aborts a read when a primary steps down, and which the driver does not retry.
 
 CursorNotFound, ReadConcernMajorityNotAvailableYet, QueryPlanKilled, CursorKilled, SnapshotTooOld, SnapshotUnavailable,
 ExceededTimeLimit, Interrupted.
 """
 _OF_SIZE = {257, 10334, 17419, 17420}
-"""Codes by which MongoDB refuses what is too large: a transaction for its cache, or a document (before, after)."""
+"""Codes with which MongoDB refuses a transaction that exceeds its cache, or a document that is too large."""
 _OF_DATA = {2, *_OF_SIZE}
-"""Codes by which MongoDB refuses what it was given: BadValue, and those of size."""
+"""Codes with which MongoDB refuses the data itself: BadValue, and the size codes."""
 _NOT_PERMITTED = {13, 18}
 """Unauthorized, AuthenticationFailed."""
 _SENTENCES = {
-    grpc.StatusCode.UNAVAILABLE: "a service or database that this call needs is away; call again",
-    grpc.StatusCode.DEADLINE_EXCEEDED: "the call took longer than it may; its outcome is unknown, call again",
-    grpc.StatusCode.RESOURCE_EXHAUSTED: "there is more work than can be done now; call again later",
-    grpc.StatusCode.ABORTED: "another write was in the way; call again",
-    grpc.StatusCode.INTERNAL: "an internal error; the service's log has the details",
+    grpc.StatusCode.UNAVAILABLE: "a service or database that this call needs is unavailable; retry",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "the call exceeded its deadline; its outcome is unknown, retry",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "server overloaded; retry later",
+    grpc.StatusCode.ABORTED: "a concurrent write conflicted with this call; retry",
+    grpc.StatusCode.INTERNAL: "internal error; see the log of the service for details",
 }
 
 
@@ -169,26 +169,26 @@ def status_of(error: BaseException, table: ErrorTable) -> status_pb2.Status:
 
 
 def retry_seconds_of(error: BaseException) -> float | None:
-    """Returns how long a caller that was refused, here or further on, shall wait; None for any other error."""
+    """Returns how long a refused caller should wait, here or at a service further on; None for any other error."""
     if isinstance(error, grpc.aio.AioRpcError):
         return retry_seconds(error)
     return getattr(error, "retry_seconds", None)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tells whether an error is of the environment: something is away, slow, overloaded, in the way or not permitted.
+    """Returns whether the environment caused an error: something is down, slow, overloaded, conflicting or forbidden.
 
-    The same work can succeed later, untouched. Every other error is taken to be of the work itself.
+    The same work can succeed later, unchanged. Every other error is attributed to the work itself.
     """
     if isinstance(error, grpc.aio.AioRpcError):
         return error.code() in _NOT_OF_A_REQUEST
     if isinstance(error, PyMongoError):
         return _code_of(error) is not grpc.StatusCode.INTERNAL or not _is_of_data(error)
-    return isinstance(error, OSError)  # which TimeoutError is, too
+    return isinstance(error, OSError)  # includes TimeoutError
 
 
 def is_too_large(error: BaseException) -> bool:
-    """Tells whether a document or a transaction was larger than MongoDB takes, or a budget than there is."""
+    """Returns whether a document or transaction exceeds the limits of MongoDB, or work exceeds the largest budget."""
     if isinstance(error, BulkWriteError):
         return any(each["code"] in _OF_SIZE for each in error.details.get("writeErrors", ()))
     if isinstance(error, OperationFailure):
@@ -197,9 +197,9 @@ def is_too_large(error: BaseException) -> bool:
 
 
 def is_refusal_of_all(error: PyMongoError) -> bool:
-    """Tells whether MongoDB would say the same to whatever it was asked: it is away, slow, failing over, or forbids it.
+    """Returns whether every operation would fail now: MongoDB is down, slow, failing over, or denies access.
 
-    Any other error may be of what it was asked.
+    Any other error may be specific to the operation.
     """
     return _code_of(error) is not grpc.StatusCode.INTERNAL or getattr(error, "code", None) in _NOT_PERMITTED
 
@@ -211,7 +211,7 @@ def _is_of_data(error: PyMongoError) -> bool:
 
 
 def _violations(error: BaseException) -> list[error_details_pb2.BadRequest.FieldViolation]:
-    """Returns what is wrong with which fields: an error has `violations`, pairs of both, or one `field`, or neither."""
+    """Returns the field violations of an error: from its `violations`, pairs of path and text, or from its `field`."""
     field = getattr(error, "field", None)
     pairs = list(getattr(error, "violations", () if field is None else ((field, str(error)),)))
     violations, room = list[error_details_pb2.BadRequest.FieldViolation](), VIOLATION_BYTES
@@ -233,7 +233,7 @@ def _short(text: str) -> str:
 def _code_of(error: BaseException) -> grpc.StatusCode:
     if isinstance(error, grpc.aio.AioRpcError):
         if error.code() is grpc.StatusCode.CANCELLED:
-            return grpc.StatusCode.UNAVAILABLE  # not by us: the other service stopped in the middle
+            return grpc.StatusCode.UNAVAILABLE  # the other service stopped during the call
         return error.code() if error.code() in _PASSED_ON else grpc.StatusCode.INTERNAL
     if isinstance(error, TimeoutError | WorkTooLarge | ExecutionTimeout | NetworkTimeout | WTimeoutError):
         return grpc.StatusCode.DEADLINE_EXCEEDED
@@ -243,7 +243,7 @@ def _code_of(error: BaseException) -> grpc.StatusCode:
 
 
 def _code_of_mongo(error: PyMongoError) -> grpc.StatusCode:
-    # A client is closed only while its process stops, hence InvalidOperation.
+    # InvalidOperation: a client is closed only while its process stops.
     if isinstance(error, ConnectionFailure | InvalidOperation) or _is_unconfirmed(error):
         return grpc.StatusCode.UNAVAILABLE
     if error.has_error_label("TransientTransactionError"):
@@ -254,7 +254,7 @@ def _code_of_mongo(error: PyMongoError) -> grpc.StatusCode:
 
 
 def _is_unconfirmed(error: PyMongoError) -> bool:
-    """Tells whether what was asked for may or may not have been done, or may not stay done."""
+    """Returns whether the outcome of a write is unknown, or a failover may roll it back."""
     if isinstance(error, BulkWriteError):
         return bool(error.details.get("writeConcernErrors"))
     return isinstance(error, WriteConcernError) or any(map(error.has_error_label, _UNKNOWN_OUTCOME))

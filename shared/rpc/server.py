@@ -91,8 +91,8 @@ async def serve(service: Service, settings: ServerSettings) -> None:
             ("grpc.http2.min_ping_interval_without_data_ms", round(CALLER_PING_SECONDS * 1000)),
         ],
     )
-    admission = Admission(settings.call_places, settings.queue_seconds, service.gate)
-    streams = Streams(service.streams, settings.stream_places, settings.queue_seconds)
+    admission = Admission(settings.call_slots, settings.queue_seconds, service.gate)
+    streams = Streams(service.streams, settings.stream_slots, settings.queue_seconds)
     service.register(guarded(server, service.errors, admission, settings.call_seconds, streams))
     servicer = Health(["", service.name], service.probe, max_failures=ILL_PROBES)
     servicer.register(server)
@@ -177,13 +177,13 @@ class _Calls:
         return grpc.unary_unary_rpc_method_handler(self._unary(method, parse, handler.unary_unary), None, serializer)
 
     def _stream(self, method: str, parse: Parse, inner: Any) -> Any:  # noqa: ANN401 (as grpc has it)
-        """Wraps a method that answers with a stream. Streams may be long, so they take no places from unary calls."""
+        """Wraps a method that answers with a stream. Streams may be long, so they use no slots of unary calls."""
         name = method.rsplit("/", 1)[-1]
 
         async def stream(data: bytes, context: Context) -> AsyncIterator[object]:
             start, fault = time.perf_counter(), None
             try:
-                async with self._streams.place(name, context.time_remaining()):
+                async with self._streams.slot(name, context.time_remaining()):
                     async for response in inner(_parsed(parse, data), context):
                         yield response
             except BaseException as error:
@@ -205,7 +205,7 @@ class _Calls:
                 # What is bounded by the deadline ends by itself; whatever else a call may wait for is cut off after it.
                 async with asyncio.timeout(seconds + GRACE_SECONDS):
                     with deadline(seconds):
-                        async with self._admission.place(len(data), seconds):
+                        async with self._admission.slot(len(data), seconds):
                             return await inner(_parsed(parse, data), context)
             except BaseException as error:
                 fault = error

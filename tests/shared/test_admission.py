@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from shared.deadlines import retry_seconds
 from shared.rpc import admission as module
-from shared.rpc.admission import MAX_WAITING, PLACE_BYTES, RETRY_SECONDS, Admission, Streams, nothing_refused
+from shared.rpc.admission import MAX_WAITING, RETRY_SECONDS, SLOT_BYTES, Admission, Streams, nothing_refused
 from shared.rpc.errors import Overloaded, status_of
 from shared.rpc.server import guarded
 from testkit.serving import refusal
@@ -23,7 +23,7 @@ from testkit.waiting import eventually
 from tests.shared.teapot import ERRORS, POUR, STREAM, STREAMS, WATCH, Kitchen, Teapot, pour, stream
 
 LONG = 60.0
-WHOLE_QUEUE = (MAX_WAITING - 1) * PLACE_BYTES
+WHOLE_QUEUE = (MAX_WAITING - 1) * SLOT_BYTES
 """Bytes of a request that takes all room that there is to wait."""
 
 
@@ -60,7 +60,7 @@ class Calls:
         return found
 
     async def _call(self, name: str, size: int, seconds: float) -> None:
-        async with self._admission.place(size, seconds):
+        async with self._admission.slot(size, seconds):
             self.inside.append(name)
             try:
                 await self._leave[name].wait()
@@ -74,7 +74,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def test_no_more_are_in_than_there_are_places() -> None:
+async def test_never_admits_more_calls_than_slots() -> None:
     calls = Calls(Admission(2, LONG))
     await calls.come("a", "b", "c", "d")
     assert calls.inside == ["a", "b"]
@@ -87,7 +87,7 @@ async def test_no_more_are_in_than_there_are_places() -> None:
 async def test_the_oldest_is_next_even_if_a_later_one_would_fit() -> None:
     calls = Calls(Admission(2, LONG))
     await calls.come("a", "b")
-    await calls.come("large", size=PLACE_BYTES)
+    await calls.come("large", size=SLOT_BYTES)
     await calls.come("small")
     await calls.leave("a")
     assert calls.inside == ["b"], "expected one place to be kept for the oldest"
@@ -99,12 +99,12 @@ async def test_the_oldest_is_next_even_if_a_later_one_would_fit() -> None:
 
 async def test_a_request_takes_places_by_its_length_and_never_more_than_there_are() -> None:
     calls = Calls(Admission(4, LONG))
-    await calls.come("two", size=2 * PLACE_BYTES - 1)
-    await calls.come("three", size=2 * PLACE_BYTES)
+    await calls.come("two", size=2 * SLOT_BYTES - 1)
+    await calls.come("three", size=2 * SLOT_BYTES)
     assert calls.inside == ["two"]
     await calls.leave("two")
     await calls.leave("three")
-    await calls.come("huge", size=100 * PLACE_BYTES)
+    await calls.come("huge", size=100 * SLOT_BYTES)
     assert calls.inside == ["huge"]
 
 
@@ -157,7 +157,7 @@ async def test_few_places_do_not_make_the_queue_longer() -> None:
 async def test_a_waiting_caller_that_goes_away_lets_those_behind_come_forward() -> None:
     calls = Calls(Admission(2, LONG))
     await calls.come("a")
-    await calls.come("large", size=PLACE_BYTES)
+    await calls.come("large", size=SLOT_BYTES)
     await calls.come("small")
     assert calls.inside == ["a"]
     await calls.cancel("large")
@@ -188,7 +188,7 @@ async def test_a_call_that_fails_gives_back_its_place() -> None:
     admission = Admission(1, LONG)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
-            async with admission.place(0, LONG):
+            async with admission.slot(0, LONG):
                 raise ZeroDivisionError
     calls = Calls(admission)
     await calls.come("a")
@@ -214,11 +214,11 @@ async def opened(
     *,
     gate: Callable[[], None] = nothing_refused,
     options: Sequence[tuple[str, str]] = (),
-    stream_places: int = 1,
+    stream_slots: int = 1,
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Yields a channel to a teapot with one place for calls, and some for streams, beside a health service."""
     server = grpc.aio.server()
-    streams = Streams(STREAMS, stream_places, 0.01)
+    streams = Streams(STREAMS, stream_slots, 0.01)
     Teapot(kitchen.pour).register(guarded(server, ERRORS, Admission(1, 0.01, gate), LONG, streams))
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -248,7 +248,7 @@ async def test_a_refusal_has_a_reason_and_says_when_to_come() -> None:
 
 async def test_health_and_streams_take_no_places_of_calls() -> None:
     kitchen = Kitchen(waits=True)
-    async with opened(kitchen, stream_places=5) as channel:
+    async with opened(kitchen, stream_slots=5) as channel:
         first = asyncio.create_task(pour(channel, "green"))
         await asyncio.wait_for(kitchen.busy.wait(), 30)
         stub = health_pb2_grpc.HealthStub(channel)
@@ -281,7 +281,7 @@ class Counting(Kitchen):
 
 async def test_no_more_streams_are_worked_on_than_have_places_and_reads_go_on_beside_them() -> None:
     kitchen = Counting()
-    async with opened(kitchen, stream_places=4) as channel:
+    async with opened(kitchen, stream_slots=4) as channel:
         streams = [asyncio.create_task(stream(channel, "green")) for _ in range(40)]
         await eventually(lambda: _true(sum(task.done() for task in streams) == 36), what="36 of 40 are refused")
         for _ in range(20):

@@ -82,7 +82,7 @@ async def test_rows_that_fail_alike_stop_the_drain_until_one_can_be_done(
     loud = [line for line in lines if line["log_level"] == "error"]
     assert [line["event"] for line in loud] == ["drain stopped"]
     assert loud[0]["reason"] == f"the last {MAX_ALIKE} rows failed with ValueError: it is illegible"
-    assert "drain goes on" in [line["event"] for line in lines]
+    assert "drain resumed" in [line["event"] for line in lines]
 
 
 async def test_a_new_row_that_can_be_done_lets_the_drain_go_on(

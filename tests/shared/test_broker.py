@@ -429,7 +429,7 @@ def test_that_redis_is_away_is_told_once_also_when_two_threads_find_out_together
 
     monkeypatch.setattr(brokers, "_LOG", Mock(warning=tell))
     consumer.ack(message)
-    assert told == ["redis is away; the sweeper will ring"]
+    assert told == ["redis is unavailable; the sweeper will ring"]
 
 
 def test_what_could_not_be_acknowledged_comes_back_to_the_same_worker(

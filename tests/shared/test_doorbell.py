@@ -254,7 +254,7 @@ async def test_without_redis_a_ring_is_silent_and_a_lease_has_everything(build: 
             async with house.bell.lease([1, 2]) as lease, house.other.lease([1, 2]) as other:
                 assert list(lease.partitions) == list(other.partitions) == [1, 2]
                 await house.bell.renew(lease)
-    assert [line["event"] for line in lines] == ["redis is away; the sweeper will ring"], "one line is expected"
+    assert [line["event"] for line in lines] == ["redis is unavailable; the sweeper will ring"], "one line is expected"
 
 
 async def test_a_redis_that_comes_back_is_rung_at(redis: EmbeddedRedis, build: Callable[[str], House]) -> None:
@@ -401,7 +401,7 @@ async def test_a_reply_that_is_none_counts_as_no_reply(
             await eventually(lambda: _true(lines), what="a line says that Redis does not answer")
             async with house.bell.lease([3]) as lease:
                 assert list(lease.partitions) == [3]
-    assert [line["event"] for line in lines] == ["redis is away; the sweeper will ring"]
+    assert [line["event"] for line in lines] == ["redis is unavailable; the sweeper will ring"]
 
 
 async def test_only_partitions_are_rung_for(house: House) -> None:

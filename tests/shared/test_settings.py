@@ -127,7 +127,7 @@ def test_a_file_that_may_not_be_read_ends_the_start(monkeypatch: pytest.MonkeyPa
         ("LEADSCORE_PORT", "0"),
         ("LEADSCORE_PORT", "65536"),
         ("LEADSCORE_HEALTH_PORT", "-1"),
-        ("LEADSCORE_STREAM_PLACES", "0"),
+        ("LEADSCORE_STREAM_SLOTS", "0"),
         ("LEADSCORE_TRANSACTION_SECONDS", "8.5"),
         ("LEADSCORE_LOG_LEVEL", "loud"),
         ("LEADSCORE_PARTITIONS", "0"),

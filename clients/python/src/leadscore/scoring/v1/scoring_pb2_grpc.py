@@ -35,7 +35,7 @@ class ScoringServiceStub(object):
     * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
     Finish the upgrade.
 
-    Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_PLACES, 4 by
+    Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_SLOTS, 4 by
     default). They do not use up capacity for unary RPCs.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
@@ -164,7 +164,7 @@ class ScoringServiceServicer(object):
     * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
     Finish the upgrade.
 
-    Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_PLACES, 4 by
+    Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_SLOTS, 4 by
     default). They do not use up capacity for unary RPCs.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
@@ -618,7 +618,7 @@ class ScoringService(object):
     * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
     Finish the upgrade.
 
-    Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_PLACES, 4 by
+    Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_SLOTS, 4 by
     default). They do not use up capacity for unary RPCs.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
