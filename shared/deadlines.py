@@ -1,7 +1,7 @@
-"""Deadlines: every call that leaves a process ends when the call that caused it does.
+"""Deadlines: an outgoing call never outlives the incoming call that caused it.
 
-Guarantee: inside `deadline()` each MongoDB operation and each outgoing RPC is bounded by the time that is left;
-outside of it an outgoing RPC is bounded by `DEFAULT_SECONDS`.
+Guarantee: inside `deadline()`, the remaining time limits each MongoDB operation and each outgoing RPC; outside of it,
+outgoing RPCs are limited to `DEFAULT_SECONDS`.
 """
 
 import asyncio
@@ -16,20 +16,20 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 DEFAULT_SECONDS = 10.0
-"""For an outgoing RPC that no incoming one caused."""
+"""Time limit of an outgoing RPC outside of `deadline()`."""
 KEEPALIVE_SECONDS = 60.0
-"""A connection over which nothing has come for this long is tried by a ping, by servers and by those who call them.
+"""Clients and servers ping a connection after this long without traffic.
 
-Nothing else shows that the other side's machine has vanished: a server would keep the place of a watcher for grpc's own
-two hours, and calls would go into a dead connection, and time out, until the kernel gives it up after 15 minutes.
+Otherwise the loss of the other machine goes unnoticed: a server would keep a watch for two hours, the default of grpc,
+and calls would time out on a dead connection until the kernel closes it after 15 minutes.
 """
 PING_SECONDS = 20.0
-"""A connection is given up so long after a ping without an answer."""
+"""A connection is closed if a ping is not answered within this time."""
 
 _OPTIONS = [
-    # 500 leads with many attributes exceed grpc's 4 MiB; an answer that is refused would be refused for ever.
+    # 500 leads with many attributes exceed the 4 MiB default of grpc, and a retry would exceed it again.
     ("grpc.max_receive_message_length", -1),
-    # grpc's own back-off grows to two minutes, in which a service that is back would go unnoticed.
+    # The default back-off of grpc grows to two minutes, far too long after a service is up again.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.keepalive_time_ms", round(KEEPALIVE_SECONDS * 1000)),
@@ -40,12 +40,12 @@ _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Bounds all that is called inside to so many seconds from now, or to the enclosing deadline if that is nearer."""
+    """Limits all calls in the block to `seconds` from now, or to the enclosing deadline if that is earlier."""
     ends_at = asyncio.get_running_loop().time() + seconds
     enclosing = _ends_at.get()
     token = _ends_at.set(ends_at if enclosing is None else min(enclosing, ends_at))
     try:
-        # pymongo takes 0 for no bound at all.
+        # pymongo treats 0 as no limit.
         with pymongo.timeout(max(seconds, 0.001)):
             yield
     finally:
@@ -59,7 +59,7 @@ def seconds_left() -> float:
 
 
 class _Bounded(grpc.aio.UnaryUnaryClientInterceptor):
-    """Gives every outgoing call that has none a deadline."""
+    """Sets the deadline of every outgoing call that has none."""
 
     async def intercept_unary_unary(
         self,
@@ -79,12 +79,12 @@ class _Bounded(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 def connect(target: str) -> grpc.aio.Channel:
-    """Opens a channel to another service; to be called in the event loop that uses it, and closed there."""
+    """Opens a channel to another service. Open, use and close it in one event loop."""
     return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=[_Bounded()])
 
 
 def retry_seconds(error: grpc.RpcError) -> float | None:
-    """Returns how long the server asks to wait before the call is made again, None when it does not say."""
+    """Returns the seconds after which the server asks for a retry; None if it does not say."""
     status = rpc_status.from_call(error)  # type: ignore[arg-type]
     for detail in status.details if status else ():
         info = error_details_pb2.RetryInfo()

@@ -1,7 +1,7 @@
-"""How a service is started: `python -m <service> serve | work | migrate`.
+"""The entry point of a service: `python -m <service> serve | work | migrate`.
 
-Guarantee: what keeps a process from starting is told in one line on standard error, with exit status 1; Ctrl-C ends it
-cleanly. A process a part of which fails later ends within seconds, with one log line and the status `FAILED`.
+Guarantee: a process that cannot start prints one line to standard error and exits with status 1; Ctrl-C ends it
+cleanly. If a part of a running process fails, the process exits within seconds, with one log line and status `FAILED`.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def run(service: str, settings: type[S], commands: Mapping[str, Callable[[S], No
     except StartupError as error:
         sys.exit(f"{service}: {error}")
     except BackgroundTaskEnded:
-        # It is logged. What could be closed is closed; threads that wait for what has ended are not waited for.
+        # The failure is logged and resources are closed. Do not wait for threads that wait for the failed task.
         sys.stderr.flush()
         os._exit(watchdog.FAILED)
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
-"""Group commit: single writes that arrive together become one.
+"""Group commit: combines concurrent single writes into one.
 
-Guarantee: each caller learns what became of its own item, once it is durable; nobody waits for a timer.
+Guarantee: each caller gets the result of its own item once it is durable; no write waits for a timer.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ R = TypeVar("R")
 class GroupCommit(Generic[T, R]):
     """Writes single items together: the next group is what arrived while the last one was being written.
 
-    There is no timer, so an idle system waits for nothing. `write` gets at most `limit` items and returns one result
-    for each, in order; it has `seconds` for them.
+    There is no timer, so a write in an idle system starts at once. `write` gets at most `limit` items, must finish
+    within `seconds`, and returns one result per item, in order.
     """
 
     def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, limit: int, seconds: float) -> None:
         self._write_items = write
-        self._most = limit
+        self._limit = limit
         self._seconds = seconds
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -31,9 +31,9 @@ class GroupCommit(Generic[T, R]):
         self._context = contextvars.copy_context()
 
     async def add(self, item: T) -> R:
-        """Writes one item together with its contemporaries; returns when it is durable.
+        """Writes one item in the next group; returns its result when it is durable.
 
-        A caller that is cancelled takes its item back before the write begins; from then on it does not.
+        Cancelling the caller withdraws the item, unless its write has begun.
         """
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
@@ -44,9 +44,9 @@ class GroupCommit(Generic[T, R]):
     async def _write(self) -> None:
         try:
             while self._waiting:
-                # What the loop has ready now still joins the group: under load it doubles, idle it costs nothing.
+                # Callers that are ready to run still join the group, which doubles it under load and is free otherwise.
                 await asyncio.sleep(0)
-                group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                group, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
                 await self._write_group([(item, future) for item, future in group if not future.done()])
         finally:
             self._writer = None
@@ -60,7 +60,7 @@ class GroupCommit(Generic[T, R]):
             for (_, future), result in zip(group, results, strict=True):
                 if not future.done():
                     future.set_result(result)
-        except Exception as error:  # noqa: BLE001 (it belongs to those who wait)
+        except Exception as error:  # noqa: BLE001 (passed on to the callers)
             for _, future in group:
                 if not future.done():
                     future.set_exception(error)

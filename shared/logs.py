@@ -1,7 +1,7 @@
 """JSON logs on standard error, one object a line.
 
-Guarantee: our own lines and those of libraries have the same form, a line shows no variable of a frame, and a log line
-is never the reason that something fails.
+Guarantee: our lines and those of libraries have the same format, no line shows local variables, and logging never
+raises.
 """
 
 import contextlib
@@ -13,17 +13,17 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 MAX_CHARACTERS = 500
-"""Of an error in a log line."""
+"""Longest error text in a log line."""
 
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
-    # What the frames of a failure hold is secrets and leads' data.
+    # Local variables may hold secrets and data of leads.
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
 _JSON = structlog.processors.JSONRenderer(default=str)
 
 
 def configure(service: str, level: str) -> None:
-    """Sets up logging for this process; every line carries `service`. Libraries are heard from WARNING on."""
+    """Sets up logging for this process; every line carries `service`. Libraries log from WARNING."""
 
     def of_service(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
         return {**line, "service": service}
@@ -59,28 +59,28 @@ def get(name: str) -> structlog.typing.FilteringBoundLogger:
 
 
 def one_line(error: BaseException) -> str:
-    """Returns an error's kind and text on one line, cut to what a log line should have."""
+    """Returns the type and text of an error on one line, cut to `MAX_CHARACTERS`."""
     return cut(repr(error))
 
 
 def cut(text: str) -> str:
-    """Returns a text, of which a caller may have written any part, on one line, cut to what a log line should have."""
+    """Returns a text on one line, cut to `MAX_CHARACTERS`; any part of it may come from a caller."""
     return " ".join(text.split())[:MAX_CHARACTERS]
 
 
 class _Forgiving:
-    """A stream whose disk may be full."""
+    """A stream that ignores write errors, such as a full disk."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        """Writes, if that can be done."""
+        """Writes, or drops the text."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
 
     def flush(self) -> None:
-        """Flushes, if that can be done."""
+        """Flushes, or does nothing."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
@@ -88,6 +88,6 @@ class _Forgiving:
 def _render(logger: WrappedLogger, name: str, line: EventDict) -> str:
     try:
         return str(_JSON(logger, name, line))
-    except Exception as error:  # noqa: BLE001 (whatever a value does, the line goes on without it)
+    except Exception as error:  # noqa: BLE001 (log the line without the value that cannot be rendered)
         known = {key: line.get(key) for key in ("service", "level", "time", "event") if isinstance(line.get(key), str)}
         return str(_JSON(logger, name, {**known, "unwritable": type(error).__name__}))

@@ -1,8 +1,7 @@
-"""Tasks: those that live as long as a block of code, and those that outlive their caller.
+"""Background tasks of a block, work that outlives its caller, and long work that yields to the event loop.
 
-Guarantee: the first run while the block runs, and are cancelled and awaited when it ends. One that ends before, by an
-error or not, is logged and ends the block: a process without one of its parts stops, and its supervisor starts it anew.
-Long work on many items can be done so that the others of its event loop go on.
+Guarantee: background tasks run while their block runs, and are cancelled and awaited when it ends. If one ends earlier,
+with or without an error, that is logged and ends the block; the process stops, and its supervisor restarts it.
 """
 
 import asyncio
@@ -17,24 +16,24 @@ STOP_SECONDS = 5.0
 """Longest time for a process to stop after one of its background tasks has ended."""
 
 SLICE_SECONDS = 0.005
-"""How long one piece of work may hold up the event loop."""
+"""Longest time that `unhurried` blocks the event loop."""
 S = TypeVar("S")
 T = TypeVar("T")
 _LOG = logs.get(__name__)
 
 
 class BackgroundTaskEnded(Exception):
-    """A task that should run for as long as its process has ended; if it was by an error, that is the cause."""
+    """A task that should run as long as the process has ended; its error, if any, is the cause."""
 
 
 @contextlib.asynccontextmanager
 async def running(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Runs coroutines beside the block, none of which is to end before it.
+    """Runs coroutines in the background of the block; none of them should end before it.
 
     Raises:
-        BackgroundTaskEnded: One did. The block was cancelled; it is logged, and the process has `STOP_SECONDS` to stop.
+        BackgroundTaskEnded: One ended. The block is cancelled, and the process has `STOP_SECONDS` to stop.
     """
-    block = asyncio.timeout(None)  # its end is how the block is cancelled
+    block = asyncio.timeout(None)  # rescheduled to cancel the block
     ended: list[asyncio.Task[None]] = []
     is_over = False
 
@@ -67,22 +66,22 @@ async def running(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[Non
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Awaits work that goes on to its end although its caller is cancelled.
+    """Awaits work that runs to completion even if its caller is cancelled.
 
-    The call lasts as long as the work then: its place in a server stands for what is done. A second
-    cancellation ends the waiting, not the work, of whose error nobody hears then.
+    A cancelled caller waits until the work is complete, so its admission slot stays taken. A second cancellation ends
+    the wait but not the work, whose error is then dropped.
     """
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        task.add_done_callback(_take_note)
+        task.add_done_callback(_retrieve_error)
         await asyncio.wait([task])
         raise
 
 
 async def unhurried(convert: Callable[[S], T], items: Iterable[S]) -> list[T]:
-    """Converts items one by one, and lets others run whenever that has held up the event loop for `SLICE_SECONDS`.
+    """Converts items one by one, and yields to the event loop every `SLICE_SECONDS`.
 
     A single item that takes longer is not interrupted.
     """
@@ -96,18 +95,18 @@ async def unhurried(convert: Callable[[S], T], items: Iterable[S]) -> list[T]:
 
 
 def is_cancelled() -> bool:
-    """Tells whether the running task was told to end.
+    """Returns whether the current task was cancelled.
 
-    What runs for ever and awaits the driver asks each time round: `asyncio.wait_for`, which the driver awaits, swallows
-    in Python 3.11 a cancellation that comes together with its result.
+    Endless loops that await the driver check it in each turn: `asyncio.wait_for`, which the driver awaits, swallows in
+    Python 3.11 a cancellation that comes together with its result.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
-def _take_note(task: "asyncio.Task[Any]") -> None:
+def _retrieve_error(task: "asyncio.Task[Any]") -> None:
     if not task.cancelled():
-        task.exception()  # asyncio logs one that nobody has asked for
+        task.exception()  # or asyncio would log that it was never retrieved
 
 
 def _error_of(task: asyncio.Task[None]) -> BaseException | None:

@@ -1,8 +1,8 @@
-"""The watchdog: ends a process that is alive but does nothing any more, so that its supervisor starts it anew.
+"""The watchdog: ends a process that is stuck, so that its supervisor restarts it.
 
-Guarantee: when a loop of the process has not turned for `MAX_SILENT_SECONDS`, or a process that has to stop does not,
-it ends with one log line and the status `FAILED`, even if its event loop is blocked. Time in which the process was
-itself stopped, by SIGSTOP or with its machine, does not count. Nothing is ended before `arm` was called.
+Guarantee: if a loop makes no progress for `MAX_SILENT_SECONDS`, or the process does not stop when it should, it
+exits with one log line and status `FAILED`, even if its event loop is blocked. Time during which the process itself is
+suspended, by SIGSTOP or with its machine, does not count. The watchdog does nothing before `arm` is called.
 """
 
 import asyncio
@@ -21,27 +21,27 @@ from shared import logs
 FAILED = 70
 """Exit status of a process that ends because a part of it failed (EX_SOFTWARE)."""
 MAX_SILENT_SECONDS = 10.0
-"""A loop that has not turned for this long is stuck: no turn takes longer than one transaction."""
+"""A loop without a beat for this long is stuck: no turn takes longer than one transaction."""
 TICK_SECONDS = 0.5
-"""How often the watchdog looks, and how often the event loop says that it turns."""
+"""Interval of the checks of the watchdog, and of the beats of the event loop."""
 LOG_SECONDS = 1.0
-"""Longest time for the last log line: what holds the process up may be the log."""
+"""Longest time for the last log line; the log itself may be what blocks the process."""
 FRAMES = 5
-"""Of the stack of a blocked event loop, the innermost ones, which are logged."""
+"""Number of innermost stack frames of a blocked event loop that are logged."""
 
 _LOG = logs.get(__name__)
 _armed = threading.Event()
 
 
 class Heartbeat:
-    """Remembers when each loop of a process last turned: those asyncio tasks that have joined, and the event loop."""
+    """Records the last beat of each registered loop: asyncio tasks, and the event loop itself."""
 
     def __init__(self) -> None:
         self._turns: dict[asyncio.Task[Any] | None, float] = {}
 
     @contextmanager
     def loop(self) -> Iterator[None]:
-        """Makes the running task one of the loops, for as long as the block runs."""
+        """Registers the current task as a loop while the block runs."""
         self._turns[asyncio.current_task()] = time.monotonic()
         try:
             yield
@@ -49,14 +49,14 @@ class Heartbeat:
             del self._turns[asyncio.current_task()]
 
     def beat(self) -> None:
-        """Notes that the running task has turned, if it is one of the loops."""
+        """Records progress of the current task, if it is a registered loop."""
         task = asyncio.current_task()
         if task in self._turns:
             self._turns[task] = time.monotonic()
 
     @contextmanager
     def event_loop(self) -> Iterator[None]:
-        """Makes the event loop itself one of the loops, for as long as the block runs."""
+        """Registers the event loop itself while the block runs."""
         loop = asyncio.get_running_loop()
         handle: asyncio.Handle
 
@@ -78,7 +78,7 @@ class Heartbeat:
         return self._turns.copy()
 
     def is_alive(self) -> bool:
-        """Tells whether there is a loop and every loop has turned within `MAX_SILENT_SECONDS`."""
+        """Returns whether there is a loop and every loop has beaten within `MAX_SILENT_SECONDS`."""
         turns = self._turns.values()
         return bool(turns) and time.monotonic() - min(turns) <= MAX_SILENT_SECONDS
 
@@ -98,7 +98,7 @@ class _Watchdog(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Looks until the watch ends."""
+        """Checks the loops until `end` is called."""
         seen = self._heartbeat.turns()
         silent = dict.fromkeys(seen, 0.0)
         while not self._over.wait(TICK_SECONDS):
@@ -144,7 +144,7 @@ def watching(heartbeat: Heartbeat) -> Iterator[None]:
 
 
 def end_within(seconds: float) -> None:
-    """Ends the process, if the watchdog is armed, when it has not stopped by itself within so many seconds."""
+    """Ends the process, if the watchdog is armed, unless it stops by itself within `seconds`."""
     if _armed.is_set():
         timer = threading.Timer(seconds, end_process, ["process does not stop and is ended"])
         timer.daemon = True
@@ -153,7 +153,7 @@ def end_within(seconds: float) -> None:
 
 def end_process(event: str, **fields: object) -> None:
     """Ends the process at once, with a log line."""
-    telling = threading.Thread(target=lambda: _LOG.critical(event, **fields), daemon=True)
-    telling.start()
-    telling.join(LOG_SECONDS)
+    log_thread = threading.Thread(target=lambda: _LOG.critical(event, **fields), daemon=True)
+    log_thread.start()
+    log_thread.join(LOG_SECONDS)
     os._exit(FAILED)

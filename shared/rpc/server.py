@@ -28,8 +28,8 @@ from shared.settings import ServerSettings
 from shared.tasks import running
 from shared.watchdog import Heartbeat, watching
 
-ILL_PROBES = 2
-"""A server is ill when so many looks in a row say so: one slow answer of a database under load is no outage."""
+UNHEALTHY_PROBES = 2
+"""Failed probes in a row that make a server unhealthy; one slow database answer under load is not an outage."""
 LEAVE_SECONDS = 0.2
 """Before it stops, a server holds all new calls for this long, and then tells them that it is away. Of calls that it
 has not looked at when it stops, gRPC says that they were cancelled, which few callers retry."""
@@ -38,12 +38,12 @@ TELL_SECONDS = 0.05
 FAILED_STOP_SECONDS = 2.0
 """Longest time to finish calls when a part of the server has failed."""
 GRACE_SECONDS = 0.25
-"""How long what has reached its deadline may take to say so."""
+"""Time after its deadline in which a call should end by itself, before it is cancelled."""
 CALLER_PING_SECONDS = 30.0
 """Callers may try their connections, too, but not more often: grpc's own five minutes would end the connection of those
 that do it once a minute, as is usual."""
 MESSAGE_BYTES = 1024 * 1024
-"""Longest message that a server takes."""
+"""Longest message that a server accepts."""
 
 # grpc's classes are generic for the type checker only.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -94,7 +94,7 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     admission = Admission(settings.call_slots, settings.queue_seconds, service.gate)
     streams = Streams(service.streams, settings.stream_slots, settings.queue_seconds)
     service.register(guarded(server, service.errors, admission, settings.call_seconds, streams))
-    servicer = Health(["", service.name], service.probe, max_failures=ILL_PROBES)
+    servicer = Health(["", service.name], service.probe, max_failures=UNHEALTHY_PROBES)
     servicer.register(server)
     if settings.reflection:
         reflection.enable_server_reflection([service.name, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
