@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import venv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,6 @@ import pytest
 
 from tests.conftest import ROOT
 
-UV = Path(sys.executable).with_name("uv")
 INSTALL_SECONDS = 300
 
 
@@ -27,14 +28,16 @@ class Environment:
 
     directory: Path
 
-    def install(self, project: Path, *options: str) -> None:
-        """Builds the wheel of a project and installs it."""
-        wheels = self.directory / "wheels"
-        python = ["--python", sys.executable]
-        self._uv("build", "--quiet", "--wheel", "--no-build-isolation", *python, "--out-dir", str(wheels), str(project))
-        self._uv("venv", "--quiet", *python, str(self.directory / "venv"))
+    def install(self, project: Path, constraints: Iterable[str]) -> None:
+        """Builds the wheel of a project, and installs it with these versions (`name==1.2`) of its dependencies."""
+        wheels, versions = self.directory / "wheels", self.directory / "constraints.txt"
+        versions.write_text("\n".join(constraints))
+        build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
+        self._pip(Path(sys.executable), *build, str(project))
         (wheel,) = wheels.glob("*.whl")
-        self._uv("pip", "install", "--quiet", "--python", str(self.directory / "venv"), *options, str(wheel))
+        venv.create(self.directory / "venv", with_pip=True)
+        python = self.directory / "venv" / "bin" / "python"
+        self._pip(python, "install", "--only-binary", ":all:", "--constraint", str(versions), str(wheel))
 
     def run(self, *command: str, seconds: float) -> str:
         """Runs a program of the environment, far from the checkout, and returns what it prints."""
@@ -53,8 +56,8 @@ class Environment:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def _uv(self, *arguments: str) -> None:
-        subprocess.run([str(UV), *arguments], cwd=ROOT, check=True, timeout=INSTALL_SECONDS)
+    def _pip(self, python: Path, *arguments: str) -> None:
+        subprocess.run([str(python), "-m", "pip", "--quiet", *arguments], cwd=ROOT, check=True, timeout=INSTALL_SECONDS)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """leadscore-client with the oldest grpcio and protobuf that it supports, against a real system."""
 
+import tomllib
 from pathlib import Path
 
 from testkit.system import SERVERS, running_system
@@ -26,7 +27,9 @@ with Client(Targets(*sys.argv[1:]), retry=RetryPolicy(total_seconds=120)) as cli
 
 
 def test_the_oldest_supported_versions_ingest_an_event(environment: Environment, tmp_path: Path) -> None:
-    environment.install(ROOT / "clients" / "python", "--resolution", "lowest")
+    project = ROOT / "clients" / "python"
+    dependencies = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
+    environment.install(project, (each.replace(">=", "==") for each in dependencies))
     (tmp_path / "system").mkdir()
     with running_system(tmp_path / "system") as system:
         targets = [system.target(server) for server in SERVERS]
