@@ -1,6 +1,6 @@
-"""`python -m tests.shared.dying MONGO REDIS INBOX BAD SECONDS`: a worker that dies of a letter, or reads slowly.
+"""`python -m tests.shared.inbox.dying_worker MONGO REDIS INBOX BAD SECONDS`: crashes on a letter, or reads slowly.
 
-It ends by itself when no letter waits. It prints a line when it begins.
+It prints a line when it begins, and ends when no letter is pending.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ BATCH = 64
 
 
 async def main(mongo_uri: str, redis_url: str, queue: str, bad: str, seconds: float) -> None:
-    """Works until nothing waits."""
-    # What a dead worker leaves behind shall not hold the test up for long.
+    """Works until no letter is pending."""
+    # The leases and claims of a crashed worker expire soon, so that the test does not wait long.
     doorbell.LEASE_MILLISECONDS, parking.CLAIM = 200, timedelta(milliseconds=200)
     broker.REDIS_SECONDS = 10.0
     database = await mongo.connect(mongo_uri)
@@ -49,13 +49,13 @@ async def main(mongo_uri: str, redis_url: str, queue: str, bad: str, seconds: fl
 
     drainer = Drainer(inbox, Doorbell(broker.connect(redis_url), queue), step, batch_rows=BATCH)
 
-    async def nothing_waits() -> bool:
+    async def nothing_is_pending() -> bool:
         await drainer.drain(range(PARTITIONS))
         return not await inbox.count_pending()
 
     async with running(drainer.run(), drainer.run(), drainer.isolated_retries.run(every=0.01)):
         print("begins", flush=True)  # noqa: T201 (the test waits for it)
-        await eventually(nothing_waits, what="no letter waits")
+        await eventually(nothing_is_pending, what="no letter is pending")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,11 @@
-"""Many rows that fail alike stop the drain, park nothing, and are tried one at a time until one can be done."""
+"""Many rows with the same error stop the drain, park nothing, and are probed one by one until one succeeds."""
 
-import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
 from shared.inbox import breaker as breaker_module
-from shared.inbox import broker as brokers
 from shared.inbox import isolation as isolation_module
 from shared.inbox.breaker import MAX_ALIKE, Breaker, stopped_drain
 from shared.inbox.collection import Inbox
@@ -18,22 +15,8 @@ from shared.inbox.parking import Parking
 from shared.mongo import Database
 from testkit.waiting import eventually
 from tests.conftest import PARTITIONS
-from tests.shared.letters import LETTERS
-from tests.shared.test_poison import Reader, drained, put, row, states, working
-
-
-@pytest.fixture
-async def inbox(database: Database) -> Inbox:
-    made = Inbox(database, LETTERS, partitions=PARTITIONS)
-    await made.migrate()
-    return made
-
-
-@pytest.fixture
-def bell(redis_url: str) -> Iterator[Doorbell]:
-    broker = brokers.connect(redis_url)
-    yield Doorbell(broker, f"letters_{uuid.uuid4().hex}")
-    broker.client.close()
+from tests.shared.inbox.reader import Reader, drained, put_letters, row, states, working
+from tests.shared.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -49,19 +32,19 @@ def failed(reason: str) -> Failure:
     return Failure(ReasonCode.FAILED, reason)
 
 
-async def test_rows_that_fail_alike_stop_the_drain_until_one_can_be_done(
-    database: Database, inbox: Inbox, bell: Doorbell
+async def test_rows_with_the_same_error_stop_the_drain_until_one_succeeds(
+    database: Database, inbox: Inbox, doorbell: Doorbell
 ) -> None:
-    ids = await put(inbox, MAX_ALIKE + 30)
+    ids = await put_letters(inbox, MAX_ALIKE + 30)
     reader = Reader(database, inbox, *ids)
 
     async def is_stopped() -> bool:
         return await stopped_drain(inbox) is not None
 
     with capture_logs() as lines:
-        async with working(inbox, bell, reader) as drainer:
+        async with working(inbox, doorbell, reader) as drainer:
             await drainer.drain(range(PARTITIONS))
-            await eventually(is_stopped, what="the drain says that it has stopped")
+            await eventually(is_stopped, what="the drain reports that it has stopped")
             tries, counted = reader.tries.total(), await attempts(inbox)
 
             async def is_probed() -> bool:
@@ -85,14 +68,12 @@ async def test_rows_that_fail_alike_stop_the_drain_until_one_can_be_done(
     assert "drain resumed" in [line["event"] for line in lines]
 
 
-async def test_a_new_row_that_can_be_done_lets_the_drain_go_on(
-    database: Database, inbox: Inbox, bell: Doorbell
-) -> None:
-    ids = await put(inbox, MAX_ALIKE)
+async def test_a_new_row_that_succeeds_restarts_the_drain(database: Database, inbox: Inbox, doorbell: Doorbell) -> None:
+    ids = await put_letters(inbox, MAX_ALIKE)
     reader = Reader(database, inbox, *ids)
-    async with working(inbox, bell, reader) as drainer:
+    async with working(inbox, doorbell, reader) as drainer:
         await drainer.drain(range(PARTITIONS))
-        await eventually(lambda: _true(drainer.isolated_retries.breaker), what="the circuit is open")
+        await until(lambda: drainer.isolated_retries.breaker.is_open, what="the circuit is open")
         await inbox.rows.insert_one({"_id": "good", **inbox.pending_row("0", datetime.now(UTC))})
 
         async def is_read() -> bool:
@@ -101,7 +82,7 @@ async def test_a_new_row_that_can_be_done_lets_the_drain_go_on(
         await eventually(is_read, what="the good row is done")
 
 
-async def test_the_circuit_opens_only_for_different_rows_with_one_error_and_none_done(inbox: Inbox) -> None:
+async def test_the_circuit_opens_only_for_different_rows_with_one_error_and_no_success(inbox: Inbox) -> None:
     breaker = Breaker(inbox)
     for number in range(10 * MAX_ALIKE):
         breaker.failed("same", 1, failed("KeyError: 'x'"))
@@ -113,14 +94,14 @@ async def test_the_circuit_opens_only_for_different_rows_with_one_error_and_none
         breaker.failed(f"row-{number}", 1, failed(f"KeyError: 'lead-{number}' of event {number}"))
     breaker.succeeded()
     breaker.failed("last", 1, failed("KeyError: 'lead' of event 1"))
-    assert not breaker.is_open, "one was done in between"
+    assert not breaker.is_open, "expected a success to reset the count"
     with capture_logs():
         for number in range(MAX_ALIKE):
             breaker.failed(f"row-{number}", 1, failed(f"KeyError: 'lead-{number}' of event {number}"))
-    assert breaker.is_open, "what is quoted and has digits differs between errors that are alike"
+    assert breaker.is_open, "expected quoted text and digits to be ignored when errors are compared"
 
 
-async def test_what_a_worker_said_that_is_gone_counts_no_longer(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_report_of_a_worker_that_is_gone_expires(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     breaker = Breaker(inbox)
     with capture_logs():
         for number in range(MAX_ALIKE):
@@ -131,13 +112,13 @@ async def test_what_a_worker_said_that_is_gone_counts_no_longer(inbox: Inbox, mo
     assert await stopped_drain(inbox) is None
 
 
-async def test_without_anything_to_probe_with_the_circuit_closes(
-    database: Database, inbox: Inbox, bell: Doorbell
+async def test_the_circuit_closes_when_there_is_no_row_to_probe(
+    database: Database, inbox: Inbox, doorbell: Doorbell
 ) -> None:
-    ids = await put(inbox, MAX_ALIKE)
-    async with working(inbox, bell, Reader(database, inbox, *ids)) as drainer:
+    ids = await put_letters(inbox, MAX_ALIKE)
+    async with working(inbox, doorbell, Reader(database, inbox, *ids)) as drainer:
         await drainer.drain(range(PARTITIONS))
-        await eventually(lambda: _true(drainer.isolated_retries.breaker), what="the circuit is open")
+        await until(lambda: drainer.isolated_retries.breaker.is_open, what="the circuit is open")
         await inbox.rows.delete_many({})
 
         async def is_closed() -> bool:
@@ -145,7 +126,3 @@ async def test_without_anything_to_probe_with_the_circuit_closes(
 
         await eventually(is_closed, what="the circuit is closed")
     assert await Parking(inbox).count() == 0
-
-
-async def _true(breaker: Breaker) -> bool:
-    return breaker.is_open

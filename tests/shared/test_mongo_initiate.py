@@ -1,0 +1,124 @@
+"""`initiate` turns a new server into a replica set, once."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from pymongo import MongoClient
+
+from cli.local.embedded import EmbeddedMongo
+from shared import mongo
+from shared.mongo import Document
+from shared.settings import StartupError
+
+UNCLOSED = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+
+
+class Standalone(EmbeddedMongo):
+    """A mongod without options, and so without a replica set."""
+
+    def _arguments(self) -> list[str]:
+        arguments = super()._arguments()
+        at = arguments.index("--replSet")
+        return arguments[:at] + arguments[at + 2 :]
+
+
+@pytest.fixture(scope="module")
+def standalone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+    with Standalone(tmp_path_factory.mktemp("standalone")) as server:
+        yield server
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Iterator[EmbeddedMongo]:
+    """A mongod with `--replSet` that has not been initiated."""
+    with EmbeddedMongo(tmp_path) as server:
+        yield server
+
+
+async def test_a_server_without_a_replica_set_is_reported_with_the_remedy(standalone: Standalone) -> None:
+    uri = f"mongodb://127.0.0.1:{standalone.port}/leadscore"
+    remedy = "start mongod with --replSet rs0, then run migrate"
+    for attempt in (mongo.connect(uri), asyncio.to_thread(mongo.initiate, standalone.uri)):
+        with pytest.raises(StartupError) as caught:
+            await attempt
+        assert str(caught.value) == f"MongoDB at 127.0.0.1:{standalone.port} is not a replica set: {remedy}"
+
+
+@UNCLOSED
+@pytest.mark.usefixtures("impatient")
+async def test_initiating_twice_makes_one_replica_set(new: EmbeddedMongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StartupError, match="run migrate if it is new"):
+        await mongo.connect(new.uri)
+    with pytest.raises(StartupError, match=r"^LEADSCORE_MONGO_URI must end with \?replicaSet="):
+        await asyncio.to_thread(mongo.initiate, f"mongodb://127.0.0.1:{new.port}/leadscore")
+    monkeypatch.setattr(mongo, "SELECT_SECONDS", 30.0)
+    for _ in range(2):
+        await asyncio.to_thread(mongo.initiate, new.uri)
+        database = await mongo.connect(new.uri)
+        assert await mongo.is_primary(database)
+        await database.client.close()
+
+
+def test_one_reachable_member_shows_that_the_replica_set_exists(
+    mongo_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mongo, "LOOK_SECONDS", 30.0)
+    mongo.initiate(mongo_uri.replace("mongodb://", "mongodb://127.0.0.1:1,"))
+
+
+@pytest.fixture
+def trusted(tmp_path: Path) -> Path:
+    """The path of the certificate authority's file."""
+    return tmp_path / "authority.pem"
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, trusted: Path) -> Iterator[EmbeddedMongo]:
+    """A mongod that requires TLS and has not been initiated."""
+    authority, certificate = trustme.CA(), tmp_path / "certificate.pem"
+    authority.cert_pem.write_to_path(trusted)
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+
+    class Guarded(EmbeddedMongo):
+        def _arguments(self) -> list[str]:
+            files = ["--tlsCertificateKeyFile", str(certificate), "--tlsCAFile", str(trusted)]
+            return [
+                *super()._arguments(),
+                "--tlsMode",
+                "requireTLS",
+                "--tlsAllowConnectionsWithoutCertificates",
+                *files,
+            ]
+
+    with Guarded(tmp_path / "mongo") as server:
+        yield server
+
+
+@pytest.mark.parametrize("trust", ["tlsCAFile={0}", "tlsInsecure=true"])
+async def test_a_server_that_requires_tls_can_be_initiated(guarded: EmbeddedMongo, trusted: Path, trust: str) -> None:
+    uri = f"{guarded.uri}&tls=true&{trust.format(trusted)}"
+    for _ in range(2):
+        await asyncio.to_thread(mongo.initiate, uri)
+    database = await mongo.connect(uri)
+    assert await mongo.is_primary(database)
+    await database.client.close()
+
+
+async def test_two_concurrent_initiations_both_succeed(new: EmbeddedMongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_initiated = mongo._is_initiated
+    meeting = threading.Barrier(2, timeout=30)
+
+    def look_together(seed: MongoClient[Document]) -> bool:
+        found = is_initiated(seed)
+        meeting.wait()
+        return found
+
+    monkeypatch.setattr(mongo, "_is_initiated", look_together)
+    results = await asyncio.gather(
+        *(asyncio.to_thread(mongo.initiate, new.uri) for _ in range(2)), return_exceptions=True
+    )
+    assert results == [None, None]
