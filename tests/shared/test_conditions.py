@@ -63,7 +63,7 @@ def test_an_operator(name: str, operator: Operator, operand: object, *, expected
     assert test(VALUES) is expected
 
 
-def test_a_path_goes_into_structures() -> None:
+def test_a_path_reads_nested_structures() -> None:
     test = all_of([Condition("company.size", Operator.EQUALS, 250)])
     assert test is not None
     assert test({"company": {"size": 250.0}})
@@ -84,7 +84,7 @@ def test_case_may_be_ignored(operator: Operator, operand: object) -> None:
     assert test(VALUES)
 
 
-def test_all_must_hold() -> None:
+def test_all_conditions_must_hold() -> None:
     holds, fails = Condition("pages", Operator.AT_LEAST, 2.0), Condition("plan", Operator.EQUALS, "Free")
     assert all_of([]) is None
     for conditions, expected in (([holds, holds], True), ([holds, fails], False)):

@@ -1,4 +1,4 @@
-"""What keeps a process from starting is told in one line, with exit status 1."""
+"""An error that prevents the start is reported in one line, with exit status 1."""
 
 import os
 import signal
@@ -77,19 +77,19 @@ def test_a_startup_error_is_one_line_and_status_1(program: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "teapot_service: I am a teapot: ask for tea\n")
 
 
-def test_an_unforeseen_error_keeps_its_traceback(program: Path) -> None:
+def test_an_unexpected_error_keeps_its_traceback(program: Path) -> None:
     done = run(program, "fail")
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
 
 
-def test_ctrl_c_ends_it_cleanly(program: Path) -> None:
+def test_ctrl_c_ends_the_process_cleanly(program: Path) -> None:
     done = run(program, "wait")
     assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "")
 
 
 @pytest.mark.parametrize("arguments", [(), ("brew",), ("serve", "now")])
-def test_what_is_no_command_is_told_with_the_usage(program: Path, arguments: tuple[str, ...]) -> None:
+def test_an_unknown_command_is_reported_with_the_usage(program: Path, arguments: tuple[str, ...]) -> None:
     done = run(program, *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: python -m teapot_service")

@@ -54,7 +54,7 @@ def test_the_lines_of_libraries_have_the_same_form() -> None:
     assert line == {"event": "it is hot", "level": "warning", "logger": "library", "service": "teapot_service"}
 
 
-def test_what_is_below_the_level_is_left_out_and_libraries_are_heard_from_warning_on() -> None:
+def test_lines_below_the_level_are_dropped_and_libraries_log_from_warning_on() -> None:
     program = 'log.debug("no"); log.info("yes"); library.info("no"); library.error("yes")'
     assert [line["event"] for line in lines(program)] == ["yes", "yes"]
 
@@ -85,11 +85,11 @@ def test_any_value_fits_on_one_line(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["{('a', 1): 2}", "type('Mute', (), {'__repr__': lambda self: 1 / 0})()"])
-def test_a_value_that_cannot_be_written_fails_nobody(value: str) -> None:
+def test_a_value_that_cannot_be_serialized_raises_no_error(value: str) -> None:
     assert lines(f'log.info("poured", value={value})\nlog.info("drunk")')[-1]["event"] == "drunk"
 
 
-def test_a_full_disk_fails_nobody() -> None:
+def test_a_full_disk_raises_no_error() -> None:
     program = PROLOGUE + 'log.info("poured"); library.warning("hot"); print("went on")'
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
@@ -121,7 +121,7 @@ def test_the_warnings_of_libraries_have_the_same_form() -> None:
     assert "old teapot" in line["event"]
 
 
-def test_a_task_that_fails_unnoticed_is_a_line_too() -> None:
+def test_an_unretrieved_task_error_is_logged_too() -> None:
     program = """
 import asyncio, gc
 async def main():

@@ -57,7 +57,7 @@ def test_values_come_from_files_where_the_environment_has_none(monkeypatch: pyte
     assert settings.redis_url.get_secret_value() == "redis://from-the-environment/0"
 
 
-def test_a_directory_of_secrets_that_is_none_ends_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_secrets_directory_prevents_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LEADSCORE_SECRETS_DIR", str(tmp_path / "nowhere"))
     with pytest.raises(StartupError, match=r"LEADSCORE_SECRETS_DIR: .*nowhere is no directory"):
         load(Settings)
@@ -92,7 +92,7 @@ def a_link_to_itself(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [no_text, a_link_to_elsewhere, a_link_to_nowhere, a_link_to_itself, Path.mkdir])
-def test_a_file_that_cannot_be_read_ends_the_start(
+def test_an_unreadable_file_prevents_the_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     (secrets := tmp_path / "secrets").mkdir()
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_read_ends_the_start(
     assert not {part for part in ("hunter2", "0xff") if part in str(caught.value)}
 
 
-def test_a_file_that_may_not_be_read_ends_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_file_without_read_permission_prevents_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "leadscore_redis_url").write_text("redis://db/0")
     monkeypatch.setenv("LEADSCORE_SECRETS_DIR", str(tmp_path))
 
@@ -144,7 +144,7 @@ def test_a_file_that_may_not_be_read_ends_the_start(monkeypatch: pytest.MonkeyPa
         *((f"LEADSCORE_{name}_SECONDS", "86401") for name in ("CALL", "QUEUE", "STOP", "SWEEP_AGE", "TRANSACTION")),
     ],
 )
-def test_a_bad_value_is_told_in_one_line_with_its_variable(
+def test_an_invalid_value_is_reported_in_one_line_with_its_variable(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -155,20 +155,20 @@ def test_a_bad_value_is_told_in_one_line_with_its_variable(
 
 
 @pytest.mark.parametrize("name", ["CALL_SECONDS", "SWEEP_AGE_SECONDS"])
-def test_a_span_without_end_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_infinite_duration_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(f"LEADSCORE_{name}", "inf")
     with pytest.raises(StartupError, match=f"^LEADSCORE_{name}: "):
         load(Settings)
 
 
-def test_a_missing_value_is_told_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_value_is_reported_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LEADSCORE_PORT")
     with pytest.raises(StartupError, match=r"^LEADSCORE_PORT: "):
         load(Settings)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", ""])  # noqa: S104 (it is refused)
-def test_an_address_beyond_this_machine_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+def test_a_non_loopback_address_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("LEADSCORE_HOST", host)
     with pytest.raises(StartupError, match=r"^LEADSCORE_HOST=.* without TLS or authentication: .*LEADSCORE_INSECURE"):
         load(Settings)
@@ -177,7 +177,7 @@ def test_an_address_beyond_this_machine_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_an_address_of_this_machine_is_taken(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+def test_a_loopback_address_is_accepted(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("LEADSCORE_HOST", host)
     assert load(Settings).host == host
 
@@ -193,7 +193,7 @@ def test_settings_do_not_change() -> None:
         load(Settings).port = 1
 
 
-def test_every_setting_says_what_it_is() -> None:
+def test_every_setting_has_a_description() -> None:
     undescribed = [name for name, field in Settings.model_fields.items() if not field.description]
     assert undescribed == []
 

@@ -33,7 +33,7 @@ async def fail() -> None:
     raise ZeroDivisionError
 
 
-async def test_tasks_run_beside_the_block_and_have_ended_after_it() -> None:
+async def test_tasks_run_beside_the_block_and_end_with_it() -> None:
     first, second = Task(), Task()
     async with running(first.run(), second.run()):
         await asyncio.wait_for(asyncio.gather(first.started.wait(), second.started.wait()), 30)
@@ -42,7 +42,7 @@ async def test_tasks_run_beside_the_block_and_have_ended_after_it() -> None:
     assert second.ended
 
 
-async def test_they_end_when_the_block_fails() -> None:
+async def test_tasks_end_when_the_block_fails() -> None:
     task = Task()
 
     async def block() -> None:
@@ -60,7 +60,7 @@ async def leave() -> None:
 
 
 @pytest.mark.parametrize(("ending", "cause"), [(fail, ZeroDivisionError), (leave, type(None))])
-async def test_one_that_ends_is_logged_and_ends_the_block_and_the_others(
+async def test_a_task_that_ends_early_is_logged_and_ends_the_block_and_the_others(
     ending: Callable[[], Coroutine[None, None, None]], cause: type
 ) -> None:
     other = Task()
@@ -79,7 +79,7 @@ async def test_one_that_ends_is_logged_and_ends_the_block_and_the_others(
     assert other.ended
 
 
-async def test_an_end_that_the_block_does_not_notice_is_told_after_it() -> None:
+async def test_an_early_end_that_the_block_ignores_is_raised_after_it() -> None:
     async def block() -> None:
         async with running(fail()):
             with contextlib.suppress(asyncio.CancelledError):  # as the driver's wait_for does now and then
@@ -89,7 +89,7 @@ async def test_an_end_that_the_block_does_not_notice_is_told_after_it() -> None:
         await asyncio.wait_for(block(), 30)
 
 
-async def test_a_time_out_of_the_block_is_its_own() -> None:
+async def test_a_timeout_in_the_block_is_raised_unchanged() -> None:
     task = Task()
 
     async def block() -> None:
@@ -102,7 +102,7 @@ async def test_a_time_out_of_the_block_is_its_own() -> None:
     assert task.ended
 
 
-async def test_one_that_fails_while_it_is_stopped_is_logged() -> None:
+async def test_a_task_that_fails_while_it_is_stopped_is_logged() -> None:
     async def fail_at_the_end() -> None:
         try:
             await asyncio.Event().wait()
@@ -115,7 +115,7 @@ async def test_one_that_fails_while_it_is_stopped_is_logged() -> None:
     assert [line["event"] for line in lines] == ["background task failed while it was stopped"]
 
 
-async def test_one_that_is_stopped_with_its_block_is_no_failure() -> None:
+async def test_a_task_stopped_with_its_block_is_no_failure() -> None:
     task = Task()
     with capture_logs() as lines:
         async with running(task.run()):
@@ -124,7 +124,7 @@ async def test_one_that_is_stopped_with_its_block_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize("cancellations", [1, 2])
-async def test_work_goes_on_when_its_caller_leaves_and_its_error_is_taken_note_of(cancellations: int) -> None:
+async def test_work_continues_after_its_caller_is_cancelled_and_its_error_is_logged(cancellations: int) -> None:
     begun, go, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
     unheard: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
@@ -152,7 +152,7 @@ async def test_work_goes_on_when_its_caller_leaves_and_its_error_is_taken_note_o
     assert unheard == []
 
 
-async def test_work_gives_its_result_and_its_error() -> None:
+async def test_work_returns_its_result_or_raises_its_error() -> None:
     assert await to_the_end(asyncio.sleep(0, "done")) == "done"
     with pytest.raises(ZeroDivisionError):
         await to_the_end(fail())

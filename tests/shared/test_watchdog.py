@@ -1,4 +1,4 @@
-"""A process that is alive but does nothing any more ends, with one line; one that was paused does not."""
+"""A process that is alive but stuck ends with one log line; a paused process does not."""
 
 import json
 import os
@@ -101,7 +101,7 @@ def ended(how: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in log.splitlines()]
 
 
-def test_one_whose_event_loop_is_blocked_ends_and_tells_where() -> None:
+def test_a_process_with_a_blocked_event_loop_ends_and_logs_where() -> None:
     (line,) = ended("block")
     assert (line["event"], line["level"], line["loops"]) == (
         "process is stuck and ends",
@@ -111,31 +111,31 @@ def test_one_whose_event_loop_is_blocked_ends_and_tells_where() -> None:
     assert line["at"][-1].startswith("block (")
 
 
-def test_one_of_whose_loops_a_single_one_is_stuck_ends() -> None:
+def test_a_process_with_one_stuck_loop_ends() -> None:
     (line,) = ended("lane")
     assert (line["event"], line["loops"]) == ("process is stuck and ends", ["lane"])
 
 
 @pytest.mark.parametrize(("how", "cause"), [("fail", "ZeroDivisionError"), ("leave", None)])
-def test_one_of_whose_background_tasks_one_ends_does_so_too(how: str, cause: str | None) -> None:
+def test_a_process_ends_when_a_background_task_ends(how: str, cause: str | None) -> None:
     (line,) = ended(how)
     assert (line["event"], line["task"]) == ("background task ended", how)
     assert [each["exc_type"] for each in line.get("exception", [])] == ([cause] if cause else [])
 
 
-def test_one_that_does_not_stop_after_a_failure_is_ended() -> None:
+def test_a_process_that_does_not_stop_after_a_failure_is_killed() -> None:
     assert [line["event"] for line in ended("linger")] == [
         "background task ended",
         "process does not stop and is ended",
     ]
 
 
-def test_one_whose_log_nobody_reads_ends_all_the_same() -> None:
+def test_a_stuck_process_ends_even_if_nobody_reads_its_log() -> None:
     with started("flood") as process:
         assert process.wait(60) == FAILED
 
 
-def test_one_that_was_paused_goes_on() -> None:
+def test_a_paused_process_continues() -> None:
     with started("read") as process:
         os.kill(process.pid, signal.SIGSTOP)
         threading.Event().wait(2.5)  # more than twice what a stuck loop is given

@@ -1,4 +1,4 @@
-"""Protobuf's types become Python values and back: times to the millisecond, structures without loss."""
+"""Protobuf types convert to Python values and back: times to the millisecond, structures without loss."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -24,14 +24,14 @@ values = st.recursive(
 
 
 @given(times)
-def test_a_time_comes_back_cut_to_the_millisecond(time: datetime) -> None:
+def test_a_time_survives_conversion_cut_to_the_millisecond(time: datetime) -> None:
     back = wire.to_time(wire.to_timestamp(time))
     assert back == time.replace(microsecond=time.microsecond // 1000 * 1000)
     assert back.tzinfo is UTC
 
 
 @given(st.integers(FIRST_SECOND, LAST_SECOND), st.integers(0, 999_999_999))
-def test_a_timestamp_comes_back_cut_to_the_millisecond(seconds: int, nanos: int) -> None:
+def test_a_timestamp_survives_conversion_cut_to_the_millisecond(seconds: int, nanos: int) -> None:
     back = wire.to_timestamp(wire.to_time(Timestamp(seconds=seconds, nanos=nanos)))
     assert (back.seconds, back.nanos) == (seconds, nanos // 1_000_000 * 1_000_000)
 
@@ -43,23 +43,23 @@ def test_the_time_zone_does_not_matter(local: datetime, zone: timezone) -> None:
 
 
 @given(times)
-def test_timestamps_are_those_of_protobuf(time: datetime) -> None:
+def test_timestamps_equal_those_of_protobufs_own_conversion(time: datetime) -> None:
     theirs = Timestamp()
     theirs.FromDatetime(time)
     assert wire.to_timestamp(time) == theirs
 
 
-def test_the_first_and_the_last_millisecond_are_times() -> None:
+def test_the_first_and_the_last_millisecond_are_valid() -> None:
     assert wire.to_time(Timestamp(seconds=FIRST_SECOND)) == wire.EARLIEST
     assert wire.to_time(Timestamp(seconds=LAST_SECOND, nanos=999_999_999)) == wire.LATEST
 
 
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**31), 2**31 - 1))
-def test_every_timestamp_is_a_time(seconds: int, nanos: int) -> None:
+def test_every_timestamp_converts_to_a_time(seconds: int, nanos: int) -> None:
     assert wire.EARLIEST <= wire.to_time(Timestamp(seconds=seconds, nanos=nanos)) <= wire.LATEST
 
 
-def test_a_timestamp_out_of_range_is_the_nearest_time() -> None:
+def test_a_timestamp_out_of_range_becomes_the_nearest_time() -> None:
     assert wire.to_time(Timestamp(seconds=FIRST_SECOND - 1)) == wire.EARLIEST
     assert wire.to_time(Timestamp(seconds=FIRST_SECOND, nanos=-1)) == wire.EARLIEST
     assert wire.to_time(Timestamp(seconds=LAST_SECOND + 1)) == wire.LATEST
@@ -73,7 +73,7 @@ def test_now_is_the_time_to_the_millisecond() -> None:
 
 
 @given(st.dictionaries(st.text(), values, max_size=5))
-def test_a_dictionary_comes_back(fields: dict[str, Any]) -> None:
+def test_a_dictionary_survives_conversion(fields: dict[str, Any]) -> None:
     struct = Struct.FromString(wire.to_struct(fields).SerializeToString())
     assert wire.to_dict(struct) == fields
 
@@ -90,5 +90,5 @@ def test_a_value_without_a_kind_is_none() -> None:
 
 
 @pytest.mark.parametrize("empty", [[], {}, [[]], [{}], {"in": []}, {"in": {}}])
-def test_what_is_empty_keeps_its_type(empty: object) -> None:
+def test_empty_values_keep_their_types(empty: object) -> None:
     assert wire.to_dict(wire.to_struct({"field": empty})) == {"field": empty}

@@ -14,7 +14,7 @@ from cli.local.embedded import free_port
 from shared.rpc.admission import Admission
 from shared.rpc.server import Service, guarded, nothing_to_end, serve
 from shared.settings import ServerSettings
-from tests.shared.teapot import ERRORS, NAME, Kitchen, Teapot
+from tests.shared.rpc.teapot import ERRORS, NAME, Kitchen, Teapot
 
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 

@@ -7,7 +7,7 @@ from grpc_health.v1 import health_pb2
 
 from testkit.waiting import eventually
 from tests.shared.rpc.running_server import SERVING, running
-from tests.shared.teapot import NAME, Kitchen
+from tests.shared.rpc.teapot import NAME, Kitchen
 
 pytestmark = pytest.mark.usefixtures("fast_probes", "contained_sigterm")
 

@@ -19,7 +19,7 @@ from shared.rpc.errors import Overloaded, status_of
 from shared.rpc.server import guarded
 from testkit.serving import refusal
 from testkit.waiting import eventually
-from tests.shared.teapot import ERRORS, POUR, STREAM, STREAMS, WATCH, Kitchen, Teapot, pour, stream
+from tests.shared.rpc.teapot import ERRORS, POUR, STREAM, STREAMS, WATCH, Kitchen, Teapot, pour, stream
 from tests.shared.waiting import until
 
 LONG = 60.0

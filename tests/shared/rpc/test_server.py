@@ -11,7 +11,7 @@ from shared.rpc.server import MESSAGE_BYTES, Service, serve
 from shared.settings import StartupError
 from testkit.waiting import eventually
 from tests.shared.rpc.running_server import healthy, running, settings_of
-from tests.shared.teapot import ERRORS, NAME, Kitchen, Teapot, pour
+from tests.shared.rpc.teapot import ERRORS, NAME, Kitchen, Teapot, pour
 
 pytestmark = pytest.mark.usefixtures("fast_probes", "contained_sigterm")
 

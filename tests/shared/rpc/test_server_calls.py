@@ -16,7 +16,7 @@ from shared.mongo import Database
 from shared.rpc import server as servers
 from testkit.serving import refusal
 from tests.shared.rpc.running_server import SLACK, healthy, of_calls, opened, running
-from tests.shared.teapot import POUR, STREAM, Empty, Kitchen, pour, stream
+from tests.shared.rpc.teapot import POUR, STREAM, Empty, Kitchen, pour, stream
 from tests.shared.waiting import until
 
 pytestmark = pytest.mark.usefixtures("fast_probes", "contained_sigterm")

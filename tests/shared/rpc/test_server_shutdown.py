@@ -14,7 +14,7 @@ from shared.rpc.errors import Stopping
 from shared.rpc.server import Service, serve
 from testkit.waiting import eventually
 from tests.shared.rpc.running_server import SERVING, SLACK, Running, healthy, of_calls, running, settings_of
-from tests.shared.teapot import ERRORS, NAME, Kitchen, Teapot, pour, stream
+from tests.shared.rpc.teapot import ERRORS, NAME, Kitchen, Teapot, pour, stream
 
 pytestmark = pytest.mark.usefixtures("fast_probes", "contained_sigterm")
 

@@ -1,4 +1,4 @@
-"""From exception to status: every row, and no text that was not meant for callers."""
+"""Exceptions become statuses, without any text that is not meant for callers."""
 
 import grpc
 import pytest
@@ -58,13 +58,13 @@ def rpc_error(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
     return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details=PRIVATE)
 
 
-def test_a_row_gives_code_reason_and_text() -> None:
+def test_a_row_of_the_error_table_gives_code_reason_and_text() -> None:
     status = status_of(Missing("there is no thing 7"), TABLE)
     assert (code_of(status), status.message) == ("NOT_FOUND", "there is no thing 7")
     assert details(status) == ("THING_NOT_FOUND", "leadscore", [])
 
 
-def test_an_error_without_a_row_has_that_of_its_parent() -> None:
+def test_an_error_without_a_row_uses_the_row_of_its_parent_class() -> None:
     assert details(status_of(LongGone("gone"), TABLE))[0] == "THING_NOT_FOUND"
 
 
@@ -117,7 +117,7 @@ def test_a_refused_argument_names_its_field(error: InvalidArgument, reason: str,
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_the_text_of_an_unforeseen_error_never_leaves(error: Exception, code: str) -> None:
+def test_the_text_of_an_unexpected_error_is_never_sent(error: Exception, code: str) -> None:
     status = status_of(error, TABLE)
     assert code_of(status) == code
     assert status.message, "a sentence of ours is expected"
@@ -125,7 +125,7 @@ def test_the_text_of_an_unforeseen_error_never_leaves(error: Exception, code: st
     assert details(status) == ("", "", [])
 
 
-def test_a_refusal_that_is_passed_on_still_says_when_to_come_back() -> None:
+def test_a_forwarded_refusal_keeps_its_retry_delay() -> None:
     refused = rpc_status.to_status(status_of(Overloaded(2.5), TABLE))
     metadata = grpc.aio.Metadata(*refused.trailing_metadata)
     error = grpc.aio.AioRpcError(refused.code, grpc.aio.Metadata(), metadata, details=refused.details)
@@ -137,13 +137,13 @@ def test_a_refusal_that_is_passed_on_still_says_when_to_come_back() -> None:
     assert info.retry_delay.ToTimedelta().total_seconds() == 2.5
 
 
-def test_a_field_of_an_unforeseen_error_stays_inside_too() -> None:
+def test_the_field_of_an_unexpected_error_is_never_sent() -> None:
     error = Unforeseen(PRIVATE)
     error.field = PRIVATE  # type: ignore[attr-defined]
     assert b"hunter2" not in status_of(error, TABLE).SerializeToString()
 
 
 @pytest.mark.parametrize("code", list(grpc.StatusCode))
-def test_every_code_of_another_service_has_an_answer(code: grpc.StatusCode) -> None:
+def test_every_status_code_of_another_service_is_translated(code: grpc.StatusCode) -> None:
     allowed = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL"}
     assert code_of(status_of(rpc_error(code), TABLE)) in allowed

@@ -1,4 +1,4 @@
-"""Page tokens: what is written is read, and nothing else is."""
+"""Page tokens: only a token that this server made for the same query is accepted."""
 
 import base64
 import json
@@ -37,7 +37,9 @@ def forged(*cursor: object, query: tuple[object, ...] = QUERY) -> str:
 
 
 @given(queries, st.lists(keys, max_size=4))
-def test_what_is_written_is_read(query: tuple[object, ...], cursor: list[str | int | datetime]) -> None:
+def test_a_token_returns_the_cursor_it_was_made_of(
+    query: tuple[object, ...], cursor: list[str | int | datetime]
+) -> None:
     token = write_token(query, *cursor)
     assert read_token(query, token, *map(type, cursor)) == tuple(cursor)
 
@@ -53,7 +55,7 @@ def test_the_token_of_another_query_is_refused(query: tuple[object, ...], other:
 
 
 @given(st.lists(st.integers(0, 1000), unique=True), st.integers(1, 5))
-def test_pages_hold_every_item_once_and_the_last_one_has_no_token(items: list[int], size: int) -> None:
+def test_pages_contain_every_item_once_and_the_last_page_has_no_token(items: list[int], size: int) -> None:
     items.sort()
     seen: list[int] = []
     page = asked_page(ListOf(size), QUERY, int, default=3, limit=4)
@@ -69,40 +71,40 @@ def test_pages_hold_every_item_once_and_the_last_one_has_no_token(items: list[in
     assert seen == items
 
 
-def test_no_token_is_the_first_page() -> None:
+def test_an_empty_token_means_the_first_page() -> None:
     assert read_token(QUERY, "", str, int) == ()
 
 
-def test_a_token_can_stand_in_a_url_and_does_not_show_its_query() -> None:
+def test_a_token_is_safe_in_a_url_and_hides_its_query() -> None:
     token = write_token(("secret filter",), "ä?/" * 50, 2**62)
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=")
     assert b"secret" not in base64.urlsafe_b64decode(token)
 
 
 @given(st.text())
-def test_made_up_text_is_refused(token: str) -> None:
+def test_random_text_is_refused(token: str) -> None:
     refuse_or_begin(token)
 
 
 @given(st.binary())
-def test_made_up_bytes_are_refused(data: bytes) -> None:
+def test_random_bytes_are_refused(data: bytes) -> None:
     refuse_or_begin(base64.urlsafe_b64encode(data).decode())
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists))
-def test_made_up_json_is_refused(value: object) -> None:
+def test_random_json_is_refused(value: object) -> None:
     refuse_or_begin(base64.urlsafe_b64encode(json.dumps(value).encode()).decode())
 
 
 @given(st.integers(0, 200), st.integers(0, 255))
-def test_a_damaged_token_is_refused_or_names_a_place_that_can_be_asked_for(index: int, byte: int) -> None:
+def test_a_damaged_token_is_refused_or_holds_a_valid_cursor(index: int, byte: int) -> None:
     whole = base64.urlsafe_b64decode(write_token(QUERY, "lead-17", NOW, 2**40))
     damaged = whole[: index % len(whole)] + bytes([byte]) + whole[index % len(whole) + 1 :]
     read_askable(base64.urlsafe_b64encode(damaged).decode(), str, datetime, int)
 
 
 @given(st.lists(st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.lists(st.text()), max_size=3))
-def test_a_forged_place_is_refused_or_can_be_asked_for(cursor: list[object]) -> None:
+def test_a_forged_token_is_refused_or_holds_a_valid_cursor(cursor: list[object]) -> None:
     for kind in (str, int, datetime):
         read_askable(forged(*cursor), kind)
 
@@ -138,13 +140,13 @@ def test_too_few_or_too_many_keys_are_refused(cursor: list[str]) -> None:
         read_token(QUERY, write_token(QUERY, *cursor), str)
 
 
-def test_json_nested_beyond_measure_is_refused() -> None:
+def test_deeply_nested_json_is_refused() -> None:
     with pytest.raises(InvalidPageToken):
         read_token(QUERY, base64.urlsafe_b64encode(b"[" * 100_000).decode(), str)
 
 
 @pytest.mark.parametrize(("asked", "size"), [(0, 50), (1, 1), (200, 200), (201, 200), (2**31 - 1, 200)])
-def test_a_page_has_the_size_asked_for_within_limits(asked: int, size: int) -> None:
+def test_a_page_has_the_requested_size_within_limits(asked: int, size: int) -> None:
     assert page_size(asked, default=50, limit=200) == size
 
 

@@ -1,4 +1,4 @@
-"""Deadlines: nested ones only ever get nearer, and nothing that leaves the process outlasts them."""
+"""A nested deadline can only be earlier, and no outgoing call or MongoDB operation outlasts it."""
 
 import asyncio
 import time
@@ -55,11 +55,11 @@ async def ask(channel: grpc.aio.Channel, name: str = "TimeRemaining", *, own: fl
     return float((await method(Empty(), timeout=own)).value)
 
 
-async def test_without_a_deadline_there_is_the_default() -> None:
+async def test_the_default_applies_without_a_deadline() -> None:
     assert deadlines.seconds_left() == deadlines.DEFAULT_SECONDS
 
 
-async def test_the_time_left_shrinks_to_zero() -> None:
+async def test_the_remaining_time_falls_to_zero() -> None:
     with deadlines.deadline(0.05):
         first = deadlines.seconds_left()
         await asyncio.wait_for(_past(0.05), 30)
@@ -67,7 +67,7 @@ async def test_the_time_left_shrinks_to_zero() -> None:
     assert deadlines.seconds_left() == deadlines.DEFAULT_SECONDS
 
 
-async def test_a_nested_deadline_can_only_be_nearer() -> None:
+async def test_a_nested_deadline_can_only_be_earlier() -> None:
     with deadlines.deadline(500):
         with deadlines.deadline(6000):
             assert 400 < deadlines.seconds_left() <= 500
@@ -78,13 +78,13 @@ async def test_a_nested_deadline_can_only_be_nearer() -> None:
         assert 400 < deadlines.seconds_left() <= 500, "the enclosing deadline is expected again"
 
 
-async def test_an_error_inside_takes_the_deadline_away_too() -> None:
+async def test_an_error_in_the_block_removes_the_deadline_too() -> None:
     with pytest.raises(ZeroDivisionError), deadlines.deadline(1):
         raise ZeroDivisionError
     assert deadlines.seconds_left() == deadlines.DEFAULT_SECONDS
 
 
-async def test_tasks_have_deadlines_of_their_own() -> None:
+async def test_tasks_have_separate_deadlines() -> None:
     async def left(seconds: float) -> float:
         with deadlines.deadline(seconds):
             await asyncio.sleep(0)
@@ -95,7 +95,7 @@ async def test_tasks_have_deadlines_of_their_own() -> None:
     assert far > 900
 
 
-async def test_an_operation_of_mongodb_ends_with_the_deadline(database: Database) -> None:
+async def test_a_mongodb_operation_ends_at_the_deadline(database: Database) -> None:
     await database.things.insert_one({})
     started = time.monotonic()
     with deadlines.deadline(0.3), pytest.raises(PyMongoError) as caught:
@@ -104,27 +104,27 @@ async def test_an_operation_of_mongodb_ends_with_the_deadline(database: Database
     assert time.monotonic() - started < 0.3 + SLACK
 
 
-async def test_a_deadline_that_has_passed_bounds_mongodb_too() -> None:
+async def test_an_expired_deadline_stops_mongodb_operations_too() -> None:
     with deadlines.deadline(0):
         assert _mongo_left() <= 0.001
 
 
-async def test_an_outgoing_call_without_a_cause_has_the_default_deadline(channel: grpc.aio.Channel) -> None:
+async def test_an_outgoing_call_of_no_request_has_the_default_deadline(channel: grpc.aio.Channel) -> None:
     assert deadlines.DEFAULT_SECONDS / 2 < await ask(channel) <= deadlines.DEFAULT_SECONDS
 
 
-async def test_an_outgoing_call_has_the_time_that_is_left(channel: grpc.aio.Channel) -> None:
+async def test_an_outgoing_call_has_the_remaining_time(channel: grpc.aio.Channel) -> None:
     with deadlines.deadline(deadlines.DEFAULT_SECONDS / 2):
         assert await ask(channel) <= deadlines.DEFAULT_SECONDS / 2
 
 
-async def test_an_outgoing_call_keeps_a_deadline_of_its_own(channel: grpc.aio.Channel) -> None:
+async def test_an_outgoing_call_keeps_its_own_deadline(channel: grpc.aio.Channel) -> None:
     with deadlines.deadline(30):
         assert await ask(channel, own=8) <= 8
 
 
 @pytest.mark.parametrize("seconds", [0, 0.2])
-async def test_an_outgoing_call_that_gets_no_answer_ends_with_the_deadline(
+async def test_an_outgoing_call_without_an_answer_ends_at_the_deadline(
     channel: grpc.aio.Channel, seconds: float
 ) -> None:
     started = time.monotonic()
@@ -134,7 +134,7 @@ async def test_an_outgoing_call_that_gets_no_answer_ends_with_the_deadline(
     assert time.monotonic() - started < seconds + SLACK
 
 
-async def test_a_call_to_nobody_ends_within_the_deadline() -> None:
+async def test_a_call_to_an_unreachable_server_ends_within_the_deadline() -> None:
     async with deadlines.connect("127.0.0.1:1") as nobody:
         with deadlines.deadline(0.3), pytest.raises(grpc.aio.AioRpcError) as caught:
             await ask(nobody)

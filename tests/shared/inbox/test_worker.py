@@ -1,4 +1,4 @@
-"""A worker tells its health at a port of its own, and ends when a part of it fails."""
+"""A worker serves its health at a port of its own, and ends when a background task fails."""
 
 import asyncio
 import json
@@ -111,14 +111,14 @@ def working(redis_url: str, port: int) -> Iterator[Running]:
             process.kill()
 
 
-async def test_it_serves_while_its_loops_turn_and_not_when_one_does_not(redis_url: str) -> None:
+async def test_a_worker_is_serving_only_while_all_of_its_loops_run(redis_url: str) -> None:
     with working(redis_url, free_port()) as worker:
         await eventually(lambda: worker.says(SERVING), what="SERVING")
         worker.tell("stuck")
         await eventually(lambda: worker.says(NOT_SERVING), what="NOT_SERVING")
 
 
-async def test_it_does_not_serve_once_it_was_told_to_stop(redis_url: str) -> None:
+async def test_a_stopping_worker_is_not_serving(redis_url: str) -> None:
     with working(redis_url, free_port()) as worker:
         await eventually(lambda: worker.says(SERVING), what="SERVING")
         worker.tell("")
@@ -131,7 +131,7 @@ async def test_it_does_not_serve_once_it_was_told_to_stop(redis_url: str) -> Non
         assert (worker.process.returncode, out) == (0, "closed\n")
 
 
-async def test_it_ends_when_a_part_of_it_fails(redis_url: str) -> None:
+async def test_a_worker_ends_when_a_background_task_fails(redis_url: str) -> None:
     with working(redis_url, free_port()) as worker:
         await eventually(lambda: worker.says(SERVING), what="SERVING")
         worker.tell("broken")
@@ -141,7 +141,7 @@ async def test_it_ends_when_a_part_of_it_fails(redis_url: str) -> None:
         assert events == ["health", "worker ready", "background task ended"]
 
 
-def test_a_health_port_that_is_taken_is_told_in_one_line(redis_url: str) -> None:
+def test_a_health_port_in_use_is_reported_in_one_line(redis_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, working(redis_url, other.getsockname()[1]) as worker:
         _, log = worker.process.communicate(timeout=60)
         assert worker.process.returncode == 1
@@ -150,7 +150,7 @@ def test_a_health_port_that_is_taken_is_told_in_one_line(redis_url: str) -> None
         assert line.endswith("choose another LEADSCORE_HEALTH_PORT")
 
 
-async def test_without_a_port_it_works_all_the_same(redis_url: str) -> None:
+async def test_a_worker_runs_without_a_health_port(redis_url: str) -> None:
     with working(redis_url, 0) as worker:
         assert worker.process.stderr is not None
         lines = [json.loads(await asyncio.to_thread(worker.process.stderr.readline)) for _ in range(2)]
