@@ -10,13 +10,13 @@ from shared.mongo import Database, Document
 
 
 class Commands(CommandListener):
-    """Keeps every command sent, with its name, but for those that belong to no operation."""
+    """Records every command with its name, except those that belong to no operation."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, Document]] = []
 
     def started(self, event: CommandStartedEvent) -> None:
-        """Keeps a command."""
+        """Records a command."""
         if event.command_name not in ("endSessions", "hello"):
             self.sent.append((event.command_name, dict(event.command)))
 
@@ -28,13 +28,13 @@ class Commands(CommandListener):
 
     @property
     def names(self) -> list[str]:
-        """The names of the commands, in their order."""
+        """The names of the commands, in the order of sending."""
         return [name for name, _ in self.sent]
 
 
 @contextlib.asynccontextmanager
 async def overheard(uri: str) -> AsyncIterator[tuple[Database, Commands]]:
-    """Opens the database that a URI names and yields it with what is sent to it."""
+    """Opens the database that a URI names, and yields it with a recorder of its commands."""
     commands = Commands()
     async with AsyncMongoClient[Document](uri, event_listeners=[commands], tz_aware=True) as client:
         yield client.get_default_database(), commands

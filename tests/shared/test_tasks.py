@@ -13,7 +13,7 @@ from shared.tasks import BackgroundTaskEnded, running, to_the_end, unhurried
 
 
 class Task:
-    """Notes when it started and when it was told to end, and takes its time to end."""
+    """Records its start and its end, and takes a moment to end."""
 
     def __init__(self) -> None:
         self.started = asyncio.Event()

@@ -1,4 +1,4 @@
-"""A small service over gRPC, free of any product, whose methods do what a test asks for."""
+"""A small gRPC service whose methods do what a test tells them to."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +23,7 @@ ERRORS: ErrorTable = {**ARGUMENTS, Empty: ErrorRow(grpc.StatusCode.FAILED_PRECON
 
 
 class Teapot:
-    """`Pour` answers with what `pour` returns of the request; `Stream` and `Watch` do so for each word of it."""
+    """`Pour` returns `pour` of the request; `Stream` and `Watch` return `pour` of each word of it."""
 
     def __init__(self, pour: Callable[[str], Awaitable[str]]) -> None:
         self._pour = pour
@@ -48,7 +48,7 @@ class Teapot:
 
 
 class Kitchen:
-    """What `pour` does: say it back, fail, or wait until the test lets it go on."""
+    """A `pour` that echoes the request, raises an error, or waits until the test frees it."""
 
     def __init__(self, error: BaseException | None = None, *, waits: bool = False) -> None:
         self.busy = asyncio.Event()
