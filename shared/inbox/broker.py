@@ -1,7 +1,7 @@
-"""dramatiq, set up for doorbells.
+"""dramatiq, configured for doorbells.
 
-Guarantee: messages carry no data and no retries; an actor that fails is logged and rung for again by the sweeper. What
-Redis holds is checked before dramatiq sees it: a message that is none is logged and dropped, and harms no other.
+Guarantee: messages carry no data and are not retried; a failing actor is logged, and the sweeper rings again. Messages
+are checked before dramatiq sees them: a malformed one is logged and dropped, and affects no other.
 """
 
 import inspect
@@ -23,26 +23,26 @@ from shared import logs
 from shared.settings import StartupError
 
 HEARTBEAT_MILLISECONDS = 15_000
-"""A worker silent for this long is taken for dead and its messages go back to the queue."""
+"""A worker without a heartbeat for this long is presumed dead, and its messages return to the queue."""
 MAINTENANCE_CHANCE = 100_000
-"""In a million commands: how often one also looks for dead workers."""
+"""How many of a million commands also look for dead workers."""
 MAX_MESSAGE_BYTES = 4_096
-"""A ring has some 400 bytes."""
+"""A ring has about 400 bytes."""
 MAX_LOGGED_BYTES = 100
-"""Of a message that is dropped."""
+"""Bytes of a dropped message that are logged."""
 REDIS_SECONDS = 0.25
-"""Longest time to connect to Redis and to wait for an answer."""
+"""Longest time to connect to Redis, and to wait for a reply."""
 
 T = TypeVar("T")
 _LOG = logs.get(__name__)
-_UNREADABLE = "LEADSCORE_REDIS_URL: is no URL of a Redis: percent-encode the user and the password"
+_UNREADABLE = "LEADSCORE_REDIS_URL: is not a URL of a Redis: percent-encode the user and the password"
 
 
 def connect(redis_url: str, *middleware: Middleware) -> RedisBroker:
-    """Returns a broker; nothing is sent to Redis before it is used.
+    """Returns a broker, which does not connect before its first use.
 
     Raises:
-        StartupError: The URL is malformed; the text holds nothing of it.
+        StartupError: The URL is malformed; the message contains no part of it.
     """
     try:
         client = redis.Redis.from_url(redis_url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS)
@@ -60,21 +60,21 @@ def connect(redis_url: str, *middleware: Middleware) -> RedisBroker:
 
 
 def _is_cut_short(url: str) -> bool:
-    """Tells whether an @ stands behind the host: then a part of the password is taken for it, and would be told."""
+    """Returns whether an @ follows the host: then part of the password was parsed as the host, and would be logged."""
     parts = urlsplit(url)
     return parts.scheme != "unix" and url.count("@") > parts.netloc.count("@")
 
 
 class _Broker(RedisBroker):
-    """A broker that takes another name when it consumes a queue anew, which dramatiq does after it has lost Redis.
+    """A broker that takes a new name when dramatiq consumes a queue again after losing Redis.
 
-    What it had fetched and never seen, since the answer was lost, then comes back as from a worker that died. Under the
-    name of one that lives it would stay for ever.
+    Messages that Redis handed out but whose reply was lost then return to the queue like those of a dead worker. Under
+    the name of a live worker they would stay assigned forever.
     """
 
     @property
     def consumer_class(self) -> "type[_Consumer]":
-        """What consumes a queue."""
+        """The class that consumes a queue."""
         return _Consumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
@@ -85,10 +85,10 @@ class _Broker(RedisBroker):
         return super().consume(queue_name, prefetch, timeout)
 
     def do_fetch(self, queue_name: str, limit: int) -> list[bytes]:
-        """Returns up to so many messages of a queue; those that are malformed are dropped.
+        """Returns up to `limit` messages of a queue, and drops malformed ones.
 
-        dramatiq would stop consuming for 3 s at each that cannot be decoded, meet it again when its worker is taken
-        for dead, and let one with a far-off `eta` hold its place among those fetched for ever.
+        dramatiq would stop consuming for 3 s at each message it cannot decode, meet the message again once its worker
+        is presumed dead, and keep a message with a distant `eta` prefetched forever.
         """
         try:
             fetched = self._dispatch("fetch")(queue_name, limit)  # type: ignore[no-untyped-call]
@@ -104,7 +104,7 @@ class _Broker(RedisBroker):
         return [body for body in bodies if body not in malformed]
 
     def _flaw(self, queue_name: str, body: bytes) -> str:
-        """Returns what is wrong with a message, nothing if it is one that we sent, or might have."""
+        """Returns what is wrong with a message; empty if we could have sent it."""
         if len(body) > MAX_MESSAGE_BYTES:
             return "too long"
         try:
@@ -124,7 +124,7 @@ class _Broker(RedisBroker):
         return ""
 
     def _drop(self, queue_name: str, malformed: dict[bytes, str]) -> None:
-        """Takes messages out of Redis, which alone knows their ids: they are among those fetched, not acknowledged."""
+        """Removes fetched messages from Redis; only Redis knows their ids."""
         fetched, bodies = self._fetched_by(queue_name), f"{self.namespace}:{queue_name}.msgs"
         for message_id in self.client.smembers(fetched):
             if (body := self.client.hget(bodies, message_id)) in malformed:
@@ -138,7 +138,7 @@ class _Broker(RedisBroker):
                 )
 
     def _delete_foreign_keys(self, queue_name: str) -> None:
-        """Deletes the keys of a queue that are not of dramatiq's type; whoever shares our Redis may have set them."""
+        """Deletes keys of a queue that do not have dramatiq's type; another user of this Redis may have set them."""
         own = f"{self.namespace}:{queue_name}"
         types = {
             own: b"list",
@@ -160,29 +160,29 @@ class _Broker(RedisBroker):
 
 
 class _Consumer(_RedisConsumer):
-    """A consumer that gives up what Redis does not take back, and then ends, so that the queue is consumed anew.
+    """A consumer that abandons messages which Redis does not take back, and then ends, so that the queue is reopened.
 
-    dramatiq would acknowledge again and again, also when it is told to stop, and would not end when it cannot return
-    what it fetched. A message that is given up comes back as from a worker that died, and the sweeper rings sooner.
+    dramatiq would acknowledge again and again, even while stopping, and would not end when it cannot return messages.
+    An abandoned message returns like that of a dead worker, and the sweeper rings sooner.
     """
 
     _has_given_up = False
     _giving_up = Lock()
 
     def ack(self, message: MessageProxy) -> None:
-        """Acknowledges a message, if that can be done."""
+        """Acknowledges a message if Redis accepts it."""
         self._try(super().ack, message)
 
     def nack(self, message: MessageProxy) -> None:
-        """Acknowledges a message that failed, if that can be done."""
+        """Acknowledges a failed message if Redis accepts it."""
         self._try(super().nack, message)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Returns messages to the queue, if that can be done."""
+        """Returns messages to the queue if Redis accepts them."""
         self._try(super().requeue, messages)
 
     def __next__(self) -> MessageProxy | None:
-        """Returns the next message, None when there is none yet."""
+        """Returns the next message, or None if there is none yet."""
         if self._has_given_up:
             raise ConnectionClosed("redis did not take a message back")  # type: ignore[no-untyped-call]
         return super().__next__()  # type: ignore[no-untyped-call, no-any-return]
@@ -191,7 +191,7 @@ class _Consumer(_RedisConsumer):
         try:
             give_back(what)
         except (RedisError, ConnectionClosed) as error:
-            with self._giving_up:  # the threads of a worker come here together
+            with self._giving_up:  # the threads of a worker may arrive here at the same time
                 is_first, self._has_given_up = not self._has_given_up, True
             if is_first:
                 _LOG.warning("redis is unavailable; the sweeper will ring", queue=self.queue_name, error=str(error))

@@ -1,19 +1,19 @@
-"""The doorbell: how a consumer learns at once that a partition of an inbox has work; it runs over Redis and dramatiq.
+"""The doorbell: tells a consumer at once that a partition of an inbox has work, through Redis and dramatiq.
 
-Guarantee: ringing never blocks and never fails, whatever Redis does or holds. That is all: a ring may be lost and may
-come twice, and a lease may be held by two. The inbox's sweeper makes up for the first, MongoDB's conflicts for the
-others.
+Guarantee: ringing never blocks and never fails, whatever Redis does or contains. Nothing else is guaranteed: a ring may
+be lost or arrive twice, and two workers may hold the same lease. The inbox's sweeper replaces lost rings, and conflicts
+in MongoDB resolve the rest.
 
 Keys in Redis (other than those of dramatiq):
-    leadscore:<inbox>:rung:<partition>     a ring is on its way; further ones are left out. Cleared when the drain
+    leadscore:<inbox>:rung:<partition>     a ring is on its way, so further rings are skipped. Cleared when a drain
                                            begins, and by expiry.
-    leadscore:<inbox>:lease:<partition>    the token of the drain that has the partition. Cleared when the drain ends,
-                                           and by expiry.
-    leadscore:<inbox>:crashes:<partition>  how many drains have begun since one ended, be it with an error: more than
-                                           the one that has the lease means that a worker died. Cleared when a drain
+    leadscore:<inbox>:lease:<partition>    the token of the drain that holds the partition. Cleared when the drain
                                            ends, and by expiry.
+    leadscore:<inbox>:crashes:<partition>  how many drains have begun since the last one ended, with or without an
+                                           error. More than one means that a worker died. Cleared when a drain ends,
+                                           and by expiry.
 
-A key of these that never expires is not ours, and is deleted.
+A key of these that never expires was not set by this module, and is deleted.
 """
 
 import asyncio
@@ -30,20 +30,20 @@ from shared import logs
 from shared.settings import MAX_PARTITIONS
 
 RING_MILLISECONDS = 5_000
-"""A ring that led to no drain in this time is forgotten, so that the sweeper's next one gets through."""
+"""A ring that led to no drain within this time is forgotten, so that the next one of the sweeper gets through."""
 GATHER_SECONDS = 0.02
-"""Under load, rings of this span go out together; the first one after a pause goes out at once."""
+"""Under load, rings of this period are sent together; the first one after a pause is sent at once."""
 MAX_TOGETHER = 16
-"""Partitions that one message rings for; more would keep them from other workers."""
+"""Partitions per message; more would leave too little for other workers."""
 LEASE_MILLISECONDS = 5_000
-"""A worker that died holds its partitions up for this long; a living one renews before each batch."""
+"""A dead worker blocks its partitions for this long; a live one renews its lease before each batch."""
 CRASH_COUNT_MILLISECONDS = 600_000
-"""For so long it is remembered that a worker died while it drained a partition."""
+"""How long the death of a worker in a partition is remembered."""
 MAX_CRASHES = 10
-"""That a lease tells of: after so many, whatever Redis says, a drain is as small as it can be."""
+"""The largest crash count of a lease: by then, a drain is as small as it can be."""
 
 _RING = """
--- KEYS: rung, one per partition. ARGV: milliseconds. Returns the indexes (from 1) of those that nobody has rung for.
+-- KEYS: rung, one per partition. ARGV: milliseconds. Returns the indexes (from 1) of partitions not rung yet.
 local first = {}
 for index, key in ipairs(KEYS) do
     if redis.call('pttl', key) == -1 then redis.call('del', key) end
@@ -53,9 +53,9 @@ return first
 """
 _TAKE = """
 -- KEYS: lease, rung, crashes, lease, rung, crashes, … ARGV: token, milliseconds, milliseconds of crashes. Returns the
--- indexes (from 1) of the partitions taken, those of free ones that are not taken together with others because a worker
--- died in them, and the number of those crashes when only one was asked for.
--- A ring is cleared before the drain's first read, so that whoever commits a row from now on rings anew.
+-- indexes (from 1) of the leased partitions, the indexes of free partitions that must be leased alone because a worker
+-- died in them, and the number of those crashes if only one partition was requested.
+-- The ring is cleared before the drain's first read, so that a row committed from now on rings again.
 local taken, isolated, crashes = {}, {}, 0
 for index = 1, #KEYS / 3 do
     local lease, rung, count = KEYS[3 * index - 2], KEYS[3 * index - 1], KEYS[3 * index]
@@ -74,15 +74,15 @@ end
 return {taken, isolated, crashes}
 """
 _RENEW = """
--- KEYS: lease, one per partition. ARGV: token, milliseconds. Keeps those leases that are still ours.
+-- KEYS: lease, one per partition. ARGV: token, milliseconds. Extends the leases that are still ours.
 for _, key in ipairs(KEYS) do
     if redis.call('get', key) == ARGV[1] then redis.call('pexpire', key, ARGV[2]) end
 end
 """
 _RELEASE = """
--- KEYS: lease, rung, crashes, lease, rung, crashes, … ARGV: token. Gives back the leases that are still ours and
--- returns the indexes (from 1) of the partitions for which someone rang meanwhile: whoever answered found the lease
--- taken and left.
+-- KEYS: lease, rung, crashes, lease, rung, crashes, … ARGV: token. Releases the leases that are still ours, and
+-- returns the indexes (from 1) of the partitions that were rung in the meantime: the worker that answered those rings
+-- found the lease taken and left.
 local rung = {}
 for index = 1, #KEYS / 3 do
     if redis.call('get', KEYS[3 * index - 2]) == ARGV[1] then redis.call('del', KEYS[3 * index - 2]) end
@@ -96,10 +96,10 @@ _LOG = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to drain some partitions, as far as Redis knows.
+    """The right to drain some partitions, according to Redis.
 
-    Workers died while they drained those `isolated`, so they are leased alone; `crashes` is how many did, one after
-    the other, in the only partition of this lease.
+    Workers died while draining the `isolated` partitions, so these must be leased alone. `crashes` is the number of
+    consecutive deaths in the only partition of this lease.
     """
 
     partitions: Sequence[int]
@@ -127,13 +127,13 @@ class Doorbell:
         return f"drain_{inbox}"
 
     def ring(self, partitions: Iterable[int]) -> None:
-        """Lets the consumer know, soon, that there is work in these partitions."""
+        """Notifies the consumer soon that these partitions have work."""
         self._waiting.update(filter(is_partition, partitions))
         if self._waiting:
             self._wake.set()
 
     async def run(self) -> None:
-        """Sends rings for ever; what was rung for while the last ones were sent goes out together."""
+        """Sends rings forever. Rings that arrive while others are being sent go out together."""
         away = False
         while True:
             await self._wake.wait()
@@ -150,7 +150,7 @@ class Doorbell:
 
     @contextlib.asynccontextmanager
     async def lease(self, partitions: Sequence[int]) -> AsyncIterator[Lease]:
-        """Holds the leases of those of the partitions that no other drain has. Without Redis everyone gets all."""
+        """Holds the leases of the partitions that no other drain holds; without Redis, of all of them."""
         lease = Lease(partitions, secrets.token_hex(8))
         with contextlib.suppress(RedisError):
             lease = await asyncio.to_thread(self._take_free, partitions, lease.token)
@@ -161,7 +161,7 @@ class Doorbell:
                 await asyncio.to_thread(self._give_back, lease)
 
     async def renew(self, lease: Lease) -> None:
-        """Keeps a lease for another `LEASE_MILLISECONDS`."""
+        """Extends a lease by `LEASE_MILLISECONDS`."""
         keys = [self._key("lease", partition) for partition in lease.partitions]
         with contextlib.suppress(RedisError):
             await asyncio.to_thread(lambda: self._extend(keys, [lease.token, LEASE_MILLISECONDS]))
@@ -196,18 +196,18 @@ class Doorbell:
 
 
 def is_partition(value: object) -> bool:
-    """Tells whether a value can be the number of a partition."""
+    """Returns whether a value can be the number of a partition."""
     return type(value) is int and 0 <= value < MAX_PARTITIONS
 
 
 def _chosen(partitions: Sequence[int], reply: object) -> list[int]:
-    """Returns the partitions at the indexes, from 1, that a script has answered with.
+    """Returns the partitions at the indexes (from 1) that a script returned.
 
     Raises:
-        InvalidResponse: These are no indexes of these partitions.
+        InvalidResponse: These are not indexes of the partitions.
     """
     if not isinstance(reply, list) or not all(isinstance(index, int) for index in reply):
-        raise InvalidResponse(f"no list of indexes: {logs.cut(repr(reply))}")
+        raise InvalidResponse(f"not a list of indexes: {logs.cut(repr(reply))}")
     if not all(1 <= index <= len(partitions) for index in reply):
         raise InvalidResponse(f"not indexes of {len(partitions)} partitions: {logs.cut(repr(reply))}")
     return [partitions[index - 1] for index in reply]

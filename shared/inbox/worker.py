@@ -1,8 +1,8 @@
-"""The worker: a process that answers doorbells until it is told to stop.
+"""The worker: a process that answers doorbells until SIGTERM or SIGINT.
 
-Guarantee: its application is opened in dramatiq's event loop before the first message, and closed there after the
-last. It stops when it is told to, whatever Redis does, and by itself when a part of it fails. Meanwhile it tells its
-health at a port of its own: SERVING means that every drain loop has turned within the last `MAX_SILENT_SECONDS`.
+Guarantee: its application is opened in dramatiq's event loop before the first message, and closed there after the last.
+The worker stops at a signal, whatever Redis does, and on its own when a part of it fails. It serves health on a port of
+its own: SERVING means that every drain loop has turned within the last `MAX_SILENT_SECONDS`.
 """
 
 import asyncio
@@ -57,14 +57,14 @@ class _EventLoop(AsyncIO):
 
 
 class _NotOpened(MiddlewareError):
-    """The application could not be opened; the cause tells why."""
+    """The application could not be opened; see the cause."""
 
 
 class Lifespan(Middleware, Generic[A]):
-    """Opens an application when the worker boots and closes it when the worker has shut down, in dramatiq's loop.
+    """Opens an application when the worker boots, and closes it when the worker has shut down, in dramatiq's loop.
 
-    Between the two one task holds it open, so that whatever ends a part of the application reaches the worker:
-    `on_failure` is called, in the thread of the loop, and `failure` is why.
+    One task holds it open in between, so that the failure of any part of the application reaches the worker:
+    `on_failure` is called in the thread of the loop, and `failure` is the error.
     """
 
     def __init__(
@@ -89,11 +89,11 @@ class Lifespan(Middleware, Generic[A]):
         try:
             self._opened.result()
         except BaseException as error:
-            # dramatiq would log any other exception and go on without an application.
+            # dramatiq would log any other exception and continue without an application.
             raise _NotOpened from error
 
     def leave(self) -> None:
-        """Says that the worker does not serve any more."""
+        """Reports that the worker no longer serves."""
         asyncio.run_coroutine_threadsafe(self._servicer.enter_graceful_shutdown(), _loop()).result()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
@@ -125,18 +125,18 @@ def work(
     register: Callable[[Broker, Callable[[], A]], None],
     *health_names: str,
 ) -> None:
-    """Runs a worker in this process until SIGTERM or SIGINT, then lets the running jobs finish.
+    """Runs a worker in this process until SIGTERM or SIGINT, then lets running jobs finish.
 
-    `application(broker)` is opened before the first message; `register(broker, app)` declares the actors, which reach
-    it by `app()`. Health is told at `host`, overall and under `health_names`.
+    `application(broker)` is opened before the first message. `register(broker, app)` declares the actors, which reach
+    the application through `app()`. Health is served on `host`, for the empty name and `health_names`.
 
     Raises:
-        StartupError: The application cannot be opened, or the health port is taken; the text says why.
+        StartupError: The application cannot be opened, or the health port is taken; the message says why.
         Exception: The application has failed; it is closed, and the process should end.
     """
     event_loop = _EventLoop()
     broker = brokers.connect(redis_url, event_loop)
-    with _told_to_stop() as (told, stop):
+    with _stop_signal() as (stopped, stop):
         lifespan = Lifespan(
             partial(application, broker), partial(_health, host, settings.health_port, health_names), stop
         )
@@ -149,9 +149,9 @@ def work(
             event_loop.after_worker_shutdown(broker, worker)  # type: ignore[no-untyped-call]
             raise (error.__cause__ or error) from None
         _LOG.info("worker ready", queues=sorted(broker.get_declared_queues()), health_port=settings.health_port)
-        os.read(told, 1)
+        os.read(stopped, 1)
         if lifespan.failure:
-            # Messages that are being handled wait for loops that have ended; they come back as from a worker that died.
+            # Messages in progress wait for loops that have ended; they return to the queue like those of a dead worker.
             raise lifespan.failure
         lifespan.leave()
         worker.stop()
@@ -175,11 +175,11 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[tuple[int, Callable[[], object]]]:
-    """Yields what becomes readable at SIGTERM or SIGINT, also at one that comes before anybody reads.
+def _stop_signal() -> Iterator[tuple[int, Callable[[], object]]]:
+    """Yields a file descriptor that becomes readable at SIGTERM or SIGINT, and a function that makes it readable.
 
-    It also yields what makes it readable, from any thread. An event that a handler sets would not do: a handler that
-    runs just as the wait begins can leave it waiting.
+    The signal may arrive before the first read, and the function may be called from any thread. A handler that sets an
+    event would not do: if it runs just as the wait begins, the wait may never end.
     """
     readable, writable = os.pipe()
     os.set_blocking(writable, False)

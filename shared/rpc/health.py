@@ -1,7 +1,7 @@
-"""Health, as servers and workers tell it: the gRPC health protocol.
+"""Health of servers and workers, by the gRPC health protocol.
 
-Guarantee: SERVING is said only while a probe says so, and never once the process has begun to stop; those who watch
-are told of each change and do not hold the stop up.
+Guarantee: the status is SERVING only while the probe succeeds, and never after the process has begun to stop. Watchers
+receive each change and do not delay the stop.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from shared.settings import StartupError
 from shared.tasks import is_cancelled, running
 
 PROBE_SECONDS = 1.0
-"""How often health is looked at anew, and the longest that a look may take."""
+"""How often the probe runs, and the longest it may take."""
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _LOG = logs.get(__name__)
@@ -26,8 +26,8 @@ _LOG = logs.get(__name__)
 class Health(health.aio.HealthServicer):
     """The health of a process under some names; `watch` must be running.
 
-    It is NOT_SERVING after `max_failures` looks in a row at which `probe` was false, failed, or took too long, and
-    before the first look.
+    The status is NOT_SERVING before the first probe, and after `max_failures` consecutive probes that returned False,
+    raised an error, or took too long.
     """
 
     def __init__(self, names: Sequence[str], probe: Callable[[], Awaitable[bool]], *, max_failures: int = 1) -> None:
@@ -53,36 +53,36 @@ class Health(health.aio.HealthServicer):
         finally:
             self._watches.discard(watch)
 
-    async def tell(self, *, serving: bool) -> None:
-        """Says from now on whether the process serves."""
+    async def report(self, *, serving: bool) -> None:
+        """Sets the status."""
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in self._names:
             await self.set(name, status)
 
     async def watch(self) -> None:
-        """Looks until it is cancelled."""
+        """Probes until it is cancelled."""
         was, failed = None, self._max_failures
         while not is_cancelled():
             holds = False
-            with contextlib.suppress(Exception):  # whatever goes wrong, the process cannot do its work
+            with contextlib.suppress(Exception):  # whatever the error, the process cannot do its work
                 async with asyncio.timeout(PROBE_SECONDS):
                     holds = await self._probe()
             failed = 0 if holds else failed + 1
             serving = failed < self._max_failures
             if serving != was:
                 _LOG.info("health", serving=serving)
-                await self.tell(serving=serving)
+                await self.report(serving=serving)
                 was = serving
             await asyncio.sleep(PROBE_SECONDS)
 
     def leave(self) -> None:
-        """Ends every call that watches."""
+        """Ends every watch."""
         for watch in self._watches:
             watch.reschedule(0)
 
 
 def worker_name(service: str) -> str:
-    """Returns the name under which the workers of a service, such as `scoring`, tell their health."""
+    """Returns the name under which the workers of a service, such as `scoring`, report their health."""
     return f"leadscore.{service}.worker"
 
 
@@ -104,15 +104,15 @@ def listen(server: grpc.aio.Server, host: str, port: int, variable: str) -> str:
 async def serving_health(
     host: str, port: int, probe: Callable[[], Awaitable[bool]], *names: str
 ) -> AsyncIterator[Health]:
-    """Serves nothing but health at a port of its own while the block runs, overall and under some names.
+    """Serves health on a port of its own while the block runs, for the empty name and the given names.
 
-    At port 0 nobody can ask.
+    Port 0 disables it.
 
     Raises:
         StartupError: The port is taken.
     """
     servicer = Health(["", *names], probe)
-    await servicer.tell(serving=False)
+    await servicer.report(serving=False)
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])  # a stale process must not share the port
     servicer.register(server)
     if port:

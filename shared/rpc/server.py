@@ -1,8 +1,8 @@
 """A gRPC server as every service runs it.
 
-Guarantee: health says SERVING only while the service can do its work, and says so however many calls come; each RPC is
-bounded in time, leaves one log line (those that are refused share one), and fails only in the ways that its proto
-names; at SIGTERM the server says NOT_SERVING, finishes what runs, and ends.
+Guarantee: health is SERVING only while the service can do its work, and answers under any load. Each RPC is bounded in
+time, logs one line (refused ones share a line), and fails only with the errors that its proto lists. At SIGTERM the
+server reports NOT_SERVING, finishes running calls, and exits.
 """
 
 import asyncio
@@ -31,19 +31,19 @@ from shared.watchdog import Heartbeat, watching
 UNHEALTHY_PROBES = 2
 """Failed probes in a row that make a server unhealthy; one slow database answer under load is not an outage."""
 LEAVE_SECONDS = 0.2
-"""Before it stops, a server holds all new calls for this long, and then tells them that it is away. Of calls that it
-has not looked at when it stops, gRPC says that they were cancelled, which few callers retry."""
-TELL_SECONDS = 0.05
-"""How long after it has begun to stop: by then no further call can come."""
+"""Before it stops, a server holds new calls for this long, and then answers UNAVAILABLE. gRPC answers CANCELLED to
+calls that a stopped server has not looked at, and few callers retry that."""
+CLOSE_SECONDS = 0.05
+"""Delay between the beginning of the stop and the answers to held calls; by then no further call can arrive."""
 FAILED_STOP_SECONDS = 2.0
 """Longest time to finish calls when a part of the server has failed."""
 GRACE_SECONDS = 0.25
-"""Time after its deadline in which a call should end by itself, before it is cancelled."""
+"""Time after its deadline in which a call should end on its own, before it is cancelled."""
 CALLER_PING_SECONDS = 30.0
-"""Callers may try their connections, too, but not more often: grpc's own five minutes would end the connection of those
-that do it once a minute, as is usual."""
+"""The shortest interval at which callers may ping. gRPC's default of five minutes would disconnect callers that ping
+once a minute, as is usual."""
 MESSAGE_BYTES = 1024 * 1024
-"""Longest message that a server accepts."""
+"""Largest message that a server accepts."""
 
 # grpc's classes are generic for the type checker only.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -54,16 +54,15 @@ _LOG = logs.get(__name__)
 
 
 def nothing_to_end() -> None:
-    """Ends nothing: every call ends by itself."""
+    """Ends nothing: every call ends on its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """What a server serves: a proto service's full name, how to add its servicer, its errors, and its health.
 
-    `gate` raises what calls are to be refused with for the time being, whatever they ask for. `leave` is called once
-    the server stops, and lets those calls fail with `Stopping` that would not end by themselves. `streams` tells for
-    each method that answers with a stream of which kind it is.
+    `gate` raises an error while all calls must be refused. `leave` is called when the server stops, and makes calls
+    that would not end on their own fail with `Stopping`. `streams` maps each streaming method to its kind.
     """
 
     name: str
@@ -76,7 +75,7 @@ class Service:
 
 
 async def serve(service: Service, settings: ServerSettings) -> None:
-    """Serves until SIGTERM or SIGINT, or until it is cancelled: then it stops sooner.
+    """Serves until SIGTERM or SIGINT. When it is cancelled, it stops sooner.
 
     Raises:
         StartupError: The port is taken.
@@ -98,7 +97,7 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     servicer.register(server)
     if settings.reflection:
         reflection.enable_server_reflection([service.name, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    await servicer.tell(serving=False)
+    await servicer.report(serving=False)
     address = listen(server, settings.host, settings.port, "LEADSCORE_PORT")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -111,10 +110,10 @@ async def serve(service: Service, settings: ServerSettings) -> None:
                 await stop.wait()
         finally:
             await servicer.enter_graceful_shutdown()
-            told = [each.close() for each in (admission, streams.admission)]
+            closing = [each.close() for each in (admission, streams.admission)]
             await asyncio.sleep(LEAVE_SECONDS)
-            for tell in (*(each.set for each in told), servicer.leave, service.leave):
-                asyncio.get_running_loop().call_later(TELL_SECONDS, tell)
+            for close in (*(each.set for each in closing), servicer.leave, service.leave):
+                asyncio.get_running_loop().call_later(CLOSE_SECONDS, close)
             await server.stop(settings.stop_seconds if stop.is_set() else FAILED_STOP_SECONDS)
     _LOG.info("stopped")
 
@@ -222,7 +221,7 @@ class _Calls:
             _LOG.info("rpc", method=method, code="OK", ms=milliseconds)
             return
         if not isinstance(fault, Exception):
-            # The caller went away or the server stops; nobody is left to answer.
+            # The caller has left or the server is stopping; there is no one to answer.
             _LOG.info("rpc", method=method, code="CANCELLED", ms=milliseconds)
             return
         status = status_of(fault, self._errors)
