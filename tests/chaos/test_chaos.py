@@ -1,4 +1,4 @@
-"""A short series: one round of each kind of quick fault, without violations."""
+"""A short series of rounds, none of which may have a violation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,15 +11,11 @@ from chaos.series import Plan, Series, named
 
 SEED = 20_260_301
 SHORT = (
-    *("kill ingest", "kill scoring-worker", "kill all", "pause a server"),
-    *("crash scoring: commit sent", "crash decay: half-way"),
-    *("crash automation: after the receiver's 2xx", "connections closed", "receiver 410"),
-    *("redis killed", "redis flushed", "redis hangs", "redis full", "mongod killed", "mongod frozen"),
-    *("transient errors", "commit unconfirmed", "commit reply lost", "insert reply lost", "mongo resets"),
-    *("midnight", "receiver 500", "receiver reset", "duplicates", "decay"),
-    *("heavy lead shuffled", "heavy lead bursts", "fat attributes", "malformed ring", "zombie blocks", "paused worker"),
-    *("mongod slow", "decay a year ahead"),
+    *("kill all", "crash scoring: commit sent", "crash automation: after the receiver's 2xx"),
+    *("redis flushed", "mongod killed", "commit reply lost", "midnight"),
+    *("heavy lead bursts", "zombie blocks", "paused worker"),
 )
+"""About two minutes: a round of each group of faults. `make chaos` has all of them."""
 
 
 def _plans(faults: Sequence[Fault]) -> list[Plan]:
@@ -30,8 +26,8 @@ async def test_a_short_series_has_no_violations(tmp_path: Path) -> None:
     faults = [fault for name in SHORT for fault in named(name)]
     series = Series(tmp_path)
     rounds = [each async for each in series.run(_plans(faults))]
-    told = [report.line(each, number, len(faults)) for number, each in enumerate(rounds, 1) if each.violations]
-    assert not told, "\n".join(told)
+    violations = [report.line(each, number, len(faults)) for number, each in enumerate(rounds, 1) if each.violations]
+    assert not violations, "\n".join(violations)
     for fault in faults:
         assert not fault.crash_point or series.crashes()[fault.crash_point], f"{fault.crash_point!r} did not fire"
 
