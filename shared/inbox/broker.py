@@ -147,8 +147,8 @@ class _Broker(RedisBroker):
             f"{self.namespace}:__heartbeats__": b"zset",
         }
         for key, expected in types.items():
-            if self.client.type(key) not in (expected, b"none"):
-                self.client.delete(key)
+            # The threads of a worker may find it together; one of them deletes it.
+            if self.client.type(key) not in (expected, b"none") and self.client.delete(key):
                 _LOG.warning("key of another type deleted", key=key)
 
     def _fetched_by(self, queue_name: str) -> str:
