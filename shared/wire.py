@@ -1,6 +1,6 @@
-"""Protobuf's well-known types ⇄ Python values.
+"""Converts protobuf's well-known types to Python values and back.
 
-Guarantee: times are aware, in UTC, and cut to the millisecond, which is what BSON keeps; structures become plain
+Guarantee: times are aware, in UTC, and truncated to the millisecond, the precision of BSON. Structs become plain
 dictionaries and back without loss.
 """
 
@@ -18,13 +18,13 @@ LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
 
 
 def now() -> datetime:
-    """Returns the time, cut to the millisecond."""
+    """Returns the current time, truncated to the millisecond."""
     time = datetime.now(UTC)
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 def to_time(timestamp: Timestamp) -> datetime:
-    """Returns a timestamp cut to the millisecond; one outside the years 1 to 9999 becomes the nearest time within."""
+    """Returns a time, truncated to the millisecond and clamped to the years 1 to 9999."""
     try:
         return EPOCH + timedelta(seconds=timestamp.seconds, milliseconds=timestamp.nanos // 1_000_000)
     except OverflowError:
@@ -38,7 +38,7 @@ def to_timestamp(time: datetime) -> Timestamp:
 
 
 def to_span(duration: Duration) -> timedelta:
-    """Returns a duration; one that no timedelta can hold becomes the nearest that there is."""
+    """Returns a duration as a timedelta, clamped to the range of timedelta."""
     try:
         return duration.ToTimedelta()
     except (OverflowError, ValueError):
@@ -46,26 +46,26 @@ def to_span(duration: Duration) -> timedelta:
 
 
 def to_dict(struct: Struct) -> dict[str, Any]:
-    """Returns a structure as a dictionary; its numbers are floats, as on the wire."""
+    """Returns a struct as a dictionary; its numbers are floats, as on the wire."""
     return {key: to_value(value) for key, value in struct.fields.items()}
 
 
 def to_struct(values: Mapping[str, Any]) -> Struct:
-    """Returns a dictionary of plain values as a structure."""
+    """Returns a dictionary of plain values as a struct."""
     struct = Struct()
     struct.update(dict(values))
     return struct
 
 
 def from_value(value: str | float | bool) -> Value:
-    """Returns a scalar as a value."""
+    """Returns a scalar as a protobuf Value."""
     if isinstance(value, bool):
         return Value(bool_value=value)
     return Value(string_value=value) if isinstance(value, str) else Value(number_value=value)
 
 
 def to_value(value: Value) -> Any:  # noqa: ANN401 (any JSON value)
-    """Returns a value as Python has it."""
+    """Returns a protobuf Value as a Python value."""
     match value.WhichOneof("kind"):
         case "number_value":
             return value.number_value

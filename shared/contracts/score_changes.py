@@ -17,10 +17,11 @@ CONTRACT = InboxContract("score_changes", done="done", schema_version=1, consume
 class ScoreChangeRow(NamedTuple):
     """What one transaction did to one lead.
 
-    `change_id` is the `_id` of the document, and unique for a lead and a `sequence`: that of the last history entry
-    which the transaction appended. `scores` (points) and `stages` are all values that the lead passed through, first
-    and last included, without equal neighbors; a trigger fires the same however events were batched. `event_types` are
-    the types of the events that were scored, and `kinds` the kinds of the history entries, both sorted.
+    `change_id` is the `_id` of the document, and unique for a lead and a `sequence`. `sequence` is that of the last
+    history entry that the transaction appended. `scores` (points) and `stages` are all values that the lead passed
+    through, from the first to the last, without consecutive duplicates, so triggers do not depend on how events were
+    batched. `event_types` are the types of the scored events, and `kinds` the kinds of the history entries, both
+    sorted.
 
     `date_bucket` is the date of the commit (YYYY-MM-DD, in the configured time zone). `last_event_time` is None for a
     lead without events; `inactive_days` are the whole days from then to `record_time`, the time of the commit.

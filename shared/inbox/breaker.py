@@ -15,11 +15,11 @@ from shared.inbox.collection import Inbox
 from shared.inbox.failures import Failure
 
 MAX_ALIKE = 50
-"""Rows that fail with the same error before the circuit opens."""
+"""The number of rows that fail with the same error before the circuit opens."""
 PROBE_SECONDS = 5.0
-"""Time between two probes of an open circuit."""
+"""Seconds between two probes of an open circuit."""
 MAX_KINDS = 100
-"""Most different errors that are counted separately."""
+"""The maximum number of different errors that are counted separately."""
 _FRESH = timedelta(seconds=6 * PROBE_SECONDS)
 """A stopped worker reports at each probe; a report older than this is from a worker that is gone."""
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\S*\d\S*")
@@ -75,7 +75,7 @@ class Breaker:
             )
 
     async def probe(self) -> tuple[str, int] | None:
-        """Returns a row to probe with, and its partition; None when none is pending.
+        """Returns a row to probe with, and its partition; None if none is pending.
 
         It alternates between failed rows and the newest pending rows, because either kind may succeed first.
         """

@@ -12,7 +12,7 @@ _LOG = logs.get(__name__)
 
 
 class InboxContract(NamedTuple):
-    """An inbox as its producer and its consumer know it.
+    """What the producer and the consumer of an inbox share.
 
     `collection` is the MongoDB collection, `done` the `state` of a row that the consumer has finished, `schema_version`
     the newest version of a row that this program can read, and `consumer` the component to update for newer rows.

@@ -23,10 +23,10 @@ _TOO_MANY_BYTES = (
 
 
 class ReasonCode(Enum):
-    """Why a row was parked, for programs. The value is what is stored."""
+    """Why a row was parked, for programs. The values are stored in the database."""
 
     FAILED = "FAILED"
-    """Every attempt at it raised an error."""
+    """Every attempt raised an error."""
     WORKER_DIED = "WORKER_DIED"
     """The worker died during the last attempt."""
     TOO_LARGE = "TOO_LARGE"
@@ -34,7 +34,7 @@ class ReasonCode(Enum):
 
 
 class Failure(NamedTuple):
-    """Why an attempt failed by the fault of its row; after a final one there is no further attempt."""
+    """Why an attempt failed through the fault of its row. After a final failure there is no further attempt."""
 
     code: ReasonCode
     reason: str

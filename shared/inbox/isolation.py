@@ -101,7 +101,7 @@ class IsolatedRetries:
         _LOG.warning("row failed", id=isolated_row.row_id, attempts=isolated_row.attempts, error=failure.reason)
 
     async def _cancel_attempt(self, isolated_row: IsolatedRow) -> None:
-        """Uncounts an attempt; defers that if the database is unavailable, too."""
+        """Uncounts an attempt, or does so later if the database is unavailable."""
         try:
             await self._parking.cancel_attempt(isolated_row)
         except PyMongoError:

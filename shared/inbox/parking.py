@@ -4,10 +4,10 @@ Guarantee: an isolated attempt is counted before it starts, so it counts even if
 allowed attempt failed is parked with the reason; only `retry` and `discard` change it afterwards. A discarded row is
 never drained again.
 
-Such a row holds, beside what every row does: `attempts` (made at it alone), `retry_time` (when it may be tried again),
-`reason` and `reason_code` (why the last one failed), and when it is `parked`, its `state`, also `park_time`. One that
-is `discarded` has `discard_reason`, `discard_actor` and `discard_time` as well. A row that was done after all keeps
-what it has of them. Its `accept_time` stays what it was when it was put.
+In addition to the fields of every row, a row that was tried alone has `attempts` (the number of isolated attempts),
+`retry_time` (when it may be tried again), and `reason` and `reason_code` (why the last attempt failed). A row in state
+`parked` also has `park_time`. A row in state `discarded` has `discard_reason`, `discard_actor` and `discard_time`, too.
+A row that succeeds in the end keeps the fields that it has. `accept_time` never changes.
 """
 
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ CLAIM = timedelta(seconds=15)
 PAUSE = timedelta(seconds=1)
 """Delay after the first failed attempt; doubled after each further one."""
 FARTHEST = 2 * CLAIM
-"""How far ahead a `retry_time` can lie: no span that is set is longer than `CLAIM`; clocks may differ by as much."""
+"""How far ahead a `retry_time` can be: no delay is longer than `CLAIM`, and clocks may differ by as much again."""
 ANSWER_SECONDS = 1.0
 """If a small write takes longer, the database is slow, and a time-out says nothing about the work."""
 MAX_DUE = 100
-"""Most rows that `due` returns."""
+"""The maximum number of rows that `due` returns."""
 
 
 class IsolatedRow(NamedTuple):
@@ -51,7 +51,7 @@ class IsolatedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A parked row. `row` is what its producer wrote, and more."""
+    """A parked row. `row` is the whole document, with the fields of the producer."""
 
     row_id: str
     attempts: int
@@ -107,7 +107,7 @@ class Parking:
     async def due(self) -> list[IsolatedRow]:
         """Returns the rows that are due for a retry, the longest overdue first."""
         now = wire.now()
-        # Farther ahead than any attempt sets it: the clock was set back since, and would let the row wait for as long.
+        # A `retry_time` farther ahead was set before the clock went back. Without this, the row would wait that long.
         times = [{"retry_time": {"$lte": now}}, {"retry_time": {"$gt": now + FARTHEST}}]
         due = {"state": PENDING, **APART, "$or": times}
         rows = self._rows.find(due, {"partition": 1, "attempts": 1}).sort("retry_time", ASCENDING).limit(MAX_DUE)
@@ -143,7 +143,7 @@ class Parking:
     async def retry(self, row_ids: Sequence[str] | None) -> int:
         """Makes parked rows pending again, all or those with the given ids, and returns how many.
 
-        The sweeper rings for them.
+        The sweeper rings the doorbell for them.
         """
         cleared = dict.fromkeys(("attempts", "reason", "reason_code", "park_time"), "")
         return await self._update_parked(row_ids, {"$set": {"state": PENDING}, "$unset": cleared})
@@ -158,7 +158,7 @@ class Parking:
         return (await self._rows.update_many({"state": PARKED, **APART, **which}, update)).modified_count
 
     async def _update(self, isolated_row: IsolatedRow, update: Document) -> None:
-        # Not if the row is done, or another worker assumed that we are dead and tried it again.
+        # Changes nothing if the row is done, or if another worker presumed this one dead and tried the row again.
         same = {"_id": isolated_row.row_id, "state": PENDING, "attempts": isolated_row.attempts}
         await self._rows.update_one(same, update)
 

@@ -1,1 +1,1 @@
-"""Protobuf messages as files that people write: YAML and JSON, strict, with the path of every mistake."""
+"""Reads and writes protobuf messages as YAML and JSON. Parsing is strict and reports every mistake with its path."""

@@ -1,8 +1,8 @@
-"""YAML text → documents of plain values, with the line of every value.
+"""Parses YAML text into documents of plain values, and records the line of every value.
 
-Guarantee: a text is read as data and as nothing else. Tags, anchors and aliases are refused, so there are no objects
-and no alias bombs. Words are those of YAML 1.2 (`no` is a country, not a truth value). A text that is too long is
-refused before it is parsed, and one that is nested too deeply at its first bracket too many.
+Guarantee: the text is only ever read as data. Tags, anchors and aliases are refused, so a text can neither create
+objects nor expand without bound. Unquoted scalars follow YAML 1.2 (`no` is a string, not false). A text that is too
+long is refused before it is parsed; one that is nested too deeply is refused as soon as it exceeds the limit.
 """
 
 import math
@@ -17,9 +17,9 @@ from shared.message_files.messages import MAX_LEVELS, Flaw, Flawed
 from shared.message_files.scalars import shown
 
 MAX_BYTES = 256 * 1024
-"""Longest text, unless the caller allows more."""
+"""The maximum size of a text, unless the caller allows more."""
 
-# PyYAML is ten times slower without libyaml, which all of its wheels bring, but reads the same.
+# All wheels of PyYAML include libyaml. Without it, parsing is ten times slower and gives the same result.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: dict[str, object] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -35,7 +35,7 @@ _MAX_DIGITS = 1000
 
 @dataclass(slots=True)
 class Node:
-    """Where a value stands: its line, counted from 1, and its members, by key or by index."""
+    """The position of a value: its line, counted from 1, and the positions of its members, by key or by index."""
 
     line: int
     members: "dict[str | int, Node]" = field(default_factory=dict)
@@ -43,13 +43,13 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document of a text: plain values, and where they stand; None when that is not known."""
+    """One document of a text: its plain values, and their positions; None if the positions are not known."""
 
     value: object
     node: Node | None = None
 
     def line_of(self, path: str) -> int | None:
-        """Returns the line of a path such as `rules[3].points`, or of the longest part of it that the document has."""
+        """Returns the line of a path such as `rules[3].points`, or of its longest prefix in the document."""
         if self.node is None:
             return None
         node = self.node
@@ -59,16 +59,16 @@ class Document:
 
 
 def read_documents(text: str | bytes, max_bytes: int = MAX_BYTES) -> list[Document]:
-    """Returns the documents of a YAML text, of which JSON is a part; a document without a value is left out.
+    """Returns the documents of a YAML or JSON text, without empty documents.
 
     Raises:
-        Flawed: It is not YAML of the kind described above. The paths of the flaws are lines and columns.
+        Flawed: The text is not YAML as described above. The paths of the flaws are lines and columns.
     """
     return list(_parse(_encoded(text, max_bytes)))
 
 
 def _step(node: Node, path: str) -> tuple[Node, str] | None:
-    """Follows the first part of a path; a key may itself contain dots and brackets, so the longest one counts."""
+    """Follows the first part of a path. Keys can contain dots and brackets, so the longest matching key wins."""
     path = path.removeprefix(".")
     best: tuple[Node, str] | None = None
     for key, member in node.members.items():
@@ -110,7 +110,7 @@ def _parse(text: bytes) -> Iterator[Document]:
     return iter(builder.documents)
 
 
-def _problem(text: bytes, problem: str | None, mark: Any) -> str:  # noqa: ANN401 (libyaml has marks of its own)
+def _problem(text: bytes, problem: str | None, mark: Any) -> str:  # noqa: ANN401 (libyaml has its own mark class)
     if mark and text.splitlines()[mark.line : mark.line + 1] and b"\t" in _indent(text.splitlines()[mark.line]):
         return "is indented with a tab; use spaces"
     return problem or "is not YAML"
@@ -122,7 +122,7 @@ def _indent(line: bytes) -> bytes:
 
 @dataclass(slots=True)
 class _Open:
-    """A list or a mapping that has not ended yet, and, of a mapping, the key that waits for its value."""
+    """A list or a mapping that has not ended yet. `key` is the key of a mapping whose value comes next."""
 
     value: Any
     node: Node
@@ -130,12 +130,12 @@ class _Open:
     key_line: int = 0
 
     def add(self, value: object, node: Node) -> None:
-        """Appends an item to a list, or sets the value of the key that waits for it."""
+        """Appends an item to a list, or sets the value of the current key."""
         if isinstance(self.value, list):
             self.node.members[len(self.value)] = node
             self.value.append(value)
         else:
-            # People look for a mistake where its key stands.
+            # Report the line of the key, because people look for a mistake there.
             node.line = self.key_line
             self.node.members[self.key or ""] = node
             self.value[self.key] = value
@@ -151,10 +151,10 @@ class _Builder:
         self._open: list[_Open] = []
 
     def take(self, event: yaml.Event) -> None:
-        """Takes the next event.
+        """Processes the next event.
 
         Raises:
-            Flawed: Reading on makes no sense.
+            Flawed: The text is nested too deeply.
         """
         match event:
             case yaml.CollectionEndEvent():
@@ -180,7 +180,7 @@ class _Builder:
             self._add(None, "", event, node)
 
     def _add(self, value: object, text: str | None, event: yaml.Event, node: Node) -> None:
-        """Puts a value where it belongs; `text` is how a scalar was written, which is what counts for a key."""
+        """Adds a value to the innermost open list or mapping. `text` is the scalar as written; keys are always text."""
         if not self._open:
             if value is not None:
                 self.documents.append(Document(value, node))
@@ -200,17 +200,17 @@ class _Builder:
 
 
 def _resolved(text: str) -> object:
-    """Returns what a word without quotes means in YAML 1.2."""
+    """Returns the value of an unquoted scalar in YAML 1.2."""
     if text in _WORDS:
         return _WORDS[text]
     if INTEGER.match(text):
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-        # Python refuses longer decimals, and no field holds them.
+        # Python refuses to parse longer decimals, and no field can hold them.
         return int(text.replace("0o", ""), base) if len(text) <= _MAX_DIGITS else math.inf
     return float(text) if FLOAT.match(text) else text
 
 
-def _flaw(sentence: str, mark: Any) -> Flaw:  # noqa: ANN401 (libyaml has marks of its own)
+def _flaw(sentence: str, mark: Any) -> Flaw:  # noqa: ANN401 (libyaml has its own mark class)
     return Flaw(f"line {mark.line + 1}, column {mark.column + 1}" if mark else "", sentence)
 
 

@@ -1,6 +1,6 @@
-"""Spans of time as people write them: `7d`, `1d12h`, `90m`, `0.5s`.
+"""Reads and writes durations as people write them: `7d`, `1d12h`, `90m`, `0.5s`.
 
-Guarantee: every span that protobuf allows has one text, and that text gives the span back to the nanosecond.
+Guarantee: every duration that protobuf allows has one text, which reads back as the same duration, to the nanosecond.
 """
 
 import re
@@ -20,10 +20,10 @@ _SPAN = re.compile(
 
 
 def to_duration(text: str) -> Duration:
-    """Returns a span from its text: days, hours, minutes and seconds in this order, each at most once.
+    """Returns a duration from its text: days, hours, minutes and seconds in this order, each at most once.
 
     Raises:
-        ValueError: It is none, or longer than 10,000 years.
+        ValueError: The text is not a duration, or is longer than 10,000 years.
     """
     found = _SPAN.fullmatch(text)
     if not found:
@@ -32,13 +32,13 @@ def to_duration(text: str) -> Duration:
     whole += int(found["s"] or 0) * _SECOND + int((found["fraction"] or "").ljust(9, "0"))
     if whole > _LONGEST:
         raise ValueError("is longer than 10,000 years")
-    # Both parts carry the sign.
+    # In protobuf, both parts carry the sign.
     sign = -1 if found["sign"] else 1
     return Duration(seconds=sign * (whole // _SECOND), nanos=sign * (whole % _SECOND))
 
 
 def to_text(duration: Duration) -> str:
-    """Returns the text of a span, in the largest units: `1d12h` for 36 hours, `0s` for none."""
+    """Returns the text of a duration, in the largest units: `1d12h` for 36 hours, `0s` for zero."""
     whole = duration.seconds * _SECOND + duration.nanos
     rest, text = abs(whole), "-" if whole < 0 else ""
     for unit, size in _UNITS.items():

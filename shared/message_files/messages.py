@@ -1,10 +1,12 @@
-"""Protobuf messages ⇄ plain values: dictionaries, lists, texts and numbers, as YAML, JSON and BSON hold them.
+"""Converts protobuf messages to plain values and back: dictionaries, lists, strings and numbers, as in YAML and BSON.
 
-Guarantee: the descriptor alone decides. What it does not allow is refused, with every mistake and its path; nothing is
-guessed or converted. A message that was read comes back equal from its plain values.
+Guarantee: the descriptor of a message alone decides which values are valid. Invalid values are refused, and every
+mistake is reported with its path; nothing is guessed or coerced. A message that was read from plain values is written
+to plain values that read back as an equal message.
 
-Names are those of the proto, or a field's `json_name` where one is set. Enums are lower case without their prefix,
-spans are texts such as `1d12h`, times are RFC 3339. What is not set, or has proto3's default, is left out.
+Fields have their names in the proto, or their `json_name` where one is set. Enum values are lower case without their
+prefix, durations are texts such as `1d12h`, and times are RFC 3339. Fields that are unset or have their proto3 default
+are left out.
 """
 
 import difflib
@@ -30,13 +32,13 @@ from shared.message_files.scalars import (
 )
 
 MAX_LEVELS = 32
-"""Deepest nesting of lists and mappings; every message within it can be parsed by all of protobuf's parsers."""
+"""The maximum nesting of lists and mappings. Every protobuf parser accepts messages within this limit."""
 
 M = TypeVar("M", bound=Message)
 
 
 class Flaw(NamedTuple):
-    """A mistake: the path to it, such as `rules[3].points`, empty for the whole; and what is wrong, for people."""
+    """A mistake: its path, such as `rules[3].points` (empty for the whole message), and what is wrong, for people."""
 
     path: str
     sentence: str
@@ -46,7 +48,7 @@ class Flaw(NamedTuple):
 
 
 class Flawed(ValueError):
-    """Plain values do not say a message. `flaws` are all mistakes, at least one; the text has one a line."""
+    """Plain values do not describe a message. `flaws` lists all mistakes, at least one; the text has one per line."""
 
     def __init__(self, flaws: Iterable[Flaw]) -> None:
         self.flaws = tuple(flaws)
@@ -54,10 +56,10 @@ class Flawed(ValueError):
 
 
 def from_plain(data: object, message_type: type[M], path: str = "") -> M:
-    """Returns the message that plain values say; None means that a field is not given. `path` leads to the values.
+    """Returns the message that plain values describe. None means that a field is not set. `path` is the path of `data`.
 
     Raises:
-        Flawed: They do not say one.
+        Flawed: The values do not describe a message of this type.
     """
     message, reader = message_type(), _Reader()
     reader.read(message, data, path, 1)
@@ -67,23 +69,23 @@ def from_plain(data: object, message_type: type[M], path: str = "") -> M:
 
 
 def to_plain(message: Message) -> dict[str, Any]:
-    """Returns the plain values of a message, in the order of its fields' numbers.
+    """Returns the plain values of a message, in the order of the field numbers.
 
     Raises:
-        ValueError: It holds a time outside the years 1 to 9999.
+        ValueError: The message holds a time outside the years 1 to 9999.
     """
     plain: dict[str, Any] = _plain(message)
     return plain
 
 
 class _Reader:
-    """Fills messages, and collects flaws instead of stopping at the first."""
+    """Fills messages, and collects all mistakes instead of stopping at the first."""
 
     def __init__(self) -> None:
         self.flaws: list[Flaw] = []
 
     def read(self, target: Message, data: object, path: str, level: int) -> None:
-        """Fills a message; `level` is how deep its values lie, counted in lists and mappings from 1."""
+        """Fills a message. `level` is the nesting depth of its values in lists and mappings, counted from 1."""
         try:
             if level > MAX_LEVELS and isinstance(data, list | Mapping):
                 _refuse(f"is nested deeper than {MAX_LEVELS} levels")
@@ -187,19 +189,19 @@ _WRITERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def _plain(message: Message) -> Any:  # noqa: ANN401 (a span is a text, a Value anything)
+def _plain(message: Message) -> Any:  # noqa: ANN401 (a Duration becomes text, a Value anything)
     if write := _WRITERS.get(message.DESCRIPTOR.full_name):
         return write(message)
     return {_name(field): _plain_field(field, value) for field, value in message.ListFields()}
 
 
-def _plain_field(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 (what the field holds)
+def _plain_field(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 (depends on the field)
     if entry := _entry_of(field):
         return {key: _plain_item(entry, each) for key, each in value.items()}
     return [_plain_item(field, each) for each in value] if field.is_repeated else _plain_item(field, value)
 
 
-def _plain_item(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 (what the field holds)
+def _plain_item(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 (depends on the field)
     return _plain(value) if field.message_type else from_scalar(field, value)
 
 
@@ -215,7 +217,7 @@ def _plain_value(value: Value) -> object:
 
 @cache
 def _known(descriptor: Descriptor) -> Mapping[str, FieldDescriptor]:
-    """Returns the fields of a message by each name that they go by."""
+    """Returns the fields of a message by each of their names."""
     return {name: field for field in descriptor.fields for name in (field.name, _name(field))}
 
 
@@ -229,7 +231,7 @@ def _name(field: FieldDescriptor) -> str:
 
 @cache
 def _entry_of(field: FieldDescriptor) -> FieldDescriptor | None:
-    """Returns what the values of a map are, whose keys are texts; None for a field that is no map."""
+    """Returns the field that describes the values of a map; None for a field that is not a map. Keys are strings."""
     is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
     return field.message_type.fields_by_name["value"] if is_map and field.message_type else None
 

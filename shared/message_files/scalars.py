@@ -1,7 +1,8 @@
-"""Single values of protobuf fields ⇄ plain texts, numbers and truth values.
+"""Converts single values of protobuf fields to plain strings, numbers and booleans, and back.
 
-Guarantee: types are strict (true is no number, 1.0 no whole number, 7 no text), so what is accepted is what was meant,
-and it comes back equal. Every refusal is a sentence without its subject, such as `is a number, must be text`.
+Guarantee: types are strict (true is not a number, 1.0 is not a whole number, 7 is not text), so an accepted value is
+what its author meant, and it reads back as an equal value. Every error message is a sentence without its subject, such
+as `is a number, must be text`.
 """
 
 import math
@@ -16,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shared.message_files import durations
 
 EXACT = 2**53
-"""Whole numbers below this are plain integers, not floats."""
+"""Whole numbers below this magnitude are written as integers, not as floats."""
 
 _RANGES = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
@@ -27,11 +28,11 @@ _RANGES = {
 _SHOWN_CHARACTERS = 40
 
 
-def to_scalar(field: FieldDescriptor, value: object) -> Any:  # noqa: ANN401 (what the field holds)
-    """Returns what a field that is neither a message nor bytes takes for a plain value.
+def to_scalar(field: FieldDescriptor, value: object) -> Any:  # noqa: ANN401 (depends on the field)
+    """Returns the value of a field for a plain value. The field is neither a message nor bytes.
 
     Raises:
-        ValueError: It takes no such value.
+        ValueError: The field does not accept the value.
     """
     if field.enum_type:
         return _choice(value, _numbers(field.enum_type))
@@ -42,8 +43,8 @@ def to_scalar(field: FieldDescriptor, value: object) -> Any:  # noqa: ANN401 (wh
     return to_number(value) if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE else to_text(value)
 
 
-def from_scalar(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 (what the field holds)
-    """Returns the plain value of what such a field holds; the number of an enum's value that is not known stays one."""
+def from_scalar(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 (depends on the field)
+    """Returns the plain value for the value of such a field. An unknown enum value remains a number."""
     if field.enum_type:
         names = {number: name for name, number in _numbers(field.enum_type).items()}
         return names.get(value, value)
@@ -51,10 +52,10 @@ def from_scalar(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 (wha
 
 
 def to_text(value: object) -> str:
-    """Returns a text that protobuf takes.
+    """Returns a text that protobuf accepts.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The value is not text, or cannot be encoded as UTF-8.
     """
     if not isinstance(value, str):
         _refuse(value, "text")
@@ -69,7 +70,7 @@ def to_number(value: object) -> float:
     """Returns a finite number.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The value is not a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         _refuse(value, "a number")
@@ -89,10 +90,10 @@ def from_number(number: float) -> int | float:
 
 
 def to_duration(value: object) -> Duration:
-    """Returns a span of time from its text.
+    """Returns a duration from its text.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The value is not the text of a duration.
     """
     return (
         durations.to_duration(value)
@@ -102,10 +103,10 @@ def to_duration(value: object) -> Duration:
 
 
 def to_timestamp(value: object) -> Timestamp:
-    """Returns a time from its text, RFC 3339.
+    """Returns a time from its RFC 3339 text.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The value is not the text of a time.
     """
     found = Timestamp()
     try:
@@ -116,7 +117,7 @@ def to_timestamp(value: object) -> Timestamp:
 
 
 def kind_of(value: object) -> str:
-    """Returns what a plain value is, for people."""
+    """Returns the type of a plain value in the words of error messages."""
     match value:
         case None:
             return "empty"
@@ -135,13 +136,13 @@ def kind_of(value: object) -> str:
 
 
 def shown(text: str) -> str:
-    """Returns a text that someone else wrote, quoted and no longer than fits a sentence."""
+    """Returns a user's text for an error message: quoted, and cut if it is long."""
     return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")
 
 
 def _whole(value: object, low: int, high: int) -> int:
     if isinstance(value, float):
-        raise ValueError(f"is {value}, must be a whole number")  # noqa: TRY004 (a flaw of the data)
+        raise ValueError(f"is {value}, must be a whole number")  # noqa: TRY004 (a mistake in the data)
     if isinstance(value, bool) or not isinstance(value, int):
         _refuse(value, "a whole number")
     if not low <= value <= high:

@@ -1,6 +1,6 @@
-"""YAML for people ⇄ protobuf messages.
+"""Reads and writes protobuf messages as YAML for people.
 
-Guarantee: what was written here reads as the same message. How a text is read is described in `documents`.
+Guarantee: a message that was written here reads back as the same message. See `documents` for how text is parsed.
 """
 
 from typing import Any
@@ -19,10 +19,10 @@ _ONE_LINE = 90
 
 
 def read_yaml(text: str | bytes, message_type: type[M]) -> M:
-    """Returns the message that a YAML text of one document holds.
+    """Returns the message in a YAML text that has exactly one document.
 
     Raises:
-        Flawed: It is not YAML as `read_documents` takes it, has no document or several, or holds no such message.
+        Flawed: `read_documents` refuses the text, it has no document or several, or it does not describe a message.
     """
     found = read_documents(text)
     if not found:
@@ -44,7 +44,7 @@ def write_plain(plain: object) -> str:
 
 
 class _Dumper(_DUMPER):  # type: ignore[misc]  # one of two classes
-    """Writes what is short on one line, and quotes what this or an older YAML would read as something else."""
+    """Writes short values on one line, and quotes strings that YAML 1.1 or 1.2 would read as another type."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
@@ -67,8 +67,8 @@ def _is_flat(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) or (isinstance(node, yaml.SequenceNode) and bool(node.flow_style))
 
 
-def _length(node: Any) -> int:  # noqa: ANN401 (yaml.Node does not say what its value is)
-    """Returns about how many characters a node takes on one line."""
+def _length(node: Any) -> int:  # noqa: ANN401 (yaml.Node does not declare its value)
+    """Returns roughly how many characters a node takes on one line."""
     if isinstance(node, yaml.ScalarNode):
         return len(node.value) + 2
     return sum(sum(map(_length, each)) if isinstance(each, tuple) else _length(each) for each in node.value)

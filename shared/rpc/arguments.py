@@ -1,7 +1,7 @@
-"""What the requests of all services have in common.
+"""Checks the kinds of arguments that the requests of all services share.
 
-Guarantee: an id that passes may be stored, compared and shown anywhere, and with a time that passes one may compute;
-all else is refused with the field's name.
+Guarantee: an id that passes is safe to store, compare and display, and a time that passes is safe to compute with.
+Anything else is refused with the name of the field.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from shared.rpc.errors import InvalidArgument
 
 MAX_CHARACTERS = 256
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
-"""The end of time for requests: far enough from the last year that every computation with a time stays possible."""
+"""The latest time in a request: so far before the year 9999 that no computation with it overflows."""
 MAX_ROW_CHARACTERS = MAX_CHARACTERS + 20
-"""Of the id of a row in an inbox: a lead's id and a number, at most."""
+"""Characters in the id of an inbox row, which is at most a lead's id and a number."""
 
 
 def identifier(field: str, text: str, *, limit: int = MAX_CHARACTERS) -> str:
     """Returns a text of 1 to `limit` characters without NUL.
 
     Raises:
-        InvalidArgument: It is none.
+        InvalidArgument: The text is empty, is too long, or contains NUL.
     """
     if not text:
         raise InvalidArgument(field, "is empty")
@@ -34,7 +34,7 @@ def optional_text(field: str, text: str, *, limit: int = MAX_CHARACTERS) -> str:
     """Returns a text of at most `limit` characters without NUL; it may be empty.
 
     Raises:
-        InvalidArgument: It is none.
+        InvalidArgument: The text is too long or contains NUL.
     """
     if len(text) > limit:
         raise InvalidArgument(field, f"has {len(text):,} characters, at most {limit:,} are allowed")
@@ -44,10 +44,10 @@ def optional_text(field: str, text: str, *, limit: int = MAX_CHARACTERS) -> str:
 
 
 def identifiers(field: str, texts: Sequence[str], *, limit: int, characters: int = MAX_CHARACTERS) -> list[str]:
-    """Returns 1 to `limit` ids of at most so many characters, each once, in the order given.
+    """Returns 1 to `limit` ids of at most `characters` characters, in the given order and without duplicates.
 
     Raises:
-        InvalidArgument: There is none, there are more, or one is malformed.
+        InvalidArgument: There are no ids, there are too many, or one is invalid.
     """
     if not 1 <= len(texts) <= limit:
         raise InvalidArgument(field, f"has {len(texts)} ids, must have 1 to {limit}")
@@ -57,10 +57,10 @@ def identifiers(field: str, texts: Sequence[str], *, limit: int, characters: int
 
 
 def ids_or_all(field: str, texts: Sequence[str], *, every: bool, limit: int) -> list[str] | None:
-    """Returns 1 to `limit` ids as `identifiers` does, or None for all when `every` is set.
+    """Returns 1 to `limit` ids as `identifiers` does, or None, which means all, if `every` is set.
 
     Raises:
-        InvalidArgument: There are both or neither, there are more, or one is malformed.
+        InvalidArgument: Both ids and `every` are given, or neither; or there are too many ids, or one is invalid.
     """
     if every and texts:
         raise InvalidArgument(field, "has ids although all are asked for")
@@ -68,10 +68,10 @@ def ids_or_all(field: str, texts: Sequence[str], *, every: bool, limit: int) -> 
 
 
 def time(field: str, timestamp: Timestamp) -> datetime:
-    """Returns a time between 1970 and `LATEST`, cut to the millisecond.
+    """Returns a time between 1970 and `LATEST`, truncated to the millisecond.
 
     Raises:
-        InvalidArgument: It lies outside.
+        InvalidArgument: The time is outside this range.
     """
     found = wire.to_time(timestamp)
     if not wire.EPOCH <= found <= LATEST:

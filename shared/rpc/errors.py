@@ -103,7 +103,7 @@ time to wait before the next attempt.
 """
 
 OVERLOADED = ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
-"""What callers see of `Overloaded`, which every service has."""
+"""What callers see of `Overloaded`, which every service can raise."""
 
 ARGUMENTS: ErrorTable = {
     InvalidArgument: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "ARGUMENT_INVALID"),
@@ -169,7 +169,7 @@ def status_of(error: BaseException, table: ErrorTable) -> status_pb2.Status:
 
 
 def retry_seconds_of(error: BaseException) -> float | None:
-    """Returns how long a refused caller should wait, here or at a service further on; None for any other error."""
+    """Returns the seconds after which to retry a call that this or another service refused; None for other errors."""
     if isinstance(error, grpc.aio.AioRpcError):
         return retry_seconds(error)
     return getattr(error, "retry_seconds", None)

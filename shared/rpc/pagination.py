@@ -38,11 +38,11 @@ class Page:
 
     @property
     def limit(self) -> int:
-        """The number of items to read: one more than the page has, to see whether there is a next page."""
+        """The number of items to read: one more than fits on the page, to detect a next page."""
         return self.size + 1
 
     def cut(self, found: Sequence[T], cursor: Callable[[T], Cursor]) -> tuple[Sequence[T], str]:
-        """Returns the items of the page among those read, and the next page token, empty on the last page."""
+        """Returns the items of the page among those read, and the next page token, which is empty on the last page."""
         token = write_token(self.query, *cursor(found[self.size - 1])) if len(found) > self.size else ""
         return found[: self.size], token
 
@@ -105,7 +105,7 @@ def _key(key: object, kind: type[str | int | datetime]) -> str | int | datetime:
     if kind is int and type(key) is int and key in _INT64:
         return key
     if isinstance(key, str) and kind is not int:
-        key.encode()  # rejects what is not UTF-8
+        key.encode()  # raises an error if the key is not UTF-8
         if kind is str:
             return key
         time = datetime.fromisoformat(key)

@@ -1,7 +1,7 @@
-"""Read masks: a caller names the fields and attributes of a lead that it wants, and is sent no others (AIP-157).
+"""Read masks: a caller names the fields and attributes of a lead that it wants and receives no others (AIP-157).
 
-Guarantee: what a mask does not name is not in the answer, whatever else was read to find it. A mask that names nothing
-stands for everything.
+Guarantee: fields that a mask does not name are absent from the response, even if they were read to compute it. An empty
+mask selects everything.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from shared.rpc.errors import InvalidArgument
 
 MAX_ATTRIBUTE_NAMES = 256
 ALWAYS = "lead_id"
-"""The field that every answer has."""
+"""The field that every response contains."""
 ATTRIBUTES = "attributes"
 M = TypeVar("M", bound=Message)
 
@@ -26,26 +26,26 @@ class MaskedRequest(Protocol):
 
     @property
     def read_mask(self) -> FieldMask:
-        """The fields wanted."""
+        """The fields to return."""
 
     @property
     def attribute_names(self) -> Sequence[str]:
-        """The attributes wanted."""
+        """The attributes to return."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadMask:
-    """The fields that a caller wants, and the names of the attributes; None stands for all attributes."""
+    """The fields that a caller wants, and the names of the attributes that it wants; None means all attributes."""
 
     fields: frozenset[str]
     attributes: frozenset[str] | None
 
     def names_any(self, *fields: str) -> bool:
-        """Tells whether at least one of some fields is wanted."""
+        """Returns whether the mask includes at least one of the fields."""
         return not self.fields.isdisjoint(fields)
 
     def apply(self, message: M) -> M:
-        """Clears what is not wanted and returns the same message."""
+        """Clears what the mask does not include, and returns the same message."""
         for field, _ in message.ListFields():
             if field.name not in self.fields:
                 message.ClearField(field.name)
@@ -57,7 +57,7 @@ class ReadMask:
 
 
 def read_mask(request: MaskedRequest, resource: type[Message]) -> ReadMask:
-    """Returns what a request wants of a resource.
+    """Returns the read mask of a request for a resource.
 
     Raises:
         InvalidArgument: The mask names a field that the resource does not have, or an attribute name is malformed.
