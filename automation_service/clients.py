@@ -18,13 +18,13 @@ from shared.rpc.errors import WorkTooLarge
 from shared.tasks import unhurried
 
 MAX_LEADS = 500
-"""Leads in one request to the intelligence service."""
+"""The maximum number of leads in one request to the intelligence service."""
 MAX_ANSWER_BYTES = 1_048_576
-"""Target size of a response, in bytes. Requests name fewer leads if there is much data about each."""
+"""Target size of a response, in bytes. Requests name fewer leads if there is more data about each."""
 MAX_OVERRUN = 8
 """How many times larger than the target a response can get if leads are larger than the previous ones."""
 MAX_REQUESTS = 4
-"""Concurrent requests."""
+"""The maximum number of concurrent requests."""
 REQUEST_SECONDS = 5.0
 """Deadline of a request, in seconds."""
 PROBE_SECONDS = 2.0
@@ -49,7 +49,7 @@ class ScoringModels:
 class IntelligenceInsights:
     """Implements `Insights` with the intelligence service.
 
-    It splits a query into concurrent requests, each with its own deadline. A request names fewer leads if there is much
+    It splits a query into concurrent requests, each with its own deadline. A request names fewer leads if there is more
     data about each.
     """
 

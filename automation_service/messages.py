@@ -1,4 +1,4 @@
-"""Executions, changes and backlogs: protobuf ⇄ domain."""
+"""Converts executions, changes and backlogs between the domain and protobuf."""
 
 from leadscore.automation.v1 import automation_pb2 as pb
 
@@ -88,7 +88,7 @@ def write_backlog(backlog: Backlog) -> pb.GetAutomationBacklogResponse:
 
 
 def read_hypothetical(change: pb.SupposedChange) -> Change:
-    """Returns a hypothetical change: no event has caused it, and it has no date."""
+    """Returns a hypothetical change, which has no event and no date."""
     return Change(
         change_id="",
         lead_id=change.lead_id,

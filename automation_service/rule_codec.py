@@ -1,4 +1,4 @@
-"""Rules: protobuf ⇄ domain. Secrets are read from requests and never written to responses."""
+"""Converts rules between the domain and protobuf. Secrets are read from requests but never written to responses."""
 
 from collections.abc import Mapping
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""gRPC ⇄ use cases, and the status code of each error."""
+"""Translates between gRPC and the use cases, and maps each error to a status code."""
 
 import re
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Domain → protobuf: the answers of the ScoringService."""
+"""Converts domain objects to the responses of the ScoringService."""
 
 from collections.abc import Iterable, Mapping
 
@@ -173,7 +173,7 @@ def rebuild_progress(progress: RebuildProgress) -> pb.RebuildLeadScoresResponse:
 
 
 def scoring_model(stored: StoredModel, in_force: int, published: Iterable[int]) -> pb.ScoringModel:
-    """Returns a version of the model, with where it stands."""
+    """Returns a version of the model with its state."""
     message = model_codec.write_model(stored.model)
     message.create_time.CopyFrom(wire.to_timestamp(stored.create_time))
     retired = pb.MODEL_STATE_RETIRED if stored.model.version in published else pb.MODEL_STATE_DRAFT

@@ -1,4 +1,4 @@
-"""Protobuf ⇄ domain: the scoring model, as callers send it, as answers show it, and as it is stored."""
+"""Converts scoring models between the domain and protobuf, the format of requests, responses and stored models."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -162,7 +162,7 @@ class _Reader:
             level_2_score=fit.level_2_score,
         )
 
-    def _known(self, path: str, number: int, names: dict[Any, Any]) -> Any:  # noqa: ANN401 (of whichever enum it is)
+    def _known(self, path: str, number: int, names: dict[Any, Any]) -> Any:  # noqa: ANN401 (depends on the enum)
         if number not in names:
             self.flaws.append(
                 Flaw(path, "is missing" if number == 0 else f"is {number}, which is not a value of this field")
@@ -170,7 +170,7 @@ class _Reader:
         return names.get(number)
 
 
-def _operand(value: Any) -> Any:  # noqa: ANN401 (of any kind)
+def _operand(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
     if isinstance(value, Value):
         return wire.to_value(value)
     if isinstance(value, ListValue):

@@ -6,7 +6,7 @@ from shared.settings import ServerSettings, StoreSettings, WorkerSettings, zone
 
 
 class ScoringSettings(ServerSettings, StoreSettings, WorkerSettings):
-    """Server, store and worker, and the time zone of days."""
+    """The settings of the server, the store and the worker, and the time zone in which dates begin."""
 
     port: int = Field(50052, ge=1, le=65535, description="Port to listen on.")
     health_port: int = Field(50061, ge=0, le=65535, description="Port at which a worker reports its health; 0: none.")

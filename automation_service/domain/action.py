@@ -10,16 +10,16 @@ from automation_service.domain.receiver import Email, Receiver, Slack, Webhook, 
 from automation_service.domain.url import origin
 
 MAX_ACTIONS = 5
-"""Actions of a rule."""
+"""The maximum number of actions of a rule."""
 MAX_PARAMETERS, MAX_NAME, MAX_PARAMETER = 20, 64, 1024
-"""Parameters of an action, and the characters of a parameter's name and value."""
+"""The maximum number of parameters of an action, and the maximum length of a parameter's name and value."""
 
 _ID = re.compile(r"[a-z0-9_-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A receiver, and what it is sent. `action_id` is unique within the rule."""
+    """A receiver, and what to send to it. `action_id` is unique within the rule."""
 
     action_id: str
     receiver: Receiver
@@ -28,7 +28,7 @@ class Action:
 
     @property
     def templates(self) -> Mapping[str, str]:
-        """The templates of a Slack message or an e-mail by field name; the preset's where the action has none."""
+        """The templates of a Slack message or an e-mail by field name. Missing ones come from the preset."""
         defaults = DEFAULTS[self.preset]
         match self.receiver:
             case Slack(text=text):

@@ -1,4 +1,4 @@
-"""What must hold of a lead for a rule to fire."""
+"""The conditions that a lead must meet for a rule to fire."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -11,9 +11,9 @@ from shared.conditions import Condition, Operator, all_of, value_of
 
 FIT_GRADES = ("A", "B", "C", "D")
 MAX_ATTRIBUTES = 20
-"""Attribute conditions of a rule."""
+"""The maximum number of attribute conditions of a rule."""
 MAX_VALUES = 100
-"""Values of one attribute condition."""
+"""The maximum number of values of one attribute condition."""
 MAX_VALUE_CHARACTERS = 4096
 
 Value = str | float | bool
@@ -31,7 +31,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 class AttributeCondition:
     """A condition of `shared.conditions` on an attribute of the lead.
 
-    `values` are those to compare with: 1 or more for IN; for EXISTS none, or one bool; one for any other operator.
+    `values` are the values to compare with: one or more for IN, none or one bool for EXISTS, otherwise exactly one.
     """
 
     attribute: str
@@ -48,7 +48,7 @@ class AttributeCondition:
     def _operand(self) -> Value | tuple[Value, ...]:
         if self.operator is Operator.IN:
             return self.values
-        return self.values[0] if self.values else True  # only EXISTS has no value
+        return self.values[0] if self.values else True  # only EXISTS can have no value
 
     def __str__(self) -> str:
         if self.operator is Operator.EXISTS:
@@ -69,9 +69,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What must hold for a rule to fire; an empty tuple and None ask for nothing.
+    """The conditions of a rule, which must all hold. An empty tuple or None means that there is no such condition.
 
-    A further fact takes a field here and its line in `outcomes`.
+    To add a condition, add a field here and a line to `outcomes`.
     """
 
     stages: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ class Conditions:
     fit_grades: tuple[str, ...] = ()
 
     def can_hold(self, stage: str, score: int) -> bool:
-        """Tells whether all that is asked of stage and score holds."""
+        """Returns whether the conditions on stage and score hold, which is necessary but not sufficient."""
         return (
             (not self.stages or stage in self.stages)
             and (self.minimum_score is None or score >= self.minimum_score)
@@ -93,11 +93,11 @@ class Conditions:
         )
 
     def hold(self, facts: Facts) -> bool:
-        """Tells whether all that is asked holds."""
+        """Returns whether all conditions hold."""
         return all(outcome.holds for outcome in self.outcomes(facts))
 
     def outcomes(self, facts: Facts) -> Iterator[Outcome]:
-        """Yields what became of each condition that is asked, in the order of the fields."""
+        """Yields the outcome of each condition that is set."""
         yield from _among("stages", "stage", facts.stage, self.stages)
         yield from _at_least("minimum_score", "score", facts.score, self.minimum_score)
         yield from _at_least("minimum_velocity", "velocity", facts.velocity, self.minimum_velocity)
@@ -113,10 +113,10 @@ class Conditions:
 
 
 def check_conditions(conditions: Conditions) -> None:
-    """Checks conditions against their limits, but for the names of stages.
+    """Checks conditions, except that their stages are stages of the model.
 
     Raises:
-        InvalidRule: They break one.
+        InvalidRule: A condition is not valid.
     """
     check_distinct("conditions.stages", conditions.stages)
     check_distinct("conditions.next_actions", conditions.next_actions)
@@ -135,7 +135,7 @@ def check_conditions(conditions: Conditions) -> None:
 
 
 def asks_nothing(conditions: Conditions) -> bool:
-    """Tells whether there is no condition at all."""
+    """Returns whether no condition is set."""
     return all(getattr(conditions, field.name) in ((), None) for field in fields(conditions))
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 
 MAX_ATTEMPTS = 20
-"""Latest attempts that are kept per delivery."""
+"""The number of attempts that are kept per delivery, the latest ones."""
 ANSWER_BYTES = 1024
-"""Bytes of a response that are kept."""
+"""The number of bytes that are kept of a response."""
 LONGEST_WAIT = timedelta(days=1)
-"""Longest wait that a receiver can ask for."""
+"""The longest wait that a receiver can ask for."""
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 """The due time of a delivery that is not pending."""
 

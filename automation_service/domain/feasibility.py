@@ -1,4 +1,4 @@
-"""Warnings for whoever writes a rule: it can never fire under the model in force, or only late."""
+"""Warnings for the author of a rule: under the model in force it can never fire, or only late."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

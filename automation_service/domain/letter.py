@@ -7,7 +7,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 MAX_SUBJECT = 200
-"""Characters of a subject. The rest is cut off."""
+"""The maximum length of a subject, in characters. The rest is cut off."""
 
 
 def write(delivery_id: str, sender: str, recipients: Sequence[str], subject: str, body: str, time: datetime) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 MAX_CHARACTERS = 256
-"""Characters of an id, a name, or a stage."""
+"""The maximum length of an id, a name, or a stage, in characters."""
 
 
 class InvalidRule(Exception):
@@ -44,7 +44,7 @@ def check_range(field: str, value: int, minimum: int, maximum: int) -> None:
     """Checks that a number is between two bounds, both inclusive.
 
     Raises:
-        InvalidRule: The number is outside of the bounds.
+        InvalidRule: The number is outside the bounds.
     """
     if not minimum <= value <= maximum:
         raise InvalidRule(field, f"is {value}, must be {minimum} to {maximum}")

@@ -1,4 +1,4 @@
-"""What must be known about a lead to evaluate rules and to write deliveries. Nothing else is requested.
+"""Which data about a lead is needed to evaluate rules and to write deliveries. Nothing else is requested.
 
 Every execution records score, stage, velocity, risk and next action, so these are always needed. Fit and attributes are
 needed by some rules only, and attributes are most of the data.
@@ -13,11 +13,11 @@ from automation_service.domain.lead import Change
 from automation_service.domain.receiver import Email, Webhook
 
 BASICS_BYTES = 1_024
-"""Approximate size of what is known about a lead without its attributes, in bytes."""
+"""The approximate size of the data about a lead without its attributes, in bytes."""
 ATTRIBUTE_BYTES = 5_120
-"""An attribute of maximum size: a value of 4 KiB, and its name."""
+"""The size of the largest possible attribute, a value of 4 KiB and its name, in bytes."""
 ATTRIBUTES_BYTES = 65_536
-"""All attributes of a lead, at their maximum size."""
+"""The maximum size of all attributes of a lead, in bytes."""
 
 AttributesOf = Callable[[str], frozenset[str] | None]
 """Returns the names of the lead attributes that a template uses; None if it may use any of them."""

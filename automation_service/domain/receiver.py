@@ -9,10 +9,10 @@ from automation_service.domain.limits import InvalidRule, check_range, check_tex
 from automation_service.domain.url import check_url
 
 MAX_TEMPLATE = 16_384
-"""Characters of a template."""
+"""The maximum length of a template, in characters."""
 MAX_RECIPIENTS = 10
 SECRET_BYTES = range(24, 65)
-"""Bytes of a signing key, as Standard Webhooks allows."""
+"""The sizes of a signing key that Standard Webhooks allows, in bytes."""
 
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", re.ASCII)
 
@@ -27,7 +27,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Slack:
-    """A Slack-compatible incoming webhook. The URL is a secret: whoever knows it can post."""
+    """A Slack-compatible incoming webhook. The URL is a secret: anyone who knows it can post."""
 
     url: str = field(repr=False)
     text: str = ""
@@ -64,7 +64,7 @@ def check_receiver(path: str, receiver: Receiver, *, allow_http: bool) -> None:
 
 
 def is_address(text: str) -> bool:
-    """Returns whether a text is a plain e-mail address. It refuses encoded words (RFC 2047): they decode to others."""
+    """Returns whether a text is a plain e-mail address. It refuses encoded words (RFC 2047)."""
     return bool(_ADDRESS.fullmatch(text)) and "=?" not in text
 
 

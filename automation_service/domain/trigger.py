@@ -9,7 +9,7 @@ from automation_service.domain.lead import DECAY, Change
 from automation_service.domain.limits import InvalidRule, check_distinct, check_range, check_text
 
 MAX_DAYS = 3650
-"""Days of inactivity that a rule can wait for."""
+"""The maximum number of days of inactivity that a rule can wait for."""
 
 
 class Direction(StrEnum):
@@ -28,7 +28,7 @@ class WhileConditionHolds:
         return True
 
     def check(self) -> None:
-        """Accepts it: it has no fields."""
+        """Accepts it, because it has no fields."""
 
     def __str__(self) -> str:
         return "the conditions hold after a change"

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from automation_service.domain.limits import InvalidRule, check_text
 
 MAX_URL = 2048
-"""Characters of a URL."""
+"""The maximum length of a URL, in characters."""
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII | re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII | re.IGNORECASE)

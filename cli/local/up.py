@@ -23,7 +23,7 @@ READY_SECONDS = 180.0
 STOP_SECONDS = 30
 MAX_PORT = 65_535
 HEALTH_OFFSET = 10
-"""Distance from the base port to the health ports of the workers: scoring workers first, then automation."""
+"""Offset from the base port to the health ports of the workers: first scoring, then automation."""
 Say = Callable[[str], None]
 """Prints a status line."""
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_NAMES = 256
-"""Attributes of a lead."""
+"""The maximum number of attributes of a lead."""
 MAX_BYTES = 65_536
-"""Bytes of all attributes of a lead together, as compact JSON in UTF-8."""
+"""The maximum size of all attributes of a lead together, in bytes of compact JSON in UTF-8."""
 
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -26,7 +26,7 @@ class Attributes:
 
     @classmethod
     def of(cls, values: Mapping[str, Any], left_out: int = 0) -> "Attributes":
-        """Measures attributes whose size is not known."""
+        """Returns attributes with their measured size."""
         return cls(values, 2 + sum(map(_member_bytes, values, values.values())) - bool(values), left_out)
 
 

@@ -22,9 +22,9 @@ class Granted(NamedTuple):
 
 
 def grant(calendar: Calendar, state: LeadState, rule: Rule, model: ScoringModel, time: datetime) -> Granted:
-    """Applies the limits of a rule, then the caps of its groups, to an event at a time.
+    """Applies the limits of a rule, then the caps of its groups, to an event at `time`.
 
-    A limit bounds the magnitude of the points or the number of times. A cap bounds the total of a group's rules.
+    A limit bounds the magnitude of the points or the number of times. A cap bounds the total points of a group's rules.
     """
     points = rule.points
     used = {

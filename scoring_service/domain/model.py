@@ -16,10 +16,10 @@ IDENTIFY = "identify"
 ADJUSTMENT = "adjustment"
 """The rule id under which contributions count adjustments; no rule may have it."""
 WHOLE = 1_000_000
-"""Decay factors are counted in millionths."""
+"""Decay factors are whole numbers of millionths."""
 
 NEVER = timedelta(days=36_500)
-"""Longer than any inactivity."""
+"""Longer than any period of inactivity."""
 
 _DAY = timedelta(days=1)
 _NO_PROPERTIES: Mapping[str, Any] = {}
@@ -112,7 +112,7 @@ NO_DECAY = Decay(timedelta(), percent_per_day=0)
 
 @dataclass(frozen=True, slots=True)
 class Velocity:
-    """Velocity = `weight` × events in the `window` that ends at the time asked for; intelligence computes it."""
+    """Velocity = `weight` × events in the `window` that ends at the requested time. Intelligence computes it."""
 
     window: timedelta
     weight: int

@@ -13,12 +13,12 @@ from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Adjustment, Fact, JudgedEvent, Mode, Publication, Timeline
 
 MAX_UNKNOWN = 100
-"""Largest number of event types without a rule in a summary."""
+"""The maximum number of event types without a rule in a summary."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The event types that mean conversion, and how long after its first event a lead is ranked (the landmark)."""
+    """The event types that count as conversions, and how long after its first event a lead is ranked (the landmark)."""
 
     conversions: frozenset[str]
     landmark: timedelta

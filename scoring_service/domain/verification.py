@@ -75,7 +75,7 @@ class Chain:
 
 
 class Inspection:
-    """Checks what is stored of one lead, piece by piece.
+    """Checks the stored data of one lead, piece by piece.
 
     A lead that the last publication has not reached yet is checked against the timeline that its state follows.
     """

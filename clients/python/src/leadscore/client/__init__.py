@@ -1,7 +1,7 @@
 """The client of leadscore: `Client` for threads, `AsyncClient` for asyncio.
 
-Promises: every call has a deadline and is retried within a bound; errors are exceptions with `reason` and `field`; a
-batcher drops no event silently. Needs grpcio, protobuf and googleapis-common-protos, and nothing else.
+Guarantee: every call has a deadline, and retries end; errors are exceptions with `reason` and `field`; a batcher never
+drops an event silently. The only dependencies are grpcio, protobuf and googleapis-common-protos.
 """
 
 from leadscore.client.aio import AsyncClient

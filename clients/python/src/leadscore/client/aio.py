@@ -31,7 +31,7 @@ class AsyncClient:
         targets: The addresses; by default `Targets.from_environment()`.
         retry: How calls are retried.
 
-    Every method raises a `LeadscoreError` when its call fails, after the retries. It connects with the first call.
+    Every method raises a `LeadscoreError` if its call still fails after the retries. The first call connects.
     """
 
     def __init__(self, targets: Targets | None = None, *, retry: RetryPolicy | None = None) -> None:
@@ -56,10 +56,10 @@ class AsyncClient:
         event_time: datetime | None = None,
         source: str = "",
     ) -> Receipt:
-        """Sends one event and returns when it is stored.
+        """Sends one event, and returns once it is stored.
 
-        `event_id` is the idempotency key: the same event under the same id counts once. By default it is random, and
-        `event_time` is now. After `Unavailable`, send the event again with the error's `event_id` and the same time.
+        `event_id` is the idempotency key: an event that is sent again with the same id counts once. By default the id
+        is random, and `event_time` is now. After `Unavailable`, retry with the error's `event_id` and the same time.
         """
         return await self._send(
             build_event(
@@ -68,13 +68,13 @@ class AsyncClient:
         )
 
     async def identify(self, lead_id: str, /, **attributes: Any) -> Receipt:  # noqa: ANN401 (JSON)
-        """Sets attributes of a lead; for each attribute the latest value wins."""
+        """Sets attributes of a lead. For each attribute, the latest value wins."""
         return await self._send(build_event(lead_id, IDENTIFY, properties=attributes))
 
     async def lead(self, lead_id: str, *, as_of: datetime | None = None) -> intelligence_pb2.LeadIntelligence:
         """Returns score, stage, velocity, risk and next action of a lead, now or at an earlier time.
 
-        Scoring follows a moment after `track`: the first event of a lead raises `NotFound` until then.
+        Events are scored shortly after `track` returns. Until a lead has a scored event, this raises `NotFound`.
         """
         request = lead_request(lead_id, as_of)
         response = await self._call(self._intelligence.GetLeadIntelligence, request)
@@ -102,8 +102,8 @@ class AsyncClient:
     ) -> AsyncIterator[intelligence_pb2.WatchLeadsResponse]:
         """Yields each committed change of the leads that match, until the caller stops iterating.
 
-        The first response has no change: it says that watching has begun. A stream that breaks is resumed after the
-        last response, so that no change is missed. Keep `resume_token` of a response to continue in another process.
+        The first response has no change; it confirms that the watch has started. If the stream breaks, it is resumed
+        after the last response, so no change is missed. To continue in another process, keep the last `resume_token`.
         """
         stages, lead_ids = tuple(stages), tuple(lead_ids)
         attempts, has_begun = Attempts(self._retry), False
@@ -129,12 +129,12 @@ class AsyncClient:
         block_seconds: float = 30.0,
         on_rejected: Callable[[Rejection], None] | None = None,
     ) -> AsyncBatcher:
-        """Returns a batcher, which sends events in the background, many a call. Close it before the client.
+        """Returns a batcher, which sends events in the background, many per call. Close it before the client.
 
         Args:
-            max_queued: How many events may wait or be in flight.
+            max_queued: The maximum number of events that are queued or in flight.
             block_seconds: How long `track` waits for room in the queue before it raises `QueueFull`.
-            on_rejected: Called in the background task for each event that the server refuses for good. Without it,
+            on_rejected: Called in the background task for each event that the server rejects permanently. Without it,
                 `flush` and `close` raise `EventsRejected`.
         """
         return AsyncBatcher(

@@ -1,7 +1,7 @@
-"""Sending events in batches from a background task of asyncio.
+"""Sends events in batches from a background task of asyncio.
 
-Guarantee: an event that was queued is sent until the server acknowledges or rejects it, or the batcher is closed.
-What is unacknowledged then is in the `FlushTimeout` that `close` raises.
+Guarantee: a queued event is sent until the server acknowledges or rejects it, or the batcher is closed. Events that are
+still unacknowledged then are in the `FlushTimeout` that `close` raises.
 """
 
 import asyncio
@@ -86,10 +86,10 @@ class AsyncBatcher:
         return await self.track(lead_id, IDENTIFY, properties=attributes)
 
     async def flush(self, seconds: float = 30.0) -> None:
-        """Waits up to so many seconds until the queue is empty: every event is acknowledged or rejected.
+        """Waits up to `seconds` until every queued event is acknowledged or rejected.
 
         Raises:
-            FlushTimeout: It is not empty in time; the events stay queued.
+            FlushTimeout: Some events are still unacknowledged; they stay queued.
             EventsRejected: Events were rejected since the last flush, and there is no `on_rejected`.
         """
         async with self._changed:
@@ -98,16 +98,16 @@ class AsyncBatcher:
             unsent = self._outbox.unacknowledged()
             if not self._is_idle:
                 raise FlushTimeout(f"{len(unsent):,} events are not acknowledged after {seconds:g} s", unsent)
-            rejections = self._outbox.take_rejections()  # none that `on_rejected` was called for
+            rejections = self._outbox.take_rejections()  # without those that were passed to `on_rejected`
         if rejections:
             raise EventsRejected(rejections)
 
     async def close(self, seconds: float = 30.0) -> None:
-        """Flushes the queue within so many seconds, and ends the task.
+        """Flushes the queue for up to `seconds`, then ends the task.
 
         Raises:
-            FlushTimeout: Events are unacknowledged; they are dropped here, and are in the error's `unsent`.
-            EventsRejected: As `flush`.
+            FlushTimeout: Some events are unacknowledged; they are dropped, and are in the error's `unsent`.
+            EventsRejected: See `flush`.
         """
         if self._closed:
             return

@@ -1,4 +1,4 @@
-"""Where the services are, and how channels to them are set up."""
+"""The addresses of the services, and the options of the channels to them."""
 
 import os
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from typing import Self
 
 BASE_PORT = 50051
 SERVICES = ("ingest", "scoring", "automation", "intelligence")
-"""In the order of their ports, from the base port on."""
+"""The services, in the order of their ports."""
 
 CHANNEL_OPTIONS = (
-    # The client retries calls itself: gRPC would end its own retries at the deadline of the first attempt.
+    # The client retries calls itself, because the retries of gRPC share the deadline of the first attempt.
     ("grpc.enable_retries", 0),
-    # gRPC waits up to two minutes before it connects again, in which a service that is back would go unnoticed.
+    # By default, gRPC waits up to two minutes before it reconnects, even if the service is back long before.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    # A lead can have 64 KiB of attributes, and a page of its history exceeds gRPC's 4 MiB.
+    # A lead can have 64 KiB of attributes, so a page of its history can exceed gRPC's default of 4 MiB.
     ("grpc.max_receive_message_length", -1),
-    # Only pings show that the machine at the other end of a quiet connection has vanished.
+    # Without pings, an idle connection does not reveal that the other machine is gone.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 )
@@ -33,15 +33,15 @@ class Targets:
 
     @classmethod
     def at(cls, host: str = "127.0.0.1", base_port: int = BASE_PORT) -> Self:
-        """Returns the addresses of a system on one host, at consecutive ports from `base_port` on."""
+        """Returns the addresses of a system on one host, at consecutive ports that start at `base_port`."""
         return cls(*(f"{host}:{base_port + number}" for number in range(len(SERVICES))))
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Returns the addresses that the environment names.
+        """Returns the addresses from the environment.
 
-        `LEADSCORE_BASE_PORT` moves all of them, and `LEADSCORE_INGEST_TARGET`, `LEADSCORE_SCORING_TARGET` and so on
-        replace one each. The default is 127.0.0.1:50051 and the three ports after it.
+        `LEADSCORE_BASE_PORT` changes the ports of all services; `LEADSCORE_INGEST_TARGET`, `LEADSCORE_SCORING_TARGET`
+        and so on replace the address of one service. The defaults are 127.0.0.1:50051 and the next three ports.
         """
         base_port = int(os.environ.get("LEADSCORE_BASE_PORT", BASE_PORT))
         return cls(

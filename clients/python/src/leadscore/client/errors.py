@@ -1,16 +1,16 @@
 """The exceptions of the client.
 
 LeadscoreError
-├── InvalidArgument    the request breaks a limit; sending it again changes nothing
+├── InvalidArgument    the request is not valid; retrying it does not help
 ├── NotFound           no event of this lead has been scored yet
-├── Conflict           the event id belongs to an event with another payload
+├── Conflict           another event with a different payload has this event id
 ├── Overloaded         the server refused the call; nothing was stored
-├── Unavailable        no answer in time; the outcome is unknown, so send the event again under the same id
+├── Unavailable        no response in time; the outcome is unknown, so send the event again with the same id
 ├── QueueFull          the queue of a batcher has no room
 ├── FlushTimeout       events are still unacknowledged
-└── EventsRejected     the server refused some events for good
+└── EventsRejected     the server permanently rejected some events
 
-A code that has no class of its own raises `LeadscoreError`.
+Any other status code raises `LeadscoreError` itself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,10 +28,10 @@ class LeadscoreError(Exception):
     """A call failed.
 
     Attributes:
-        code: The status of the call, None when no call was made.
-        reason: The `reason` of `google.rpc.ErrorInfo`, such as `EVENT_INVALID`; empty when the server gave none.
-        field: The field that is wrong, such as `event_time`; empty when the error is not about a field.
-        event_id: The id of the event that was sent, to send it again; empty when the call sent none.
+        code: The status code of the call; None if no call was made.
+        reason: The `reason` of `google.rpc.ErrorInfo`, such as `EVENT_INVALID`; empty if the server gave none.
+        field: The invalid field, such as `event_time`; empty if the error does not concern a field.
+        event_id: The id of the event, for sending it again; empty if the call sent no single event.
     """
 
     def __init__(
@@ -51,15 +51,15 @@ class LeadscoreError(Exception):
 
 
 class InvalidArgument(LeadscoreError):
-    """The request breaks a limit. Sending it again changes nothing."""
+    """The request is not valid. Retrying it does not help."""
 
 
 class NotFound(LeadscoreError):
-    """No event of this lead has been scored (by the time asked for)."""
+    """No event of this lead has been scored, or none by the requested time."""
 
 
 class Conflict(LeadscoreError):
-    """The event id belongs to an event with another payload. Nothing changed."""
+    """Another event with a different payload has this event id. Nothing was stored."""
 
 
 class Overloaded(LeadscoreError):
@@ -67,7 +67,7 @@ class Overloaded(LeadscoreError):
 
 
 class Unavailable(LeadscoreError):
-    """The server did not answer in time. The outcome is unknown: send the event again under the same id."""
+    """The server did not answer in time. The outcome is unknown: send the event again with the same id."""
 
 
 class QueueFull(LeadscoreError):
@@ -75,7 +75,7 @@ class QueueFull(LeadscoreError):
 
 
 class FlushTimeout(LeadscoreError):
-    """Some events were not acknowledged in time. They are in `unsent`; send them again under the same ids."""
+    """Some events were not acknowledged in time. They are in `unsent`; send them again with the same ids."""
 
     def __init__(self, message: str, unsent: Sequence[ingest_pb2.Event]) -> None:
         super().__init__(message)
@@ -84,7 +84,7 @@ class FlushTimeout(LeadscoreError):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An event that the server refused for good, with the reason, the field that is wrong and a sentence."""
+    """An event that the server permanently rejected, with the reason, the invalid field and an explanation."""
 
     event: ingest_pb2.Event
     reason: str
@@ -93,7 +93,7 @@ class Rejection:
 
 
 class EventsRejected(LeadscoreError):
-    """The server refused some events for good. The others were stored."""
+    """The server permanently rejected some events. The others were stored."""
 
     def __init__(self, rejections: Sequence[Rejection]) -> None:
         first = rejections[0]
@@ -136,15 +136,15 @@ def from_rpc_error(error: grpc.RpcError, *, event_id: str = "") -> LeadscoreErro
 
 
 def retry_delay(error: grpc.RpcError) -> float | None:
-    """Returns the seconds after which the server asks to be called again; None when it does not say."""
+    """Returns the delay in seconds after which the server asks for a retry; None if it does not ask for one."""
     for info in details(error, error_details_pb2.RetryInfo):
         return float(info.retry_delay.ToTimedelta().total_seconds())
     return None
 
 
 def details(error: grpc.RpcError, kind: type[Any]) -> Iterator[Any]:
-    """Yields the details of one kind that the server attached to a failed call."""
-    metadata: Any = error.trailing_metadata()  # pairs, of a class that differs between grpc and grpc.aio
+    """Yields the error details of one type that the server attached to a failed call."""
+    metadata: Any = error.trailing_metadata()  # pairs; the class differs between grpc and grpc.aio
     for key, value in metadata or ():
         if key == DETAILS_KEY:
             for detail in status_pb2.Status.FromString(value).details:

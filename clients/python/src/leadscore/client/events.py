@@ -1,4 +1,4 @@
-"""Building events and requests from Python values."""
+"""Builds events from Python values."""
 
 import uuid
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ IDENTIFY = "identify"
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """An acknowledged event. `duplicate` is set when the server had stored the same event before."""
+    """An acknowledged event. `duplicate` is set if the server had already stored the event."""
 
     event_id: str
     duplicate: bool
@@ -31,10 +31,10 @@ def build_event(
     event_time: datetime | None = None,
     source: str = "",
 ) -> ingest_pb2.Event:
-    """Returns an event; without an id it gets a random one, without a time the present.
+    """Returns an event. By default, its id is random and its time is now.
 
     Raises:
-        InvalidArgument: `event_time` has no time zone, or `properties` hold something that JSON cannot.
+        InvalidArgument: `event_time` has no time zone, or `properties` cannot be represented as JSON.
     """
     event = ingest_pb2.Event(
         event_id=event_id or str(uuid.uuid4()),
@@ -51,7 +51,7 @@ def build_event(
 
 
 def timestamp(time: datetime, *, field: str) -> Timestamp:
-    """Returns a time as protobuf has it.
+    """Returns a time as a protobuf timestamp.
 
     Raises:
         InvalidArgument: The time has no time zone.

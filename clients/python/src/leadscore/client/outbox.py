@@ -1,4 +1,4 @@
-"""The events that wait to be sent or acknowledged. Pure: no threads, no calls; time is an argument, in seconds.
+"""The events that are not acknowledged yet. Pure: no threads and no calls; time is an argument, in seconds.
 
 Guarantee: an event stays here until the server has acknowledged or rejected it.
 """
@@ -16,7 +16,7 @@ MAX_REJECTIONS = 1_000
 
 
 class Outbox:
-    """A bounded queue of events, and those that the server asked to be sent later."""
+    """A bounded queue of events, including those that the server asked to send later."""
 
     def __init__(self, max_events: int) -> None:
         self._rejections: deque[Rejection] = deque(maxlen=MAX_REJECTIONS)
@@ -30,7 +30,7 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """True when no event can be added."""
+        """Whether the queue has no room for another event."""
         return len(self) >= self._max_events
 
     def add(self, event: pb.Event) -> None:
@@ -44,7 +44,7 @@ class Outbox:
         self._queue.append(event)
 
     def take_batch(self, now: float) -> list[pb.Event]:
-        """Returns the events to send next, empty when there are none yet; `settle` or `put_back` ends the batch."""
+        """Returns the events to send next, if any. `settle`, `reject_batch` or `put_back` ends the batch."""
         self._requeue_due(now)
         size = 0
         while self._queue and len(self._in_flight) < MAX_BATCH_EVENTS:
@@ -55,13 +55,13 @@ class Outbox:
         return list(self._in_flight)
 
     def seconds_until_due(self, now: float) -> float | None:
-        """Returns how long until an event may be sent; None when none waits."""
+        """Returns the time until an event may be sent; None if there is nothing to send."""
         if self._queue:
             return 0.0
         return max(0.0, min(due for due, _ in self._deferred) - now) if self._deferred else None
 
     def settle(self, outcomes: Sequence[pb.EventOutcome], now: float) -> None:
-        """Ends a batch with the outcomes of its events, in their order."""
+        """Ends a batch with the outcomes of its events, in the same order."""
         for event, outcome in zip(self._in_flight, outcomes, strict=True):
             if outcome.outcome == pb.OUTCOME_RETRY_LATER:
                 self._deferred.append((now + outcome.retry_delay.ToTimedelta().total_seconds(), event))
@@ -71,17 +71,17 @@ class Outbox:
         self._in_flight.clear()
 
     def reject_batch(self, reason: str, field: str, message: str) -> None:
-        """Ends a batch that the server refused for good as a whole."""
+        """Ends a batch that the server permanently rejected as a whole."""
         self._rejections.extend(Rejection(event, reason, field, message) for event in self._in_flight)
         self._in_flight.clear()
 
     def put_back(self) -> None:
-        """Ends a batch whose outcome is unknown: its events are sent again, first of all."""
+        """Ends a batch whose outcome is unknown. Its events return to the front of the queue."""
         self._queue.extendleft(reversed(self._in_flight))
         self._in_flight.clear()
 
     def take_rejections(self) -> list[Rejection]:
-        """Returns the rejections since the last call, of very many the last `MAX_REJECTIONS`."""
+        """Returns the rejections since the last call, at most the latest `MAX_REJECTIONS`."""
         taken = list(self._rejections)
         self._rejections.clear()
         return taken
@@ -96,5 +96,5 @@ class Outbox:
 
 
 def _size(event: pb.Event) -> int:
-    # Eight bytes are more than the tag and the length take in a batch.
+    # In a batch, an event also has a tag and a length, which take less than eight bytes.
     return event.ByteSize() + 8

@@ -1,4 +1,4 @@
-"""Building the requests of reads from Python values."""
+"""Builds read requests from Python values."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,11 +9,11 @@ from leadscore.scoring.v1 import scoring_pb2
 
 HISTORY_PAGE = 500
 WATCH_SECONDS = 3600.0
-"""A watch is renewed this often, so that each stream has a deadline."""
+"""The deadline of a watch stream, in seconds. The client then opens a new stream that continues the watch."""
 
 
 def lead_request(lead_id: str, as_of: datetime | None) -> intelligence_pb2.GetLeadIntelligenceRequest:
-    """Returns the request for one lead, as it is now or as it was."""
+    """Returns the request for one lead, now or at an earlier time."""
     as_of_time = None if as_of is None else timestamp(as_of, field="as_of")
     return intelligence_pb2.GetLeadIntelligenceRequest(lead_id=lead_id, as_of_time=as_of_time)
 

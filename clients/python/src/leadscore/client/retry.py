@@ -1,4 +1,4 @@
-"""When to call again, and how long to wait before.
+"""Decides whether to retry a call, and how long to wait first.
 
 Guarantee: a call ends after `RetryPolicy.total_seconds`, retries included, and each attempt has a deadline. Every call
 of this client is idempotent, events by their id, so an attempt whose outcome is unknown may be repeated.
@@ -25,8 +25,8 @@ OUTCOME_UNKNOWN = frozenset(
 class RetryPolicy:
     """How a call is retried. All values are in seconds.
 
-    The back-off doubles from `initial_backoff` up to `max_backoff`, and each pause is a random share of it between one
-    half and the whole. A pause that the server asks for is kept, with a little jitter on top.
+    The back-off doubles from `initial_backoff` up to `max_backoff`, and each pause is a random fraction of it, from one
+    half to one. If the server asks for a delay, the pause is that delay plus a little jitter.
     """
 
     attempt_seconds: float = 10.0
@@ -44,18 +44,18 @@ class Attempts:
         self._failed = 0
 
     def deadline(self) -> float:
-        """Returns how long the next attempt may take, in seconds."""
+        """Returns the time-out of the next attempt, in seconds."""
         return max(0.001, min(self._policy.attempt_seconds, self._ends - time.monotonic()))
 
     def pause_after(self, error: grpc.RpcError) -> float | None:
-        """Returns how long to wait before the next attempt, in seconds; None when there is none to make."""
+        """Returns how long to wait before the next attempt, in seconds; None if there must be no other attempt."""
         pause = pause_after(error, self._policy, self._failed)
         self._failed += 1
         return pause if pause is not None and time.monotonic() + pause < self._ends else None
 
 
 def pause_after(error: grpc.RpcError, policy: RetryPolicy, failed: int) -> float | None:
-    """Returns how long to wait after an error that followed `failed` others, in seconds; None when it is final."""
+    """Returns how long to wait after an error that followed `failed` others, in seconds; None if the error is final."""
     asked = retry_delay(error)
     if asked is not None:
         return asked * random.uniform(1.0, 1.1)
