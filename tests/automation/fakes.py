@@ -27,17 +27,17 @@ from tests.scoring.models import BUILT_IN
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INSIGHT = Insight(velocity=9, risk=Risk.LOW, next_action="prioritize_contact", score=40, stage="hot")
 MODEL = _model(model_codec.write_model(BUILT_IN))
-"""The built-in model, as it comes over the wire."""
+"""The built-in model, as received from the scoring service."""
 SENDER = "leads@example.org"
 
 
 def webhook(action_id: str = "crm", url: str = "https://crm.example/hook") -> Action:
-    """Returns an action that tells a webhook."""
+    """Returns an action that calls a webhook."""
     return Action(action_id, Webhook(url, (SECRET,)))
 
 
 def draft(rule_id: str = "call", conditions: Conditions | None = None, *actions: Action, enabled: bool = True) -> Draft:
-    """Returns what a caller says of a rule; it asks for a hot lead unless told otherwise."""
+    """Returns a rule as a caller defines it. By default, its only condition is that the lead is hot."""
     return Draft(rule_id, rule_id.title(), enabled, conditions or Conditions(stages=("hot",)), actions=actions)
 
 
@@ -47,7 +47,7 @@ def rule(rule_id: str = "call", conditions: Conditions | None = None, *actions: 
 
 
 def change(lead_id: str = "ada", sequence: int = 1, score: int = 40, stage: str = "hot", day: int = 1) -> Change:
-    """Returns a change that left a lead with a score in a stage."""
+    """Returns a change that brought a lead to a score and a stage."""
     return Change(
         change_id=f"{lead_id}:{sequence}",
         lead_id=lead_id,
@@ -63,56 +63,56 @@ def change(lead_id: str = "ada", sequence: int = 1, score: int = 40, stage: str 
 
 
 def executed(change_: Change, rule_: Rule, record_time: datetime = NOW, insight: Insight = INSIGHT) -> Execution:
-    """Returns the execution that a rule leaves on a change."""
+    """Returns the execution of a rule that fired on a change."""
     return execution(Candidate(change_, rule_), insight, record_time, SandboxedTemplates().render, SENDER)
 
 
 class FakeDeliveryQueue:
-    """An `DeliveryQueue` by which nothing leaves at once; `begun` is all that it was handed."""
+    """A `DeliveryQueue` that starts nothing; `begun` lists the executions that it was given."""
 
     def __init__(self) -> None:
         self.begun: list[Execution] = []
 
     def admit(self, executions: Sequence[Execution]) -> list[Execution]:
-        """Has no room."""
+        """Admits nothing, as if there were no capacity."""
         return list(executions)
 
     def begin(self, executions: Sequence[Execution]) -> None:
-        """Keeps what it is handed."""
+        """Adds the executions to `begun`."""
         self.begun += executions
 
 
 class FakeReceivers:
-    """`Receivers` that answer what they are told to, in turns; `sent` are the deliveries that they saw."""
+    """`Receivers` that return the given answers in order, the last one repeatedly; `sent` lists all deliveries."""
 
     def __init__(self, *answers: Answer) -> None:
         self.sent: list[tuple[Action, Delivery]] = []
         self._answers = list(answers) or [Answer(Fate.ARRIVED, 200, "ok")]
 
     async def check(self, field: str, action: Action) -> list[str]:
-        """Refuses hosts of this machine, and warns of those that nobody knows."""
+        """Refuses localhost, and warns about unknown hosts."""
         if "localhost" in action.endpoint:
             raise InvalidRule(f"{field}.url", "the host has a forbidden address")
         return [f"{field}: nobody knows the host"] if "nowhere" in action.endpoint else []
 
     async def send(self, action: Action, delivery: Delivery) -> Answer:
-        """Answers."""
+        """Returns the next answer."""
         self.sent.append((action, delivery))
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
 class FakeModels:
-    """`Models` with the built-in one."""
+    """`Models` whose model in force is the built-in one."""
 
     async def in_force(self) -> Model:
-        """Returns it."""
+        """Returns the built-in model."""
         return MODEL
 
 
 class FakeInsights:
-    """`Insights` that are the same for every lead, but for those that are unknown.
+    """`Insights` that are the same for every lead, except that `unknown` leads have none.
 
-    They hold no more attributes than are needed. `asked` are the leads asked for, `needs` what was needed of them.
+    They contain only the attributes that are needed. `asked` lists the requested leads, and `needs` their needs.
     """
 
     def __init__(self, insight: Insight = INSIGHT, unknown: Collection[str] = ()) -> None:
@@ -122,7 +122,7 @@ class FakeInsights:
         self._unknown = unknown
 
     async def of(self, lead_ids: Collection[str], need: Need) -> Mapping[str, Insight]:
-        """Returns the insights into leads."""
+        """Returns the insights of the leads."""
         self.asked.append(set(lead_ids))
         self.needs.append(need)
         attributes = {
@@ -135,8 +135,8 @@ class FakeInsights:
 
 
 class AbsentInsights:
-    """`Insights` that cannot be had."""
+    """`Insights` whose service does not respond."""
 
     async def of(self, lead_ids: Collection[str], need: Need) -> Mapping[str, Insight]:
-        """Fails."""
+        """Times out."""
         raise TimeoutError

@@ -1,4 +1,4 @@
-"""Real receivers for tests: a mailbox, and how to send to it."""
+"""Real receivers for tests: a mailbox, and functions that send to it."""
 
 import email.policy
 from email.message import EmailMessage
@@ -22,7 +22,7 @@ INSIGHT = Insight(
 
 
 class Mailbox:
-    """The handler of a mail server that keeps what it gets, or answers with `reply`."""
+    """A mail server handler that keeps the e-mails that it receives, and answers with `reply`."""
 
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
@@ -32,7 +32,7 @@ class Mailbox:
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Takes a recipient, unless it is one of `refused`."""
+        """Accepts a recipient, unless it is one of `refused`."""
         if address in self.refused:
             return self.refused[address]
         envelope.rcpt_tos.append(address)
@@ -44,13 +44,13 @@ class Mailbox:
         return self.reply
 
     def messages(self) -> list[EmailMessage]:
-        """Returns the e-mails that came."""
+        """Returns the received e-mails."""
         parser = BytesParser(policy=email.policy.default)
         return [parser.parsebytes(envelope.content or b"") for envelope in self.envelopes]  # type: ignore[arg-type]
 
 
 def delivery(action: Action) -> Delivery:
-    """Returns what a rule tells a receiver."""
+    """Returns the delivery of a rule with this action."""
     [found] = executed(change(), rule("call", None, action), insight=INSIGHT).deliveries
     return found
 

@@ -1,4 +1,4 @@
-"""What waits in the automation service is told with its true age, over gRPC and a real database."""
+"""The backlog of the automation service and its age, over gRPC and a real database."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -32,7 +32,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Unreached:
-    """Stands for what is not asked."""
+    """Stands in for parts that these tests do not call."""
 
     executions: Any = None
 
@@ -65,12 +65,12 @@ async def put(inbox: Inbox, lead_id: str, age: timedelta, **fields: Any) -> None
     await inbox.rows.insert_one(row | fields)
 
 
-async def test_nothing_waits_in_a_new_database(stub: Stub) -> None:
+async def test_a_new_database_has_no_backlog(stub: Stub) -> None:
     assert await backlog(stub) == pb.GetAutomationBacklogResponse()
 
 
 async def test_pending_changes_are_reported_with_their_age(inbox: Inbox, stub: Stub) -> None:
-    """As when the automation worker is paused, which no health check tells."""
+    """This is how a paused automation worker shows, which no health check detects."""
     leads = [f"lead-{number}" for number in range(500)]
     rows = [
         {"_id": f"{lead_id}:1", "lead_id": lead_id, **inbox.pending_row(lead_id, NOW - (40 + index) * SECOND)}
@@ -95,7 +95,7 @@ async def test_a_partition_is_behind_after_half_a_minute(inbox: Inbox, stub: Stu
     assert [each.partition for each in found.partitions_behind] == [inbox.partition_of("cyd")]
 
 
-async def test_a_change_that_failed_alone_waits_and_a_parked_one_does_not(inbox: Inbox, stub: Stub) -> None:
+async def test_an_isolated_change_is_pending_and_a_parked_one_is_not(inbox: Inbox, stub: Stub) -> None:
     await put(inbox, "ada", 9 * SECOND, attempts=2, retry_time=NOW + SECOND)
     await put(inbox, "bob", 99 * SECOND, attempts=5, state="parked", park_time=NOW, reason="x")
     found = await backlog(stub)
@@ -115,13 +115,13 @@ async def test_a_stopped_drain_is_reported_with_its_error(inbox: Inbox, database
 
 
 def delivering(lead_id: str, *deliveries: dict[str, Any]) -> Execution:
-    """Returns an execution whose deliveries are as those of a rule with a webhook, but for some fields."""
+    """Returns an execution of a rule with webhooks, with these fields of its deliveries replaced."""
     made = executed(change(lead_id), rule("call", None, *(webhook(str(index)) for index in range(len(deliveries)))))
     changed = (replace(each, **fields) for each, fields in zip(made.deliveries, deliveries, strict=True))
     return replace(made, deliveries=tuple[Delivery, ...](changed))
 
 
-async def test_deliveries_that_are_due_and_executions_that_failed_are_counted(database: Database, stub: Stub) -> None:
+async def test_due_deliveries_and_failed_executions_are_counted(database: Database, stub: Stub) -> None:
     due, later = {"due_time": NOW - 5 * SECOND}, {"due_time": NOW + SECOND, "tries": 1}
     attempted = {"due_time": NOW + 9 * SECOND, "lease": "x"}
     lapsed = {"due_time": NOW - 8 * SECOND, "lease": "x"}
@@ -143,7 +143,7 @@ async def test_deliveries_that_are_due_and_executions_that_failed_are_counted(da
     assert found.oldest_due_time.ToDatetime(UTC) == NOW - 8 * SECOND
 
 
-async def test_the_count_stays_cheap_however_much_waits(database_uri: str, database: Database, inbox: Inbox) -> None:
+async def test_counting_is_cheap_with_a_large_backlog(database_uri: str, database: Database, inbox: Inbox) -> None:
     later = [delivering(f"later-{number}", {"due_time": NOW + SECOND, "tries": 1}) for number in range(300)]
     due = [delivering(f"due-{number}", {"due_time": NOW}) for number in range(50)]
     failed = {"due_time": NEVER, "state": ExecutionState.FAILED}

@@ -1,4 +1,4 @@
-"""What the services that are asked answer, in the words of the ports."""
+"""The clients translate the responses of other services to the types of the ports."""
 
 import asyncio
 import contextlib
@@ -30,9 +30,9 @@ INSIGHT = Insight(6, Risk.HIGH, "re_engage", 40, "hot", {"seats": 3.0}, (Thresho
 
 
 class FakeIntelligence(intelligence_pb2_grpc.IntelligenceServiceServicer):
-    """Knows every lead but `nobody`; `asked` are the questions.
+    """Knows every lead except `nobody`; `asked` lists the requests.
 
-    Questions for attributes are not answered when `silent_about` is `attributes`, and none when it is `everything`.
+    It never responds to requests for attributes if `silent_about` is `attributes`, and to none if it is `everything`.
     """
 
     def __init__(self, silent_about: str = "") -> None:

@@ -1,4 +1,4 @@
-"""A person is told of a rule that can never fire."""
+"""A rule that can never fire, or only late, causes a warning."""
 
 from dataclasses import replace
 

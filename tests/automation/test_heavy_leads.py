@@ -1,4 +1,4 @@
-"""Leads with attributes at their limit hold up no other: scoring, intelligence and automation over a real database."""
+"""Leads with the maximum attributes do not delay others: scoring, intelligence and automation over a real database."""
 
 import asyncio
 import contextlib
@@ -60,7 +60,7 @@ from tests.scoring.conftest import ENGINE
 
 LEADS = [f"lead-{number}" for number in range(30)]
 ATTRIBUTES = {f"attribute-{number:03}": "x" * 230 for number in range(255)} | {"name": "Ada"}
-"""As many as a lead may have, of about 64 KiB together."""
+"""The maximum number of attributes of a lead, about 64 KiB together."""
 HEAVY = "lead-7"
 
 
@@ -81,7 +81,7 @@ async def inbox(database: Database) -> Inbox:
 
 
 class Silent(IntelligenceServicer):
-    """Does not answer when it is asked for the attributes of `HEAVY`."""
+    """Never responds to requests for the attributes of `HEAVY`."""
 
     async def BatchGetLeadIntelligence(  # noqa: N802 (named as the RPC is)
         self, request: intelligence_pb2.BatchGetLeadIntelligenceRequest, context: Context
@@ -94,7 +94,7 @@ class Silent(IntelligenceServicer):
 
 @contextlib.asynccontextmanager
 async def asked(database: Database, servicer: type[IntelligenceServicer]) -> AsyncIterator[IntelligenceInsights]:
-    """The intelligence service over the scoring service over the database."""
+    """Yields a client of the intelligence service, which uses the scoring service and the database."""
     unreached: Any = None
     models = ModelStore(database, ENGINE)
     lead_reader = LeadReader(database, models, unreached)
@@ -125,7 +125,7 @@ def evaluating(database: Database, inbox: Inbox, insights: IntelligenceInsights)
 
 
 async def fired(database: Database, made: Rule, inbox: Inbox) -> list[Execution]:
-    """Returns what one step leaves when there is this rule."""
+    """Returns the executions that one step records with this rule."""
     await MongoRules(database).create(made)
     async with asked(database, IntelligenceServicer) as insights:
         assert await evaluating(database, inbox, insights).step([0], 500) == 30
@@ -138,7 +138,7 @@ async def test_a_rule_on_velocity_fires_for_all_heavy_leads(database: Database, 
     assert sorted(each.key.lead_id for each in recorded) == sorted(LEADS)
 
 
-async def test_a_rule_that_sends_attributes_sends_all_of_all(database: Database, inbox: Inbox) -> None:
+async def test_a_rule_that_sends_attributes_sends_all_for_every_lead(database: Database, inbox: Inbox) -> None:
     recorded = await fired(database, rule("call", None, webhook()), inbox)
     assert sorted(each.key.lead_id for each in recorded) == sorted(LEADS)
     for each in recorded:

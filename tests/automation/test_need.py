@@ -1,4 +1,4 @@
-"""What must be known of leads: all that rules look at and tell, and no more."""
+"""The needed data about leads: exactly what rules evaluate and deliver."""
 
 import pytest
 
@@ -46,18 +46,18 @@ def test_actions_need_what_they_deliver(actions: list[Action], need: Need) -> No
     assert of_actions(actions, SandboxedTemplates().attributes) == need
 
 
-def test_two_needs_make_one() -> None:
+def test_two_needs_can_be_combined() -> None:
     assert attributes("a") | attributes("b") == attributes("a", "b")
     assert attributes("a") | Need(fit=True) == Need(True, frozenset({"a"}))
     assert EVERYTHING | attributes("a") == attributes("a") | EVERYTHING == EVERYTHING
 
 
-def test_more_attributes_are_more_bytes_up_to_the_limit_of_a_lead() -> None:
+def test_the_size_grows_with_the_attributes_up_to_the_limit_of_a_lead() -> None:
     few, some, many = attributes("a"), attributes("a", "b"), attributes(*map(str, range(200)))
     assert BASICS.max_bytes < few.max_bytes < some.max_bytes < many.max_bytes == EVERYTHING.max_bytes
 
 
-def test_changes_are_cut_into_portions_of_bounded_size_in_their_order() -> None:
+def test_changes_are_split_in_order_into_portions_of_bounded_size() -> None:
     changes = [change(lead_id) for lead_id in "abcdef"]
     sizes = {"a:1": 4, "b:1": 4, "c:1": 4, "e:1": 50, "f:1": 1}
     assert [[each.lead_id for each in portion] for portion in portions(changes, sizes, 10)] == [

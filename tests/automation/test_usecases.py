@@ -1,4 +1,4 @@
-"""Rules are kept, and evaluated at changes."""
+"""Rules are stored, and evaluated when leads change."""
 
 import json
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ async def test_an_update_replaces_the_named_fields_only() -> None:
     assert (updated.revision, updated.create_time, updated.update_time) == (2, NOW, LATER)
 
 
-async def test_an_update_may_begin_from_the_stored_revision_only() -> None:
+async def test_an_update_requires_the_stored_revision() -> None:
     rules = book(rule())
     await rules.update(draft(enabled=False), ["enabled"], 1)
     with pytest.raises(RuleChanged):
@@ -112,7 +112,7 @@ async def test_an_update_must_leave_a_rule_within_the_limits() -> None:
     ],
 )
 async def test_an_update_keeps_the_secret_url_of_slack(asked: str, kept: str) -> None:
-    """Whoever gets a rule, changes a text and sends it back has the URL's scheme and host only."""
+    """A caller that reads a rule, changes a text and sends it back knows only the scheme and host of the URL."""
     subject = book(rule("call", None, Action("chat", Slack("https://chat.example/secret"))))
     changed = draft("call", None, Action("chat", Slack(asked, "Call them")))
     updated, _ = await subject.update(changed, ["actions"], 0)
@@ -141,7 +141,7 @@ def evaluation(changes: FakeChanges, rules: FakeRules, insights: FakeInsights | 
     )
 
 
-async def test_a_step_records_what_fires_and_marks_all() -> None:
+async def test_a_step_records_executions_and_marks_all_changes() -> None:
     changes = FakeChanges(change("ada"), change("bob", stage="cold", score=5), change("cyd"))
     insights = FakeInsights(unknown=["cyd"])
     evaluated = evaluation(changes, FakeRules(rule(), rule("calm", Conditions(risk=Risk.HIGH))), insights)
@@ -172,7 +172,7 @@ async def test_a_rule_on_velocity_needs_only_the_basics() -> None:
     assert (insights.asked, insights.needs) == ([{"ada", "bob"}], [BASICS])
 
 
-async def test_delivery_contents_are_requested_only_if_a_rule_holds() -> None:
+async def test_delivery_contents_are_requested_only_if_a_rule_fires() -> None:
     dutch = Conditions(attributes=(AttributeCondition("country", Operator.EQUALS, ("NL",)),))
     calm = rule("calm", Conditions(risk=Risk.HIGH), webhook())
     changes, insights = FakeChanges(change("ada"), change("bob")), FakeInsights(KNOWN)
@@ -232,8 +232,8 @@ async def test_changes_stay_pending_if_intelligence_is_unavailable() -> None:
     assert changes.waiting == [change()]
 
 
-async def test_a_change_that_another_drain_settled_does_not_hide_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both changes fire under one key; the first is settled, without an execution, after this step has read it."""
+async def test_a_change_settled_by_another_drain_does_not_hide_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both changes fire with one key; the first is settled, without an execution, after this step has read it."""
     changes = FakeChanges(change(sequence=1), change(sequence=2))
     evaluated = evaluation(changes, FakeRules(rule()), FakeInsights())
     found = await changes.pending([0], 10)

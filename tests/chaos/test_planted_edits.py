@@ -1,4 +1,4 @@
-"""The edits of `make proof` still fit the code. If one fails here, whoever moved the line updates `planted.py`."""
+"""The edits of `make proof` still fit the code. If one does not, update `planted.py` when you move its line."""
 
 import ast
 import shutil

@@ -1,4 +1,4 @@
-"""Adjusting, retracting and rebuilding, as people ask for them, and how the history tells it."""
+"""The commands that adjust, retract and rebuild, and the history entries that they leave."""
 
 import uuid
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.cli.terminal import text_of
 
 
 @pytest.mark.parametrize(("option", "value"), [("delta", -20), ("delta", 0), ("target", 30)])
-def test_an_adjustment_says_what_it_does_and_how_to_send_it_again(option: str, value: int) -> None:
+def test_an_adjustment_prints_its_effect_and_its_request_id(option: str, value: int) -> None:
     with serving() as (service, run):
         result = run("adjust", "ada", f"--{option}", value, "--reason", "met her", "--actor", "grace")
     (request,) = service.requests
@@ -28,7 +28,7 @@ def test_an_adjustment_says_what_it_does_and_how_to_send_it_again(option: str, v
     assert "50 →" in result.stdout
 
 
-def test_an_adjustment_can_be_sent_again() -> None:
+def test_an_adjustment_can_be_repeated_with_its_request_id() -> None:
     with serving() as (service, run):
         arguments = ("adjust", "ada", "--delta", 5, "--reason", "x", "--actor", "grace", "--request-id", "once")
         result = run(*arguments, "--json")
@@ -37,21 +37,21 @@ def test_an_adjustment_can_be_sent_again() -> None:
 
 
 @pytest.mark.parametrize("change", [(), ("--delta", "1", "--target", "2")])
-def test_an_adjustment_is_one_of_two(change: tuple[str, ...]) -> None:
+def test_an_adjustment_needs_either_a_delta_or_a_target(change: tuple[str, ...]) -> None:
     with serving() as (service, run):
         error = run("adjust", "ada", "--reason", "x", "--actor", "grace", *change).exception
     assert "either --delta or --target" in str(error)
     assert not service.requests
 
 
-def test_a_retraction() -> None:
+def test_a_retraction_prints_the_new_score() -> None:
     with serving() as (service, run):
         result = run("retract", "event-1", "--reason", "a bot", "--actor", "grace")
     assert result.stdout == "retracted from ada: 50 → 30 points, warm\n"
     assert service.requests == [pb.RetractEventRequest(event_id="event-1", reason="a bot", actor="grace")]
 
 
-def test_a_retraction_of_a_parked_event_says_that_it_is_discarded() -> None:
+def test_retracting_a_parked_event_reports_that_it_was_discarded() -> None:
     with serving() as (_, run):
         arguments = ("retract", "parked", "--reason", "a bot", "--actor", "grace")
         people, programs = run(*arguments), run(*arguments, "--json")
@@ -59,14 +59,14 @@ def test_a_retraction_of_a_parked_event_says_that_it_is_discarded() -> None:
     assert json_of(programs) == [{"lead_id": "ada", "discarded": True}]
 
 
-def test_rebuilding_one_lead() -> None:
+def test_rebuilding_one_lead_prints_the_change() -> None:
     with serving() as (service, run):
         assert run("rebuild", "ada").stdout == "rebuilt: 20 → 30 points\n"
     assert service.requests == [pb.RebuildLeadScoreRequest(lead_id="ada")]
 
 
 @pytest.mark.parametrize(("options", "status"), [((), 0), (("--check",), 1)])
-def test_rebuilding_all_leads(options: tuple[str, ...], status: int) -> None:
+def test_rebuilding_all_leads_prints_the_changed_ones(options: tuple[str, ...], status: int) -> None:
     with serving() as (service, run):
         service.answers = [
             pb.RebuildLeadScoresResponse(
@@ -82,7 +82,7 @@ def test_rebuilding_all_leads(options: tuple[str, ...], status: int) -> None:
     assert service.requests[0].check_only == bool(options)
 
 
-def test_what_was_rebuilt_is_told_also_when_the_run_ends_with_an_error() -> None:
+def test_rebuilt_leads_are_printed_even_if_the_run_fails() -> None:
     def answers() -> Iterator[pb.RebuildLeadScoresResponse]:
         yield pb.RebuildLeadScoresResponse(leads_checked=1, leads_total=2, leads_changed=1, changed_lead_ids=["ada"])
         raise ZeroDivisionError
@@ -93,7 +93,7 @@ def test_what_was_rebuilt_is_told_also_when_the_run_ends_with_an_error() -> None
     assert (result.stdout, type(result.exception)) == ("ada\n", CommandError)
 
 
-def test_all_leads_are_as_they_should_be() -> None:
+def test_a_check_without_differences_succeeds() -> None:
     with serving() as (service, run):
         service.answers = [pb.RebuildLeadScoresResponse(leads_checked=2, leads_total=2, done=True)]
         result = run("rebuild", "--all", "--check")
@@ -116,7 +116,7 @@ def test_rebuilding_needs_a_lead_or_all(arguments: tuple[str, ...]) -> None:
         ("2026-01-31T12:00:01.5+01:00", "2026-01-31T11:00:01.500Z"),
     ],
 )
-def test_as_of(text: str, instant: str) -> None:
+def test_as_of_accepts_dates_and_times(text: str, instant: str) -> None:
     assert as_of(text).ToJsonString() == instant
 
 
@@ -133,7 +133,7 @@ def test_as_of_today_is_now() -> None:
         ("2026-01-31T12:00+13:00", "2026-01-30T23:00:00Z"),
     ],
 )
-def test_the_time_of_a_decay_run(text: str, instant: str) -> None:
+def test_a_decay_run_accepts_dates_and_times(text: str, instant: str) -> None:
     assert decay_time(text).ToJsonString() == instant
 
 
@@ -142,12 +142,12 @@ def test_todays_decay_run_is_not_in_the_future() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-02-30", "12:00"])
-def test_what_is_no_time(text: str) -> None:
+def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(CommandError, match="--as-of is"):
         as_of(text)
 
 
-def test_the_history_tells_what_people_did() -> None:
+def test_the_history_shows_corrections_with_reason_and_actor() -> None:
     def entry(kind: pb.EntryKind, **fields: object) -> pb.ScoreEntry:
         return pb.ScoreEntry(kind=kind, event_time=NOON, **fields)  # type: ignore[arg-type]
 

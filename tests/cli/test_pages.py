@@ -1,11 +1,11 @@
-"""Lists that are longer than a page are told whole, or up to what was asked."""
+"""Lists longer than a page are printed in full, or up to `--limit`."""
 
 import pytest
 
 from tests.cli.servicer import json_of, serving
 
 WHOLE = 1001
-"""A list that takes three pages."""
+"""The length of a list with three pages."""
 
 
 @pytest.mark.parametrize("limit", [1, 499, 500, 501, 1000])
@@ -16,7 +16,7 @@ WHOLE = 1001
         (("executions", "list", "--lead", "ada"), "execution_id", "x"),
     ],
 )
-def test_as_many_as_asked_are_listed(arguments: tuple[str, ...], field: str, prefix: str, limit: int) -> None:
+def test_a_list_ends_at_the_limit(arguments: tuple[str, ...], field: str, prefix: str, limit: int) -> None:
     with serving(automation=True) as (_, run):
         found = json_of(run(*arguments, "--limit", limit, "--json"))
     assert [each[field] for each in found] == [f"{prefix}-{number + 1}" for number in range(limit)]
@@ -24,7 +24,7 @@ def test_as_many_as_asked_are_listed(arguments: tuple[str, ...], field: str, pre
 
 
 @pytest.mark.parametrize(("parked", "limit", "shown"), [(3, 1000, 3), (501, 1000, 501), (WHOLE, 1000, 1000)])
-def test_as_many_parked_as_asked_are_listed(parked: int, limit: int, shown: int) -> None:
+def test_a_list_of_parked_events_ends_at_the_limit(parked: int, limit: int, shown: int) -> None:
     with serving(automation=True) as (service, run):
         service.parked_events = parked
         found = json_of(run("parked", "list", "--limit", limit, "--json"))

@@ -1,4 +1,4 @@
-"""What others chose to write does nothing to the terminal of whoever reads it."""
+"""Text from other people cannot control the terminal of the reader."""
 
 import json
 
@@ -59,13 +59,13 @@ RULE_TEST = automation.TestAutomationRuleResponse(
         (show_automations.rule_test(RULE_TEST), 7),
     ],
 )
-def test_a_view_obeys_nobody(view: RenderableType, times: int) -> None:
+def test_a_view_escapes_untrusted_text(view: RenderableType, times: int) -> None:
     text = text_of(view, 300)
     assert "\x1b" not in text
     assert text.count(SHOWN) == times
 
 
-def test_a_violation_obeys_nobody() -> None:
+def test_a_violation_escapes_untrusted_text() -> None:
     violation = scoring.Violation(lead_id=EVIL, invariant="I1", message=f"expected 1 of {EVIL}")
     with serving() as (service, run):
         service.answers = [scoring.VerifyScoresResponse(violations=[violation], leads_checked=1, done=True)]
@@ -74,7 +74,7 @@ def test_a_violation_obeys_nobody() -> None:
     assert result.stdout.splitlines()[0] == f"I1 {SHOWN} expected 1 of {SHOWN}"
 
 
-def test_json_obeys_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_escapes_untrusted_text(capsys: pytest.CaptureFixture[str]) -> None:
     texts = ["\x1b[2J", "\x7f", "\x9b2J", "\u202e", "\U000e0001", "[red] é €"]
     print_json(texts)
     told = capsys.readouterr().out
@@ -82,12 +82,12 @@ def test_json_obeys_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(told) == texts
 
 
-def test_a_long_word_of_a_sentence_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_word_in_a_message_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
     say(f"go on with {'8' * 300}")
     assert capsys.readouterr().err == f"go on with {'8' * 300}\n"
 
 
-def test_a_sentence_obeys_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_message_escapes_untrusted_text(capsys: pytest.CaptureFixture[str]) -> None:
     say(EVIL)
     print_view(EVIL, as_json=False)
     told = capsys.readouterr()
@@ -116,7 +116,7 @@ def test_a_decay_entry_names_its_ticks(first: str, last: str, count: int, told: 
     assert told in text_of(show.history_table([entry]), 200)
 
 
-def test_recalculations_and_decay_resets_are_told() -> None:
+def test_the_history_shows_recalculations_and_decay_resets() -> None:
     reset = scoring.ScoreEntry(
         kind=scoring.ENTRY_KIND_DECAY_RESET, event_time=NOON, delta=7, reason="a clock was ahead", actor=EVIL
     )

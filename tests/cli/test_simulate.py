@@ -1,4 +1,4 @@
-"""Simulations: what is kept of the stream, the tables, and a report that trusts nobody's text."""
+"""`leadscore simulate`: the collected stream, the tables, and a report that escapes untrusted text."""
 
 import re
 import sys
@@ -66,7 +66,7 @@ def simulated(*leads: pb.LeadDifference, limit: int = 20, **options: Any) -> Sim
 
 
 @given(st.lists(st.integers(-(10**12), 10**12), max_size=30), st.integers(0, 10))
-def test_the_largest_changes_are_kept_and_no_more(changes: list[int], limit: int) -> None:
+def test_only_the_largest_changes_are_kept(changes: list[int], limit: int) -> None:
     leads = [difference(f"lead-{place}", 0, change) for place, change in enumerate(changes)]
     simulation = simulated(*leads, limit=limit)
     expected = sorted(leads, key=lambda lead: (-abs(lead.score_after), lead.lead_id))[:limit]
@@ -74,21 +74,21 @@ def test_the_largest_changes_are_kept_and_no_more(changes: list[int], limit: int
     assert sum(simulation.changes.values()) == len(changes)
 
 
-def test_ranges_that_hold_nothing_are_drawn_too() -> None:
+def test_empty_ranges_between_changes_are_included() -> None:
     assert buckets({-5: 1, 10: 3}) == [-5, -2, -1, 0, 1, 2, 5, 10]
     assert buckets([]) == [0]
     assert list(map(label_of, (-5, 1, 20, 100))) == ["-5 to -9", "+1", "+20 to +49", "+100 to +199"]
 
 
 @given(st.integers(-(10**12), 10**12))
-def test_changes_are_counted_in_few_ranges(change: int) -> None:
+def test_a_change_is_counted_in_the_range_that_contains_it(change: int) -> None:
     lowest = bucket(change)
     assert bucket(-change) == -lowest
     assert abs(lowest) <= abs(change) <= max(2.5 * abs(lowest), 0)
     assert re.fullmatch("0|[125]0*", str(abs(lowest)))
 
 
-def test_the_matrix_knows_all_stages_of_both_models() -> None:
+def test_the_matrix_has_all_stages_of_both_models() -> None:
     simulation = simulated()
     simulation.after.stages.add(stage="won", minimum_score=90)
     simulation.summary.stages.add(before="new", after="cold", lead_count=1)
@@ -98,7 +98,7 @@ def test_the_matrix_knows_all_stages_of_both_models() -> None:
     assert matrix.counts == [[0, 2, 0], [0, 7, 0], [1, 0, 0]]
 
 
-def test_large_and_broken_counts_are_told_in_full() -> None:
+def test_large_and_fractional_counts_are_shown_in_full() -> None:
     simulation = simulated()
     simulation.leads_total = 12_345_678
     simulation.summary.ranking_before.deciles[0].lead_count = 1_234_567 + 1 / 3
@@ -107,7 +107,7 @@ def test_large_and_broken_counts_are_told_in_full() -> None:
         assert "1,234,567.3" in text
 
 
-def test_the_tables() -> None:
+def test_the_tables_show_the_summary_and_the_largest_changes() -> None:
     text = text_of(simulation_view(simulated(difference("ada", 20, 50), difference("bob", 50, 10))))
     for part in (
         "2 of 9 (22.2%)",
@@ -124,7 +124,7 @@ def test_the_tables() -> None:
     assert all(len(line) <= 100 for line in text.splitlines())
 
 
-def test_tables_without_conversions_and_grades() -> None:
+def test_tables_without_conversions_and_grades_omit_them() -> None:
     simulation = simulated(ranked=False)
     del simulation.summary.fit_grades[:]
     text = text_of(simulation_view(simulation))
@@ -132,14 +132,14 @@ def test_tables_without_conversions_and_grades() -> None:
     assert "grade" not in text
 
 
-def test_terminals_obey_nobodys_text() -> None:
+def test_control_characters_do_not_reach_the_terminal() -> None:
     text = text_of(simulation_view(simulated(difference(HOSTILE, 0, 1), text=HOSTILE)))
     assert "\x1b" not in text
     assert "\u202e" not in text
 
 
 class Page(HTMLParser):
-    """Collects the elements, the ids and what refers to other things."""
+    """Collects the elements, ids, references and event handlers of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Is called for each element."""
+        """Collects one element; the parser calls it."""
         self.elements.add(tag)
         for name, value in attrs:
             if name == "id":
@@ -162,7 +162,7 @@ class Page(HTMLParser):
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_report_is_one_page_that_trusts_nobody() -> None:
+def test_the_report_is_self_contained_and_escapes_untrusted_text() -> None:
     simulation = simulated(difference(HOSTILE, 0, 1), difference("bob", 9, 2), text=HOSTILE)
     simulation.source = HOSTILE
     simulation.after.display_name = HOSTILE
@@ -185,7 +185,7 @@ def test_the_report_has_all_plots() -> None:
     assert "2026-01-31 12:00 UTC" in html
 
 
-def test_a_report_without_conversions_and_changes() -> None:
+def test_a_report_without_conversions_and_changes_has_fewer_plots() -> None:
     simulation = simulated(ranked=False)
     del simulation.summary.fit_grades[:]
     html = to_html(simulation, NOW)
@@ -193,7 +193,7 @@ def test_a_report_without_conversions_and_changes() -> None:
     assert "AUC" not in html
 
 
-def test_a_report_of_nothing() -> None:
+def test_an_empty_simulation_has_a_report() -> None:
     assert "What publishing" in to_html(Simulation(pb.ScoringModel(version=1), pb.ScoringModel(version=2), "2", 0), NOW)
 
 
@@ -202,7 +202,7 @@ def test_the_same_simulation_gives_the_same_report() -> None:
     assert first == second
 
 
-def test_simulating_a_file(tmp_path: Path) -> None:
+def test_a_model_from_a_file_is_simulated(tmp_path: Path) -> None:
     file, report = tmp_path / "model.yaml", tmp_path / "report.html"
     file.write_text(write_yaml(built_in()))
     with serving() as (service, run):
@@ -226,7 +226,7 @@ def test_simulating_a_file(tmp_path: Path) -> None:
     assert total["leads_changed"] == "2"
 
 
-def test_simulating_a_version() -> None:
+def test_a_published_version_is_simulated() -> None:
     with serving() as (service, run):
         service.answers = [pb.SimulateScoringModelResponse(summary=pb.SimulationSummary(), done=True)]
         assert run("simulate", "in-force").exit_code == 0
@@ -240,13 +240,13 @@ def test_simulating_a_version() -> None:
         (("--report", "/no/such/place/report.html"), "there is no directory /no/such/place"),
     ],
 )
-def test_what_is_asked_wrongly_is_told_before_anything_runs(arguments: tuple[str, ...], message: str) -> None:
+def test_an_invalid_option_is_reported_before_the_simulation_starts(arguments: tuple[str, ...], message: str) -> None:
     with serving() as (service, run):
         assert message in str(run("simulate", "1", *arguments).exception)
     assert not service.requests
 
 
-def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_report_is_an_error(tmp_path: Path) -> None:
     with serving() as (service, run):
         service.answers = [pb.SimulateScoringModelResponse(summary=summary(), done=True)]
         assert "cannot be written" in str(run("simulate", "1", "--report", tmp_path).exception)
@@ -254,7 +254,7 @@ def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
 
 @pytest.fixture
 def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine on which the extra `report` was not installed."""
+    """Simulates a machine without the `report` extra."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     for module in ("report", "plots"):
         monkeypatch.delitem(sys.modules, f"cli.simulation.{module}")
@@ -262,14 +262,14 @@ def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_matplotlib")
-def test_a_report_needs_an_extra(tmp_path: Path) -> None:
+def test_a_report_needs_the_report_extra(tmp_path: Path) -> None:
     with serving() as (service, run):
         error = run("simulate", "1", "--report", tmp_path / "report.html").exception
     assert str(error) == "--report needs matplotlib: pip install 'leadscore[report]'"
     assert not service.requests
 
 
-def test_the_rules_that_would_fire_are_told() -> None:
+def test_the_rules_that_would_fire_are_listed() -> None:
     with serving(automation=True) as (service, run):
         service.answers = [
             pb.SimulateScoringModelResponse(differences=[difference("ada", 0, 40), difference("bob", 0, 50)]),
@@ -279,7 +279,7 @@ def test_the_rules_that_would_fire_are_told() -> None:
         assert "automation rules that would fire" in run("simulate", "1").stdout
 
 
-def test_a_simulation_does_without_the_automation_service() -> None:
+def test_a_simulation_works_without_the_automation_service() -> None:
     with serving() as (service, run):
         service.answers = [
             pb.SimulateScoringModelResponse(differences=[difference("ada", 0, 40)], summary=summary(), done=True)

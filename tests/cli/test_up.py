@@ -1,4 +1,4 @@
-"""`leadscore up`, and other commands against the system that it runs."""
+"""`leadscore up`, and other commands against the system that it starts."""
 
 import asyncio
 import json
@@ -40,13 +40,13 @@ class Up:
         pytest.fail(f"leadscore up ended with {self.process.wait()}")
 
     def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        """Runs another command."""
+        """Runs another command against the system."""
         return subprocess.run(
             [*COMMAND, *arguments], env=self.environment | environment, capture_output=True, text=True, check=False
         )
 
     def stop(self, number: signal.Signals) -> int:
-        """Stops it and returns its exit status."""
+        """Stops the system, and returns the exit status."""
         self.process.send_signal(number)
         with self.process:
             return self.process.wait(60)
@@ -220,7 +220,7 @@ async def test_a_worker_that_exits_is_restarted(up: Up) -> None:
 
 
 def is_worker(pid: int) -> bool:
-    """Returns whether this is the scoring worker."""
+    """Returns whether the process is the scoring worker."""
     try:
         return b"scoring_service\0work" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

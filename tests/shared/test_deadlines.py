@@ -20,7 +20,7 @@ SLACK = 8.0
 
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to a server that tells the seconds that a call has left (-1: no deadline), or never answers."""
+    """A channel to a server that returns the remaining seconds of a call (-1: no deadline), or never responds."""
 
     async def time_remaining(request: Empty, context: Context) -> DoubleValue:
         left = context.time_remaining()
@@ -48,7 +48,7 @@ async def channel() -> AsyncIterator[grpc.aio.Channel]:
 
 
 async def ask(channel: grpc.aio.Channel, name: str = "TimeRemaining", *, own: float | None = None) -> float:
-    """Returns the seconds that the called server sees; `own` is the call's own time-out."""
+    """Returns the remaining seconds that the server sees; `own` is the time-out of the call itself."""
     method = channel.unary_unary(
         f"/test.Clock/{name}", request_serializer=Empty.SerializeToString, response_deserializer=DoubleValue.FromString
     )
@@ -109,7 +109,7 @@ async def test_an_expired_deadline_stops_mongodb_operations_too() -> None:
         assert _mongo_left() <= 0.001
 
 
-async def test_an_outgoing_call_of_no_request_has_the_default_deadline(channel: grpc.aio.Channel) -> None:
+async def test_an_outgoing_call_outside_a_request_has_the_default_deadline(channel: grpc.aio.Channel) -> None:
     assert deadlines.DEFAULT_SECONDS / 2 < await ask(channel) <= deadlines.DEFAULT_SECONDS
 
 
@@ -148,7 +148,7 @@ async def _past(seconds: float) -> None:
 
 
 def _mongo_left() -> float:
-    """Returns the seconds that pymongo gives an operation."""
+    """Returns the seconds that pymongo allows for an operation."""
     left = pymongo._csot.remaining()
     assert left is not None, "expected a bound for operations of MongoDB"
     return float(left)

@@ -1,6 +1,6 @@
-"""What a process writes to standard error: one JSON object a line, whoever writes it.
+"""A process writes one JSON object per line to standard error, no matter which library logs it.
 
-Logging is set up for a process as a whole, so each test runs a small one.
+Logging is configured for a whole process, so each test runs a small process of its own.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A process starts with checked settings, or ends with one line that names the variable."""
+"""A process starts with valid settings, or exits with one line that names the invalid variable."""
 
 import warnings
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from shared.settings import (
 
 
 class Settings(ServerSettings, StoreSettings, WorkerSettings):
-    """All that a service can have."""
+    """All settings that a service can have."""
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def test_a_missing_secrets_directory_prevents_the_start(monkeypatch: pytest.Monk
 
 
 def test_files_that_an_orchestrator_mounts_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # Kubernetes changes all files of a secret at once by pointing `..data` elsewhere.
+    # Kubernetes replaces all files of a secret at once by changing the target of the link `..data`.
     (tmp_path / "..2026_03_01").mkdir()
     (tmp_path / "..2026_03_01" / "leadscore_redis_url").write_text("redis://mounted/0")
     (tmp_path / "..data").symlink_to("..2026_03_01")
@@ -99,7 +99,7 @@ def test_an_unreadable_file_prevents_the_start(
     make(secrets / "leadscore_redis_url")
     monkeypatch.setenv("LEADSCORE_SECRETS_DIR", str(secrets))
     with (
-        warnings.catch_warnings(action="default"),  # as in a service, where a warning ends nothing
+        warnings.catch_warnings(action="default"),  # as in a service, where a warning is not an error
         pytest.raises(StartupError, match=r"^LEADSCORE_SECRETS_DIR: .*redis_url") as caught,
     ):
         load(Settings)

@@ -77,7 +77,7 @@ entrypoint.run("test_service", ProcessSettings, {"run": run})
 
 @contextmanager
 def started(how: str) -> "Iterator[subprocess.Popen[str]]":
-    """Starts the program, and yields it when it runs."""
+    """Starts the program, and yields it once it is running."""
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, how, "run"],
         stdin=subprocess.PIPE,
@@ -138,7 +138,7 @@ def test_a_stuck_process_ends_even_if_nobody_reads_its_log() -> None:
 def test_a_paused_process_continues() -> None:
     with started("read") as process:
         os.kill(process.pid, signal.SIGSTOP)
-        threading.Event().wait(2.5)  # more than twice what a stuck loop is given
+        threading.Event().wait(2.5)  # more than twice the limit for a stuck loop
         os.kill(process.pid, signal.SIGCONT)
         out, log = process.communicate(timeout=60)
         assert (process.returncode, out, log) == (0, "done\n", "")

@@ -70,14 +70,14 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 
 
 class Running:
-    """A worker that runs."""
+    """A running worker."""
 
     def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
         self.process = process
         self._port = port
 
     async def says(self, status: int) -> bool:
-        """Tells whether this is what it says of its health."""
+        """Returns whether the worker reports this health status."""
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self._port}") as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest()
@@ -88,7 +88,7 @@ class Running:
             return bool(answer.status == status)
 
     def tell(self, command: str) -> None:
-        """Lets the worker do something."""
+        """Sends a command to the worker."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{command}\n")
         self.process.stdin.flush()

@@ -1,4 +1,4 @@
-"""A worker stops when it is told to, at any moment and without Redis."""
+"""A worker stops on a signal, at any moment and without Redis."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A small gRPC service whose methods do what a test tells them to."""
+"""A small gRPC service whose methods run code of the test."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -57,7 +57,7 @@ class Kitchen:
         self._waits = waits
 
     async def pour(self, tea: str) -> str:
-        """Pours; of a request of several words only `fail` fails."""
+        """Echoes the tea. In a stream of several words, only the word `fail` raises the error."""
         self.busy.set()
         if self._waits:
             await self.free.wait()
