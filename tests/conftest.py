@@ -12,8 +12,9 @@ from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
 from shared import mongo
 from shared.inbox import broker as brokers
 from shared.mongo import Database
+from tests.examples import examples
 
-settings.register_profile("leadscore", deadline=None, derandomize=True)
+settings.register_profile("leadscore", examples(100), deadline=None, derandomize=True)
 settings.load_profile("leadscore")
 
 # The servers that tests start run in sessions of their own, so a SIGTERM to pytest must reach their fixtures.
