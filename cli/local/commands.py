@@ -52,6 +52,6 @@ def _print_ready(connection: Connection, *, as_json: bool) -> None:
         OUT.print("\ntry:", style="dim")
         method = "leadscore.ingest.v1.IngestService/IngestEvent"
         OUT.print(f"grpcurl -plaintext -d '{event}' {targets['ingest']} {method}", soft_wrap=True, markup=False)
-        OUT.print("leadscore lead ada\n")
+        OUT.print(f"leadscore lead ada --base-port {connection.base_port}\n", highlight=False)
         OUT.print("ready")
         OUT.file.flush()

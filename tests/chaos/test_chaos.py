@@ -35,5 +35,5 @@ async def test_a_short_series_has_no_violations(tmp_path: Path) -> None:
 def test_faults_are_selected_by_prefix() -> None:
     assert {fault.name for fault in named("redis killed,redis full")} == {"redis killed", "redis full"}
     assert named("") == list(FAULTS.values())
-    with pytest.raises(ValueError, match="no fault begins with 'nonsense'"):
+    with pytest.raises(ValueError, match="no fault starts with 'nonsense'"):
         named("nonsense")
