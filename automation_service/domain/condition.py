@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from math import isfinite
 from typing import Any, TypeGuard
 
 from automation_service.domain.lead import Facts, Risk
 from automation_service.domain.limits import InvalidRule, check_distinct, check_text
-from shared.conditions import Condition, Operator, all_of, value_of
+from shared.conditions import Condition, Operator, Test, all_of, value_of
 
 FIT_GRADES = ("A", "B", "C", "D")
 MAX_ATTRIBUTES = 20
@@ -27,7 +28,7 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AttributeCondition:
     """A condition of `shared.conditions` on an attribute of the lead.
 
@@ -41,8 +42,12 @@ class AttributeCondition:
 
     def holds(self, attributes: Mapping[str, Any]) -> bool:
         """Returns whether the attributes of a lead meet the condition."""
-        test = all_of([Condition(self.attribute, self.operator, self._operand, self.ignore_case)])
-        return test is not None and test(attributes)
+        return self._test is not None and self._test(attributes)
+
+    @cached_property
+    def _test(self) -> Test | None:
+        """The condition, compiled once per rule instead of once per lead."""
+        return all_of([Condition(self.attribute, self.operator, self._operand, self.ignore_case)])
 
     @property
     def _operand(self) -> Value | tuple[Value, ...]:
