@@ -40,7 +40,7 @@ class Fault:
     """The longest allowed time without an acknowledgement, in seconds."""
     clients: int = CLIENTS
     crash_point: str = ""
-    """The crash point that it triggers; empty if it is no crash."""
+    """The crash point that it triggers; empty for a fault that is not a crash."""
     unaffected: Collection[str] = ()
     """Methods whose calls must succeed during the fault."""
 

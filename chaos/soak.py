@@ -137,7 +137,7 @@ async def soak(
 
 
 async def _fill_cache(world: World) -> None:
-    """Fills MongoDB's cache at the beginning, because its growth up to its limit is no leak."""
+    """Fills MongoDB's cache at the beginning, because growth up to its limit is not a leak."""
     filler = world.client["filler"]["filler"]
     for _ in range(FILLER_MEBIBYTES):
         await filler.insert_one({"bytes": random.randbytes(2**20)})

@@ -67,7 +67,8 @@ async def connect(uri: str) -> Database:
     The client belongs to the event loop in which it is created. Close it with `await database.client.close()`.
 
     Raises:
-        StartupError: The URI is malformed, no server answers, or it is no replica set. The text contains no password.
+        StartupError: The URI is malformed, no server answers, or it is not a replica set. The message
+            contains no password.
     """
     hosts = _hosts(_parse(uri))
     try:

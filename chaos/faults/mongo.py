@@ -74,7 +74,7 @@ async def primary_steps_down(scene: Scene) -> None:
             await asyncio.sleep(scene.chance.uniform(0.2, 1.0))
 
 
-@fault("two of three down", "two members of three are killed, so there is no majority", members=3)
+@fault("two of three down", "two members of three are killed, which leaves no majority", members=3)
 async def two_of_three_down(scene: Scene) -> None:
     """Nothing can be acknowledged until one of them is back."""
     members = scene.chance.sample(scene.world.mongo.members, 2)
