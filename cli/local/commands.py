@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 
 from cli.local.demo import run_demo
-from cli.local.up import Plan, run_until_stopped
+from cli.local.plan import Plan
+from cli.local.up import run_until_stopped
 from cli.terminal.connection import SERVICES, Connection
 from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import OUT, print_json, say

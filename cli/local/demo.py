@@ -25,8 +25,10 @@ from cli.events.ingest import ingest, wait_until_scored
 from cli.events.lines import Line
 from cli.leads import show
 from cli.local.funnel import favourite, make_events
+from cli.local.plan import Plan
+from cli.local.ports import obstacle
 from cli.local.receiver import Receiver, receiving
-from cli.local.up import Plan, is_free, system
+from cli.local.up import system
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
 from cli.terminal.output import OUT, say
 from cli.terminal.output import show as print_view
@@ -183,6 +185,6 @@ def free_base_port() -> int:
     """
     for _ in range(100):
         base = random.choice(BASE_PORTS)  # noqa: S311 (no secret)
-        if all(is_free(program.port) for program in Plan(Connection(base), Path()).programs()):
+        if not any(obstacle(program.port) for program in Plan(Connection(base), Path()).programs()):
             return base
     raise CommandError("no free ports for a system were found on this machine")

@@ -9,7 +9,7 @@ import typer
 from leadscore.automation.v1 import automation_pb2 as automation
 from leadscore.scoring.v1 import scoring_pb2 as scoring
 
-from cli.local.up import HEALTH_OFFSET
+from cli.local.plan import HEALTH_OFFSET
 from cli.operations import show_status
 from cli.operations.health import Health, ask
 from cli.operations.problems import Status, Worker, judge

@@ -96,7 +96,8 @@ def listen(server: grpc.aio.Server, host: str, port: int, variable: str) -> str:
     try:
         server.add_insecure_port(address)
     except RuntimeError:
-        raise StartupError(f"{address} is taken: stop what listens there, or choose another {variable}") from None
+        advice = f"stop the process that uses it, or choose another {variable}"
+        raise StartupError(f"{address} is in use: {advice}") from None
     return address
 
 

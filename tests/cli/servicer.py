@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from cli.__main__ import app
 from cli.local.demo import free_base_port
-from cli.local.up import HEALTH_OFFSET
+from cli.local.plan import HEALTH_OFFSET
 from cli.terminal.connection import SERVICES, full_name
 from tests.cli.fake_automation import FakeAutomation
 from tests.cli.fake_intelligence import FakeIntelligence

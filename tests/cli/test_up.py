@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.local.demo import free_base_port
-from cli.local.up import Plan
+from cli.local.plan import Plan
 from cli.terminal.connection import Connection
 from testkit.waiting import eventually
 from tests.cli.test_embedded import is_alive, listens_on_127_0_0_1_only

@@ -22,7 +22,7 @@ async def test_a_port_in_use_is_reported_in_one_line() -> None:
         service = Service(NAME, Teapot(Kitchen().pour).register, ERRORS, healthy)
         with pytest.raises(StartupError) as caught:
             await serve(service, settings_of(port=port))
-    sentence = f"127.0.0.1:{port} is taken: stop what listens there, or choose another LEADSCORE_PORT"
+    sentence = f"127.0.0.1:{port} is in use: stop the process that uses it, or choose another LEADSCORE_PORT"
     assert str(caught.value) == sentence
 
 
@@ -30,7 +30,7 @@ async def test_two_servers_never_share_a_port() -> None:
     async with running(Kitchen(), healthy) as server:
         await eventually(server.is_healthy, what="SERVING at first")
         second = Service(NAME, Teapot(Kitchen().pour).register, ERRORS, healthy)
-        with pytest.raises(StartupError, match=rf"^127\.0\.0\.1:{server.port} is taken"):
+        with pytest.raises(StartupError, match=rf"^127\.0\.0\.1:{server.port} is in use"):
             await serve(second, settings_of(port=server.port))
 
 

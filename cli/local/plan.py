@@ -1,0 +1,63 @@
+"""What `leadscore up` runs: the processes of a system, their ports and their settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli.operations.health import Health, ask
+from cli.terminal.connection import SERVICES, Connection, full_name
+
+HEALTH_OFFSET = 10
+"""Offset from the base port to the health ports of the workers: first scoring, then automation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A process: its name, the command that it runs, and the port and the name under which it reports its health."""
+
+    name: str
+    module: str
+    command: str
+    port: int
+    health_name: str = ""
+
+    @property
+    def environment(self) -> str:
+        """The environment variable for the port, in supervisor's syntax."""
+        return f'LEADSCORE_{"PORT" if self.command == "serve" else "HEALTH_PORT"}="{self.port}"'
+
+    def is_serving(self) -> bool:
+        """Returns whether the process reports that it is serving."""
+        return ask(f"127.0.0.1:{self.port}", self.health_name, seconds=1) is Health.SERVING
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run and where; `settings` are environment variables for every process.
+
+    With `own_databases` the system starts its own MongoDB and Redis, even if the environment configures others.
+    """
+
+    connection: Connection
+    data_dir: Path
+    scoring_workers: int = 1
+    automation_workers: int = 1
+    settings: Mapping[str, str] = field(default_factory=dict)
+    own_databases: bool = False
+
+    def programs(self) -> list[Program]:
+        """Returns every process: first the servers, at the ports that clients use, then the workers."""
+        base = self.connection.base_port
+        servers = [
+            Program(f"{service}-0", f"{service}_service", "serve", base + number, full_name(service))
+            for number, service in enumerate(SERVICES)
+        ]
+        workers = [
+            (service, number)
+            for service, count in (("scoring", self.scoring_workers), ("automation", self.automation_workers))
+            for number in range(count)
+        ]
+        return servers + [
+            Program(f"{service}-worker-{number}", f"{service}_service", "work", base + HEALTH_OFFSET + index)
+            for index, (service, number) in enumerate(workers)
+        ]

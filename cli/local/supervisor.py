@@ -1,0 +1,79 @@
+"""Runs the processes of a system under supervisor, which restarts those that exit."""
+
+import configparser
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from cli.local.plan import Plan, Program
+from cli.terminal.connection import CommandError
+
+READY_SECONDS = 180.0
+STOP_SECONDS = 30
+
+# Generic for the type checker only.
+Supervisor: TypeAlias = "subprocess.Popen[bytes]"
+
+
+@contextmanager
+def supervised(plan: Plan, environment: Mapping[str, str]) -> Iterator[Supervisor]:
+    """Runs every program of a plan while the block runs; all of them are serving when it begins.
+
+    Raises:
+        CommandError: A program did not start; the text has the last line of its log.
+    """
+    config = plan.data_dir / "supervisord.conf"
+    with config.open("w") as file:
+        _configuration(plan).write(file)
+    command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(config)]
+    # In a session of its own, so that this process decides in which order processes stop.
+    supervisor = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        _wait_until_serving(plan, supervisor)
+        yield supervisor
+    finally:
+        supervisor.terminate()
+        supervisor.wait()
+
+
+def _configuration(plan: Plan) -> configparser.RawConfigParser:
+    configuration = configparser.RawConfigParser()
+    configuration["supervisord"] = {
+        "logfile": str(plan.data_dir / "supervisord.log"),
+        "pidfile": str(plan.data_dir / "supervisord.pid"),
+        "childlogdir": str(plan.data_dir),
+    } | ({"user": "root"} if os.geteuid() == 0 else {})
+    logs = plan.data_dir / "logs"
+    logs.mkdir(exist_ok=True)
+    for program in plan.programs():
+        configuration[f"program:{program.name}"] = {
+            "command": f'"{sys.executable}" -m {program.module} {program.command}',
+            "environment": program.environment,
+            "autorestart": "true",
+            "startretries": "1000000",
+            "stopwaitsecs": str(STOP_SECONDS),
+            "redirect_stderr": "true",
+            "stdout_logfile": str(logs / f"{program.name}.log"),
+        }
+    return configuration
+
+
+def _wait_until_serving(plan: Plan, supervisor: Supervisor) -> None:
+    ends = time.monotonic() + READY_SECONDS
+    for program in plan.programs():
+        while not program.is_serving():
+            if time.monotonic() > ends or supervisor.poll() is not None:
+                raise CommandError(f"{program.name} did not start; {_last_line(plan, program)}")
+            time.sleep(0.05)
+
+
+def _last_line(plan: Plan, program: Program) -> str:
+    log = plan.data_dir / "logs" / f"{program.name}.log"
+    lines = log.read_text().strip().splitlines() if log.exists() else []
+    return f"the last line of its log is: {lines[-1]}" if lines else f"see {plan.data_dir}"
