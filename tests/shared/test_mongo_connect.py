@@ -10,8 +10,6 @@ from shared import mongo
 from shared.mongo import Database
 from shared.settings import StartupError
 
-UNCLOSED = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.mark.parametrize(
     "uri",
@@ -67,7 +65,6 @@ async def test_an_invalid_client_option_is_reported_in_one_line(option: str) -> 
             await attempt
 
 
-@UNCLOSED
 @pytest.mark.usefixtures("impatient")
 async def test_an_unreachable_server_is_reported_with_its_address() -> None:
     with pytest.raises(StartupError) as caught:

@@ -14,8 +14,6 @@ from shared import mongo
 from shared.mongo import Document
 from shared.settings import StartupError
 
-UNCLOSED = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
-
 
 class Standalone(EmbeddedMongo):
     """A mongod without options, and so without a replica set."""
@@ -48,7 +46,6 @@ async def test_a_server_without_a_replica_set_is_reported_with_the_remedy(standa
         assert str(caught.value) == f"MongoDB at 127.0.0.1:{standalone.port} is not a replica set: {remedy}"
 
 
-@UNCLOSED
 @pytest.mark.usefixtures("impatient")
 async def test_initiating_twice_makes_one_replica_set(new: EmbeddedMongo, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StartupError, match="run migrate if it is new"):
