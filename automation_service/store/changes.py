@@ -8,6 +8,7 @@ from automation_service.store import documents
 from automation_service.store.schema import PARTITIONS
 from shared import mongo
 from shared.inbox.collection import Inbox
+from shared.locks import take_locks
 from shared.mongo import Database, Document
 
 T = TypeVar("T")
@@ -36,12 +37,9 @@ class MongoChanges:
         return [change for change in changes if change.change_id in ids]
 
     async def lock(self, lead_ids: Collection[str]) -> None:
-        """Writes to the partitions of the leads, so that concurrent transactions conflict; see `Changes`."""
+        """Takes the locks of the partitions of the leads; see `Changes`."""
         if lead_ids:
-            locked = {self._inbox.partition_of(lead_id) for lead_id in lead_ids}
-            await self._database[PARTITIONS].update_many(
-                {"_id": {"$in": sorted(locked)}}, {"$inc": {"transactions": 1}}
-            )
+            await take_locks(self._database[PARTITIONS], set(map(self._inbox.partition_of, lead_ids)))
 
     async def mark(self, changes: Sequence[Change]) -> None:
         """Marks the changes as done."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from automation_service.domain.delivery import ExecutionState
-from shared import mongo
 from shared.indexes import check_indexes, create_indexes
+from shared.locks import create_locks
 from shared.mongo import Database, Document
 from shared.settings import StartupError
 
@@ -40,10 +40,9 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 
 
 async def migrate(database: Database, *, partitions: int) -> None:
-    """Creates the collections and indexes, and one row per partition. Safe to run again."""
+    """Creates the collections and indexes, and a lock per partition. Safe to run again."""
     await create_indexes(database, INDEXES)
-    rows = [UpdateOne({"_id": each}, {"$setOnInsert": {"transactions": 0}}, upsert=True) for each in range(partitions)]
-    await mongo.durable(database[PARTITIONS]).bulk_write(rows)
+    await create_locks(database[PARTITIONS], range(partitions))
 
 
 async def check(database: Database, *, partitions: int) -> None:

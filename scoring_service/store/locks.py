@@ -9,10 +9,10 @@ publication of a partition writes the row and all locks, so it conflicts with ev
 import zlib
 from collections.abc import Sequence
 
-from shared.mongo import Database, Document
+from shared.locks import take_locks
+from shared.mongo import Database
 
 NAME = "scoring_locks"
-TAKE: Document = {"$inc": {"transactions": 1}}
 _SHARES = 4
 """Lead locks of a partition: concurrent single updates of two leads conflict by chance in one of four cases."""
 
@@ -28,12 +28,11 @@ def of_lead(partition: int, lead_id: str) -> str:
     return f"{partition}:{zlib.adler32(lead_id.encode()) % _SHARES}"
 
 
-def rows(partition: int) -> Sequence[Document]:
-    """Returns the initial lock rows of a partition."""
-    ids = [of_pages(partition), *(f"{partition}:{share}" for share in range(_SHARES))]
-    return [{"_id": each, "partition": partition, "transactions": 0} for each in ids]
+def of_partition(partition: int) -> Sequence[str]:
+    """Returns the ids of all locks of a partition."""
+    return [of_pages(partition), *(f"{partition}:{share}" for share in range(_SHARES))]
 
 
 async def take_all(database: Database, partition: int) -> None:
     """Takes all locks of a partition, in the transaction that changes its decay date or publication."""
-    await database[NAME].update_many({"_id": {"$in": [row["_id"] for row in rows(partition)]}}, TAKE)
+    await take_locks(database[NAME], of_partition(partition))

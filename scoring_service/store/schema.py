@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
+from itertools import chain
 
 from leadscore.scoring.v1 import scoring_pb2 as pb
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -14,6 +15,7 @@ from scoring_service.store import locks, model_documents
 from scoring_service.store.models import ModelStore
 from shared import mongo
 from shared.indexes import check_indexes, create_indexes
+from shared.locks import create_locks
 from shared.message_files import yaml_text
 from shared.mongo import Database
 from shared.settings import StartupError
@@ -59,11 +61,9 @@ async def migrate(database: Database, *, partitions: int, time_zone: str, engine
     await _insert_if_new(
         database, "model_publications", model_documents.write_publication(first) | {"rolled_out": True}
     )
-    for partition in range(partitions):
-        row = {"_id": partition, "through": "", "time_zone": time_zone, "transactions": 0, "publication": 1}
-        await _insert_if_new(database, "scoring_partitions", row)
-        for lock in locks.rows(partition):
-            await _insert_if_new(database, locks.NAME, lock)
+    all_ = range(partitions)
+    await create_locks(database["scoring_partitions"], all_, through="", time_zone=time_zone, publication=1)
+    await create_locks(database[locks.NAME], chain.from_iterable(map(locks.of_partition, all_)))
     await _check_time_zone(database, time_zone)
     await ModelStore(database, engine).follow_engine(now)
     await check(database, time_zone=time_zone, engine=engine)

@@ -22,6 +22,7 @@ from shared.contracts import events
 from shared.inbox.collection import Inbox, PendingRows
 from shared.inbox.parking import DISCARDED, PARKED, discard_fields
 from shared.inbox.schema import PENDING
+from shared.locks import take_locks
 from shared.mongo import Database, Document
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
@@ -88,7 +89,9 @@ class LeadWriter:
 
         Locking writes their rows, so two transactions that lock the same partition conflict.
         """
-        return await self._take(partitions, {})
+        rows, ids = self._database["scoring_partitions"], set(partitions)
+        await take_locks(rows, ids)
+        return {row["_id"]: _standing(row) async for row in rows.find({"_id": {"$in": sorted(ids)}}, _STANDING)}
 
     async def take_lead(self, lead_id: str) -> Standing:
         """Locks one lead for this transaction, and returns the standing of its partition.
@@ -97,7 +100,7 @@ class LeadWriter:
         `locks`.
         """
         partition = self.partition_of(lead_id)
-        await self._database[locks.NAME].update_one({"_id": locks.of_lead(partition, lead_id)}, locks.TAKE)
+        await take_locks(self._database[locks.NAME], [locks.of_lead(partition, lead_id)])
         return await self.standing(partition)
 
     async def take_page(self, partition: int) -> Standing:
@@ -106,7 +109,7 @@ class LeadWriter:
         Drains of the partition's other leads go on, but its decay date and its publication cannot change until the
         commit. See `locks`.
         """
-        await self._database[locks.NAME].update_one({"_id": locks.of_pages(partition)}, locks.TAKE)
+        await take_locks(self._database[locks.NAME], [locks.of_pages(partition)])
         return await self.standing(partition)
 
     async def standing(self, partition: int) -> Standing:
@@ -122,18 +125,13 @@ class LeadWriter:
         standing = await self.standing(partition)
         if standing.through is not None and standing.through >= through:
             return standing
-        await locks.take_all(self._database, partition)
-        return (await self._take([partition], {"$max": {"through": through.isoformat()}}))[partition]
+        return await self._move(partition, {"_id": partition}, {"through": through.isoformat()})
 
-    async def set_decay_back(self, partition: int, to: date, decision: Decision) -> bool:
-        """Locks a partition and sets its decay date back; returns whether it was later than `to`."""
+    async def set_decay_back(self, partition: int, to: date, decision: Decision) -> Standing:
+        """Locks a partition, sets its decay date back to `to` if it is later, and returns the standing."""
         update = {"through": to.isoformat(), "reset_reason": decision.reason, "reset_actor": decision.actor}
         beyond = {"_id": partition, "through": {"$gt": to.isoformat()}}
-        await locks.take_all(self._database, partition)
-        result = await self._database["scoring_partitions"].update_one(
-            beyond, {"$set": update, "$inc": {"transactions": 1}}
-        )
-        return result.matched_count == 1
+        return await self._move(partition, beyond, update)
 
     async def timeline(self, publication: int) -> Timeline:
         """Returns the timeline up to a publication.
@@ -219,11 +217,11 @@ class LeadWriter:
             rows = [documents.write_checkpoint(lead.lead_id, state) for state in checkpoints]
             await self._database["checkpoints"].insert_many(rows, ordered=False)
 
-    async def _take(self, partitions: Iterable[int], update: Document) -> dict[int, Standing]:
-        rows = self._database["scoring_partitions"]
-        which = {"_id": {"$in": sorted(partitions)}}
-        await rows.update_many(which, {"$inc": {"transactions": 1}, **update})
-        return {row["_id"]: _standing(row) async for row in rows.find(which, _STANDING)}
+    async def _move(self, partition: int, which: Document, change: Document) -> Standing:
+        """Locks a partition against everyone, changes its row if it is `which`, and returns its standing."""
+        await locks.take_all(self._database, partition)
+        await self._database["scoring_partitions"].update_one(which, {"$set": change})
+        return (await self.take([partition]))[partition]
 
     async def _store_checkpoints(self, updates: Sequence[LeadUpdate]) -> None:
         checkpoints = self._database["checkpoints"]

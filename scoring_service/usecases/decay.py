@@ -133,8 +133,7 @@ class DecayRun:
 
         It also returns them if the partition was set back before, so that a run completes one that was interrupted.
         """
-        await self.lead_writer.set_decay_back(partition, to, decision)
-        standing = (await self.lead_writer.take([partition]))[partition]
+        standing = await self.lead_writer.set_decay_back(partition, to, decision)
         return await self.lead_writer.leads_decayed_beyond(partition, to) if standing.through == to else ()
 
     def _inactive_since(self, through: date, timeline: Timeline) -> datetime:

@@ -18,6 +18,7 @@ OWNERS = {
     "shared/inbox/schema.py",
     "shared/inbox/worker.py",
     "shared/indexes.py",
+    "shared/locks.py",
     "shared/mongo.py",
     "shared/rpc/errors.py",
     "shared/rpc/health.py",

@@ -1,0 +1,23 @@
+"""Rows that transactions write only to conflict with each other.
+
+Guarantee: of two concurrent transactions that take the same lock, one commits first, and the other runs again from the
+start. A transaction that has taken a lock reads what the last one to take it has written.
+"""
+
+from collections.abc import Iterable
+
+from pymongo import UpdateOne
+
+from shared import mongo
+from shared.mongo import Collection
+
+
+async def create_locks(rows: Collection, ids: Iterable[int] | Iterable[str], **fields: object) -> None:
+    """Creates the locks that do not exist, with additional fields if the rows also hold data."""
+    new = {"$setOnInsert": {"transactions": 0, **fields}}
+    await mongo.durable(rows).bulk_write([UpdateOne({"_id": each}, new, upsert=True) for each in ids])
+
+
+async def take_locks(rows: Collection, ids: Iterable[int] | Iterable[str]) -> None:
+    """Takes locks for the current transaction."""
+    await rows.update_many({"_id": {"$in": sorted(ids)}}, {"$inc": {"transactions": 1}})
