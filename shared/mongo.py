@@ -148,7 +148,7 @@ async def transact(database: Database, body: Callable[[], Awaitable[T]], *, seco
                     run, read_concern=ReadConcern("snapshot"), write_concern=_MAJORITY
                 )
     except PyMongoError as error:
-        if runs == 1 and error.timeout and not _is_server_away(error):
+        if runs == 1 and is_timeout(error):
             raise TransactionTimeout(str(error), 50) from error
         raise
 
@@ -192,6 +192,11 @@ def initiate(uri: str) -> None:
         raise StartupError(f"MongoDB at {','.join(hosts)} refuses: {error.details}") from None
     except (PyMongoError, ValueError, OSError) as error:
         raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Returns whether work on MongoDB exceeded its time limit, although a server was there."""
+    return isinstance(error, PyMongoError) and error.timeout and not _is_server_away(error)
 
 
 def _is_server_away(error: BaseException | None) -> bool:

@@ -11,8 +11,6 @@ from functools import partial
 from itertools import takewhile
 from typing import TypeVar
 
-from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
-
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.lead import LeadUpdate
 from scoring_service.ports import Doorbell
@@ -21,6 +19,7 @@ from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.history_writer import Clock, HistoryWriter, PendingFacts
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from shared import logs
+from shared.portions import Portions
 from shared.rpc.errors import is_transient
 
 CONCURRENT_PARTITIONS = 2
@@ -101,27 +100,22 @@ class CatchingUp:
         self, partition: int, find: Callable[[int], Awaitable[Sequence[str]]], limit: int, failures: _Failures
     ) -> AsyncGenerator[Sequence[LeadUpdate], None]:
         """Yields the updates of each page of a partition's leads."""
-        rest: Sequence[str] = ()
-        size = limit
         try:
-            rest = await self.lead_writer.transact(partial(find, partition))
+            pages = Portions(await self.lead_writer.transact(partial(find, partition)), limit)
         except Exception as error:  # noqa: BLE001 (`run` raises it at the end)
-            failures.add(error, partition, rest)
-        while rest and not failures.must_stop:
-            page = rest[:size]
+            failures.add(error, partition, ())
+            return
+        while (page := pages.next()) and not failures.must_stop:
             try:
                 done = await self._update_page(partition, page)
             except Exception as error:  # noqa: BLE001 (`run` raises it at the end)
-                if len(page) > 1 and _may_be_caused_by_leads(error):
-                    size = len(page) // 2
-                    continue
-                failures.add(error, partition, page)
-                rest = rest[len(page) :]
+                if not pages.halve(error):
+                    failures.add(error, partition, page)
+                    pages.done()
                 continue
-            # Let the page grow again, because the next leads may be lighter.
-            failures.consecutive, size = 0, min(limit, 2 * size)
+            failures.consecutive = 0
+            pages.done(done.left)
             yield done.updates
-            rest = [*done.left, *rest[len(page) :]]
 
     async def _update_page(self, partition: int, lead_ids: Sequence[str]) -> _Page:
         """Updates some leads in one transaction, and then each heavy one alone."""
@@ -163,10 +157,3 @@ async def _merge(generators: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerato
         await asyncio.gather(*tasks, return_exceptions=True)
         for generator in generators:
             await generator.aclose()
-
-
-def _may_be_caused_by_leads(error: Exception) -> bool:
-    """Returns whether a smaller page might succeed: also after a time-out, unless no server was available."""
-    if not is_transient(error):
-        return True
-    return isinstance(error, PyMongoError) and error.timeout and not isinstance(error, ServerSelectionTimeoutError)

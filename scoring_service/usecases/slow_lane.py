@@ -9,12 +9,11 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from pymongo.errors import PyMongoError
-
 from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from shared import logs
 from shared.deadlines import deadline
+from shared.mongo import is_timeout
 from shared.rpc.errors import is_transient
 from shared.tasks import is_cancelled
 
@@ -85,7 +84,7 @@ class SlowLane:
 
         Raises:
             TooLarge: The update would have to replay too many recorded events.
-            PyMongoError: The update does not fit into one transaction, or MongoDB is unavailable.
+            Exception: The update does not fit into one transaction, or MongoDB is unavailable.
         """
         started = time.perf_counter()
         batch = await self.lead_writer.pending_of(lead_id, limit, ids)
@@ -103,9 +102,8 @@ class SlowLane:
         remembers the limit that fits for as long as the lead is in it.
         """
         _LOG.warning("slow drain failed", lead=lead_id, events=limit, error=logs.one_line(error))
-        is_timeout = isinstance(error, PyMongoError) and error.timeout
-        if not is_transient(error) or (is_timeout and limit == 1):
+        if not is_transient(error) or (is_timeout(error) and limit == 1):
             self._failed[lead_id] = error
             return 0
         await asyncio.sleep(PAUSE_SECONDS)
-        return max(1, limit // 4) if is_timeout else limit
+        return max(1, limit // 4) if is_timeout(error) else limit

@@ -19,7 +19,7 @@ from shared.inbox.collection import Inbox
 from shared.inbox.doorbell import MAX_TOGETHER, Doorbell, Lease
 from shared.inbox.isolation import IsolatedRetries, Step
 from shared.inbox.parking import Parking
-from shared.rpc.errors import is_transient
+from shared.portions import Portions, may_be_of_size
 from shared.settings import MAX_PARTITIONS
 from shared.tasks import is_cancelled
 from shared.watchdog import Heartbeat
@@ -117,7 +117,7 @@ class Drainer:
             with self._turn():
                 return self._noted(await self._step(lease.partitions, limit))
         except Exception as error:
-            if not _may_be_of_rows(error):
+            if not may_be_of_size(error):
                 raise
             _warn("batch is cut", lease.partitions, error)
             return await self._cut(lease, limit)
@@ -131,26 +131,23 @@ class Drainer:
         self.heartbeat.beat()
         with deadline(READ_SECONDS):
             ids = [row["_id"] for row in await self._inbox.pending(lease.partitions, limit, {"_id": 1})]
-        await self._halves(lease, ids)
+        halves = Portions(ids, (len(ids) + 1) // 2)
+        while (half := halves.next()) and not self.isolated_retries.breaker.is_open:
+            await self._doorbell.renew(lease)
+            try:
+                await self._half(lease, half)
+                halves.done()
+            except Exception as error:
+                if not halves.halve(error):
+                    raise
         return len(ids)
 
-    async def _halves(self, lease: Lease, ids: Sequence[str]) -> None:
-        middle = len(ids) // 2
-        for half in filter(None, (ids[:middle], ids[middle:])):
-            if self.isolated_retries.breaker.is_open:
-                return
-            await self._doorbell.renew(lease)
-            if len(half) == 1:
-                with self._turn():
-                    await self.isolated_retries.attempt(half[0])
-                continue
-            try:
-                with self._turn():
-                    self._noted(await self._step(lease.partitions, len(half), half))
-            except Exception as error:
-                if not _may_be_of_rows(error):
-                    raise
-                await self._halves(lease, half)
+    async def _half(self, lease: Lease, ids: Sequence[str]) -> None:
+        with self._turn():
+            if len(ids) == 1:
+                await self.isolated_retries.attempt(ids[0])
+            else:
+                self._noted(await self._step(lease.partitions, len(ids), ids))
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -174,11 +171,6 @@ async def sweep(inbox: Inbox, doorbell: Doorbell, *, age: timedelta, every: floa
         except PyMongoError as error:
             _LOG.warning("sweep failed", inbox=inbox.rows.name, error=str(error))
         await asyncio.sleep(every)
-
-
-def _may_be_of_rows(error: Exception) -> bool:
-    """Returns whether fewer rows may succeed; also after a time-out, because a batch may exceed one transaction."""
-    return not is_transient(error) or (isinstance(error, PyMongoError) and error.timeout)
 
 
 def _warn(what: str, partitions: Sequence[int], error: Exception) -> None:

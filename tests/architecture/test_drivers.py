@@ -5,8 +5,6 @@ from tests.architecture.test_shape import ROOT, SERVICES, modules, packages
 DRIVERS = {"pymongo", "bson", "redis", "grpc", "dramatiq"}
 EDGES = {"store", "clients", "servicer", "app"}
 OWNERS = {
-    "scoring_service/usecases/catching_up.py",
-    "scoring_service/usecases/slow_lane.py",
     "shared/deadlines.py",
     "shared/inbox/actor.py",
     "shared/inbox/broker.py",
