@@ -1,1 +1,1 @@
-"""Measures the whole system, and next to each figure its floor from the same run. `make bench` runs it."""
+"""`make bench`: measures the whole system, each figure beside a reference of the same run. See docs/benchmarks.md."""

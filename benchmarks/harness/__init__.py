@@ -1,0 +1,1 @@
+"""What every benchmark uses: the system under test, client processes, the reference, and the report."""
