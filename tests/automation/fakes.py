@@ -90,10 +90,10 @@ class FakeReceivers:
         self._answers = list(answers) or [Answer(Fate.ARRIVED, 200, "ok")]
 
     async def check(self, field: str, action: Action) -> list[str]:
-        """Refuses localhost, and warns about unknown hosts."""
+        """Refuses localhost, and warns about `nowhere`."""
         if "localhost" in action.endpoint:
             raise InvalidRule(f"{field}.url", "the host has a forbidden address")
-        return [f"{field}: nobody knows the host"] if "nowhere" in action.endpoint else []
+        return [f"{field}.url: the host has no address at the moment"] if "nowhere" in action.endpoint else []
 
     async def send(self, action: Action, delivery: Delivery) -> Answer:
         """Returns the next answer."""

@@ -1,33 +1,34 @@
 """The contracts of the ports that have a fake, run against the fake and the real implementation."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import pytest
 
+from automation_service.delivery.address_guard import Guard, GuardedTransport
 from automation_service.delivery.attempt import DeliveryAttempt
 from automation_service.delivery.dispatcher import Dispatcher
+from automation_service.delivery.receivers import AllReceivers, HttpReceivers, open_client
+from automation_service.domain.address import read_networks
+from automation_service.domain.delivery import Answer, Fate
 from automation_service.domain.limits import InvalidRule
-from automation_service.domain.need import BASICS, Need
-from automation_service.ports import Changes, DeliveryQueue
+from automation_service.ports import Changes, DeliveryQueue, Receivers
 from automation_service.store import schema
 from automation_service.store.changes import MongoChanges
+from shared import wire
 from shared.contracts import score_changes
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
+from testkit.receiver import Request, Writer, answering, receiving
 from tests.automation.fake_stores import FakeChanges
-from tests.automation.fakes import (
-    INSIGHT,
-    NOW,
-    FakeDeliveryQueue,
-    FakeInsights,
-    FakeReceivers,
-    change,
-    executed,
-    rule,
-    webhook,
-)
+from tests.automation.fakes import NOW, FakeDeliveryQueue, FakeReceivers, change, executed, rule, webhook
+from tests.automation.receiving import delivery
 from tests.automation.test_drain import put
+from tests.automation.test_network import TLS
 
+ADDRESSES = {"crm.example": "127.0.0.1", "localhost": "169.254.169.254"}
+"""The hosts of receivers: one whose address is allowed, and one whose address is forbidden."""
 PENDING = [change("bob"), change("ada", 3), change("ada", 2)]
 
 
@@ -77,20 +78,58 @@ def test_admitting_changes_nothing_but_the_claims(delivery_queue: DeliveryQueue)
     assert unclaimed == new
 
 
-async def test_fake_insights_hold_what_is_needed_and_leave_out_leads_without_a_score() -> None:
-    """As `IntelligenceInsights` does in `test_clients.py`."""
-    known = replace(INSIGHT, attributes={"seats": 3.0, "name": "Ada"})
-    insights = FakeInsights(known, unknown=["nobody"])
-    assert await insights.of(["ada", "nobody"], BASICS) == {"ada": replace(known, attributes={})}
-    needed = Need(attributes=frozenset({"seats"}))
-    assert (await insights.of(["ada"], needed))["ada"].attributes == {"seats": 3.0}
+class ReceiversAndUrl(NamedTuple):
+    """The receivers under contract, and the URL of one that answers with 200, then 503, then 410."""
+
+    receivers: Receivers
+    url: str
 
 
-async def test_fake_receivers_refuse_and_warn() -> None:
-    """As `AllReceivers` does in `test_network.py`."""
-    receivers = FakeReceivers()
+@pytest.fixture(params=["fake", "http"])
+async def receivers(request: pytest.FixtureRequest) -> AsyncIterator[ReceiversAndUrl]:
+    if request.param == "fake":
+        answers = Answer(Fate.ARRIVED, 200, "ok"), Answer(Fate.RETRY, 503, "ok"), Answer(Fate.GONE, 410, "ok")
+        yield ReceiversAndUrl(FakeReceivers(*answers), "https://crm.example/hook")
+        return
+    behaviours = [answering(status) for status in (200, 503, 410)]
+
+    async def behave(request: Request, writer: Writer) -> None:
+        await behaviours.pop(0)(request, writer)
+
+    guard = Guard(read_networks(["127.0.0.0/8"]), resolve)
+    transport = GuardedTransport(guard, per_endpoint=8, tls=TLS)
+    async with receiving() as receiver, open_client(transport) as client:
+        receiver.behaviour = behave
+        yield ReceiversAndUrl(
+            AllReceivers(HttpReceivers(client, guard, wire.now, allow_http=True), None),
+            receiver.url(host="crm.example"),
+        )
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Resolves two hosts; no other one has an address."""
+    if host not in ADDRESSES:
+        raise OSError("Name or service not known")
+    return [ADDRESSES[host]]
+
+
+async def test_receivers_return_every_failure_as_an_answer(receivers: ReceiversAndUrl) -> None:
+    action = webhook(url=receivers.url)
+    found = [await receivers.receivers.send(action, delivery(action)) for _ in range(3)]
+    assert found == [
+        Answer(Fate.ARRIVED, 200, "ok"),
+        Answer(Fate.RETRY, 503, "ok"),
+        Answer(Fate.GONE, 410, "ok"),
+    ]
+
+
+async def test_receivers_check_the_host_of_an_action(receivers: ReceiversAndUrl) -> None:
+    async def check(url: str) -> list[str]:
+        return await receivers.receivers.check("actions[0].webhook", webhook(url=url))
+
+    assert await check(receivers.url) == []
+    [warning] = await check("https://nowhere.example/")
+    assert warning.startswith("actions[0].webhook.url: ")
     with pytest.raises(InvalidRule) as caught:
-        await receivers.check("actions[0].webhook", webhook(url="https://localhost/"))
+        await check("https://localhost/")
     assert caught.value.field == "actions[0].webhook.url"
-    [warning] = await receivers.check("actions[0].webhook", webhook(url="https://nowhere.example/"))
-    assert warning.startswith("actions[0].webhook")

@@ -74,7 +74,7 @@ async def test_testing_a_rule_records_nothing(stub: Stub) -> None:
     assert found == {"trigger": True, "conditions.stages": True, "conditions.minimum_velocity": False}
     assert not tried.would_fire
     assert tried.checks[2].explanation == "velocity is 9, must be at least 10"
-    assert list(tried.warnings) == ["actions[0].webhook: nobody knows the host"]
+    assert list(tried.warnings) == ["actions[0].webhook.url: the host has no address at the moment"]
     assert json.loads(tried.deliveries[0].body)["data"]["lead"]["lead_id"] == "ada"
     stored = await stub.TestAutomationRule(pb.TestAutomationRuleRequest(rule_id="old", lead_id="ada"))
     assert stored.would_fire

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from intelligence_service.clients import _model
@@ -61,10 +62,10 @@ class FakeScores:
     async def batch(
         self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING
     ) -> list[LeadFacts]:
-        """Returns all facts of the known leads, whatever is wanted."""
+        """Returns the facts of the known leads that are wanted."""
         self.as_of_times.append(as_of_time)
         self.wanted.append(wanted)
-        return [self.leads[lead_id] for lead_id in lead_ids if lead_id in self.leads]
+        return [_only(wanted, self.leads[lead_id]) for lead_id in lead_ids if lead_id in self.leads]
 
     async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:
         """Returns a page of leads."""
@@ -76,6 +77,17 @@ class FakeScores:
         leads = sorted((lead for lead in self.leads.values() if stage in ("", lead.stage)), key=_ORDERS[order])
         end = int(start) + page_size
         return Page(leads[int(start) : end], f"{asked}:{end}" if end < len(leads) else "")
+
+
+def _only(wanted: Wanted, lead: LeadFacts) -> LeadFacts:
+    names = lead.attributes.keys() if wanted.attributes is None else wanted.attributes
+    return replace(
+        lead,
+        recent_event_count=lead.recent_event_count if wanted.recent_events else 0,
+        contributions=lead.contributions if wanted.contributions else (),
+        fit=lead.fit if wanted.fit else None,
+        attributes={name: value for name, value in lead.attributes.items() if name in names},
+    )
 
 
 _ORDERS = {

@@ -1,11 +1,13 @@
 """A scoring service in this process, over a real database."""
 
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import grpc
 import pytest
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
@@ -138,9 +140,8 @@ class Scoring:
         return [f"{each.invariant} {each.message}" for progress in found for each in progress.violations]
 
 
-@pytest.fixture
-async def scoring(database: Database) -> Scoring:
-    """A scoring service over an empty database."""
+async def new_scoring(database: Database) -> Scoring:
+    """Returns a scoring service over an empty database, in which the built-in model is in force."""
     await schema.migrate(database, partitions=PARTITIONS, time_zone="UTC", engine=ENGINE, now=days_ago(100))
     events = Inbox(database, EVENTS, partitions=PARTITIONS)
     changes = Inbox(database, CHANGES, partitions=PARTITIONS)
@@ -149,15 +150,9 @@ async def scoring(database: Database) -> Scoring:
     return Scoring(database, events, changes)
 
 
-def days_ago(days: float) -> datetime:
-    """Returns a time before NOW."""
-    return NOW - timedelta(days=days)
-
-
-@pytest.fixture
-async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stub]:
-    """A stub of the service over its real use cases."""
-    monkeypatch.setattr(wire, "now", scoring.clock)
+@contextlib.asynccontextmanager
+async def served_scoring(scoring: Scoring) -> AsyncIterator[grpc.aio.Channel]:
+    """Serves the use cases and yields a channel to the service."""
     servicer = ScoringServicer(
         scoring.queries,
         scoring.decay,
@@ -172,6 +167,25 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
     ) as channel:
+        yield channel
+
+
+def days_ago(days: float) -> datetime:
+    """Returns a time before NOW."""
+    return NOW - timedelta(days=days)
+
+
+@pytest.fixture
+async def scoring(database: Database) -> Scoring:
+    """A scoring service over an empty database."""
+    return await new_scoring(database)
+
+
+@pytest.fixture
+async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stub]:
+    """A stub of the service over its real use cases."""
+    monkeypatch.setattr(wire, "now", scoring.clock)
+    async with served_scoring(scoring) as channel:
         yield scoring_pb2_grpc.ScoringServiceStub(channel)
 
 
