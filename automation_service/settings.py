@@ -14,9 +14,7 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
     """The settings of server, store and worker, the addresses of other services, and how to deliver."""
 
     port: int = Field(50053, ge=1, le=65535, description="Port to listen on.")
-    health_port: int = Field(
-        50062, ge=0, le=65535, description="Port for the health service of a worker; 0 disables it."
-    )
+    health_port: int = Field(50062, ge=0, le=65535, description="Port of a worker's health service; 0 disables it.")
     scoring_target: str = Field("127.0.0.1:50052", description="Address of the scoring service.")
     intelligence_target: str = Field("127.0.0.1:50054", description="Address of the intelligence service.")
     delivery_schedule: str = Field(

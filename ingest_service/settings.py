@@ -17,7 +17,7 @@ class IngestSettings(ServerSettings, StoreSettings):
         256,
         ge=1,
         le=100_000,
-        description="Highest number of concurrent unary calls; a large request counts as several.",
+        description="Maximum number of concurrent unary calls; a large request counts as several.",
     )
     backlog_seconds: float = Field(
         300.0,
@@ -25,7 +25,7 @@ class IngestSettings(ServerSettings, StoreSettings):
         le=MAX_SECONDS,
         allow_inf_nan=False,
         description=(
-            "Highest age of an unscored event, in seconds. Above it, the service accepts no more events of its lead "
+            "Maximum age of an unscored event, in seconds. Above it, the service accepts no more events of its lead "
             "or partition. 0 means no limit."
         ),
     )
@@ -34,7 +34,7 @@ class IngestSettings(ServerSettings, StoreSettings):
         ge=0,
         le=10_000_000,
         description=(
-            "Highest number of unscored events of one lead. Above it, the service accepts no more events of the lead. "
+            "Maximum number of unscored events of one lead. Above it, the service accepts no more events of the lead. "
             "0 means no limit."
         ),
     )

@@ -48,7 +48,7 @@ class ScoringServiceReader:
                 return _facts((await self._scoring.GetLeadScore(request)).lead_score)
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.NOT_FOUND:
-                    raise LeadNotFound(lead_id) from error
+                    raise LeadNotFound(lead_id, as_of_time) from error
                 raise
 
     async def batch(

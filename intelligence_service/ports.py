@@ -47,7 +47,7 @@ class ScoreReader(Protocol):
         """Returns the facts of a lead.
 
         Raises:
-            LeadNotFound: None of its events was scored (by that time).
+            LeadNotFound: None of its events has been scored, or none by that time.
         """
 
     async def batch(

@@ -25,7 +25,7 @@ class Intelligence:
         """Returns the insight into one lead.
 
         Raises:
-            LeadNotFound: None of its events was scored (by that time).
+            LeadNotFound: None of its events has been scored, or none by that time.
         """
         [insight] = await self._judged([await self.scores.one(lead_id, as_of_time)])
         return insight

@@ -9,8 +9,10 @@ class ScoringSettings(ServerSettings, StoreSettings, WorkerSettings):
     """The settings of the server, the store and the worker, and the time zone in which dates begin."""
 
     port: int = Field(50052, ge=1, le=65535, description="Port to listen on.")
-    health_port: int = Field(50061, ge=0, le=65535, description="Port at which a worker reports its health; 0: none.")
-    time_zone: str = Field("UTC", description="IANA name of the zone whose midnights are decay ticks and date buckets.")
+    health_port: int = Field(50061, ge=0, le=65535, description="Port of a worker's health service; 0 disables it.")
+    time_zone: str = Field(
+        "UTC", description="IANA name of the time zone in which dates begin: those of decay ticks and of date buckets."
+    )
 
     @field_validator("time_zone")
     @classmethod

@@ -15,9 +15,9 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 MAX_SECONDS = 86_400.0
-"""Longest duration of a setting: one day. Much longer values are mistakes, and overflow in MongoDB and Python."""
+"""Maximum of every setting in seconds: one day. Much longer values are mistakes, and overflow in MongoDB and Python."""
 MAX_PARTITIONS = 4_096
-"""Most partitions of an inbox."""
+"""Maximum number of partitions of an inbox."""
 
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
 
@@ -31,7 +31,7 @@ class ProcessSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LEADSCORE_", frozen=True)
 
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Lowest level that is logged.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Minimum level of log lines.")
 
 
 class ServerSettings(ProcessSettings):
@@ -44,18 +44,18 @@ class ServerSettings(ProcessSettings):
         description="Allow addresses other than loopback, without TLS or authentication.",
     )
     reflection: bool = Field(default=True, description="Serve gRPC reflection, for tools such as grpcurl.")
-    call_seconds: Seconds = Field(10.0, description="Longest time for a unary call, in seconds.")
+    call_seconds: Seconds = Field(10.0, description="Maximum duration of a unary call, in seconds.")
     call_slots: int = Field(
-        32, ge=1, le=100_000, description="Highest number of concurrent unary calls; a large request counts as several."
+        32, ge=1, le=100_000, description="Maximum number of concurrent unary calls; a large request counts as several."
     )
     stream_slots: int = Field(
         4,
         ge=1,
         le=1_000,
-        description="Highest number of concurrent streams that read every lead, such as VerifyScores.",
+        description="Maximum number of concurrent streams that read every lead, such as VerifyScores.",
     )
-    queue_seconds: Seconds = Field(1.0, description="Longest time that a call waits for a slot, in seconds.")
-    stop_seconds: Seconds = Field(10.0, description="Longest time to finish calls at shutdown, in seconds.")
+    queue_seconds: Seconds = Field(1.0, description="Maximum time that a call waits for a slot, in seconds.")
+    stop_seconds: Seconds = Field(10.0, description="Maximum time to finish calls at shutdown, in seconds.")
 
     @model_validator(mode="after")
     def _require_loopback_unless_insecure(self) -> Self:
@@ -72,26 +72,37 @@ class MongoSettings(ProcessSettings):
 
     mongo_uri: SecretStr = Field(
         SecretStr("mongodb://127.0.0.1:27017/leadscore?replicaSet=rs0"),
-        description="MongoDB replica set, with the name of the database as path.",
+        description="URI of the MongoDB replica set; its path is the name of the database.",
     )
 
 
 class StoreSettings(MongoSettings):
     """Settings of every process that stores data in MongoDB and uses the Redis doorbell."""
 
-    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis, for doorbells only.")
-    partitions: int = Field(64, ge=1, le=MAX_PARTITIONS, description="Partitions of every inbox; fixed for a database.")
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="URL of Redis, which is used for doorbells only."
+    )
+    partitions: int = Field(
+        64,
+        ge=1,
+        le=MAX_PARTITIONS,
+        description="Number of partitions of every inbox; cannot be changed once a database exists.",
+    )
 
 
 class WorkerSettings(ProcessSettings):
     """Settings of every worker."""
 
-    health_port: int = Field(ge=0, le=65535, description="Port of the health service of a worker; 0 turns it off.")
-    worker_lanes: int = Field(4, ge=1, le=16, description="Drain transactions that one worker process runs at a time.")
-    batch_rows: int = Field(500, ge=1, le=5000, description="Most rows of one drain transaction.")
-    sweep_age_seconds: Seconds = Field(3.0, description="Age at which a pending row is rung for again, in seconds.")
+    health_port: int = Field(ge=0, le=65535, description="Port of a worker's health service; 0 disables it.")
+    worker_lanes: int = Field(
+        4, ge=1, le=16, description="Number of drain transactions that a worker process runs concurrently."
+    )
+    batch_rows: int = Field(500, ge=1, le=5000, description="Maximum number of rows in a drain transaction.")
+    sweep_age_seconds: Seconds = Field(
+        3.0, description="Age from which the sweeper rings again for a pending row, in seconds."
+    )
     transaction_seconds: float = Field(
-        8.0, gt=0, le=8, allow_inf_nan=False, description="Longest time for a drain transaction, in seconds."
+        8.0, gt=0, le=8, allow_inf_nan=False, description="Maximum duration of a drain transaction, in seconds."
     )
 
     @property
@@ -113,7 +124,7 @@ def load(settings: type[S]) -> S:
     """
     secrets = os.environ.get("LEADSCORE_SECRETS_DIR")
     if secrets and not Path(secrets).is_dir():
-        raise StartupError(f"LEADSCORE_SECRETS_DIR: {secrets} is no directory")
+        raise StartupError(f"LEADSCORE_SECRETS_DIR: {secrets} is not a directory")
     try:
         # pydantic only warns of a file that it does not read, such as a link out of the directory.
         with warnings.catch_warnings(action="error", category=UserWarning):
@@ -138,7 +149,7 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"{name!r} is no time zone: use an IANA name such as UTC or Europe/Berlin") from None
+        raise ValueError(f"{name!r} is not a time zone: use an IANA name such as UTC or Europe/Berlin") from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -42,7 +42,7 @@ PAYLOADS: Mapping[str, bytes] = {
     "another JSON": b"[1, 2, 3]",
     "half a message": b'{"queue_name": "drain_events"}',
 }
-"""Payloads that are no valid messages."""
+"""Payloads that are not valid messages."""
 MALFORMED = "malformed-"
 """The prefix of the ids of these messages."""
 RINGS_SECONDS = 4.0

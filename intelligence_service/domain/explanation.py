@@ -5,7 +5,13 @@ from datetime import timedelta
 
 from intelligence_service.domain.model import Model, NextAction, Risk
 
-_UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"), (1, "millisecond"))
+_UNITS = (
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "minute"),
+    (timedelta(seconds=1), "second"),
+    (timedelta(milliseconds=1), "millisecond"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +44,19 @@ def of_velocity(velocity: int, recent_event_count: int, model: Model) -> FiredTh
 def of_risk(risk: Risk, inactivity: timedelta | None, model: Model) -> FiredThreshold:
     """Explains a risk by the time since the last event; it is negative when that event lies in the future."""
     if inactivity is None:
-        return FiredThreshold("risk", risk, "there is no event that was not retracted")
-    last = f"{span(inactivity)} ago" if inactivity >= timedelta() else f"{span(-inactivity)} ahead"
+        return FiredThreshold("risk", risk, "all events have been retracted")
+    if inactivity < timedelta():
+        return FiredThreshold("risk", risk, f"the last event is {span(_rough(-inactivity))} in the future")
     bound = "more than" if risk is Risk.HIGH else "not more than"
-    return FiredThreshold("risk", risk, f"the last event is {last}, {bound} {span(model.idle)} ago")
+    last = _rough(inactivity)
+    # Just beyond the bound, a rough duration would contradict the outcome.
+    exact = inactivity if risk is Risk.HIGH and last <= model.idle else last
+    return FiredThreshold("risk", risk, f"the last event was {span(exact)} ago, {bound} {span(model.idle)} ago")
 
 
 def of_churn(stage: str) -> FiredThreshold:
     """Explains why a lead is churned."""
-    return FiredThreshold("churn", "churned", f"stage {stage} is worth much, but velocity is 0 and risk is high")
+    return FiredThreshold("churn", "churned", f"stage is {stage}, velocity is 0 and risk is high")
 
 
 def of_next_action(row: NextAction, stage: str, velocity: int) -> FiredThreshold:
@@ -59,13 +69,20 @@ def of_next_action(row: NextAction, stage: str, velocity: int) -> FiredThreshold
 
 
 def span(time: timedelta) -> str:
-    """Formats a non-negative duration in its two largest units, such as `7 days 3 hours`."""
-    left, parts = time // timedelta(milliseconds=1), []
+    """Formats a non-negative duration to the millisecond, such as `7 days 3 hours`."""
+    parts = []
     for size, unit in _UNITS:
-        count, left = divmod(left, size)
+        count, time = divmod(time, size)
         if count:
             parts.append(_count(count, unit))
-    return " ".join(parts[:2]) or "0 seconds"
+    return " ".join(parts) or "0 seconds"
+
+
+def _rough(time: timedelta) -> timedelta:
+    """Rounds a non-negative duration down to a multiple of the unit below its largest, but not below a second."""
+    sizes = [size for size, _ in _UNITS[:-1]]
+    finer = [size for size in sizes if size <= time][1:] or sizes[-1:]
+    return time - time % finer[0]
 
 
 def _count(count: int, unit: str) -> str:

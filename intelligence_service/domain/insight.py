@@ -14,10 +14,11 @@ TOP_RULES = 5
 
 
 class LeadNotFound(Exception):
-    """No event of the lead was scored (by the requested time)."""
+    """No event of the lead has been scored, or none by the requested time, if there is one."""
 
-    def __init__(self, lead_id: str) -> None:
-        super().__init__(f"no event of lead {lead_id!r} was scored (by the requested time)")
+    def __init__(self, lead_id: str, as_of_time: datetime | None = None) -> None:
+        by = f" by {as_of_time:%Y-%m-%d %H:%M:%S} UTC" if as_of_time else ""
+        super().__init__(f"no event of lead {lead_id!r} has been scored{by}")
 
 
 @dataclass(frozen=True, slots=True)

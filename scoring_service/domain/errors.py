@@ -6,14 +6,15 @@ HistoryInconsistent                              stored data contradicts itself
 DecayDateAhead                                   the date has not begun on the database server's clock
 """
 
-from datetime import date
+from datetime import date, datetime
 
 
 class LeadNotFound(Exception):
-    """No event of the lead has been scored, or none by the requested time."""
+    """No event of the lead has been scored, or none by the requested time, if there is one."""
 
-    def __init__(self, lead_id: str) -> None:
-        super().__init__(f"lead {lead_id!r} has no scored event by this time")
+    def __init__(self, lead_id: str, as_of_time: datetime | None = None) -> None:
+        by = f" by {as_of_time:%Y-%m-%d %H:%M:%S} UTC" if as_of_time else ""
+        super().__init__(f"no event of lead {lead_id!r} has been scored{by}")
 
 
 class EventNotFound(Exception):

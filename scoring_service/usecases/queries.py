@@ -67,7 +67,7 @@ class Queries:
         """
         for score in await self.scores([lead_id], as_of):
             return score
-        raise LeadNotFound(lead_id)
+        raise LeadNotFound(lead_id, as_of)
 
     async def scores(
         self, lead_ids: Sequence[str], as_of: datetime | None, wanted: Wanted = EVERYTHING

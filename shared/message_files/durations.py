@@ -27,7 +27,7 @@ def to_duration(text: str) -> Duration:
     """
     found = _SPAN.fullmatch(text)
     if not found:
-        raise ValueError(f"is no span of time such as {EXAMPLE}")
+        raise ValueError(f"is not a duration such as {EXAMPLE}")
     whole = sum(int(found[unit] or 0) * size for unit, size in _UNITS.items())
     whole += int(found["s"] or 0) * _SECOND + int((found["fraction"] or "").ljust(9, "0"))
     if whole > _LONGEST:

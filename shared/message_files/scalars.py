@@ -79,7 +79,7 @@ def to_number(value: object) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError("is no finite number")
+        raise ValueError("is not a finite number")
     return number
 
 
@@ -98,7 +98,7 @@ def to_duration(value: object) -> Duration:
     return (
         durations.to_duration(value)
         if isinstance(value, str)
-        else _refuse(value, f"a span such as {durations.EXAMPLE}")
+        else _refuse(value, f"a duration such as {durations.EXAMPLE}")
     )
 
 

@@ -23,7 +23,7 @@ STREAM_SLOTS = 4
 STREAM_SECONDS = 1.0
 """Default longest time that a heavy stream waits for a slot."""
 MAX_WAITING = 4_096
-"""Most parts of `SLOT_BYTES` in the requests of all waiting calls: 8 MiB."""
+"""Maximum number of parts of `SLOT_BYTES` in the requests of all waiting calls: 8 MiB."""
 RETRY_SECONDS = 1.0
 """Average delay after which refused callers should retry."""
 REPORT_SECONDS = 1.0

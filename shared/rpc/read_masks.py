@@ -65,7 +65,7 @@ def read_mask(request: MaskedRequest, resource: type[Message]) -> ReadMask:
     known = frozenset(resource.DESCRIPTOR.fields_by_name)
     paths = frozenset(request.read_mask.paths) - {"*"}
     if unknown := sorted(paths - known):
-        raise InvalidArgument("read_mask", f"{unknown[0][:50]!r} is no field of {resource.DESCRIPTOR.name}")
+        raise InvalidArgument("read_mask", f"{unknown[0][:50]!r} is not a field of {resource.DESCRIPTOR.name}")
     fields = known if not paths or "*" in request.read_mask.paths else paths | {ALWAYS}
     names = request.attribute_names
     attributes = frozenset(identifiers("attribute_names", names, limit=MAX_ATTRIBUTE_NAMES)) if names else None

@@ -17,7 +17,7 @@ INSIGHT = Insight(
     risk=Risk.LOW,
     next_action="prioritize_contact",
     attributes={"name": "Ada", "email": "ada@engines.example", "seats": 250.0, "odd": float("nan"), "tags": ["a", 1.0]},
-    why=(Threshold("risk", "low", "the last event is 1 hour ago, not more than 7 days ago"),),
+    why=(Threshold("risk", "low", "the last event was 1 hour ago, not more than 7 days ago"),),
 )
 
 

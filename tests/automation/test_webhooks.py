@@ -42,7 +42,7 @@ async def test_a_webhook_gets_the_payload_signed(subject: AllReceivers, receiver
     assert payload["data"]["lead"]["attributes"] == {**INSIGHT.attributes, "seats": 250, "odd": None, "tags": ["a", 1]}
     assert payload["data"]["why"] == [
         "trigger: the conditions hold after a change",
-        "risk low: the last event is 1 hour ago, not more than 7 days ago",
+        "risk low: the last event was 1 hour ago, not more than 7 days ago",
     ]
 
 

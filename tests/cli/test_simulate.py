@@ -236,7 +236,7 @@ def test_a_published_version_is_simulated() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--landmark", "soon"), "--landmark is no span of time such as 7d"),
+        (("--landmark", "soon"), "--landmark is not a duration such as 7d"),
         (("--report", "/no/such/place/report.html"), "there is no directory /no/such/place"),
     ],
 )

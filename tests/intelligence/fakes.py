@@ -56,7 +56,7 @@ class FakeScores:
         """Returns the facts of a lead."""
         self.as_of_times.append(as_of_time)
         if lead_id not in self.leads:
-            raise LeadNotFound(lead_id)
+            raise LeadNotFound(lead_id, as_of_time)
         return self.leads[lead_id]
 
     async def batch(
@@ -70,7 +70,7 @@ class FakeScores:
     async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:
         """Returns a page of leads."""
         if stage and stage not in {each.stage for each in MODEL.stages}:
-            raise InvalidArgument("stage", "is no stage")
+            raise InvalidArgument("stage", "is not a stage")
         asked, _, start = (page_token or f"{order.value}/{stage}:0").rpartition(":")
         if asked != f"{order.value}/{stage}":
             raise InvalidPageToken

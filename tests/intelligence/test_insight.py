@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from intelligence_service.domain.insight import Contribution, decide, judge
+from intelligence_service.domain.insight import Contribution, LeadNotFound, decide, judge
 from intelligence_service.domain.model import Risk
-from tests.intelligence.fakes import MODEL, facts
+from tests.intelligence.fakes import MODEL, NOW, facts
 
 FRESH, IDLE, STALE = timedelta(hours=1), timedelta(days=7), timedelta(days=7, milliseconds=1)
 
@@ -74,7 +74,7 @@ def test_an_insight_names_every_threshold_that_fired() -> None:
     assert [(each.decided, each.outcome, each.explanation) for each in insight.thresholds] == [
         ("stage", "hot", "score 40 is at least 31 and below 60"),
         ("velocity", "9", "3 × 3 events within 1 day = 9"),
-        ("risk", "low", "the last event is 2 hours 5 minutes ago, not more than 7 days ago"),
+        ("risk", "low", "the last event was 2 hours 5 minutes ago, not more than 7 days ago"),
         (
             "next_action",
             "prioritize_contact",
@@ -86,8 +86,8 @@ def test_an_insight_names_every_threshold_that_fired() -> None:
 def test_an_insight_explains_why_a_lead_is_churned() -> None:
     insight = judge(facts(score=50, inactivity=timedelta(days=180, hours=3)), MODEL)
     assert [(each.decided, each.outcome, each.explanation) for each in insight.thresholds[2:]] == [
-        ("risk", "high", "the last event is 180 days 3 hours ago, more than 7 days ago"),
-        ("churn", "churned", "stage hot is worth much, but velocity is 0 and risk is high"),
+        ("risk", "high", "the last event was 180 days 3 hours ago, more than 7 days ago"),
+        ("churn", "churned", "stage is hot, velocity is 0 and risk is high"),
         ("next_action", "re_engage", "first row that holds: stage is hot, risk is high"),
     ]
 
@@ -97,9 +97,12 @@ def test_an_insight_explains_why_a_lead_is_churned() -> None:
     [
         (0, FRESH, 0, "score 0 is below 11"),
         (70, FRESH, 0, "score 70 is at least 60"),
-        (0, STALE, 2, "the last event is 7 days 1 millisecond ago, more than 7 days ago"),
-        (0, timedelta(), 2, "the last event is 0 seconds ago, not more than 7 days ago"),
-        (0, -FRESH, 2, "the last event is 1 hour ahead, not more than 7 days ago"),
+        (0, STALE, 2, "the last event was 7 days 1 millisecond ago, more than 7 days ago"),
+        (0, timedelta(days=8, hours=2, minutes=5), 2, "the last event was 8 days 2 hours ago, more than 7 days ago"),
+        (0, timedelta(), 2, "the last event was 0 seconds ago, not more than 7 days ago"),
+        (0, timedelta(seconds=9, milliseconds=624), 2, "the last event was 9 seconds ago, not more than 7 days ago"),
+        (0, timedelta(hours=1, seconds=59), 2, "the last event was 1 hour ago, not more than 7 days ago"),
+        (0, -FRESH, 2, "the last event is 1 hour in the future"),
         (0, FRESH, 3, "no other row holds"),
     ],
 )
@@ -112,3 +115,8 @@ def test_the_top_rules_are_the_five_that_gave_most_points() -> None:
     assert judge(facts(points=points), MODEL).top_rules == tuple(
         Contribution(rule_id, each) for rule_id, each in [("a", 9), ("b", 8), ("c", 7), ("d", 5), ("e", 5)]
     )
+
+
+def test_an_unknown_lead_is_reported_with_the_requested_time_if_there_is_one() -> None:
+    assert str(LeadNotFound("eve")) == "no event of lead 'eve' has been scored"
+    assert str(LeadNotFound("eve", NOW)) == "no event of lead 'eve' has been scored by 2026-03-01 12:00:00 UTC"

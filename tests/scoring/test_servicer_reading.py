@@ -1,5 +1,7 @@
 """GetLeadScore and BatchGetLeadScores over the real use cases and a real database."""
 
+import grpc
+import pytest
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from shared import wire
@@ -95,6 +97,16 @@ async def test_a_score_as_of_a_past_time_is_the_score_at_that_time(scoring: Scor
     )
     assert score.sequence == 7, "the sequence is that of the current state"
     assert (await score_of(stub, as_of_time=at(NOW))) == (await score_of(stub)), "as of now equals the current score"
+
+
+async def test_an_unknown_score_is_reported_with_the_requested_time_if_there_is_one(stub: Stub) -> None:
+    for as_of, sentence in (
+        (None, "no event of lead 'eve' has been scored"),
+        (at(NOW), f"no event of lead 'eve' has been scored by {NOW:%Y-%m-%d %H:%M:%S} UTC"),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetLeadScore(pb.GetLeadScoreRequest(lead_id="eve", as_of_time=as_of))
+        assert caught.value.details() == sentence
 
 
 async def test_a_lead_without_events_has_no_event_times(scoring: Scoring, stub: Stub) -> None:

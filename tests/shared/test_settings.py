@@ -59,7 +59,7 @@ def test_values_come_from_files_where_the_environment_has_none(monkeypatch: pyte
 
 def test_a_missing_secrets_directory_prevents_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LEADSCORE_SECRETS_DIR", str(tmp_path / "nowhere"))
-    with pytest.raises(StartupError, match=r"LEADSCORE_SECRETS_DIR: .*nowhere is no directory"):
+    with pytest.raises(StartupError, match=r"LEADSCORE_SECRETS_DIR: .*nowhere is not a directory"):
         load(Settings)
 
 
@@ -201,5 +201,5 @@ def test_every_setting_has_a_description() -> None:
 def test_a_time_zone_has_an_iana_name() -> None:
     assert zone("Europe/Berlin") == ZoneInfo("Europe/Berlin")
     for name in ("Berlin", "", "../etc/passwd", "/etc/passwd", "\0"):
-        with pytest.raises(ValueError, match="is no time zone: use an IANA name such as UTC or Europe/Berlin"):
+        with pytest.raises(ValueError, match="is not a time zone: use an IANA name such as UTC or Europe/Berlin"):
             zone(name)

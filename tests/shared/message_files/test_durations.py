@@ -52,7 +52,7 @@ def test_alternative_spellings_of_durations_are_read(text: str, seconds: float) 
     ],
 )
 def test_a_malformed_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no span of time such as"):
+    with pytest.raises(ValueError, match="is not a duration such as"):
         durations.to_duration(text)
 
 

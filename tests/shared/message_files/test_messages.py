@@ -71,7 +71,7 @@ def test_all_flaws_are_reported_with_their_paths() -> None:
         "rules[0].points: is true or false, must be a whole number",
         "rules[0].event_types: is text, must be a list",
         "rules[1].conditions[0].contains: is a number, must be text",
-        "rules[1].conditions[1].equals[1].a: is no finite number",
+        "rules[1].conditions[1].equals[1].a: is not a finite number",
         "rules[1].conditions[1].exists: cannot be given together with equals",
         "rules[1].conditions[2].exists: is a number, must be true or false",
         "rules[2]: is empty, must be a mapping",
@@ -82,8 +82,8 @@ def test_all_flaws_are_reported_with_their_paths() -> None:
         "rules[4].points: is inf, must be a whole number",
         "rules[4].event_types[0]: is a number, must be text",
         "rules[4].event_types[1]: is empty, must be text",
-        "velocity.window: is a number, must be a span such as 7d, 1d12h, 90m or 10s",
-        "risk.idle: is no span of time such as 7d, 1d12h, 90m or 10s",
+        "velocity.window: is a number, must be a duration such as 7d, 1d12h, 90m or 10s",
+        "risk.idle: is not a duration such as 7d, 1d12h, 90m or 10s",
         "next_actions: is a mapping, must be a list",
         "create_time: must be a time such as 2026-01-31T12:00:00Z",
         "score_floor: is text, must be a whole number",
@@ -99,7 +99,7 @@ def test_paths_start_with_the_given_prefix() -> None:
 def test_values_that_no_field_accepts_are_refused() -> None:
     with pytest.raises(Flawed, match="a: is of type bytes, must be a number"):
         from_plain({"a": b""}, Struct)
-    with pytest.raises(Flawed, match="a: is no finite number"):
+    with pytest.raises(Flawed, match="a: is not a finite number"):
         from_plain({"a": 10**400}, Struct)
     with pytest.raises(Flawed, match=r"^1: is not known; known are stage, minimum_score$"):
         from_plain({1: 1}, scoring_pb2.Stage)
