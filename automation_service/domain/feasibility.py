@@ -8,7 +8,7 @@ from itertools import combinations
 from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.lead import Risk
 from automation_service.domain.rule import Draft
-from automation_service.domain.trigger import Direction, Inactive, ScoreCrossed, StageEntered, StageLeft
+from automation_service.domain.trigger import Direction, Inactive, ScoreCrossed, StageEntered, StageLeft, in_days
 from shared.conditions import Operator
 
 
@@ -140,8 +140,8 @@ def _of_trigger(draft: Draft, model: Model) -> Iterator[str]:
             yield f"conditions: a lead that has left {stages[0]} is rarely in it"
         case Inactive(days):
             if timedelta(days=days) < model.grace:
-                grace = model.grace.days
-                yield f"trigger: decay starts after {grace} days without an event, so the rule fires later than you ask"
+                grace = in_days(model.grace.days)
+                yield f"trigger: decay starts after {grace} without an event, so the rule fires later than you ask"
             if conditions.risk is Risk.LOW and max(timedelta(days=days), model.grace) > model.idle:
-                idle = model.idle.days
-                yield f"conditions: after {idle} days without an event the risk is high, so the rule can never fire"
+                idle = in_days(model.idle.days)
+                yield f"conditions: after {idle} without an event the risk is high, so the rule can never fire"

@@ -12,6 +12,11 @@ MAX_DAYS = 3650
 """The maximum number of days of inactivity that a rule can wait for."""
 
 
+def in_days(days: int) -> str:
+    """Returns a number of days as text, such as `1 day`."""
+    return "1 day" if days == 1 else f"{days} days"
+
+
 class Direction(StrEnum):
     """The direction in which a score crosses a threshold."""
 
@@ -126,7 +131,7 @@ class Inactive:
         check_range("trigger.inactive.days", self.days, 1, MAX_DAYS)
 
     def __str__(self) -> str:
-        return f"decay finds the lead without an event for {self.days} days"
+        return f"decay finds the lead without an event for {in_days(self.days)}"
 
 
 Trigger = WhileConditionHolds | StageEntered | StageLeft | ScoreCrossed | EventReceived | Inactive

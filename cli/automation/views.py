@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from cli.terminal import pieces
+from cli.terminal.counts import counted
 from cli.terminal.pieces import heading, moment, moved, plain, styled
 
 BODY_CHARACTERS = 4_000
@@ -129,7 +130,7 @@ def _trigger(trigger: pb.Trigger) -> str:
         case "event_received":
             return f"event {trigger.event_received.event_type}"
         case "inactive":
-            return f"no event for {trigger.inactive.days} days"
+            return f"no event for {counted(trigger.inactive.days, 'day')}"
         case _:
             return ""
 

@@ -9,6 +9,7 @@ from cli.events.batches import Totals
 from cli.events.ingest import ingest, wait_until_scored
 from cli.events.reading import read_events
 from cli.terminal.connection import Connection
+from cli.terminal.counts import counted
 from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import bar, print_json, say, show
 
@@ -50,7 +51,8 @@ def ingest_file(
                 connection, timeout=timeout, on_progress=lambda left: progress.update(0, note=f"{left:,} pending")
             )
         if parked_events:
-            say(f"{parked_events:,} events could not be scored and are parked: see `leadscore parked list`")
+            events = counted(parked_events, "event is parked because it", "events are parked because they")
+            say(f"{events} could not be scored: see `leadscore parked list`")
     if totals.rejected:
         raise typer.Exit(1)
 

@@ -41,7 +41,7 @@ def _rows(rows: "_csv.Reader", name: str) -> Iterator[Line]:
         if cells is None:
             return
         if len(cells) > len(header):
-            yield Line(rows.line_num, None, f"has {len(cells)} cells, but there are {len(header)} columns")
+            yield Line(rows.line_num, None, f"has more cells ({len(cells)}) than there are columns ({len(header)})")
         elif cells:
             yield _csv_line(rows.line_num, dict(zip(header, cells, strict=False)))
 

@@ -13,6 +13,7 @@ from cli.events.batches import Batch, Totals, batches
 from cli.events.lines import Line
 from cli.events.sending import RETRYABLE, Sender
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.counts import counted
 
 POLL_SECONDS = 0.2
 
@@ -91,6 +92,7 @@ def wait_until_scored(connection: Connection, *, timeout: float, on_progress: Ca
                     return backlog.parked_events
                 if time.monotonic() > ends:
                     raise CommandError(
-                        f"{left:,} events are still pending after {timeout:g} s: check that scoring workers run"
+                        f"{counted(left, 'event is', 'events are')} still pending after {timeout:g} s: "
+                        "check that scoring workers run"
                     )
             time.sleep(POLL_SECONDS)

@@ -9,6 +9,7 @@ from leadscore.ingest.v1 import ingest_pb2 as pb
 from leadscore.ingest.v1.ingest_pb2_grpc import IngestServiceStub
 
 from cli.terminal.connection import CALL_SECONDS, CommandError, nobody_answers
+from cli.terminal.counts import counted
 from shared.deadlines import retry_seconds
 
 UNAVAILABLE_SECONDS = 60.0
@@ -58,7 +59,7 @@ class Sender:
         first = deferred[0]
         self._report(first.message)
         if time.monotonic() > ends:
-            raise CommandError(f"the ingest service did not accept {len(deferred):,} events: {first.message}")
+            raise CommandError(f"the ingest service did not accept {counted(len(deferred), 'event')}: {first.message}")
         if self.stop.wait(max(each.retry_delay.ToTimedelta().total_seconds() for each in deferred)):
             raise CommandError("interrupted")
 

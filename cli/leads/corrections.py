@@ -7,6 +7,7 @@ import typer
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.counts import counted
 from cli.terminal.options import STREAM_SECONDS, Actor, AsJson, BasePort, LeadId, Reason, actor_of
 from cli.terminal.output import bar, print_json, say, show
 
@@ -87,8 +88,8 @@ def _rebuild_one(connection: Connection, lead_id: str, *, as_json: bool) -> None
     with connection.scoring() as stub:
         request = pb.RebuildLeadScoreRequest(lead_id=lead_id)
         answer = stub.RebuildLeadScore(request, timeout=CALL_SECONDS)
-    score = answer.lead_score.score
-    people = f"rebuilt: {answer.score_before} → {score} points" if answer.changed else f"unchanged: {score} points"
+    points = counted(answer.lead_score.score, "point")
+    people = f"rebuilt: {answer.score_before:,} → {points}" if answer.changed else f"unchanged: {points}"
     show(people, answer, as_json=as_json)
 
 
@@ -106,11 +107,12 @@ def _rebuild_all(connection: Connection, *, check: bool, as_json: bool) -> None:
                 print_json({"changed_lead_id": lead_id})
             else:
                 show(lead_id, as_json=False)
-    what = "differ from their history" if check else "were rebuilt"
-    show(f"{answer.leads_checked:,} leads, {answer.leads_changed:,} {what}", answer, as_json=as_json)
+    phrases = ("differs from its history", "differ from their history") if check else ("was rebuilt", "were rebuilt")
+    people = f"{counted(answer.leads_checked, 'lead')} checked, {counted(answer.leads_changed, *phrases)}"
+    show(people, answer, as_json=as_json)
     if check and answer.leads_changed:
         raise typer.Exit(1)
 
 
 def _change(entry: pb.ScoreEntry) -> str:
-    return f"{entry.score_before:,} → {entry.score_after:,} points, {entry.stage_after}"
+    return f"{entry.score_before:,} → {counted(entry.score_after, 'point')}, {entry.stage_after}"

@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from cli.terminal import pieces
+from cli.terminal.counts import counted
 from shared import wire
 
 SPARK_CELLS = 60
@@ -30,7 +31,9 @@ def card(insight: intelligence.LeadIntelligence, entries: Sequence[scoring.Score
     facts.add_row("next action", pieces.plain(insight.next_action, "bold"))
     facts.add_row("churned", Text("yes", "red") if insight.churned else "no")
     if insight.HasField("fit"):
-        facts.add_row("fit", f"{insight.fit.grade} ({insight.fit.points:,} points), rated {insight.fit.rating}")
+        facts.add_row(
+            "fit", f"{insight.fit.grade} ({counted(insight.fit.points, 'point')}), rated {insight.fit.rating}"
+        )
     facts.add_row("events", f"{insight.event_count:,}, the last {pieces.moment(insight.last_event_time)}")
     facts.add_row("over time", _spark([entry.score_after for entry in entries]))
     sections: list[RenderableType] = [facts, pieces.heading("why"), _why(insight.thresholds)]
@@ -85,7 +88,8 @@ def top_table(insights: Iterable[intelligence.LeadIntelligence]) -> RenderableTy
 
 def summary_view(summary: intelligence.GetPipelineSummaryResponse) -> RenderableType:
     """Returns the counts of all leads as bars."""
-    head = Text.assemble((f"{summary.lead_count:,}", "bold"), " leads, ", (f"{summary.churned_count:,}", "bold"))
+    leads = counted(summary.lead_count, "lead")
+    head = Text.assemble((leads, "bold"), ", ", (f"{summary.churned_count:,}", "bold"))
     head.append(f" churned, as of {pieces.moment(summary.as_of_time)}, model {summary.model_version}\n")
     parts = {
         "stage": [(count.name, count.lead_count) for count in summary.stages],
@@ -141,7 +145,7 @@ def _ticks(entry: scoring.ScoreEntry) -> str:
         days = f"{first.day} {first:%B} – {last.day} {last:%B}"
     else:
         days = f"{first.day} {first:%B %Y} – {last.day} {last:%B %Y}"
-    return f"{entry.tick_count:,} {'tick' if entry.tick_count == 1 else 'ticks'}, {days}"
+    return f"{counted(entry.tick_count, 'tick')}, {days}"
 
 
 def _why(thresholds: Iterable[intelligence.FiredThreshold]) -> RenderableType:
@@ -169,7 +173,8 @@ def _spark(scores: Sequence[int]) -> Text:
     low, high = min(picked), max(picked)
     step = (high - low) / (len(_SPARKS) - 1) or 1
     drawn = "".join(_SPARKS[round((score - low) / step)] for score in picked)
-    return Text.assemble((drawn, "cyan"), f" {low:,} to {high:,} in {len(scores):,} entries")
+    span = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return Text.assemble((drawn, "cyan"), f" {span} in {counted(len(scores), 'entry', 'entries')}")
 
 
 def _risk(risk: "intelligence.Risk") -> str:

@@ -9,6 +9,7 @@ from leadscore.intelligence.v1 import intelligence_pb2 as pb
 from cli.leads import show
 from cli.leads.corrections import MAX_POINTS
 from cli.terminal.connection import Connection
+from cli.terminal.counts import counted
 from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import say
 from cli.terminal.output import show as print_view
@@ -49,4 +50,4 @@ def watch(
         finally:
             answers.cancel()
     if not as_json:
-        say(f"{seen:,} changes; continue with --resume {token}")
+        say(f"{counted(seen, 'change')}; continue with --resume {token}")

@@ -30,6 +30,7 @@ from cli.local.ports import obstacle
 from cli.local.receiver import Receiver, receiving
 from cli.local.up import system
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.counts import counted
 from cli.terminal.output import OUT, say
 from cli.terminal.output import show as print_view
 from shared import wire
@@ -170,7 +171,7 @@ def _decay(connection: Connection) -> None:
     with connection.scoring() as stub:
         for progress in stub.DecayScores(scoring_pb2.DecayScoresRequest(), timeout=60):
             last = progress
-    say(f"{last.leads_changed:,} quiet leads lost {last.points_removed:,} points")
+    say(f"{counted(last.leads_changed, 'quiet lead')} lost {counted(last.points_removed, 'point')}")
 
 
 def _lines(events: Sequence[ingest_pb2.Event]) -> Iterator[Line]:

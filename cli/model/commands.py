@@ -22,6 +22,7 @@ from cli.model.files import (
     version_of,
 )
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.counts import counted
 from cli.terminal.options import Actor, AsJson, BasePort, Limit, actor_of
 from cli.terminal.output import bar, print_json, say, show
 from shared.message_files.messages import to_plain
@@ -61,7 +62,11 @@ def show_model(source: Source = IN_FORCE, base_port: BasePort = 50051, as_json: 
 def validate(file: File, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     """Check a file without storing it. Reports each mistake with its path; the exit status is 1 if there is one."""
     model = _created(Connection(base_port), read_model(file), validate_only=True)
-    show(f"{file} is valid: {len(model.rules)} rules, {len(model.stages)} stages", model, as_json=as_json)
+    show(
+        f"{file} is valid: {counted(len(model.rules), 'rule')}, {counted(len(model.stages), 'stage')}",
+        model,
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -154,4 +159,5 @@ def _sentence(publication: pb.ModelPublication) -> str:
     done = f"version {publication.version} is in force ({mode_of(publication)})"
     if not publication.leads_left:
         return done
-    return f"{done}; {publication.leads_left:,} leads still have to be scored again (see `leadscore model history`)"
+    leads = counted(publication.leads_left, "lead still has", "leads still have")
+    return f"{done}; {leads} to be scored again (see `leadscore model history`)"

@@ -8,6 +8,7 @@ import typer
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from cli.terminal.connection import CommandError, Connection
+from cli.terminal.counts import counted
 from cli.terminal.options import STREAM_SECONDS, Actor, AsJson, BasePort, Reason, actor_of, decay_time
 from cli.terminal.output import bar, show
 
@@ -41,8 +42,8 @@ def decay(
             progress.update(answer.leads_checked, total=answer.leads_total)
     what = "would lose" if dry_run else "lost"
     people = (
-        f"through {answer.through_date}: {answer.leads_changed:,} of {answer.leads_checked:,} quiet leads "
-        f"{what} {answer.points_removed:,} points in {answer.entries_appended:,} entries"
+        f"through {answer.through_date}: {answer.leads_changed:,} of {counted(answer.leads_checked, 'quiet lead')} "
+        f"{what} {counted(answer.points_removed, 'point')} in {counted(answer.entries_appended, 'entry', 'entries')}"
     )
     show(people, answer, as_json=as_json)
 
@@ -68,8 +69,8 @@ def reset(
         for answer in stub.ResetDecay(request, timeout=STREAM_SECONDS):
             progress.update(answer.leads_checked, total=answer.leads_total)
     people = (
-        f"back to {answer.to_date}: {answer.leads_changed:,} of {answer.leads_checked:,} leads "
-        f"got {answer.points_restored:,} points back"
+        f"back to {answer.to_date}: {answer.leads_changed:,} of {counted(answer.leads_checked, 'lead')} "
+        f"got {counted(answer.points_restored, 'point')} back"
     )
     show(people, answer, as_json=as_json)
 

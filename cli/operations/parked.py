@@ -10,6 +10,7 @@ from rich.console import RenderableType
 
 from cli.terminal import pieces
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.counts import counted
 from cli.terminal.options import Actor, AsJson, BasePort, Limit, Reason, actor_of
 from cli.terminal.output import print_json, show
 from cli.terminal.pages import listed
@@ -51,7 +52,7 @@ def retry_parked(
     if as_json:
         print_json({"retried_events": events, "retried_changes": changes})
     else:
-        show(f"{events:,} events and {changes:,} changes will be retried", as_json=False)
+        show(f"{counted(events, 'event')} and {counted(changes, 'change')} will be retried", as_json=False)
 
 
 @app.command("discard")
@@ -77,7 +78,7 @@ def discard_parked(
     if as_json:
         print_json({"discarded_events": events, "discarded_changes": changes})
     else:
-        show(f"{events:,} events and {changes:,} changes were discarded", as_json=False)
+        show(f"discarded: {counted(events, 'event')} and {counted(changes, 'change')}", as_json=False)
 
 
 def _table(events: Iterable[scoring_pb2.ParkedEvent], changes: Iterable[automation_pb2.ParkedChange]) -> RenderableType:

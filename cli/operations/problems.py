@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import IntEnum
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from leadscore.automation.v1 import automation_pb2
 from leadscore.scoring.v1 import scoring_pb2
 
 from cli.operations.health import Health
+from cli.terminal.counts import age, counted
 from shared import wire
 
 MAX_DECAY_DAYS = 1
@@ -117,23 +117,23 @@ def _down(status: Status) -> Iterator[Problem]:
 def _scoring(backlog: scoring_pb2.GetScoringBacklogResponse, now: datetime) -> Iterator[Problem]:
     if backlog.HasField("stopped_drain"):
         stopped = backlog.stopped_drain
-        text = f"a scoring worker has stopped because {stopped.failed_events:,} events failed with {stopped.error}"
+        events = counted(stopped.failed_events, "event")
+        text = f"a scoring worker has stopped because {events} failed with {stopped.error}"
         yield Problem(Level.BEHIND, "scoring", text, "fix the cause; the worker then resumes by itself")
     if backlog.partitions_behind:
-        text = (
-            f"{_count(backlog.partitions_behind, 'scoring partition')} behind, "
-            f"the oldest event has waited for {age(backlog.oldest_accept_time, now)}"
-        )
+        behind = counted(len(backlog.partitions_behind), "scoring partition is", "scoring partitions are")
+        text = f"{behind} behind, the oldest event has waited for {age(backlog.oldest_accept_time, now)}"
         advice = "check that scoring workers run, or start more; look for `drain failed` in their logs"
         yield Problem(Level.BEHIND, "scoring", text, advice)
     if backlog.parked_events:
-        text = f"{backlog.parked_events:,} events are parked and have not been scored"
+        events = counted(backlog.parked_events, "event is parked and has", "events are parked and have")
+        text = f"{events} not been scored"
         yield _parked("parked events", text)
 
 
 def _decay(decayed: scoring_pb2.DecayedThrough, today: date) -> Iterator[Problem]:
     if decayed.days_behind > MAX_DECAY_DAYS:
-        text = f"decay is {decayed.days_behind:,} days behind"
+        text = f"decay is {counted(decayed.days_behind, 'day')} behind"
         yield Problem(Level.BEHIND, "decay", text, "run `leadscore decay`, and schedule it daily with cron")
     if decayed.earliest_date != decayed.latest_date:
         others = f"through {decayed.earliest_date}" if decayed.earliest_date else "not at all"
@@ -157,38 +157,24 @@ def _rollout(backlog: scoring_pb2.GetScoringBacklogResponse, now: datetime) -> I
 def _automation(backlog: automation_pb2.GetAutomationBacklogResponse, now: datetime) -> Iterator[Problem]:
     if backlog.HasField("stopped_drain"):
         stopped = backlog.stopped_drain
-        text = (
-            f"an automation worker has stopped because {stopped.failed_changes:,} changes failed with {stopped.error}"
-        )
+        changes = counted(stopped.failed_changes, "change")
+        text = f"an automation worker has stopped because {changes} failed with {stopped.error}"
         yield Problem(Level.BEHIND, "automation", text, "fix the cause; the worker then resumes by itself")
     if backlog.partitions_behind:
-        text = (
-            f"{_count(backlog.partitions_behind, 'automation partition')} behind, "
-            f"the oldest change has waited for {age(backlog.oldest_change_time, now)}"
-        )
+        behind = counted(len(backlog.partitions_behind), "automation partition is", "automation partitions are")
+        text = f"{behind} behind, the oldest change has waited for {age(backlog.oldest_change_time, now)}"
         advice = "check that automation workers run, or start more; look for `drain failed` in their logs"
         yield Problem(Level.BEHIND, "automation", text, advice)
     if backlog.HasField("oldest_due_time") and now - wire.to_time(backlog.oldest_due_time) > MAX_DUE:
-        text = f"{backlog.due_deliveries:,} deliveries are due, the oldest for {age(backlog.oldest_due_time, now)}"
+        deliveries = counted(backlog.due_deliveries, "delivery is", "deliveries are")
+        text = f"{deliveries} due, the oldest for {age(backlog.oldest_due_time, now)}"
         yield Problem(Level.BEHIND, "deliveries", text, "check that automation workers run, or start more")
     if backlog.parked_changes:
-        text = f"{backlog.parked_changes:,} changes are parked, and no rules have been evaluated for them"
+        changes = counted(backlog.parked_changes, "change is parked and was", "changes are parked and were")
+        text = f"{changes} not evaluated by any rule"
         yield _parked("parked changes", text)
 
 
 def _parked(subject: str, text: str) -> Problem:
     advice = "see the reasons with `leadscore parked list`, then use `leadscore parked retry` or `discard`"
     return Problem(Level.BEHIND, subject, text, advice)
-
-
-def _count(partitions: Sequence[object], noun: str) -> str:
-    return f"1 {noun} is" if len(partitions) == 1 else f"{len(partitions):,} {noun}s are"
-
-
-def age(time: Timestamp, now: datetime) -> str:
-    """Returns how long ago a time is, in its largest unit, such as `3 min`."""
-    seconds = max(0, int((now - wire.to_time(time)).total_seconds()))
-    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size:,} {unit}"
-    return f"{seconds} s"

@@ -10,7 +10,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.operations.health import Health
-from cli.operations.problems import Level, Problem, Status, Verdict, age
+from cli.operations.problems import Level, Problem, Status, Verdict
+from cli.terminal.counts import age, counted
 from cli.terminal.output import to_json as message_to_json
 from cli.terminal.pieces import grid, heading, moment, plain
 
@@ -88,10 +89,12 @@ def _scoring(status: Status) -> RenderableType:
         facts.add_row(f"  partition {behind.partition}", text)
     if backlog.partitions_behind:
         for lead in backlog.heaviest_leads[:MAX_SHOWN]:
-            facts.add_row("  heavy lead", Text.assemble(plain(lead.lead_id), f" with {lead.pending_events:,} events"))
+            facts.add_row(
+                "  heavy lead", Text.assemble(plain(lead.lead_id), f" with {counted(lead.pending_events, 'event')}")
+            )
     if isolated := sum(each.event_count for each in backlog.isolated_events):
         limit = max(each.attempts for each in backlog.isolated_events)
-        facts.add_row("isolated events", f"{isolated:,}, with up to {limit} failed attempts; parked after 5")
+        facts.add_row("isolated events", f"{isolated:,}, with up to {counted(limit, 'failed attempt')}; parked after 5")
     facts.add_row("parked", f"{backlog.parked_events:,}, and {backlog.discarded_events:,} discarded")
     facts.add_row("decayed through", _decayed(backlog.decayed_through))
     facts.add_row("model", _model(status) if status.model else _UNKNOWN)
@@ -103,7 +106,7 @@ def _decayed(decayed: scoring.DecayedThrough) -> str:
     through = earliest if earliest == latest else f"{earliest} to {latest}"
     if not decayed.days_behind:
         return through
-    return f"{through}, {decayed.days_behind:,} {'day' if decayed.days_behind == 1 else 'days'} behind today"
+    return f"{through}, {counted(decayed.days_behind, 'day')} behind today"
 
 
 def _model(status: Status) -> Text:
@@ -111,8 +114,12 @@ def _model(status: Status) -> Text:
     name = f", {model.display_name}" if model.display_name else ""
     text = plain(f"version {model.version}{name}")
     if status.scoring is not None and status.scoring.HasField("rollout"):
-        left = "leads" if status.leads_left is None else f"{status.leads_left:,} leads"
-        text.append(f"; {left} still have to be scored again, since {moment(status.scoring.rollout.publish_time)}")
+        left = (
+            "leads still have"
+            if status.leads_left is None
+            else counted(status.leads_left, "lead still has", "leads still have")
+        )
+        text.append(f"; {left} to be scored again, since {moment(status.scoring.rollout.publish_time)}")
     return text
 
 

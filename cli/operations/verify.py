@@ -4,6 +4,7 @@ import typer
 from leadscore.scoring.v1 import scoring_pb2
 
 from cli.terminal.connection import Connection
+from cli.terminal.counts import counted
 from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort
 from cli.terminal.output import bar, show
 
@@ -18,9 +19,9 @@ def verify(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     for violation in violations:
         show(f"{violation.invariant} {violation.lead_id} {violation.message}", violation, as_json=as_json)
     people = (
-        f"{answer.leads_checked:,} leads, {answer.entries_checked:,} entries, {answer.events_checked:,} events, "
-        f"{answer.events_pending:,} more pending, {answer.events_parked:,} parked: "
-        f"{len(violations) or 'no'} violations"
+        f"{counted(answer.leads_checked, 'lead')}, {counted(answer.entries_checked, 'entry', 'entries')}, "
+        f"{counted(answer.events_checked, 'event')}, {answer.events_pending:,} more pending, "
+        f"{answer.events_parked:,} parked: {counted(len(violations), 'violation') if violations else 'no violations'}"
     )
     show(people, answer, as_json=as_json)
     if violations:

@@ -46,8 +46,8 @@ class LeadBehind(Exception):
 
     def __init__(self, pending: int) -> None:
         super().__init__(
-            f"at least {pending:,} events of this lead are waiting to be scored: retry later with the same event_id, "
-            "and give each person a lead_id of their own"
+            f"too many events of this lead are waiting to be scored (at least {pending:,}): retry later with the same "
+            "event_id, and give each person a lead_id of their own"
         )
         self.retry_seconds = retry_seconds()
 

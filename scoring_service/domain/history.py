@@ -271,7 +271,9 @@ class HistoryBuilder:
         """
         counted, found = self._state.fact_count + refold.facts_added, refold.state.fact_count
         if found != counted:
-            raise HistoryInconsistent(self._lead.lead_id, f"it counts {counted} facts, {found} are recorded")
+            raise HistoryInconsistent(
+                self._lead.lead_id, f"the number of facts is {counted} in its row, but {found} in its history"
+            )
         kept = [each for each in self._checkpoints if each.fact_count <= refold.start_facts]
         self._checkpoints = kept + refold.checkpoints
         self._checkpoints_from = min(self._checkpoints_from, refold.start_facts)

@@ -71,7 +71,7 @@ class Chain:
         if self.total != score:
             yield "I5", f"the deltas add up to {self.total}, the score is {score}"
         if self.count != sequence:
-            yield "I5", f"the lead counts {sequence} entries, but its history has {self.count}"
+            yield "I5", f"the number of entries is {sequence} in the lead's row, but {self.count} in its history"
 
 
 class Inspection:
@@ -118,7 +118,7 @@ class Inspection:
         """Yields the violations of the lead's row and its checkpoints, once all entries and facts are checked."""
         lead = self._lead
         if lead is None:
-            yield "I7", f"its row is missing, but its history has {self._chain.count} entries: rebuild it"
+            yield "I7", f"its row is missing, but not its history (number of entries: {self._chain.count}): rebuild it"
             return
         yield from self._chain.end(lead.state.score, lead.sequence)
         if not self._is_foldable:
@@ -194,4 +194,4 @@ def _against_its_event(entry: Entry, event: Event | None) -> Iterator[tuple[str,
 
 
 def _short(state: LeadState) -> str:
-    return f"{state.score} points of {state.event_count} events"
+    return f"score {state.score} (number of events: {state.event_count})"

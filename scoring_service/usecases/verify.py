@@ -65,7 +65,8 @@ class Verification:
                 progress = progress.with_violations(found[start : start + MESSAGE_VIOLATIONS])
                 yield progress
         scored, recorded = await self.lead_reader.count_scored()
-        mismatch = [Violation("I3", "", f"{scored} events are stored as scored, {recorded} have an entry")]
+        sentence = f"the number of events stored as scored is {scored}, but the number in the histories is {recorded}"
+        mismatch = [Violation("I3", "", sentence)]
         progress = progress.with_violations(mismatch if scored != recorded else ())
         unscored = await self.lead_reader.count_unscored()
         yield replace(

@@ -225,7 +225,9 @@ class Inbox:
             raise StartupError(f"the database has no inbox {self.rows.name!r}: run migrate of every service first")
         if record["partitions"] != self._partitions:
             made = record["partitions"]
-            raise StartupError(f"the database was made with {made} partitions: set LEADSCORE_PARTITIONS={made}")
+            raise StartupError(
+                f"the database was created with another number of partitions: set LEADSCORE_PARTITIONS={made}"
+            )
 
     async def _first_rows(self) -> list[Document]:
         """Returns the `accept_time` and version of the oldest row of each partition."""

@@ -77,7 +77,7 @@ def test_rebuilding_all_leads_prints_the_changed_ones(options: tuple[str, ...], 
         people, programs = run("rebuild", "--all", *options), run("rebuild", "--all", *options, "--json")
     assert people.exit_code == programs.exit_code == status
     assert people.stdout.splitlines()[0] == "a�[1m"
-    assert "2 leads, 1" in people.stdout
+    assert "2 leads checked, 1 " in people.stdout
     assert [each.get("changed_lead_id") for each in json_of(programs)] == ["a\x1b[1m", None]
     assert service.requests[0].check_only == bool(options)
 
@@ -97,7 +97,7 @@ def test_a_check_without_differences_succeeds() -> None:
     with serving() as (service, run):
         service.answers = [pb.RebuildLeadScoresResponse(leads_checked=2, leads_total=2, done=True)]
         result = run("rebuild", "--all", "--check")
-    assert (result.exit_code, result.stdout) == (0, "2 leads, 0 differ from their history\n")
+    assert (result.exit_code, result.stdout) == (0, "2 leads checked, 0 differ from their history\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("ada", "--all"), ("ada", "--check"), ("--check",)])

@@ -149,7 +149,7 @@ def test_only_deferred_events_are_sent_again_and_the_reason_is_reported_once() -
 
 def test_events_deferred_for_too_long_fail_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "BACKPRESSURE_SECONDS", -1.0)
-    with serving() as (_, connection), pytest.raises(CommandError, match="did not accept 1 events: ada is"):
+    with serving() as (_, connection), pytest.raises(CommandError, match="did not accept 1 event: ada is"):
         send(connection, lines(pb.Event(event_id="late-1")))
 
 

@@ -19,7 +19,7 @@ def test_both_kinds_are_listed_with_their_reasons() -> None:
 def test_a_retry_asks_both_services(arguments: tuple[str, ...], ids: list[str]) -> None:
     with serving(automation=True) as (service, run):
         people, programs = run("parked", "retry", *arguments), run("parked", "retry", *arguments, "--json")
-    assert people.stdout == "1 events and 2 changes will be retried\n"
+    assert people.stdout == "1 event and 2 changes will be retried\n"
     assert json_of(programs) == [{"retried_events": 1, "retried_changes": 2}]
     assert list(service.requests[0].event_ids) == ids
     assert service.requests[0].all == (not ids)
@@ -38,7 +38,7 @@ def test_discarding_asks_both_services_with_reason_and_actor(arguments: tuple[st
     with serving(automation=True) as (service, run):
         people = run("parked", "discard", *arguments, *why)
         programs = run("parked", "discard", *arguments, *why, "--json")
-    assert people.stdout == "1 events and 2 changes were discarded\n"
+    assert people.stdout == "discarded: 1 event and 2 changes\n"
     assert json_of(programs) == [{"discarded_events": 1, "discarded_changes": 2}]
     request = service.requests[0]
     assert (list(request.event_ids), request.all, request.reason, request.actor) == (ids, not ids, "a bot", "eve")

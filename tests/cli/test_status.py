@@ -11,8 +11,9 @@ from leadscore.automation.v1 import automation_pb2 as automation
 from leadscore.scoring.v1 import scoring_pb2 as scoring
 
 from cli.operations.health import Health
-from cli.operations.problems import Status, Worker, age, judge
+from cli.operations.problems import Status, Worker, judge
 from cli.terminal.connection import full_name
+from cli.terminal.counts import age, counted
 from shared import wire
 from shared.rpc.health import worker_name
 from tests.cli.fake_scoring import NOON
@@ -208,3 +209,18 @@ def test_two_dead_workers_are_two_problems_of_one_subject() -> None:
 )
 def test_an_age_is_given_in_its_largest_unit(seconds: int, text: str) -> None:
     assert age(before(seconds=seconds), NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "text"),
+    [
+        (0, ("lead",), "0 leads"),
+        (1, ("lead",), "1 lead"),
+        (2_000, ("lead",), "2,000 leads"),
+        (1, ("entry", "entries"), "1 entry"),
+        (2, ("entry", "entries"), "2 entries"),
+        (-1, ("point",), "-1 point"),
+    ],
+)
+def test_a_noun_agrees_with_its_count(count: int, noun: tuple[str, ...], text: str) -> None:
+    assert counted(count, *noun) == text

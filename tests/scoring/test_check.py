@@ -87,7 +87,7 @@ async def test_a_missing_row_is_found_and_rebuilt(scoring: Scoring) -> None:
     for lost in (["lead0"], ["lead2"], ["lead0", "lead1", "lead2"]):
         await scoring.database["leads"].delete_many({"_id": {"$in": lost}})
         found = await scoring.verify()
-        assert found == ["I7 its row is missing, but its history has 4 entries: rebuild it"] * len(lost)
+        assert found == ["I7 its row is missing, but not its history (number of entries: 4): rebuild it"] * len(lost)
         for check_only in (True, False):
             progress = await rebuild_all(scoring, check_only=check_only)
             assert [each for one in progress for each in one.changed] == lost
@@ -128,7 +128,7 @@ async def test_a_row_without_a_history_is_reported_but_not_rebuilt(scoring: Scor
     await seed(scoring)
     await scoring.database["score_history"].delete_many({"lead_id": "lead1"})
     await scoring.database["leads"].update_one({"_id": "lead2"}, {"$set": {"score": 7}})
-    assert "I5 the lead counts 4 entries, but its history has 0" in await scoring.verify()
+    assert "I5 the number of entries is 4 in the lead's row, but 0 in its history" in await scoring.verify()
     with pytest.raises(HistoryInconsistent, match=r"lead1.*no entries"):
         await rebuild_all(scoring)
     assert (await scoring.queries.score("lead2", None)).lead.state.score == 80

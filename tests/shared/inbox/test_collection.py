@@ -145,7 +145,7 @@ async def test_a_different_number_of_partitions_is_refused_with_the_remedy(datab
     for attempt in (other.check(), other.migrate()):
         with pytest.raises(StartupError) as caught:
             await attempt
-        sentence = f"the database was made with {PARTITIONS} partitions: set LEADSCORE_PARTITIONS={PARTITIONS}"
+        sentence = f"the database was created with another number of partitions: set LEADSCORE_PARTITIONS={PARTITIONS}"
         assert str(caught.value) == sentence
     await inbox.check()
 

@@ -76,7 +76,7 @@ class Batcher:
             room = self._changed.wait_for(lambda: self._ended or not self._outbox.is_full, self._block_seconds)
             self._require_running()
             if not room:
-                raise QueueFull(f"the queue is full: {len(self._outbox):,} events", event_id=event.event_id)
+                raise QueueFull(f"the queue is full; events in it: {len(self._outbox):,}", event_id=event.event_id)
             self._outbox.add(event)
             self._changed.notify_all()
         return event.event_id
@@ -97,7 +97,9 @@ class Batcher:
             self._require_running()
             unsent = self._outbox.unacknowledged()
             if not self._is_idle:
-                raise FlushTimeout(f"{len(unsent):,} events are not acknowledged after {seconds:g} s", unsent)
+                raise FlushTimeout(
+                    f"not every event was acknowledged within {seconds:g} s; remaining: {len(unsent):,}", unsent
+                )
             rejections = self._outbox.take_rejections()  # without those that were passed to `on_rejected`
         if rejections:
             raise EventsRejected(rejections)

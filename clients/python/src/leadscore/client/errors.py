@@ -97,8 +97,9 @@ class EventsRejected(LeadscoreError):
 
     def __init__(self, rejections: Sequence[Rejection]) -> None:
         first = rejections[0]
+        count = "1 event was" if len(rejections) == 1 else f"{len(rejections):,} events were"
         super().__init__(
-            f"{len(rejections)} events were rejected; {first.event.event_id}: {first.message}",
+            f"{count} rejected; {first.event.event_id}: {first.message}",
             reason=first.reason,
             field=first.field,
             event_id=first.event.event_id,
