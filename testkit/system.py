@@ -6,7 +6,6 @@ Unlike `leadscore up`, it does not restart processes that end.
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from leadscore.intelligence.v1 import intelligence_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis, free_port
+from testkit.processes import Process
 
 SERVERS = ("ingest", "scoring", "automation", "intelligence")
 WORKERS = ("scoring-worker", "automation-worker")
@@ -38,7 +38,7 @@ class System:
         self.redis = redis
         self.ports = {name: free_port() for name in SERVERS}
         self._directory = directory
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Process] = {}
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._environment = os.environ | {
             "LEADSCORE_MONGO_URI": mongo.uri,
@@ -58,8 +58,9 @@ class System:
     def migrate(self) -> None:
         """Creates the collections and indexes of the services."""
         for service in ("ingest", "scoring", "automation"):
-            command = [sys.executable, "-m", f"{service}_service", "migrate"]
-            subprocess.run(command, env=self._environment, check=True, timeout=60)
+            migration = Process(f"{service}_service", ["migrate"], self._environment, self._directory / "migrate.log")
+            status = migration.wait(60)
+            assert status == 0, self.log("migrate")
 
     def start(self, name: str, *, module: str = "", settings: Mapping[str, str] = NO_SETTINGS) -> None:
         """Starts a process; additional workers have a number at the end of their `name`.
@@ -67,16 +68,16 @@ class System:
         `module` runs instead of the service and gets its name as an argument; see `chaos.armed`.
         """
         service, _, worker = name.partition("-")
-        program = [module, service] if module else [f"{service}_service"]
-        command = [sys.executable, "-m", *program, "work" if worker else "serve"]
+        command = "work" if worker else "serve"
         if worker and name not in self.ports:
             self.ports[name] = free_port()
         port = {"LEADSCORE_HEALTH_PORT" if worker else "LEADSCORE_PORT": str(self.ports[name])}
-        environment = self._environment | port | dict(settings)
-        with (self._directory / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+        self._processes[name] = Process(
+            module or f"{service}_service",
+            [service, command] if module else [command],
+            self._environment | port | dict(settings),
+            self._directory / f"{name}.log",
+        )
 
     def start_all(self) -> None:
         """Starts every process and waits until all are SERVING."""
