@@ -8,7 +8,7 @@ from automation_service.settings import AutomationSettings
 from shared import entrypoint
 from shared.contracts import score_changes
 from shared.inbox import actor, worker
-from shared.rpc import health
+from shared.rpc.names import worker_name
 
 
 def serve(settings: AutomationSettings) -> None:
@@ -24,7 +24,7 @@ def work(settings: AutomationSettings) -> None:
         settings.host,
         partial(open_worker, settings),
         partial(actor.register, score_changes.CONTRACT.collection),
-        health.worker_name("automation"),
+        worker_name("automation"),
     )
 
 

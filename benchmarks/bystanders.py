@@ -14,7 +14,7 @@ from leadscore.ingest.v1 import ingest_pb2
 from leadscore.scoring.v1 import scoring_pb2
 
 from shared import wire
-from shared.deadlines import retry_seconds
+from shared.rpc.retries import retry_seconds
 from testkit.system import System
 
 PARTITIONS = 64

@@ -20,7 +20,7 @@ from leadscore.scoring.v1 import scoring_pb2
 
 from benchmarks.bystanders import partition_of, watching
 from shared import wire
-from shared.deadlines import retry_seconds
+from shared.rpc.retries import retry_seconds
 from testkit.system import System, running_system
 
 CAP_SECONDS = 120.0

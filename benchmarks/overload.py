@@ -16,7 +16,7 @@ from leadscore.ingest.v1 import ingest_pb2 as pb
 from leadscore.ingest.v1 import ingest_pb2_grpc
 
 from shared import wire
-from shared.deadlines import retry_seconds
+from shared.rpc.retries import retry_seconds
 from testkit.system import System
 from testkit.traffic import all_scored
 

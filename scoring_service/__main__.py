@@ -8,7 +8,7 @@ from scoring_service.settings import ScoringSettings
 from shared import entrypoint
 from shared.contracts import events
 from shared.inbox import actor, worker
-from shared.rpc import health
+from shared.rpc.names import worker_name
 
 
 def serve(settings: ScoringSettings) -> None:
@@ -24,7 +24,7 @@ def work(settings: ScoringSettings) -> None:
         settings.host,
         partial(open_worker, settings),
         partial(actor.register, events.CONTRACT.collection),
-        health.worker_name("scoring"),
+        worker_name("scoring"),
     )
 
 

@@ -12,8 +12,6 @@ from typing import Any
 
 import grpc
 import pymongo
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 
 DEFAULT_SECONDS = 10.0
 """Time limit of an outgoing RPC outside of `deadline()`."""
@@ -81,13 +79,3 @@ class _Bounded(grpc.aio.UnaryUnaryClientInterceptor):
 def connect(target: str) -> grpc.aio.Channel:
     """Opens a channel to another service. Open, use and close it in one event loop."""
     return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=[_Bounded()])
-
-
-def retry_seconds(error: grpc.RpcError) -> float | None:
-    """Returns the seconds after which the server asks for a retry; None if it does not say."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
-    for detail in status.details if status else ():
-        info = error_details_pb2.RetryInfo()
-        if detail.Unpack(info):
-            return float(info.retry_delay.ToTimedelta().total_seconds())
-    return None

@@ -10,7 +10,7 @@ from leadscore.ingest.v1.ingest_pb2_grpc import IngestServiceStub
 
 from cli.terminal.connection import CALL_SECONDS, CommandError, nobody_answers
 from cli.terminal.counts import counted
-from shared.deadlines import retry_seconds
+from shared.rpc.retries import retry_seconds
 
 UNAVAILABLE_SECONDS = 60.0
 """How long a batch is retried while the service is unavailable."""

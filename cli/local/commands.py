@@ -1,4 +1,7 @@
-"""`leadscore up` and `leadscore demo`: the whole system on this machine."""
+"""`leadscore up` and `leadscore demo`: the whole system on this machine.
+
+What they run is imported when it runs: it takes longer to import than all other commands together.
+"""
 
 import uuid
 from pathlib import Path
@@ -7,9 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli.local.demo import run_demo
 from cli.local.plan import Plan
-from cli.local.up import run_until_stopped
 from cli.terminal.connection import SERVICES, Connection
 from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import OUT, print_json, say
@@ -27,6 +28,8 @@ def up(
 
     Starts MongoDB and Redis, too, unless LEADSCORE_MONGO_URI and LEADSCORE_REDIS_URL are set.
     """
+    from cli.local.up import run_until_stopped
+
     connection = Connection(base_port)
     plan = Plan(connection, data_dir.resolve(), scoring_workers, automation_workers)
     run_until_stopped(plan, say, lambda: _print_ready(connection, as_json=as_json))
@@ -34,6 +37,8 @@ def up(
 
 def demo(as_json: AsJson = False) -> None:
     """Start the whole system, ingest a made-up funnel of 300 leads, show the results, and stop."""
+    from cli.local.demo import run_demo
+
     run_demo(as_json=as_json)
 
 

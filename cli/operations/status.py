@@ -17,7 +17,7 @@ from cli.terminal.connection import CALL_SECONDS, SERVICES, CommandError, Connec
 from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import OUT, print_json
 from shared import wire
-from shared.rpc.health import worker_name
+from shared.rpc.names import worker_name
 
 MAX_WORKERS = 128
 """Number of ports that are searched for workers: the most that `leadscore up` starts."""

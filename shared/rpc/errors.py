@@ -36,7 +36,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from shared.deadlines import retry_seconds
+from shared.rpc.retries import retry_seconds
 
 DOMAIN = "leadscore"
 MAX_BYTES = 256

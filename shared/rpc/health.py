@@ -81,11 +81,6 @@ class Health(health.aio.HealthServicer):
             watch.reschedule(0)
 
 
-def worker_name(service: str) -> str:
-    """Returns the name under which the workers of a service, such as `scoring`, report their health."""
-    return f"leadscore.{service}.worker"
-
-
 def listen(server: grpc.aio.Server, host: str, port: int, variable: str) -> str:
     """Lets a server listen and returns the address; `variable` is the setting that the port comes from.
 

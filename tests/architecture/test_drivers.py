@@ -20,6 +20,7 @@ OWNERS = {
     "shared/mongo.py",
     "shared/rpc/errors.py",
     "shared/rpc/health.py",
+    "shared/rpc/retries.py",
     "shared/rpc/server.py",
 }
 """The other modules that own a driver, or need its types or errors."""

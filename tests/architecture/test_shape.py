@@ -127,6 +127,24 @@ def test_nothing_is_opened_at_import() -> None:
     assert done.returncode == 0, done.stderr[-1000:]
 
 
+def test_the_command_starts_without_the_libraries_of_the_services() -> None:
+    """Everybody who runs `leadscore` waits for what it imports."""
+    program = "import sys, cli.__main__; print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    imported = set(done.stdout.splitlines())
+    assert "typer" in imported, done.stderr[-1000:]
+    assert not imported & {
+        "dramatiq",
+        "http.server",
+        "httpx",
+        "matplotlib",
+        "pydantic",
+        "pymongo",
+        "redis",
+        "structlog",
+    }
+
+
 def test_no_file_is_a_drawer() -> None:
     for package in (*SERVICES, "shared", "cli"):
         assert not {path.stem for path in modules(package)} & {"utils", "util", "helpers", "common", "misc"}

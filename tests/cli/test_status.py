@@ -15,7 +15,7 @@ from cli.operations.problems import Status, Worker, judge
 from cli.terminal.connection import full_name
 from cli.terminal.counts import age, counted
 from shared import wire
-from shared.rpc.health import worker_name
+from shared.rpc.names import worker_name
 from tests.cli.fake_scoring import NOON
 from tests.cli.servicer import Run, Services, json_of, serving
 

@@ -13,8 +13,8 @@ from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, IngestServicer
 from ingest_service.usecases.ingest import Ingest
 from shared import wire
-from shared.deadlines import retry_seconds
 from shared.group_commit import GroupCommit
+from shared.rpc.retries import retry_seconds
 from testkit.serving import refusal, served
 from tests.conftest import PARTITIONS
 from tests.ingest.conftest import LIMITS, World

@@ -13,9 +13,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from structlog.testing import capture_logs
 
-from shared.deadlines import retry_seconds
 from shared.rpc.admission import RETRY_SECONDS, Admission, Streams, nothing_refused
 from shared.rpc.errors import Overloaded, status_of
+from shared.rpc.retries import retry_seconds
 from shared.rpc.server import guarded
 from testkit.serving import refusal
 from testkit.waiting import eventually

@@ -1,0 +1,6 @@
+"""The names under which processes report their health."""
+
+
+def worker_name(service: str) -> str:
+    """Returns the name under which the workers of a service, such as `scoring`, report their health."""
+    return f"leadscore.{service}.worker"
