@@ -20,7 +20,7 @@ from leadscore.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 
 from benchmarks.harness.clients import Ready
 from benchmarks.harness.load import Funnel, Load
-from shared.deadlines import retry_seconds
+from shared.rpc.retries import retry_seconds
 
 if TYPE_CHECKING:  # only the stub files have it
     from leadscore.intelligence.v1.intelligence_pb2_grpc import IntelligenceServiceAsyncStub
