@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cli.terminal import pieces
 from cli.terminal.counts import counted
-from cli.terminal.pieces import heading, moment, moved, plain, styled
+from cli.terminal.pieces import heading, minute, moment, moved, plain, styled
 
 BODY_CHARACTERS = 4_000
 """Maximum number of characters of a body that are shown."""
@@ -19,21 +19,22 @@ BODY_CHARACTERS = 4_000
 
 def rules_table(rules: Iterable[pb.AutomationRule]) -> RenderableType:
     """Returns a table with one row per rule."""
-    table = pieces.table("rule", "name", "enabled", "fires when", "then", "changed")
+    columns = ("rule", "name", "enabled", "fires when", "then", "changed (UTC)")
+    table = pieces.table(*columns, optional=["changed (UTC)", "name"], unbroken={"changed (UTC)"})
     for rule in rules:
         enabled = Text("yes", "green") if rule.enabled else plain(f"no {rule.disable_reason}".strip(), "dim")
         when = "; ".join(filter(None, (_trigger(rule.trigger), ", ".join(_conditions(rule.conditions)))))
         then = ", ".join(map(_action, rule.actions)) or "only recorded"
-        changed = moment(rule.update_time)
+        changed = minute(rule.update_time)
         table.add_row(plain(rule.rule_id), plain(rule.display_name), enabled, plain(when), plain(then), changed)
     return table
 
 
 def executions_table(executions: Iterable[pb.AutomationExecution]) -> RenderableType:
     """Returns a table with one row per execution."""
-    table = pieces.table(
-        "date", "lead", "rule", "state", "score", "stage", "next action", "recorded", "execution", right={"score"}
-    )
+    columns = ("date", "lead", "rule", "state", "score", "stage", "next action", "recorded (UTC)", "execution")
+    optional = ["recorded (UTC)", "next action", "score", "stage"]
+    table = pieces.table(*columns, right={"score"}, optional=optional, unbroken={"recorded (UTC)"})
     for execution in executions:
         table.add_row(
             execution.date_bucket,
@@ -43,7 +44,7 @@ def executions_table(executions: Iterable[pb.AutomationExecution]) -> Renderable
             f"{execution.score:,}",
             moved(execution.stage_before, execution.stage_after),
             plain(execution.next_action),
-            moment(execution.record_time),
+            minute(execution.record_time),
             Text(execution.execution_id, "dim"),
         )
     return table

@@ -12,7 +12,6 @@ from cli.terminal.options import AsJson, BasePort, LeadId, Limit, as_of
 from cli.terminal.output import ERR
 from cli.terminal.output import show as print_view
 from cli.terminal.pages import listed
-from shared import wire
 
 
 def lead(
@@ -24,15 +23,17 @@ def lead(
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Show a lead: score, stage, velocity, risk, next action, and the reasons."""
+    """Show a lead: score, stage, velocity, risk, next action, and the reasons.
+
+    Without --as-of, it also draws the score after each entry of the history.
+    """
     connection = Connection(base_port)
     request = intelligence_pb2.GetLeadIntelligenceRequest(lead_id=lead_id, as_of_time=as_of(at) if at else None)
     with connection.intelligence() as stub:
         insight = stub.GetLeadIntelligence(request, timeout=CALL_SECONDS).lead_intelligence
-    entries = [] if as_json else _entries(connection, lead_id, 1000)[::-1]
-    until = wire.to_time(insight.as_of_time)
-    known = [entry for entry in entries if not at or wire.to_time(entry.event_time) <= until]
-    print_view(show.card(insight, known), insight, as_json=as_json)
+    # The history has the scores as they were recorded, which differ from those as of a time if events came late.
+    entries = [] if as_json or at else _entries(connection, lead_id, 1000)[::-1]
+    print_view(show.card(insight, entries), insight, as_json=as_json)
 
 
 def history(lead_id: LeadId, limit: Limit = 50, base_port: BasePort = 50051, as_json: AsJson = False) -> None:

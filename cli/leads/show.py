@@ -22,7 +22,7 @@ _SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def card(insight: intelligence.LeadIntelligence, entries: Sequence[scoring.ScoreEntry]) -> RenderableType:
-    """Returns the card of a lead; `entries` are its history, oldest first."""
+    """Returns the card of a lead; `entries` are its history, oldest first, or none to leave it out."""
     facts = pieces.grid()
     facts.add_row("score", Text(f"{insight.score:,}", "bold"))
     facts.add_row("stage", pieces.styled(insight.stage))
@@ -35,7 +35,8 @@ def card(insight: intelligence.LeadIntelligence, entries: Sequence[scoring.Score
             "fit", f"{insight.fit.grade} ({counted(insight.fit.points, 'point')}), rated {insight.fit.rating}"
         )
     facts.add_row("events", f"{insight.event_count:,}, the last {pieces.moment(insight.last_event_time)}")
-    facts.add_row("over time", _spark([entry.score_after for entry in entries]))
+    if entries:
+        facts.add_row("over time", _spark([entry.score_after for entry in entries]))
     sections: list[RenderableType] = [facts, pieces.heading("why"), _why(insight.thresholds)]
     if insight.top_rules:
         sections += [
@@ -50,19 +51,18 @@ def card(insight: intelligence.LeadIntelligence, entries: Sequence[scoring.Score
 
 def history_table(entries: Iterable[scoring.ScoreEntry]) -> RenderableType:
     """Returns the history entries of one lead as a table. Corrections show their reason and actor."""
-    table = pieces.table(
-        "#", "event time", "what", "rule", "points", "delta", "score", "stage", right={"#", "points", "delta"}
-    )
-    table.columns[1].no_wrap = True
+    columns = ("#", "event time (UTC)", "what", "rule", "points", "delta", "score", "stage")
+    right = {"#", "points", "delta", "score"}
+    table = pieces.table(*columns, right=right, optional=["points", "rule"], unbroken={"event time (UTC)"})
     for entry in entries:
         table.add_row(
             str(entry.sequence),
-            pieces.moment(entry.event_time),
+            pieces.minute(entry.event_time),
             _what(entry),
             pieces.plain(entry.rule_id) or "–",
             f"{entry.points:+,}" if entry.kind in _WITH_POINTS else "",
             pieces.signed(entry.delta),
-            f"{entry.score_before:,} → {entry.score_after:,}",
+            f"{entry.score_after:,}",
             pieces.moved(entry.stage_before, entry.stage_after),
         )
     return table
@@ -70,9 +70,9 @@ def history_table(entries: Iterable[scoring.ScoreEntry]) -> RenderableType:
 
 def top_table(insights: Iterable[intelligence.LeadIntelligence]) -> RenderableType:
     """Returns a table with one row per lead."""
-    table = pieces.table(
-        "lead", "score", "stage", "velocity", "risk", "next action", "last event", right={"score", "velocity"}
-    )
+    columns = ("lead", "score", "stage", "velocity", "risk", "next action", "last event (UTC)")
+    optional, unbroken = ["last event (UTC)", "velocity"], {"last event (UTC)"}
+    table = pieces.table(*columns, right={"score", "velocity"}, optional=optional, unbroken=unbroken)
     for insight in insights:
         table.add_row(
             pieces.plain(insight.lead_id),
@@ -81,7 +81,7 @@ def top_table(insights: Iterable[intelligence.LeadIntelligence]) -> RenderableTy
             str(insight.velocity),
             pieces.styled(_risk(insight.risk)),
             pieces.plain(insight.next_action),
-            pieces.moment(insight.last_event_time),
+            pieces.minute(insight.last_event_time),
         )
     return table
 
@@ -166,8 +166,6 @@ def _attributes(attributes: dict[str, object]) -> RenderableType:
 
 def _spark(scores: Sequence[int]) -> Text:
     """Draws the score after each entry, or after every n-th entry if there are many."""
-    if not scores:
-        return Text("–")
     cells = min(SPARK_CELLS, len(scores))
     picked = [scores[(index + 1) * len(scores) // cells - 1] for index in range(cells)]
     low, high = min(picked), max(picked)

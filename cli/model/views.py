@@ -16,7 +16,9 @@ _STYLES = {pb.MODEL_STATE_IN_FORCE: "bold green", pb.MODEL_STATE_RETIRED: "dim"}
 
 def models_table(models: Iterable[pb.ScoringModel]) -> RenderableType:
     """Returns a table with one row per version."""
-    table = pieces.table("version", "state", "name", "rules", "stages", "stored", right={"version", "rules"})
+    columns = ("version", "state", "name", "rules", "stages", "stored (UTC)")
+    optional, unbroken = ["stored (UTC)", "rules"], {"stored (UTC)"}
+    table = pieces.table(*columns, right={"version", "rules"}, optional=optional, unbroken=unbroken)
     for model in models:
         table.add_row(
             str(model.version),
@@ -24,7 +26,7 @@ def models_table(models: Iterable[pb.ScoringModel]) -> RenderableType:
             pieces.plain(model.display_name) or "–",
             f"{len(model.rules):,}",
             Text(", ").join(pieces.styled(stage.stage) for stage in model.stages),
-            pieces.moment(model.create_time),
+            pieces.minute(model.create_time),
         )
     return table
 
@@ -32,11 +34,12 @@ def models_table(models: Iterable[pb.ScoringModel]) -> RenderableType:
 def publications_table(publications: Iterable[pb.ModelPublication]) -> RenderableType:
     """Returns a table with one row per publication."""
     right = {"#", "version", "before", "leads left"}
-    table = pieces.table("#", "published", "version", "before", "mode", "by", "note", "leads left", right=right)
+    columns = ("#", "published (UTC)", "version", "before", "mode", "by", "note", "leads left")
+    table = pieces.table(*columns, right=right, optional=["before", "mode"], unbroken={"published (UTC)"})
     for each in publications:
         table.add_row(
             str(each.publication),
-            pieces.moment(each.publish_time),
+            pieces.minute(each.publish_time),
             str(each.version),
             str(each.base_version or "–"),
             mode_of(each),

@@ -14,7 +14,7 @@ from cli.terminal.counts import counted
 from cli.terminal.options import Actor, AsJson, BasePort, Limit, Reason, actor_of
 from cli.terminal.output import print_json, show
 from cli.terminal.pages import listed
-from cli.terminal.pieces import moment, plain
+from cli.terminal.pieces import minute, plain
 
 app = typer.Typer(help="List, retry and discard events and changes that failed repeatedly.", no_args_is_help=True)
 
@@ -82,7 +82,9 @@ def discard_parked(
 
 
 def _table(events: Iterable[scoring_pb2.ParkedEvent], changes: Iterable[automation_pb2.ParkedChange]) -> RenderableType:
-    table = pieces.table("kind", "id", "lead", "attempts", "parked", "reason", right={"attempts"})
+    columns = ("kind", "id", "lead", "attempts", "parked (UTC)", "reason")
+    optional, unbroken = ["attempts", "parked (UTC)", "lead"], {"parked (UTC)"}
+    table = pieces.table(*columns, right={"attempts"}, optional=optional, unbroken=unbroken)
     for event in events:
         table.add_row("event", plain(event.event_id), *_cells(event))
     for change in changes:
@@ -93,5 +95,5 @@ def _table(events: Iterable[scoring_pb2.ParkedEvent], changes: Iterable[automati
 def _cells(parked: scoring_pb2.ParkedEvent | automation_pb2.ParkedChange) -> Iterator[RenderableType]:
     yield plain(parked.lead_id)
     yield str(parked.attempts)
-    yield moment(parked.park_time)
+    yield minute(parked.park_time)
     yield plain(parked.reason)

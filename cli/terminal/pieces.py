@@ -1,6 +1,6 @@
 """Building blocks of views: tables, bars, times, and texts of callers shown without interpretation."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import RenderableType
@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.terminal.output import printable
+from cli.terminal.tables import FittedTable
 from shared import wire
 
 BAR_CELLS = 24
@@ -45,12 +46,11 @@ def strip(count: float, limit: float, style: str = "cyan") -> Text:
     return Text("█" * cells, "red" if count < 0 else style)
 
 
-def table(*columns: str, right: Iterable[str] = ()) -> Table:
-    """Returns a table without rows; the columns named by `right` are numbers."""
-    empty = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        empty.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    return empty
+def table(
+    *columns: str, right: Collection[str] = (), optional: Sequence[str] = (), unbroken: Collection[str] = ()
+) -> FittedTable:
+    """Returns a table without rows; see `FittedTable` for the arguments."""
+    return FittedTable(columns, right, optional, unbroken)
 
 
 def grid() -> Table:
@@ -87,6 +87,9 @@ def plain(text: str, style: str = "", *, lines: bool = False) -> Text:
 
 def moment(timestamp: Timestamp) -> str:
     """Returns a time in UTC, to the minute; a dash if it is not set."""
-    if not timestamp.ByteSize():
-        return "–"
-    return f"{wire.to_time(timestamp):%Y-%m-%d %H:%M} UTC"
+    return f"{minute(timestamp)} UTC" if timestamp.ByteSize() else "–"
+
+
+def minute(timestamp: Timestamp) -> str:
+    """Returns a time like `moment`, for a column whose name says that it is in UTC."""
+    return f"{wire.to_time(timestamp):%Y-%m-%d %H:%M}" if timestamp.ByteSize() else "–"

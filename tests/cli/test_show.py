@@ -124,3 +124,16 @@ def test_the_history_shows_recalculations_and_decay_resets() -> None:
     table = text_of(show.history_table([reset, recalculation]), 200)
     for text in ("decay reset", f"a clock was ahead ({SHOWN})", "recalculation", "-3", "+7"):
         assert text in table
+
+
+@pytest.mark.parametrize(
+    ("scores", "drawn"),
+    [([50], "over time    ▁ 50 in 1 entry"), ([5, 5], "▁▁ 5 in 2 entries"), ([5, 1_000], "▁█ 5 to 1,000 in 2 entries")],
+)
+def test_a_card_draws_the_scores_of_the_history(scores: list[int], drawn: str) -> None:
+    card = show.card(INSIGHT, [scoring.ScoreEntry(score_after=score) for score in scores])
+    assert drawn in text_of(card, 80)
+
+
+def test_a_card_without_a_history_draws_nothing() -> None:
+    assert "over time" not in text_of(show.card(INSIGHT, []), 80)
