@@ -99,11 +99,11 @@ class _Observer:
         world = self.scene.world
         while True:
             began = time.monotonic()
-            is_serving = await asyncio.to_thread(world.system.is_serving, server)
+            is_serving = await asyncio.to_thread(world.processes.system.is_serving, server)
             while not is_serving and time.monotonic() - began < HEALTH_SECONDS:
                 # A worker that the round has just started may not be ready yet.
                 await asyncio.sleep(POLL_SECONDS)
-                is_serving = await asyncio.to_thread(world.system.is_serving, server)
+                is_serving = await asyncio.to_thread(world.processes.system.is_serving, server)
             seconds = time.monotonic() - began - world.stalls.since(began)
             world.journal.health.append(Health(server, seconds, is_serving, self.during))
             await asyncio.sleep(HEALTH_EVERY)

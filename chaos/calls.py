@@ -36,14 +36,16 @@ class Calls:
 
         `progress` describes how far the call has come when it ends, for the report of a violation.
         """
-        began, was_under_fault = time.monotonic(), self.world.is_under_fault
+        began, was_under_fault = time.monotonic(), self.world.findings.is_under_fault
         deadline = deadline or self.call_seconds
         code, answer = grpc.StatusCode.OK, None
         try:
             answer = await ask()
         except grpc.aio.AioRpcError as error:
             code = error.code()
-        under_fault = (was_under_fault or self.world.is_under_fault) and method not in self.world.unaffected
+        under_fault = (
+            was_under_fault or self.world.findings.is_under_fault
+        ) and method not in self.world.findings.unaffected
         took = time.monotonic() - began - self.world.stalls.since(began)
         self.world.journal.calls.append(FinishedCall(method, code, took, deadline, under_fault, progress()))
         return code, answer

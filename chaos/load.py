@@ -166,7 +166,7 @@ class Load(Sender):
             ),
         ]
         if grpc.StatusCode.NOT_FOUND in codes:
-            self.world.violations.append(("I10", f"lead {lead_id} had entries, but was not found afterwards"))
+            self.world.findings.add("I10", f"lead {lead_id} had entries, but was not found afterwards")
 
     async def _seen(self, method: str, ask: Callable[[], Awaitable[object]]) -> grpc.StatusCode:
         return (await self.call(method, ask))[0]

@@ -82,13 +82,12 @@ async def run_round(world: World, fault: Fault, seed: int) -> Round:
     A round that cannot be finished is a violation, too, because it does not show whether the invariants held.
     """
     began, observer = time.monotonic(), _Observer(world)
-    world.violations.clear()
-    world.doomed.clear()
+    world.findings.clear()
     try:
         async with asyncio.timeout(ROUND_SECONDS):
             return await _round(world, fault, seed, observer)
     except Exception as error:  # noqa: BLE001 (reported as a violation; the series continues)
-        found = [*observer.violations, *(Violation(*each) for each in world.violations)]
+        found = [*observer.violations, *world.findings.violations]
         found.append(Violation("round", f"the round could not be finished: {error!r}"[:500]))
         return Round(seed, fault.name, found, time.monotonic() - began, 0, 0, 0, 0)
 
@@ -101,17 +100,17 @@ async def _round(world: World, fault: Fault, seed: int, observer: _Observer) -> 
     async with _observing(observer):
         async with load.running(fault.clients):
             await asyncio.sleep(chance.uniform(0.5, 1.5) * BEFORE_SECONDS)
-            world.is_under_fault, world.unaffected = True, fault.unaffected
+            world.findings.is_under_fault, world.findings.unaffected = True, fault.unaffected
             snapshots = -observer.snapshots
             await fault.inject(Scene(world, load, chance))
             snapshots += observer.snapshots
             await asyncio.sleep(AFTER_SECONDS)
         healed = time.monotonic()
         found = await settle(world, load)
-        world.is_under_fault = False
-    world.check_logs()
+        world.findings.is_under_fault = False
+    world.processes.logs.check()
     drained_after = time.monotonic() - healed
-    found += [Violation(*each) for each in world.violations]
+    found += world.findings.violations
     found += await check(world, load)
     gap = _longest_gap(began, load.acknowledgements, healed)
     if gap > fault.longest_gap:

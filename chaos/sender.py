@@ -118,7 +118,7 @@ class Sender(Calls):
         if answer:
             self._acknowledge(event, answer.outcome)
         elif code not in RETRIED:
-            self.world.violations.append(("I15", f"event {event.event_id} was answered with {code.name}"))
+            self.world.findings.add("I15", f"event {event.event_id} was answered with {code.name}")
         return code not in RETRIED
 
     async def _ingest_one(self, event: pb.Event) -> tuple[grpc.StatusCode, pb.IngestEventResponse | None]:
@@ -139,7 +139,7 @@ class Sender(Calls):
         if answer:
             if len(answer.outcomes) != len(events):
                 what = f"{len(answer.outcomes)} outcomes for {len(events)} events"
-                self.world.violations.append(("I15", f"a batch with {events[0].event_id} was answered with {what}"))
+                self.world.findings.add("I15", f"a batch with {events[0].event_id} was answered with {what}")
             later = []
             for event, outcome in zip(events, answer.outcomes, strict=False):
                 if outcome.outcome == pb.OUTCOME_RETRY_LATER:
@@ -150,7 +150,7 @@ class Sender(Calls):
                 await asyncio.sleep(BACK_OFF_SECONDS)
                 await self._retried(lambda: self._batch(later))
         elif code not in RETRIED:
-            self.world.violations.append(("I15", f"a batch with {events[0].event_id} was answered with {code.name}"))
+            self.world.findings.add("I15", f"a batch with {events[0].event_id} was answered with {code.name}")
         return code not in RETRIED
 
     def _acknowledge(self, event: pb.Event, outcome: pb.Outcome) -> None:

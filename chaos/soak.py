@@ -121,17 +121,17 @@ async def soak(
                 if time.monotonic() > fault_at:
                     fault_at += FAULT_EVERY_SECONDS
                     what = chance.choice(SOAK_FAULTS)
-                    world.is_under_fault = True
+                    world.findings.is_under_fault = True
                     await FAULTS[what].inject(Scene(world, load, chance))
             found += await settle(world, load)
-            world.is_under_fault = False
+            world.findings.is_under_fault = False
             if what:
                 minute = (time.monotonic() - began) / 60
                 report(f"{minute:5.1f} min  {len(world.journal.acknowledged):,} events acknowledged, {what}")
             if time.monotonic() > ends:
                 break
-    world.check_logs()
-    found += [Violation(*each) for each in world.violations]
+    world.processes.logs.check()
+    found += world.findings.violations
     report(f"checking {len(world.journal.acknowledged):,} events")
     return samples, [*found, *await check(world, load, CHECK_SECONDS), *samples.violations(world.pids())]
 

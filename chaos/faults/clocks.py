@@ -30,7 +30,7 @@ async def midnight(scene: Scene) -> None:
         world.set_clock(world.clock_ahead + left - timedelta(seconds=ahead))
         async with scene.load.feeding(), world.must_be_called(GOOD):
             await asyncio.sleep(ahead / 2)
-            async with world.frozen("automation-worker"):
+            async with world.processes.frozen("automation-worker"):
                 await asyncio.sleep(ahead)
     finally:
         world.receipts.answer(GOOD, answering(200), 200)
@@ -45,7 +45,7 @@ async def an_hour_back(scene: Scene) -> None:
         world.set_clock(right - timedelta(hours=1))
         async with scene.load.feeding(), world.must_be_called(HOSTILE):
             await asyncio.sleep(scene.chance.uniform(1.0, 2.0))
-            world.kill(scene.chance.choice(world.processes))
+            world.processes.kill(scene.chance.choice(world.processes.names))
     finally:
         world.receipts.answer(HOSTILE, answering(200), 200)
         world.set_clock(right)
@@ -57,7 +57,7 @@ async def decay_a_year_ahead(scene: Scene) -> None:
     world = scene.world
     ahead = world.hang_file.with_name("clock-ahead")
     clock.set_clock(ahead, YEAR)
-    await world.restart("scoring", clock.environment(ahead))
+    await world.processes.restart("scoring", clock.environment(ahead))
     try:
         async with bystanders(scene, "ahead", "decay a year ahead"):
             for as_of in (datetime.now(UTC) + YEAR - timedelta(hours=1), datetime.now(UTC) + timedelta(days=2)):
@@ -65,13 +65,13 @@ async def decay_a_year_ahead(scene: Scene) -> None:
             # Without a date, the run may fail or decay through today; `history.decayed_ahead` checks the result.
             await _code_of(scene, None)
     finally:
-        await world.restart("scoring")
+        await world.processes.restart("scoring")
 
 
 async def _refused(scene: Scene, as_of: datetime) -> None:
     code = await _code_of(scene, as_of)
     if code not in REFUSED:
-        scene.world.violations.append(("I12", f"decay to the future date {as_of:%Y-%m-%d} ended with {code.name}"))
+        scene.world.findings.add("I12", f"decay to the future date {as_of:%Y-%m-%d} ended with {code.name}")
 
 
 async def _code_of(scene: Scene, as_of: datetime | None) -> grpc.StatusCode:

@@ -32,17 +32,17 @@ async def _crash_often(scene: Scene, process: str, first: str) -> None:
         has_fired = await _crash_at(scene, point, scene.chance.randint(1, MAX_PASSES))
         # One more attempt at the round's own point: on a busy machine it is passed rarely.
         if point == first and not has_fired and not await _crash_at(scene, point, 1):
-            scene.world.report_no_fault(f"{first!r} was not passed")
+            scene.world.findings.report_no_fault(f"{first!r} was not passed")
 
 
 async def _crash_at(scene: Scene, point: str, fatal_pass: int) -> bool:
     """Arms the process of a point; returns whether it died there, and disarms it if it did not."""
     before = scene.world.crashes()[point]
-    await scene.world.arm(point, fatal_pass)
+    await scene.world.processes.arm(point, fatal_pass)
     ends = time.monotonic() + FIRING_SECONDS
     while scene.world.crashes()[point] == before:
         if time.monotonic() > ends:
-            await scene.world.restart(POINTS[point].process)
+            await scene.world.processes.restart(POINTS[point].process)
             return False
         if point.startswith("decay"):
             await scene.load.decay(days=1)

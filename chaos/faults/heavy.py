@@ -23,11 +23,13 @@ HEALTH_SECONDS = 1.0
 async def hot_lead(scene: Scene) -> None:
     """Each event must be scored once, although both workers drain the same partition."""
     world, second = scene.world, "scoring-worker-2"
-    async with world.extra_worker(second), Redis.from_url(world.redis.url) as redis:
+    async with world.processes.extra_worker(second), Redis.from_url(world.redis.url) as redis:
         for _ in range(HOT_EVENTS // HOT_BATCH):
             await scene.load.send(scene.load.make(HOT_BATCH, lead="hottest"))
             await redis.flushall()
-        await world.until(lambda: DRAIN in world.logged(second), f"{second} drained nothing")
+        await world.findings.until(
+            lambda: DRAIN in world.processes.logs.since_start(second), f"{second} drained nothing"
+        )
 
 
 @fault("duplicates", "every event is sent ten more times, in random order and in random batches")
@@ -46,19 +48,19 @@ async def duplicates(scene: Scene) -> None:
 async def overload(scene: Scene) -> None:
     """Excess calls are refused and retried; health checks still succeed."""
     world = scene.world
-    await world.restart("ingest", {"LEADSCORE_CALL_SLOTS": "2", "LEADSCORE_QUEUE_SECONDS": "0.02"})
+    await world.processes.restart("ingest", {"LEADSCORE_CALL_SLOTS": "2", "LEADSCORE_QUEUE_SECONDS": "0.02"})
     ends, refused = time.monotonic() + scene.chance.uniform(1.0, 3.0), 0
     while time.monotonic() < ends:
         refused += await _refusals(scene)
         began = time.monotonic()
-        if not await asyncio.to_thread(world.system.is_serving, "ingest"):
-            world.violations.append(("I15", "health was not SERVING under overload"))
+        if not await asyncio.to_thread(world.processes.system.is_serving, "ingest"):
+            world.findings.add("I15", "health was not SERVING under overload")
         if time.monotonic() - began > HEALTH_SECONDS:
-            world.violations.append(("I15", f"a health check took {time.monotonic() - began:.1f} s under overload"))
+            world.findings.add("I15", f"a health check took {time.monotonic() - began:.1f} s under overload")
         await asyncio.sleep(0.1)
     if not refused:
-        world.report_no_fault("no call was refused")
-    await world.restart("ingest")
+        world.findings.report_no_fault("no call was refused")
+    await world.processes.restart("ingest")
 
 
 async def _refusals(scene: Scene) -> int:
@@ -67,7 +69,7 @@ async def _refusals(scene: Scene) -> int:
     async def is_refused() -> bool:
         request = ingest_pb2.IngestEventRequest(event=scene.load.make(1)[0])
         try:
-            await scene.world.system.ingest().IngestEvent(request, timeout=CALL_SECONDS)
+            await scene.world.processes.system.ingest().IngestEvent(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         return False

@@ -63,7 +63,7 @@ async def bursts(scene: Scene) -> None:
 async def fat_attributes(scene: Scene) -> None:
     """All changes of the partition are evaluated, and those of bystanders soon."""
     names = [*islice(neighbours(scene, "fat"), FAT_LEADS)]
-    async with scene.world.frozen("automation-worker"):  # so that one batch contains them all
+    async with scene.world.processes.frozen("automation-worker"):  # so that one batch contains them all
         properties = wire.to_struct({f"attribute-{number}": FAT_VALUE for number in range(FAT_NAMES)})
         for name in names:
             identify, signup = scene.load.make(2, lead=name)

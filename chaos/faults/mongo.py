@@ -83,7 +83,7 @@ async def two_of_three_down(scene: Scene) -> None:
     down_since = time.monotonic() + UNDERWAY_SECONDS
     await asyncio.sleep(scene.chance.uniform(1.0, 5.0))
     if any(each > down_since for each in scene.load.acknowledgements):
-        scene.world.violations.append(("I1", "an event was acknowledged while there was no majority"))
+        scene.world.findings.add("I1", "an event was acknowledged while there was no majority")
     for member in members:
         await asyncio.to_thread(member.start)
     await asyncio.to_thread(scene.world.mongo.primary)
@@ -133,7 +133,7 @@ async def _failing(scene: Scene, commands: list[str], share: float, **data: Any)
     async with in_thread(mongo.failing(commands, {"activationProbability": share}, **data)):
         yield
     if await asyncio.to_thread(mongo.failures) == before:
-        scene.world.report_no_fault(f"none of {', '.join(commands)} failed")
+        scene.world.findings.report_no_fault(f"none of {', '.join(commands)} failed")
 
 
 @contextlib.asynccontextmanager
@@ -143,7 +143,7 @@ async def _election(scene: Scene) -> AsyncIterator[None]:
     before = await asyncio.to_thread(mongo.term)
     yield
     if await asyncio.to_thread(mongo.term) == before:
-        scene.world.report_no_fault("there was no election")
+        scene.world.findings.report_no_fault("there was no election")
 
 
 async def _killed_for(scene: Scene, member: Member) -> None:

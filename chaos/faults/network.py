@@ -41,4 +41,4 @@ async def _lose(scene: Scene, word: str) -> None:
                 break
             await asyncio.sleep(WAIT_SECONDS)
     if proxy.lost_replies == before:
-        scene.world.report_no_fault(f"no reply to {word!r} was lost")
+        scene.world.findings.report_no_fault(f"no reply to {word!r} was lost")

@@ -33,7 +33,7 @@ async def poison(scene: Scene) -> None:
     try:
         await load.send([raising, killing, cursed])
         if not await _parked(world, bad):
-            world.violations.append(("I13", f"not all of {sorted(bad)} were parked within {PARKED_SECONDS:g} s"))
+            world.findings.add("I13", f"not all of {sorted(bad)} were parked within {PARKED_SECONDS:g} s")
     finally:
         world.poison_file.unlink()
         await _retry(world)

@@ -7,7 +7,8 @@ import time
 from redis.asyncio import Redis
 
 from chaos.fault import EVERY_METHOD, OF_INGEST, OF_INTELLIGENCE, OF_SCORING, Scene, fault
-from chaos.world import FAULT_SECONDS, World
+from chaos.findings import FAULT_SECONDS
+from chaos.world import World
 from testkit.system import SERVERS, WORKERS
 
 EVERY_UNARY = set(EVERY_METHOD) - {"DecayScores"}
@@ -31,7 +32,7 @@ def _killed(name: str) -> None:
     async def inject(scene: Scene) -> None:
         for _ in range(scene.chance.choice((1, 1, 2))):
             await asyncio.sleep(scene.chance.uniform(0, 1.0))
-            scene.world.kill(name)
+            scene.world.processes.kill(name)
 
 
 for _name in (*SERVERS, *WORKERS):
@@ -41,7 +42,7 @@ for _name in (*SERVERS, *WORKERS):
 @fault("kill all", "kill -9 of every service and worker at once")
 async def kill_all(scene: Scene) -> None:
     """All processes die at the same time."""
-    scene.world.kill(*SERVERS, *WORKERS)
+    scene.world.processes.kill(*SERVERS, *WORKERS)
 
 
 @fault(
@@ -54,12 +55,12 @@ async def pause_a_worker(scene: Scene) -> None:
     async with scene.load.feeding():
         try:
             await _freeze_at_work(world, name)
-            async with world.extra_worker(f"{name}-2"):
+            async with world.processes.extra_worker(f"{name}-2"):
                 await asyncio.sleep(PAUSE_SECONDS)
-                world.system.signal(name, signal.SIGCONT)
+                world.processes.system.signal(name, signal.SIGCONT)
                 await asyncio.sleep(BOTH_SECONDS)
         finally:
-            world.system.signal(name, signal.SIGCONT)
+            world.processes.system.signal(name, signal.SIGCONT)
 
 
 async def _freeze_at_work(world: World, name: str) -> None:
@@ -68,17 +69,17 @@ async def _freeze_at_work(world: World, name: str) -> None:
     async with Redis.from_url(world.redis.url) as client:
         while time.monotonic() < ends:
             if await client.keys(f"leadscore:{inbox}:lease:*"):
-                world.system.signal(name, signal.SIGSTOP)
+                world.processes.system.signal(name, signal.SIGSTOP)
                 if await client.keys(f"leadscore:{inbox}:lease:*"):
                     return
-                world.system.signal(name, signal.SIGCONT)
-    world.report_no_fault(f"{name} could not be frozen at work")
+                world.processes.system.signal(name, signal.SIGCONT)
+    world.findings.report_no_fault(f"{name} could not be frozen at work")
 
 
 @fault("pause a server", "SIGSTOP of a server for a second or two")
 async def pause_a_server(scene: Scene) -> None:
     """Callers wait."""
-    async with scene.world.frozen(scene.chance.choice(SERVERS)):
+    async with scene.world.processes.frozen(scene.chance.choice(SERVERS)):
         await asyncio.sleep(scene.chance.uniform(0.5, 2.5))
 
 
@@ -88,4 +89,4 @@ async def rolling_restart(scene: Scene) -> None:
     names = [*SERVERS, *WORKERS]
     scene.chance.shuffle(names)
     for name in names:
-        await scene.world.restart(name)
+        await scene.world.processes.restart(name)

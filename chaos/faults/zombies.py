@@ -13,9 +13,10 @@ from chaos import hanging
 from chaos.backlogs import record_automation_backlog, record_event_backlog
 from chaos.bystanders import bystanders
 from chaos.fault import Scene, fault
+from chaos.process_logs import READY
 from chaos.receipts import GOOD
 from chaos.waiting import FRESH_SECONDS
-from chaos.world import READY, World
+from chaos.world import World
 from testkit.receiver import answering
 from testkit.system import WORKERS
 
@@ -81,7 +82,7 @@ def _zombie(how: str, what: str) -> None:
     @fault(f"zombie {how}", f"a worker that no longer drains anything: {what}")
     async def inject(scene: Scene) -> None:
         world, name = scene.world, scene.chance.choice(WORKERS)
-        world.doomed.add(name)
+        world.findings.doomed.add(name)
         hanging.plant(world.hang_file, how, INBOXES[name])
         try:
             during = f"zombie {name} {how}"
@@ -106,11 +107,11 @@ async def paused_worker(scene: Scene) -> None:
         async with scene.load.feeding(), world.must_be_called(GOOD):
             pass
         name = "automation-worker"
-        async with world.frozen(name), bystanders(scene, "paused", "paused worker", affected=name):
+        async with world.processes.frozen(name), bystanders(scene, "paused", "paused worker", affected=name):
             await _wait_until_visible(world, name)
     finally:
         world.receipts.answer(GOOD, answering(200), 200)
-    async with world.frozen("scoring-worker"):
+    async with world.processes.frozen("scoring-worker"):
         await scene.load.send(scene.load.make(3, lead="paused"))
         await _wait_until_visible(world, "scoring-worker")
 
@@ -126,25 +127,25 @@ async def _wait_until_visible(world: World, name: str) -> None:
         if found:
             return
         await asyncio.sleep(5 * POLL_SECONDS)
-    world.report_no_fault(f"nothing waited for {name}")
+    world.findings.report_no_fault(f"nothing waited for {name}")
 
 
 async def _wait_until_replaced(world: World, name: str) -> None:
     """Waits until a zombie is replaced; kills it if that does not happen in time."""
-    await world.until(lambda: hanging.zombie(world.hang_file) is not None, f"no {name} has become a zombie")
+    await world.findings.until(lambda: hanging.zombie(world.hang_file) is not None, f"no {name} has become a zombie")
     pid, began = hanging.zombie(world.hang_file), time.monotonic()
     if pid is None:
         return
-    while world.system.pids()[name] == pid or READY not in world.logged(name):
+    while world.processes.system.pids()[name] == pid or READY not in world.processes.logs.since_start(name):
         if time.monotonic() - began > PATIENCE_SECONDS:
-            world.violations.append(("I16", f"{name} was a zombie for {PATIENCE_SECONDS:g} s and was not replaced"))
-            world.kill(name)
+            world.findings.add("I16", f"{name} was a zombie for {PATIENCE_SECONDS:g} s and was not replaced")
+            world.processes.kill(name)
             return
         await asyncio.sleep(POLL_SECONDS)
     took = time.monotonic() - began - world.stalls.since(began)
     if took > REPLACED_SECONDS:
         allowed = f"{REPLACED_SECONDS:g} s are allowed"
-        world.violations.append(("I16", f"{name} was replaced {took:.1f} s after it became a zombie; {allowed}"))
+        world.findings.add("I16", f"{name} was replaced {took:.1f} s after it became a zombie; {allowed}")
 
 
 async def _ring(redis: "Redis", queue: str, arguments: object, *, actor_name: str = "") -> None:
