@@ -151,15 +151,15 @@ def _check_attribute(field: str, asked: AttributeCondition) -> None:
         wanted = f"{least}" if least == limit else f"{least} to {limit}"
         raise InvalidRule(f"{field}.values", f"has {len(asked.values)}, must have {wanted} for {asked.operator}")
     for index, value in enumerate(asked.values):
-        place = f"{field}.values[{index}]"
+        path = f"{field}.values[{index}]"
         if isinstance(value, str):
-            check_text(place, value, limit=MAX_VALUE_CHARACTERS)
+            check_text(path, value, limit=MAX_VALUE_CHARACTERS)
         if asked.operator is Operator.STARTS_WITH and not isinstance(value, str):
-            raise InvalidRule(place, "is not a string")
+            raise InvalidRule(path, "is not a string")
         if asked.operator is Operator.EXISTS and not isinstance(value, bool):
-            raise InvalidRule(place, "is neither true nor false")
+            raise InvalidRule(path, "is neither true nor false")
         if not (isfinite(value) if _is_number(value) else asked.operator not in _NUMERIC):
-            raise InvalidRule(place, "is not a number")
+            raise InvalidRule(path, "is not a number")
 
 
 def _among(field: str, name: str, found: str, asked: tuple[str, ...]) -> Iterator[Outcome]:

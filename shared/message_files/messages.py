@@ -97,7 +97,7 @@ class _Reader:
     def fields(self, target: Message, data: object, path: str, level: int) -> None:
         known, given = _known(target.DESCRIPTOR), dict[str, str]()
         for key, value in _mapping(data).items():
-            place = _inside(path, key)
+            inner_path = _inside(path, key)
             try:
                 field = known.get(key) or _refuse_unknown(str(key), known)
                 if value is None and not _is_value(field):
@@ -105,9 +105,9 @@ class _Reader:
                 choice = field.containing_oneof.name if field.containing_oneof else field.name
                 if given.setdefault(choice, key) != key:
                     _refuse(f"cannot be given together with {given[choice]}")
-                self.field(target, field, value, place, level)
+                self.field(target, field, value, inner_path, level)
             except ValueError as flaw:
-                self.flaws.append(Flaw(place, str(flaw)))
+                self.flaws.append(Flaw(inner_path, str(flaw)))
 
     def field(self, target: Message, field: FieldDescriptor, value: object, path: str, level: int) -> None:
         if entry := _entry_of(field):
@@ -123,25 +123,25 @@ class _Reader:
 
     def entries(self, entries: Any, value: FieldDescriptor, data: Mapping[Any, object], path: str, level: int) -> None:  # noqa: ANN401 (protobuf's two kinds of maps)
         for key, item in data.items():
-            place = _inside(path, key)
+            inner_path = _inside(path, key)
             try:
                 if value.message_type:
-                    self.read(entries[to_text(key)], item, place, level + 1)
+                    self.read(entries[to_text(key)], item, inner_path, level + 1)
                 else:
                     entries[to_text(key)] = to_scalar(value, item)
             except ValueError as flaw:
-                self.flaws.append(Flaw(place, str(flaw)))
+                self.flaws.append(Flaw(inner_path, str(flaw)))
 
     def items(self, items: Any, field: FieldDescriptor, values: list[object], path: str, level: int) -> None:  # noqa: ANN401 (protobuf's two kinds of lists)
         for index, value in enumerate(values):
-            place = f"{path}[{index}]"
+            inner_path = f"{path}[{index}]"
             try:
                 if field.message_type:
-                    self.read(items.add(), value, place, level + 1)
+                    self.read(items.add(), value, inner_path, level + 1)
                 else:
                     items.append(to_scalar(field, value))
             except ValueError as flaw:
-                self.flaws.append(Flaw(place, str(flaw)))
+                self.flaws.append(Flaw(inner_path, str(flaw)))
 
     def value(self, target: Value, data: object, path: str, level: int) -> None:
         match data:

@@ -38,12 +38,12 @@ async def test_executions_are_listed_latest_first(executions: Executions) -> Non
     await executions.record([*old, new])
     ties = sorted(old, key=lambda each: each.execution_id, reverse=True)
     assert await executions.page(ExecutionQuery(9)) == [new, *ties]
-    place = (ties[0].record_time, ties[0].execution_id)
-    assert await executions.page(ExecutionQuery(1, after=place)) == [ties[1]]
+    cursor = (ties[0].record_time, ties[0].execution_id)
+    assert await executions.page(ExecutionQuery(1, after=cursor)) == [ties[1]]
     assert await executions.page(ExecutionQuery(9, lead_id="ada")) == [new, old[0]]
     assert await executions.page(ExecutionQuery(9, rule_id="y")) == [new]
     assert await executions.page(ExecutionQuery(9, lead_id="bob", date_bucket="2026-03-02")) == []
-    assert await executions.page(ExecutionQuery(9, date_bucket="2026-03-01", after=place)) == ties[1:]
+    assert await executions.page(ExecutionQuery(9, date_bucket="2026-03-01", after=cursor)) == ties[1:]
 
 
 async def test_an_execution_is_read_as_it_was_stored(stores: Stores) -> None:

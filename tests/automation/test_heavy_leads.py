@@ -146,22 +146,22 @@ async def test_a_rule_that_sends_attributes_sends_all_for_every_lead(database: D
 
 
 @pytest.fixture
-def bell(redis_url: str) -> Iterator[Doorbell]:
+def doorbell(redis_url: str) -> Iterator[Doorbell]:
     broker = brokers.connect(redis_url)
     yield Doorbell(broker, f"changes_{uuid.uuid4().hex}")
     broker.client.close()
 
 
 async def test_a_lead_that_always_times_out_is_parked_and_the_others_are_evaluated(
-    database: Database, inbox: Inbox, bell: Doorbell, monkeypatch: pytest.MonkeyPatch
+    database: Database, inbox: Inbox, doorbell: Doorbell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clients, "REQUEST_SECONDS", 1.0)
     monkeypatch.setattr(parking_module, "PAUSE", timedelta(milliseconds=10))
     await MongoRules(database).create(rule("call", None, webhook()))
     async with asked(database, Silent) as insights:
         evaluation = evaluating(database, inbox, insights)
-        drainer = Drainer(inbox, bell, evaluation.step, batch_rows=500)
-        async with running(bell.run(), drainer.run(), drainer.isolated_retries.run(every=0.05)):
+        drainer = Drainer(inbox, doorbell, evaluation.step, batch_rows=500)
+        async with running(doorbell.run(), drainer.run(), drainer.isolated_retries.run(every=0.05)):
             await drainer.drain([0])
 
             async def others_fired() -> bool:

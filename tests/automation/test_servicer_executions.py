@@ -98,8 +98,8 @@ async def test_testing_a_rule_returns_due_deliveries_and_rendering_errors(stub: 
 async def test_a_failed_execution_is_returned_with_its_attempts_and_retried(
     stub: Stub, recorded: FakeExecutions
 ) -> None:
-    told = rule("old", None, webhook())
-    failed = executed(change("eve"), told)
+    old_rule = rule("old", None, webhook())
+    failed = executed(change("eve"), old_rule)
     answer = Answer(Fate.FINAL, 404, "no such thing")
     settled = failed.deliveries[0].settled(answer, NOW, timedelta(milliseconds=7), [], 1)
     await recorded.record([replace(failed, deliveries=(settled,))])

@@ -119,13 +119,13 @@ async def test_a_trigger_is_returned_as_it_was_sent(stub: Stub, trigger: pb.Trig
 
 async def test_an_update_without_secrets_keeps_them(stub: Stub) -> None:
     await stub.CreateAutomationRule(pb.CreateAutomationRuleRequest(rule=FULL))
-    told = (await stub.GetAutomationRule(pb.GetAutomationRuleRequest(rule_id="full"))).rule
-    told.actions[0].webhook.url = "https://new.example/x"
-    told.actions[1].slack.url = ""
-    await stub.UpdateAutomationRule(pb.UpdateAutomationRuleRequest(rule=told))
-    del told.actions[0].webhook.secrets[:]
-    told.actions[0].action_id = "other"
-    told.revision = 0
+    shown = (await stub.GetAutomationRule(pb.GetAutomationRuleRequest(rule_id="full"))).rule
+    shown.actions[0].webhook.url = "https://new.example/x"
+    shown.actions[1].slack.url = ""
+    await stub.UpdateAutomationRule(pb.UpdateAutomationRuleRequest(rule=shown))
+    del shown.actions[0].webhook.secrets[:]
+    shown.actions[0].action_id = "other"
+    shown.revision = 0
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.UpdateAutomationRule(pb.UpdateAutomationRuleRequest(rule=told))
+        await stub.UpdateAutomationRule(pb.UpdateAutomationRuleRequest(rule=shown))
     assert refusal(caught.value)[2] == ["actions[0].webhook.secrets"]

@@ -178,7 +178,7 @@ async def test_delivery_contents_are_requested_only_if_a_rule_fires() -> None:
     changes, insights = FakeChanges(change("ada"), change("bob")), FakeInsights(KNOWN)
     evaluated = evaluation(changes, FakeRules(calm), insights)
     await evaluated.step([0], 10)
-    assert insights.needs == [BASICS], "no rule holds, so nothing is told"
+    assert insights.needs == [BASICS], "no rule holds, so nothing is asked for"
 
     evaluated = evaluation(FakeChanges(change("ada")), FakeRules(calm, rule("dutch", dutch, webhook())), insights)
     await evaluated.step([0], 10)

@@ -81,9 +81,9 @@ def test_what_is_no_date_is_told_in_one_line(text: str) -> None:
 
 @pytest.mark.parametrize("missing", ["--to", "--reason"])
 def test_a_reset_needs_a_date_and_a_reason(missing: str) -> None:
-    place = RESET.index(missing)
+    index = RESET.index(missing)
     with serving() as (service, run):
-        assert run(*RESET[:place], *RESET[place + 2 :]).exit_code == 2
+        assert run(*RESET[:index], *RESET[index + 2 :]).exit_code == 2
     assert not service.requests
 
 

@@ -77,9 +77,9 @@ def test_a_violation_escapes_untrusted_text() -> None:
 def test_json_escapes_untrusted_text(capsys: pytest.CaptureFixture[str]) -> None:
     texts = ["\x1b[2J", "\x7f", "\x9b2J", "\u202e", "\U000e0001", "[red] é €"]
     print_json(texts)
-    told = capsys.readouterr().out
-    assert told == r'["\u001b[2J", "\u007f", "\u009b2J", "\u202e", "\udb40\udc01", "[red] é €"]' + "\n"
-    assert json.loads(told) == texts
+    printed = capsys.readouterr().out
+    assert printed == r'["\u001b[2J", "\u007f", "\u009b2J", "\u202e", "\udb40\udc01", "[red] é €"]' + "\n"
+    assert json.loads(printed) == texts
 
 
 def test_a_long_word_in_a_message_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,12 +90,12 @@ def test_a_long_word_in_a_message_is_not_cut(capsys: pytest.CaptureFixture[str])
 def test_a_message_escapes_untrusted_text(capsys: pytest.CaptureFixture[str]) -> None:
     say(EVIL)
     print_view(EVIL, as_json=False)
-    told = capsys.readouterr()
-    assert (told.err, told.out) == (f"{SHOWN}\n", f"{SHOWN}\n")
+    printed = capsys.readouterr()
+    assert (printed.err, printed.out) == (f"{SHOWN}\n", f"{SHOWN}\n")
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "count", "told"),
+    ("first", "last", "count", "printed"),
     [
         ("2026-03-10", "2026-03-10", 1, "1 tick, 10 March"),
         ("2026-03-10", "2026-03-12", 3, "3 ticks, 10–12 March"),
@@ -104,7 +104,7 @@ def test_a_message_escapes_untrusted_text(capsys: pytest.CaptureFixture[str]) ->
         ("", "", 0, "decay"),
     ],
 )
-def test_a_decay_entry_names_its_ticks(first: str, last: str, count: int, told: str) -> None:
+def test_a_decay_entry_names_its_ticks(first: str, last: str, count: int, printed: str) -> None:
     entry = scoring.ScoreEntry(
         kind=scoring.ENTRY_KIND_DECAY,
         event_time=NOON,
@@ -113,7 +113,7 @@ def test_a_decay_entry_names_its_ticks(first: str, last: str, count: int, told: 
         tick_count=count,
         delta=-1,
     )
-    assert told in text_of(show.history_table([entry]), 200)
+    assert printed in text_of(show.history_table([entry]), 200)
 
 
 def test_the_history_shows_recalculations_and_decay_resets() -> None:

@@ -67,7 +67,7 @@ def simulated(*leads: pb.LeadDifference, limit: int = 20, **options: Any) -> Sim
 
 @given(st.lists(st.integers(-(10**12), 10**12), max_size=30), st.integers(0, 10))
 def test_only_the_largest_changes_are_kept(changes: list[int], limit: int) -> None:
-    leads = [difference(f"lead-{place}", 0, change) for place, change in enumerate(changes)]
+    leads = [difference(f"lead-{number}", 0, change) for number, change in enumerate(changes)]
     simulation = simulated(*leads, limit=limit)
     expected = sorted(leads, key=lambda lead: (-abs(lead.score_after), lead.lead_id))[:limit]
     assert simulation.largest == expected

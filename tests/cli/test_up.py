@@ -234,10 +234,10 @@ def test_databases_configured_in_files_are_used(up: Up, tmp_path: Path) -> None:
     failed = up.run(
         "up", "--data-dir", str(tmp_path / "data"), "--base-port", other, LEADSCORE_SECRETS_DIR=str(tmp_path)
     )
-    told = failed.stderr.splitlines()
-    assert (failed.returncode, len(told)) == (1, 2)
-    assert told[0] == "creating collections and indexes", "expected no server of its own"
-    assert "LEADSCORE_MONGO_URI" in told[1]
+    printed = failed.stderr.splitlines()
+    assert (failed.returncode, len(printed)) == (1, 2)
+    assert printed[0] == "creating collections and indexes", "expected no server of its own"
+    assert "LEADSCORE_MONGO_URI" in printed[1]
 
 
 def test_a_demo_has_its_own_databases_and_leaves_nothing_running_after_sigterm(tmp_path: Path) -> None:

@@ -92,16 +92,16 @@ async def test_a_batch_reads_and_returns_only_the_fields_of_its_mask(system: Sys
         mask = FieldMask(paths=paths)
         return pb.BatchGetLeadIntelligenceRequest(lead_ids=["ada"], read_mask=mask, attribute_names=names)
 
-    async def told(request: pb.BatchGetLeadIntelligenceRequest) -> pb.LeadIntelligence:
-        [told] = (await system.stub.BatchGetLeadIntelligence(request)).lead_intelligence
-        return told
+    async def answered(request: pb.BatchGetLeadIntelligenceRequest) -> pb.LeadIntelligence:
+        [insight] = (await system.stub.BatchGetLeadIntelligence(request)).lead_intelligence
+        return insight
 
-    assert await told(asking("score", "risk")) == pb.LeadIntelligence(lead_id="ada", score=70, risk=pb.RISK_LOW)
-    velocity = await told(asking("velocity", "next_action"))
+    assert await answered(asking("score", "risk")) == pb.LeadIntelligence(lead_id="ada", score=70, risk=pb.RISK_LOW)
+    velocity = await answered(asking("velocity", "next_action"))
     assert velocity == pb.LeadIntelligence(lead_id="ada", velocity=6, next_action="immediate_outreach")
-    named = await told(asking("attributes", names=("seats",)))
+    named = await answered(asking("attributes", names=("seats",)))
     assert wire.to_dict(named.attributes) == {"seats": 3.0}
-    everything = await told(asking())
+    everything = await answered(asking())
     assert (len(everything.attributes.fields), len(everything.top_rules), everything.velocity) == (2, 2, 6)
     nothing, none = Wanted(False, False, False, frozenset()), frozenset[str]()
     assert system.scores.wanted == [

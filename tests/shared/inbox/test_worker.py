@@ -87,7 +87,7 @@ class Running:
                 return False
             return bool(answer.status == status)
 
-    def tell(self, command: str) -> None:
+    def send(self, command: str) -> None:
         """Sends a command to the worker."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{command}\n")
@@ -114,19 +114,19 @@ def working(redis_url: str, port: int) -> Iterator[Running]:
 async def test_a_worker_is_serving_only_while_all_of_its_loops_run(redis_url: str) -> None:
     with working(redis_url, free_port()) as worker:
         await eventually(lambda: worker.says(SERVING), what="SERVING")
-        worker.tell("stuck")
+        worker.send("stuck")
         await eventually(lambda: worker.says(NOT_SERVING), what="NOT_SERVING")
 
 
 async def test_a_stopping_worker_is_not_serving(redis_url: str) -> None:
     with working(redis_url, free_port()) as worker:
         await eventually(lambda: worker.says(SERVING), what="SERVING")
-        worker.tell("")
+        worker.send("")
         worker.process.send_signal(signal.SIGTERM)
         assert worker.process.stdout is not None
         assert await asyncio.to_thread(worker.process.stdout.readline) == "stopping\n"
         assert await worker.says(NOT_SERVING)
-        worker.tell("")
+        worker.send("")
         out, _ = await asyncio.to_thread(worker.process.communicate, timeout=60)
         assert (worker.process.returncode, out) == (0, "closed\n")
 
@@ -134,7 +134,7 @@ async def test_a_stopping_worker_is_not_serving(redis_url: str) -> None:
 async def test_a_worker_ends_when_a_background_task_fails(redis_url: str) -> None:
     with working(redis_url, free_port()) as worker:
         await eventually(lambda: worker.says(SERVING), what="SERVING")
-        worker.tell("broken")
+        worker.send("broken")
         _, log = await asyncio.to_thread(worker.process.communicate, timeout=60)
         assert worker.process.returncode == FAILED
         events = [json.loads(line)["event"] for line in log.splitlines()]
