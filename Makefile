@@ -8,7 +8,7 @@ TOOLS := .venv/tools/bin
 GENERATE = $(TOOLS)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
-.PHONY: help install demo up unit test package lint format generate bench chaos proof pictures lock clean
+.PHONY: help install demo up unit test laws package lint format generate bench chaos proof pictures lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -38,8 +38,10 @@ unit: install ## Run the tests that need no servers: domain, use cases over fake
 	LEADSCORE_EXAMPLES_SHARE=0.1 $(BIN)/pytest -q -m "not servers and not network" -n 2 --dist worksteal
 
 test: install ## Run all tests against a real MongoDB and a real Redis, and a short series of what make chaos runs
-	$(BIN)/pytest -m "not network" -n 3 --dist loadfile --ignore tests/chaos/test_chaos.py --ignore tests/chaos/test_planted.py
-	$(BIN)/pytest tests/chaos/test_chaos.py
+	LEADSCORE_EXAMPLES_SHARE=0.3 $(BIN)/pytest -m "not network" -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/chaos/test_planted.py
+
+laws: install ## Run the property tests with all of their random examples, and 2,000 random worlds
+	WORLDS=2000 $(BIN)/pytest -m hypothesis -n 2 --dist worksteal
 
 package: install ## Build both wheels, install each into an empty environment, and run the demo and the client there
 	$(BIN)/pytest tests/packaging

@@ -31,7 +31,7 @@ class Process:
         self._process.start()
         begin.close()
         with begun:
-            begun.poll(None)  # until it has a session of its own, to which signals are sent
+            begun.poll(None)  # until it has its log, and a session of its own to which signals are sent
 
     @property
     def pid(self) -> int:
@@ -62,11 +62,11 @@ class Process:
 
 def _run(begin: Connection, module: str, arguments: Sequence[str], environment: dict[str, str], log: str) -> None:
     os.setsid()
-    begin.close()
-    os.environ.clear()
-    os.environ.update(environment)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     for number in (1, 2):
         os.dup2(output, number)
+    begin.close()
+    os.environ.clear()
+    os.environ.update(environment)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -30,10 +30,13 @@ SERVER_FIXTURES = {"mongo_uri", "redis_url"}
 SERVER_DIRECTORIES = {"e2e", "clients"}
 SERVER_NAMES = {"subprocess", "EmbeddedMongo", "EmbeddedRedis", "running_system", "Series"}
 """A module that imports one of these starts servers or other processes."""
+LONGEST = {"test_chaos", "test_automations", "test_bad_input", "test_crashes", "test_failing_parts"}
+"""Modules that take longest: they come first, so that the workers of pytest-xdist end at about the same time."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks every test that needs MongoDB, Redis or another process as `servers`; `make unit` leaves these out."""
+    """Puts the longest modules first, and marks every test that needs servers, which `make unit` leaves out."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
     for item in items:
         if _needs_servers(item):
             item.add_marker("servers")

@@ -1,11 +1,11 @@
-"""How many random examples the property tests try: all of them in `make test`, a share of them in `make unit`."""
+"""How many random examples the property tests try: all in `make laws`, a share in `make test` and `make unit`."""
 
 import os
 
 from hypothesis import settings
 
 SHARE = float(os.environ.get("LEADSCORE_EXAMPLES_SHARE", "1"))
-"""1 for all examples; `make unit` sets less, to answer within a minute."""
+"""1 for all examples; `make test` and `make unit` set less, to answer soon."""
 
 
 def examples(count: int) -> settings:

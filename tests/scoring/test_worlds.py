@@ -27,7 +27,7 @@ from tests.scoring.worlds import Act, Adjusted, Decayed, Published, Retracted, S
 
 DAY = timedelta(days=1)
 WORLDS = int(os.environ.get("WORLDS", "500"))
-"""Number of random worlds in the main test; run it with WORLDS=2000 before a release."""
+"""Number of random worlds in the main test; `make laws` tries 2,000."""
 
 
 @pytest.fixture(autouse=True)
