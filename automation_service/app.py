@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from dramatiq.brokers.redis import RedisBroker
 from leadscore.automation.v1 import automation_pb2_grpc
 
 from automation_service.clients import IntelligenceInsights, ScoringModels
@@ -28,6 +27,7 @@ from automation_service.usecases.trials import RuleTester
 from shared import deadlines, mongo, wire
 from shared.contracts import score_changes
 from shared.group_commit import GroupCommit
+from shared.inbox.broker import DoorbellBroker
 from shared.inbox.collection import Inbox
 from shared.inbox.consumer import Drainer, sweep
 from shared.inbox.doorbell import Doorbell
@@ -69,7 +69,7 @@ async def run_server(settings: AutomationSettings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_worker(settings: AutomationSettings, connected: RedisBroker) -> AsyncIterator[Drainer]:
+async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -> AsyncIterator[Drainer]:
     """Opens what a worker needs, and runs its drains, the sweeper and the delivery loop."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with (

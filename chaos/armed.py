@@ -1,8 +1,8 @@
 """`python -m chaos.armed ingest serve`: runs a service with fault injection.
 
 `CRASH_AT`, `CLOCK_FILE`, `POISON_FILE` and `HANG_FILE` enable crash points, a settable clock, poison and zombies. Other
-workers take over the work of a killed one after up to 30 s; `CLAIM_SECONDS`, `HEARTBEAT_SECONDS` and `LEASE_SECONDS`
-shorten this, because rounds are shorter. Without any of these variables the service behaves as usual.
+workers take over the work of a killed one after up to 30 s; `CLAIM_SECONDS` and `LEASE_SECONDS` shorten
+this, because rounds are shorter. Without any of these variables the service behaves as usual.
 """
 
 import os
@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from automation_service.delivery import dispatcher
 from chaos import clock, crash_points, hanging, poison
-from shared.inbox import broker, doorbell, parking
+from shared.inbox import doorbell, parking
 
-CLAIM, HEARTBEAT, LEASE = "CLAIM_SECONDS", "HEARTBEAT_SECONDS", "LEASE_SECONDS"
+CLAIM, LEASE = "CLAIM_SECONDS", "LEASE_SECONDS"
 PAUSES = 30
 """The length of a claim, as a multiple of the pause after a failed attempt at a suspect."""
 
@@ -25,8 +25,6 @@ def main() -> None:
     if CLAIM in os.environ:
         dispatcher.CLAIM = parking.CLAIM = timedelta(seconds=float(os.environ[CLAIM]))
         parking.PAUSE = parking.CLAIM / PAUSES
-    if HEARTBEAT in os.environ:
-        broker.HEARTBEAT_MILLISECONDS = int(1000 * float(os.environ[HEARTBEAT]))
     if LEASE in os.environ:
         doorbell.LEASE_MILLISECONDS = int(1000 * float(os.environ[LEASE]))
     clock.arm(os.environ)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dramatiq.brokers.redis import _RedisConsumer
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.pool import AsyncConnection
 
@@ -52,8 +51,6 @@ class Point:
     method: str
     after: bool = False
     passes: Passes = _asked
-    needs_commit: bool = False
-    """Whether the method waits until a transaction with work has been committed."""
     needs_claim: bool = False
     """Whether deliveries must be claimed later, as happens when there are no free slots when they are recorded."""
 
@@ -99,9 +96,7 @@ POINTS: Mapping[str, Point] = {
     "scoring: after the commit before the doorbell": Point(
         "scoring-worker", LeadWriter, "transact", after=True, passes=_worked
     ),
-    "scoring: after the commit before the message is acknowledged": Point(
-        "scoring-worker", _RedisConsumer, "ack", passes=_always, needs_commit=True
-    ),
+    "scoring: before the lease is released": Point("scoring-worker", Doorbell, "_give_back"),
     "decay: half-way through a page": Point("scoring", LeadWriter, "append", after=True),
     "decay: between two pages": Point("scoring", LeadWriter, "transact", after=True, passes=_worked),
     "automation: changes read": Point("automation-worker", MongoChanges, "pending", after=True, passes=_found),
@@ -116,9 +111,7 @@ POINTS: Mapping[str, Point] = {
     "automation: after the commit before the deliveries begin": Point(
         "automation-worker", Dispatcher, "begin", passes=_always
     ),
-    "automation: after the commit before the message is acknowledged": Point(
-        "automation-worker", _RedisConsumer, "ack", passes=_always, needs_commit=True
-    ),
+    "automation: before the lease is released": Point("automation-worker", Doorbell, "_give_back"),
     "automation: delivery claimed": Point(
         "automation-worker", MongoDeliveries, "claim", after=True, passes=_found, needs_claim=True
     ),
@@ -130,8 +123,6 @@ POINTS: Mapping[str, Point] = {
 }
 """All points by name. The server keeps the locks of a point inside a transaction for a while after the crash."""
 
-_committed = threading.Event()
-
 
 def arm(environment: Mapping[str, str]) -> None:
     """Makes this process die at the point that the environment names, if any."""
@@ -139,13 +130,10 @@ def arm(environment: Mapping[str, str]) -> None:
         return
     point = POINTS[environment[AT]]
     fatal = _Fatal(environment[AT], int(environment.get(PASS, "1")), environment.get(RECORD))
-    if point.needs_commit:
-        for kind in (LeadWriter, MongoChanges):
-            _patch(kind, "transact", _telling(kind.transact))
     if point.needs_claim:
         _patch(Dispatcher, "admit", lambda _, executions: list(executions))
     method = getattr(point.kind, point.method)
-    _patch(point.kind, point.method, _held(method, fatal) if point.needs_commit else _crashing(method, point, fatal))
+    _patch(point.kind, point.method, _crashing(method, point, fatal))
 
 
 def recorded(record: Path) -> Counter[str]:
@@ -202,26 +190,3 @@ def _crashing(method: Method, point: Point, fatal: _Fatal) -> Method:
         return finish(arguments, answer) if isinstance(answer, Awaitable) else answer
 
     return crashing
-
-
-def _telling(transact: Method) -> Method:
-    @functools.wraps(transact)
-    async def telling(*arguments: Any, **named: Any) -> Any:
-        result = await transact(*arguments, **named)
-        if _worked((), result):
-            _committed.set()
-        return result
-
-    return telling
-
-
-def _held(acknowledge: Method, fatal: _Fatal) -> Method:
-    # dramatiq acknowledges a doorbell when it hands it over; here the acknowledgement waits for the commit.
-    @functools.wraps(acknowledge)
-    def held(*arguments: Any, **named: Any) -> Any:
-        _committed.clear()  # an earlier commit belongs to another message
-        if _committed.wait(timeout=2):
-            fatal.passed()
-        return acknowledge(*arguments, **named)
-
-    return held

@@ -37,7 +37,7 @@ async def _waiting(world: World) -> AsyncIterator[str]:
         if leases := await client.keys("leadscore:*:lease:*"):
             yield f"leases {sorted(leases)[:3]} and possibly more are held"
         for queue in QUEUES:
-            if count := await client.hlen(f"leadscore:dramatiq:{queue}.msgs"):
+            if count := await client.llen(f"leadscore:dramatiq:{queue}"):
                 yield f"queue {queue} has {count} messages"
     status = await world.client.admin.command("serverStatus")
     if count := status["transactions"]["currentOpen"]:

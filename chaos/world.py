@@ -33,7 +33,6 @@ _SETTINGS = {
     "LEADSCORE_PARTITIONS": str(PARTITIONS),
     "LEADSCORE_DELIVERY_SCHEDULE": ",".join(["0.3"] * 500),
     armed.CLAIM: "3",
-    armed.HEARTBEAT: "4",
 }
 
 

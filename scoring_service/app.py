@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from dramatiq.brokers.redis import RedisBroker
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from scoring_service.domain.calendar import Calendar
@@ -32,6 +31,7 @@ from scoring_service.usecases.verify import Verification
 from shared import mongo, wire
 from shared.contracts import events, score_changes
 from shared.inbox import broker
+from shared.inbox.broker import DoorbellBroker
 from shared.inbox.collection import Inbox
 from shared.inbox.consumer import Drainer, sweep
 from shared.inbox.doorbell import Doorbell
@@ -95,7 +95,7 @@ async def run_server(settings: ScoringSettings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_worker(settings: ScoringSettings, connected: RedisBroker) -> AsyncIterator[Drainer]:
+async def open_worker(settings: ScoringSettings, connected: DoorbellBroker) -> AsyncIterator[Drainer]:
     """Opens a worker, with its drains, slow lane, sweeper and rollout running."""
     async with _parts(settings, connected) as parts:
         doorbell = Doorbell(connected, events.CONTRACT.collection)
@@ -138,7 +138,7 @@ async def run_migration(settings: ScoringSettings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _parts(settings: ScoringSettings, connected: RedisBroker) -> AsyncIterator[_Parts]:
+async def _parts(settings: ScoringSettings, connected: DoorbellBroker) -> AsyncIterator[_Parts]:
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with contextlib.aclosing(database.client):
         event_inbox = Inbox(database, events.CONTRACT, partitions=settings.partitions)

@@ -44,8 +44,6 @@ PAYLOADS: Mapping[str, bytes] = {
     "half a message": b'{"queue_name": "drain_events"}',
 }
 """Payloads that are not valid messages."""
-MALFORMED = "malformed-"
-"""The prefix of the ids of these messages."""
 RINGS_SECONDS = 4.0
 REPLACED_SECONDS = 20.0
 """The limit for replacing a worker that does no work.
@@ -72,10 +70,9 @@ async def malformed_ring(scene: Scene) -> None:
             for arguments in ARGUMENTS.values():
                 await _ring(redis, queue, arguments)
             for payload in PAYLOADS.values():
-                await _put(redis, queue, f"{MALFORMED}{uuid4()}", payload)
+                await _put(redis, queue, payload)
             await _ring(redis, queue, [[1]], actor_name="drain_nothing")
         await asyncio.sleep(RINGS_SECONDS)
-        await _remove_malformed(redis)
 
 
 def _zombie(how: str, what: str) -> None:
@@ -149,29 +146,18 @@ async def _wait_until_replaced(world: World, name: str) -> None:
 
 
 async def _ring(redis: "Redis", queue: str, arguments: object, *, actor_name: str = "") -> None:
-    message_id = f"{MALFORMED}{uuid4()}"
     message = {
         "queue_name": queue,
         "actor_name": actor_name or queue,
         "args": arguments,
         "kwargs": {},
-        "options": {"redis_message_id": message_id},
-        "message_id": message_id,
+        "options": {},
+        "message_id": str(uuid4()),
         "message_timestamp": int(time.time() * 1000),
     }
-    await _put(redis, queue, message_id, json.dumps(message).encode())
+    await _put(redis, queue, json.dumps(message).encode())
 
 
-async def _put(redis: "Redis", queue: str, message_id: str, payload: bytes) -> None:
-    """Puts a message into a queue as dramatiq does."""
-    await redis.hset(f"leadscore:dramatiq:{queue}.msgs", message_id, payload)
-    await redis.rpush(f"leadscore:dramatiq:{queue}", message_id)
-
-
-async def _remove_malformed(redis: "Redis") -> None:
-    """Removes the remaining messages: a worker cannot acknowledge a message that it cannot read."""
-    for queue in QUEUES.values():
-        key = f"leadscore:dramatiq:{queue}.msgs"
-        for message_id in await redis.hkeys(key):
-            if str(message_id).startswith(MALFORMED):
-                await redis.hdel(key, message_id)
+async def _put(redis: "Redis", queue: str, payload: bytes) -> None:
+    """Puts a message into a queue as the broker does."""
+    await redis.rpush(f"leadscore:dramatiq:{queue}", payload)

@@ -23,10 +23,10 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 from dramatiq import Message
-from dramatiq.brokers.redis import RedisBroker
 from redis.exceptions import InvalidResponse, RedisError
 
 from shared import logs
+from shared.inbox.broker import DoorbellBroker
 from shared.settings import MAX_PARTITIONS
 
 RING_MILLISECONDS = 5_000
@@ -111,7 +111,7 @@ class Lease:
 class Doorbell:
     """Rings for the partitions of one inbox; `run()` must be running for rings to leave the process."""
 
-    def __init__(self, broker: RedisBroker, inbox: str) -> None:
+    def __init__(self, broker: DoorbellBroker, inbox: str) -> None:
         self._broker = broker
         self._inbox = inbox
         self._ring = broker.client.register_script(_RING)

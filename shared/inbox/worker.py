@@ -16,17 +16,17 @@ from typing import Generic, Protocol, TypeVar
 
 from dramatiq import Broker, Worker
 from dramatiq.asyncio import EventLoopThread, get_event_loop_thread, set_event_loop_thread
-from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
 
 from shared import logs
 from shared.inbox import broker as brokers
+from shared.inbox.broker import DoorbellBroker
 from shared.rpc.health import Health, serving_health
 from shared.settings import WorkerSettings
 from shared.watchdog import Heartbeat, watching
 
-IDLE_MILLISECONDS = 50
-"""How long an idle worker sleeps between two looks at its queue."""
+IDLE_MILLISECONDS = 500
+"""How long an idle worker waits for a message before it checks whether to stop."""
 THREADS = 2
 """Threads that hand rings to the event loop, where the work is done."""
 _LOG = logs.get(__name__)
@@ -121,7 +121,7 @@ def work(
     settings: WorkerSettings,
     redis_url: str,
     host: str,
-    application: Callable[[RedisBroker], AbstractAsyncContextManager[A]],
+    application: Callable[[DoorbellBroker], AbstractAsyncContextManager[A]],
     register: Callable[[Broker, Callable[[], A]], None],
     *health_names: str,
 ) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import dramatiq
 import pytest
-from dramatiq.brokers.redis import RedisBroker
 
 from cli.local.embedded import EmbeddedRedis
 from shared.inbox import broker as brokers
 from shared.inbox import doorbell as doorbell_module
 from shared.inbox import parking as parking_module
+from shared.inbox.broker import DoorbellBroker
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from tests.conftest import PARTITIONS
@@ -67,12 +67,12 @@ def stop_signal(contained_signals: None) -> Iterator[StopSignal]:
 
 
 @pytest.fixture
-def opened_brokers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[RedisBroker]]:
+def opened_brokers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[DoorbellBroker]]:
     """Records all brokers of a test, and closes their connections after it."""
-    made: list[RedisBroker] = []
+    made: list[DoorbellBroker] = []
     connect = brokers.connect
 
-    def connect_and_keep(url: str, *middleware: dramatiq.Middleware) -> RedisBroker:
+    def connect_and_keep(url: str, *middleware: dramatiq.Middleware) -> DoorbellBroker:
         made.append(connect(url, *middleware))
         return made[-1]
 
@@ -83,10 +83,10 @@ def opened_brokers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[RedisBroker
 
 
 @pytest.fixture
-def broker(opened_brokers: list[RedisBroker], redis_url: str) -> RedisBroker:
+def broker(opened_brokers: list[DoorbellBroker], redis_url: str) -> DoorbellBroker:
     """A client of the queue, which is empty."""
     connected = brokers.connect(redis_url)
-    connected.flush(QUEUE)
+    connected.client.delete(connected.key(QUEUE))
     return connected
 
 

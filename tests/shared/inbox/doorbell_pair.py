@@ -4,9 +4,9 @@ import uuid
 from typing import Any
 
 from dramatiq import Message
-from dramatiq.brokers.redis import RedisBroker
 
 from shared.inbox import broker as brokers
+from shared.inbox.broker import DoorbellBroker
 from shared.inbox.doorbell import Doorbell
 from tests.shared.waiting import until
 
@@ -19,14 +19,14 @@ class DoorbellPair:
 
     def __init__(self, redis_url: str) -> None:
         self.inbox = f"letters_{uuid.uuid4().hex}"
-        self.broker: RedisBroker = brokers.connect(redis_url)
+        self.broker: DoorbellBroker = brokers.connect(redis_url)
         self.doorbell = Doorbell(self.broker, self.inbox)
-        self._second: RedisBroker = brokers.connect(redis_url)
+        self._second: DoorbellBroker = brokers.connect(redis_url)
         self.other = Doorbell(self._second, self.inbox)
 
     def messages(self) -> list[Message[None]]:
         """Returns the messages in the queue."""
-        found: Any = self.broker.client.hvals(f"{self.broker.namespace}:{Doorbell.queue(self.inbox)}.msgs")
+        found: Any = self.broker.client.lrange(self.broker.key(Doorbell.queue(self.inbox)), 0, -1)
         return [Message.decode(data) for data in found]
 
     def queued(self) -> list[list[int]]:
@@ -36,7 +36,7 @@ class DoorbellPair:
     def take_messages(self) -> list[list[int]]:
         """Returns the same and empties the queue, as a worker does."""
         messages = self.queued()
-        self.broker.flush(Doorbell.queue(self.inbox))
+        self.broker.client.delete(self.broker.key(Doorbell.queue(self.inbox)))
         return messages
 
     def close(self) -> None:

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import dramatiq
-from dramatiq.brokers.redis import RedisBroker
 
 from shared.inbox import worker as workers
+from shared.inbox.broker import DoorbellBroker
 from shared.settings import WorkerSettings
 from shared.watchdog import Heartbeat
 
@@ -28,7 +28,7 @@ class Teapot:
         self._broken = broken
 
     @contextlib.asynccontextmanager
-    async def open(self, broker: RedisBroker) -> AsyncIterator["Teapot"]:
+    async def open(self, broker: DoorbellBroker) -> AsyncIterator["Teapot"]:
         """Opens the teapot, which takes a turn of the event loop."""
         await self.note("opening")
         if self._broken is not None:
@@ -82,7 +82,7 @@ class StopSignal(threading.Thread):
 
 def run_worker(
     redis_url: str,
-    application: Callable[[RedisBroker], contextlib.AbstractAsyncContextManager[Teapot]],
+    application: Callable[[DoorbellBroker], contextlib.AbstractAsyncContextManager[Teapot]],
     register: Callable[[dramatiq.Broker, Callable[[], Teapot]], None],
 ) -> None:
     """Runs a worker without a health port."""
@@ -95,11 +95,11 @@ def stop_at(last: int, stop_signal: StopSignal) -> Callable[[Teapot, int], objec
     return lambda _, cup: stop_signal.start_sending() if cup == last else None
 
 
-def send(broker: RedisBroker, *cups: int) -> None:
+def send(broker: DoorbellBroker, *cups: int) -> None:
     for cup in cups:
         broker.enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=QUEUE, args=(cup,), kwargs={}, options={}))
 
 
-def waiting(broker: RedisBroker) -> int:
-    """Returns the number of messages in the queue or held by a worker."""
-    return int(broker.client.hlen(f"{broker.namespace}:{QUEUE}.msgs"))
+def waiting(broker: DoorbellBroker) -> int:
+    """Returns the number of messages in the queue."""
+    return int(broker.client.llen(broker.key(QUEUE)))

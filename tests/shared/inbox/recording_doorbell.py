@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 
-from dramatiq.brokers.redis import RedisBroker
-
+from shared.inbox.broker import DoorbellBroker
 from shared.inbox.doorbell import Doorbell
 
 
 class RecordingDoorbell(Doorbell):
     """A doorbell that records the partitions of each ring."""
 
-    def __init__(self, broker: RedisBroker, inbox: str) -> None:
+    def __init__(self, broker: DoorbellBroker, inbox: str) -> None:
         super().__init__(broker, inbox)
         self.rings: list[list[int]] = []
 

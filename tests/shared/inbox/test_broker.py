@@ -1,16 +1,13 @@
-"""The broker reports a bad URL or an unavailable Redis in one line, and loses no message."""
-
-from unittest.mock import Mock
+"""The broker reports a bad URL or an unavailable Redis in one line, and hands each message over once."""
 
 import dramatiq
 import pytest
-from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import BrokerConnectionError
 
 from shared.inbox import broker as brokers
-from shared.inbox import worker as workers
+from shared.inbox.broker import DoorbellBroker
 from shared.settings import StartupError
-from tests.shared.inbox.pouring_worker import QUEUE, send
+from tests.shared.inbox.pouring_worker import QUEUE, send, waiting
 
 pytestmark = pytest.mark.usefixtures("opened_brokers")
 
@@ -18,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("opened_brokers")
 NOBODY = "redis://127.0.0.1:1/0"
 
 
-def declare(broker: RedisBroker, queue: str) -> None:
+def declare(broker: DoorbellBroker, queue: str) -> None:
     """Declares an actor that does nothing, since messages without an actor are dropped."""
 
     @dramatiq.actor(broker=broker, actor_name=queue, queue_name=queue)
@@ -50,65 +47,59 @@ def test_an_unambiguous_password_is_accepted(url: str) -> None:
     assert brokers.connect(url).client.get_connection_kwargs()["host"] == "127.0.0.1"
 
 
-def test_an_unavailable_redis_is_logged_once_even_by_two_threads(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    consumer = brokers.connect(NOBODY).consume(QUEUE)
-    message = dramatiq.MessageProxy(
-        dramatiq.Message(queue_name=QUEUE, actor_name=QUEUE, args=(1,), kwargs={}, options={"redis_message_id": "1"})
-    )
-    logged: list[str] = []
+def test_a_message_is_handed_over_once(broker: DoorbellBroker) -> None:
+    declare(broker, QUEUE)
+    send(broker, 1)
+    first, second = broker.consume(QUEUE, timeout=10), broker.consume(QUEUE, timeout=10)
+    message = next(first)
+    assert message is not None
+    assert message.args == (1,)
+    assert next(second) is None
+    first.nack(message)
+    assert next(first) is None, "expected no retry"
+    first.close()
+    second.close()
 
-    def warn(event: str, **_: object) -> None:
-        logged.append(event)
-        if len(logged) < workers.THREADS:
-            consumer.ack(message)  # as the other thread does at the same moment
 
-    monkeypatch.setattr(brokers, "_LOG", Mock(warning=warn))
+def test_a_consumer_holds_no_more_messages_than_it_may_prefetch(broker: DoorbellBroker) -> None:
+    declare(broker, QUEUE)
+    send(broker, 1, 2)
+    consumer = broker.consume(QUEUE, prefetch=1, timeout=10)
+    message = next(consumer)
+    assert message is not None
+    assert next(consumer) is None
+    assert waiting(broker) == 1
     consumer.ack(message)
-    assert logged == ["redis is unavailable; the sweeper will ring"]
+    assert next(consumer) is not None
+    consumer.close()
 
 
-def test_an_unacknowledged_message_is_delivered_again_to_the_same_worker(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(brokers, "HEARTBEAT_MILLISECONDS", 100)
-    monkeypatch.setattr(brokers, "MAINTENANCE_CHANCE", 1_000_000)
-    broker = brokers.connect(redis_url)
-    broker.flush(QUEUE)
+def test_messages_that_were_not_begun_return_to_the_queue(broker: DoorbellBroker) -> None:
     declare(broker, QUEUE)
     send(broker, 1)
     consumer = broker.consume(QUEUE)
     message = next(consumer)
     assert message is not None
-    broker.client.config_set("maxmemory", 1)
-    try:
-        consumer.ack(message)
-    finally:
-        broker.client.config_set("maxmemory", 0)
-    with pytest.raises(BrokerConnectionError):  # so that dramatiq consumes the queue again
-        next(consumer)
-    again = broker.consume(QUEUE, timeout=20)
-    found = next((message for _ in range(200) if (message := next(again))), None)
-    assert found is not None, "expected the message again"
-    again.ack(found)
-    assert broker.do_qsize(QUEUE) == 0
+    consumer.requeue([message])
+    assert waiting(broker) == 1
+    consumer.close()
 
 
-def test_a_message_lost_with_a_reply_is_delivered_again_to_the_same_worker(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(brokers, "HEARTBEAT_MILLISECONDS", 100)
-    monkeypatch.setattr(brokers, "MAINTENANCE_CHANCE", 1_000_000)
-    queue = "lost"
-    broker = brokers.connect(redis_url)
-    broker.flush(queue)
-    declare(broker, queue)
-    broker.consume(queue)
-    broker.enqueue(dramatiq.Message(queue_name=queue, actor_name=queue, args=(1,), kwargs={}, options={}))
-    assert broker.do_fetch(queue, 1), "expected the message, whose reply the worker never sees"
-    again = broker.consume(queue, timeout=20)
-    found = next((message for _ in range(200) if (message := next(again))), None)
-    assert found is not None, "expected the message again"
-    again.ack(found)
-    assert broker.do_qsize(queue) == 0
+def test_a_queue_without_workers_is_bounded(broker: DoorbellBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brokers, "MAX_QUEUED", 2)
+    declare(broker, QUEUE)
+    send(broker, 1, 2, 3)
+    assert waiting(broker) == 2
+    consumer = broker.consume(QUEUE)
+    message = next(consumer)
+    assert message is not None
+    assert message.args == (2,), "expected the oldest message to be dropped"
+    consumer.close()
+
+
+def test_a_consumer_without_redis_is_reported_as_closed_so_that_dramatiq_opens_another() -> None:
+    consumer = brokers.connect(NOBODY).consume(QUEUE, timeout=10)
+    for _ in range(3):  # a failed attempt holds no slot
+        with pytest.raises(BrokerConnectionError):
+            next(consumer)
+    consumer.close()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("long_leases")
 @pytest.mark.parametrize("kind", ["lease", "rung", "crashes"])
 @pytest.mark.parametrize("write", ["set {} nonsense", "set {} 9007199254740993", "rpush {} 1"])
 async def test_foreign_keys_block_neither_rings_nor_drains(pair: DoorbellPair, kind: str, write: str) -> None:
-    pair.broker.client.execute_command(*write.format(pair.doorbell._key(kind, 3)).split())
+    pair.broker.client.execute_command(*write.format(pair.doorbell._key(kind, 3)).split())  # type: ignore[no-untyped-call]
     async with running(pair.doorbell.run()):
         pair.doorbell.ring([3])
         await pair.has_queued([3])

@@ -99,7 +99,7 @@ async def test_a_redis_that_hangs_during_a_lease_counts_as_unavailable(
     monkeypatch.setattr(brokers, "REDIS_SECONDS", SOON)
     pair = make_pair(own_redis.url)
     async with pair.doorbell.lease([1]) as lease:
-        pair.other._broker.client.execute_command("CLIENT", "PAUSE", "60000")
+        pair.other._broker.client.execute_command("CLIENT", "PAUSE", "60000")  # type: ignore[no-untyped-call]
         started = time.monotonic()
         await pair.doorbell.renew(lease)
     assert time.monotonic() - started < 2 * SOON + SLACK

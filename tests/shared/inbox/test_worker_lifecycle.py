@@ -10,9 +10,9 @@ from functools import partial
 import dramatiq
 import pytest
 from dramatiq.asyncio import EventLoopThread
-from dramatiq.brokers.redis import RedisBroker
 from structlog.testing import capture_logs
 
+from shared.inbox.broker import DoorbellBroker
 from shared.settings import StartupError
 from tests.shared.inbox.pouring_worker import QUEUE, StopSignal, Teapot, register, run_worker, send, stop_at, waiting
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("contained_signals", "opened_brokers")
 
 
 def test_a_worker_opens_before_the_first_message_and_closes_after_the_last(
-    broker: RedisBroker, redis_url: str, stop_signal: StopSignal
+    broker: DoorbellBroker, redis_url: str, stop_signal: StopSignal
 ) -> None:
     send(broker, 1, 2, 3)
     teapot = Teapot()
@@ -34,7 +34,7 @@ def test_a_worker_opens_before_the_first_message_and_closes_after_the_last(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopping_worker_finishes_its_running_messages(
-    broker: RedisBroker, redis_url: str, stop_signal: StopSignal, number: signal.Signals
+    broker: DoorbellBroker, redis_url: str, stop_signal: StopSignal, number: signal.Signals
 ) -> None:
     stopping = threading.Event()
     stop_signal.number = number
@@ -50,7 +50,7 @@ def test_a_stopping_worker_finishes_its_running_messages(
         def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
             stopping.set()
 
-    def open_watched(broker: RedisBroker) -> contextlib.AbstractAsyncContextManager[Teapot]:
+    def open_watched(broker: DoorbellBroker) -> contextlib.AbstractAsyncContextManager[Teapot]:
         broker.add_middleware(Watch())
         return teapot.open(broker)
 
@@ -62,7 +62,7 @@ def test_a_stopping_worker_finishes_its_running_messages(
 
 
 def test_a_failed_message_is_logged_and_not_retried_and_the_next_one_is_done(
-    broker: RedisBroker, redis_url: str, stop_signal: StopSignal, caplog: pytest.LogCaptureFixture
+    broker: DoorbellBroker, redis_url: str, stop_signal: StopSignal, caplog: pytest.LogCaptureFixture
 ) -> None:
     def pour(teapot: Teapot, cup: int) -> None:
         if cup == 1:
@@ -80,7 +80,7 @@ def test_a_failed_message_is_logged_and_not_retried_and_the_next_one_is_done(
 
 @pytest.mark.parametrize("error", [StartupError("the teapot is missing"), ZeroDivisionError()])
 def test_an_error_on_opening_the_application_is_raised_unchanged(
-    broker: RedisBroker, redis_url: str, stop_signal: StopSignal, error: Exception
+    broker: DoorbellBroker, redis_url: str, stop_signal: StopSignal, error: Exception
 ) -> None:
     send(broker, 1)
     teapot = Teapot(error)
@@ -93,7 +93,7 @@ def test_an_error_on_opening_the_application_is_raised_unchanged(
 
 
 def test_a_worker_logs_when_it_is_ready_and_when_it_has_stopped(
-    broker: RedisBroker, redis_url: str, stop_signal: StopSignal
+    broker: DoorbellBroker, redis_url: str, stop_signal: StopSignal
 ) -> None:
     send(broker, 1)
     with capture_logs() as lines:
@@ -104,7 +104,7 @@ def test_a_worker_logs_when_it_is_ready_and_when_it_has_stopped(
 
 
 def test_a_worker_waits_for_an_event_loop_that_starts_late(
-    broker: RedisBroker, redis_url: str, stop_signal: StopSignal, monkeypatch: pytest.MonkeyPatch
+    broker: DoorbellBroker, redis_url: str, stop_signal: StopSignal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = EventLoopThread.run
 

@@ -48,7 +48,7 @@ brokers.REDIS_SECONDS = 10.0
 client = brokers.connect(sys.argv[1])
 for _ in range(int(sys.argv[2])):
     stopping = threading.Event()
-    client.flush("pour")
+    client.client.delete(client.key("pour"))
     client.enqueue(dramatiq.Message(queue_name="pour", actor_name="pour", args=(), kwargs={}, options={}))
     overdue = threading.Timer(30, os._exit, [3])
     overdue.start()
