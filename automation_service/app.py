@@ -95,7 +95,7 @@ async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -
             dispatcher,
             wire.now,
         ).step
-        drainer = Drainer(inbox, doorbell, step, batch_rows=settings.batch_rows)
+        drainer = Drainer(inbox, doorbell, step, batch_rows=settings.batch_rows, gather_seconds=settings.gather_seconds)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
         sweeping = sweep(inbox, doorbell, age=settings.sweep_age)
         isolated = drainer.isolated_retries.run()

@@ -43,7 +43,10 @@ class Changes(Protocol):
         """
 
     async def mark(self, changes: Sequence[Change]) -> None:
-        """Marks the changes as done."""
+        """Marks the changes as done. Call it in the transaction that records their executions."""
+
+    async def skip(self, changes: Sequence[Change]) -> None:
+        """Marks the changes that are still pending as done, in one write outside of a transaction."""
 
 
 class Rules(Protocol):

@@ -15,6 +15,13 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
 
     port: int = Field(50053, ge=1, le=65535, description="Port to listen on.")
     health_port: int = Field(50062, ge=0, le=65535, description="Port of a worker's health service; 0 disables it.")
+    gather_seconds: float = Field(
+        0.1,
+        ge=0,
+        le=5,
+        allow_inf_nan=False,
+        description="Minimum time between the starts of two drains, in seconds. More saves CPU and delays results.",
+    )
     scoring_target: str = Field("127.0.0.1:50052", description="Address of the scoring service.")
     intelligence_target: str = Field("127.0.0.1:50054", description="Address of the intelligence service.")
     delivery_schedule: str = Field(

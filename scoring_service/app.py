@@ -112,7 +112,9 @@ async def open_worker(settings: ScoringSettings, connected: DoorbellBroker) -> A
             wire.now,
             settings.partitions,
         )
-        drainer = Drainer(parts.events, doorbell, drain.step, batch_rows=settings.batch_rows)
+        drainer = Drainer(
+            parts.events, doorbell, drain.step, batch_rows=settings.batch_rows, gather_seconds=settings.gather_seconds
+        )
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
         sweeping = sweep(parts.events, doorbell, age=settings.sweep_age)
         async with running(

@@ -98,6 +98,13 @@ class WorkerSettings(ProcessSettings):
         4, ge=1, le=16, description="Number of drain transactions that a worker process runs concurrently."
     )
     batch_rows: int = Field(500, ge=1, le=5000, description="Maximum number of rows in a drain transaction.")
+    gather_seconds: float = Field(
+        0.025,
+        ge=0,
+        le=5,
+        allow_inf_nan=False,
+        description="Minimum time between the starts of two drains, in seconds. More saves CPU and delays results.",
+    )
     sweep_age_seconds: Seconds = Field(
         3.0, description="Age from which the sweeper rings again for a pending row, in seconds."
     )

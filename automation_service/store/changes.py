@@ -42,8 +42,12 @@ class MongoChanges:
             await take_locks(self._database[PARTITIONS], set(map(self._inbox.partition_of, lead_ids)))
 
     async def mark(self, changes: Sequence[Change]) -> None:
-        """Marks the changes as done."""
+        """Marks the changes as done; see `Changes`."""
         await self._inbox.mark(_ids(changes))
+
+    async def skip(self, changes: Sequence[Change]) -> None:
+        """Marks the changes that are still pending as done; see `Changes`."""
+        await self._inbox.skip(_ids(changes))
 
 
 def _ids(changes: Sequence[Change]) -> list[Document]:

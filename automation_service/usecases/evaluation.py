@@ -36,9 +36,11 @@ class Evaluation:
     async def step(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         """Evaluates up to `limit` pending changes of the partitions and returns their number.
 
-        With `ids`, only changes with these ids are evaluated. All go into one transaction, or into several if their
-        deliveries are large. The intelligence service is asked before, only about leads for which a rule can still
-        fire, and for the contents of deliveries only if a rule holds.
+        With `ids`, only changes with these ids are evaluated. If no rule can fire at any of them, one write marks
+        them. The rules are read after the changes, so a rule sees every change that is committed after it was enabled.
+        Otherwise all go into one transaction, or into several if their deliveries are large. The intelligence service
+        is asked before, only about leads for which a rule can still fire, and for the contents of deliveries only if a
+        rule holds.
 
         Raises:
             WorkTooLarge: The intelligence service cannot answer about so many changes in time. Transactions that were
@@ -49,6 +51,9 @@ class Evaluation:
         if not pending:
             return 0
         possible = await self._candidates(pending)
+        if not possible:
+            await self.changes.skip(pending)
+            return len(pending)
         insights = await self._inquiry.judge(possible)
         needs, executions = self._inquiry.needs(possible, insights), 0
         for portion in need.portions(pending, _sizes(possible, insights, needs), MAX_BYTES):

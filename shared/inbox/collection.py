@@ -128,6 +128,11 @@ class Inbox:
             {"_id": {"$in": [row["_id"] for row in rows]}}, {"$set": {"state": self._contract.done}}
         )
 
+    async def skip(self, rows: Sequence[Document]) -> None:
+        """Marks the rows that are still pending as done, in one durable write outside of a transaction."""
+        which = {"_id": {"$in": [row["_id"] for row in rows]}, "state": PENDING}
+        await durable(self.rows).update_many(which, {"$set": {"state": self._contract.done}})
+
     async def count_pending(self) -> int:
         """Returns the number of pending rows."""
         return await self.rows.count_documents({"state": PENDING})

@@ -7,6 +7,7 @@ error, nothing is drained (`shared.inbox.breaker`).
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -38,12 +39,24 @@ _LOG = logs.get(__name__)
 class Drainer:
     """Drains partitions, and drains together those that were rung for together.
 
-    A transaction over a few rows of many partitions costs about as much as one over one row, so this keeps scores fresh
-    under a steady trickle. `run()` and `isolated_retries.run()` must be running; each further `run()` adds a concurrent
-    transaction. `heartbeat` shows whether each `run()` makes progress: at most one transaction between two beats.
+    A transaction over a few rows of many partitions costs about as much as one over one row. Rows that arrive within
+    `gather_seconds` of the start of a drain wait for the next one and share a transaction, which saves CPU under a
+    steady trickle; the first row after a pause is drained at once.
+
+    `run()` and `isolated_retries.run()` must be running; each further `run()` adds a concurrent transaction.
+    `heartbeat` shows whether each `run()` makes progress: at most one transaction between two beats.
     """
 
-    def __init__(self, inbox: Inbox, doorbell: Doorbell, step: Step, *, batch_rows: int, batches: int = 20) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        doorbell: Doorbell,
+        step: Step,
+        *,
+        batch_rows: int,
+        batches: int = 20,
+        gather_seconds: float = 0.0,
+    ) -> None:
         self.isolated_retries = IsolatedRetries(Parking(inbox), Breaker(inbox), step)
         self.heartbeat = Heartbeat()
         self._inbox = inbox
@@ -51,6 +64,8 @@ class Drainer:
         self._step = step
         self._batch_rows = batch_rows
         self._batches = batches
+        self._gather_seconds = gather_seconds
+        self._next_start = 0.0
         self._waiting: set[int] = set()
         self._changed = asyncio.Condition()
 
@@ -84,8 +99,12 @@ class Drainer:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._changed.wait_for(lambda: self._waiting)
+        await asyncio.sleep(self._next_start - time.monotonic())
+        async with self._changed:
             partitions, self._waiting = sorted(self._waiting), set()
             self._changed.notify_all()
+        if partitions:
+            self._next_start = time.monotonic() + self._gather_seconds
         return partitions
 
     async def _drain(self, partitions: Sequence[int]) -> Sequence[int]:

@@ -47,6 +47,10 @@ class FakeChanges:
         """Marks changes as done."""
         self.waiting = [each for each in self.waiting if each not in changes]
 
+    async def skip(self, changes: Sequence[Change]) -> None:
+        """Marks changes as done."""
+        await self.mark(changes)
+
 
 class FakeRules:
     """`Rules` in memory; what is cancelled is in `executions`."""

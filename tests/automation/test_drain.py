@@ -188,6 +188,20 @@ async def test_a_drain_without_intelligence_changes_nothing(database: Database, 
     assert list(await inbox.waiting()) == [0]
 
 
+async def test_changes_at_which_no_rule_can_fire_are_marked_without_a_transaction(
+    database: Database, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(inbox, change(stage="cold"))
+    evaluated = evaluation(database, inbox, AbsentInsights())
+
+    async def transact(body: object) -> None:
+        pytest.fail("expected no transaction")
+
+    monkeypatch.setattr(evaluated.changes, "transact", transact)
+    assert await evaluated.step([0], 10) == 1
+    assert not await inbox.waiting()
+
+
 async def test_what_a_transaction_records_and_marks_is_committed_together(
     database: Database, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

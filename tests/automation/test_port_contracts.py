@@ -60,6 +60,12 @@ async def test_marked_changes_are_no_longer_pending(changes: Changes) -> None:
     assert await changes.pending([0], 10) == [PENDING[0]]
 
 
+async def test_skipped_changes_are_no_longer_pending(changes: Changes) -> None:
+    await changes.skip(PENDING[1:])
+    await changes.skip(PENDING[1:])
+    assert await changes.pending([0], 10) == [PENDING[0]]
+
+
 @pytest.fixture(params=["fake", "dispatcher"])
 def delivery_queue(request: pytest.FixtureRequest) -> DeliveryQueue:
     unused: DeliveryAttempt = None  # type: ignore[assignment]  # `admit` starts nothing
