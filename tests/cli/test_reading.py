@@ -175,7 +175,7 @@ def test_malformed_rows_of_csv(tmp_path: Path) -> None:
         "9",
     ]
     flaws = [(line.number, line.flaw) for line in lines if line.flaw]
-    expected = {3: "7 cells", 4: "event_time", 5: "properties: is not JSON", 6: "is not UTF-8", 7: "is not CSV"}
+    expected = {3: "more cells (7)", 4: "event_time", 5: "properties: is not JSON", 6: "is not UTF-8", 7: "is not CSV"}
     expected |= {9: "properties: is not JSON", 10: "is not CSV"}
     assert {number for number, _ in flaws} == set(expected)
     for number, flaw in flaws:
