@@ -5,90 +5,128 @@
 
 import argparse
 import json
+import sys
 import tempfile
+import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
-from benchmarks import cost, freshness, throughput
+from benchmarks import automations, cost, freshness, funnel, heavy, model, overload, reads, scale, throughput
 from benchmarks.harness import machine
 from benchmarks.harness.options import Options, say
 from benchmarks.harness.report import Figure, table, to_json
 from benchmarks.harness.running import Running, running
 
-
-class Part(NamedTuple):
-    """Figures that are measured together on a running system; parts with the same `system` share one."""
-
-    system: str
-    measure: Callable[[Running, Options], Iterator[Figure]]
-    by_default: bool = True
-
-
-PARTS: Mapping[str, Part] = {
-    "idle": Part("traffic", cost.idle),
-    "end-to-end": Part("traffic", throughput.end_to_end),
-    "end-to-end-wide": Part("traffic", throughput.end_to_end_wide),
-    "durable": Part("traffic", throughput.durable_batches),
-    "single": Part("traffic", throughput.single_calls),
-    "visible": Part("traffic", freshness.visible),
-    "cpu": Part("traffic", cost.cpu),
-    "memory": Part("traffic", cost.memory),
+SYSTEMS: Mapping[str, Mapping[str, Callable[[Running, Options], Iterator[Figure]]]] = {
+    "traffic": {
+        "idle": cost.idle,
+        "end-to-end": throughput.end_to_end,
+        "end-to-end-wide": throughput.end_to_end_wide,
+        "durable": throughput.durable_batches,
+        "single": throughput.single_calls,
+        "visible": freshness.visible,
+        "cpu": cost.cpu,
+        "reads": reads.intelligence,
+        "summary": reads.summary,
+        "memory": cost.memory,
+    },
+    "funnel": {
+        "funnel": funnel.shuffled,
+        "size": funnel.size,
+        "judge": model.judge,
+        "simulate": model.simulate,
+        "rescore": model.rescore,
+    },
+    "scale": {"scale": scale.scale},
 }
+"""The parts that share a system, one after the other."""
+SEPARATE: Mapping[str, Callable[[Options], Iterator[Figure]]] = {
+    "heavy": heavy.measure,
+    "overload": overload.measure,
+    "automations": automations.measure,
+}
+"""The parts that start systems of their own."""
+SYSTEM_OF = {name: system for system, parts in SYSTEMS.items() for name in parts} | dict.fromkeys(SEPARATE, "")
+ON_REQUEST = {"overload", "automations", "scale"}
+"""The parts that do not fit into ten minutes with the others."""
+
+
+@dataclass
+class Run:
+    """What has been measured so far."""
+
+    options: Options
+    figures: list[Figure] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    def measure(self, names: Iterable[str]) -> None:
+        """Measures the named parts; parts of one system that follow each other share it."""
+        for system, group in groupby(names, SYSTEM_OF.__getitem__):
+            if not system:
+                for name in group:
+                    self._measure(name, SEPARATE[name](self.options))
+                continue
+            with tempfile.TemporaryDirectory(
+                prefix="leadscore-bench-", dir=self.options.directory, ignore_cleanup_errors=True
+            ) as directory:
+                say(f"starting a system for {system}")
+                with running(Path(directory)) as under_test:
+                    for name in group:
+                        self._measure(name, SYSTEMS[system][name](under_test, self.options))
+
+    def _measure(self, name: str, figures: Iterator[Figure]) -> None:
+        """Adds the figures of a part; one that fails does not end the run."""
+        say(name)
+        began = time.monotonic()
+        try:
+            for figure in figures:
+                self.figures.append(figure)
+        except Exception:  # noqa: BLE001 (the parts are independent)
+            self.failed.append(name)
+            traceback.print_exc()
+        self.seconds[name] = round(time.monotonic() - began, 1)
 
 
 def main() -> int:
     """Measures what the arguments name; returns the exit status, 1 if a part failed."""
     arguments = _arguments()
-    options = Options(arguments.rounds, arguments.share, arguments.funnel, arguments.directory)
-    names = arguments.parts or [name for name, part in PARTS.items() if part.by_default]
-    others = machine.busy_cores()
-    facts = machine.describe(others) | {"parts": names, "rounds": options.rounds, "share": options.share}
+    names = [name for name in SYSTEM_OF if name in arguments.parts or not (arguments.parts or name in ON_REQUEST)]
+    run = Run(Options(arguments.rounds, arguments.share, arguments.funnel, arguments.directory))
+    facts = machine.describe(machine.busy_cores()) | {"rounds": arguments.rounds, "share": arguments.share}
     if not facts["quiet"]:
-        say(f"others use {others:.1f} cores of this machine: only ratios mean something, and they vary")
-    figures, failed = list[Figure](), list[str]()
-    for _, group in groupby(names, lambda name: PARTS[name].system):
-        _measure(list(group), options, figures, failed)
-    facts |= {"other_load_cores_at_end": round(machine.busy_cores(), 2), "failed": failed}
-    arguments.json.write_text(json.dumps(to_json(figures, facts), indent=2, ensure_ascii=False) + "\n")
-    print(table(figures))
-    print(f"all rounds: {arguments.json}" + (f"; failed: {', '.join(failed)}" if failed else ""))
-    return bool(failed)
-
-
-def _measure(names: Sequence[str], options: Options, figures: list[Figure], failed: list[str]) -> None:
-    """Measures some parts on one new system; a part that fails does not end the run."""
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="leadscore-bench-", dir=options.directory, ignore_cleanup_errors=True
-        ) as directory,
-        running(Path(directory)) as system,
-    ):
-        for name in names:
-            say(f"{name}: {(PARTS[name].measure.__doc__ or '').splitlines()[0]}")
-            try:
-                figures.extend(PARTS[name].measure(system, options))
-            except Exception:  # noqa: BLE001 (the parts are independent)
-                failed.append(name)
-                traceback.print_exc()
+        say(f"others use {facts['other_load_cores']} cores of this machine: compare ratios only, and run it again")
+    run.measure(names)
+    facts |= {"other_load_cores_at_end": round(machine.busy_cores(), 2), "seconds": run.seconds, "failed": run.failed}
+    arguments.json.write_text(json.dumps(to_json(run.figures, facts), indent=2, ensure_ascii=False) + "\n")
+    print(table(run.figures))
+    print(f"every round: {arguments.json}" + (f"; failed: {', '.join(run.failed)}" if run.failed else ""))
+    return bool(run.failed)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="NAME", help=f"one of: {', '.join(PARTS)}")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures leadscore beside a reference.")
+    on_request = ", ".join(name for name in SYSTEM_OF if name in ON_REQUEST)
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="NAME",
+        help=f"{', '.join(SYSTEM_OF)}; by default all but {on_request}",
+    )
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where to write all rounds")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each figure; the table has the median")
     parser.add_argument("--share", type=float, default=1.0, help="less than 1 for a quick try that measures nothing")
     parser.add_argument("--funnel", type=Path, help="events for the funnel, as JSON Lines (.gz); default: made up")
     parser.add_argument("--directory", type=Path, help="where to put the databases; default: with temporary files")
     arguments = parser.parse_args()
-    unknown = set(arguments.parts) - set(PARTS)
+    unknown = [name for name in arguments.parts if name not in SYSTEM_OF]
     if unknown:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}")
+        parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(SYSTEM_OF)}")
     return arguments
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

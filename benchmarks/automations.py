@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import json
-import statistics
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import httpx
 from bson.timestamp import Timestamp
@@ -15,6 +14,9 @@ from leadscore.ingest.v1 import ingest_pb2
 from pymongo import AsyncMongoClient
 from pymongo.write_concern import WriteConcern
 
+from benchmarks.harness.options import Options, say
+from benchmarks.harness.report import Figure, percentile
+from benchmarks.harness.separate import temporary_system
 from shared import wire
 from shared.mongo import Database, Document
 from testkit.receiver import SECRET, Receiver, Request, Writer, answering, receiving
@@ -24,39 +26,47 @@ from testkit.traffic import send
 ANSWER_SECONDS = 0.005
 DELIVERIES = 1_500
 AT_A_TIME = 12
-ROUNDS = 3
 WORKERS = ("automation-worker", "automation-worker-2")
 """One per core: a worker is one process with one event loop."""
 LOW_LOAD = 150
 LOW_LOAD_RATE = 5
 
 
-async def measure(system: System) -> None:
-    """Runs every measurement and prints the results."""
+def measure(options: Options) -> Iterator[Figure]:
+    """Runs every measurement on a system of its own."""
+    with temporary_system(options) as system:
+        yield from asyncio.run(_measure(system, options))
+
+
+async def _measure(system: System, options: Options) -> list[Figure]:
     for worker in WORKERS[1:]:
         system.start(worker)
     async with receiving() as receiver, receiving() as dead:
         receiver.behaviour = answering(200, seconds=ANSWER_SECONDS)
         dead.behaviour = _never
-        alone, with_dead, floors = [], [], []
-        for _ in range(ROUNDS):
+        alone, with_dead, floors = list[float](), list[float](), list[float]()
+        for number in range(1, options.rounds + 1):
             alone.append(await deliveries(system, receiver))
             floors.append(await plain_posts(receiver))
             with_dead.append(await deliveries(system, receiver, dead))
-        ratio = statistics.median(one / other for one, other in zip(alone, floors, strict=True))
-        print(
-            f"deliveries of {len(WORKERS)} workers to a receiver that answers in {ANSWER_SECONDS * 1000:.0f} ms: "
-            f"{statistics.median(alone):,.0f}/s; plain httpx, {AT_A_TIME} at a time: "
-            f"{statistics.median(floors):,.0f}/s; ratio {ratio:.2f}"
-        )
-        cost = statistics.median(one / other for one, other in zip(with_dead, alone, strict=True))
-        print(f"the same with a dead endpoint: {statistics.median(with_dead):,.0f}/s; ratio {cost:.2f}")
-        waits, floor = sorted(await until_requested(system, receiver)), sorted(await insert_and_post(system, receiver))
-        print(
-            f"from the scoring commit to the request, {LOW_LOAD_RATE} events/s: "
-            f"median {statistics.median(waits) * 1000:.0f} ms, 99th percentile {_percentile(waits, 99) * 1000:.0f} ms; "
-            f"one majority insert and one POST: median {statistics.median(floor) * 1000:.0f} ms"
-        )
+            say(f"deliveries, round {number}: {alone[-1]:,.0f}/s, reference {floors[-1]:,.0f}/s")
+        waits, floor = await until_requested(system, receiver), await insert_and_post(system, receiver)
+    await system.close_channels()
+    name = f"deliveries of {len(WORKERS)} workers to a receiver that answers in {ANSWER_SECONDS * 1000:.0f} ms"
+    plain = f"plain httpx, {AT_A_TIME} at a time"
+    until = f"from the scoring commit to the request, {LOW_LOAD_RATE} events/s"
+    return [
+        Figure(name, "/s", alone, plain, floors),
+        Figure("the same with a dead endpoint", "/s", with_dead, "without it", alone),
+        Figure(
+            f"{until}, median",
+            "ms",
+            [percentile(waits, 50) * 1000],
+            "one majority insert and one POST",
+            [percentile(floor, 50) * 1000],
+        ),
+        Figure(f"{until}, 99th percentile", "ms", [percentile(waits, 99) * 1000]),
+    ]
 
 
 async def deliveries(system: System, receiver: Receiver, dead: Receiver | None = None) -> float:
@@ -170,7 +180,3 @@ async def _ingest(system: System, events: Sequence[ingest_pb2.Event]) -> None:
 
 async def _never(_request: Request, _writer: Writer) -> None:
     await asyncio.sleep(3600)
-
-
-def _percentile(values: Sequence[float], percent: int) -> float:
-    return values[min(len(values) * percent // 100, len(values) - 1)]

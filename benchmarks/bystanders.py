@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from leadscore.ingest.v1 import ingest_pb2
 from leadscore.scoring.v1 import scoring_pb2
 
+from benchmarks.harness.report import Figure, at_most, percentile
 from shared import wire
 from shared.rpc.retries import retry_seconds
 from testkit.system import System
@@ -25,17 +26,11 @@ POLL_SECONDS = 0.01
 CALL_SECONDS = 10.0
 LINGER_SECONDS = 10.0
 """How long to wait for the last bystanders after the heavy work is over."""
-GOALS = "the goal is 0.50 s, and 0.30 s for health and reads"
 
 
 def partition_of(lead_id: str) -> int:
     """Returns the partition of a lead."""
     return zlib.crc32(lead_id.encode()) % PARTITIONS
-
-
-def percentile(values: Sequence[float], percent: int) -> float:
-    """Returns a percentile by the nearest rank; 0 for no values."""
-    return sorted(values)[min(len(values) * percent // 100, len(values) - 1)] if values else 0.0
 
 
 class Bystanders:
@@ -58,8 +53,8 @@ class Bystanders:
         lost = f", {self.unseen} never visible" if self.unseen else ""
         refused = f", {self.refused} refusals" if self.refused else ""
         return (
-            f"  bystanders during this: {_summary(self.waits)} of {len(self.waits)} events{lost}{refused}; "
-            f"health: {_summary(self.health)}; reads: {_summary(self.reads)}; {GOALS}"
+            f"bystanders during this: {_summary(self.waits)} of {len(self.waits)} events{lost}{refused}; "
+            f"health: {_summary(self.health)}; reads: {_summary(self.reads)}"
         )
 
     async def run(self) -> None:
@@ -135,6 +130,17 @@ async def watching(system: System, partition: int) -> AsyncIterator[Bystanders]:
     finally:
         bystanders.end()
         await running
+
+
+def of_all(found: Sequence[Bystanders]) -> Iterator[Figure]:
+    """Yields the figures of all bystanders together."""
+    waits = [wait for each in found for wait in each.waits]
+    slowest = max(seconds for each in found for seconds in (*each.health, *each.reads, 0.0))
+    note = f"of {len(waits)} events"
+    yield Figure(
+        "bystanders of heavy leads, 99th percentile", "s", [percentile(waits, 99)], goal=at_most(0.5), note=note
+    )
+    yield Figure("health and reads beside heavy leads, slowest", "s", [slowest], goal=at_most(0.3))
 
 
 def _leads_of(partition: int) -> Iterator[str]:

@@ -6,22 +6,22 @@ Each row starts its own system, so that a row that does not finish cannot affect
 
 import asyncio
 import random
-import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import grpc
 from leadscore.ingest.v1 import ingest_pb2
 from leadscore.scoring.v1 import scoring_pb2
 
-from benchmarks.bystanders import partition_of, watching
+from benchmarks.bystanders import Bystanders, of_all, partition_of, watching
+from benchmarks.harness.options import Options, say
+from benchmarks.harness.report import Figure, at_least, at_most, table
+from benchmarks.harness.separate import temporary_system
 from shared import wire
 from shared.rpc.retries import retry_seconds
-from testkit.system import System, running_system
+from testkit.system import System
 
 CAP_SECONDS = 120.0
 FILL_SECONDS = 900.0
@@ -35,44 +35,45 @@ REST_SECONDS = 4.0
 SHUFFLED_EVENTS = 20_000
 BURSTS, BURST_EVENTS = 260, 76
 BURST_EVERY = timedelta(days=14)
-QUIET_LEADS = 150_000
+QUIET_LEADS = 50_000
 QUIET_DAYS = 30
 CALL_SECONDS = 30.0
-NOT_FINISHED = "not finished after"
+TEN_YEARS = timedelta(days=3_650)
+
+Measured = tuple[Figure, Bystanders]
 
 
-async def shuffled(system: System) -> None:
+async def shuffled(system: System) -> AsyncIterator[Measured]:
     """Measures events of one lead in random order, from the first call until all are scored."""
     events = _spread("shuffled", SHUFFLED_EVENTS, timedelta(days=365))
     random.Random(1).shuffle(events)
     async with watching(system, partition_of("shuffled")) as bystanders:
-        started = time.perf_counter()
+        began = time.perf_counter()
         sending = asyncio.create_task(_send(system, events, clients=CLIENTS))
         scored = await _until(lambda: _has_events(system, "shuffled", len(events)), CAP_SECONDS)
-        took = time.perf_counter() - started
+        took = time.perf_counter() - began
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-    count = await _count(system, "shuffled")
-    rate = f"{len(events) / took:,.0f} events/s" if scored else f"{NOT_FINISHED} {took:.0f} s, {count:,} are scored"
-    _print(f"{len(events):,} events of one lead in random order: {rate}; the goal is 2,000", bystanders)
+    if not scored:
+        raise TimeoutError(f"{await _count(system, 'shuffled'):,} of the events are scored after {took:.0f} s")
+    name = f"{len(events):,} events of one lead in random order"
+    yield Figure(name, "events/s", [len(events) / took], goal=at_least(2_000)), bystanders
 
 
-async def late_of_20_000(system: System) -> None:
+async def late_of_20_000(system: System) -> AsyncIterator[Measured]:
     """Measures an event that is up to a day late."""
-    await _late(system, 20_000, timedelta(hours=20), "0.1 s")
+    await _fill(system, _spread("heavy", 20_000, TEN_YEARS))
+    yield await _late(system, 20_000, timedelta(hours=20), 0.1)
 
 
-async def late_of_200_000(system: System) -> None:
-    """Measures the same for a lead with ten times the history."""
-    await _late(system, 200_000, timedelta(hours=20), "0.1 s")
+async def late_of_200_000(system: System) -> AsyncIterator[Measured]:
+    """Measures the same for a lead with ten times the history, and an event that is earlier than all others."""
+    await _fill(system, _spread("heavy", 200_000, TEN_YEARS))
+    yield await _late(system, 200_000, timedelta(hours=20), 0.1)
+    yield await _late(system, 200_000, timedelta(days=3_651), 2)
 
 
-async def ten_years_late(system: System) -> None:
-    """Measures an event that is earlier than all others."""
-    await _late(system, 200_000, timedelta(days=3_651), "2 s")
-
-
-async def bursts(system: System) -> None:
+async def bursts(system: System) -> AsyncIterator[Measured]:
     """Measures ten years of bursts with gaps between them: decay over all of it, and one more event."""
     began = wire.now() - BURSTS * BURST_EVERY
     times = [
@@ -80,17 +81,16 @@ async def bursts(system: System) -> None:
     ]
     await _fill(system, [_event("bursts", number, time) for number, time in enumerate(times)])
     async with watching(system, partition_of("bursts")) as bystanders:
-        _, result = await _decay(system, wire.now())
-    _print(
-        f"decay over a lead with {len(times):,} events in bursts over ten years: {result}; the goal is 2 s", bystanders
-    )
+        _, seconds = await _decay(system, wire.now())
+    name = f"decay over a lead with {len(times):,} events in bursts over ten years"
+    yield Figure(name, "s", [seconds], goal=at_most(2)), bystanders
     async with watching(system, partition_of("bursts")) as bystanders:
-        result = await _until_visible(system, _event("bursts", len(times), wire.now()))
+        seconds = await _until_visible(system, _event("bursts", len(times), wire.now()))
         await asyncio.sleep(REST_SECONDS)
-    _print(f"one more event of it, until visible: {result}; the goal is 0.1 s", bystanders)
+    yield Figure("one more event of it, until visible", "s", [seconds], goal=at_most(0.1)), bystanders
 
 
-async def quiet(system: System) -> None:
+async def quiet(system: System) -> AsyncIterator[Measured]:
     """Measures decay of leads that are days behind."""
     last = wire.now() - timedelta(days=QUIET_DAYS + 6)
     kinds = ("page_view", "download")
@@ -101,56 +101,56 @@ async def quiet(system: System) -> None:
     )
     await _decay(system, wire.now() - timedelta(days=QUIET_DAYS))
     async with watching(system, 0) as bystanders:
-        started = time.perf_counter()
-        leads, result = await _decay(system, wire.now())
-        rate = leads / (time.perf_counter() - started)
-    what = f"decay of {QUIET_LEADS:,} quiet leads that are {QUIET_DAYS} days behind"
-    _print(f"{what}: {rate:,.0f} leads/s ({result}); the goal is 5,000", bystanders)
+        leads, seconds = await _decay(system, wire.now())
+    name = f"decay of {QUIET_LEADS:,} quiet leads that are {QUIET_DAYS} days behind"
+    yield Figure(name, "leads/s", [leads / seconds], goal=at_least(5_000)), bystanders
 
 
-ROWS: Mapping[str, Callable[[System], Awaitable[None]]] = {
-    row.__name__: row for row in (shuffled, late_of_20_000, late_of_200_000, ten_years_late, bursts, quiet)
+ROWS: Mapping[str, Callable[[System], AsyncIterator[Measured]]] = {
+    row.__name__: row for row in (shuffled, late_of_20_000, late_of_200_000, bursts, quiet)
 }
 
 
-def measure(names: Sequence[str] = ()) -> None:
-    """Runs the named measurements, or all of them, and prints the results."""
+def measure(options: Options, names: Sequence[str] = ()) -> Iterator[Figure]:
+    """Runs the named rows, or all of them, and yields their figures, then those of all bystanders together.
+
+    Raises:
+        RuntimeError: A row did not finish; the other rows were run.
+    """
+    found, failed = list[Bystanders](), list[str]()
     for name in names or ROWS:
-        with (
-            tempfile.TemporaryDirectory(prefix="leadscore-bench-", ignore_cleanup_errors=True) as directory,
-            running_system(Path(directory)) as system,
-        ):
-            asyncio.run(_measure(system, ROWS[name]))
+        with temporary_system(options) as system:
+            try:
+                for figure, bystanders in asyncio.run(_measure(system, ROWS[name])):
+                    say(f"{figure.name}: {figure.value:,.3f} {figure.unit}; {bystanders}")
+                    found.append(bystanders)
+                    yield figure
+            except (TimeoutError, grpc.aio.AioRpcError) as error:
+                failed.append(f"{name}: {error}")
+    if found:
+        yield from of_all(found)
+    if failed:
+        raise RuntimeError("; ".join(failed))
 
 
-async def _measure(system: System, row: Callable[[System], Awaitable[None]]) -> None:
+async def _measure(system: System, row: Callable[[System], AsyncIterator[Measured]]) -> list[Measured]:
     try:
-        await row(system)
-    except TimeoutError as error:
-        print(f"{row.__name__}: {error}", flush=True)
+        return [each async for each in row(system)]
     finally:
         await system.close_channels()
 
 
-async def _late(system: System, entries: int, late: timedelta, goal: str) -> None:
-    """Sends late events, one after the other, for a lead with `entries` entries."""
-    events = _spread("heavy", entries, timedelta(days=3_650))
-    await _fill(system, events)
-    seconds, given_up = list[float](), ""
+async def _late(system: System, entries: int, late: timedelta, goal: float) -> Measured:
+    """Sends late events, one after the other, for the lead `heavy`, which has `entries` entries."""
+    seconds = list[float]()
     async with watching(system, partition_of("heavy")) as bystanders:
         for number in range(ROUNDS):
-            event = _event("heavy", entries + number, wire.now() - late + timedelta(seconds=number))
-            result = await _until_visible(system, event, seconds)
-            if result.startswith(NOT_FINISHED):
-                given_up = result
-                break
+            event = _event("heavy", entries + late.days * ROUNDS + number, wire.now() - late)
+            seconds.append(await _until_visible(system, event))
             await asyncio.sleep(REST_SECONDS)
-    took = given_up or f"{statistics.median(seconds):.3f} s"
     when = f"{late.days // 365} years" if late.days else "less than a day"
-    _print(
-        f"an event that is {when} late, of a lead with {entries:,} entries, until visible: {took}; the goal is {goal}",
-        bystanders,
-    )
+    name = f"an event {when} late, of a lead with {entries:,} entries, until visible"
+    return Figure(name, "s", seconds, goal=at_most(goal)), bystanders
 
 
 def _spread(lead_id: str, events: int, span: timedelta) -> list[ingest_pb2.Event]:
@@ -204,32 +204,27 @@ async def _is_accepted(system: System, request: ingest_pb2.BatchIngestEventsRequ
     return True
 
 
-async def _until_visible(system: System, event: ingest_pb2.Event, seconds: list[float] | None = None) -> str:
-    """Sends an event and returns the time from its acknowledgement until a read shows it, as text."""
+async def _until_visible(system: System, event: ingest_pb2.Event) -> float:
+    """Sends an event and returns the seconds from its acknowledgement until a read shows it.
+
+    Raises:
+        TimeoutError: It is not visible within `CAP_SECONDS`.
+    """
     count = await _count(system, event.lead_id)
     while not await _is_accepted(system, ingest_pb2.BatchIngestEventsRequest(events=[event])):
         pass
-    started = time.perf_counter()
-    visible = await _until(lambda: _has_events(system, event.lead_id, count + 1), CAP_SECONDS)
-    took = time.perf_counter() - started
-    if seconds is not None and visible:
-        seconds.append(took)
-    return f"{took:.3f} s" if visible else f"{NOT_FINISHED} {took:.0f} s"
+    began = time.perf_counter()
+    if not await _until(lambda: _has_events(system, event.lead_id, count + 1), CAP_SECONDS):
+        raise TimeoutError(f"an event is not visible after {CAP_SECONDS:g} s")
+    return time.perf_counter() - began
 
 
-async def _decay(system: System, as_of: datetime) -> tuple[int, str]:
-    """Runs decay once; returns how many leads it checked, and its duration or its error as text."""
-    request, started, leads = (
-        scoring_pb2.DecayScoresRequest(as_of_time=wire.to_timestamp(as_of)),
-        time.perf_counter(),
-        0,
-    )
-    try:
-        async for progress in system.scoring().DecayScores(request, timeout=CAP_SECONDS):
-            leads = progress.leads_checked
-    except grpc.aio.AioRpcError as error:
-        return leads, f"fails after {time.perf_counter() - started:.0f} s with {error.code().name}"
-    return leads, f"{time.perf_counter() - started:.2f} s"
+async def _decay(system: System, as_of: datetime) -> tuple[int, float]:
+    """Runs decay once; returns how many leads it checked, and its seconds."""
+    request, began, leads = scoring_pb2.DecayScoresRequest(as_of_time=wire.to_timestamp(as_of)), time.perf_counter(), 0
+    async for progress in system.scoring().DecayScores(request, timeout=CAP_SECONDS):
+        leads = progress.leads_checked
+    return leads, time.perf_counter() - began
 
 
 async def _has_events(system: System, lead_id: str, count: int) -> bool:
@@ -256,9 +251,5 @@ async def _until(holds: Callable[[], Awaitable[bool]], seconds: float) -> bool:
     return False
 
 
-def _print(what: str, bystanders: object) -> None:
-    print(what, bystanders, sep="\n", flush=True)
-
-
 if __name__ == "__main__":
-    measure(sys.argv[1:])
+    print(table(list(measure(Options(), sys.argv[1:]))))

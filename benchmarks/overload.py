@@ -6,7 +6,7 @@ import random
 import statistics
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
@@ -15,12 +15,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from leadscore.ingest.v1 import ingest_pb2 as pb
 from leadscore.ingest.v1 import ingest_pb2_grpc
 
+from benchmarks.harness.options import Options, say
+from benchmarks.harness.report import Figure
+from benchmarks.harness.separate import temporary_system
 from shared import wire
 from shared.rpc.retries import retry_seconds
 from testkit.system import System
 from testkit.traffic import all_scored
 
-ROUNDS = 3
 SECONDS = 5.0
 TIMES = 5
 SINGLES, BATCHES = 100, 8
@@ -54,33 +56,37 @@ class Found:
     health: float = 0.0
 
 
-async def measure(system: System) -> None:
-    """Runs every measurement and prints medians of several rounds, which alternate between peak and overload first."""
+def measure(options: Options) -> Iterator[Figure]:
+    """Runs every measurement, with rounds that alternate between peak and overload first."""
     for load, what in ((Load(SINGLES, 1), "single calls"), (Load(BATCHES, BATCH), f"batches of {BATCH}")):
-        pairs, fast_again = [], []
-        for number in range(ROUNDS):
-            found = {}
-            for times in (1, TIMES) if number % 2 else (TIMES, 1):
-                await all_scored(system, within=300)  # so that scoring of earlier events does not compete
-                found[times] = await _under(system, load.times(times))
-                if times == TIMES:
-                    fast_again.append(await _until_fast(system))
-            pairs.append((found[TIMES], found[1]))
-        print(
-            f"overload, {TIMES} times {load.clients} clients, {what}: "
-            f"{statistics.median(over.goodput for over, _ in pairs):,.0f} events/s accepted, "
-            f"{sum(over.refused for over, _ in pairs):,} calls refused, "
-            f"{sum(over.failed for over, _ in pairs):,} failed; "
-            f"at its peak: {statistics.median(peak.goodput for _, peak in pairs):,.0f}; "
-            f"ratio {statistics.median(over.goodput / peak.goodput for over, peak in pairs):.2f}"
+        with temporary_system(options) as system:
+            found = asyncio.run(_measure(system, load, options))
+        overloads, peaks, fast_again, at_rest = found
+        name = f"overload, {TIMES} times {load.clients} clients, {what}"
+        refused, failed = sum(each.refused for each in overloads), sum(each.failed for each in overloads)
+        note = f"{refused:,} calls refused, {failed:,} failed"
+        goodput = [each.goodput for each in overloads]
+        yield Figure(
+            f"{name}: accepted", "events/s", goodput, "at its peak", [each.goodput for each in peaks], note=note
         )
-        print(
-            f"  slowest health check during this: {max(over.health for over, _ in pairs) * 1000:.0f} ms, "
-            f"at its peak: {max(peak.health for _, peak in pairs) * 1000:.0f} ms, "
-            f"idle: {await _idle_health(system) * 1000:.0f} ms; "
-            f"a single call is fast again after {max(fast_again):.2f} s",
-            flush=True,
-        )
+        health = [each.health * 1000 for each in overloads]
+        yield Figure(f"{name}: slowest health check", "ms", health, "at rest", [at_rest * 1000])
+        yield Figure(f"{name}: until a single call is fast again", "s", fast_again)
+
+
+async def _measure(system: System, load: Load, options: Options) -> tuple[list[Found], list[Found], list[float], float]:
+    peaks, overloads, fast_again = list[Found](), list[Found](), list[float]()
+    for number in range(options.rounds):
+        for times in (1, TIMES) if number % 2 else (TIMES, 1):
+            await all_scored(system, within=300)  # so that scoring of earlier events does not compete
+            found = await _under(system, load.times(times))
+            (overloads if times == TIMES else peaks).append(found)
+            if times == TIMES:
+                fast_again.append(await _until_fast(system))
+        say(f"overload, round {number + 1}: {overloads[-1].goodput:,.0f}, at its peak {peaks[-1].goodput:,.0f}")
+    at_rest = await _idle_health(system)
+    await system.close_channels()
+    return overloads, peaks, fast_again, at_rest
 
 
 async def _under(system: System, load: Load) -> Found:

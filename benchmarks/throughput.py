@@ -24,12 +24,12 @@ COPY = "copy_of_events"
 
 def end_to_end(running: Running, options: Options) -> Iterator[Figure]:
     """Measures from the first call of a batch to the commit of the last score, with leads that have many events."""
-    yield _end_to_end(running, options, FEW_LEADS, share_of_reference(0.75))
+    yield pipeline(running, options, FEW_LEADS, "few", share_of_reference(0.75))
 
 
 def end_to_end_wide(running: Running, options: Options) -> Iterator[Figure]:
     """Measures the same with so many leads that a batch hardly ever has two events of one lead."""
-    yield _end_to_end(running, options, MANY_LEADS, share_of_reference(0.65))
+    yield pipeline(running, options, MANY_LEADS, "many", share_of_reference(0.65))
 
 
 def durable_batches(running: Running, options: Options) -> Iterator[Figure]:
@@ -60,11 +60,11 @@ def single_calls(running: Running, options: Options) -> Iterator[Figure]:
 
     def ours() -> float:
         running.settle()
-        return sent.events / seconds(running.clients.run(calls.single_calls, 1, target, sent.again(), IN_FLIGHT))
+        return running.clients.rate(sent.events, calls.single_calls, 1, target, sent.again(), IN_FLIGHT)
 
     def empty() -> float:
         running.settle()
-        return sent.events / seconds(running.clients.run(calls.empty_calls, 1, target, sent.events, IN_FLIGHT))
+        return running.clients.rate(sent.events, calls.empty_calls, 1, target, sent.events, IN_FLIGHT)
 
     ours()
     pairs = in_turn(options, "single calls", ours, empty)
@@ -85,8 +85,9 @@ def insert_copies(ready: Ready, number: int, count: int, uri: str, sent: Load) -
             copy.insert_many(rows[start : start + BATCH], ordered=False)
 
 
-def _end_to_end(running: Running, options: Options, leads: int, goal: Goal) -> Figure:
-    sent = load("pipeline", options.sized(EVENTS), options.sized(leads), f"of-{leads}")
+def pipeline(running: Running, options: Options, leads: int, population: str, goal: Goal) -> Figure:
+    """Returns the throughput from the first call to the last score, for events of a population of leads."""
+    sent = load("pipeline", options.sized(EVENTS), options.sized(leads), population)
 
     def ours() -> float:
         nonlocal sent

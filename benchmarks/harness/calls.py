@@ -50,32 +50,32 @@ def send_batches(ready: Ready, number: int, count: int, target: str, load: Load 
     return asyncio.run(run())
 
 
-def single_calls(ready: Ready, number: int, count: int, target: str, load: Load, in_flight: int) -> None:
-    """Sends each event of a load in a call of its own, with a fixed number of calls in flight."""
+def single_calls(ready: Ready, number: int, count: int, target: str, load: Load, in_flight: int) -> int:
+    """Sends each event of a load in a call of its own, with a fixed number of calls in flight; returns the refusals."""
     requests = [pb.IngestEventRequest(event=event.to_message()) for event in load.part(number, count)]
 
     def calls(channel: grpc.aio.Channel) -> Iterable[Call]:
         ingest: ingest_pb2_grpc.IngestServiceAsyncStub = ingest_pb2_grpc.IngestServiceStub(channel)
         return (partial(ingest.IngestEvent, each, timeout=CALL_SECONDS) for each in requests)
 
-    asyncio.run(_in_flight(ready, target, calls, in_flight))
+    return asyncio.run(_in_flight(ready, target, calls, in_flight))
 
 
-def empty_calls(ready: Ready, _: int, count: int, target: str, calls: int, in_flight: int) -> None:
-    """Calls the health check of a server: what gRPC alone costs."""
+def empty_calls(ready: Ready, _: int, count: int, target: str, calls: int, in_flight: int) -> int:
+    """Calls the health check of a server, which shows what gRPC alone costs; returns the refusals."""
 
     def check(channel: grpc.aio.Channel) -> Iterable[Call]:
         health, request = health_pb2_grpc.HealthStub(channel), health_pb2.HealthCheckRequest()
         for _ in range(calls // count):
             yield partial(health.Check, request, timeout=CALL_SECONDS)  # type: ignore[attr-defined]  # the stubs lack it
 
-    asyncio.run(_in_flight(ready, target, check, in_flight))
+    return asyncio.run(_in_flight(ready, target, check, in_flight))
 
 
 def read_leads(
     ready: Ready, number: int, count: int, target: str, lead_ids: Sequence[str], batch: int, in_flight: int
-) -> None:
-    """Reads the intelligence on leads, one a call, or a `batch` of them a call if that is more than 1."""
+) -> int:
+    """Reads the intelligence on leads, `batch` of them a call; returns the refusals."""
     ids = lead_ids[number::count]
 
     def calls(channel: grpc.aio.Channel) -> Iterable[Call]:
@@ -88,7 +88,7 @@ def read_leads(
                 many = intelligence_pb2.BatchGetLeadIntelligenceRequest(lead_ids=ids[start : start + batch])
                 yield partial(stub.BatchGetLeadIntelligence, many, timeout=CALL_SECONDS)
 
-    asyncio.run(_in_flight(ready, target, calls, in_flight))
+    return asyncio.run(_in_flight(ready, target, calls, in_flight))
 
 
 def send_steadily(ready: Ready, number: int, count: int, target: str, load: Load, rate: float) -> float:
@@ -179,14 +179,31 @@ async def _send(ingest: "ingest_pb2_grpc.IngestServiceAsyncStub", request: pb.Ba
 
 async def _in_flight(
     ready: Ready, target: str, make_calls: Callable[[grpc.aio.Channel], Iterable[Call]], in_flight: int
-) -> None:
+) -> int:
+    """Makes calls with a fixed number in flight; repeats those that the server refuses, and returns their number."""
+    refusals = 0
     async with grpc.aio.insecure_channel(target) as channel:
         await channel.channel_ready()
         calls = iter(list(make_calls(channel)))
 
         async def caller() -> None:
+            nonlocal refusals
             for call in calls:
-                await call()
+                while (pause := await _pause_after(call)) is not None:
+                    refusals += 1
+                    await asyncio.sleep(pause)
 
         ready()
         await asyncio.gather(*(caller() for _ in range(in_flight)))
+    return refusals
+
+
+async def _pause_after(call: Call) -> float | None:
+    """Makes a call; returns None, or the seconds after which the server wants it again."""
+    try:
+        await call()
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+            raise
+        return retry_seconds(error) or 1.0
+    return None

@@ -13,6 +13,8 @@ from threading import Barrier
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from benchmarks.harness.options import say
+
 MAX_CLIENTS = 4
 READY_SECONDS = 120.0
 
@@ -47,6 +49,14 @@ class Clients:
     def run(self, work: Callable[..., T], count: int, *arguments: object) -> list[Ran[T]]:
         """Does the same, and waits for the results."""
         return [each.result() for each in self.start(work, count, *arguments)]
+
+    def rate(self, items: int, work: Callable[..., int], count: int, *arguments: object) -> float:
+        """Does the same, and returns the items per second; `work` returns how many of its calls were refused."""
+        runs = self.run(work, count, *arguments)
+        refusals = sum(each.result for each in runs)
+        if refusals:
+            say(f"the server refused {refusals:,} calls, which were repeated")
+        return items / seconds(runs)
 
     def __enter__(self) -> Self:
         return self
