@@ -93,6 +93,6 @@ async def test_only_the_affected_events_of_a_batch_are_refused(world: World, stu
     ]
     later = answer.outcomes[0]
     assert (later.event_id, later.reason, later.field) == ("a", pb.ERROR_REASON_LEAD_BEHIND, "")
-    assert "at least 1,001 events of this lead are waiting to be scored" in later.message
+    assert "too many events of this lead are waiting to be scored (at least 1,001)" in later.message
     assert 0.5 * RETRY_SECONDS <= later.retry_delay.ToTimedelta().total_seconds() <= 1.5 * RETRY_SECONDS
     assert await world.inbox.rows.count_documents({"_id": {"$in": ["a", "c"]}}) == 0
