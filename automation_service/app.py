@@ -77,7 +77,8 @@ async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -
         deadlines.connect(settings.intelligence_target) as channel,
         _receivers(settings) as receivers,
     ):
-        inbox = Inbox(database, score_changes.CONTRACT, partitions=settings.partitions)
+        contract, partitions = score_changes.CONTRACT, settings.partitions
+        inbox = Inbox(database, contract, partitions=partitions, keep=settings.keep_changes)
         await inbox.check()
         await schema.check(database, partitions=settings.partitions)
         doorbell = Doorbell(connected, score_changes.CONTRACT.collection)

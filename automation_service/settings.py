@@ -22,6 +22,9 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
         allow_inf_nan=False,
         description="Minimum time between the starts of two drains, in seconds. More saves CPU and delays results.",
     )
+    keep_changes_days: float = Field(
+        7, gt=0, le=3650, allow_inf_nan=False, description="Days until processed score changes are deleted."
+    )
     scoring_target: str = Field("127.0.0.1:50052", description="Address of the scoring service.")
     intelligence_target: str = Field("127.0.0.1:50054", description="Address of the intelligence service.")
     delivery_schedule: str = Field(
@@ -61,6 +64,11 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
         if self.smtp_host and not is_address(self.smtp_sender):
             raise ValueError(f"LEADSCORE_SMTP_SENDER={self.smtp_sender} is not an e-mail address")
         return self
+
+    @property
+    def keep_changes(self) -> timedelta:
+        """`keep_changes_days` as a timedelta."""
+        return timedelta(days=self.keep_changes_days)
 
     @property
     def schedule(self) -> tuple[timedelta, ...]:

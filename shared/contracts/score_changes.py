@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from shared.inbox.contract import InboxContract
 
-CONTRACT = InboxContract("score_changes", done="done", schema_version=1, consumer="automation_service")
+CONTRACT = InboxContract("score_changes", done="done", schema_version=1, consumer="automation_service", expires=True)
 
 
 class ScoreChangeRow(NamedTuple):

@@ -8,14 +8,14 @@ marks are part of the current transaction. Any number of drains may run at once:
 write conflict, and one of them starts again.
 
 Besides the fields of the producer, a row has its key as `lead_id`, its `partition`, its `state` (`pending`, later the
-`done` state of the contract) and its `accept_time`, which never changes. `shared.inbox.parking` describes the fields
-of rows that failed alone.
+`done` state of the contract), its `accept_time`, which never changes, and, once it is done, perhaps an `expire_time`.
+`shared.inbox.parking` describes the fields of rows that failed alone.
 """
 
 import random
 import zlib
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import bson
@@ -23,8 +23,9 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.cursor import AsyncCursor
 
+from shared import wire
 from shared.inbox.contract import InboxContract, report_newer_rows
-from shared.inbox.schema import APART, INDEXES, PENDING
+from shared.inbox.schema import APART, EXPIRY, INDEXES, PENDING
 from shared.indexes import create_indexes
 from shared.mongo import Database, Document, durable
 from shared.settings import StartupError
@@ -44,14 +45,20 @@ class PendingRows(list[Document]):
 
 
 class Inbox:
-    """A collection used as an inbox. The number of `partitions` never changes for a database."""
+    """A collection used as an inbox. The number of `partitions` never changes for a database.
 
-    def __init__(self, database: Database, contract: InboxContract, *, partitions: int) -> None:
+    If the contract `expires`, MongoDB deletes the rows that this consumer marks as done after `keep`.
+    """
+
+    def __init__(
+        self, database: Database, contract: InboxContract, *, partitions: int, keep: timedelta | None = None
+    ) -> None:
         self.rows = database[contract.collection]
         self._contract = contract
         self._inboxes = database["inboxes"]
         self._database = database
         self._partitions = partitions
+        self._keep = keep
         self._reported_versions: set[int] = set()
         # A row without a version predates versions, and can be read.
         self._readable: Document = {"schema_version": {"$not": {"$gt": contract.schema_version}}}
@@ -124,14 +131,12 @@ class Inbox:
 
     async def mark(self, rows: Sequence[Document]) -> None:
         """Marks pending rows as done. Call it in the transaction that does the work."""
-        await self.rows.update_many(
-            {"_id": {"$in": [row["_id"] for row in rows]}}, {"$set": {"state": self._contract.done}}
-        )
+        await self.rows.update_many({"_id": {"$in": [row["_id"] for row in rows]}}, self._done())
 
     async def skip(self, rows: Sequence[Document]) -> None:
         """Marks the rows that are still pending as done, in one durable write outside of a transaction."""
         which = {"_id": {"$in": [row["_id"] for row in rows]}, "state": PENDING}
-        await durable(self.rows).update_many(which, {"$set": {"state": self._contract.done}})
+        await durable(self.rows).update_many(which, self._done())
 
     async def count_pending(self) -> int:
         """Returns the number of pending rows."""
@@ -213,7 +218,8 @@ class Inbox:
 
     async def migrate(self) -> None:
         """Creates the collection and its indexes, and records the number of partitions. The producer calls it."""
-        await create_indexes(self._database, {self.rows.name: INDEXES})
+        indexes = [*INDEXES, EXPIRY] if self._contract.expires else INDEXES
+        await create_indexes(self._database, {self.rows.name: indexes})
         await durable(self._inboxes).update_one(
             {"_id": self.rows.name}, {"$setOnInsert": {"partitions": self._partitions}}, upsert=True
         )
@@ -229,10 +235,15 @@ class Inbox:
         if record is None:
             raise StartupError(f"the database has no inbox {self.rows.name!r}: run migrate of every service first")
         if record["partitions"] != self._partitions:
-            made = record["partitions"]
-            raise StartupError(
-                f"the database was created with another number of partitions: set LEADSCORE_PARTITIONS={made}"
-            )
+            created = "the database was created with another number of partitions"
+            raise StartupError(f"{created}: set LEADSCORE_PARTITIONS={record['partitions']}")
+
+    def _done(self) -> Document:
+        """Returns the update that marks a row as done."""
+        done: Document = {"state": self._contract.done}
+        if self._keep is not None:
+            done["expire_time"] = wire.now() + self._keep
+        return {"$set": done}
 
     async def _first_rows(self) -> list[Document]:
         """Returns the `accept_time` and version of the oldest row of each partition."""

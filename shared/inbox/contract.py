@@ -16,12 +16,14 @@ class InboxContract(NamedTuple):
 
     `collection` is the MongoDB collection, `done` the `state` of a row that the consumer has finished, `schema_version`
     the newest version of a row that this program can read, and `consumer` the component to update for newer rows.
+    Finished rows of an inbox that `expires` are deleted some days later.
     """
 
     collection: str
     done: str
     schema_version: int
     consumer: str
+    expires: bool = False
 
 
 def report_newer_rows(contract: InboxContract, version: int, *, reader: str) -> None:

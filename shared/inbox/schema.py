@@ -25,3 +25,5 @@ INDEXES = [
         partialFilterExpression=APART,
     ),
 ]
+EXPIRY = IndexModel([("expire_time", ASCENDING)], name="expiry", expireAfterSeconds=0, sparse=True)
+"""Makes MongoDB delete rows at their `expire_time`; pending, parked and discarded rows have none."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from shared.settings import StartupError
+from testkit.waiting import eventually
 from tests.conftest import PARTITIONS
 from tests.shared.inbox.pending_rows import ALL, NOW, ids_pending, inbox_of, key_in, put
 from tests.shared.letters import LETTERS
@@ -38,6 +39,24 @@ async def test_rows_are_pending_until_they_are_marked(inbox: Inbox) -> None:
     marked = await inbox.rows.find_one({"_id": "ada-0"})
     assert marked is not None
     assert marked["state"] == "read"
+
+
+async def test_done_rows_of_an_inbox_that_expires_are_deleted_after_some_time(database: Database) -> None:
+    await database.client.admin.command("setParameter", 1, ttlMonitorSleepSecs=1)
+    contract = LETTERS._replace(expires=True)
+    kept = Inbox(database, contract, partitions=PARTITIONS, keep=timedelta(days=1))
+    await kept.migrate()
+    await put(kept, "ada", "bob", "eve", "joe")
+    rows = {row["_id"]: row for row in await kept.pending(ALL, 10)}
+    await kept.mark([rows["ada-0"]])
+    at_once = Inbox(database, contract, partitions=PARTITIONS, keep=timedelta())
+    await at_once.mark([rows["bob-1"]])
+    await at_once.skip([rows["eve-2"]])
+
+    async def left() -> bool:
+        return [row["_id"] async for row in kept.rows.find({}, {"_id": 1}).sort("_id")] == ["ada-0", "joe-3"]
+
+    await eventually(left, what="only the kept and the pending row are left")
 
 
 async def test_pending_rows_are_sorted_by_partition_and_age_and_limited(inbox: Inbox) -> None:
