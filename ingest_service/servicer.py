@@ -45,9 +45,10 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     ) -> pb.BatchIngestEventsResponse:
         """See `ingest.proto`."""
         check_batch(len(request.events))
-        outcomes = await self._ingest.ingest_batch([_event(event) for event in request.events])
+        events = [_event(event) for event in request.events]
+        outcomes = await self._ingest.ingest_batch(events)
         return pb.BatchIngestEventsResponse(
-            outcomes=[_outcome(event, outcome) for event, outcome in zip(request.events, outcomes, strict=True)]
+            outcomes=[_outcome(event.event_id, outcome) for event, outcome in zip(events, outcomes, strict=True)]
         )
 
 
@@ -62,11 +63,11 @@ def _event(event: pb.Event) -> Event:
     )
 
 
-def _outcome(event: pb.Event, outcome: Outcome) -> pb.EventOutcome:
+def _outcome(event_id: str, outcome: Outcome) -> pb.EventOutcome:
     if isinstance(outcome, PutResult):
-        return pb.EventOutcome(event_id=event.event_id, outcome=_OUTCOMES[outcome])
+        return pb.EventOutcome(event_id=event_id, outcome=_OUTCOMES[outcome])
     result = pb.EventOutcome(
-        event_id=event.event_id, reason=f"ERROR_REASON_{ERRORS[type(outcome)].reason}", message=str(outcome)
+        event_id=event_id, reason=f"ERROR_REASON_{ERRORS[type(outcome)].reason}", message=str(outcome)
     )
     if isinstance(outcome, RetryLater):
         result.outcome = pb.OUTCOME_RETRY_LATER

@@ -24,6 +24,7 @@ class MongoEventStore:
 
     def __init__(self, inbox: Inbox, clock: Callable[[], datetime]) -> None:
         self._inbox = inbox
+        self._rows = durable(inbox.rows)
         self._clock = clock
         self.partition_of = inbox.partition_of
 
@@ -52,7 +53,7 @@ class MongoEventStore:
         The server waits for the majority even if every id existed, so a duplicate is as durable as a new event.
         """
         try:
-            await durable(self._inbox.rows).insert_many(rows, ordered=False)
+            await self._rows.insert_many(rows, ordered=False)
         except BulkWriteError as error:
             errors = error.details["writeErrors"]
             if error.details["writeConcernErrors"] or any(each["code"] != _DUPLICATE_KEY for each in errors):

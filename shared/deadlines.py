@@ -5,9 +5,9 @@ outgoing RPCs are limited to `DEFAULT_SECONDS`.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from typing import Any
 
 import grpc
@@ -36,18 +36,28 @@ _OPTIONS = [
 _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 
 
-@contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Limits all calls in the block to `seconds` from now, or to the enclosing deadline if that is earlier."""
-    ends_at = asyncio.get_running_loop().time() + seconds
-    enclosing = _ends_at.get()
-    token = _ends_at.set(ends_at if enclosing is None else min(enclosing, ends_at))
-    try:
-        # pymongo treats 0 as no limit.
-        with pymongo.timeout(max(seconds, 0.001)):
-            yield
-    finally:
-        _ends_at.reset(token)
+class deadline:  # noqa: N801 (used like a function, as the context managers of contextlib)
+    """Limits all calls in its block to `seconds` from now, or to the enclosing deadline if that is earlier.
+
+    It is entered for every incoming call, and a generator of `contextlib` would double its cost.
+    """
+
+    __slots__ = ("_mongo", "_seconds", "_token")
+    _mongo: AbstractContextManager[object]
+    _token: Token[float | None]
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        ends_at, enclosing = asyncio.get_running_loop().time() + self._seconds, _ends_at.get()
+        self._token = _ends_at.set(ends_at if enclosing is None else min(enclosing, ends_at))
+        self._mongo = pymongo.timeout(max(self._seconds, 0.001))  # pymongo treats 0 as no limit
+        self._mongo.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._mongo.__exit__(None, None, None)
+        _ends_at.reset(self._token)
 
 
 def seconds_left() -> float:

@@ -3,9 +3,8 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_EVENTS = 1_000
 """Events per batch."""
@@ -58,8 +57,7 @@ class InvalidBatch(Exception):
         super().__init__(f"events: the batch has {count} events, must have 1 to {MAX_EVENTS:,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Something that a lead did, or that became known about it.
 
     `event_time` is in UTC with millisecond precision; None if it was not given.
@@ -90,9 +88,9 @@ def check_event(event: Event, now: datetime) -> None:
         InvalidEvent: A field is invalid; reports the first one in the order of the fields.
     """
     _check_text("event_id", event.event_id)
-    for prefix in RESERVED_PREFIXES:
-        if event.event_id.startswith(prefix):
-            raise InvalidEvent("event_id", f"starts with {prefix!r}, which is reserved")
+    if event.event_id.startswith(RESERVED_PREFIXES):
+        prefix = event.event_id.partition(":")[0]
+        raise InvalidEvent("event_id", f"starts with '{prefix}:', which is reserved")
     _check_text("lead_id", event.lead_id)
     _check_text("event_type", event.event_type)
     _check_time(event.event_time, now)
@@ -123,37 +121,50 @@ def _check_properties(properties: Mapping[str, Any]) -> None:
     if len(properties) > MAX_PROPERTIES:
         raise InvalidEvent("properties", f"has {len(properties)} properties, at most {MAX_PROPERTIES} are allowed")
     for key, value in properties.items():
-        # Keep long names out of the field path, which appears in responses and logs.
-        _check_name(f"properties.{key}" if len(key) <= MAX_CHARACTERS else "properties", key)
-        _check_value(f"properties.{key}", value, 1)
-        if isinstance(value, str | list | dict):
-            size = len(json.dumps(value, ensure_ascii=False).encode())
-            if size > MAX_VALUE_BYTES:
-                raise InvalidEvent(
-                    f"properties.{key}", f"has {size} bytes as JSON, at most {MAX_VALUE_BYTES:,} are allowed"
-                )
+        _check_name(key, key)
+        _check_value(key, value, 1)
+        _check_size(key, value)
 
 
-def _check_name(field: str, name: str) -> None:
+def _check_size(key: str, value: object) -> None:
+    if isinstance(value, str):
+        if len(value) <= MAX_VALUE_BYTES // 8:
+            return  # as JSON, no character takes more than 6 bytes
+    elif not isinstance(value, (list, dict)):
+        return
+    size = len(json.dumps(value, ensure_ascii=False).encode())
+    if size > MAX_VALUE_BYTES:
+        raise _invalid_property(key, f"has {size} bytes as JSON, at most {MAX_VALUE_BYTES:,} are allowed")
+
+
+def _check_name(key: str, name: str) -> None:
     if len(name) > MAX_CHARACTERS:
-        raise InvalidEvent(field, f"has a name with {len(name)} characters, at most {MAX_CHARACTERS} are allowed")
+        raise _invalid_property(key, f"has a name with {len(name)} characters, at most {MAX_CHARACTERS} are allowed")
     if "\0" in name:
-        raise InvalidEvent(field, "has a name with a NUL character")
+        raise _invalid_property(key, "has a name with a NUL character")
     if name == RESERVED_NAME:
-        raise InvalidEvent(field, f"has the name {RESERVED_NAME}, which is reserved")
+        raise _invalid_property(key, f"has the name {RESERVED_NAME}, which is reserved")
 
 
-def _check_value(field: str, value: object, level: int) -> None:
+def _check_value(key: str, value: object, level: int) -> None:
+    """Checks a value at some level of the property `key`."""
     if level > MAX_LEVELS:
-        raise InvalidEvent(field, f"is nested deeper than {MAX_LEVELS} levels")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidEvent(field, "is not a finite number")
-    if isinstance(value, str) and "\0" in value:
-        raise InvalidEvent(field, "contains a NUL character")
-    if isinstance(value, list):
+        raise _invalid_property(key, f"is nested deeper than {MAX_LEVELS} levels")
+    if isinstance(value, str):
+        if "\0" in value:
+            raise _invalid_property(key, "contains a NUL character")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise _invalid_property(key, "is not a finite number")
+    elif isinstance(value, list):
         for item in value:
-            _check_value(field, item, level + 1)
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _check_name(field, key)
-            _check_value(field, item, level + 1)
+            _check_value(key, item, level + 1)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _check_name(key, name)
+            _check_value(key, item, level + 1)
+
+
+def _invalid_property(key: str, message: str) -> InvalidEvent:
+    # Keep long names out of the field path, which appears in responses and logs.
+    return InvalidEvent(f"properties.{key}" if len(key) <= MAX_CHARACTERS else "properties", message)

@@ -63,11 +63,11 @@ class BacklogMonitor:
         if self._refusals.everything is not None:
             raise BacklogTooOld(self._refusals.everything, self._limits.age)
 
-    def refusal(self, lead_id: str, partition: int) -> RetryLater | None:
-        """Returns why events of this lead and partition are refused at the moment, or None if they are accepted."""
+    def refusal(self, lead_id: str) -> RetryLater | None:
+        """Returns why events of this lead are refused at the moment, or None if they are accepted."""
         if lead_id in self._refusals.leads:
             return LeadBehind(self._refusals.leads[lead_id])
-        if partition in self._refusals.partitions:
+        if self._refusals.partitions and (partition := self._inbox.partition_of(lead_id)) in self._refusals.partitions:
             return PartitionBehind(partition, self._refusals.partitions[partition], self._limits.age)
         return None
 

@@ -24,8 +24,8 @@ class Ingest:
     group: GroupCommit[Event, PutResult]
     doorbell: Doorbell
     clock: Callable[[], datetime]
-    backpressure: Callable[[str, int], RetryLater | None]
-    """Returns why events of this lead and partition are currently refused, or None if they are accepted."""
+    backpressure: Callable[[str], RetryLater | None]
+    """Returns why events of this lead are currently refused, or None if they are accepted."""
 
     async def ingest_event(self, event: Event) -> PutResult:
         """Stores one event. Returns NEW or DUPLICATE.
@@ -68,7 +68,7 @@ class Ingest:
             check_event(event, now)
         except InvalidEvent as error:
             return error
-        return self.backpressure(event.lead_id, self.store.partition_of(event.lead_id))
+        return self.backpressure(event.lead_id)
 
 
 def _outcome(event: Event, result: PutResult) -> Outcome:

@@ -81,9 +81,8 @@ class Admission:
             await self._closed.wait()
             raise Stopping
 
-    @contextlib.asynccontextmanager
-    async def slot(self, size: int, seconds: float) -> AsyncIterator[None]:
-        """Holds the slots for a request of `size` bytes while the block runs.
+    def slot(self, size: int, seconds: float) -> "_Slot":
+        """Returns a context manager that holds the slots for a request of `size` bytes while its block runs.
 
         A call waits at most for half of the `seconds` that it has, so that an admitted call has time to finish and a
         refused caller has time to retry.
@@ -93,6 +92,10 @@ class Admission:
             Overloaded: No slot became free in time, or too many calls wait.
             TimeoutError: The deadline of the call has passed.
         """
+        return _Slot(self, size, seconds)
+
+    async def enter(self, size: int, seconds: float) -> int:
+        """Takes the slots for a request; returns their number, for `leave`. See `slot`."""
         await self.check()
         if seconds <= 0:
             raise TimeoutError
@@ -104,10 +107,7 @@ class Admission:
         except Exception:
             self._count_refusal()
             raise
-        try:
-            yield
-        finally:
-            self._leave(count)
+        return count
 
     async def _enter(self, count: int, parts: int, seconds: float) -> None:
         if not self._waiting and count <= self._free:
@@ -129,7 +129,8 @@ class Admission:
         finally:
             self._waiting_parts -= parts
 
-    def _leave(self, count: int) -> None:
+    def leave(self, count: int) -> None:
+        """Returns slots, and admits the calls that wait for them."""
         self._free += count
         while self._waiting and next(iter(self._waiting.values())) <= self._free:
             turn, count = self._waiting.popitem(last=False)
@@ -140,10 +141,10 @@ class Admission:
 
     def _give_up(self, turn: "asyncio.Future[None]", count: int) -> None:
         if turn not in self._waiting:
-            self._leave(count)
+            self.leave(count)
             return
         del self._waiting[turn]
-        self._leave(0)  # calls further back may fit into the free slots
+        self.leave(0)  # calls further back may fit into the free slots
 
     def _count_refusal(self) -> None:
         if not self._refused:
@@ -153,6 +154,22 @@ class Admission:
     def _report(self) -> None:
         _LOG.warning("calls refused", count=self._refused)
         self._refused = 0
+
+
+class _Slot:
+    """The slots of one call. A class, because a generator of `contextlib` would cost several times as much."""
+
+    __slots__ = ("_admission", "_count", "_seconds", "_size")
+
+    def __init__(self, admission: Admission, size: int, seconds: float) -> None:
+        self._admission, self._size, self._seconds = admission, size, seconds
+        self._count = 0
+
+    async def __aenter__(self) -> None:
+        self._count = await self._admission.enter(self._size, self._seconds)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._admission.leave(self._count)
 
 
 class Streams:

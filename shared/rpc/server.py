@@ -1,8 +1,8 @@
 """A gRPC server as every service runs it.
 
 Guarantee: health is SERVING only while the service can do its work, and answers under any load. Each RPC is bounded in
-time, logs one line (refused ones share a line), and fails only with the errors that its proto lists. At SIGTERM the
-server reports NOT_SERVING, finishes running calls, and exits.
+time, is logged (see `shared.rpc.call_log`; refused ones share a line), and fails only with the errors that its proto
+lists. At SIGTERM the server reports NOT_SERVING, finishes running calls, and exits.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from grpc_status import rpc_status
 from shared import logs
 from shared.deadlines import KEEPALIVE_SECONDS, PING_SECONDS, deadline
 from shared.rpc.admission import Admission, Streams, StreamTable, nothing_refused
+from shared.rpc.call_log import CallLog
 from shared.rpc.errors import ErrorTable, InvalidArgument, retry_seconds_of, status_of
 from shared.rpc.health import Health, listen
 from shared.settings import ServerSettings
@@ -92,7 +93,8 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     )
     admission = Admission(settings.call_slots, settings.queue_seconds, service.gate)
     streams = Streams(service.streams, settings.stream_slots, settings.queue_seconds)
-    service.register(guarded(server, service.errors, admission, settings.call_seconds, streams))
+    log = CallLog()
+    service.register(guarded(server, service.errors, admission, settings.call_seconds, streams, log))
     servicer = Health(["", service.name], service.probe, max_failures=UNHEALTHY_PROBES)
     servicer.register(server)
     if settings.reflection:
@@ -115,6 +117,7 @@ async def serve(service: Service, settings: ServerSettings) -> None:
             for close in (*(each.set for each in closing), servicer.leave, service.leave):
                 asyncio.get_running_loop().call_later(CLOSE_SECONDS, close)
             await server.stop(settings.stop_seconds if stop.is_set() else FAILED_STOP_SECONDS)
+            log.report()
     _LOG.info("stopped")
 
 
@@ -124,9 +127,11 @@ def guarded(
     admission: Admission,
     call_seconds: float,
     streams: Streams | None = None,
+    log: CallLog | None = None,
 ) -> grpc.aio.Server:
     """Returns what to add a servicer to, instead of the server, to have its calls admitted, bounded and translated."""
-    return _Calls(server, errors, admission, call_seconds, streams or Streams())  # type: ignore[return-value]  # it has what registration calls
+    streams, log = streams or Streams(), log or CallLog()
+    return _Calls(server, errors, admission, call_seconds, streams, log)  # type: ignore[return-value]  # it has what registration calls
 
 
 def _parsed(parse: Parse, data: bytes) -> object:
@@ -150,12 +155,14 @@ class _Calls:
         admission: Admission,
         call_seconds: float,
         streams: Streams,
+        log: CallLog,
     ) -> None:
         self._server = server
         self._errors = errors
         self._admission = admission
         self._call_seconds = call_seconds
         self._streams = streams
+        self._log = log
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
         """Registers the handlers of a service, wrapped, by the names of their methods."""
@@ -180,16 +187,15 @@ class _Calls:
         name = method.rsplit("/", 1)[-1]
 
         async def stream(data: bytes, context: Context) -> AsyncIterator[object]:
-            start, fault = time.perf_counter(), None
+            start = time.perf_counter()
             try:
                 async with self._streams.slot(name, context.time_remaining()):
                     async for response in inner(_parsed(parse, data), context):
                         yield response
             except BaseException as error:
-                fault = error
+                await self._fail(method, time.perf_counter() - start, error, context)
                 raise
-            finally:
-                await self._end(method, start, fault, context)
+            self._log.write(method, "OK", time.perf_counter() - start)
 
         return stream
 
@@ -197,7 +203,7 @@ class _Calls:
         """Wraps a method that answers once."""
 
         async def unary(data: bytes, context: Context) -> object:
-            start, fault = time.perf_counter(), None
+            start = time.perf_counter()
             left = context.time_remaining()
             seconds = self._call_seconds if left is None else min(left, self._call_seconds)
             try:
@@ -205,31 +211,27 @@ class _Calls:
                 async with asyncio.timeout(seconds + GRACE_SECONDS):
                     with deadline(seconds):
                         async with self._admission.slot(len(data), seconds):
-                            return await inner(_parsed(parse, data), context)
+                            response: object = await inner(_parsed(parse, data), context)
             except BaseException as error:
-                fault = error
+                await self._fail(method, time.perf_counter() - start, error, context)
                 raise
-            finally:
-                await self._end(method, start, fault, context)
+            self._log.answered(method, time.perf_counter() - start)
+            return response
 
         return unary
 
-    async def _end(self, method: str, start: float, fault: BaseException | None, context: Context) -> None:
-        """Writes the call's one log line and, if it failed, gives the caller its status."""
-        milliseconds = round((time.perf_counter() - start) * 1000, 2)
-        if fault is None:
-            _LOG.info("rpc", method=method, code="OK", ms=milliseconds)
-            return
+    async def _fail(self, method: str, seconds: float, fault: BaseException, context: Context) -> None:
+        """Writes the log line of a call that failed, and gives the caller its status."""
         if not isinstance(fault, Exception):
             # The caller has left or the server is stopping; there is no one to answer.
-            _LOG.info("rpc", method=method, code="CANCELLED", ms=milliseconds)
+            self._log.write(method, "CANCELLED", seconds)
             return
         status = status_of(fault, self._errors)
         code, pushback = code_pb2.Code.Name(status.code), retry_seconds_of(fault)
         if code == "INTERNAL":
-            _LOG.error("rpc", method=method, code=code, ms=milliseconds, exc_info=fault)
+            self._log.write_fault(method, code, seconds, fault)
         elif pushback is None or isinstance(fault, grpc.aio.AioRpcError):  # what we refuse ourselves is counted
-            _LOG.info("rpc", method=method, code=code, ms=milliseconds, error=logs.cut(str(fault)))
+            self._log.write(method, code, seconds, error=logs.cut(str(fault)))
         answer = rpc_status.to_status(status)
         metadata = answer.trailing_metadata
         if pushback is not None:

@@ -43,7 +43,7 @@ class World:
     async def refused(self, *lead_ids: str) -> list[type[Exception] | None]:
         """Refreshes the monitor and returns, per lead, why its events are refused."""
         await self.monitor.refresh()
-        found = [self.monitor.refusal(lead_id, self.inbox.partition_of(lead_id)) for lead_id in lead_ids]
+        found = [self.monitor.refusal(lead_id) for lead_id in lead_ids]
         return [None if each is None else type(each) for each in found]
 
     async def all_refused(self) -> bool:

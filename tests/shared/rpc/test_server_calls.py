@@ -1,4 +1,4 @@
-"""Calls are translated, bounded in time, and logged in one line each."""
+"""Calls are translated, bounded in time, and logged."""
 
 import asyncio
 import signal
