@@ -80,6 +80,8 @@ def main() -> None:
 
     SIGTERM and SIGHUP do the same. Otherwise the servers, which have process groups of their own, would keep running.
     """
+    if len(sys.argv) > 1:
+        sys.exit(__doc__)  # a series takes long, so it does not start by mistake
     # A shell starts background jobs with SIGINT ignored, and asyncio would keep it ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
