@@ -22,7 +22,8 @@ def scale(running: Running, options: Options) -> Iterator[Figure]:
     _fill(running, options, EVENTS, LEADS)
     after = _pipeline(running, options)
     plain = f"plain pymongo beside it: {before.reference_value:,.0f}, then {after.reference_value:,.0f} events/s"
-    name, earlier = f"{after.name}, {EVENTS:,} events stored", f"with {FEW_EVENTS:,} stored"
+    few, many = options.sized(FEW_EVENTS), options.sized(EVENTS)
+    name, earlier = f"{after.name}, {many:,} events stored", f"with {few:,} stored"
     yield Figure(name, after.unit, after.values, earlier, before.values, share_of_reference(0.8), plain)
     yield after
     for part in (freshness.visible, reads.intelligence, reads.summary, cost.idle, cost.cpu, cost.memory, funnel.size):

@@ -102,7 +102,7 @@ def pipeline(running: Running, options: Options, leads: int, population: str, go
     reference.prepare(running.mongo_uri)
     ours(), plain()  # the first round only warms up
     pairs = in_turn(options, f"end to end, {leads:,} leads", ours, plain)
-    name = f"end to end, batches of {BATCH}, {leads:,} leads"
+    name = f"end to end, batches of {BATCH}, {sent.leads:,} leads"
     return Figure(name, "events/s", pairs.ours, reference.NAME, pairs.reference, goal)
 
 
