@@ -10,7 +10,7 @@ from intelligence_service.settings import IntelligenceSettings
 from intelligence_service.store import MongoLeadChanges
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers
-from shared import deadlines, mongo, wire
+from shared import deadlines, mongo
 from shared.rpc.server import Service, serve
 
 
@@ -18,7 +18,7 @@ async def run_server(settings: IntelligenceSettings) -> None:
     """Serves the IntelligenceService until SIGTERM."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with contextlib.aclosing(database.client), deadlines.connect(settings.scoring_target) as channel:
-        intelligence = Intelligence(ScoringServiceReader(channel), ScoringModels(channel), wire.now)
+        intelligence = Intelligence(ScoringServiceReader(channel), ScoringModels(channel))
         watchers = Watchers(MongoLeadChanges(database), intelligence)
         servicer = IntelligenceServicer(intelligence, watchers)
         async with contextlib.aclosing(watchers):

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -15,13 +15,18 @@ from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from intelligence_service.domain.insight import Contribution, Fit, LeadFacts, LeadNotFound
 from intelligence_service.domain.model import Model, NextAction, Risk, Stage
+from intelligence_service.domain.summary import LeadGroup
 from intelligence_service.ports import EVERYTHING, Order, Page, Wanted
 from shared import wire
+from shared.deadlines import DEFAULT_SECONDS
+from shared.group_commit import GroupCommit
 from shared.rpc.errors import InvalidArgument, InvalidPageToken
 from shared.tasks import unhurried
 
 MAX_MODELS = 100
 """Model versions kept in memory."""
+MAX_TOGETHER = 100
+"""Leads whose live facts are read together when each is asked for alone."""
 
 _ALWAYS_READ = ("lead_id", "as_of_time", "score", "stage", "event_count", "last_event_time", "model_version")
 """Fields that are always read: every verdict needs them, or they cost nothing."""
@@ -29,7 +34,6 @@ _SERVICE = "leadscore.scoring.v1.ScoringService"
 _ORDERS = {
     Order.SCORE: pb.LEAD_ORDER_SCORE,
     Order.LAST_EVENT_TIME: pb.LEAD_ORDER_LAST_EVENT_TIME,
-    Order.LEAD_ID: pb.LEAD_ORDER_LEAD_ID,
 }
 _RISKS = {pb.RISK_UNSPECIFIED: None, pb.RISK_LOW: Risk.LOW, pb.RISK_HIGH: Risk.HIGH}
 
@@ -39,17 +43,21 @@ class ScoringServiceReader:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._scoring = scoring_pb2_grpc.ScoringServiceStub(channel)
+        # A call to the scoring service costs as much as the facts of ten leads.
+        self._together = GroupCommit(self._live, limit=MAX_TOGETHER, seconds=DEFAULT_SECONDS)
 
     async def one(self, lead_id: str, as_of_time: datetime | None) -> LeadFacts:
-        """Returns the facts of a lead; see `ScoreReader`."""
-        request = pb.GetLeadScoreRequest(lead_id=lead_id, as_of_time=_timestamp(as_of_time))
-        with _invalid_arguments():
-            try:
-                return _facts((await self._scoring.GetLeadScore(request)).lead_score)
-            except grpc.aio.AioRpcError as error:
-                if error.code() is grpc.StatusCode.NOT_FOUND:
-                    raise LeadNotFound(lead_id, as_of_time) from error
-                raise
+        """Returns the facts of a lead; see `ScoreReader`.
+
+        Live facts are read together: one call reads those that were asked for while the previous one was under way.
+        """
+        if as_of_time is None:
+            facts = await self._together.add(lead_id)
+        else:
+            facts = next(iter(await self.batch([lead_id], as_of_time)), None)
+        if facts is None:
+            raise LeadNotFound(lead_id, as_of_time)
+        return facts
 
     async def batch(
         self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING
@@ -65,6 +73,10 @@ class ScoringServiceReader:
             response = await self._scoring.BatchGetLeadScores(request)
         return await unhurried(_facts, response.lead_scores)
 
+    async def _live(self, lead_ids: Sequence[str]) -> list[LeadFacts | None]:
+        found = {facts.lead_id: facts for facts in await self.batch(list(dict.fromkeys(lead_ids)), None)}
+        return [found.get(lead_id) for lead_id in lead_ids]
+
     async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:
         """Returns a page of leads; see `ScoreReader`."""
         request = pb.ListLeadScoresRequest(
@@ -73,6 +85,18 @@ class ScoringServiceReader:
         with _invalid_arguments():
             response = await self._scoring.ListLeadScores(request)
         return Page([_facts(score) for score in response.lead_scores], response.next_page_token)
+
+    async def groups(
+        self, minimum_scores: Sequence[int], recent: timedelta, idle: timedelta
+    ) -> tuple[list[LeadGroup], datetime]:
+        """Returns all leads in groups; see `ScoreReader`."""
+        request = pb.CountLeadsRequest(minimum_scores=minimum_scores, recent=recent, idle=idle)
+        response = await self._scoring.CountLeads(request)
+        groups = [
+            LeadGroup(each.minimum_score, each.recent_event_count, each.idle, each.lead_count)
+            for each in response.groups
+        ]
+        return groups, wire.to_time(response.as_of_time)
 
 
 class ScoringModels:
@@ -161,7 +185,7 @@ def _facts(score: pb.LeadScore) -> LeadFacts:
         recent_event_count=score.recent_event_count,
         last_event_time=wire.to_time(score.last_event_time) if score.HasField("last_event_time") else None,
         contributions=tuple(Contribution(each.rule_id, each.points) for each in score.contributions),
-        attributes=wire.to_dict(score.attributes),
+        attributes=score.attributes,
         model_version=score.model_version,
         fit=Fit(score.fit_points, score.fit_grade, score.rating) if score.fit_grade else None,
     )

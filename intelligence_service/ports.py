@@ -2,21 +2,21 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
 
 from intelligence_service.domain.insight import LeadFacts
 from intelligence_service.domain.model import Model
+from intelligence_service.domain.summary import LeadGroup
 from intelligence_service.domain.watch import LeadChange
 
 
 class Order(Enum):
-    """The order of a list of leads: SCORE and LAST_EVENT_TIME put the best first, LEAD_ID is for reading all leads."""
+    """The order of a list of leads; the best come first."""
 
     SCORE = "score"
     LAST_EVENT_TIME = "last_event_time"
-    LEAD_ID = "lead_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The costly fields that a caller wants; `attributes` is a set of names, or None for all of them."""
+    """The costly parts that a caller wants; `attributes` is a set of names, or None for all of them."""
 
     recent_events: bool = True
     contributions: bool = True
     fit: bool = True
     attributes: frozenset[str] | None = None
+    thresholds: bool = True
 
 
 EVERYTHING = Wanted()
@@ -64,6 +65,15 @@ class ScoreReader(Protocol):
         Raises:
             InvalidArgument: The stage does not exist.
             InvalidPageToken: The token is invalid, or belongs to another order or stage.
+        """
+
+    async def groups(
+        self, minimum_scores: Sequence[int], recent: timedelta, idle: timedelta
+    ) -> tuple[Sequence[LeadGroup], datetime]:
+        """Returns all leads in groups, and the time that these are valid for.
+
+        Each of the ascending `minimum_scores` begins a range of scores. Events are recent for the time `recent`; leads
+        are idle if their last event is longer ago than `idle`.
         """
 
 

@@ -108,6 +108,7 @@ def _wanted(mask: ReadMask) -> Wanted:
         recent_events=mask.names_any("velocity", "next_action", "churned", "thresholds"),
         contributions=mask.names_any("top_rules"),
         fit=mask.names_any("fit"),
+        thresholds=mask.names_any("thresholds"),
         attributes=mask.attributes,
     )
 
@@ -172,7 +173,7 @@ def _lead_intelligence(insight: Insight) -> pb.LeadIntelligence:
         top_rules=[_contribution(each) for each in insight.top_rules],
         last_event_time=wire.to_timestamp(facts.last_event_time) if facts.last_event_time else None,
         event_count=facts.event_count,
-        attributes=wire.to_struct(facts.attributes),
+        attributes=facts.attributes,
         model_version=facts.model_version,
         fit=pb.Fit(points=facts.fit.points, grade=facts.fit.grade, rating=facts.fit.rating) if facts.fit else None,
     )

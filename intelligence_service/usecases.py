@@ -1,16 +1,13 @@
 """One method per RPC: fetch the facts, then judge them with the model version that they name."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from intelligence_service.domain.insight import Insight, LeadFacts, decide, judge
+from intelligence_service.domain.insight import Insight, LeadFacts, judge
 from intelligence_service.domain.model import Model
-from intelligence_service.domain.summary import Summary, Tally
+from intelligence_service.domain.summary import Summary, minimum_scores, summarize
 from intelligence_service.ports import EVERYTHING, Models, Order, ScoreReader, Wanted
-
-SUMMARY_PAGE_SIZE = 1_000
-"""Leads that the pipeline summary reads at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +16,6 @@ class Intelligence:
 
     scores: ScoreReader
     models: Models
-    clock: Callable[[], datetime]
 
     async def one(self, lead_id: str, as_of_time: datetime | None) -> Insight:
         """Returns the insight into one lead.
@@ -37,7 +33,8 @@ class Intelligence:
 
         If `wanted` excludes recent events, velocity is 0: the caller must ignore velocity and all that depends on it.
         """
-        insights = await self._judged(await self.scores.batch(lead_ids, as_of_time, wanted))
+        leads = await self.scores.batch(lead_ids, as_of_time, wanted)
+        insights = await self._judged(leads, explain=wanted.thresholds)
         known = {insight.facts.lead_id for insight in insights}
         return insights, [lead_id for lead_id in lead_ids if lead_id not in known]
 
@@ -52,19 +49,14 @@ class Intelligence:
         return await self._judged(page.leads), page.next_page_token
 
     async def summary(self) -> Summary:
-        """Counts all leads; each one counts as it is when its page is read."""
-        as_of_time = self.clock()
-        tally, page_token, is_last = Tally(await self.models.in_force()), "", False
-        while not is_last:
-            page = await self.scores.page(Order.LEAD_ID, "", SUMMARY_PAGE_SIZE, page_token)
-            models = await self._models(page.leads)
-            tally.add((facts, decide(facts, models[facts.model_version])) for facts in page.leads)
-            page_token, is_last = page.next_page_token, not page.next_page_token
-        return tally.summary(as_of_time)
+        """Counts all leads, at one point in time, by the model in force."""
+        model = await self.models.in_force()
+        groups, as_of_time = await self.scores.groups(minimum_scores(model), model.velocity_window, model.idle)
+        return summarize(groups, model, as_of_time)
 
-    async def _judged(self, leads: Sequence[LeadFacts]) -> list[Insight]:
+    async def _judged(self, leads: Sequence[LeadFacts], *, explain: bool = True) -> list[Insight]:
         models = await self._models(leads)
-        return [judge(facts, models[facts.model_version]) for facts in leads]
+        return [judge(facts, models[facts.model_version], explain=explain) for facts in leads]
 
     async def _models(self, leads: Iterable[LeadFacts]) -> dict[int, Model]:
         return {version: await self.models.version(version) for version in {facts.model_version for facts in leads}}

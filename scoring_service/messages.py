@@ -1,11 +1,13 @@
 """Converts domain objects to the responses of the ScoringService."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service import model_codec
 from scoring_service.domain.entry import Entry
+from scoring_service.domain.lead_counts import LeadGroup
 from scoring_service.domain.ranking import ConversionRate, Ranking
 from scoring_service.domain.simulation import Difference, Summary
 from scoring_service.domain.timeline import Mode, Publication, StoredModel
@@ -49,6 +51,17 @@ def lead_score(score: LeadScore) -> pb.LeadScore:
         fit_points=score.fitness.points,
         fit_grade=score.fitness.grade,
         rating=score.fitness.rating,
+    )
+
+
+def lead_counts(as_of: datetime, groups: Mapping[LeadGroup, int]) -> pb.CountLeadsResponse:
+    """Returns the numbers of leads in groups."""
+    return pb.CountLeadsResponse(
+        groups=[
+            pb.LeadGroup(minimum_score=minimum_score, recent_event_count=recent_events, idle=is_idle, lead_count=count)
+            for (minimum_score, recent_events, is_idle), count in groups.items()
+        ],
+        as_of_time=wire.to_timestamp(as_of),
     )
 
 

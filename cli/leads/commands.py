@@ -63,13 +63,9 @@ def top(
 
 
 def summary(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """Count all leads by stage, risk, next action and score.
-
-    One call reads every lead. With more than about 100,000 leads, raise LEADSCORE_CALL_SECONDS of the intelligence
-    server to 1 second per 10,000 leads.
-    """
+    """Count all leads by stage, risk, next action and score."""
     with Connection(base_port).intelligence() as stub, ERR.status("counting"):
-        answer = stub.GetPipelineSummary(intelligence_pb2.GetPipelineSummaryRequest(), timeout=300)
+        answer = stub.GetPipelineSummary(intelligence_pb2.GetPipelineSummaryRequest(), timeout=CALL_SECONDS)
     print_view(show.summary_view(answer), answer, as_json=as_json)
 
 

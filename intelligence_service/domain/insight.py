@@ -1,6 +1,5 @@
 """Derives velocity, risk, churn and the next action from the facts about a lead."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,7 +45,8 @@ class LeadFacts:
     """What the scoring service returns about a lead, as of `as_of_time`.
 
     `recent_event_count` counts the events in the model's velocity window, which ends at `as_of_time`. `last_event_time`
-    is None when all events were retracted; `fit` is None when the model has no fit rules.
+    is None when all events were retracted; `fit` is None when the model has no fit rules. `attributes` are passed on as
+    they came from the scoring service; no decision depends on them.
     """
 
     lead_id: str
@@ -57,7 +57,7 @@ class LeadFacts:
     recent_event_count: int
     last_event_time: datetime | None
     contributions: tuple[Contribution, ...]
-    attributes: Mapping[str, Any]
+    attributes: Any
     model_version: int
     fit: Fit | None = None
 
@@ -89,20 +89,30 @@ class Insight:
 
 def decide(facts: LeadFacts, model: Model) -> Verdict:
     """Applies the thresholds of a model; it must be the version that the facts name."""
-    velocity = model.velocity_weight * facts.recent_event_count
-    risk = Risk.HIGH if facts.inactivity is None or facts.inactivity > model.idle else Risk.LOW
+    is_idle = facts.inactivity is None or facts.inactivity > model.idle
+    return verdict_of(facts.stage, facts.recent_event_count, model, is_idle=is_idle)
+
+
+def verdict_of(stage: str, recent_event_count: int, model: Model, *, is_idle: bool) -> Verdict:
+    """Applies the thresholds of a model to what they depend on."""
+    velocity = model.velocity_weight * recent_event_count
+    risk = Risk.HIGH if is_idle else Risk.LOW
     return Verdict(
         velocity=velocity,
         risk=risk,
-        churned=facts.stage in model.churn_stages and velocity == 0 and risk is Risk.HIGH,
-        row=next(row for row in model.next_actions if row.holds(facts.stage, velocity, risk)),
+        churned=stage in model.churn_stages and velocity == 0 and risk is Risk.HIGH,
+        row=next(row for row in model.next_actions if row.holds(stage, velocity, risk)),
     )
 
 
-def judge(facts: LeadFacts, model: Model) -> Insight:
-    """Returns the verdict with its reasons: every threshold that fired, and the rules that gave the most points."""
+def judge(facts: LeadFacts, model: Model, *, explain: bool = True) -> Insight:
+    """Returns the verdict with its reasons: every threshold that fired, and the rules that gave the most points.
+
+    Without `explain`, it leaves out the thresholds.
+    """
     verdict = decide(facts, model)
-    return Insight(facts, verdict, _explain(facts, verdict, model), _top_rules(facts.contributions))
+    thresholds = _explain(facts, verdict, model) if explain else ()
+    return Insight(facts, verdict, thresholds, _top_rules(facts.contributions))
 
 
 def _explain(facts: LeadFacts, verdict: Verdict, model: Model) -> tuple[FiredThreshold, ...]:

@@ -1,13 +1,26 @@
 """Counts all leads by stage, risk, next action and score."""
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from intelligence_service.domain.insight import LeadFacts, Verdict
+from intelligence_service.domain.insight import verdict_of
 from intelligence_service.domain.model import Model, Risk
+
+
+@dataclass(frozen=True, slots=True)
+class LeadGroup:
+    """Leads that have the same verdict.
+
+    Their scores are in the range that begins at `minimum_score`, they have the same number of recent events, and all of
+    them are idle or none is.
+    """
+
+    minimum_score: int
+    recent_event_count: int
+    is_idle: bool
+    lead_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,47 +46,44 @@ class Summary:
     scores: tuple[ScoreRange, ...]
 
 
-class Tally:
-    """Counts leads one by one."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self._minimums = _minimums(model)
-        # Several rows of the table can have the same name.
-        self._stages = Counter({stage.stage: 0 for stage in model.stages})
-        self._risks = Counter({risk.value: 0 for risk in Risk})
-        self._next_actions = Counter({row.next_action: 0 for row in model.next_actions})
-        self._scores: Counter[int] = Counter()
-        self._churned = 0
-
-    def add(self, leads: Iterable[tuple[LeadFacts, Verdict]]) -> None:
-        """Counts some leads."""
-        for facts, verdict in leads:
-            self._stages[facts.stage] += 1
-            self._risks[verdict.risk.value] += 1
-            self._next_actions[verdict.row.next_action] += 1
-            self._scores[max(0, bisect_right(self._minimums, facts.score) - 1)] += 1
-            self._churned += verdict.churned
-
-    def summary(self, as_of_time: datetime) -> Summary:
-        """Returns the counts so far."""
-        maximums = [minimum - 1 for minimum in self._minimums[1:]] + [self._model.score_ceiling]
-        ranges = enumerate(zip(self._minimums, maximums, strict=True))
-        return Summary(
-            as_of_time=as_of_time,
-            model_version=self._model.version,
-            lead_count=self._risks.total(),
-            churned_count=self._churned,
-            stages=dict(self._stages),
-            risks=dict(self._risks),
-            next_actions=dict(self._next_actions),
-            scores=tuple(ScoreRange(low, high, self._scores[index]) for index, (low, high) in ranges),
-        )
-
-
-def _minimums(model: Model) -> list[int]:
+def minimum_scores(model: Model) -> list[int]:
     """Returns the start of each score range: the minimums of the stages, then doubling up to the ceiling."""
     minimums = [stage.minimum_score for stage in model.stages]
     while (following := 2 * max(1, minimums[-1])) < model.score_ceiling:
         minimums.append(following)
     return minimums
+
+
+def summarize(groups: Iterable[LeadGroup], model: Model, as_of_time: datetime) -> Summary:
+    """Returns the counts over all groups, whose ranges are those of `minimum_scores`."""
+    # Several rows of the table can have the same name.
+    stages = Counter({stage.stage: 0 for stage in model.stages})
+    risks = Counter({risk.value: 0 for risk in Risk})
+    next_actions = Counter({row.next_action: 0 for row in model.next_actions})
+    scores: Counter[int] = Counter()
+    churned = 0
+    for group in groups:
+        stage = model.stages_around(group.minimum_score)[0].stage
+        verdict = verdict_of(stage, group.recent_event_count, model, is_idle=group.is_idle)
+        stages[stage] += group.lead_count
+        risks[verdict.risk.value] += group.lead_count
+        next_actions[verdict.row.next_action] += group.lead_count
+        scores[group.minimum_score] += group.lead_count
+        churned += group.lead_count * verdict.churned
+    return Summary(
+        as_of_time=as_of_time,
+        model_version=model.version,
+        lead_count=risks.total(),
+        churned_count=churned,
+        stages=dict(stages),
+        risks=dict(risks),
+        next_actions=dict(next_actions),
+        scores=tuple(_ranges(scores, model)),
+    )
+
+
+def _ranges(scores: Counter[int], model: Model) -> Iterable[ScoreRange]:
+    minimums = minimum_scores(model)
+    maximums = [minimum - 1 for minimum in minimums[1:]] + [model.score_ceiling]
+    for minimum, maximum in zip(minimums, maximums, strict=True):
+        yield ScoreRange(minimum, maximum, scores[minimum])

@@ -1,10 +1,13 @@
 """gRPC → domain: reads the fields of requests. Each function raises InvalidArgument for a malformed field."""
 
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
+from google.protobuf.duration_pb2 import Duration
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service.domain.lead import Lead
+from scoring_service.domain.lead_counts import CountQuery
 from scoring_service.domain.lead_query import LeadOrder
 from scoring_service.domain.model_validation import MAX_SCORE
 from scoring_service.domain.simulation import Question
@@ -23,6 +26,10 @@ MAX_PAGE = 1_000
 """Largest number of leads or entries on one page."""
 MAX_REASON = 1_024
 """Largest number of characters in a reason or a note."""
+MAX_RANGES = 200
+"""Largest number of score ranges in one request."""
+MAX_SPAN = timedelta(days=3_650)
+"""Longest time for which events can be recent, or after which leads can be idle."""
 DEFAULT_LANDMARK = timedelta(days=7)
 MAX_LANDMARK = timedelta(days=3_650)
 _ORDERS = {
@@ -107,6 +114,23 @@ def as_of_time(
 ) -> datetime | None:
     """Returns the `as_of_time` of a request, or None for now."""
     return arguments.time("as_of_time", request.as_of_time) if request.HasField("as_of_time") else None
+
+
+def count_query(request: pb.CountLeadsRequest) -> CountQuery:
+    """Returns how to group leads."""
+    scores = request.minimum_scores
+    if not 1 <= len(scores) <= MAX_RANGES:
+        raise InvalidArgument("minimum_scores", f"has {len(scores)} scores, must have 1 to {MAX_RANGES}")
+    if any(low >= high for low, high in pairwise(scores)):
+        raise InvalidArgument("minimum_scores", "must ascend")
+    return CountQuery(tuple(scores), _span("recent", request.recent), _span("idle", request.idle))
+
+
+def _span(field: str, duration: Duration) -> timedelta:
+    span = wire.to_span(duration)
+    if not timedelta() <= span <= MAX_SPAN:
+        raise InvalidArgument(field, f"is {span}, must be from 0 to {MAX_SPAN.days:,} days")
+    return span
 
 
 def lead_order(order: pb.LeadOrder) -> LeadOrder:

@@ -19,6 +19,7 @@ from scoring_service.servicer.requests import (
     as_of_time,
     calendar_date,
     conversion_question,
+    count_query,
     cursor_of,
     lead_order,
     model_version,
@@ -105,6 +106,11 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         found = await self._queries.page(LeadQuery(order, page.limit, minimum, after=page.after), request.stage)
         scores, token = page.cut(found, lambda score: cursor_of(order, score.lead))
         return pb.ListLeadScoresResponse(lead_scores=map(messages.lead_score, scores), next_page_token=token)
+
+    async def CountLeads(self, request: pb.CountLeadsRequest, context: Context) -> pb.CountLeadsResponse:
+        """See `scoring.proto`."""
+        as_of, groups = await self._queries.counts(count_query(request))
+        return messages.lead_counts(as_of, groups)
 
     async def ListScoreHistory(
         self, request: pb.ListScoreHistoryRequest, context: Context

@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from pymongo import ASCENDING, DESCENDING
 
 from scoring_service.domain.entry import Entry, EntryKind
 from scoring_service.domain.lead import Lead
-from scoring_service.domain.lead_query import LeadOrder, LeadQuery
+from scoring_service.domain.lead_counts import ActiveLead
+from scoring_service.domain.lead_query import ANY_SCORE, LeadOrder, LeadQuery
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
@@ -29,6 +31,9 @@ from shared.rpc.pagination import Cursor
 
 _MAX_IDS = 1_000
 """Ids in one query: each has at most 256 characters, and a MongoDB command holds at most 16 MiB."""
+_COUNT_BY_LEAD = {
+    "$group": {"_id": "$lead_id", "count": {"$sum": {"$cond": [{"$eq": ["$kind", EntryKind.EVENT.value]}, 1, -1]}}}
+}
 _ORDERS = {
     LeadOrder.SCORE: ("score", DESCENDING),
     LeadOrder.LAST_EVENT_TIME: ("last_event_time", DESCENDING),
@@ -68,8 +73,8 @@ class LeadReader:
             {"$match": {"_id": {"$in": list(lead_ids)}}},
             {"$set": {"attributes": _only(attributes)}},
         ]
-        rows = await self._database["leads"].aggregate(stages)
-        return {row["_id"]: documents.read_lead(row) async for row in rows}
+        rows = await (await mongo.naive(self._database["leads"]).aggregate(stages)).to_list()
+        return {row["_id"]: documents.read_lead(row) for row in rows}
 
     async def list_leads(self, query: LeadQuery) -> list[Lead]:
         """Returns one page of leads."""
@@ -81,9 +86,9 @@ class LeadReader:
             key_value, lead_id = query.after
             beyond = "$gt" if direction == ASCENDING else "$lt"
             conditions.append({"$or": [{key: {beyond: key_value}}, {key: key_value, "_id": {"$gt": lead_id}}]})
-        cursor = self._database["leads"].find({"$and": conditions})
+        cursor = mongo.naive(self._database["leads"]).find({"$and": conditions})
         order = [(key, direction)] if key == "_id" else [(key, direction), ("_id", ASCENDING)]
-        return [documents.read_lead(row) async for row in cursor.sort(order).limit(query.limit)]
+        return list(map(documents.read_lead, await cursor.sort(order).limit(query.limit).to_list()))
 
     async def history(self, lead_id: str, *, after: Cursor, limit: int, newest_first: bool) -> list[Entry]:
         """Returns one page of a lead's history; `after` is the last sequence of the previous page."""
@@ -104,27 +109,53 @@ class LeadReader:
         which = {"lead_id": {"$in": list(lead_ids)}, "kind": EntryKind.RETRACTION.value, "record_time": {"$gt": time}}
         return {row["lead_id"] async for row in self._database["score_history"].find(which, {"lead_id": 1})}
 
-    async def recent_events(self, lead_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, int]:
-        """Counts the events of each lead with a time in (after, until], without those that were retracted by `until`.
+    async def recent_events(
+        self, lead_ids: Sequence[str], after: datetime, until: datetime, *, retracted_by: datetime | None = None
+    ) -> dict[str, int]:
+        """Counts the events of each lead with a time in (after, until], without those that were retracted.
 
-        A retraction has the event time of the event that it removes, so it subtracts one. Leads without such events are
-        left out.
+        With `retracted_by`, later retractions do not count. A retraction has the event time of the event that it
+        removes, so it subtracts one. Leads without such events are left out.
         """
         if not lead_ids:
             return {}
-        kinds = [
-            {"kind": EntryKind.EVENT.value},
-            {"kind": EntryKind.RETRACTION.value, "record_time": {"$lte": until}},
-        ]
-        times = {"$gt": after, "$lte": until}
-        each = {"$cond": [{"$eq": ["$kind", EntryKind.EVENT.value]}, 1, -1]}
-        counts = await self._database["score_history"].aggregate(
+        which: Document = {"lead_id": {"$in": list(lead_ids)}, "event_time": {"$gt": after, "$lte": until}}
+        which |= _counted(retracted_by)
+        counts = await self._database["score_history"].aggregate([{"$match": which}, _COUNT_BY_LEAD])
+        return {row["_id"]: row["count"] for row in await counts.to_list()}
+
+    async def count_by_score(self, minimum_scores: Sequence[int]) -> dict[int, int]:
+        """Returns the number of leads with scores from each minimum up to the next; the first includes lower scores.
+
+        It counts keys of the index by score, 0.3 µs each. A `$group` takes twice as long, a `$bucket` ten times.
+        """
+        bounds = [ANY_SCORE, *minimum_scores[1:], None]
+        counts = {}
+        for minimum, (low, high) in zip(minimum_scores, pairwise(bounds), strict=True):
+            between = {"$gte": low} if high is None else {"$gte": low, "$lt": high}
+            rows = await self._database["leads"].aggregate(
+                [{"$match": {"score": between}}, {"$count": "count"}], hint="by_score"
+            )
+            counts[minimum] = sum(row["count"] for row in await rows.to_list())
+        return counts
+
+    async def count_with_last_event(self, first: datetime, last: datetime) -> dict[int, int]:
+        """Returns the number of leads per score whose last event has a time in [first, last]."""
+        rows = await self._database["leads"].aggregate(
             [
-                {"$match": {"lead_id": {"$in": list(lead_ids)}, "event_time": times, "$or": kinds}},
-                {"$group": {"_id": "$lead_id", "count": {"$sum": each}}},
-            ]
+                {"$match": {"last_event_time": {"$gte": first, "$lte": last}}},
+                {"$group": {"_id": "$score", "count": {"$sum": 1}}},
+            ],
+            hint="by_last_event_time",
         )
-        return {row["_id"]: row["count"] async for row in counts}
+        return {row["_id"]: row["count"] for row in await rows.to_list()}
+
+    async def active_leads(self, after: datetime) -> AsyncGenerator[list[ActiveLead], None]:
+        """Yields the leads whose last event is later than a time, `_MAX_IDS` at a time."""
+        fields = {"score": 1, "last_event_time": 1}
+        cursor = self._database["leads"].find({"last_event_time": {"$gt": after}}, fields, hint="by_last_event_time")
+        while rows := await cursor.to_list(_MAX_IDS):
+            yield [ActiveLead(row["_id"], row["score"], row["last_event_time"]) for row in rows]
 
     async def decayed_through(self, lead_ids: Sequence[str]) -> dict[str, date | None]:
         """Returns for each lead the date through which its partition is decayed; None before the first decay run."""
@@ -226,6 +257,14 @@ class LeadReader:
         cut, _ = found.popitem()
         # Leads without a history may come before the lead that was cut off.
         return ({**found}, max(found)) if found else ({cut: None}, cut)
+
+
+def _counted(retracted_by: datetime | None) -> Document:
+    """Returns the condition on entries that count recent events; without `retracted_by`, the index answers it."""
+    if retracted_by is None:
+        return {"kind": {"$in": [EntryKind.EVENT.value, EntryKind.RETRACTION.value]}}
+    retraction = {"kind": EntryKind.RETRACTION.value, "record_time": {"$lte": retracted_by}}
+    return {"$or": [{"kind": EntryKind.EVENT.value}, retraction]}
 
 
 def _only(attributes: Collection[str]) -> Document:

@@ -23,7 +23,10 @@ from shared.settings import StartupError
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "leads": [
         IndexModel([("score", DESCENDING), ("_id", ASCENDING)], name="by_score"),
-        IndexModel([("last_event_time", DESCENDING), ("_id", ASCENDING)], name="by_last_event_time"),
+        # With the score, so that leads are counted and filtered by it without their rows.
+        IndexModel(
+            [("last_event_time", DESCENDING), ("_id", ASCENDING), ("score", ASCENDING)], name="by_last_event_time"
+        ),
         # Decay uses this index, too: it reads all leads of a partition. Each index makes every write of a lead slower,
         # because MongoDB (seen with 6.0) looks up every one of them whenever an indexed field of a row changes.
         IndexModel([("partition", ASCENDING), ("publication", ASCENDING)], name="by_partition"),

@@ -1,5 +1,6 @@
 """Answers queries about scores and histories."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,6 +9,7 @@ from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.errors import LeadNotFound
 from scoring_service.domain.lead import Lead
+from scoring_service.domain.lead_counts import CountQuery, LeadGroup, idle_leads
 from scoring_service.domain.lead_query import LeadQuery
 from scoring_service.domain.model import Fitness, ScoringModel
 from scoring_service.store.facts import FactReader
@@ -85,7 +87,7 @@ class Queries:
             known = [leads[each] for each in lead_ids if each in leads]
             if not wanted.recent_events:
                 return [LeadScore(lead, timeline.latest, as_of or self.clock(), 0) for lead in known]
-            return await self._with_recent(known, timeline.latest, as_of or self.clock())
+            return await self._with_recent(known, timeline.latest, as_of)
 
     async def page(self, query: LeadQuery, stage: str) -> list[LeadScore]:
         """Returns one page of scores.
@@ -99,7 +101,24 @@ class Queries:
                 low, high = model.score_range(stage)
                 lowest = query.minimum_score if low is None else max(query.minimum_score, low)
                 query = replace(query, minimum_score=lowest, below_score=high)
-            return await self._with_recent(await self.lead_reader.list_leads(query), model, self.clock())
+            return await self._with_recent(await self.lead_reader.list_leads(query), model, None)
+
+    async def counts(self, query: CountQuery) -> tuple[datetime, Counter[LeadGroup]]:
+        """Counts all leads in groups, as of the returned time.
+
+        Only leads that can have recent events are read one by one. Of all others, those that are not idle are counted
+        by the time of their last event, and the rest is the difference to the number of all leads.
+        """
+        groups: Counter[LeadGroup] = Counter()
+        async with self.lead_reader.snapshot():
+            as_of = self.clock()
+            idle_before, recent_after = query.idle_before(as_of), query.recent_after(as_of)
+            async for leads in self.lead_reader.active_leads(recent_after):
+                recent = await self.lead_reader.recent_events([lead.lead_id for lead in leads], recent_after, as_of)
+                groups.update(query.group_of(lead, recent.get(lead.lead_id, 0), as_of) for lead in leads)
+            for score, count in (await self.lead_reader.count_with_last_event(idle_before, recent_after)).items():
+                groups[LeadGroup(query.range_of(score), 0, is_idle=False)] += count
+            return as_of, groups + idle_leads(await self.lead_reader.count_by_score(query.minimum_scores), groups)
 
     async def history(self, lead_id: str, *, after: Cursor, limit: int, newest_first: bool) -> list[Entry]:
         """Returns one page of a lead's history.
@@ -112,8 +131,9 @@ class Queries:
             raise LeadNotFound(lead_id)
         return entries
 
-    async def _with_recent(self, leads: Sequence[Lead], model: ScoringModel, as_of: datetime) -> list[LeadScore]:
-        window_start = as_of - model.velocity.window
+    async def _with_recent(self, leads: Sequence[Lead], model: ScoringModel, as_of: datetime | None) -> list[LeadScore]:
+        time = as_of or self.clock()
+        window_start = time - model.velocity.window
         active = [lead.lead_id for lead in leads if (lead.state.last_event_time or window_start) > window_start]
-        recent = await self.lead_reader.recent_events(active, window_start, as_of)
-        return [LeadScore(lead, model, as_of, recent.get(lead.lead_id, 0)) for lead in leads]
+        recent = await self.lead_reader.recent_events(active, window_start, time, retracted_by=as_of)
+        return [LeadScore(lead, model, time, recent.get(lead.lead_id, 0)) for lead in leads]

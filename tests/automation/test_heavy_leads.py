@@ -110,7 +110,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
         backlog=unreached,
     )
     async with served({}, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(scoring, server)) as to:
-        intelligence = Intelligence(ScoringServiceReader(to), ScoringModels(to), lambda: NOW)
+        intelligence = Intelligence(ScoringServiceReader(to), ScoringModels(to))
         answering = servicer(intelligence, Watchers(FakeLeadChanges(), intelligence))
         async with served(
             ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(answering, server)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from intelligence_service.clients import _model
 from intelligence_service.domain.insight import Contribution, LeadFacts, LeadNotFound
 from intelligence_service.domain.model import Model
+from intelligence_service.domain.summary import LeadGroup
 from intelligence_service.domain.watch import LeadChange
 from intelligence_service.ports import EVERYTHING, Order, Page, StreamPosition, Wanted
 from scoring_service import model_codec
@@ -78,6 +79,18 @@ class FakeScores:
         end = int(start) + page_size
         return Page(leads[int(start) : end], f"{asked}:{end}" if end < len(leads) else "")
 
+    async def groups(
+        self, minimum_scores: Sequence[int], recent: timedelta, idle: timedelta
+    ) -> tuple[list[LeadGroup], datetime]:
+        """Returns a group for each lead; the velocity window of all leads is that of the model."""
+        assert recent == MODEL.velocity_window
+        groups = []
+        for lead in self.leads.values():
+            minimum = max((each for each in minimum_scores if each <= lead.score), default=minimum_scores[0])
+            is_idle = lead.inactivity is None or lead.inactivity > idle
+            groups.append(LeadGroup(minimum, lead.recent_event_count, is_idle, 1))
+        return groups, NOW
+
 
 def _only(wanted: Wanted, lead: LeadFacts) -> LeadFacts:
     names = lead.attributes.keys() if wanted.attributes is None else wanted.attributes
@@ -93,7 +106,6 @@ def _only(wanted: Wanted, lead: LeadFacts) -> LeadFacts:
 _ORDERS = {
     Order.SCORE: lambda lead: (-lead.score, lead.lead_id),
     Order.LAST_EVENT_TIME: lambda lead: (NOW - lead.last_event_time, lead.lead_id),
-    Order.LEAD_ID: lambda lead: lead.lead_id,
 }
 
 

@@ -1,5 +1,6 @@
 """The scoring service as the intelligence service sees it over gRPC."""
 
+import asyncio
 from datetime import datetime
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -17,21 +18,24 @@ from tests.scoring.models import BUILT_IN
 
 
 class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
-    """The ScoringService over `FakeScores`, as the proto says; it counts the models that were fetched."""
+    """The ScoringService over `FakeScores`, as the proto says; it counts the models that were fetched.
+
+    `asked` has the lead ids of each batch. While `hold` is set to an event, batches wait for it.
+    """
 
     def __init__(self, scores: FakeScores) -> None:
         self._scores = scores
         self.models_fetched = 0
-
-    async def GetLeadScore(self, request: pb.GetLeadScoreRequest, context: Context) -> pb.GetLeadScoreResponse:
-        """See `scoring.proto`."""
-        lead = await self._scores.one(request.lead_id, _as_of_time(request))
-        return pb.GetLeadScoreResponse(lead_score=_lead_score(lead))
+        self.asked: list[list[str]] = []
+        self.hold: asyncio.Event | None = None
 
     async def BatchGetLeadScores(
         self, request: pb.BatchGetLeadScoresRequest, context: Context
     ) -> pb.BatchGetLeadScoresResponse:
         """See `scoring.proto`."""
+        self.asked.append(list(request.lead_ids))
+        if self.hold:
+            await self.hold.wait()
         mask = read_mask(request, pb.LeadScore)
         wanted = Wanted(
             recent_events="recent_event_count" in mask.fields,
@@ -48,6 +52,24 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
         page = await self._scores.page(order, request.stage, request.page_size, request.page_token)
         return pb.ListLeadScoresResponse(
             lead_scores=[_lead_score(lead) for lead in page.leads], next_page_token=page.next_page_token
+        )
+
+    async def CountLeads(self, request: pb.CountLeadsRequest, context: Context) -> pb.CountLeadsResponse:
+        """See `scoring.proto`."""
+        groups, as_of_time = await self._scores.groups(
+            request.minimum_scores, wire.to_span(request.recent), wire.to_span(request.idle)
+        )
+        return pb.CountLeadsResponse(
+            groups=[
+                pb.LeadGroup(
+                    minimum_score=each.minimum_score,
+                    recent_event_count=each.recent_event_count,
+                    idle=each.is_idle,
+                    lead_count=each.lead_count,
+                )
+                for each in groups
+            ],
+            as_of_time=wire.to_timestamp(as_of_time),
         )
 
     async def GetScoringModel(self, request: pb.GetScoringModelRequest, context: Context) -> pb.GetScoringModelResponse:
@@ -71,7 +93,7 @@ class FakeHealth(health_pb2_grpc.HealthServicer):
         return status(status=status.SERVING if self.serving else status.NOT_SERVING)
 
 
-def _as_of_time(request: pb.GetLeadScoreRequest | pb.BatchGetLeadScoresRequest) -> datetime | None:
+def _as_of_time(request: pb.BatchGetLeadScoresRequest) -> datetime | None:
     return wire.to_time(request.as_of_time) if request.HasField("as_of_time") else None
 
 

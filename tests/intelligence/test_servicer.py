@@ -1,5 +1,6 @@
 """The service over gRPC, with a fake scoring service behind it that follows the proto."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -14,12 +15,14 @@ from leadscore.intelligence.v1 import intelligence_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from intelligence_service.clients import ScoringModels, ScoringServiceReader, is_serving
+from intelligence_service.domain.insight import LeadFacts, LeadNotFound
 from intelligence_service.ports import Wanted
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers
 from shared import wire
 from testkit.serving import refusal, served
+from testkit.waiting import eventually
 from tests.intelligence.fakes import NOW, FakeLeadChanges, FakeScores, facts
 from tests.intelligence.servicer import FakeHealth, FakeScoring
 
@@ -51,7 +54,7 @@ async def system() -> AsyncIterator[System]:
         lambda server: health_pb2_grpc.add_HealthServicer_to_server(health, server),
     ) as scoring_channel:
         system = System(scores, scoring, health, scoring_channel)
-        intelligence = Intelligence(ScoringServiceReader(scoring_channel), ScoringModels(scoring_channel), lambda: NOW)
+        intelligence = Intelligence(ScoringServiceReader(scoring_channel), ScoringModels(scoring_channel))
         servicer = IntelligenceServicer(intelligence, Watchers(FakeLeadChanges(), intelligence))
         async with served(
             ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server)
@@ -77,6 +80,23 @@ async def test_the_requested_time_is_passed_to_the_scoring_service(system: Syste
     await system.stub.GetLeadIntelligence(request)
     await system.stub.GetLeadIntelligence(pb.GetLeadIntelligenceRequest(lead_id="ada"))
     assert system.scores.as_of_times == [NOW, None]
+
+
+async def test_leads_that_are_asked_for_one_by_one_are_read_together(system: System) -> None:
+    reader = ScoringServiceReader(system.scoring_channel)
+
+    async def is_first_read_under_way() -> bool:
+        return system.scoring.asked == [["ada"]]
+
+    system.scoring.hold = asyncio.Event()
+    first = asyncio.create_task(reader.one("ada", None))
+    await eventually(is_first_read_under_way, what="a lead is read at once when nothing else is read")
+    others = [asyncio.create_task(reader.one(each, None)) for each in ("bob", "eve", "cyd", "bob")]
+    system.scoring.hold.set()
+    results = await asyncio.gather(first, *others, return_exceptions=True)
+    told = [each.lead_id if isinstance(each, LeadFacts) else type(each) for each in results]
+    assert told == ["ada", "bob", LeadNotFound, "cyd", "bob"], "an unknown lead must fail only its own caller"
+    assert system.scoring.asked == [["ada"], ["bob", "eve", "cyd"]]
 
 
 async def test_a_batch_keeps_the_requested_order_and_lists_missing_leads(system: System) -> None:
@@ -199,7 +219,7 @@ async def test_health_follows_the_scoring_service(system: System) -> None:
 
 async def test_calls_are_unavailable_while_the_scoring_service_is_down(system: System) -> None:
     async with grpc.aio.insecure_channel("127.0.0.1:1") as nobody:
-        intelligence = Intelligence(ScoringServiceReader(nobody), ScoringModels(nobody), lambda: NOW)
+        intelligence = Intelligence(ScoringServiceReader(nobody), ScoringModels(nobody))
         servicer = IntelligenceServicer(intelligence, Watchers(FakeLeadChanges(), intelligence))
         async with served(
             ERRORS, lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server)

@@ -21,7 +21,7 @@ def change(lead_id: str, sequence: int = 1, score: int = 40, stage: str = "hot")
 
 
 def intelligence(scores: ScoreReader | None = None) -> Intelligence:
-    return Intelligence(scores or FakeScores(*LEADS), FakeModels(), lambda: NOW)
+    return Intelligence(scores or FakeScores(*LEADS), FakeModels())
 
 
 async def begin(watchers: Watchers, interest: Interest = ALL, token: str = "") -> AsyncGenerator[WatchUpdate, None]:

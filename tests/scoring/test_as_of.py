@@ -90,7 +90,9 @@ class OneLead:
         """Returns the decay date."""
         return dict.fromkeys(lead_ids, self.live.through)
 
-    async def recent_events(self, lead_ids: Sequence[str], after: datetime, until: datetime) -> dict[str, int]:
+    async def recent_events(
+        self, lead_ids: Sequence[str], after: datetime, until: datetime, *, retracted_by: datetime | None
+    ) -> dict[str, int]:
         """Returns no counts."""
         return {}
 

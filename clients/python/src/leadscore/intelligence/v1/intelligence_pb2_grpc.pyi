@@ -71,15 +71,12 @@ class IntelligenceServiceStub:
     * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
     """
     GetPipelineSummary: _grpc.UnaryUnaryMultiCallable[_intelligence_pb2.GetPipelineSummaryRequest, _intelligence_pb2.GetPipelineSummaryResponse]
-    """Counts all leads by stage, risk, next action and score. The call reads every lead and takes about 1 second per
-    10,000 leads. The server's default limit for a unary call, 10 seconds (LEADSCORE_CALL_SECONDS), is enough for about
-    100,000 leads.
+    """Counts all leads by stage, risk, next action and score. Leads without events in the model's velocity window are
+    counted in an index, about 3 million a second; the others are read one by one, about 50,000 a second.
 
-    Transactional: no. Leads that change during the count are counted in the state in which they are read.
+    Transactional: yes, one consistent read of all leads.
     Idempotent: yes, a read.
-    Errors:
-    * DEADLINE_EXCEEDED: there are too many leads to count in time. Raise the server's limit and the deadline of the
-      call.
+    Errors: none besides those that every RPC can return.
     """
     WatchLeads: _grpc.UnaryStreamMultiCallable[_intelligence_pb2.WatchLeadsRequest, _intelligence_pb2.WatchLeadsResponse]
     """Streams every committed change of the matching leads, together with the lead's intelligence. Starts now or after a
@@ -144,15 +141,12 @@ class IntelligenceServiceAsyncStub(IntelligenceServiceStub):
     * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
     """
     GetPipelineSummary: _aio.UnaryUnaryMultiCallable[_intelligence_pb2.GetPipelineSummaryRequest, _intelligence_pb2.GetPipelineSummaryResponse]  # type: ignore[assignment]
-    """Counts all leads by stage, risk, next action and score. The call reads every lead and takes about 1 second per
-    10,000 leads. The server's default limit for a unary call, 10 seconds (LEADSCORE_CALL_SECONDS), is enough for about
-    100,000 leads.
+    """Counts all leads by stage, risk, next action and score. Leads without events in the model's velocity window are
+    counted in an index, about 3 million a second; the others are read one by one, about 50,000 a second.
 
-    Transactional: no. Leads that change during the count are counted in the state in which they are read.
+    Transactional: yes, one consistent read of all leads.
     Idempotent: yes, a read.
-    Errors:
-    * DEADLINE_EXCEEDED: there are too many leads to count in time. Raise the server's limit and the deadline of the
-      call.
+    Errors: none besides those that every RPC can return.
     """
     WatchLeads: _aio.UnaryStreamMultiCallable[_intelligence_pb2.WatchLeadsRequest, _intelligence_pb2.WatchLeadsResponse]  # type: ignore[assignment]
     """Streams every committed change of the matching leads, together with the lead's intelligence. Starts now or after a
@@ -238,15 +232,12 @@ class IntelligenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _intelligence_pb2.GetPipelineSummaryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_intelligence_pb2.GetPipelineSummaryResponse, _abc.Awaitable[_intelligence_pb2.GetPipelineSummaryResponse]]:
-        """Counts all leads by stage, risk, next action and score. The call reads every lead and takes about 1 second per
-        10,000 leads. The server's default limit for a unary call, 10 seconds (LEADSCORE_CALL_SECONDS), is enough for about
-        100,000 leads.
+        """Counts all leads by stage, risk, next action and score. Leads without events in the model's velocity window are
+        counted in an index, about 3 million a second; the others are read one by one, about 50,000 a second.
 
-        Transactional: no. Leads that change during the count are counted in the state in which they are read.
+        Transactional: yes, one consistent read of all leads.
         Idempotent: yes, a read.
-        Errors:
-        * DEADLINE_EXCEEDED: there are too many leads to count in time. Raise the server's limit and the deadline of the
-          call.
+        Errors: none besides those that every RPC can return.
         """
 
     @_abc_1.abstractmethod

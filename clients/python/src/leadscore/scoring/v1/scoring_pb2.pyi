@@ -231,6 +231,36 @@ class ListLeadScoresResponse(_message.Message):
     next_page_token: str
     def __init__(self, lead_scores: _Optional[_Iterable[_Union[LeadScore, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class CountLeadsRequest(_message.Message):
+    __slots__ = ("minimum_scores", "recent", "idle")
+    MINIMUM_SCORES_FIELD_NUMBER: _ClassVar[int]
+    RECENT_FIELD_NUMBER: _ClassVar[int]
+    IDLE_FIELD_NUMBER: _ClassVar[int]
+    minimum_scores: _containers.RepeatedScalarFieldContainer[int]
+    recent: _duration_pb2.Duration
+    idle: _duration_pb2.Duration
+    def __init__(self, minimum_scores: _Optional[_Iterable[int]] = ..., recent: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class CountLeadsResponse(_message.Message):
+    __slots__ = ("groups", "as_of_time")
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
+    groups: _containers.RepeatedCompositeFieldContainer[LeadGroup]
+    as_of_time: _timestamp_pb2.Timestamp
+    def __init__(self, groups: _Optional[_Iterable[_Union[LeadGroup, _Mapping]]] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class LeadGroup(_message.Message):
+    __slots__ = ("minimum_score", "recent_event_count", "idle", "lead_count")
+    MINIMUM_SCORE_FIELD_NUMBER: _ClassVar[int]
+    RECENT_EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    IDLE_FIELD_NUMBER: _ClassVar[int]
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    minimum_score: int
+    recent_event_count: int
+    idle: bool
+    lead_count: int
+    def __init__(self, minimum_score: _Optional[int] = ..., recent_event_count: _Optional[int] = ..., idle: bool = ..., lead_count: _Optional[int] = ...) -> None: ...
+
 class ScoreEntry(_message.Message):
     __slots__ = ("lead_id", "sequence", "kind", "event_id", "event_type", "rule_id", "model_version", "points", "delta", "score_before", "score_after", "stage_before", "stage_after", "event_time", "record_time", "reason", "actor", "first_tick_date", "last_tick_date", "tick_count")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
