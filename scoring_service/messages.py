@@ -30,7 +30,7 @@ _MODES = {
 
 def lead_score(score: LeadScore) -> pb.LeadScore:
     """Returns a lead's score."""
-    state = score.lead.state
+    state, fitness = score.lead.state, score.fitness
     contributions = sorted(state.contributions.items(), key=lambda each: (-each[1], each[0]))
     return pb.LeadScore(
         lead_id=score.lead.lead_id,
@@ -48,9 +48,9 @@ def lead_score(score: LeadScore) -> pb.LeadScore:
         sequence=score.lead.sequence,
         model_version=score.model.version,
         as_of_time=wire.to_timestamp(score.as_of),
-        fit_points=score.fitness.points,
-        fit_grade=score.fitness.grade,
-        rating=score.fitness.rating,
+        fit_points=fitness.points,
+        fit_grade=fitness.grade,
+        rating=fitness.rating,
     )
 
 

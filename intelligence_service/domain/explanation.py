@@ -1,7 +1,7 @@
 """Explains why a threshold fired: one sentence with the numbers that were compared."""
 
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from intelligence_service.domain.model import Model, NextAction, Risk
 
@@ -14,8 +14,7 @@ _UNITS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FiredThreshold:
+class FiredThreshold(NamedTuple):
     """A threshold of the model that fired.
 
     `decided` names the decision, such as `risk`; `outcome` is its result, and `explanation` the reason in one sentence.

@@ -1,8 +1,7 @@
 """Derives velocity, risk, churn and the next action from the facts about a lead."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from intelligence_service.domain import explanation
 from intelligence_service.domain.explanation import FiredThreshold
@@ -20,16 +19,14 @@ class LeadNotFound(Exception):
         super().__init__(f"no event of lead {lead_id!r} has been scored{by}")
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(NamedTuple):
     """The points that a rule gave a lead; `rule_id` is empty for events that match no rule."""
 
     rule_id: str
     points: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(NamedTuple):
     """How well a lead fits.
 
     `points` come from the fit rules, `grade` is A to D, and `rating` (A1 to D3) combines the grade with the engagement.
@@ -40,8 +37,7 @@ class Fit:
     rating: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeadFacts:
+class LeadFacts(NamedTuple):
     """What the scoring service returns about a lead, as of `as_of_time`.
 
     `recent_event_count` counts the events in the model's velocity window, which ends at `as_of_time`. `last_event_time`
@@ -67,8 +63,7 @@ class LeadFacts:
         return None if self.last_event_time is None else self.as_of_time - self.last_event_time
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the thresholds decide about a lead; `row` is the row of the next-action table that matched."""
 
     velocity: int
@@ -77,8 +72,7 @@ class Verdict:
     row: NextAction
 
 
-@dataclass(frozen=True, slots=True)
-class Insight:
+class Insight(NamedTuple):
     """A lead's facts, the verdict on them, and its reasons."""
 
     facts: LeadFacts

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 
 
 class Risk(StrEnum):
@@ -42,7 +43,7 @@ class NextAction:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Model:
     """A version of the scoring model; it never changes.
 
@@ -61,7 +62,11 @@ class Model:
     next_actions: tuple[NextAction, ...]
     churn_stages: tuple[str, ...]
 
+    @cached_property
+    def _minimums(self) -> list[int]:
+        return [stage.minimum_score for stage in self.stages]
+
     def stages_around(self, score: int) -> tuple[Stage, Stage | None]:
         """Returns the stage of a score and the stage above it, or None at the top."""
-        index = max(0, bisect_right([stage.minimum_score for stage in self.stages], score) - 1)
+        index = max(0, bisect_right(self._minimums, score) - 1)
         return self.stages[index], self.stages[index + 1] if index + 1 < len(self.stages) else None

@@ -69,7 +69,7 @@ def test_the_score_ranges_ascend_without_gap_from_floor_to_ceiling(model: Model)
 )
 def test_a_summary_counts_what_each_lead_is_told(leads: list[LeadFacts]) -> None:
     """Leads are grouped by what decides their verdict, so it makes no difference whether they are judged one by one."""
-    scores = FakeScores(*(replace(lead, lead_id=str(number)) for number, lead in enumerate(leads)))
+    scores = FakeScores(*(lead._replace(lead_id=str(number)) for number, lead in enumerate(leads)))
     summary = asyncio.run(Intelligence(scores, FakeModels()).summary())
     verdicts = [decide(lead, MODEL) for lead in leads]
     counted = Counter(each.stage for each in leads)
