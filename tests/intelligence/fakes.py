@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from intelligence_service.clients import _model
@@ -89,13 +88,12 @@ class FakeScores:
             minimum = max((each for each in minimum_scores if each <= lead.score), default=minimum_scores[0])
             is_idle = lead.inactivity is None or lead.inactivity > idle
             groups.append(LeadGroup(minimum, lead.recent_event_count, is_idle, 1))
-        return groups, NOW
+        return groups, max((lead.as_of_time for lead in self.leads.values()), default=NOW)
 
 
 def _only(wanted: Wanted, lead: LeadFacts) -> LeadFacts:
     names = lead.attributes.keys() if wanted.attributes is None else wanted.attributes
-    return replace(
-        lead,
+    return lead._replace(
         recent_event_count=lead.recent_event_count if wanted.recent_events else 0,
         contributions=lead.contributions if wanted.contributions else (),
         fit=lead.fit if wanted.fit else None,

@@ -34,7 +34,7 @@ def known(lead_id: str, score: int, stage: str, rule_id: str, hours: int, recent
     )
 
 
-ADA = replace(known("ada", 50, "hot", "demo_request", 50), event_count=2, attributes=ATTRIBUTES)
+ADA = known("ada", 50, "hot", "demo_request", 50)._replace(event_count=2, attributes=ATTRIBUTES)
 BOB = known("bob", 20, "warm", "signup", 30)
 CYD = known("cyd", 20, "warm", "signup", 40)
 EVE = known("eve", 5, "cold", "page_view", 1, recent=1)
@@ -77,7 +77,7 @@ async def test_a_batch_is_in_the_given_order_and_leaves_out_leads_without_a_scor
 
 
 async def test_a_batch_leaves_empty_what_is_not_wanted(scores: ScoreReader) -> None:
-    bare = [replace(each, recent_event_count=0, contributions=(), attributes={}) for each in (EVE, ADA)]
+    bare = [each._replace(recent_event_count=0, contributions=(), attributes={}) for each in (EVE, ADA)]
     assert await scores.batch(["eve", "ada"], None, NOTHING) == bare
     [ada] = await scores.batch(["ada"], None, replace(NOTHING, attributes=frozenset({"seats", "unknown"})))
     assert ada.attributes == {"seats": 3.0}
@@ -88,7 +88,6 @@ async def test_a_batch_leaves_empty_what_is_not_wanted(scores: ScoreReader) -> N
     [
         (Order.SCORE, "", ["ada", "bob", "cyd", "eve"]),
         (Order.LAST_EVENT_TIME, "", ["eve", "bob", "cyd", "ada"]),
-        (Order.LEAD_ID, "", ["ada", "bob", "cyd", "eve"]),
         (Order.SCORE, "warm", ["bob", "cyd"]),
     ],
 )
@@ -114,7 +113,19 @@ async def test_a_page_of_an_unknown_stage_is_refused(scores: ScoreReader) -> Non
 async def test_a_page_token_of_another_order_is_refused(scores: ScoreReader) -> None:
     token = (await scores.page(Order.SCORE, "", 1, "")).next_page_token
     with pytest.raises(InvalidPageToken):
-        await scores.page(Order.LEAD_ID, "", 1, token)
+        await scores.page(Order.LAST_EVENT_TIME, "", 1, token)
+
+
+async def test_groups_contain_every_lead_once(scores: ScoreReader) -> None:
+    groups, as_of_time = await scores.groups([0, 11, 31], MODEL.velocity_window, timedelta(hours=35))
+    assert as_of_time == NOW
+    assert {each.lead_count for each in groups} == {1}
+    assert {(each.minimum_score, each.recent_event_count, each.is_idle) for each in groups} == {
+        (0, 1, False),
+        (11, 0, False),
+        (11, 0, True),
+        (31, 0, True),
+    }
 
 
 async def test_the_built_in_model_is_in_force_at_first(models: Models) -> None:
