@@ -5,6 +5,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -94,6 +95,8 @@ class Run:
 def main() -> int:
     """Measures what the arguments name; returns the exit status, 1 if a part failed."""
     arguments = _arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # or the processes that this one starts would be left running
+        signal.signal(number, lambda caught, _: sys.exit(128 + caught))
     names = [name for name in SYSTEM_OF if name in arguments.parts or not (arguments.parts or name in ON_REQUEST)]
     run = Run(Options(arguments.rounds, arguments.share, arguments.funnel, arguments.directory))
     facts = machine.describe(machine.busy_cores()) | {"rounds": arguments.rounds, "share": arguments.share}
