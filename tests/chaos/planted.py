@@ -42,8 +42,8 @@ PLANTED: Mapping[str, Planted] = {
         [
             (
                 "ingest_service/store.py",
-                "durable(self._inbox.rows).insert_many",
-                "self._inbox.rows.with_options(write_concern=__import__('pymongo').WriteConcern(1)).insert_many",
+                "await self._rows.insert_many",
+                "await self._inbox.rows.with_options(write_concern=__import__('pymongo').WriteConcern(1)).insert_many",
             )
         ],
         ["primary killed ahead"],

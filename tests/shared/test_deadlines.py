@@ -17,6 +17,9 @@ from shared.rpc.server import Context
 
 SLACK = 8.0
 
+ROUNDING = 0.1
+"""gRPC rounds the timeout that it sends up; a call of 8 s was seen to arrive with 8.009 s."""
+
 
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
@@ -91,7 +94,7 @@ async def test_tasks_have_separate_deadlines() -> None:
             return deadlines.seconds_left()
 
     near, far = await asyncio.gather(left(100), left(1000))
-    assert near <= 100
+    assert near <= 100 + ROUNDING
     assert far > 900
 
 
@@ -110,17 +113,17 @@ async def test_an_expired_deadline_stops_mongodb_operations_too() -> None:
 
 
 async def test_an_outgoing_call_outside_a_request_has_the_default_deadline(channel: grpc.aio.Channel) -> None:
-    assert deadlines.DEFAULT_SECONDS / 2 < await ask(channel) <= deadlines.DEFAULT_SECONDS
+    assert deadlines.DEFAULT_SECONDS / 2 < await ask(channel) <= deadlines.DEFAULT_SECONDS + ROUNDING
 
 
 async def test_an_outgoing_call_has_the_remaining_time(channel: grpc.aio.Channel) -> None:
     with deadlines.deadline(deadlines.DEFAULT_SECONDS / 2):
-        assert await ask(channel) <= deadlines.DEFAULT_SECONDS / 2
+        assert await ask(channel) <= deadlines.DEFAULT_SECONDS / 2 + ROUNDING
 
 
 async def test_an_outgoing_call_keeps_its_own_deadline(channel: grpc.aio.Channel) -> None:
     with deadlines.deadline(30):
-        assert await ask(channel, own=8) <= 8
+        assert await ask(channel, own=8) <= 8 + ROUNDING
 
 
 @pytest.mark.parametrize("seconds", [0, 0.2])
