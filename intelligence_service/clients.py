@@ -66,7 +66,7 @@ class ScoringServiceReader:
         request = pb.BatchGetLeadScoresRequest(
             lead_ids=lead_ids,
             as_of_time=_timestamp(as_of_time),
-            read_mask=_read_mask(wanted),
+            read_mask=None if wanted == EVERYTHING else _read_mask(wanted),
             attribute_names=sorted(wanted.attributes or ()),
         )
         with _invalid_arguments():

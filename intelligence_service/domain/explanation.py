@@ -1,6 +1,7 @@
 """Explains why a threshold fired: one sentence with the numbers that were compared."""
 
 from datetime import timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from intelligence_service.domain.model import Model, NextAction, Risk
@@ -67,6 +68,7 @@ def of_next_action(row: NextAction, stage: str, velocity: int) -> FiredThreshold
     return FiredThreshold("next_action", row.next_action, explanation)
 
 
+@lru_cache(maxsize=1_000)  # most are thresholds, or rounded: the same ones over and over
 def span(time: timedelta) -> str:
     """Formats a non-negative duration to the millisecond, such as `7 days 3 hours`."""
     parts = []

@@ -35,10 +35,14 @@ class MaskedRequest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadMask:
-    """The fields that a caller wants, and the names of the attributes that it wants; None means all attributes."""
+    """The fields that a caller wants, and the names of the attributes that it wants; None means all attributes.
+
+    `is_complete` says that these are all fields and all attributes.
+    """
 
     fields: frozenset[str]
     attributes: frozenset[str] | None
+    is_complete: bool
 
     def names_any(self, *fields: str) -> bool:
         """Returns whether the mask includes at least one of the fields."""
@@ -46,6 +50,8 @@ class ReadMask:
 
     def apply(self, message: M) -> M:
         """Clears what the mask does not include, and returns the same message."""
+        if self.is_complete:
+            return message
         for field, _ in message.ListFields():
             if field.name not in self.fields:
                 message.ClearField(field.name)
@@ -69,4 +75,5 @@ def read_mask(request: MaskedRequest, resource: type[Message]) -> ReadMask:
     fields = known if not paths or "*" in request.read_mask.paths else paths | {ALWAYS}
     names = request.attribute_names
     attributes = frozenset(identifiers("attribute_names", names, limit=MAX_ATTRIBUTE_NAMES)) if names else None
-    return ReadMask(fields, attributes if ATTRIBUTES in fields else frozenset())
+    is_complete = fields is known and attributes is None
+    return ReadMask(fields, attributes if ATTRIBUTES in fields else frozenset(), is_complete)
