@@ -21,6 +21,10 @@ class Usage(NamedTuple):
     times: int
     points: int
 
+    def plus(self, points: int) -> "Usage":
+        """Returns the usage after one more event with these points."""
+        return Usage(self.start, self.times + 1, self.points + abs(points))
+
 
 class LeadState(NamedTuple):
     """The fold of a lead's facts and of the decay ticks up to `decayed_through` (None before the first decay run).

@@ -58,7 +58,7 @@ class Limit:
     max_times: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """Gives `points` for events of the given types whose properties meet all conditions."""
 
@@ -68,6 +68,11 @@ class Rule:
     conditions: tuple[Condition, ...] = ()
     limits: tuple[Limit, ...] = ()
     group_id: str = ""
+
+    @cached_property
+    def limits_by_key(self) -> tuple[tuple[str, Limit], ...]:
+        """The limits with the keys under which a state counts their usage: `<rule>:<period>`."""
+        return tuple((f"{self.rule_id}:{limit.period}", limit) for limit in self.limits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,12 @@ class RankingTally:
         self._leads[score] += 1
         self._converted[score] += converts
 
+    def add_all(self, other: "RankingTally") -> None:
+        """Adds the counts of other leads."""
+        self._leads.update(other._leads)
+        self._converted.update(other._converted)
+        self._converted_before += other._converted_before
+
     def leave_out(self) -> None:
         """Counts a lead that had converted before the landmark: there is nothing left to predict."""
         self._converted_before += 1

@@ -1,8 +1,8 @@
 """Simulates the publication of a model: what it would change, counted lead by lead."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from scoring_service.domain.calendar import Calendar
@@ -71,30 +71,91 @@ class Summary:
     ranking_after: Ranking | None
 
 
+@dataclass(slots=True)
+class Tally:
+    """The counts of a simulation over some leads. Tallies of different leads add up to that of all of them."""
+
+    leads_changed: int = 0
+    points_before: int = 0
+    points_after: int = 0
+    stages: Counter[tuple[str, str]] = field(default_factory=Counter)
+    fit_grades: Counter[tuple[str, str]] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+    points: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+    rankings: tuple[RankingTally, RankingTally] = field(default_factory=lambda: (RankingTally(), RankingTally()))
+
+    def add(self, other: "Tally") -> None:
+        """Adds the counts of other leads."""
+        self.leads_changed += other.leads_changed
+        self.points_before += other.points_before
+        self.points_after += other.points_after
+        self.stages.update(other.stages)
+        self.fit_grades.update(other.fit_grades)
+        self.events.update(other.events)
+        self.points.update(other.points)
+        self.unknown.update(other.unknown)
+        for ranking, more in zip(self.rankings, other.rankings, strict=True):
+            ranking.add_all(more)
+
+    def count(self, found: Difference) -> None:
+        """Counts a lead."""
+        self.leads_changed += found.is_change
+        self.points_before += found.score_before
+        self.points_after += found.score_after
+        self.stages[found.stage_before, found.stage_after] += 1
+        self.fit_grades[found.fit_grade_before, found.fit_grade_after] += 1
+
+    def count_rules(self, facts: Sequence[Fact]) -> None:
+        """Counts the events of a lead by the rule that matched them, and those without a rule by their type."""
+        for fact in facts:
+            if isinstance(fact, JudgedEvent):
+                if fact.rule is None:
+                    self.unknown[fact.event.event_type] += 1
+                else:
+                    self.events[fact.rule.rule_id] += 1
+
+    def summary(self, before: ScoringModel, after: ScoringModel, *, ranked: bool) -> Summary:
+        """Returns the summary, with the rankings by both models if leads were ranked."""
+        ranking_before, ranking_after = (
+            tally.ranking([stage.stage for stage in model.stages], model.stage_of) if ranked else None
+            for tally, model in zip(self.rankings, (before, after), strict=True)
+        )
+        return Summary(
+            leads_changed=self.leads_changed,
+            points_before=self.points_before,
+            points_after=self.points_after,
+            stages=dict(self.stages),
+            fit_grades={} if set(self.fit_grades) <= {("", "")} else dict(self.fit_grades),
+            rules=tuple(self._shares(after)),
+            unknown_event_types=tuple(self.unknown.most_common(MAX_UNKNOWN)),
+            ranking_before=ranking_before,
+            ranking_after=ranking_after,
+        )
+
+    def _shares(self, model: ScoringModel) -> Iterator[RuleShare]:
+        whole = sum(abs(self.points[rule.rule_id]) for rule in model.rules)
+        for rule in model.rules:
+            points = self.points[rule.rule_id]
+            share = abs(points) / whole if whole else 0.0
+            yield RuleShare(rule.rule_id, self.events[rule.rule_id], points, share)
+
+
 class Simulation:
-    """Folds leads under a model that is not in force, and counts the differences."""
+    """Folds leads under a model that is not in force, and counts the differences in its `tally`."""
 
     def __init__(self, before: Timeline, model: ScoringModel, calendar: Calendar, question: Question | None) -> None:
+        self.tally = Tally()
         self._before = before
         self._after = rescored(before, model)
         self._model = model
         self._calendar = calendar
         self._question = question
-        self._leads_changed = 0
-        self._points_before = self._points_after = 0
-        self._stages: Counter[tuple[str, str]] = Counter()
-        self._grades: Counter[tuple[str, str]] = Counter()
-        self._events: Counter[str] = Counter()
-        self._points: Counter[str] = Counter()
-        self._unknown: Counter[str] = Counter()
-        self._rankings = (RankingTally(), RankingTally())
 
     def add(self, lead: Lead, recorded: Sequence[Event | Adjustment], through: date | None) -> Difference:
         """Counts a lead with its recorded facts, decayed through a date, and returns what would change for it."""
         facts = self._after.judge_all(recorded)
         after = fold(self._after, self._calendar, facts, through)
-        self._count_rules(facts)
-        self._points.update(after.contributions)
         old, new = self._before.latest, self._model
         found = Difference(
             lead.lead_id,
@@ -105,64 +166,31 @@ class Simulation:
             old.fitness(lead.state.attributes.values, lead.state.score).grade,
             new.fitness(after.attributes.values, after.score).grade,
         )
-        self._leads_changed += found.is_change
-        self._points_before += found.score_before
-        self._points_after += found.score_after
-        self._stages[found.stage_before, found.stage_after] += 1
-        self._grades[found.fit_grade_before, found.fit_grade_after] += 1
+        self.tally.count(found)
+        self.tally.count_rules(facts)
+        self.tally.points.update(after.contributions)
         if self._question is not None:
-            self._rank(self._question, self._before.judge_all(recorded), facts)
+            self._rank(self._question, recorded, facts)
         return found
 
-    def summary(self) -> Summary:
-        """Returns the summary of the leads counted so far."""
-        before, after = (
-            tally.ranking([stage.stage for stage in model.stages], model.stage_of) if self._question else None
-            for tally, model in zip(self._rankings, (self._before.latest, self._model), strict=True)
-        )
-        return Summary(
-            leads_changed=self._leads_changed,
-            points_before=self._points_before,
-            points_after=self._points_after,
-            stages=dict(self._stages),
-            fit_grades={} if set(self._grades) <= {("", "")} else dict(self._grades),
-            rules=tuple(self._shares()),
-            unknown_event_types=tuple(self._unknown.most_common(MAX_UNKNOWN)),
-            ranking_before=before,
-            ranking_after=after,
-        )
-
-    def _count_rules(self, facts: Sequence[Fact]) -> None:
-        for fact in facts:
-            if isinstance(fact, JudgedEvent):
-                if fact.rule is None:
-                    self._unknown[fact.event.event_type] += 1
-                else:
-                    self._events[fact.rule.rule_id] += 1
-
-    def _shares(self) -> Iterator[RuleShare]:
-        whole = sum(abs(self._points[rule.rule_id]) for rule in self._model.rules)
-        for rule in self._model.rules:
-            points = self._points[rule.rule_id]
-            share = abs(points) / whole if whole else 0.0
-            yield RuleShare(rule.rule_id, self._events[rule.rule_id], points, share)
-
-    def _rank(self, question: Question, before: Sequence[Fact], after: Sequence[Fact]) -> None:
-        """Counts the lead with its scores at the landmark, from the facts before it without conversions."""
-        times = [fact.event.event_time for fact in after if isinstance(fact, JudgedEvent)]
-        if not times:
+    def _rank(self, question: Question, recorded: Sequence[Event | Adjustment], after: Sequence[Fact]) -> None:
+        """Counts the lead with its scores at the landmark: from the facts before it, none of which is a conversion."""
+        events = [fact.event for fact in after if isinstance(fact, JudgedEvent)]
+        if not events:
             return
-        landmark = times[0] + question.landmark
-        converted = next((fact.position[0] for fact in after if _is_one_of(fact, question.conversions)), None)
-        for tally, timeline, facts in zip(self._rankings, (self._before, self._after), (before, after), strict=True):
-            if converted is not None and converted < landmark:
+        landmark = events[0].event_time + question.landmark
+        converted = next((event.event_time for event in events if event.event_type in question.conversions), None)
+        if converted is not None and converted < landmark:
+            for tally in self.tally.rankings:
                 tally.leave_out()
-                continue
-            known = [
-                fact for fact in facts if fact.position[0] < landmark and not _is_one_of(fact, question.conversions)
-            ]
-            # Decay counts as if it had run every day until the landmark.
-            state = fold(timeline, self._calendar, known, self._calendar.date_of(landmark))
+            return
+        before = self._before.judge_all([each for each in recorded if each.event_time < landmark])
+        # Decay counts as if it had run every day until the landmark.
+        day = self._calendar.date_of(landmark)
+        for tally, timeline, known in zip(
+            self.tally.rankings, (self._before, self._after), (before, after[: len(before)]), strict=True
+        ):
+            state = fold(timeline, self._calendar, known, day)
             tally.add(state.score, converts=converted is not None)
 
 
@@ -177,6 +205,3 @@ def rescored(timeline: Timeline, model: ScoringModel) -> Timeline:
         lambda version: model if version == model.version else timeline.models(version),
     )
 
-
-def _is_one_of(fact: Fact, event_types: Collection[str]) -> bool:
-    return isinstance(fact, JudgedEvent) and fact.event.event_type in event_types
