@@ -1,9 +1,9 @@
-"""`python -m scoring_service serve | work | migrate`."""
+"""`python -m scoring_service serve | work | assist | migrate`."""
 
 import asyncio
 from functools import partial
 
-from scoring_service.app import open_worker, run_migration, run_server
+from scoring_service.app import open_worker, run_helper, run_migration, run_server
 from scoring_service.settings import ScoringSettings
 from shared import entrypoint
 from shared.contracts import events
@@ -28,10 +28,17 @@ def work(settings: ScoringSettings) -> None:
     )
 
 
+def assist(settings: ScoringSettings) -> None:
+    """Help the server that starts this process with streams that read every lead; not to be run by hand."""
+    asyncio.run(run_helper(settings))
+
+
 def migrate(settings: ScoringSettings) -> None:
     """Create the collections, indexes and the built-in model of this service; safe to run again."""
     asyncio.run(run_migration(settings))
 
 
 if __name__ == "__main__":
-    entrypoint.run("scoring_service", ScoringSettings, {"serve": serve, "work": work, "migrate": migrate})
+    entrypoint.run(
+        "scoring_service", ScoringSettings, {"serve": serve, "work": work, "assist": assist, "migrate": migrate}
+    )

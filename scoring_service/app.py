@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -18,10 +19,12 @@ from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
 from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.backlog import BacklogReport
+from scoring_service.usecases.cores import Cores, Stores
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.drain import Drain
 from scoring_service.usecases.lead_transaction import LeadTransaction
+from scoring_service.usecases.processes import Processes, work_for_parent
 from scoring_service.usecases.publishing import Publishing, Rollout
 from scoring_service.usecases.queries import Queries
 from scoring_service.usecases.rebuild import Rebuild
@@ -56,6 +59,12 @@ class _Parts:
     calendar: Calendar
 
     @property
+    def stores(self) -> Stores:
+        """What work on many leads reads and writes."""
+        reader = LeadReader(self.database, self.models, self.events)
+        return Stores(reader, self.fact_reader, self.lead_writer, self.automation_doorbell, self.calendar, wire.now)
+
+    @property
     def leads(self) -> LeadTransaction:
         """Updates single leads."""
         return LeadTransaction(self.lead_writer, self.fact_reader, self.automation_doorbell, self.calendar, wire.now)
@@ -63,22 +72,18 @@ class _Parts:
 
 async def run_server(settings: ScoringSettings) -> None:
     """Serves the ScoringService until SIGTERM."""
-    async with _parts(settings, broker.connect(settings.redis_url.get_secret_value())) as parts:
-        writer, facts, doorbell, calendar = (
-            parts.lead_writer,
-            parts.fact_reader,
-            parts.automation_doorbell,
-            parts.calendar,
-        )
-        reader = LeadReader(parts.database, parts.models, parts.events)
+    connected = broker.connect(settings.redis_url.get_secret_value())
+    async with _parts(settings, connected) as parts, _processes(settings) as processes:
+        stores, cores = parts.stores, Cores(parts.stores, processes)
+        reader, calendar = stores.lead_reader, parts.calendar
         servicer = ScoringServicer(
-            Queries(reader, facts, calendar, wire.now),
-            DecayRun(writer, facts, reader, doorbell, calendar, wire.now, settings.partitions),
-            Verification(reader, facts, calendar),
-            Rebuild(writer, facts, reader, calendar),
-            Corrections(writer, parts.leads, calendar, wire.now),
+            Queries(reader, parts.fact_reader, calendar, wire.now),
+            DecayRun(cores, settings.partitions),
+            Verification(cores),
+            Rebuild(cores),
+            Corrections(parts.lead_writer, parts.leads, calendar, wire.now),
             Publishing(parts.models, reader, wire.now),
-            Simulate(reader, facts, calendar),
+            Simulate(cores),
             Parking(parts.events),
             BacklogReport(BacklogReader(parts.database, parts.events), parts.models, calendar, wire.now),
         )
@@ -94,6 +99,12 @@ async def run_server(settings: ScoringSettings) -> None:
         )
 
 
+async def run_helper(settings: ScoringSettings) -> None:
+    """Does work for the server that started this process, until that closes standard input or ends."""
+    async with _parts(settings, broker.connect(settings.redis_url.get_secret_value())) as parts:
+        await work_for_parent(parts.stores)
+
+
 @contextlib.asynccontextmanager
 async def open_worker(settings: ScoringSettings, connected: DoorbellBroker) -> AsyncIterator[Drainer]:
     """Opens a worker, with its drains, slow lane, sweeper and rollout running."""
@@ -103,15 +114,7 @@ async def open_worker(settings: ScoringSettings, connected: DoorbellBroker) -> A
         drain = Drain(
             parts.lead_writer, parts.fact_reader, parts.automation_doorbell, parts.calendar, wire.now, slow_lane
         )
-        rollout = Rollout(
-            parts.models,
-            parts.lead_writer,
-            parts.fact_reader,
-            parts.automation_doorbell,
-            parts.calendar,
-            wire.now,
-            settings.partitions,
-        )
+        rollout = Rollout(parts.models, Cores(parts.stores), settings.partitions)
         drainer = Drainer(
             parts.events, doorbell, drain.step, batch_rows=settings.batch_rows, gather_seconds=settings.gather_seconds
         )
@@ -137,6 +140,16 @@ async def run_migration(settings: ScoringSettings) -> None:
             now=wire.now(),
         )
         await Inbox(database, score_changes.CONTRACT, partitions=settings.partitions).migrate()
+
+
+@contextlib.asynccontextmanager
+async def _processes(settings: ScoringSettings) -> AsyncIterator[Processes | None]:
+    """Yields the helper processes of a server, or None if it should have none."""
+    if not settings.helper_count:
+        yield None
+        return
+    async with Processes((sys.executable, "-m", "scoring_service", "assist"), settings.helper_count) as processes:
+        yield processes
 
 
 @contextlib.asynccontextmanager

@@ -6,11 +6,10 @@ from typing import Any
 from google.protobuf.struct_pb2 import ListValue, Value
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
+from scoring_service.domain.fit import Fit, FitRule
 from scoring_service.domain.model import (
     NO_DECAY,
     Decay,
-    Fit,
-    FitRule,
     Limit,
     NextAction,
     Period,

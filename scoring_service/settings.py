@@ -1,5 +1,7 @@
 """The settings of the scoring service: `LEADSCORE_<NAME>` in the environment."""
 
+import os
+
 from pydantic import Field, field_validator
 
 from shared.settings import ServerSettings, StoreSettings, WorkerSettings, zone
@@ -13,6 +15,22 @@ class ScoringSettings(ServerSettings, StoreSettings, WorkerSettings):
     time_zone: str = Field(
         "UTC", description="IANA name of the time zone in which dates begin: those of decay ticks and of date buckets."
     )
+
+    helpers: int | None = Field(
+        None,
+        ge=0,
+        le=64,
+        description="Processes that a server starts for streams that read every lead; by default one per core, if it "
+        "has several.",
+    )
+
+    @property
+    def helper_count(self) -> int:
+        """The number of helper processes; 0 if the server does the work itself."""
+        if self.helpers is not None:
+            return self.helpers
+        cores = len(os.sched_getaffinity(0))
+        return cores if cores > 1 else 0
 
     @field_validator("time_zone")
     @classmethod

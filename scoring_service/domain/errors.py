@@ -47,6 +47,11 @@ class HistoryInconsistent(Exception):
         super().__init__(
             f"the history of lead {lead_id!r} contradicts itself ({message}); `leadscore verify` lists all violations"
         )
+        self._arguments = lead_id, message
+
+    def __reduce__(self) -> tuple[type["HistoryInconsistent"], tuple[str, str]]:
+        """Makes a copy in another process possible."""
+        return type(self), self._arguments
 
 
 class DecayDateAhead(Exception):

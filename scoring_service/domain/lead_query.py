@@ -28,3 +28,11 @@ class LeadQuery:
     minimum_score: int = ANY_SCORE
     below_score: int | None = None
     after: tuple[str | int | datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeadRange:
+    """The leads whose ids come after `after`, up to and including `end`; without `end`, to the last one."""
+
+    after: str = ""
+    end: str | None = None

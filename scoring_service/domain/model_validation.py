@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from scoring_service.domain.model import ADJUSTMENT, NEVER, Decay, Fit, Rule, ScoringModel
+from scoring_service.domain.fit import Fit
+from scoring_service.domain.model import ADJUSTMENT, NEVER, Decay, Rule, ScoringModel
 from shared.conditions import Condition, Operator, key_of
 
 MAX_POINTS = 1_000_000

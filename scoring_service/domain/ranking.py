@@ -5,7 +5,7 @@ It keeps counts per score, so memory does not grow with the number of leads.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 DECILES = 10
@@ -38,37 +38,37 @@ class Ranking:
     deciles: tuple[ConversionRate, ...]
 
 
+@dataclass(slots=True)
 class RankingTally:
     """Counts leads by their score."""
 
-    def __init__(self) -> None:
-        self._leads: Counter[int] = Counter()
-        self._converted: Counter[int] = Counter()
-        self._converted_before = 0
+    leads: Counter[int] = field(default_factory=Counter)
+    converted: Counter[int] = field(default_factory=Counter)
+    converted_before: int = 0
 
     def add(self, score: int, *, converts: bool) -> None:
         """Counts a lead with its score at the landmark, and whether it converted later."""
-        self._leads[score] += 1
-        self._converted[score] += converts
+        self.leads[score] += 1
+        self.converted[score] += converts
 
     def add_all(self, other: "RankingTally") -> None:
         """Adds the counts of other leads."""
-        self._leads.update(other._leads)
-        self._converted.update(other._converted)
-        self._converted_before += other._converted_before
+        self.leads.update(other.leads)
+        self.converted.update(other.converted)
+        self.converted_before += other.converted_before
 
     def leave_out(self) -> None:
         """Counts a lead that had converted before the landmark: there is nothing left to predict."""
-        self._converted_before += 1
+        self.converted_before += 1
 
     def ranking(self, stages: Sequence[str], stage_of: Callable[[int], str]) -> Ranking:
         """Returns the ranking of the leads counted so far; `stages` are all stages in order."""
-        leads, converted = self._leads.total(), self._converted.total()
+        leads, converted = self.leads.total(), self.converted.total()
         base = converted / leads if leads else 0.0
         return Ranking(
             leads=leads,
             converted=converted,
-            converted_before=self._converted_before,
+            converted_before=self.converted_before,
             auc=self._auc(leads, converted),
             stages=tuple(self._by_stage(stages, stage_of, base)),
             deciles=tuple(self._by_decile(leads, base)),
@@ -79,17 +79,17 @@ class RankingTally:
         if not 0 < converted < leads:
             return None
         below, wins = 0, 0.0
-        for score in sorted(self._leads):
-            positive = self._converted[score]
-            negative = self._leads[score] - positive
+        for score in sorted(self.leads):
+            positive = self.converted[score]
+            negative = self.leads[score] - positive
             wins += positive * (below + negative / 2)
             below += negative
         return wins / (converted * (leads - converted))
 
     def _by_stage(self, stages: Sequence[str], stage_of: Callable[[int], str], base: float) -> Iterator[ConversionRate]:
         found = {
-            stage: tuple(sum(counts[score] for score in scores) for counts in (self._leads, self._converted))
-            for stage, scores in _grouped(sorted(self._leads), stage_of)
+            stage: tuple(sum(counts[score] for score in scores) for counts in (self.leads, self.converted))
+            for stage, scores in _grouped(sorted(self.leads), stage_of)
         }
         for stage in stages:
             leads, converted = found.get(stage, (0, 0))
@@ -100,13 +100,13 @@ class RankingTally:
 
         It counts in tenths of a lead, so each decile is a whole number and rounding leaves no remainder.
         """
-        scores, left, rate = iter(sorted(self._leads, reverse=True)), 0, 0.0
+        scores, left, rate = iter(sorted(self.leads, reverse=True)), 0, 0.0
         for decile in range(1, DECILES + 1):
             tenths, converted = 0, 0.0
             while tenths < total:
                 if not left:
                     score = next(scores)
-                    left, rate = self._leads[score] * DECILES, self._converted[score] / self._leads[score]
+                    left, rate = self.leads[score] * DECILES, self.converted[score] / self.leads[score]
                 taken = min(left, total - tenths)
                 tenths, converted, left = tenths + taken, converted + taken * rate, left - taken
             yield _rate(str(decile), tenths / DECILES, converted / DECILES, base)

@@ -204,4 +204,3 @@ def rescored(timeline: Timeline, model: ScoringModel) -> Timeline:
         [*timeline.publications, publication],
         lambda version: model if version == model.version else timeline.models(version),
     )
-

@@ -12,7 +12,7 @@ from pymongo import ASCENDING, DESCENDING
 from scoring_service.domain.entry import Entry, EntryKind
 from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_counts import ActiveLead
-from scoring_service.domain.lead_query import ANY_SCORE, LeadOrder, LeadQuery
+from scoring_service.domain.lead_query import ANY_SCORE, LeadOrder, LeadQuery, LeadRange
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
@@ -185,19 +185,30 @@ class LeadReader:
         """Returns the number of leads to which ticks after a date were applied."""
         return await self._database["leads"].count_documents(decayed_beyond(day))
 
-    async def stored(self, after: str, max_leads: int, max_entries: int) -> list[Stored]:
-        """Returns what is stored of the next leads by id: those that have a row, a history, or both.
+    async def end_of_range(self, after: str, max_leads: int) -> str | None:
+        """Returns the id at which a range of leads ends that holds `max_leads` rows; None if fewer are left."""
+        rows = self._database["leads"].find({"_id": {"$gt": after}}, {"_id": 1}).sort("_id", ASCENDING)
+        found = await rows.skip(max_leads - 1).limit(1).to_list()
+        return found[0]["_id"] if found else None
+
+    async def leads_in(self, leads: LeadRange) -> list[Lead]:
+        """Returns the leads of a range that have a row, ordered by id."""
+        rows = mongo.naive(self._database["leads"]).find({"_id": _within(leads)}).sort("_id", ASCENDING)
+        return list(map(documents.read_lead, await rows.to_list()))
+
+    async def stored(self, leads: LeadRange, max_leads: int, max_entries: int) -> list[Stored]:
+        """Returns what is stored of the first leads of a range by id: those that have a row, a history, or both.
 
         It returns at most `max_leads` rows and at most `max_entries` entries. A lead that alone has more entries is
-        returned by itself and without them. An empty list means that there are no more leads.
+        returned by itself and without them. An empty list means that the range has no leads.
         """
-        rows = self._database["leads"].find({"_id": {"$gt": after}}).sort("_id", ASCENDING).limit(max_leads)
-        leads = {row["_id"]: documents.read_lead(row) async for row in rows}
-        end = max(leads) if len(leads) == max_leads else None
-        histories, end = await self._histories(after, end, max_entries)
-        lead_ids = sorted(each for each in {*leads, *histories} if end is None or each <= end)
+        rows = mongo.naive(self._database["leads"]).find({"_id": _within(leads)}).sort("_id", ASCENDING)
+        found = {row["_id"]: documents.read_lead(row) for row in await rows.limit(max_leads).to_list()}
+        end = max(found) if len(found) == max_leads else leads.end
+        histories, end = await self._histories(LeadRange(leads.after, end), max_entries)
+        lead_ids = sorted(each for each in {*found, *histories} if end is None or each <= end)
         decayed = await self.decayed_through(lead_ids)
-        return [Stored(each, leads.get(each), histories.get(each, ()), decayed[each]) for each in lead_ids]
+        return [Stored(each, found.get(each), histories.get(each, ()), decayed[each]) for each in lead_ids]
 
     async def whole_history(self, lead_id: str) -> AsyncGenerator[list[Entry], None]:
         """Yields the history of a lead in the order of the sequence, in pieces of `PIECE_FACTS`."""
@@ -239,21 +250,18 @@ class LeadReader:
                 await self._database["score_history"].count_documents({"kind": EntryKind.EVENT.value}),
             )
 
-    async def _histories(
-        self, after: str, end: str | None, max_entries: int
-    ) -> tuple[dict[str, list[Entry] | None], str | None]:
-        """Returns complete histories of the leads in (after, end], and the last lead that they cover.
+    async def _histories(self, leads: LeadRange, max_entries: int) -> tuple[dict[str, list[Entry] | None], str | None]:
+        """Returns complete histories of the leads of a range, and the last lead that they cover.
 
-        If `end` is None, the range is open. A history of None means that this lead alone has too many entries.
+        A history of None means that this lead alone has too many entries.
         """
-        between: Document = {"$gt": after} if end is None else {"$gt": after, "$lte": end}
-        cursor = self._database["score_history"].find({"lead_id": between})
+        cursor = self._database["score_history"].find({"lead_id": _within(leads)})
         cursor = cursor.sort([("lead_id", ASCENDING), ("sequence", ASCENDING)]).limit(max_entries + 1)
         found: dict[str, list[Entry]] = defaultdict(list)
-        async for row in cursor:
+        for row in await cursor.to_list():
             found[row["lead_id"]].append(documents.read_entry(row))
         if sum(map(len, found.values())) <= max_entries:
-            return {**found}, end
+            return {**found}, leads.end
         cut, _ = found.popitem()
         # Leads without a history may come before the lead that was cut off.
         return ({**found}, max(found)) if found else ({cut: None}, cut)
@@ -265,6 +273,10 @@ def _counted(retracted_by: datetime | None) -> Document:
         return {"kind": {"$in": [EntryKind.EVENT.value, EntryKind.RETRACTION.value]}}
     retraction = {"kind": EntryKind.RETRACTION.value, "record_time": {"$lte": retracted_by}}
     return {"$or": [{"kind": EntryKind.EVENT.value}, retraction]}
+
+
+def _within(leads: LeadRange) -> Document:
+    return {"$gt": leads.after} if leads.end is None else {"$gt": leads.after, "$lte": leads.end}
 
 
 def _only(attributes: Collection[str]) -> Document:

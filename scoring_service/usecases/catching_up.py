@@ -9,21 +9,17 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.lead import LeadUpdate
-from scoring_service.ports import Doorbell
-from scoring_service.store.facts import FactReader
-from scoring_service.store.writes import LeadWriter
-from scoring_service.usecases.history_writer import Clock, HistoryWriter, PendingFacts
+from scoring_service.usecases.cores import Cores, Stores
+from scoring_service.usecases.history_writer import HistoryWriter, PendingFacts
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from shared import logs
 from shared.portions import Portions
 from shared.rpc.errors import is_transient
 
-CONCURRENT_PARTITIONS = 2
-"""Number of partitions in progress: while MongoDB writes one page, another one is folded."""
 MAX_CONSECUTIVE_ERRORS = 3
 """The run stops after this many consecutive transient errors, because the leads are not the cause."""
 
@@ -52,30 +48,40 @@ class _Failures:
         return self.consecutive >= MAX_CONSECUTIVE_ERRORS
 
 
+class Effect(NamedTuple):
+    """What an entry did to the score of its lead."""
+
+    kind: EntryKind
+    delta: int
+
+
+Effects = Sequence[Effect]
+"""The effects of one update of a lead, in the order of its entries."""
+
+
+def effects_of(update: LeadUpdate) -> Effects:
+    """Returns the effects of an update."""
+    return [Effect(entry.kind, entry.delta) for entry in update.entries]
+
+
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What a transaction over some leads updated, and the leads that it left to the next one."""
+    """The effects on each lead that a transaction updated, and the leads that it left to the next one."""
 
-    updates: Sequence[LeadUpdate]
+    updates: Sequence[Effects]
     left: Sequence[str]
-    heavy: Sequence[str]
-    doorbells: set[int]
 
 
 @dataclass(frozen=True, slots=True)
 class CatchingUp:
     """Brings leads up to date with their partition; any number of processes may do so concurrently."""
 
-    lead_writer: LeadWriter
-    fact_reader: FactReader
-    doorbell: Doorbell
-    calendar: Calendar
-    clock: Clock
+    cores: Cores
 
     async def run(
         self, partitions: Iterable[int], find: Callable[[int], Awaitable[Sequence[str]]], limit: int
-    ) -> AsyncGenerator[Sequence[LeadUpdate], None]:
-        """Yields the updates of each page of at most `limit` leads.
+    ) -> AsyncGenerator[Sequence[Effects], None]:
+        """Yields the effects on the leads of each page of at most `limit` leads.
 
         `find` returns the ids of the leads of a partition that are behind; it runs in a transaction of its own. Each
         page is one transaction.
@@ -86,28 +92,28 @@ class CatchingUp:
         """
         failures, todo = _Failures(), iter(partitions)
 
-        async def worker() -> AsyncGenerator[Sequence[LeadUpdate], None]:
+        async def worker() -> AsyncGenerator[Sequence[Effects], None]:
             for partition in takewhile(lambda _: not failures.must_stop, todo):
                 async for updates in self._partition(partition, find, limit, failures):
                     yield updates
 
-        async for updates in _merge([worker() for _ in range(CONCURRENT_PARTITIONS)]):
+        async for updates in _merge([worker() for _ in range(self.cores.count + 1)]):
             yield updates
         if failures.errors:
             raise failures.errors[0]
 
     async def _partition(
         self, partition: int, find: Callable[[int], Awaitable[Sequence[str]]], limit: int, failures: _Failures
-    ) -> AsyncGenerator[Sequence[LeadUpdate], None]:
-        """Yields the updates of each page of a partition's leads."""
+    ) -> AsyncGenerator[Sequence[Effects], None]:
+        """Yields the effects on the leads of each page of a partition."""
         try:
-            pages = Portions(await self.lead_writer.transact(partial(find, partition)), limit)
+            pages = Portions(await self.cores.stores.lead_writer.transact(partial(find, partition)), limit)
         except Exception as error:  # noqa: BLE001 (`run` raises it at the end)
             failures.add(error, partition, ())
             return
         while (page := pages.next()) and not failures.must_stop:
             try:
-                done = await self._update_page(partition, page)
+                done = await self.cores.run(partial(_update_page, partition, page))
             except Exception as error:  # noqa: BLE001 (`run` raises it at the end)
                 if not pages.halve(error):
                     failures.add(error, partition, page)
@@ -117,24 +123,31 @@ class CatchingUp:
             pages.done(done.left)
             yield done.updates
 
-    async def _update_page(self, partition: int, lead_ids: Sequence[str]) -> _Page:
-        """Updates some leads in one transaction, and then each heavy one alone."""
-        page = await self.lead_writer.transact(partial(self._record, partition, lead_ids))
-        self.doorbell.ring(page.doorbells)
-        transaction = LeadTransaction(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
-        updates = [await transaction.catch_up(lead_id) for lead_id in page.heavy]
-        return _Page([*page.updates, *filter(None, updates)], page.left, (), set())
 
-    async def _record(self, partition: int, lead_ids: Sequence[str]) -> _Page:
-        standing = await self.lead_writer.take_page(partition)
-        timeline = await self.lead_writer.timeline(standing.publication)
-        writer = HistoryWriter(self.fact_reader, timeline, self.calendar, self.clock())
-        leads = await self.lead_writer.leads(lead_ids)
-        plan = await writer.plan([PendingFacts(lead, standing) for lead in leads.values()])
-        updates = await writer.updates(plan.chosen)
-        doorbells = await self.lead_writer.append(writer.batch(updates)) if updates else set()
-        left, heavy = ([each.lead.lead_id for each in some] for some in (plan.left, plan.heavy))
-        return _Page(updates, left, heavy, doorbells)
+async def _update_page(partition: int, lead_ids: Sequence[str], stores: Stores) -> _Page:
+    """Updates some leads in one transaction, and then each heavy one alone."""
+    updates, left, heavy, doorbells = await stores.lead_writer.transact(partial(_record, partition, lead_ids, stores))
+    stores.doorbell.ring(doorbells)
+    transaction = LeadTransaction(
+        stores.lead_writer, stores.fact_reader, stores.doorbell, stores.calendar, stores.clock
+    )
+    updates += filter(None, [await transaction.catch_up(lead_id) for lead_id in heavy])
+    return _Page(list(map(effects_of, updates)), left)
+
+
+async def _record(
+    partition: int, lead_ids: Sequence[str], stores: Stores
+) -> tuple[list[LeadUpdate], list[str], list[str], set[int]]:
+    """Returns the updates, the ids of the leads that were left and of the heavy ones, and the doorbells to ring."""
+    standing = await stores.lead_writer.take_page(partition)
+    timeline = await stores.lead_writer.timeline(standing.publication)
+    writer = HistoryWriter(stores.fact_reader, timeline, stores.calendar, stores.clock())
+    leads = await stores.lead_writer.leads(lead_ids)
+    plan = await writer.plan([PendingFacts(lead, standing) for lead in leads.values()])
+    updates = await writer.updates(plan.chosen)
+    doorbells = await stores.lead_writer.append(writer.batch(updates)) if updates else set()
+    left, heavy = ([each.lead.lead_id for each in some] for some in (plan.left, plan.heavy))
+    return updates, left, heavy, doorbells
 
 
 async def _merge(generators: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:

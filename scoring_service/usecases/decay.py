@@ -5,17 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 
-from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.errors import DecayDateAhead
-from scoring_service.domain.lead import Decision, LeadUpdate, Standing
+from scoring_service.domain.lead import Decision, Standing
 from scoring_service.domain.timeline import Timeline
-from scoring_service.ports import Doorbell
-from scoring_service.store.facts import FactReader
-from scoring_service.store.reads import LeadReader
-from scoring_service.store.writes import LeadWriter
-from scoring_service.usecases.catching_up import CatchingUp
-from scoring_service.usecases.history_writer import Clock, HistoryWriter, PendingFacts
+from scoring_service.usecases.catching_up import CatchingUp, Effects, effects_of
+from scoring_service.usecases.cores import Cores, Stores
+from scoring_service.usecases.history_writer import HistoryWriter, PendingFacts
 from shared import logs
 
 PAGE_LEADS = 500
@@ -36,9 +32,9 @@ class DecayProgress:
     points_removed: int = 0
     done: bool = False
 
-    def plus(self, updates: Sequence[LeadUpdate], kind: EntryKind) -> "DecayProgress":
+    def plus(self, updates: Sequence[Effects], kind: EntryKind) -> "DecayProgress":
         """Returns the totals with more leads; entries of other kinds, such as MODEL, are not counted."""
-        deltas = [[entry.delta for entry in each.entries if entry.kind is kind] for each in updates]
+        deltas = [[effect.delta for effect in each if effect.kind is kind] for each in updates]
         return replace(
             self,
             leads_checked=self.leads_checked + len(updates),
@@ -52,12 +48,7 @@ class DecayProgress:
 class DecayRun:
     """Applies decay ticks to all leads, or takes them back."""
 
-    lead_writer: LeadWriter
-    fact_reader: FactReader
-    lead_reader: LeadReader
-    doorbell: Doorbell
-    calendar: Calendar
-    clock: Clock
+    cores: Cores
     partitions: int
 
     async def run(self, as_of: datetime) -> AsyncGenerator[DecayProgress, None]:
@@ -68,8 +59,9 @@ class DecayRun:
             Exception: Some leads failed; see `CatchingUp`.
         """
         through = await self._date_of(as_of)
-        progress = await self._start(through, await self.lead_reader.timeline())
-        async for updates in self._catching_up().run(range(self.partitions), partial(self._find, through), PAGE_LEADS):
+        progress = await self._start(through, await self._stores.lead_reader.timeline())
+        catching_up = CatchingUp(self.cores.for_leads(progress.leads_total))
+        async for updates in catching_up.run(range(self.partitions), partial(self._find, through), PAGE_LEADS):
             progress = progress.plus(updates, EntryKind.DECAY)
             yield progress
         _LOG.info("decay", through=through, leads=progress.leads_changed, points=progress.points_removed)
@@ -81,12 +73,13 @@ class DecayRun:
         Raises:
             DecayDateAhead: See `run`.
         """
-        through, timeline = await self._date_of(as_of), await self.lead_reader.timeline()
+        through, timeline = await self._date_of(as_of), await self._stores.lead_reader.timeline()
         progress = await self._start(through, timeline)
         standing = Standing(through, timeline.number)
-        async for lead in self.lead_reader.inactive_leads(self._inactive_since(through, timeline), through):
-            writer = HistoryWriter(self.fact_reader, timeline, self.calendar, self.clock())
-            progress = progress.plus(await writer.updates([PendingFacts(lead, standing)]), EntryKind.DECAY)
+        async for lead in self._stores.lead_reader.inactive_leads(self._inactive_since(through, timeline), through):
+            writer = HistoryWriter(self._stores.fact_reader, timeline, self._stores.calendar, self._stores.clock())
+            updates = await writer.updates([PendingFacts(lead, standing)])
+            progress = progress.plus(list(map(effects_of, updates)), EntryKind.DECAY)
             if progress.leads_checked % PAGE_LEADS == 0:
                 yield progress
         yield replace(progress, done=True)
@@ -97,44 +90,49 @@ class DecayRun:
         Raises:
             Exception: Some leads failed; see `CatchingUp`.
         """
-        progress = DecayProgress(to, await self.lead_reader.count_decayed_beyond(to))
-        async for updates in self._catching_up().run(
-            range(self.partitions), partial(self._set_back, to, decision), PAGE_LEADS
-        ):
+        progress = DecayProgress(to, await self._stores.lead_reader.count_decayed_beyond(to))
+        catching_up = CatchingUp(self.cores.for_leads(progress.leads_total))
+        find = partial(self._set_back, to, decision)
+        async for updates in catching_up.run(range(self.partitions), find, PAGE_LEADS):
             progress = progress.plus(updates, EntryKind.DECAY_RESET)
             yield progress
         _LOG.warning("decay reset", to=to, leads=progress.leads_changed, actor=decision.actor, reason=decision.reason)
         yield replace(progress, done=True)
 
-    def _catching_up(self) -> CatchingUp:
-        return CatchingUp(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
+    @property
+    def _stores(self) -> Stores:
+        return self.cores.stores
 
     async def _date_of(self, as_of: datetime) -> date:
         """Returns the date of a time, checked against the clock of the database server: other clocks may be wrong."""
-        through, reached = (self.calendar.date_of(time) for time in (as_of, await self.lead_writer.database_time()))
+        through, reached = (
+            self._stores.calendar.date_of(time) for time in (as_of, await self._stores.lead_writer.database_time())
+        )
         if through > reached:
             raise DecayDateAhead(through, reached)
         return through
 
     async def _start(self, through: date, timeline: Timeline) -> DecayProgress:
         inactive_since = self._inactive_since(through, timeline)
-        return DecayProgress(through, await self.lead_reader.count_inactive_leads(inactive_since, through))
+        return DecayProgress(through, await self._stores.lead_reader.count_inactive_leads(inactive_since, through))
 
     async def _find(self, through: date, partition: int) -> Sequence[str]:
         """Moves a partition to a date, so that drains apply its ticks from now on; returns the leads to catch up."""
-        standing = await self.lead_writer.move_decay(partition, through)
+        standing = await self._stores.lead_writer.move_decay(partition, through)
         if standing.through != through:
             return ()  # another run has moved it to a later date
-        timeline = await self.lead_writer.timeline(standing.publication)
-        return await self.lead_writer.inactive_leads(partition, self._inactive_since(through, timeline), through)
+        timeline = await self._stores.lead_writer.timeline(standing.publication)
+        return await self._stores.lead_writer.inactive_leads(
+            partition, self._inactive_since(through, timeline), through
+        )
 
     async def _set_back(self, to: date, decision: Decision, partition: int) -> Sequence[str]:
         """Sets a partition back to a date, and returns the leads that are decayed beyond it.
 
         It also returns them if the partition was set back before, so that a run completes one that was interrupted.
         """
-        standing = await self.lead_writer.set_decay_back(partition, to, decision)
-        return await self.lead_writer.leads_decayed_beyond(partition, to) if standing.through == to else ()
+        standing = await self._stores.lead_writer.set_decay_back(partition, to, decision)
+        return await self._stores.lead_writer.leads_decayed_beyond(partition, to) if standing.through == to else ()
 
     def _inactive_since(self, through: date, timeline: Timeline) -> datetime:
-        return self.calendar.midnight(through) - timeline.shortest_grace
+        return self._stores.calendar.midnight(through) - timeline.shortest_grace

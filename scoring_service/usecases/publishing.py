@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, ModelOutdated, Publication, StoredModel
-from scoring_service.ports import Doorbell
-from scoring_service.store.facts import FactReader
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
-from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.catching_up import CatchingUp
+from scoring_service.usecases.cores import Cores
 from scoring_service.usecases.history_writer import Clock
 from shared import logs
 from shared.rpc.pagination import Cursor
@@ -94,11 +91,7 @@ class Rollout:
     """Folds leads again under a new publication; any number of workers may do so concurrently."""
 
     models: ModelStore
-    lead_writer: LeadWriter
-    fact_reader: FactReader
-    doorbell: Doorbell
-    calendar: Calendar
-    clock: Clock
+    cores: Cores
     partitions: int
 
     async def run(self) -> None:
@@ -122,9 +115,8 @@ class Rollout:
         started, leads = time.perf_counter(), 0
         # The publisher may have died before it switched all partitions.
         await self.models.switch(publication)
-        catching_up = CatchingUp(self.lead_writer, self.fact_reader, self.doorbell, self.calendar, self.clock)
         partitions = random.sample(range(self.partitions), self.partitions)  # so that workers conflict less often
-        async for updates in catching_up.run(partitions, self._find, PAGE_LEADS):
+        async for updates in CatchingUp(self.cores).run(partitions, self._find, PAGE_LEADS):
             leads += len(updates)
         await self.models.rolled_out(publication)
         seconds = round(time.perf_counter() - started, 2)
@@ -132,5 +124,6 @@ class Rollout:
         return leads
 
     async def _find(self, partition: int) -> Sequence[str]:
-        standing = (await self.lead_writer.take([partition]))[partition]
-        return await self.lead_writer.stale_leads(partition, await self.lead_writer.timeline(standing.publication))
+        lead_writer = self.cores.stores.lead_writer
+        standing = (await lead_writer.take([partition]))[partition]
+        return await lead_writer.stale_leads(partition, await lead_writer.timeline(standing.publication))

@@ -8,10 +8,11 @@ from datetime import datetime
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.errors import LeadNotFound
+from scoring_service.domain.fit import Fitness
 from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_counts import CountQuery, LeadGroup, idle_leads
 from scoring_service.domain.lead_query import LeadQuery
-from scoring_service.domain.model import Fitness, ScoringModel
+from scoring_service.domain.model import ScoringModel
 from scoring_service.store.facts import FactReader
 from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.as_of import AsOf

@@ -1,15 +1,15 @@
-"""Scans all leads, page by page."""
+"""Scans leads, page by page, and cuts all leads into ranges that can be scanned side by side."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from scoring_service.domain.entry import EntryKind, facts_of
+from scoring_service.domain.entry import EntryKind
+from scoring_service.domain.lead_query import LeadRange
 from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import Event
-from scoring_service.domain.timeline import Adjustment, Timeline
+from scoring_service.domain.timeline import Timeline
 from scoring_service.domain.verification import Stored
-from scoring_service.store.facts import FactReader
 from scoring_service.store.reads import LeadReader
 
 PAGE_LEADS = 500
@@ -35,33 +35,31 @@ class Page:
             yield each
 
 
-async def scan_leads(lead_reader: LeadReader, *, check: bool = False) -> AsyncGenerator[Page, None]:
-    """Yields all leads ordered by id, including those that lack a row or a history.
+async def ranges(lead_reader: LeadReader) -> AsyncGenerator[LeadRange, None]:
+    """Yields ranges that cover all lead ids, each with at most `PAGE_LEADS` rows."""
+    end: str | None = ""
+    while end is not None:
+        after, end = end, await lead_reader.end_of_range(end, PAGE_LEADS)
+        yield LeadRange(after, end)
+
+
+async def scan_leads(lead_reader: LeadReader, leads: LeadRange, *, check: bool = False) -> AsyncGenerator[Page, None]:
+    """Yields the leads of a range ordered by id, including those that lack a row or a history.
 
     With `check`, pages include the scored events of their entries, and the checkpoints.
     """
-    after = ""
     while True:
         async with lead_reader.snapshot():
             timeline = await lead_reader.timeline()
-            leads = await lead_reader.stored(after, PAGE_LEADS, PAGE_ENTRIES)
-            page = Page(timeline, leads, {}, {})
+            found = await lead_reader.stored(leads, PAGE_LEADS, PAGE_ENTRIES)
+            page = Page(timeline, found, {}, {})
             if check:
                 ids = [
-                    entry.event_id for lead in leads for entry in lead.entries or () if entry.kind is EntryKind.EVENT
+                    entry.event_id for lead in found for entry in lead.entries or () if entry.kind is EntryKind.EVENT
                 ]
-                checkpoints = await lead_reader.checkpoints_of([lead.lead_id for lead in leads])
-                page = Page(timeline, leads, await lead_reader.scored_events(ids), checkpoints)
-        if not leads:
+                checkpoints = await lead_reader.checkpoints_of([lead.lead_id for lead in found])
+                page = Page(timeline, found, await lead_reader.scored_events(ids), checkpoints)
+        if not found:
             return
         yield page
-        after = leads[-1].lead_id
-
-
-async def facts_in_pieces(fact_reader: FactReader, stored: Stored) -> AsyncGenerator[list[Event | Adjustment], None]:
-    """Yields the recorded facts of a lead: in one piece if its entries are loaded, otherwise in several."""
-    if stored.entries is not None:
-        yield facts_of(stored.entries)
-        return
-    async for piece in fact_reader.facts(stored.lead_id):
-        yield piece
+        leads = replace(leads, after=found[-1].lead_id)

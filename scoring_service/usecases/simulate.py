@@ -1,15 +1,22 @@
 """Simulates the publication of a model."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from scoring_service.domain.calendar import Calendar
-from scoring_service.domain.model import ScoringModel
-from scoring_service.domain.simulation import Difference, Question, Simulation, Summary
+from scoring_service.domain.lead import Lead
+from scoring_service.domain.lead_query import LeadRange
+from scoring_service.domain.model import Event, ScoringModel
+from scoring_service.domain.simulation import Difference, Question, Simulation, Summary, Tally
+from scoring_service.domain.timeline import Adjustment
 from scoring_service.store.facts import FactReader
-from scoring_service.store.reads import LeadReader
-from scoring_service.usecases.scan import facts_in_pieces, scan_leads
+from scoring_service.usecases.cores import Cores, Stores
+from scoring_service.usecases.history_writer import off_the_loop
+from scoring_service.usecases.scan import ranges
+
+PIECE_FACTS = 5_000
+"""Largest number of facts that are in memory for several leads together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +33,66 @@ class SimulationProgress:
 class Simulate:
     """Folds every lead under another model. It cannot write."""
 
-    lead_reader: LeadReader
-    fact_reader: FactReader
-    calendar: Calendar
+    cores: Cores
 
     async def run(self, model: ScoringModel, question: Question | None) -> AsyncGenerator[SimulationProgress, None]:
-        """Yields what publishing a model for all events would change, page by page, and then the summary."""
-        simulation = Simulation(await self.lead_reader.timeline(), model, self.calendar, question)
-        progress = SimulationProgress(await self.lead_reader.count_leads())
-        async for page in scan_leads(self.lead_reader):
-            found: list[Difference] = []
-            async for each in page.one_by_one():
-                if each.lead is not None:  # a publication does not reach a lead without a row
-                    facts = [fact async for piece in facts_in_pieces(self.fact_reader, each) for fact in piece]
-                    # A decay run skips leads that its ticks do not change; a publication applies these ticks, too.
-                    found.append(await asyncio.to_thread(simulation.add, each.lead, facts, each.decayed_through))
-            progress = replace(
-                progress,
-                leads_checked=progress.leads_checked + len(found),
-                differences=[each for each in found if each.is_change],
-            )
+        """Yields what publishing a model for all events would change, range by range, and then the summary."""
+        lead_reader = self.cores.stores.lead_reader
+        timeline, total = await lead_reader.timeline(), await lead_reader.count_leads()
+        works = (partial(_simulate, timeline.number, model, question, each) async for each in ranges(lead_reader))
+        progress, tally = SimulationProgress(total), Tally()
+        async for found in self.cores.for_leads(total).each(works):
+            tally.add(found.tally)
+            checked = progress.leads_checked + found.leads
+            progress = replace(progress, leads_checked=checked, differences=found.differences)
             yield progress
-        yield replace(progress, differences=(), summary=simulation.summary())
+        summary = tally.summary(timeline.latest, model, ranked=question is not None)
+        yield replace(progress, differences=(), summary=summary)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The leads of a range: their number, what would change, and the counts."""
+
+    leads: int
+    differences: Sequence[Difference]
+    tally: Tally
+
+
+async def _simulate(
+    publication: int, model: ScoringModel, question: Question | None, leads: LeadRange, stores: Stores
+) -> _Found:
+    """Simulates the leads of a range, as of one point in time; a publication does not reach a lead without a row."""
+    async with stores.lead_reader.snapshot():
+        simulation = Simulation(await stores.lead_writer.timeline(publication), model, stores.calendar, question)
+        found = await stores.lead_reader.leads_in(leads)
+        # A decay run skips leads that its ticks do not change; a publication applies these ticks, too.
+        decayed = await stores.lead_reader.decayed_through([lead.lead_id for lead in found])
+        differences: list[Difference] = []
+        for some in _together(found):
+            facts = await _facts_of(stores.fact_reader, some)
+            for lead in some:
+                recorded, through = facts.get(lead.lead_id, ()), decayed[lead.lead_id]
+                differences.append(await off_the_loop(len(recorded), simulation.add, lead, recorded, through))
+                await asyncio.sleep(0)  # folding all of them can block the event loop for too long
+    return _Found(len(found), [each for each in differences if each.is_change], simulation.tally)
+
+
+def _together(leads: Sequence[Lead]) -> Iterator[Sequence[Lead]]:
+    """Yields leads that together have at most `PIECE_FACTS` facts, or one lead that has more."""
+    some: list[Lead] = []
+    facts = 0
+    for lead in leads:
+        facts += lead.state.fact_count
+        if some and facts > PIECE_FACTS:
+            yield some
+            some, facts = [], lead.state.fact_count
+        some.append(lead)
+    if some:
+        yield some
+
+
+async def _facts_of(fact_reader: FactReader, leads: Sequence[Lead]) -> dict[str, list[Event | Adjustment]]:
+    if len(leads) > 1:
+        return await fact_reader.facts_of([lead.lead_id for lead in leads])
+    return {lead.lead_id: [each async for piece in fact_reader.facts(lead.lead_id) for each in piece] for lead in leads}

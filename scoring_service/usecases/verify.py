@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import EntryKind, facts_of
+from scoring_service.domain.lead_query import LeadRange
 from scoring_service.domain.verification import Inspection, Stored, Violation
-from scoring_service.store.facts import FactReader
-from scoring_service.store.reads import LeadReader
-from scoring_service.usecases.scan import Page, scan_leads
+from scoring_service.usecases.cores import Cores, Stores
+from scoring_service.usecases.scan import Page, ranges, scan_leads
 
 MESSAGE_VIOLATIONS = 500
 """Largest number of violations in one message: each has at most about 4 KB, and a gRPC client accepts 4 MiB."""
@@ -30,13 +30,13 @@ class VerifyProgress:
     violations_total: int = 0
     done: bool = False
 
-    def plus(self, *, entries: int, events: int) -> "VerifyProgress":
-        """Returns the totals with one more lead."""
+    def plus(self, found: "_Found") -> "VerifyProgress":
+        """Returns the totals with more leads."""
         return replace(
             self,
-            leads_checked=self.leads_checked + 1,
-            entries_checked=self.entries_checked + entries,
-            events_checked=self.events_checked + events,
+            leads_checked=self.leads_checked + found.leads,
+            entries_checked=self.entries_checked + found.entries,
+            events_checked=self.events_checked + found.events,
         )
 
     def with_violations(self, violations: Sequence[Violation]) -> "VerifyProgress":
@@ -48,27 +48,23 @@ class VerifyProgress:
 class Verification:
     """Checks every stored lead. It cannot write."""
 
-    lead_reader: LeadReader
-    fact_reader: FactReader
-    calendar: Calendar
+    cores: Cores
 
     async def run(self) -> AsyncGenerator[VerifyProgress, None]:
         """Checks every lead, one snapshot per page; then compares the numbers of scored events and EVENT entries."""
-        progress = VerifyProgress(await self.lead_reader.count_leads())
-        async for page in scan_leads(self.lead_reader, check=True):
-            found: list[Violation] = []
-            async for stored in page.one_by_one():
-                violations, entries, events = await self._inspect(page, stored)
-                found += violations
-                progress = progress.plus(entries=entries, events=events)
-            for start in range(0, max(1, len(found)), MESSAGE_VIOLATIONS):
-                progress = progress.with_violations(found[start : start + MESSAGE_VIOLATIONS])
+        lead_reader = self.cores.stores.lead_reader
+        progress = VerifyProgress(await lead_reader.count_leads())
+        works = (partial(_verify, each) async for each in ranges(lead_reader))
+        async for found in self.cores.for_leads(progress.leads_total).each(works):
+            progress = progress.plus(found)
+            for start in range(0, max(1, len(found.violations)), MESSAGE_VIOLATIONS):
+                progress = progress.with_violations(found.violations[start : start + MESSAGE_VIOLATIONS])
                 yield progress
-        scored, recorded = await self.lead_reader.count_scored()
+        scored, recorded = await lead_reader.count_scored()
         sentence = f"the number of events stored as scored is {scored}, but the number in the histories is {recorded}"
         mismatch = [Violation("I3", "", sentence)]
         progress = progress.with_violations(mismatch if scored != recorded else ())
-        unscored = await self.lead_reader.count_unscored()
+        unscored = await lead_reader.count_unscored()
         yield replace(
             progress,
             events_pending=unscored.pending,
@@ -77,32 +73,64 @@ class Verification:
             done=True,
         )
 
-    async def _inspect(self, page: Page, stored: Stored) -> tuple[list[Violation], int, int]:
-        """Returns the violations of a lead and the numbers of its entries and events."""
-        inspection = Inspection(page.timeline, self.calendar, stored, page.checkpoints.get(stored.lead_id, {}))
-        if stored.entries is None:
-            return await self._inspect_in_pieces(inspection, stored)
-        events = page.events.get(stored.lead_id, {})
-        found = [*inspection.entries(stored.entries, events)]
-        inspection.facts(facts_of(stored.entries))
-        found += inspection.end()
-        return [Violation(each, stored.lead_id, text) for each, text in found], len(stored.entries), len(events)
 
-    async def _inspect_in_pieces(self, inspection: Inspection, stored: Stored) -> tuple[list[Violation], int, int]:
-        """Inspects a lead with a long history, in a snapshot of its own."""
-        found: list[tuple[str, str]] = []
-        entries = events = 0
-        async with self.lead_reader.snapshot():
-            async for piece in self.lead_reader.whole_history(stored.lead_id):
-                ids = [entry.event_id for entry in piece if entry.kind is EntryKind.EVENT]
-                known = (await self.lead_reader.scored_events(ids)).get(stored.lead_id, {})
-                found += await asyncio.to_thread(lambda: list(inspection.entries(piece, known)))  # noqa: B023
-                entries, events = entries + len(piece), events + len(known)
-            async for facts in self.fact_reader.facts(stored.lead_id):
-                await asyncio.to_thread(inspection.facts, facts)
-            # If the lead has changed since its page was read, its new entries do not contradict the old row.
-            lead = (await self.lead_reader.leads([stored.lead_id])).get(stored.lead_id)
-        if lead != stored.lead:
-            return [], entries, events
-        found += inspection.end()
-        return [Violation(each, stored.lead_id, text) for each, text in found], entries, events
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was checked, and the violations that were found."""
+
+    leads: int = 0
+    entries: int = 0
+    events: int = 0
+    violations: Sequence[Violation] = ()
+
+    def __add__(self, more: "_Found") -> "_Found":
+        return _Found(
+            self.leads + more.leads,
+            self.entries + more.entries,
+            self.events + more.events,
+            [*self.violations, *more.violations],
+        )
+
+
+async def _verify(leads: LeadRange, stores: Stores) -> _Found:
+    """Checks the leads of a range."""
+    found = _Found()
+    async for page in scan_leads(stores.lead_reader, leads, check=True):
+        async for stored in page.one_by_one():
+            found += await _inspect(stores, page, stored)
+    return found
+
+
+async def _inspect(stores: Stores, page: Page, stored: Stored) -> _Found:
+    inspection = Inspection(page.timeline, stores.calendar, stored, page.checkpoints.get(stored.lead_id, {}))
+    if stored.entries is None:
+        return await _inspect_in_pieces(stores, inspection, stored)
+    events = page.events.get(stored.lead_id, {})
+    flaws = [*inspection.entries(stored.entries, events)]
+    inspection.facts(facts_of(stored.entries))
+    flaws += inspection.end()
+    return _Found(1, len(stored.entries), len(events), _violations(stored, flaws))
+
+
+async def _inspect_in_pieces(stores: Stores, inspection: Inspection, stored: Stored) -> _Found:
+    """Inspects a lead with a long history, in a snapshot of its own."""
+    flaws: list[tuple[str, str]] = []
+    entries = events = 0
+    async with stores.lead_reader.snapshot():
+        async for piece in stores.lead_reader.whole_history(stored.lead_id):
+            ids = [entry.event_id for entry in piece if entry.kind is EntryKind.EVENT]
+            known = (await stores.lead_reader.scored_events(ids)).get(stored.lead_id, {})
+            flaws += await asyncio.to_thread(lambda: list(inspection.entries(piece, known)))  # noqa: B023
+            entries, events = entries + len(piece), events + len(known)
+        async for facts in stores.fact_reader.facts(stored.lead_id):
+            await asyncio.to_thread(inspection.facts, facts)
+        # If the lead has changed since its page was read, its new entries do not contradict the old row.
+        lead = (await stores.lead_reader.leads([stored.lead_id])).get(stored.lead_id)
+    if lead != stored.lead:
+        return _Found(1, entries, events)
+    flaws += inspection.end()
+    return _Found(1, entries, events, _violations(stored, flaws))
+
+
+def _violations(stored: Stored, flaws: Sequence[tuple[str, str]]) -> list[Violation]:
+    return [Violation(invariant, stored.lead_id, text) for invariant, text in flaws]

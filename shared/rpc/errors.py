@@ -10,7 +10,7 @@ An unexpected exception becomes INTERNAL with a fixed sentence; its text never l
     ├── TooLarge                   work that exceeds the largest budget
     ├── WorkTooLarge               too much work at once, although nothing is down or slow
     ├── errors of a service        raised by its domain, mapped by its ERRORS table
-    ├── pymongo.errors.PyMongoError, grpc.aio.AioRpcError, TimeoutError      mapped here
+    ├── pymongo.errors.PyMongoError, grpc.aio.AioRpcError, TimeoutError, ConnectionError      mapped here
     └── anything else              INTERNAL
 """
 
@@ -239,7 +239,8 @@ def _code_of(error: BaseException) -> grpc.StatusCode:
         return grpc.StatusCode.DEADLINE_EXCEEDED
     if isinstance(error, PyMongoError):
         return _code_of_mongo(error)
-    return grpc.StatusCode.UNAVAILABLE if isinstance(error, Stopping) else grpc.StatusCode.INTERNAL
+    is_away = isinstance(error, Stopping | ConnectionError)
+    return grpc.StatusCode.UNAVAILABLE if is_away else grpc.StatusCode.INTERNAL
 
 
 def _code_of_mongo(error: PyMongoError) -> grpc.StatusCode:

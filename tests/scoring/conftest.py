@@ -23,6 +23,7 @@ from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
 from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.backlog import BacklogReport
+from scoring_service.usecases.cores import Cores, Stores
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayProgress, DecayRun
 from scoring_service.usecases.drain import Drain
@@ -78,18 +79,17 @@ class Scoring:
         self.leads = LeadTransaction(self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock)
         self.slow_lane = SlowLane(self.lead_writer, self.leads)
         self.drain = Drain(self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock, self.slow_lane)
-        self.decay = DecayRun(
-            self.lead_writer, self.fact_reader, self.lead_reader, self.doorbell, calendar, self.clock, PARTITIONS
+        self.cores = Cores(
+            Stores(self.lead_reader, self.fact_reader, self.lead_writer, self.doorbell, calendar, self.clock)
         )
+        self.decay = DecayRun(self.cores, PARTITIONS)
         self.queries = Queries(self.lead_reader, self.fact_reader, calendar, self.clock)
-        self.verification = Verification(self.lead_reader, self.fact_reader, calendar)
-        self.rebuild = Rebuild(self.lead_writer, self.fact_reader, self.lead_reader, calendar)
+        self.verification = Verification(self.cores)
+        self.rebuild = Rebuild(self.cores)
         self.corrections = Corrections(self.lead_writer, self.leads, calendar, self.clock)
         self.publishing = Publishing(self.models, self.lead_reader, self.clock)
-        self.rollout = Rollout(
-            self.models, self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock, PARTITIONS
-        )
-        self.simulate = Simulate(self.lead_reader, self.fact_reader, calendar)
+        self.rollout = Rollout(self.models, self.cores, PARTITIONS)
+        self.simulate = Simulate(self.cores)
         self.parking = Parking(self.events)
         backlogs = BacklogReader(self.database, self.events)
         self.backlog = BacklogReport(backlogs, self.models, calendar, self.clock)

@@ -9,6 +9,7 @@ import pytest
 
 from scoring_service.domain import refold
 from scoring_service.domain.errors import HistoryInconsistent, LeadNotFound
+from scoring_service.domain.lead_query import LeadRange
 from scoring_service.domain.model import Decay
 from scoring_service.domain.timeline import Mode
 from scoring_service.store import facts
@@ -156,7 +157,7 @@ async def test_a_page_ends_before_it_has_too_many_entries(
 ) -> None:
     monkeypatch.setattr(scan, "PAGE_ENTRIES", max_entries)
     await seed(scoring)
-    seen = [page async for page in scan.scan_leads(scoring.lead_reader, check=True)]
+    seen = [page async for page in scan.scan_leads(scoring.lead_reader, LeadRange(), check=True)]
     assert [len(page.leads) for page in seen] == pages
     assert [stored.lead_id for page in seen for stored in page.leads] == ["lead0", "lead1", "lead2"]
     assert {len(stored.entries or ()) for page in seen for stored in page.leads} == {4}, "expected whole histories"
@@ -212,7 +213,7 @@ async def test_other_tasks_run_between_two_leads(scoring: Scoring) -> None:
             await asyncio.sleep(0)
             turns += 1
 
-    [page] = [page async for page in scan.scan_leads(scoring.lead_reader)]
+    [page] = [page async for page in scan.scan_leads(scoring.lead_reader, LeadRange())]
     task = asyncio.create_task(other())
     seen = [turns async for _ in page.one_by_one()]
     task.cancel()

@@ -62,7 +62,7 @@ def test_equal_scores_are_shared_out_evenly() -> None:
 @pytest.mark.parametrize("number", [9_999_999, 123_456_789_013])
 def test_however_many_leads_there_are_each_is_in_one_decile(number: int) -> None:
     tally = RankingTally()
-    tally._leads[5], tally._converted[5] = number, 3  # adding them one by one would take a while
+    tally.leads[5], tally.converted[5] = number, 3  # adding them one by one would take a while
     found = tally.ranking(["cold"], stage_of)
     assert [each.leads for each in found.deciles] == [number / 10] * 10
     assert sum(each.converted for each in found.deciles) == pytest.approx(3)

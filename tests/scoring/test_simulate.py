@@ -7,7 +7,8 @@ from datetime import timedelta
 import bson
 import pytest
 
-from scoring_service.domain.model import Decay, Fit, FitRule, Limit, Period, Rule, ScoringModel
+from scoring_service.domain.fit import Fit, FitRule
+from scoring_service.domain.model import Decay, Limit, Period, Rule, ScoringModel
 from scoring_service.domain.simulation import Difference, Question, Summary
 from scoring_service.domain.timeline import Mode
 from scoring_service.usecases.corrections import AdjustmentRequest
