@@ -19,7 +19,7 @@ from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.history_writer import Clock
 from scoring_service.usecases.processes import Processes
 
-MIN_LEADS = 1_000
+MIN_LEADS = 5_000
 """With fewer leads, work runs here: to start the processes would take longer."""
 AHEAD = 2
 """Pieces of work per process that are running or wait for a process."""
