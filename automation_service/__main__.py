@@ -5,7 +5,7 @@ from functools import partial
 
 from automation_service.app import open_worker, run_migration, run_server
 from automation_service.settings import AutomationSettings
-from shared import entrypoint
+from shared import entrypoint, processes
 from shared.contracts import score_changes
 from shared.inbox import actor, worker
 from shared.rpc.names import worker_name
@@ -13,6 +13,7 @@ from shared.rpc.names import worker_name
 
 def serve(settings: AutomationSettings) -> None:
     """Serve the AutomationService until SIGTERM."""
+    processes.fork(settings)
     asyncio.run(run_server(settings))
 
 

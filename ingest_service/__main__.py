@@ -4,11 +4,12 @@ import asyncio
 
 from ingest_service.app import run_migration, run_server
 from ingest_service.settings import IngestSettings
-from shared import entrypoint
+from shared import entrypoint, processes
 
 
 def serve(settings: IngestSettings) -> None:
     """Serve the IngestService until SIGTERM."""
+    processes.fork(settings)
     asyncio.run(run_server(settings))
 
 

@@ -4,11 +4,12 @@ import asyncio
 
 from intelligence_service.app import run_server
 from intelligence_service.settings import IntelligenceSettings
-from shared import entrypoint
+from shared import entrypoint, processes
 
 
 def serve(settings: IntelligenceSettings) -> None:
     """Serve the IntelligenceService until SIGTERM."""
+    processes.fork(settings)
     asyncio.run(run_server(settings))
 
 

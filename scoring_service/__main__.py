@@ -5,7 +5,7 @@ from functools import partial
 
 from scoring_service.app import open_worker, run_helper, run_migration, run_server
 from scoring_service.settings import ScoringSettings
-from shared import entrypoint
+from shared import entrypoint, processes
 from shared.contracts import events
 from shared.inbox import actor, worker
 from shared.rpc.names import worker_name
@@ -13,6 +13,7 @@ from shared.rpc.names import worker_name
 
 def serve(settings: ScoringSettings) -> None:
     """Serve the ScoringService until SIGTERM."""
+    processes.fork(settings)
     asyncio.run(run_server(settings))
 
 

@@ -39,6 +39,9 @@ class ServerSettings(ProcessSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(ge=1, le=65535, description="Port to listen on.")
+    processes: int = Field(
+        1, ge=1, le=64, description="Number of processes that listen on the port and share the connections."
+    )
     insecure: bool = Field(
         default=False,
         description="Allow addresses other than loopback, without TLS or authentication.",

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli.local.plan import Plan
+from cli.local.plan import MAX_PROCESSES, Plan, cores
 from cli.terminal.connection import SERVICES, Connection
 from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import OUT, print_json, say
@@ -20,8 +20,14 @@ from shared import wire
 def up(
     data_dir: Annotated[Path, typer.Option(help="Directory for the databases and logs.")] = Path(".leadscore"),
     base_port: BasePort = 50051,
-    scoring_workers: Annotated[int, typer.Option(min=1, max=64, help="Scoring worker processes.")] = 1,
-    automation_workers: Annotated[int, typer.Option(min=1, max=64, help="Automation worker processes.")] = 1,
+    scoring_workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_PROCESSES, help="Scoring worker processes.", show_default="one per core"),
+    ] = None,
+    automation_workers: Annotated[int, typer.Option(min=1, max=MAX_PROCESSES, help="Automation worker processes.")] = 1,
+    ingest_processes: Annotated[
+        int, typer.Option(min=1, max=MAX_PROCESSES, help="Processes of the ingest server, all at its port.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole system on this machine until Ctrl-C.
@@ -31,7 +37,7 @@ def up(
     from cli.local.up import run_until_stopped
 
     connection = Connection(base_port)
-    plan = Plan(connection, data_dir.resolve(), scoring_workers, automation_workers)
+    plan = Plan(connection, data_dir.resolve(), scoring_workers or cores(), automation_workers, ingest_processes)
     run_until_stopped(plan, say, lambda: _print_ready(connection, as_json=as_json))
 
 

@@ -1,5 +1,6 @@
 """What `leadscore up` runs: the processes of a system, their ports and their settings."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from cli.operations.health import Health, ask
 from cli.terminal.connection import SERVICES, Connection, full_name
 
+MAX_PROCESSES = 64
+"""Largest number of processes of a kind; workers beyond the default number of partitions have nothing to do."""
 HEALTH_OFFSET = 10
 """Offset from the base port to the health ports of the workers: first scoring, then automation."""
 
@@ -20,28 +23,39 @@ class Program:
     command: str
     port: int
     health_name: str = ""
+    processes: int = 1
 
     @property
     def environment(self) -> str:
-        """The environment variable for the port, in supervisor's syntax."""
-        return f'LEADSCORE_{"PORT" if self.command == "serve" else "HEALTH_PORT"}="{self.port}"'
+        """The environment variables for the port and for further processes at it, in supervisor's syntax."""
+        port = f'LEADSCORE_{"PORT" if self.command == "serve" else "HEALTH_PORT"}="{self.port}"'
+        return port if self.processes == 1 else f'{port},LEADSCORE_PROCESSES="{self.processes}"'
 
     def is_serving(self) -> bool:
         """Returns whether the process reports that it is serving."""
         return ask(f"127.0.0.1:{self.port}", self.health_name, seconds=1) is Health.SERVING
 
 
+def cores() -> int:
+    """Returns the number of processor cores that this process may use, at most `MAX_PROCESSES`."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(usable or 1, MAX_PROCESSES)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to run and where; `settings` are environment variables for every process.
+
+    The default is one scoring worker per core: scoring is most of the work, and a worker uses one core.
 
     With `own_databases` the system starts its own MongoDB and Redis, even if the environment configures others.
     """
 
     connection: Connection
     data_dir: Path
-    scoring_workers: int = 1
+    scoring_workers: int = field(default_factory=cores)
     automation_workers: int = 1
+    ingest_processes: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
     own_databases: bool = False
 
@@ -49,7 +63,14 @@ class Plan:
         """Returns every process: first the servers, at the ports that clients use, then the workers."""
         base = self.connection.base_port
         servers = [
-            Program(f"{service}-0", f"{service}_service", "serve", base + number, full_name(service))
+            Program(
+                f"{service}-0",
+                f"{service}_service",
+                "serve",
+                base + number,
+                full_name(service),
+                self.ingest_processes if service == "ingest" else 1,
+            )
             for number, service in enumerate(SERVICES)
         ]
         workers = [

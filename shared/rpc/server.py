@@ -84,7 +84,8 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     """
     server = grpc.aio.server(
         options=[
-            ("grpc.so_reuseport", 0),  # a stale process must not share the port
+            # A stale process must not share the port; see `shared.processes`.
+            ("grpc.so_reuseport", int(settings.processes > 1)),
             ("grpc.max_receive_message_length", MESSAGE_BYTES),
             ("grpc.keepalive_time_ms", round(KEEPALIVE_SECONDS * 1000)),
             ("grpc.http2.ping_timeout_ms", round(PING_SECONDS * 1000)),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.local.demo import free_base_port
-from cli.local.plan import Plan
+from cli.local.plan import Plan, cores
 from cli.terminal.connection import Connection
 from testkit.waiting import eventually
 from tests.cli.test_embedded import is_alive, listens_on_127_0_0_1_only
@@ -104,7 +104,7 @@ def test_the_status_shows_every_service_and_worker(up: Up) -> None:
     found = json.loads(up.run("status", "--json").stdout)
     assert (found["verdict"], found["exit_status"]) == ("ok", 0)
     assert [(each["service"], each["health"]) for each in found["workers"]] == [
-        ("scoring", "serving"),
+        *([("scoring", "serving")] * cores()),
         ("automation", "serving"),
     ]
     assert up.run("status").stdout.splitlines()[-1] == "ok"
@@ -209,22 +209,24 @@ def test_a_base_port_that_leaves_no_ports_for_workers_is_refused(up: Up, tmp_pat
 async def test_a_worker_that_exits_is_restarted(up: Up) -> None:
     programs = Plan(Connection(up.base_port), up.data_dir).programs()
     (worker,) = [each for each in programs if each.name == "scoring-worker-0"]
-    (before,) = [pid for pid in descendants(up.process.pid) if is_worker(pid)]
-    os.kill(before, signal.SIGKILL)
+    before = [pid for pid in descendants(up.process.pid) if is_worker(pid, worker.port)]
+    assert len(before) == 1
+    os.kill(before[0], signal.SIGKILL)
 
     async def is_replaced() -> bool:
-        found = [pid for pid in descendants(up.process.pid) if is_worker(pid)]
-        return found not in ([], [before]) and await asyncio.to_thread(worker.is_serving)
+        found = [pid for pid in descendants(up.process.pid) if is_worker(pid, worker.port)]
+        return found not in ([], before) and await asyncio.to_thread(worker.is_serving)
 
     await eventually(is_replaced, what="another worker serves")
 
 
-def is_worker(pid: int) -> bool:
-    """Returns whether the process is the scoring worker."""
+def is_worker(pid: int, health_port: int) -> bool:
+    """Returns whether the process is the scoring worker with this health port."""
     try:
-        return b"scoring_service\0work" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        command, environment = (Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
     except OSError:
         return False
+    return b"scoring_service\0work" in command and f"LEADSCORE_HEALTH_PORT={health_port}".encode() in environment
 
 
 def test_databases_configured_in_files_are_used(up: Up, tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""`leadscore up` starts a scoring worker per core, and further ingest processes at the port of the first."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.local import plan as plans
+from cli.local.plan import Plan, Program
+from cli.terminal.connection import Connection
+
+
+def programs(**counts: Any) -> dict[str, Program]:
+    return {each.name: each for each in Plan(Connection(20_000), Path(), **counts).programs()}
+
+
+def test_there_is_one_scoring_worker_per_core_and_one_automation_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 5}, raising=False)
+    names = {name for name in programs() if "worker" in name}
+    assert names == {"scoring-worker-0", "scoring-worker-1", "scoring-worker-2", "automation-worker-0"}
+
+
+def test_the_number_of_cores_is_at_least_one_and_at_most_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 1 <= plans.cores() <= plans.MAX_PROCESSES
+    monkeypatch.setattr(plans, "MAX_PROCESSES", 1)
+    assert plans.cores() == 1
+
+
+def test_every_worker_has_a_health_port_of_its_own() -> None:
+    ports = [each.port for each in programs(scoring_workers=4, automation_workers=3).values()]
+    assert len(set(ports)) == len(ports) == 4 + 4 + 3
+
+
+def test_only_the_ingest_server_runs_as_several_processes() -> None:
+    found = {name: each.environment for name, each in programs(scoring_workers=1, ingest_processes=2).items()}
+    assert found["ingest-0"] == 'LEADSCORE_PORT="20000",LEADSCORE_PROCESSES="2"'
+    assert [name for name, environment in found.items() if "PROCESSES" in environment] == ["ingest-0"]
