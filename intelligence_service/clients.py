@@ -27,6 +27,10 @@ MAX_MODELS = 100
 """Model versions kept in memory."""
 MAX_TOGETHER = 100
 """Leads whose live facts are read together when each is asked for alone."""
+MAX_EVENTS_TOGETHER = 2_000
+"""Most recent events of a lead that is read together with others; counting them takes MongoDB about a millisecond."""
+MAX_BUSY = 1_000
+"""Leads with more events that are remembered."""
 
 _ALWAYS_READ = ("lead_id", "as_of_time", "score", "stage", "event_count", "last_event_time", "model_version")
 """Fields that are always read: every verdict needs them, or they cost nothing."""
@@ -45,18 +49,21 @@ class ScoringServiceReader:
         self._scoring = scoring_pb2_grpc.ScoringServiceStub(channel)
         # A call to the scoring service costs as much as the facts of ten leads.
         self._together = GroupCommit(self._live, limit=MAX_TOGETHER, seconds=DEFAULT_SECONDS)
+        self._busy: set[str] = set()
 
     async def one(self, lead_id: str, as_of_time: datetime | None) -> LeadFacts:
         """Returns the facts of a lead; see `ScoreReader`.
 
-        Live facts are read together: one call reads those that were asked for while the previous one was under way.
+        Live facts are read together: one call reads those that were asked for while the previous one was under way. A
+        lead with very many recent events is read alone, so others do not wait while they are counted.
         """
-        if as_of_time is None:
+        if as_of_time is None and lead_id not in self._busy:
             facts = await self._together.add(lead_id)
         else:
             facts = next(iter(await self.batch([lead_id], as_of_time)), None)
         if facts is None:
             raise LeadNotFound(lead_id, as_of_time)
+        self._remember(facts)
         return facts
 
     async def batch(
@@ -72,6 +79,12 @@ class ScoringServiceReader:
         with _invalid_arguments():
             response = await self._scoring.BatchGetLeadScores(request)
         return await unhurried(_facts, response.lead_scores)
+
+    def _remember(self, facts: LeadFacts) -> None:
+        if facts.recent_event_count <= MAX_EVENTS_TOGETHER:
+            self._busy.discard(facts.lead_id)
+        elif len(self._busy) < MAX_BUSY:
+            self._busy.add(facts.lead_id)
 
     async def _live(self, lead_ids: Sequence[str]) -> list[LeadFacts | None]:
         found = {facts.lead_id: facts for facts in await self.batch(list(dict.fromkeys(lead_ids)), None)}

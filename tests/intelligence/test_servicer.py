@@ -14,7 +14,7 @@ from leadscore.intelligence.v1 import intelligence_pb2 as pb
 from leadscore.intelligence.v1 import intelligence_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
-from intelligence_service.clients import ScoringModels, ScoringServiceReader, is_serving
+from intelligence_service.clients import MAX_EVENTS_TOGETHER, ScoringModels, ScoringServiceReader, is_serving
 from intelligence_service.domain.insight import LeadFacts, LeadNotFound
 from intelligence_service.ports import Wanted
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
@@ -97,6 +97,25 @@ async def test_leads_that_are_asked_for_one_by_one_are_read_together(system: Sys
     told = [each.lead_id if isinstance(each, LeadFacts) else type(each) for each in results]
     assert told == ["ada", "bob", LeadNotFound, "cyd", "bob"], "an unknown lead must fail only its own caller"
     assert system.scoring.asked == [["ada"], ["bob", "eve", "cyd"]]
+
+
+async def test_a_lead_with_very_many_recent_events_is_read_alone(system: System) -> None:
+    reader = ScoringServiceReader(system.scoring_channel)
+
+    async def is_under_way() -> bool:
+        return sorted(system.scoring.asked) == [["ada"], ["bot"], ["bot"]]
+
+    system.scores.leads["bot"] = facts("bot", recent=MAX_EVENTS_TOGETHER + 1)
+    await reader.one("bot", None)
+    system.scoring.hold = asyncio.Event()
+    calls = [asyncio.create_task(reader.one(each, None)) for each in ("ada", "bot")]
+    await eventually(is_under_way, what="neither waits for the other")
+    system.scores.leads["bot"] = facts("bot", recent=1)
+    system.scoring.hold.set()
+    await asyncio.gather(*calls)
+    system.scoring.asked.clear()
+    await asyncio.gather(reader.one("bot", None), reader.one("ada", None))
+    assert system.scoring.asked == [["bot", "ada"]], "expected a lead that is quiet again to be read with others"
 
 
 async def test_a_batch_keeps_the_requested_order_and_lists_missing_leads(system: System) -> None:
