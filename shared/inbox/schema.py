@@ -15,11 +15,6 @@ INDEXES = [
         partialFilterExpression={"state": PENDING},
     ),
     IndexModel(
-        [("state", ASCENDING), ("lead_id", ASCENDING), ("accept_time", ASCENDING)],
-        name="pending_by_key",
-        partialFilterExpression={"state": PENDING},
-    ),
-    IndexModel(
         [("state", ASCENDING), ("park_time", ASCENDING), ("_id", ASCENDING)],
         name="isolated",
         partialFilterExpression=APART,

@@ -105,7 +105,7 @@ async def test_pending_rows_are_found_by_an_index(inbox: Inbox) -> None:
     stages = str(plan["queryPlanner"]["winningPlan"])
     assert "IXSCAN" in stages
     assert "'SORT'" not in stages
-    assert list(await inbox.rows.index_information()) == ["_id_", "pending", "pending_by_key", "isolated"]
+    assert list(await inbox.rows.index_information()) == ["_id_", "pending", "isolated"]
 
 
 async def test_rows_of_excluded_keys_are_skipped_without_being_read(inbox: Inbox) -> None:
@@ -132,10 +132,20 @@ async def test_the_rows_of_one_key_are_sorted_by_age_and_found_by_an_index(inbox
     assert [row["_id"] for row in await inbox.pending_of("ada", 10)] == ["ada-2", "ada-3"]
     assert await inbox.pending_of("ada", 1, {"_id": True}) == [{"_id": "ada-2"}]
     assert await inbox.pending_of("nobody", 10) == []
-    plan = await inbox.rows.find({"state": "pending", "lead_id": "ada"}).sort("accept_time", 1).explain()
-    stages = str(plan["queryPlanner"]["winningPlan"])
-    assert "pending_by_key" in stages
-    assert "'SORT'" not in stages
+    which = {"state": "pending", "partition": inbox.partition_of("ada"), "lead_id": "ada"}
+    plan = await inbox.rows.find(which).sort([("partition", 1), ("accept_time", 1)]).hint("pending").explain()
+    assert "'SORT'" not in str(plan["queryPlanner"]["winningPlan"])
+    assert plan["executionStats"]["totalDocsExamined"] == 3, "expected the rows of other keys to stay unread"
+
+
+async def test_rows_are_counted_up_to_a_limit(inbox: Inbox) -> None:
+    first, other = key_in(inbox, 2), key_in(inbox, 5)
+    await put(inbox, first, other, first)
+    assert await inbox.count_up_to(10) == 3
+    assert await inbox.count_up_to(2) == 2
+    assert await inbox.count_up_to(10, partition=2) == 2
+    assert await inbox.count_up_to(10, key=first) == 2
+    assert await inbox.count_up_to(1, key=first) == 1
 
 
 async def test_a_read_returns_at_most_max_bytes_but_at_least_one_row(inbox: Inbox) -> None:
