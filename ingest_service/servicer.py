@@ -47,9 +47,10 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         check_batch(len(request.events))
         events = [_event(event) for event in request.events]
         outcomes = await self._ingest.ingest_batch(events)
-        return pb.BatchIngestEventsResponse(
-            outcomes=[_outcome(event.event_id, outcome) for event, outcome in zip(events, outcomes, strict=True)]
-        )
+        response = pb.BatchIngestEventsResponse()
+        for event, outcome in zip(events, outcomes, strict=True):
+            _fill(response.outcomes.add(), event.event_id, outcome)
+        return response
 
 
 def _event(event: pb.Event) -> Event:
@@ -63,15 +64,16 @@ def _event(event: pb.Event) -> Event:
     )
 
 
-def _outcome(event_id: str, outcome: Outcome) -> pb.EventOutcome:
+def _fill(result: pb.EventOutcome, event_id: str, outcome: Outcome) -> None:
+    """Fills in an empty result; `add()` and setting fields take half the time of building it elsewhere."""
+    result.event_id = event_id
     if isinstance(outcome, PutResult):
-        return pb.EventOutcome(event_id=event_id, outcome=_OUTCOMES[outcome])
-    result = pb.EventOutcome(
-        event_id=event_id, reason=f"ERROR_REASON_{ERRORS[type(outcome)].reason}", message=str(outcome)
-    )
+        result.outcome = _OUTCOMES[outcome]
+        return
+    reason = f"ERROR_REASON_{ERRORS[type(outcome)].reason}"
+    result.MergeFrom(pb.EventOutcome(reason=reason, message=str(outcome)))
     if isinstance(outcome, RetryLater):
         result.outcome = pb.OUTCOME_RETRY_LATER
         result.retry_delay.FromTimedelta(timedelta(seconds=outcome.retry_seconds))
     else:
         result.outcome, result.field = pb.OUTCOME_REJECTED, outcome.field
-    return result
