@@ -15,7 +15,7 @@ from scoring_service.domain.entry_log import EntryLog, within
 from scoring_service.domain.errors import HistoryInconsistent
 from scoring_service.domain.lead import Decision, Lead, LeadUpdate, PathPoint, Standing
 from scoring_service.domain.lead_state import LeadState
-from scoring_service.domain.refold import Refold, is_checkpoint
+from scoring_service.domain.refold import Refold, is_checkpoint, may_have_checkpoints
 from scoring_service.domain.replay import replay, settle
 from scoring_service.domain.timeline import POSITION, Fact, JudgedEvent, Position, Timeline
 
@@ -52,8 +52,10 @@ class HistoryBuilder:
 
     def update(self) -> LeadUpdate:
         """Returns the update to store."""
-        after = Lead(self._lead.lead_id, self._log.sequence, self._state, self._timeline.number)
-        return LeadUpdate(self._lead, after, self._log.entries, self._path, self._checkpoints, self._checkpoints_from)
+        before, after = self._lead, Lead(self._lead.lead_id, self._log.sequence, self._state, self._timeline.number)
+        # Nothing to replace saves a command for each of the many leads with a short history.
+        replaced_from = self._checkpoints_from if may_have_checkpoints(before.state) else before.state.fact_count
+        return LeadUpdate(before, after, self._log.entries, self._path, self._checkpoints, replaced_from)
 
     def refolds_from(self, facts: Iterable[Fact], standing: Standing) -> Position | None:
         """Returns the position from which recording these facts folds recorded ones again; None if it folds none.

@@ -15,6 +15,11 @@ CHECKPOINT_FACTS = 256
 a smaller number, a very late event rewrites more checkpoints."""
 
 
+def may_have_checkpoints(state: LeadState) -> bool:
+    """Returns whether checkpoints of a lead with this state may be stored. They lie at least half as far apart."""
+    return state.fact_count >= CHECKPOINT_FACTS // 2
+
+
 def is_checkpoint(state: LeadState) -> bool:
     """Returns whether the state right after a fact is stored as a checkpoint."""
     return state.fact_count % CHECKPOINT_FACTS == 0
@@ -140,7 +145,8 @@ class Refold:
 
         last = self.checkpoints[-1].fact_count if self.checkpoints else self.start_facts
         for each in map(shifted, self._old_checkpoints.values()):
-            # Keep checkpoints apart, so that a series of late events does not accumulate them.
+            # Keep checkpoints apart, so that a series of late events does not accumulate them; see
+            # `may_have_checkpoints`.
             if each.fact_count >= max(state.fact_count, last + CHECKPOINT_FACTS // 2):
                 self.checkpoints.append(each)
                 last = each.fact_count

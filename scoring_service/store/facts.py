@@ -37,9 +37,11 @@ class FactReader:
             return found
         retracted: set[str] = set()
         which: Document = {"lead_id": {"$in": list(lead_ids)}, "kind": {"$in": [*_FACTS, "RETRACTION"]}}
+        fields = {**_FIELDS, "lead_id": 1}
         if as_of is not None:
+            fields["record_time"] = 1
             which["event_time"] = {"$lte": as_of}  # a retraction has the event time of the event that it removes
-        async for row in self._entries.find(which, {**_FIELDS, "lead_id": 1, "record_time": 1}):
+        for row in await self._entries.find(which, fields).to_list():
             if row["kind"] != "RETRACTION":
                 found[row["lead_id"]].append(documents.read_fact(row))
             elif as_of is None or row["record_time"].replace(tzinfo=UTC) <= as_of:
