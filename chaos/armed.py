@@ -1,8 +1,8 @@
 """`python -m chaos.armed ingest serve`: runs a service with fault injection.
 
 `CRASH_AT`, `CLOCK_FILE`, `POISON_FILE` and `HANG_FILE` enable crash points, a settable clock, poison and zombies. Other
-workers take over the work of a killed one after up to 30 s; `CLAIM_SECONDS` and `LEASE_SECONDS` shorten
-this, because rounds are shorter. Without any of these variables the service behaves as usual.
+workers take over the work of a killed one after up to 40 s; `CLAIM_SECONDS` and `LEASE_SECONDS` shorten this, because
+rounds are shorter. Without any of these variables the service behaves as usual.
 """
 
 import os
@@ -16,7 +16,7 @@ from shared.inbox import doorbell, parking
 
 CLAIM, LEASE = "CLAIM_SECONDS", "LEASE_SECONDS"
 PAUSES = 30
-"""The length of a claim, as a multiple of the pause after a failed attempt at a suspect."""
+"""The length of a claim, as a multiple of the pause after a failed attempt at an isolated row."""
 
 
 def main() -> None:

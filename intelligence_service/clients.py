@@ -28,9 +28,9 @@ MAX_MODELS = 100
 MAX_TOGETHER = 100
 """Leads whose live facts are read together when each is asked for alone."""
 MAX_EVENTS_TOGETHER = 2_000
-"""Most recent events of a lead that is read together with others; counting them takes MongoDB about a millisecond."""
+"""Largest number of recent events of a lead that is read with others; MongoDB counts so many in about a millisecond."""
 MAX_BUSY = 1_000
-"""Leads with more events that are remembered."""
+"""Maximum number of remembered leads that have more recent events."""
 
 _ALWAYS_READ = ("lead_id", "as_of_time", "score", "stage", "event_count", "last_event_time", "model_version")
 """Fields that are always read: every verdict needs them, or they cost nothing."""

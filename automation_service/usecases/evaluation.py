@@ -37,10 +37,10 @@ class Evaluation:
         """Evaluates up to `limit` pending changes of the partitions and returns their number.
 
         With `ids`, only changes with these ids are evaluated. If no rule can fire at any of them, one write marks
-        them. The rules are read after the changes, so a rule sees every change that is committed after it was enabled.
-        Otherwise all go into one transaction, or into several if their deliveries are large. The intelligence service
-        is asked before, only about leads for which a rule can still fire, and for the contents of deliveries only if a
-        rule holds.
+        them. Otherwise all go into one transaction, or into several if their deliveries are large. The intelligence
+        service is asked before, only about leads for which a rule can still fire, and for the contents of deliveries
+        only if a rule holds. The rules are read after the changes, so a rule sees every change that is committed after
+        it was enabled.
 
         Raises:
             WorkTooLarge: The intelligence service cannot answer about so many changes in time. Transactions that were

@@ -21,7 +21,7 @@ UNAFFECTED = {
 }
 """The methods that must work while a process is down; every method for processes that are not listed."""
 PAUSE_SECONDS = 6.0
-"""Longer than the lease of a partition, and longer than the heartbeat in a world."""
+"""Longer than the lease of a partition."""
 BOTH_SECONDS = 1.0
 
 

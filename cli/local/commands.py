@@ -1,6 +1,6 @@
 """`leadscore up` and `leadscore demo`: the whole system on this machine.
 
-What they run is imported when it runs: it takes longer to import than all other commands together.
+The functions import what they run, because this takes longer than importing all other commands together.
 """
 
 import uuid

@@ -16,7 +16,10 @@ HEALTH_OFFSET = 10
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A process: its name, the command that it runs, and the port and the name under which it reports its health."""
+    """A server or worker: its name, its command, and the port and the name under which it reports its health.
+
+    `processes` is the number of processes that listen on its port.
+    """
 
     name: str
     module: str
@@ -27,7 +30,7 @@ class Program:
 
     @property
     def environment(self) -> str:
-        """The environment variables for the port and for further processes at it, in supervisor's syntax."""
+        """The environment variables for the port and the number of processes, in supervisor's syntax."""
         port = f'LEADSCORE_{"PORT" if self.command == "serve" else "HEALTH_PORT"}="{self.port}"'
         return port if self.processes == 1 else f'{port},LEADSCORE_PROCESSES="{self.processes}"'
 

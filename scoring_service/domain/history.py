@@ -53,7 +53,7 @@ class HistoryBuilder:
     def update(self) -> LeadUpdate:
         """Returns the update to store."""
         before, after = self._lead, Lead(self._lead.lead_id, self._log.sequence, self._state, self._timeline.number)
-        # Nothing to replace saves a command for each of the many leads with a short history.
+        # Most leads have too short a history for checkpoints, and so need no command that replaces them.
         replaced_from = self._checkpoints_from if may_have_checkpoints(before.state) else before.state.fact_count
         return LeadUpdate(before, after, self._log.entries, self._path, self._checkpoints, replaced_from)
 

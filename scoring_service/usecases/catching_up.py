@@ -1,6 +1,6 @@
 """Brings leads up to date with their partition: its decay date, and the publication that it follows.
 
-Guarantee: if a page of leads fails or is too large for one transaction, it is split until the failing lead is alone,
+Guarantee: if a page of leads fails or is too large for one transaction, it is halved until the failing lead is alone,
 and all other leads are updated. A heavy lead is updated alone.
 """
 

@@ -8,8 +8,8 @@ marks are part of the current transaction. Any number of drains may run at once:
 write conflict, and one of them starts again.
 
 Besides the fields of the producer, a row has its key as `lead_id`, its `partition`, its `state` (`pending`, later the
-`done` state of the contract), its `accept_time`, which never changes, and, once it is done, perhaps an `expire_time`.
-`shared.inbox.parking` describes the fields of rows that failed alone.
+`done` state of the contract) and its `accept_time`, which never changes. A row that is done has an `expire_time` if the
+contract `expires`. `shared.inbox.parking` describes the fields of rows that failed alone.
 """
 
 import random
@@ -47,7 +47,7 @@ class PendingRows(list[Document]):
 class Inbox:
     """A collection used as an inbox. The number of `partitions` never changes for a database.
 
-    If the contract `expires`, MongoDB deletes the rows that this consumer marks as done after `keep`.
+    If the contract `expires`, MongoDB deletes rows when `keep` has passed since this consumer marked them as done.
     """
 
     def __init__(

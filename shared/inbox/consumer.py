@@ -72,8 +72,8 @@ class Drainer:
     async def drain(self, partitions: Sequence[int]) -> None:
         """Queues partitions for the next drain; returns when there is room for them, not when they are drained.
 
-        If the process dies, the sweeper rings again for queued partitions, sooner than dramatiq would. A ring that does
-        not name partitions of the inbox is logged and dropped: other programs may write to Redis.
+        If the process dies, its queued partitions are lost, and the sweeper rings for them again. A ring that does not
+        name partitions of the inbox is logged and dropped: other programs may write to Redis.
         """
         if not self._inbox.has_partitions(partitions) or len(partitions) > MAX_PARTITIONS:
             _LOG.warning("malformed ring dropped", partitions=logs.cut(repr(partitions)))

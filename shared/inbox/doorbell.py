@@ -4,7 +4,7 @@ Guarantee: ringing never blocks and never fails, whatever Redis does or contains
 be lost or arrive twice, and two workers may hold the same lease. The inbox's sweeper replaces lost rings, and conflicts
 in MongoDB resolve the rest.
 
-Keys in Redis (other than those of dramatiq):
+Keys in Redis, besides the queues of `shared.inbox.broker`:
     leadscore:<inbox>:rung:<partition>     a ring is on its way, so further rings are skipped. Cleared when a drain
                                            begins, and by expiry.
     leadscore:<inbox>:lease:<partition>    the token of the drain that holds the partition. Cleared when the drain

@@ -44,9 +44,9 @@ A = TypeVar("A", bound=Application)
 
 
 class _EventLoop(AsyncIO):
-    """dramatiq's event loop, whose thread may take as long to start as a busy machine makes it.
+    """dramatiq's event loop, started without a time limit.
 
-    dramatiq waits for a second, and goes on without a loop then.
+    dramatiq itself waits for a second, and then goes on without a loop; on a busy machine the start can take longer.
     """
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -151,7 +151,7 @@ def work(
         _LOG.info("worker ready", queues=sorted(broker.get_declared_queues()), health_port=settings.health_port)
         os.read(stopped, 1)
         if lifespan.failure:
-            # Messages in progress wait for loops that have ended; they return to the queue like those of a dead worker.
+            # Messages in progress wait for loops that have ended; they are lost, and the sweeper rings again.
             raise lifespan.failure
         lifespan.leave()
         worker.stop()

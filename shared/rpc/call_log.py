@@ -1,8 +1,8 @@
 """The log lines of calls.
 
-Guarantee: a call that fails, takes long or streams has a line of its own. All others share one line per method and
-`REPORT_SECONDS`, because a line each would cost as much as a third of a small call. At level debug, they have a line
-each as well.
+Guarantee: a call that fails, streams, or takes `SLOW_SECONDS` or more has a line of its own. Unary calls that are
+answered share one line per method every `REPORT_SECONDS`, because a line each would add a third to the cost of a small
+call. At level debug, they have a line each as well.
 """
 
 import asyncio
