@@ -187,21 +187,24 @@ async def _send(system: System, events: Sequence[ingest_pb2.Event], *, clients: 
 
     async def client() -> None:
         while batches:
-            request = ingest_pb2.BatchIngestEventsRequest(events=batches.pop())
-            while not await _is_accepted(system, request):
-                pass
+            await _send_until_accepted(system, batches.pop())
 
     await asyncio.gather(*(client() for _ in range(clients)))
 
 
-async def _is_accepted(system: System, request: ingest_pb2.BatchIngestEventsRequest) -> bool:
-    """Sends a batch and returns whether it was accepted; if not, waits until it can be sent again."""
-    try:
-        await system.ingest().BatchIngestEvents(request, timeout=CALL_SECONDS)
-    except grpc.aio.AioRpcError as error:
-        await asyncio.sleep(retry_seconds(error) or 1.0)
-        return False
-    return True
+async def _send_until_accepted(system: System, events: Sequence[ingest_pb2.Event]) -> None:
+    """Sends a batch, and again what was refused for now, after the delays that the server asks for."""
+    while events:
+        try:
+            request = ingest_pb2.BatchIngestEventsRequest(events=events)
+            outcomes = (await system.ingest().BatchIngestEvents(request, timeout=CALL_SECONDS)).outcomes
+        except grpc.aio.AioRpcError as error:
+            await asyncio.sleep(retry_seconds(error) or 1.0)
+            continue
+        refused = [each.outcome == ingest_pb2.OUTCOME_RETRY_LATER for each in outcomes]
+        events = [event for event, again in zip(events, refused, strict=True) if again]
+        if events:
+            await asyncio.sleep(outcomes[refused.index(True)].retry_delay.ToTimedelta().total_seconds())
 
 
 async def _until_visible(system: System, event: ingest_pb2.Event) -> float:
@@ -211,8 +214,7 @@ async def _until_visible(system: System, event: ingest_pb2.Event) -> float:
         TimeoutError: It is not visible within `CAP_SECONDS`.
     """
     count = await _count(system, event.lead_id)
-    while not await _is_accepted(system, ingest_pb2.BatchIngestEventsRequest(events=[event])):
-        pass
+    await _send_until_accepted(system, [event])
     began = time.perf_counter()
     if not await _until(lambda: _has_events(system, event.lead_id, count + 1), CAP_SECONDS):
         raise TimeoutError(f"an event is not visible after {CAP_SECONDS:g} s")

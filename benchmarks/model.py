@@ -41,7 +41,7 @@ def rescore(running: Running, options: Options) -> Iterator[Figure]:
     """Measures the publication of another model until every lead of the funnel is rescored."""
     ensure_stored(running, options)
     running.settle()
-    pairs, points = Pairs(), iter(range(1, options.rounds + 1))
+    points = iter(range(1, options.rounds + 1))
     pairs = in_turn(options, "rescore", lambda: _rescore(running, next(points)), lambda: _read_history(running))
     yield _figure("rescore", running, pairs, 6)
 

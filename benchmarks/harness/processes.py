@@ -13,7 +13,7 @@ import psutil
 
 SERVICES = ("ingest", "scoring", "automation", "intelligence")
 DATABASES = ("mongod", "redis-server")
-_ROLES = {"serve": "server", "work": "worker"}
+_ROLES = {"serve": "server", "work": "worker", "assist": "helper"}
 
 
 @dataclass(frozen=True, slots=True)

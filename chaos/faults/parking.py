@@ -27,25 +27,30 @@ async def poison(scene: Scene) -> None:
     world, load = scene.world, scene.load
     raising, killing, cursed = [*load.make(2), *load.make(1, lead=CURSED)]
     raising.event_type, killing.event_type, cursed.event_type = RAISES, KILLS, "signup"
-    bad = {raising.event_id, killing.event_id, f"{cursed.lead_id}:1"}
+    bad = {raising.event_id, killing.event_id}
     world.journal.parked |= bad
     world.poison_file.touch()
     try:
         await load.send([raising, killing, cursed])
-        if not await _parked(world, bad):
-            world.findings.add("I13", f"not all of {sorted(bad)} were parked within {PARKED_SECONDS:g} s")
+        if not await _parked(world, bad, cursed.lead_id):
+            what = f"not all of {sorted(bad)} and a change of {cursed.lead_id}"
+            world.findings.add("I13", f"{what} were parked within {PARKED_SECONDS:g} s")
     finally:
         world.poison_file.unlink()
         await _retry(world)
         world.journal.parked -= bad
 
 
-async def _parked(world: World, bad: set[str]) -> bool:
+async def _parked(world: World, events: set[str], cursed: str) -> bool:
+    """Returns whether the events and a change of the cursed lead have been parked.
+
+    The id of the change depends on the entries that decay adds with the event, which may have waited for a while.
+    """
+    which = {"_id": {"$in": sorted(events)}, "state": "parked"}
+    change = {"lead_id": cursed, "state": "parked"}
     for _ in range(round(PARKED_SECONDS / POLL_SECONDS)):
-        count = 0
-        for name in ("events", "score_changes"):
-            count += await world.database[name].count_documents({"_id": {"$in": sorted(bad)}, "state": "parked"})
-        if count == len(bad):
+        parked = await world.database["events"].count_documents(which)
+        if parked == len(events) and await world.database["score_changes"].find_one(change):
             return True
         await record_event_backlog(world, VISIBLE_AGE)
         await asyncio.sleep(POLL_SECONDS)

@@ -47,7 +47,7 @@ async def kill_all(scene: Scene) -> None:
 
 @fault(
     "pause a worker",
-    "SIGSTOP of a worker until after its heartbeat and its leases expire, so that others take over its work",
+    "SIGSTOP of a worker until after its leases expire, so that others take over its work",
 )
 async def pause_a_worker(scene: Scene) -> None:
     """A second worker takes over the work of the paused one; then both continue."""
