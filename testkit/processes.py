@@ -9,8 +9,10 @@ import os
 import runpy
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -18,6 +20,9 @@ _CONTEXT.set_forkserver_preload(
     # multiprocessing imports the main module of the tests into each process if the server has not.
     ["__main__", *(f"{service}_service.app" for service in ("ingest", "scoring", "automation", "intelligence"))]
 )
+
+_POLLING = threading.Lock()
+"""Held while exit statuses are read: each can be read once, and starting a process polls all others."""
 
 
 class Process:
@@ -28,7 +33,8 @@ class Process:
         begun, begin = _CONTEXT.Pipe(duplex=False)
         work = (begin, module, arguments, dict(environment), os.fspath(log))
         self._process = _CONTEXT.Process(target=_run, args=work, daemon=True)  # a daemon does not outlive the tests
-        self._process.start()
+        with _POLLING:
+            self._process.start()
         begin.close()
         with begun:
             begun.poll(None)  # until it has its log, and a session of its own to which signals are sent
@@ -41,7 +47,8 @@ class Process:
 
     def poll(self) -> int | None:
         """Returns the exit status, negative for a signal, or None while the process runs."""
-        return self._process.exitcode
+        with _POLLING:
+            return self._process.exitcode
 
     def wait(self, seconds: float | None = None) -> int:
         """Waits for the end and returns the exit status.
@@ -49,7 +56,7 @@ class Process:
         Raises:
             subprocess.TimeoutExpired: The process still runs after `seconds`.
         """
-        self._process.join(seconds)
+        wait_for_any([self._process.sentinel], seconds)
         status = self.poll()
         if status is None:
             raise subprocess.TimeoutExpired(self._process.name, seconds or 0.0)
