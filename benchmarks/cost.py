@@ -35,7 +35,7 @@ def idle(running: Running, options: Options) -> Iterator[Figure]:
         "CPU of all processes, idle",
         "% of a core",
         [sum(percent.values())],
-        "of which databases",
+        "MongoDB and Redis",
         [databases],
         MAX_IDLE_PERCENT,
         _by_kind(percent),

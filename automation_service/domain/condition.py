@@ -74,7 +74,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The conditions of a rule, which must all hold. An empty tuple or None means that there is no such condition.
+    """The conditions of a rule. All of them must hold; a field that is empty or None sets no condition.
 
     To add a condition, add a field here and a line to `outcomes`.
     """

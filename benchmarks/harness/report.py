@@ -78,7 +78,7 @@ class Figure:
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the goal is reached; None if there is no goal."""
+        """Whether the figure reaches its goal; None without a goal."""
         if self.goal is None:
             return None
         judged = self.ratio if self.goal.of == "ratio" else self.value

@@ -224,8 +224,8 @@ class ScoringServiceServicer(object):
         Transactional: yes, one consistent read.
         Idempotent: yes, a read.
         Errors:
-        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ranges, more than 200, or they do not ascend; or a duration is
-        negative or more than 10 years.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
+        duration is negative or more than 10 years.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -83,8 +83,8 @@ class ScoringServiceStub:
     Transactional: yes, one consistent read.
     Idempotent: yes, a read.
     Errors:
-    * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ranges, more than 200, or they do not ascend; or a duration is
-      negative or more than 10 years.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
+      duration is negative or more than 10 years.
     """
     ListScoreHistory: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListScoreHistoryRequest, _scoring_pb2.ListScoreHistoryResponse]
     """Lists the history entries of one lead, oldest first by default.
@@ -351,8 +351,8 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Transactional: yes, one consistent read.
     Idempotent: yes, a read.
     Errors:
-    * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ranges, more than 200, or they do not ascend; or a duration is
-      negative or more than 10 years.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
+      duration is negative or more than 10 years.
     """
     ListScoreHistory: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListScoreHistoryRequest, _scoring_pb2.ListScoreHistoryResponse]  # type: ignore[assignment]
     """Lists the history entries of one lead, oldest first by default.
@@ -640,8 +640,8 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         Transactional: yes, one consistent read.
         Idempotent: yes, a read.
         Errors:
-        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ranges, more than 200, or they do not ascend; or a duration is
-          negative or more than 10 years.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
+          duration is negative or more than 10 years.
         """
 
     @_abc_1.abstractmethod
