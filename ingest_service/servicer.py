@@ -61,6 +61,8 @@ def _event(event: pb.Event) -> Event:
         event_time=wire.to_time(event.event_time) if event.HasField("event_time") else None,
         properties=wire.to_dict(event.properties),
         source=event.source,
+        historical=event.historical,
+        sent_time=wire.to_time(event.sent_time) if event.HasField("sent_time") else None,
     )
 
 

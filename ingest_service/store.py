@@ -62,7 +62,16 @@ class MongoEventStore:
 
     def _row(self, event: Event, accept_time: datetime) -> Document:
         time = _naive(cast("datetime", event.event_time))  # the use case has checked that it is set
-        row = EventRow(event.event_id, event.lead_id, event.event_type, time, event.properties, event.source)
+        row = EventRow(
+            event.event_id,
+            event.lead_id,
+            event.event_type,
+            time,
+            event.properties,
+            event.source,
+            event.historical,
+            _naive(event.sent_time) if event.sent_time else None,
+        )
         return row.to_document() | self._inbox.pending_row(event.lead_id, accept_time)
 
 

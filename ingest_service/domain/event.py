@@ -60,7 +60,8 @@ class InvalidBatch(Exception):
 class Event(NamedTuple):
     """Something that a lead did, or that became known about it.
 
-    `event_time` is in UTC with millisecond precision; None if it was not given.
+    Times are in UTC with millisecond precision; None if they were not given. No automation fires for an event that is
+    `historical`. `sent_time` is when it was sent, by the clock of the sender.
     """
 
     event_id: str
@@ -69,6 +70,8 @@ class Event(NamedTuple):
     event_time: datetime | None
     properties: Mapping[str, Any]
     source: str
+    historical: bool = False
+    sent_time: datetime | None = None
 
 
 def check_batch(count: int) -> None:

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 from shared.inbox.contract import InboxContract
 
-CONTRACT = InboxContract("events", done="scored", schema_version=1, consumer="scoring_service")
+CONTRACT = InboxContract("events", done="scored", schema_version=2, consumer="scoring_service")
 
 PAYLOAD = ("lead_id", "event_type", "event_time", "properties", "source")
 """What the client sent. Two events with one id are the same event if these fields are equal."""
-FIELDS: dict[str, Any] = dict.fromkeys(PAYLOAD, 1)
+OPTIONAL = ("historical", "sent_time")
+"""Fields that only rows of version 2 have, and only if they are set."""
+FIELDS: dict[str, Any] = dict.fromkeys((*PAYLOAD, *OPTIONAL), 1)
 """A projection of the fields that `EventRow.from_document` reads."""
 
 
@@ -24,7 +26,8 @@ class EventRow(NamedTuple):
     """An accepted event.
 
     `event_id` is the client's idempotency key and the `_id` of the document. `event_time` is when the event happened
-    (UTC, milliseconds), `properties` a JSON object, `source` where the event came from (may be empty).
+    (UTC, milliseconds), `properties` a JSON object, `source` where the event came from (may be empty). No automation
+    fires for an event that is `historical`. `sent_time` is when it was sent, by the clock of the sender.
     """
 
     event_id: str
@@ -33,10 +36,12 @@ class EventRow(NamedTuple):
     event_time: datetime
     properties: Mapping[str, Any]
     source: str
+    historical: bool = False
+    sent_time: datetime | None = None
 
     def to_document(self) -> dict[str, Any]:
         """Returns the row in the newest version, without the fields of the inbox."""
-        return {
+        document = {
             "_id": self.event_id,
             "schema_version": CONTRACT.schema_version,
             "lead_id": self.lead_id,
@@ -45,11 +50,16 @@ class EventRow(NamedTuple):
             "properties": self.properties,
             "source": self.source,
         }
+        if self.historical:
+            document["historical"] = True
+        if self.sent_time is not None:
+            document["sent_time"] = self.sent_time
+        return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "EventRow":
         """Returns the row that a document holds."""
-        return cls(*_VALUES(document))
+        return cls._make((*_VALUES(document), document.get("historical", False), document.get("sent_time")))
 
 
 _VALUES = itemgetter("_id", *PAYLOAD)

@@ -119,6 +119,12 @@ async def test_an_event_is_stored_exactly_as_sent(stub: Stub, store: FakeEventSt
     assert store.events["bare"] == Event("bare", "b", "t", wire.EPOCH, {}, "")
 
 
+async def test_the_sent_time_and_the_historical_mark_are_carried(stub: Stub, store: FakeEventStore) -> None:
+    sent = NOW + timedelta(seconds=2)
+    await stub.IngestEvent(one(message("marked", sent_time=wire.to_timestamp(sent), historical=True)))
+    assert store.events["marked"] == event("marked", sent_time=sent, historical=True)
+
+
 async def test_an_id_of_a_different_event_is_a_conflict(stub: Stub, store: FakeEventStore) -> None:
     await stub.IngestEvent(one(message()))
     with pytest.raises(grpc.aio.AioRpcError) as caught:

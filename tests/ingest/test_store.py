@@ -170,7 +170,7 @@ async def test_a_row_is_a_pending_event_in_its_partition(events: MongoEventStore
     assert await inbox.rows.find().to_list() == [
         {
             "_id": EVENT.event_id,
-            "schema_version": 1,
+            "schema_version": 2,
             "lead_id": EVENT.lead_id,
             "event_type": EVENT.event_type,
             "event_time": EVENT.event_time,
@@ -182,6 +182,12 @@ async def test_a_row_is_a_pending_event_in_its_partition(events: MongoEventStore
         }
     ]
     assert await inbox.waiting() == {events.partition_of("ada"): LATER}
+
+
+async def test_a_row_has_optional_fields_only_if_they_are_set(events: MongoEventStore, inbox: Inbox) -> None:
+    await events.put([event("plain"), event("marked", historical=True, sent_time=NOW)])
+    fields = [row.keys() & {"historical", "sent_time"} for row in await inbox.rows.find().sort("_id").to_list()]
+    assert fields == [{"historical", "sent_time"}, set()]
 
 
 async def test_a_scored_event_is_a_duplicate_and_stays_scored(events: MongoEventStore, inbox: Inbox) -> None:

@@ -47,20 +47,24 @@ ERROR_REASON_LEAD_BEHIND: ErrorReason
 ERROR_REASON_PARTITION_BEHIND: ErrorReason
 
 class Event(_message.Message):
-    __slots__ = ("event_id", "lead_id", "event_type", "event_time", "properties", "source")
+    __slots__ = ("event_id", "lead_id", "event_type", "event_time", "properties", "source", "sent_time", "historical")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
     PROPERTIES_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    HISTORICAL_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     lead_id: str
     event_type: str
     event_time: _timestamp_pb2.Timestamp
     properties: _struct_pb2.Struct
     source: str
-    def __init__(self, event_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., event_type: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., source: _Optional[str] = ...) -> None: ...
+    sent_time: _timestamp_pb2.Timestamp
+    historical: bool
+    def __init__(self, event_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., event_type: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., source: _Optional[str] = ..., sent_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., historical: bool = ...) -> None: ...
 
 class IngestEventRequest(_message.Message):
     __slots__ = ("event",)
