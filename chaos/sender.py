@@ -18,6 +18,8 @@ BACK_OFF_SECONDS = 0.2
 """The pause before a failed call is sent again, in seconds."""
 LEADS = 6
 SOURCES = ("", "website", "crm")
+RECENT_DAYS = 2 / 24
+"""The age of the newest events, in days: no fault sets the clock of a service back that far."""
 QUIET_LEADS = 3
 """Leads with old events, which decay takes points from."""
 DECAY_BEGINS_DAYS = 40
@@ -95,7 +97,7 @@ class Sender(Calls):
         self._count += 1
         kind = self.chance.choice((*KINDS, "identify"))
         lead = lead or self.chance.choice(["hot", "hot", *(f"lead-{number}" for number in range(LEADS)), "quiet"])
-        days = (0.0, 30.0)
+        days = (RECENT_DAYS, 30.0)
         if lead == "quiet":
             lead, days = f"quiet-{self.chance.randrange(QUIET_LEADS)}", (DECAY_BEGINS_DAYS + 8.0, 80.0)
         hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from ingest_service.domain.event import Event
+from ingest_service.domain.event import Event, EventIdConflict
 
 
 class PutResult(Enum):
@@ -14,15 +14,21 @@ class PutResult(Enum):
     """The event has been stored."""
     DUPLICATE = "duplicate"
     """The same event was stored before."""
-    CONFLICT = "conflict"
-    """The id belongs to an event with a different payload; nothing was changed."""
+
+
+PutOutcome: TypeAlias = PutResult | EventIdConflict
+"""The result for one event; a conflict if the id belongs to another event, and nothing was changed."""
 
 
 class EventStore(Protocol):
     """Stores events by id."""
 
-    async def put(self, events: Sequence[Event]) -> list[PutResult]:
-        """Durably stores the events whose id is new. Returns one result per event, in order."""
+    async def put(self, events: Sequence[Event]) -> list[PutOutcome]:
+        """Durably stores the events whose id is new. Returns one result per event, in order.
+
+        Of two events with one id, the second is a duplicate if the client declares it to be the same event: if lead,
+        type, source, properties and the event time as it was sent are equal.
+        """
 
     def partition_of(self, lead_id: str) -> int:
         """Returns the partition that holds the events of a lead."""

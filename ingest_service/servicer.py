@@ -77,5 +77,7 @@ def _fill(result: pb.EventOutcome, event_id: str, outcome: Outcome) -> None:
     if isinstance(outcome, RetryLater):
         result.outcome = pb.OUTCOME_RETRY_LATER
         result.retry_delay.FromTimedelta(timedelta(seconds=outcome.retry_seconds))
-    else:
-        result.outcome, result.field = pb.OUTCOME_REJECTED, outcome.field
+        return
+    result.outcome, result.field = pb.OUTCOME_REJECTED, outcome.field
+    if isinstance(outcome, EventIdConflict):
+        result.differing_fields.extend(outcome.differing_fields)

@@ -7,9 +7,9 @@ from typing import cast
 
 from pymongo.errors import BulkWriteError
 
-from ingest_service.domain.event import Event
-from ingest_service.ports import PutResult
-from shared.contracts.events import PAYLOAD, EventRow
+from ingest_service.domain.event import Event, EventIdConflict
+from ingest_service.ports import PutOutcome, PutResult
+from shared.contracts.events import FIELDS, EventRow, declared
 from shared.inbox.collection import Inbox
 from shared.mongo import Document, durable, naive
 
@@ -29,19 +29,19 @@ class MongoEventStore:
         self._clock = clock
         self.partition_of = inbox.partition_of
 
-    async def put(self, events: Sequence[Event]) -> list[PutResult]:
+    async def put(self, events: Sequence[Event]) -> list[PutOutcome]:
         """Stores the events whose id is new. Returns one result per event, in order.
 
         Raises:
             PyMongoError: The events may or may not have been stored. Putting the same events again is safe.
         """
-        accept_time = _naive(self._clock())
+        accept_time = self._clock().replace(tzinfo=None)
         rows = [self._row(event, accept_time) for event in events]
         known = await self._insert(rows)
         if not known:
             return [PutResult.NEW] * len(rows)
         ids = list({rows[index]["_id"] for index in known})
-        stored = {row["_id"]: row async for row in self._rows.find({"_id": {"$in": ids}}, dict.fromkeys(PAYLOAD, 1))}
+        stored = {row["_id"]: row async for row in self._rows.find({"_id": {"$in": ids}}, FIELDS)}
         return [
             _compared(row, stored[row["_id"]]) if index in known else PutResult.NEW for index, row in enumerate(rows)
         ]
@@ -61,7 +61,7 @@ class MongoEventStore:
         return set()
 
     def _row(self, event: Event, accept_time: datetime) -> Document:
-        time = _naive(cast("datetime", event.event_time))  # the use case has checked that it is set
+        time = cast("datetime", _naive(event.event_time))  # the use case has checked that it is set
         row = EventRow(
             event.event_id,
             event.lead_id,
@@ -70,7 +70,8 @@ class MongoEventStore:
             event.properties,
             event.source,
             event.historical,
-            _naive(event.sent_time) if event.sent_time else None,
+            _naive(event.sent_time),
+            _naive(event.original_time),
         )
         return row.to_document() | self._inbox.pending_row(event.lead_id, accept_time)
 
@@ -102,14 +103,16 @@ async def oldest_pending(inbox: Inbox, partition: int, *, exclude_leads: Collect
     return rows[0]["accept_time"] if rows else None
 
 
-def _naive(time: datetime) -> datetime:
-    return time.replace(tzinfo=None)
+def _naive(time: datetime | None) -> datetime | None:
+    return None if time is None else time.replace(tzinfo=None)
 
 
-def _compared(row: Document, stored: Document) -> PutResult:
-    return PutResult.DUPLICATE if _payload(row) == _payload(stored) else PutResult.CONFLICT
+def _compared(row: Document, stored: Document) -> PutOutcome:
+    asked, found = declared(row), declared(stored)
+    differing = [field for field in asked if _text(asked[field]) != _text(found[field])]
+    return EventIdConflict(row["_id"], differing) if differing else PutResult.DUPLICATE
 
 
-def _payload(row: Document) -> str:
+def _text(value: object) -> str:
     # Compared as JSON, because in Python 1.0 == True.
-    return json.dumps([row[field] for field in PAYLOAD], sort_keys=True, default=str)
+    return json.dumps(value, sort_keys=True, default=str)

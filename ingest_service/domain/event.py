@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -16,8 +16,10 @@ MAX_VALUE_BYTES = 4_096
 """Bytes of the value of a top-level property, as UTF-8 JSON."""
 MAX_LEVELS = 8
 """Levels of nesting; a scalar property is at level 1."""
-MAX_AHEAD = timedelta(hours=24)
+MAX_AHEAD = timedelta(minutes=5)
 """How far an event time may be ahead of the clock."""
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+"""Times in 1970 are those of missing values, of clocks that were never set, and of seconds read as milliseconds."""
 RESERVED_PREFIXES = ("decay:", "model:", "adjustment:", "retraction:")
 """Prefixes of the ids of history entries that are not events."""
 
@@ -40,12 +42,16 @@ class InvalidEvent(Exception):
 
 
 class EventIdConflict(Exception):
-    """The event id belongs to an event with a different payload."""
+    """The event id belongs to another event. `differing_fields` are the fields that make it another one."""
 
     field = "event_id"
 
-    def __init__(self, event_id: str) -> None:
-        super().__init__(f"event_id: {event_id!r} was used for an event with a different payload; nothing was changed")
+    def __init__(self, event_id: str, differing_fields: Sequence[str]) -> None:
+        names = ", ".join(differing_fields)
+        # The names come first, because the end of a long message is cut.
+        super().__init__(f"event_id: differs in {names} from the event stored as {event_id!r}; nothing was changed")
+        self.differing_fields = tuple(differing_fields)
+        self.metadata = {"differing_fields": ",".join(differing_fields)}
 
 
 class InvalidBatch(Exception):
@@ -61,7 +67,8 @@ class Event(NamedTuple):
     """Something that a lead did, or that became known about it.
 
     Times are in UTC with millisecond precision; None if they were not given. No automation fires for an event that is
-    `historical`. `sent_time` is when it was sent, by the clock of the sender.
+    `historical`. `sent_time` is when it was sent, by the clock of the sender. `original_time` is the event time that
+    the caller gave, if `checked` has corrected it.
     """
 
     event_id: str
@@ -72,6 +79,7 @@ class Event(NamedTuple):
     source: str
     historical: bool = False
     sent_time: datetime | None = None
+    original_time: datetime | None = None
 
 
 def check_batch(count: int) -> None:
@@ -84,8 +92,8 @@ def check_batch(count: int) -> None:
         raise InvalidBatch(count)
 
 
-def check_event(event: Event, now: datetime) -> None:
-    """Validates an event.
+def checked(event: Event, now: datetime) -> Event:
+    """Validates an event that was received now, and returns it as it is to be stored: with its time corrected.
 
     Raises:
         InvalidEvent: A field is invalid; reports the first one in the order of the fields.
@@ -96,10 +104,11 @@ def check_event(event: Event, now: datetime) -> None:
         raise InvalidEvent("event_id", f"starts with '{prefix}:', which is reserved")
     _check_text("lead_id", event.lead_id)
     _check_text("event_type", event.event_type)
-    _check_time(event.event_time, now)
+    time = _time_of(event, now)
     _check_properties(event.properties)
     if event.source:
         _check_text("source", event.source)
+    return event if time is event.event_time else event._replace(event_time=time, original_time=event.event_time)
 
 
 def _check_text(field: str, text: str) -> None:
@@ -111,13 +120,34 @@ def _check_text(field: str, text: str) -> None:
         raise InvalidEvent(field, "contains a NUL character")
 
 
-def _check_time(time: datetime | None, now: datetime) -> None:
+def _time_of(event: Event, now: datetime) -> datetime:
+    """Returns when the event happened, by the clock of the service.
+
+    A request arrives when it is sent, so the difference between the two clocks is the error of the sender's. A
+    historical event was sent to somebody else, long before: its sent time says nothing about our clock.
+    """
+    time = event.event_time
     if time is None:
         raise InvalidEvent("event_time", "is missing")
-    if time < _EPOCH:
-        raise InvalidEvent("event_time", f"{time.isoformat()} is before 1970")
+    if event.sent_time is None or event.historical:
+        _check_time(time, now, f"{time.isoformat()}")
+        return time
+    for field, given in (("event_time", time), ("sent_time", event.sent_time)):
+        if given == _EPOCH:
+            raise InvalidEvent(field, "is 0, which stands for a missing time")
+    try:
+        corrected = time + (now - event.sent_time)
+    except OverflowError:
+        raise InvalidEvent("event_time", f"{time.isoformat()} is too far from the sent time") from None
+    _check_time(corrected, now, f"{time.isoformat()}, corrected by the sent time to {corrected.isoformat()},")
+    return corrected
+
+
+def _check_time(time: datetime, now: datetime, described: str) -> None:
+    if time < EARLIEST:
+        raise InvalidEvent("event_time", f"{described} is before 1971: the time is missing or has another unit")
     if time > now + MAX_AHEAD:
-        raise InvalidEvent("event_time", f"{time.isoformat()} is more than 24 hours ahead of the clock")
+        raise InvalidEvent("event_time", f"{described} is more than 5 minutes ahead of the clock of the service")
 
 
 def _check_properties(properties: Mapping[str, Any]) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ingest_service.domain.backlog import RetryLater
-from ingest_service.domain.event import Event, EventIdConflict, InvalidEvent, check_event
-from ingest_service.ports import Doorbell, EventStore, PutResult
+from ingest_service.domain.event import Event, EventIdConflict, InvalidEvent, checked
+from ingest_service.ports import Doorbell, EventStore, PutOutcome, PutResult
 from shared.group_commit import GroupCommit
 from shared.tasks import to_the_end
 
@@ -21,7 +21,7 @@ class Ingest:
     """The use cases and their dependencies."""
 
     store: EventStore
-    group: GroupCommit[Event, PutResult]
+    group: GroupCommit[Event, PutOutcome]
     doorbell: Doorbell
     clock: Callable[[], datetime]
     backpressure: Callable[[str], RetryLater | None]
@@ -32,15 +32,16 @@ class Ingest:
 
         Raises:
             InvalidEvent: The event is invalid.
-            EventIdConflict: The id belongs to an event with a different payload.
+            EventIdConflict: The id belongs to another event.
             PartitionBehind, LeadBehind: The backlog of the partition or lead is too large; retry later.
         """
-        refusal = self._refusal(event, self.clock())
+        event = checked(event, self.clock())
+        refusal = self.backpressure(event.lead_id)
         if refusal is not None:
             raise refusal
         result = await self.group.add(event)
-        if result is PutResult.CONFLICT:
-            raise EventIdConflict(event.event_id)
+        if isinstance(result, EventIdConflict):
+            raise result
         if result is PutResult.NEW:
             self.doorbell.ring([self.store.partition_of(event.lead_id)])
         return result
@@ -51,11 +52,11 @@ class Ingest:
         The caller has checked the size of the batch with `check_batch`.
         """
         now = self.clock()
-        refusals = [self._refusal(event, now) for event in events]
-        accepted = [event for event, refusal in zip(events, refusals, strict=True) if refusal is None]
+        admitted = [self._admitted(event, now) for event in events]
+        accepted = [each for each in admitted if isinstance(each, Event)]
         # A cancelled call must not interrupt the write.
         results = iter(await to_the_end(self.store.put(accepted)) if accepted else ())
-        outcomes = [refusal or _outcome(event, next(results)) for event, refusal in zip(events, refusals, strict=True)]
+        outcomes = [next(results) if isinstance(each, Event) else each for each in admitted]
         self.doorbell.ring(
             self.store.partition_of(event.lead_id)
             for event, outcome in zip(events, outcomes, strict=True)
@@ -63,13 +64,9 @@ class Ingest:
         )
         return outcomes
 
-    def _refusal(self, event: Event, now: datetime) -> InvalidEvent | RetryLater | None:
+    def _admitted(self, event: Event, now: datetime) -> Event | InvalidEvent | RetryLater:
         try:
-            check_event(event, now)
+            event = checked(event, now)
         except InvalidEvent as error:
             return error
-        return self.backpressure(event.lead_id)
-
-
-def _outcome(event: Event, result: PutResult) -> Outcome:
-    return EventIdConflict(event.event_id) if result is PutResult.CONFLICT else result
+        return self.backpressure(event.lead_id) or event

@@ -98,8 +98,8 @@ class ErrorRow:
 ErrorTable = Mapping[type[Exception], ErrorRow]
 """The exceptions that the domain of a service can raise, and what callers see of each.
 
-Callers also see the text of the exception and, if it has them, its `field` or `violations` and its `retry_seconds`, the
-time to wait before the next attempt.
+Callers also see the text of the exception and, if it has them, its `field` or `violations`, its `metadata` (texts by
+name, in the ErrorInfo) and its `retry_seconds`, the time to wait before the next attempt.
 """
 
 OVERLOADED = ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
@@ -155,7 +155,7 @@ def status_of(error: BaseException, table: ErrorTable) -> status_pb2.Status:
         code = _code_of(error)
         status = status_pb2.Status(code=_number(code), message=_SENTENCES[code])
     else:
-        info = error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN)
+        info = error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN, metadata=getattr(error, "metadata", None))
         status = status_pb2.Status(code=_number(row.code), message=_short(str(error)), details=[_packed(info)])
         violations = _violations(error)
         if violations:

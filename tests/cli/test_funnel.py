@@ -7,7 +7,7 @@ import pytest
 from leadscore.ingest.v1 import ingest_pb2 as pb
 
 from cli.local.funnel import DAYS, favourite, make_events
-from ingest_service.domain.event import Event, check_event
+from ingest_service.domain.event import Event, checked
 from shared import wire
 
 MONDAY_NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -60,4 +60,4 @@ def test_the_ingest_service_takes_all_of_them() -> None:
     for event in make_events(42, MONDAY_NOON):
         time = wire.to_time(event.event_time)
         properties = wire.to_dict(event.properties)
-        check_event(Event(event.event_id, event.lead_id, event.event_type, time, properties, event.source), MONDAY_NOON)
+        checked(Event(event.event_id, event.lead_id, event.event_type, time, properties, event.source), MONDAY_NOON)

@@ -18,7 +18,9 @@ FIRST = EventRow(
     },
     source="website",
 )
-ROW = FIRST._replace(historical=True, sent_time=datetime(2026, 3, 20, 9, 16, 2, 5_000, UTC))
+ROW = FIRST._replace(historical=True, sent_time=datetime(2026, 3, 20, 9, 16, 2, 5_000, UTC))._replace(
+    original_event_time=datetime(2026, 3, 20, 10, 15, 30, 250_000, UTC)
+)
 
 
 def test_a_row_survives_the_round_trip() -> None:

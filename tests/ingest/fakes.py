@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ingest_service.domain.event import Event
-from ingest_service.ports import PutResult
+from ingest_service.domain.event import Event, EventIdConflict
+from ingest_service.ports import PutOutcome, PutResult
+from shared.contracts.events import TRANSPORT_PROPERTIES
 from tests.conftest import PARTITIONS
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_000, UTC)
@@ -34,7 +35,7 @@ class FakeEventStore:
         self.puts: list[list[Event]] = []
         self.faults: list[Exception] = []
 
-    async def put(self, events: Sequence[Event]) -> list[PutResult]:
+    async def put(self, events: Sequence[Event]) -> list[PutOutcome]:
         """Stores the events whose id is new."""
         self.puts.append(list(events))
         if self.faults:
@@ -45,11 +46,13 @@ class FakeEventStore:
         """Returns the partition of a lead: the length of its id, which tests can predict."""
         return len(lead_id) % PARTITIONS
 
-    def _put(self, event: Event) -> PutResult:
+    def _put(self, event: Event) -> PutOutcome:
         if event.event_id not in self.events:
             self.events[event.event_id] = event
             return PutResult.NEW
-        return PutResult.DUPLICATE if _payload(self.events[event.event_id]) == _payload(event) else PutResult.CONFLICT
+        asked, found = _declared(event), _declared(self.events[event.event_id])
+        differing = [field for field in asked if asked[field] != found[field]]
+        return EventIdConflict(event.event_id, differing) if differing else PutResult.DUPLICATE
 
 
 class HeldEventStore(FakeEventStore):
@@ -60,7 +63,7 @@ class HeldEventStore(FakeEventStore):
         self.begun = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def put(self, events: Sequence[Event]) -> list[PutResult]:
+    async def put(self, events: Sequence[Event]) -> list[PutOutcome]:
         """Stores the events once `go` is set."""
         self.begun.set()
         await self.go.wait()
@@ -82,8 +85,12 @@ def nothing_refused(lead_id: str) -> None:
     """Accepts every event."""
 
 
-def _payload(event: Event) -> str:
-    # Compared as JSON, because in Python 1.0 == True.
-    return json.dumps(
-        [str(event.event_time), event.lead_id, event.event_type, event.properties, event.source], sort_keys=True
-    )
+def _declared(event: Event) -> dict[str, str]:
+    properties = {name: value for name, value in event.properties.items() if name not in TRANSPORT_PROPERTIES}
+    return {
+        "lead_id": event.lead_id,
+        "event_type": event.event_type,
+        "event_time": str(event.original_time or event.event_time),
+        "properties": json.dumps(properties, sort_keys=True),  # as JSON, because in Python 1.0 == True
+        "source": event.source,
+    }

@@ -15,19 +15,21 @@ from ingest_service.domain.event import (
     EventIdConflict,
     InvalidBatch,
     InvalidEvent,
-    check_event,
+    checked,
 )
 from tests.ingest.fakes import NOW, event
 
 TEXTS = ["event_id", "lead_id", "event_type", "source"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST = datetime(1971, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(minutes=5)
 INSTANT = timedelta(milliseconds=1)
 
 
 def field_of(invalid: Event) -> str:
     """Returns the field that is reported for an invalid event."""
     with pytest.raises(InvalidEvent) as caught:
-        check_event(invalid, NOW)
+        checked(invalid, NOW)
     assert str(caught.value).startswith(f"{caught.value.field}: "), "expected the message to start with the field"
     return caught.value.field
 
@@ -46,7 +48,7 @@ def nested(containers: list[type], bottom: object) -> Any:
 @pytest.mark.parametrize("field", TEXTS)
 @pytest.mark.parametrize("text", ["a", " ", "\n", "é" * 256, "😀" * 256, "$where", "a.b"])
 def test_a_string_of_up_to_256_characters_is_valid(field: str, text: str) -> None:
-    check_event(with_text(field, text), NOW)
+    checked(with_text(field, text), NOW)
 
 
 @pytest.mark.parametrize("field", TEXTS)
@@ -58,13 +60,13 @@ def test_a_string_that_is_too_long_or_contains_nul_is_invalid(field: str, text: 
 def test_only_the_source_may_be_empty() -> None:
     for field in ("event_id", "lead_id", "event_type"):
         assert field_of(with_text(field, "")) == field
-    check_event(with_text("source", ""), NOW)
+    checked(with_text("source", ""), NOW)
 
 
 @given(st.text())
 def test_any_lead_id_of_1_to_256_characters_without_nul_is_valid(text: str) -> None:
     if 1 <= len(text) <= 256 and "\0" not in text:
-        check_event(event(lead_id=text), NOW)
+        checked(event(lead_id=text), NOW)
     else:
         assert field_of(event(lead_id=text)) == "lead_id"
 
@@ -75,22 +77,24 @@ def test_the_id_prefixes_of_other_history_entries_are_reserved() -> None:
         for event_id in (prefix, f"{prefix}2026-03-01:ada"):
             assert field_of(event(event_id)) == "event_id"
         for event_id in (prefix.removesuffix(":"), f"a{prefix}", f" {prefix}", prefix.upper()):
-            check_event(event(event_id), NOW)
-        check_event(event(lead_id=prefix, event_type=prefix, source=prefix), NOW)
+            checked(event(event_id), NOW)
+        checked(event(lead_id=prefix, event_type=prefix, source=prefix), NOW)
 
 
-@pytest.mark.parametrize("time", [EPOCH, NOW, NOW + timedelta(hours=24)])
-def test_a_time_from_1970_to_24_hours_ahead_is_valid(time: datetime) -> None:
-    check_event(event(event_time=time), NOW)
+@pytest.mark.parametrize("time", [FIRST, NOW, NOW + AHEAD])
+def test_a_time_from_1971_to_5_minutes_ahead_is_valid_and_kept(time: datetime) -> None:
+    assert checked(event(event_time=time), NOW) == event(event_time=time)
 
 
 @pytest.mark.parametrize(
     "time",
     [
         None,
+        EPOCH,
         EPOCH - INSTANT,
+        FIRST - INSTANT,
         datetime.min.replace(tzinfo=UTC),
-        NOW + timedelta(hours=24) + INSTANT,
+        NOW + AHEAD + INSTANT,
         datetime.max.replace(tzinfo=UTC),
     ],
 )
@@ -98,11 +102,61 @@ def test_a_time_that_is_missing_or_out_of_range_is_invalid(time: datetime | None
     assert field_of(event(event_time=time)) == "event_time"
 
 
+@pytest.mark.parametrize(
+    ("event_time", "sent_time", "corrected"),
+    [
+        # The sender's clock is right, and 80 ms pass on the way.
+        (
+            NOW - timedelta(hours=1),
+            NOW - timedelta(milliseconds=80),
+            NOW - timedelta(hours=1) + timedelta(milliseconds=80),
+        ),
+        # It is a day ahead, and the event happened 80 minutes before it was sent.
+        (NOW + timedelta(days=1, minutes=-80), NOW + timedelta(days=1), NOW - timedelta(minutes=80)),
+        # It is an hour behind.
+        (NOW - timedelta(minutes=90), NOW - timedelta(minutes=60), NOW - timedelta(minutes=30)),
+        # It was never set, and shows the time since the device was switched on.
+        (EPOCH + timedelta(seconds=7), EPOCH + timedelta(minutes=2), NOW - timedelta(seconds=113)),
+        # The event happened after it was sent, which two processors can say of one instant.
+        (NOW + AHEAD, NOW, NOW + AHEAD),
+    ],
+)
+def test_the_sent_time_corrects_the_clock_of_the_sender(
+    event_time: datetime, sent_time: datetime, corrected: datetime
+) -> None:
+    found = checked(event(event_time=event_time, sent_time=sent_time), NOW)
+    assert found == event(event_time=corrected, sent_time=sent_time, original_time=event_time)
+
+
+@pytest.mark.parametrize(
+    ("event_time", "sent_time", "field"),
+    [
+        (EPOCH, NOW, "event_time"),
+        (NOW, EPOCH, "sent_time"),
+        (NOW + AHEAD + INSTANT, NOW, "event_time"),
+        (FIRST, NOW + INSTANT, "event_time"),
+        (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), "event_time"),
+        (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC), "event_time"),
+        (None, NOW, "event_time"),
+    ],
+)
+def test_a_corrected_time_must_be_within_the_same_limits(
+    event_time: datetime | None, sent_time: datetime, field: str
+) -> None:
+    assert field_of(event(event_time=event_time, sent_time=sent_time)) == field
+
+
+def test_the_sent_time_of_a_historical_event_corrects_nothing() -> None:
+    past = event(event_time=NOW - timedelta(days=400), sent_time=NOW - timedelta(days=400), historical=True)
+    assert checked(past, NOW) == past
+    assert field_of(event(event_time=NOW + timedelta(hours=1), sent_time=NOW, historical=True)) == "event_time"
+
+
 def test_up_to_64_properties_are_valid() -> None:
     many: dict[str, Any] = {f"p{number}": 1.0 for number in range(64)}
-    check_event(event(properties=many), NOW)
+    checked(event(properties=many), NOW)
     assert field_of(event(properties={**many, "one_more": 1.0})) == "properties"
-    check_event(event(properties={"a": {**many, "one_more": 1.0}}), NOW)
+    checked(event(properties={"a": {**many, "one_more": 1.0}}), NOW)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +172,7 @@ def test_up_to_64_properties_are_valid() -> None:
 )
 def test_a_value_of_up_to_4_kib_as_json_is_valid(largest: object, larger: object) -> None:
     assert len(json.dumps(largest, ensure_ascii=False).encode()) == 4096
-    check_event(event(properties={"first": largest, "second": largest}), NOW)
+    checked(event(properties={"first": largest, "second": largest}), NOW)
     assert field_of(event(properties={"first": largest, "second": larger})) == "properties.second"
 
 
@@ -126,7 +180,7 @@ def test_a_value_of_up_to_4_kib_as_json_is_valid(largest: object, larger: object
 def test_up_to_8_levels_are_valid(containers: list[type], bottom: object) -> None:
     asked = event(properties={"flat": 1.0, "deep": nested(containers, bottom)})
     if len(containers) + 1 <= 8:
-        check_event(asked, NOW)
+        checked(asked, NOW)
     else:
         assert field_of(asked) == "properties.deep"
 
@@ -143,14 +197,14 @@ def test_a_property_name_must_not_contain_nul() -> None:
 
 @pytest.mark.parametrize("containers", [[], [list], [dict], [dict, list, dict]])
 def test_a_property_name_of_up_to_256_characters_is_valid_at_any_depth(containers: list[type]) -> None:
-    check_event(event(properties={"a": nested(containers, {"é" * 256: 1.0})}), NOW)
+    checked(event(properties={"a": nested(containers, {"é" * 256: 1.0})}), NOW)
     assert field_of(event(properties={"a": nested(containers, {"é" * 257: 1.0})})) == "properties.a"
 
 
 def test_a_name_that_is_too_long_is_not_echoed() -> None:
-    check_event(event(properties={"é" * 256: 1.0}), NOW)
+    checked(event(properties={"é" * 256: 1.0}), NOW)
     with pytest.raises(InvalidEvent) as caught:
-        check_event(event(properties={"a" * 1_000_000: 1.0}), NOW)
+        checked(event(properties={"a" * 1_000_000: 1.0}), NOW)
     assert caught.value.field == "properties"
     assert str(caught.value) == "properties: has a name with 1000000 characters, at most 256 are allowed"
 
@@ -160,7 +214,7 @@ def test_a_name_that_is_too_long_is_not_echoed() -> None:
 )
 @pytest.mark.parametrize("name", ["a", "", "a.b", "$id", "$db", "ref", "_id"])
 def test_any_json_value_with_any_name_is_valid(name: str, value: object) -> None:
-    check_event(event(properties={name: value}), NOW)
+    checked(event(properties={name: value}), NOW)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +247,8 @@ def test_the_first_invalid_field_is_reported() -> None:
 
 
 def test_an_id_conflict_and_an_invalid_batch_report_their_field() -> None:
-    assert (EventIdConflict("e1").field, InvalidBatch(0).field) == ("event_id", "events")
-    assert "'e1'" in str(EventIdConflict("e1"))
+    conflict = EventIdConflict("e1", ["properties", "source"])
+    assert (conflict.field, InvalidBatch(0).field) == ("event_id", "events")
+    assert str(conflict) == "event_id: differs in properties, source from the event stored as 'e1'; nothing was changed"
+    assert conflict.metadata == {"differing_fields": "properties,source"}
     assert str(InvalidBatch(1001)) == "events: the batch has 1001 events, must have 1 to 1,000"

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 import pytest
 from pymongo.errors import ConnectionFailure
 
-from ingest_service.domain.event import MAX_EVENTS, Event
-from ingest_service.ports import PutResult
+from ingest_service.domain.event import MAX_EVENTS, Event, EventIdConflict
+from ingest_service.ports import PutOutcome, PutResult
 from ingest_service.store import MongoEventStore
 from shared.contracts import events as contract
 from shared.deadlines import deadline, seconds_left
@@ -21,7 +21,7 @@ from tests.ingest.fakes import NOW, FakeEventStore, HeldEventStore, event
 SECONDS = 7.0
 
 
-def group_of(store: FakeEventStore) -> GroupCommit[Event, PutResult]:
+def group_of(store: FakeEventStore) -> GroupCommit[Event, PutOutcome]:
     return GroupCommit(store.put, limit=MAX_EVENTS, seconds=SECONDS)
 
 
@@ -29,13 +29,13 @@ def numbered(*numbers: int) -> list[Event]:
     return [event(f"e{number}") for number in numbers]
 
 
-async def answers(*calls: Awaitable[PutResult]) -> list[PutResult]:
+async def answers(*calls: Awaitable[PutOutcome]) -> list[PutOutcome]:
     """Returns the results of the calls, or fails the test if one never returns."""
     async with asyncio.timeout(30):
         return await asyncio.gather(*calls)
 
 
-def started(calls: Iterable[Coroutine[object, object, PutResult]]) -> list[asyncio.Task[PutResult]]:
+def started(calls: Iterable[Coroutine[object, object, PutOutcome]]) -> list[asyncio.Task[PutOutcome]]:
     return [asyncio.create_task(call) for call in calls]
 
 
@@ -60,7 +60,7 @@ async def test_events_that_arrive_during_a_write_form_the_next_group() -> None:
 async def test_a_caller_that_calls_again_joins_the_waiting_group() -> None:
     group = group_of(store := HeldEventStore())
 
-    async def twice() -> PutResult:
+    async def twice() -> PutOutcome:
         await group.add(event("e1"))
         return await group.add(event("e3"))
 
@@ -75,8 +75,9 @@ async def test_a_caller_that_calls_again_joins_the_waiting_group() -> None:
 async def test_each_caller_gets_the_result_of_its_own_event() -> None:
     group = group_of(FakeEventStore())
     events = [event("a"), event("b"), event("a"), event("a", source="crm"), event("c")]
-    outcomes = await answers(*map(group.add, events))
-    assert outcomes == [PutResult.NEW, PutResult.NEW, PutResult.DUPLICATE, PutResult.CONFLICT, PutResult.NEW]
+    *outcomes, conflict, last = await answers(*map(group.add, events))
+    assert [*outcomes, last] == [PutResult.NEW, PutResult.NEW, PutResult.DUPLICATE, PutResult.NEW]
+    assert isinstance(conflict, EventIdConflict)
 
 
 @pytest.mark.parametrize("extra", [0, 1])

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 from leadscore.ingest.v1 import ingest_pb2 as pb
 from leadscore.ingest.v1 import ingest_pb2_grpc
 from pymongo.errors import ConnectionFailure, ExecutionTimeout
@@ -67,6 +69,15 @@ def batch(*events: pb.Event) -> pb.BatchIngestEventsRequest:
     return pb.BatchIngestEventsRequest(events=events)
 
 
+def metadata(error: grpc.RpcError) -> dict[str, str]:
+    """Returns the metadata of the ErrorInfo of an error."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    info = error_details_pb2.ErrorInfo()
+    assert status is not None
+    assert status.details[0].Unpack(info)
+    return dict(info.metadata)
+
+
 def with_property(name: str, value: object) -> pb.Event:
     return message(properties=wire.to_struct({name: value}))
 
@@ -80,8 +91,10 @@ INVALID = [
     (message(lead_id=""), "lead_id"),
     (message(event_type="a" * 257), "event_type"),
     (message(event_time=None), "event_time"),
+    (message(event_time=Timestamp()), "event_time"),
+    (message(sent_time=Timestamp()), "sent_time"),
     (message(event_time=Timestamp(seconds=-1)), "event_time"),
-    (message(event_time=wire.to_timestamp(NOW + timedelta(hours=24, milliseconds=1))), "event_time"),
+    (message(event_time=wire.to_timestamp(NOW + timedelta(minutes=5, milliseconds=1))), "event_time"),
     (message(event_time=Timestamp(seconds=2**63 - 1)), "event_time"),
     (message(event_time=Timestamp(seconds=-(2**63))), "event_time"),
     (message(properties=wire.to_struct({f"p{number}": 1 for number in range(65)})), "properties"),
@@ -115,14 +128,22 @@ async def test_an_event_is_stored_exactly_as_sent(stub: Stub, store: FakeEventSt
     await stub.IngestEvent(one(sent))
     assert store.events["full"] == event("full", properties=properties)
     assert type(store.events["full"].properties["yes"]) is bool
-    await stub.IngestEvent(one(pb.Event(event_id="bare", lead_id="b", event_type="t", event_time=Timestamp())))
-    assert store.events["bare"] == Event("bare", "b", "t", wire.EPOCH, {}, "")
+    await stub.IngestEvent(
+        one(pb.Event(event_id="bare", lead_id="b", event_type="t", event_time=wire.to_timestamp(NOW)))
+    )
+    assert store.events["bare"] == Event("bare", "b", "t", NOW, {}, "")
 
 
 async def test_the_sent_time_and_the_historical_mark_are_carried(stub: Stub, store: FakeEventStore) -> None:
-    sent = NOW + timedelta(seconds=2)
+    sent = NOW + timedelta(hours=2)
     await stub.IngestEvent(one(message("marked", sent_time=wire.to_timestamp(sent), historical=True)))
     assert store.events["marked"] == event("marked", sent_time=sent, historical=True)
+    await stub.IngestEvent(one(message("ahead", sent_time=wire.to_timestamp(sent))))
+    corrected = event("ahead", event_time=NOW - timedelta(hours=2), original_time=NOW, sent_time=sent)
+    assert store.events["ahead"] == corrected
+    again = one(message("ahead", sent_time=wire.to_timestamp(sent + timedelta(hours=1))))
+    assert (await stub.IngestEvent(again)).outcome == pb.OUTCOME_DUPLICATE
+    assert store.events["ahead"] == corrected, "expected the stored time to stay as it is"
 
 
 async def test_an_id_of_a_different_event_is_a_conflict(stub: Stub, store: FakeEventStore) -> None:
@@ -130,6 +151,7 @@ async def test_an_id_of_a_different_event_is_a_conflict(stub: Stub, store: FakeE
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.IngestEvent(one(message(source="crm")))
     assert refusal(caught.value) == (grpc.StatusCode.ALREADY_EXISTS, "EVENT_ID_CONFLICT", ["event_id"])
+    assert metadata(caught.value) == {"differing_fields": "source"}
     assert store.events == {"e1": event()}
 
 
@@ -165,7 +187,7 @@ async def test_a_batch_returns_every_outcome_in_order(stub: Stub, store: FakeEve
     await store.put([event("old")])
     request = batch(message("new"), message("old"), message("old", source="crm"), message("new"))
     new, old, other, again = (await stub.BatchIngestEvents(request)).outcomes
-    assert other.message.startswith("event_id: 'old' was used for an event with a different payload")
+    assert other.message.startswith("event_id: differs in source from the event stored as 'old'")
     assert [new, old, other, again] == [
         pb.EventOutcome(event_id="new", outcome=pb.OUTCOME_ACCEPTED),
         pb.EventOutcome(event_id="old", outcome=pb.OUTCOME_DUPLICATE),
@@ -175,6 +197,7 @@ async def test_a_batch_returns_every_outcome_in_order(stub: Stub, store: FakeEve
             reason=pb.ERROR_REASON_EVENT_ID_CONFLICT,
             field="event_id",
             message=other.message,
+            differing_fields=["source"],
         ),
         pb.EventOutcome(event_id="new", outcome=pb.OUTCOME_DUPLICATE),
     ]

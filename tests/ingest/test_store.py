@@ -10,17 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest_service.domain.event import MAX_EVENTS
-from ingest_service.ports import EventStore, PutResult
+from ingest_service.domain.event import MAX_EVENTS, Event, EventIdConflict
+from ingest_service.ports import EventStore, PutOutcome, PutResult
 from ingest_service.store import MongoEventStore
-from shared.contracts.events import CONTRACT
+from shared.contracts.events import CONTRACT, OPTIONAL
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from tests.conftest import PARTITIONS
 from tests.ingest.fakes import EVENT, NOW, FakeEventStore, event
 
-NEW, DUPLICATE, CONFLICT = PutResult.NEW, PutResult.DUPLICATE, PutResult.CONFLICT
-LATER = NOW + timedelta(hours=1)
+NEW, DUPLICATE = PutResult.NEW, PutResult.DUPLICATE
+HOUR = timedelta(hours=1)
+LATER = NOW + HOUR
 
 ON_ONE_STORE = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 """For properties whose examples share a store; each example uses its own ids."""
@@ -52,6 +53,15 @@ def store(request: pytest.FixtureRequest, events: MongoEventStore) -> EventStore
     return FakeEventStore() if request.param == "memory" else events
 
 
+async def put(store: EventStore, *events: Event) -> list[PutResult | tuple[str, ...]]:
+    """Puts events. Returns one result per event; for a conflict, the fields that differ."""
+    return [_shown(result) for result in await store.put(events)]
+
+
+def _shown(result: PutOutcome) -> PutResult | tuple[str, ...]:
+    return result.differing_fields if isinstance(result, EventIdConflict) else result
+
+
 async def test_an_event_is_new_once_and_then_a_duplicate(store: EventStore) -> None:
     assert await store.put([event()]) == [NEW]
     for _ in range(2):
@@ -61,12 +71,12 @@ async def test_an_event_is_new_once_and_then_a_duplicate(store: EventStore) -> N
 async def test_results_are_in_the_order_of_the_events(store: EventStore) -> None:
     assert await store.put([event("b"), event("d")]) == [NEW, NEW]
     asked = [event("a"), event("b"), event("c"), event("d", source="crm"), event("e"), event("b")]
-    assert await store.put(asked) == [NEW, DUPLICATE, NEW, CONFLICT, NEW, DUPLICATE]
+    assert await put(store, *asked) == [NEW, DUPLICATE, NEW, ("source",), NEW, DUPLICATE]
 
 
 async def test_the_first_event_with_an_id_in_a_batch_is_stored(store: EventStore) -> None:
     asked = [event("a"), event("a"), event("a", lead_id="bob"), event("b", lead_id="bob"), event("b"), event("a")]
-    assert await store.put(asked) == [NEW, DUPLICATE, CONFLICT, NEW, CONFLICT, DUPLICATE]
+    assert await put(store, *asked) == [NEW, DUPLICATE, ("lead_id",), NEW, ("lead_id",), DUPLICATE]
     assert await store.put([event("a"), event("b", lead_id="bob")]) == [DUPLICATE, DUPLICATE]
 
 
@@ -93,8 +103,33 @@ async def test_an_event_that_differs_in_any_field_is_a_conflict_and_changes_noth
     store: EventStore, fields: dict[str, Any]
 ) -> None:
     await store.put([event()])
-    assert await store.put([event(**fields)]) == [CONFLICT]
+    assert await put(store, event(**fields)) == [tuple(fields)]
     assert await store.put([event()]) == [DUPLICATE], "expected the first event to be kept"
+
+
+async def test_a_conflict_names_every_field_that_differs(store: EventStore) -> None:
+    await store.put([event()])
+    other = event(lead_id="bob", event_type="signup", event_time=LATER, properties={}, source="")
+    assert await put(store, other) == [("lead_id", "event_type", "event_time", "properties", "source")]
+
+
+async def test_an_event_that_is_sent_again_is_a_duplicate_and_keeps_its_time(store: EventStore) -> None:
+    asked = event(event_time=NOW - HOUR, original_time=NOW - 3 * HOUR, sent_time=NOW - 2 * HOUR)
+    again = asked._replace(event_time=NOW, sent_time=NOW - 3 * HOUR)
+    assert await put(store, asked, again, event(event_time=NOW - 3 * HOUR)) == [NEW, DUPLICATE, DUPLICATE]
+    assert await put(store, asked._replace(original_time=NOW), event(event_time=NOW - HOUR)) == [("event_time",)] * 2
+    assert await put(store, asked._replace(historical=True)) == [DUPLICATE]
+    await store.put([event("e2")])
+    assert await put(store, event("e2", event_time=LATER, original_time=NOW, sent_time=NOW)) == [DUPLICATE]
+
+
+async def test_properties_that_say_how_a_message_travelled_are_not_compared(store: EventStore) -> None:
+    first = {"form": "demo", "sentAt": "2026-11-26T09:00:01Z", "receivedAt": "2026-11-26T09:00:02Z"}
+    await store.put([event(properties=first)])
+    again = [{**first, "sentAt": "later"}, {"form": "demo"}, {"form": "demo", "$sent_at": 1.0, "received_at": None}]
+    assert await put(store, *(event(properties=each) for each in again)) == [DUPLICATE] * 3
+    others = [{**first, "form": "trial"}, {"sentAt": "later"}, {**first, "deep": {"sentAt": 1.0}}]
+    assert await put(store, *(event(properties=each) for each in others)) == [("properties",)] * 3
 
 
 @pytest.mark.parametrize(
@@ -123,13 +158,13 @@ async def test_an_event_that_differs_in_any_field_is_a_conflict_and_changes_noth
 async def test_events_with_different_properties_are_a_conflict(store: EventStore, one: object, other: object) -> None:
     for number, (first, second) in enumerate([(one, other), (other, one)]):
         await store.put([event(f"e{number}", properties={"value": first})])
-        again = await store.put([event(f"e{number}", properties={"value": second})])
-        assert again == [CONFLICT], f"expected {first!r} and {second!r} to differ"
+        again = await put(store, event(f"e{number}", properties={"value": second}))
+        assert again == [("properties",)], f"expected {first!r} and {second!r} to differ"
 
 
 async def test_a_missing_property_differs_from_null(store: EventStore) -> None:
     await store.put([event(properties={"a": None})])
-    assert await store.put([event(properties={})]) == [CONFLICT]
+    assert await put(store, event(properties={})) == [("properties",)]
 
 
 async def test_the_order_of_properties_does_not_matter(store: EventStore) -> None:
@@ -162,7 +197,7 @@ async def test_any_batches_have_the_same_results_as_in_memory(
     fake, example_ = FakeEventStore(), next(COUNT)
     for batch in batches:
         asked = [event(f"{example_}-{number}", properties={"version": float(version)}) for number, version in batch]
-        assert await events.put(asked) == await fake.put(asked)
+        assert await put(events, *asked) == await put(fake, *asked)
 
 
 async def test_a_row_is_a_pending_event_in_its_partition(events: MongoEventStore, inbox: Inbox) -> None:
@@ -185,15 +220,16 @@ async def test_a_row_is_a_pending_event_in_its_partition(events: MongoEventStore
 
 
 async def test_a_row_has_optional_fields_only_if_they_are_set(events: MongoEventStore, inbox: Inbox) -> None:
-    await events.put([event("plain"), event("marked", historical=True, sent_time=NOW)])
-    fields = [row.keys() & {"historical", "sent_time"} for row in await inbox.rows.find().sort("_id").to_list()]
-    assert fields == [{"historical", "sent_time"}, set()]
+    await events.put([event("plain"), event("marked", historical=True, sent_time=NOW, original_time=LATER)])
+    marked, plain = await inbox.rows.find().sort("_id").to_list()
+    assert marked == marked | {"historical": True, "sent_time": NOW, "original_event_time": LATER}
+    assert plain.keys() & set(OPTIONAL) == set()
 
 
 async def test_a_scored_event_is_a_duplicate_and_stays_scored(events: MongoEventStore, inbox: Inbox) -> None:
     await events.put([event()])
     await inbox.mark(await inbox.pending(range(PARTITIONS), 10))
-    assert await events.put([event(), event(source="crm")]) == [DUPLICATE, CONFLICT]
+    assert await put(events, event(), event(source="crm")) == [DUPLICATE, ("source",)]
     assert [row["state"] for row in await inbox.rows.find().to_list()] == [CONTRACT.done]
 
 
@@ -201,7 +237,7 @@ async def test_of_concurrent_puts_of_the_same_events_exactly_one_is_new(events: 
     asked = [event(f"e{number:03}") for number in range(200)]
     orders = [random.Random(seed).sample(asked, len(asked)) for seed in range(6)]
     found = await asyncio.gather(*(events.put(order) for order in orders))
-    outcomes: dict[str, list[PutResult]] = {each.event_id: [] for each in asked}
+    outcomes: dict[str, list[PutOutcome]] = {each.event_id: [] for each in asked}
     for each, outcome in zip(itertools.chain(*orders), itertools.chain(*found), strict=True):
         outcomes[each.event_id].append(outcome)
     for event_id, each_found in outcomes.items():
@@ -216,6 +252,6 @@ async def test_of_concurrent_puts_of_different_events_with_one_id_exactly_one_is
     found = await asyncio.gather(*map(events.put, rivals))
     stored = {row["_id"]: row["lead_id"] async for row in inbox.rows.find()}
     for number, outcomes in enumerate(zip(*found, strict=True)):
-        assert sorted(each.value for each in outcomes) == ["conflict", "conflict", "new"]
+        assert sorted(isinstance(each, EventIdConflict) for each in outcomes) == [False, True, True]
         winner = rivals[outcomes.index(NEW)][number]
         assert stored[winner.event_id] == winner.lead_id, "expected the NEW event to be the stored one"

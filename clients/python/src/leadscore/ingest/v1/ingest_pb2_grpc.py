@@ -70,7 +70,8 @@ class IngestServiceServicer(object):
         Idempotent: by `event.event_id`. Sending the same event again returns DUPLICATE, which is a success.
         Errors:
         * INVALID_ARGUMENT (EVENT_INVALID): the event is invalid; the violation names the field. Nothing was stored.
-        * ALREADY_EXISTS (EVENT_ID_CONFLICT): the id belongs to an event with a different payload. Nothing was changed.
+        * ALREADY_EXISTS (EVENT_ID_CONFLICT): the id belongs to another event. Nothing was changed. `differing_fields` in
+        the metadata of ErrorInfo names the fields that differ, separated by commas.
         * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD): nothing was stored. Retry after
         the delay in RetryInfo.
         * UNAVAILABLE, DEADLINE_EXCEEDED: the event may or may not have been stored. Retry with the same id.
