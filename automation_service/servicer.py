@@ -28,7 +28,7 @@ from automation_service.rule_codec import read_rule, write_rule
 from automation_service.usecases.rules import RuleBook
 from automation_service.usecases.trials import RuleTester
 from shared.inbox.parking import Parking
-from shared.rpc.arguments import identifier, identifiers, ids_or_all, optional_text, time
+from shared.rpc.arguments import identifier, identifiers, ids_or_all, optional_text, optional_time
 from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.rpc.pagination import Page, asked_page
 from shared.rpc.server import Context
@@ -195,8 +195,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
 def _query(request: pb.ListAutomationExecutionsRequest) -> tuple[ExecutionQuery, Page]:
     lead_id, rule_id = optional_text("lead_id", request.lead_id), optional_text("rule_id", request.rule_id)
-    from_time = time("from_time", request.from_time) if request.HasField("from_time") else None
-    until_time = time("until_time", request.until_time) if request.HasField("until_time") else None
+    from_time, until_time = optional_time("from_time", request), optional_time("until_time", request)
     date_bucket = _date_bucket(request.date_bucket)
     bounds = [each.isoformat() if each else "" for each in (from_time, until_time)]
     arguments = ("ListAutomationExecutions", lead_id, rule_id, date_bucket, int(request.state), *bounds)

@@ -8,6 +8,7 @@ import typer
 from cli import VERSION
 from cli.automation import executions, rules
 from cli.events import commands as events
+from cli.exporting import commands as exporting
 from cli.leads import commands as leads
 from cli.leads import corrections
 from cli.leads.watch import watch
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command()(local.up)
 app.command()(local.demo)
 app.command("ingest")(events.ingest_file)
+app.add_typer(exporting.app, name="export")
 app.command()(leads.lead)
 app.command()(leads.history)
 app.command()(leads.top)

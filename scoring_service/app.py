@@ -14,6 +14,7 @@ from scoring_service.servicer import ERRORS, SERVICE, STREAMS, ScoringServicer
 from scoring_service.settings import ScoringSettings
 from scoring_service.store import schema
 from scoring_service.store.backlog import BacklogReader
+from scoring_service.store.exports import ExportReader
 from scoring_service.store.facts import FactReader
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
@@ -23,6 +24,7 @@ from scoring_service.usecases.cores import Cores, Stores
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.drain import Drain
+from scoring_service.usecases.export import Export
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.processes import Processes, work_for_parent
 from scoring_service.usecases.publishing import Publishing, Rollout
@@ -78,6 +80,7 @@ async def run_server(settings: ScoringSettings) -> None:
         reader, calendar = stores.lead_reader, parts.calendar
         servicer = ScoringServicer(
             Queries(reader, parts.fact_reader, calendar, wire.now),
+            Export(ExportReader(parts.database)),
             DecayRun(cores, settings.partitions),
             Verification(cores),
             Rebuild(cores),

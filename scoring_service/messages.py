@@ -7,15 +7,13 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service import model_codec
 from scoring_service.domain.entry import Entry
+from scoring_service.domain.entry_query import LeadEntry
 from scoring_service.domain.lead_counts import LeadGroup
-from scoring_service.domain.ranking import ConversionRate, Ranking
-from scoring_service.domain.simulation import Difference, Summary
 from scoring_service.domain.timeline import Mode, Publication, StoredModel
 from scoring_service.usecases.backlog import Backlog, DecayedThrough
 from scoring_service.usecases.decay import DecayProgress
 from scoring_service.usecases.queries import LeadScore
 from scoring_service.usecases.rebuild import RebuildProgress
-from scoring_service.usecases.simulate import SimulationProgress
 from scoring_service.usecases.verify import VerifyProgress
 from shared import wire
 from shared.inbox.breaker import StoppedDrain
@@ -89,6 +87,14 @@ def score_entry(lead_id: str, entry: Entry) -> pb.ScoreEntry:
         last_tick_date=entry.last_tick.isoformat() if entry.last_tick else "",
         tick_count=entry.tick_count,
     )
+
+
+def exported_entry(found: LeadEntry) -> pb.ScoreEntry:
+    """Returns a history entry with the properties of its event."""
+    message = score_entry(found.lead_id, found.entry)
+    if found.entry.properties:
+        message.properties.CopyFrom(wire.to_struct(found.entry.properties))
+    return message
 
 
 def decay_progress(progress: DecayProgress, *, dry_run: bool) -> pb.DecayScoresResponse:
@@ -208,17 +214,6 @@ def publication(made: Publication, leads_left: int) -> pb.ModelPublication:
     )
 
 
-def simulation_progress(progress: SimulationProgress) -> pb.SimulateScoringModelResponse:
-    """Returns the progress of a simulation."""
-    return pb.SimulateScoringModelResponse(
-        leads_checked=progress.leads_checked,
-        leads_total=progress.leads_total,
-        differences=[_difference(each) for each in progress.differences],
-        summary=_summary(progress.summary) if progress.summary else None,
-        done=progress.summary is not None,
-    )
-
-
 def _stopped(stopped: StoppedDrain) -> pb.StoppedDrain:
     return pb.StoppedDrain(
         error=stopped.error, failed_events=stopped.failed_rows, stop_time=wire.to_timestamp(stopped.stop_time)
@@ -238,59 +233,4 @@ def _rollout(publication: Publication) -> pb.ModelRollout:
         publication=publication.number,
         version=publication.version,
         publish_time=wire.to_timestamp(publication.publish_time),
-    )
-
-
-def _difference(found: Difference) -> pb.LeadDifference:
-    return pb.LeadDifference(
-        lead_id=found.lead_id,
-        score_before=found.score_before,
-        score_after=found.score_after,
-        stage_before=found.stage_before,
-        stage_after=found.stage_after,
-        fit_grade_before=found.fit_grade_before,
-        fit_grade_after=found.fit_grade_after,
-    )
-
-
-def _summary(summary: Summary) -> pb.SimulationSummary:
-    return pb.SimulationSummary(
-        leads_changed=summary.leads_changed,
-        points_before=summary.points_before,
-        points_after=summary.points_after,
-        stages=_migrations(summary.stages),
-        fit_grades=_migrations(summary.fit_grades),
-        rules=[
-            pb.RuleShare(rule_id=each.rule_id, event_count=each.events, points=each.points, share=each.share)
-            for each in summary.rules
-        ],
-        unknown_event_types=[
-            pb.UnknownEventType(event_type=event_type, event_count=count)
-            for event_type, count in summary.unknown_event_types
-        ],
-        ranking_before=_ranking(summary.ranking_before) if summary.ranking_before else None,
-        ranking_after=_ranking(summary.ranking_after) if summary.ranking_after else None,
-    )
-
-
-def _migrations(counts: Mapping[tuple[str, str], int]) -> list[pb.Migration]:
-    return [
-        pb.Migration(before=before, after=after, lead_count=count) for (before, after), count in sorted(counts.items())
-    ]
-
-
-def _ranking(ranking: Ranking) -> pb.Ranking:
-    return pb.Ranking(
-        lead_count=ranking.leads,
-        converted_count=ranking.converted,
-        converted_before_count=ranking.converted_before,
-        auc=ranking.auc,
-        stages=[_rate(each) for each in ranking.stages],
-        deciles=[_rate(each) for each in ranking.deciles],
-    )
-
-
-def _rate(found: ConversionRate) -> pb.ConversionRate:
-    return pb.ConversionRate(
-        name=found.name, lead_count=found.leads, converted_count=found.converted, rate=found.rate, lift=found.lift
     )

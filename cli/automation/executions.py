@@ -12,6 +12,11 @@ from cli.terminal.output import show
 from cli.terminal.pages import listed
 
 STATES = ("recorded", "pending", "delivered", "failed", "cancelled")
+RuleId = Annotated[str, typer.Option("--rule", help="Only executions of this rule.")]
+Date = Annotated[str, typer.Option("--date", help="Only executions of this date, YYYY-MM-DD.")]
+State = Annotated[str, typer.Option(help=f"Only executions in this state: {', '.join(STATES)}.")]
+Since = Annotated[str, typer.Option(help="Only executions recorded on or after this date or time.")]
+Until = Annotated[str, typer.Option(help="Only executions recorded through this date, or before this time.")]
 ExecutionId = Annotated[str, typer.Argument(help="The execution's id.")]
 
 app = typer.Typer(help="List, show and retry executions of automation rules.", no_args_is_help=True)
@@ -20,19 +25,33 @@ app = typer.Typer(help="List, show and retry executions of automation rules.", n
 @app.command("list")
 def list_executions(
     lead_id: Annotated[str, typer.Option("--lead", help="Only executions for this lead.")] = "",
-    rule_id: Annotated[str, typer.Option("--rule", help="Only executions of this rule.")] = "",
-    date_bucket: Annotated[str, typer.Option("--date", help="Only executions of this date, YYYY-MM-DD.")] = "",
-    state: Annotated[str, typer.Option(help=f"Only executions in this state: {', '.join(STATES)}.")] = "",
-    since: Annotated[str, typer.Option(help="Only executions recorded on or after this date or time.")] = "",
-    until: Annotated[str, typer.Option(help="Only executions recorded through this date, or before this time.")] = "",
+    rule_id: RuleId = "",
+    date_bucket: Date = "",
+    state: State = "",
+    since: Since = "",
+    until: Until = "",
     limit: Limit = 50,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
     """List executions of automation rules, newest first."""
+    request = execution_list(lead_id, rule_id, date_bucket, state, since, until)
+    with Connection(base_port).automation() as stub:
+        found = listed(stub.ListAutomationExecutions, request, "executions", limit)
+    show(views.executions_table(found), *found, as_json=as_json)
+
+
+def execution_list(
+    lead_id: str, rule_id: str, date_bucket: str, state: str, since: str, until: str
+) -> pb.ListAutomationExecutionsRequest:
+    """Returns the request for the executions that the options of a command name; an empty text means all.
+
+    Raises:
+        CommandError: The state, or the start or the end of the time span, is invalid.
+    """
     if state and state not in STATES:
         raise CommandError(f"--state is {state!r}, must be one of {', '.join(STATES)}")
-    request = pb.ListAutomationExecutionsRequest(
+    return pb.ListAutomationExecutionsRequest(
         lead_id=lead_id,
         rule_id=rule_id,
         date_bucket=date_bucket,
@@ -40,9 +59,6 @@ def list_executions(
         from_time=span_begin(since) if since else None,
         until_time=span_end(until) if until else None,
     )
-    with Connection(base_port).automation() as stub:
-        found = listed(stub.ListAutomationExecutions, request, "executions", limit)
-    show(views.executions_table(found), *found, as_json=as_json)
 
 
 @app.command("show")

@@ -69,13 +69,13 @@ def decay_time(text: str) -> Timestamp:
     return wire.to_timestamp(found)
 
 
-def span_begin(text: str) -> Timestamp:
-    """Returns the start of a time span; a date means its beginning in UTC.
+def span_begin(text: str, option: str = "--since") -> Timestamp:
+    """Returns the start of a time span, as given with an option; a date means its beginning in UTC.
 
     Raises:
         CommandError: The text is not a date or a time.
     """
-    return wire.to_timestamp(_read_time("--since", text))
+    return wire.to_timestamp(_read_time(option, text))
 
 
 def span_end(text: str) -> Timestamp:

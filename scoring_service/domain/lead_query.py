@@ -27,6 +27,7 @@ class LeadQuery:
     limit: int
     minimum_score: int = ANY_SCORE
     below_score: int | None = None
+    active_since: datetime | None = None
     after: tuple[str | int | datetime, ...] = ()
 
 

@@ -6,6 +6,8 @@ from itertools import pairwise
 from google.protobuf.duration_pb2 import Duration
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
+from scoring_service.domain.entry import EntryKind
+from scoring_service.domain.entry_query import EntryQuery
 from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_counts import CountQuery
 from scoring_service.domain.lead_query import LeadOrder
@@ -39,6 +41,7 @@ _ORDERS = {
     pb.LEAD_ORDER_LEAD_ID: LeadOrder.LEAD_ID,
 }
 _MODES = {pb.PUBLICATION_MODE_FORWARD: Mode.FORWARD, pb.PUBLICATION_MODE_RESCORE: Mode.RESCORE}
+_KINDS = {pb.EntryKind.Value(f"ENTRY_KIND_{kind.value}"): kind for kind in EntryKind}
 CURSOR_KEYS: dict[LeadOrder, type[str | int | datetime]] = {
     LeadOrder.SCORE: int,
     LeadOrder.LAST_EVENT_TIME: datetime,
@@ -113,7 +116,7 @@ def as_of_time(
     request: pb.GetLeadScoreRequest | pb.BatchGetLeadScoresRequest | pb.DecayScoresRequest,
 ) -> datetime | None:
     """Returns the `as_of_time` of a request, or None for now."""
-    return arguments.time("as_of_time", request.as_of_time) if request.HasField("as_of_time") else None
+    return arguments.optional_time("as_of_time", request)
 
 
 def count_query(request: pb.CountLeadsRequest) -> CountQuery:
@@ -124,6 +127,18 @@ def count_query(request: pb.CountLeadsRequest) -> CountQuery:
     if any(low >= high for low, high in pairwise(scores)):
         raise InvalidArgument("minimum_scores", "must ascend")
     return CountQuery(tuple(scores), _span("recent", request.recent), _span("idle", request.idle))
+
+
+def entry_query(request: pb.ListScoreEntriesRequest) -> EntryQuery:
+    """Returns which entries to list."""
+    for kind in request.kinds:
+        if kind not in _KINDS:
+            raise InvalidArgument("kinds", f"has {kind}, must be values of EntryKind")
+    return EntryQuery(
+        frozenset(_KINDS[kind] for kind in request.kinds),
+        arguments.optional_time("from_time", request),
+        arguments.optional_time("until_time", request),
+    )
 
 
 def _span(field: str, duration: Duration) -> timedelta:

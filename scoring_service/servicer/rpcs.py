@@ -4,31 +4,26 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from leadscore.scoring.v1 import scoring_pb2 as pb
-from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from scoring_service import messages, model_codec
 from scoring_service.domain.lead import Decision
-from scoring_service.domain.lead_query import ANY_SCORE, LeadQuery
 from scoring_service.domain.timeline import StoredModel
+from scoring_service.servicer import simulation_messages
+from scoring_service.servicer.leads import LeadRpcs
 from scoring_service.servicer.requests import (
-    CURSOR_KEYS,
     MAX_IDS,
-    MAX_PAGE,
     MAX_REASON,
     adjustment,
     as_of_time,
     calendar_date,
     conversion_question,
-    count_query,
-    cursor_of,
-    lead_order,
     model_version,
     publication_mode,
-    wanted_parts,
 )
 from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
+from scoring_service.usecases.export import Export
 from scoring_service.usecases.publishing import Publishing
 from scoring_service.usecases.queries import Queries
 from scoring_service.usecases.rebuild import Rebuild
@@ -37,11 +32,10 @@ from scoring_service.usecases.verify import Verification
 from shared import wire
 from shared.inbox.parking import Parking
 from shared.rpc.admission import StreamKind, StreamTable
-from shared.rpc.arguments import identifier, identifiers, ids_or_all, optional_text
+from shared.rpc.arguments import identifier, ids_or_all, optional_text
 from shared.rpc.pagination import asked_page
-from shared.rpc.read_masks import read_mask
 from shared.rpc.server import Context
-from shared.tasks import to_the_end, unhurried
+from shared.tasks import to_the_end
 
 SERVICE = "leadscore.scoring.v1.ScoringService"
 
@@ -54,12 +48,13 @@ STREAMS: StreamTable = {
 }
 
 
-class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
+class ScoringServicer(LeadRpcs):
     """Translates requests and responses; the use cases do the work."""
 
     def __init__(
         self,
         queries: Queries,
+        export: Export,
         decay: DecayRun,
         verification: Verification,
         rebuild: Rebuild,
@@ -69,7 +64,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         parking: Parking,
         backlog: BacklogReport,
     ) -> None:
-        self._queries = queries
+        super().__init__(queries, export)
         self._decay = decay
         self._verification = verification
         self._rebuild = rebuild
@@ -78,54 +73,6 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self._simulate = simulate
         self._parking = parking
         self._backlog = backlog
-
-    async def GetLeadScore(self, request: pb.GetLeadScoreRequest, context: Context) -> pb.GetLeadScoreResponse:
-        """See `scoring.proto`."""
-        score = await self._queries.score(identifier("lead_id", request.lead_id), as_of_time(request))
-        return pb.GetLeadScoreResponse(lead_score=messages.lead_score(score))
-
-    async def BatchGetLeadScores(
-        self, request: pb.BatchGetLeadScoresRequest, context: Context
-    ) -> pb.BatchGetLeadScoresResponse:
-        """See `scoring.proto`."""
-        lead_ids = identifiers("lead_ids", request.lead_ids, limit=MAX_IDS)
-        mask = read_mask(request, pb.LeadScore)
-        scores = await self._queries.scores(lead_ids, as_of_time(request), wanted_parts(mask))
-        found = {score.lead.lead_id for score in scores}
-        return pb.BatchGetLeadScoresResponse(
-            lead_scores=await unhurried(lambda score: mask.apply(messages.lead_score(score)), scores),
-            missing_lead_ids=[lead_id for lead_id in lead_ids if lead_id not in found],
-        )
-
-    async def ListLeadScores(self, request: pb.ListLeadScoresRequest, context: Context) -> pb.ListLeadScoresResponse:
-        """See `scoring.proto`."""
-        order = lead_order(request.order)
-        minimum = request.minimum_score if request.HasField("minimum_score") else ANY_SCORE
-        asked = ("ListLeadScores", order.value, optional_text("stage", request.stage), minimum)
-        page = asked_page(request, asked, CURSOR_KEYS[order], str, default=50, limit=MAX_PAGE)
-        found = await self._queries.page(LeadQuery(order, page.limit, minimum, after=page.after), request.stage)
-        scores, token = page.cut(found, lambda score: cursor_of(order, score.lead))
-        return pb.ListLeadScoresResponse(lead_scores=map(messages.lead_score, scores), next_page_token=token)
-
-    async def CountLeads(self, request: pb.CountLeadsRequest, context: Context) -> pb.CountLeadsResponse:
-        """See `scoring.proto`."""
-        as_of, groups = await self._queries.counts(count_query(request))
-        return messages.lead_counts(as_of, groups)
-
-    async def ListScoreHistory(
-        self, request: pb.ListScoreHistoryRequest, context: Context
-    ) -> pb.ListScoreHistoryResponse:
-        """See `scoring.proto`."""
-        lead_id = identifier("lead_id", request.lead_id)
-        asked = ("ListScoreHistory", lead_id, request.newest_first)
-        page = asked_page(request, asked, int, default=100, limit=MAX_PAGE)
-        found = await self._queries.history(
-            lead_id, after=page.after, limit=page.limit, newest_first=request.newest_first
-        )
-        entries, token = page.cut(found, lambda entry: (entry.sequence,))
-        return pb.ListScoreHistoryResponse(
-            entries=[messages.score_entry(lead_id, each) for each in entries], next_page_token=token
-        )
 
     async def DecayScores(
         self, request: pb.DecayScoresRequest, context: Context
@@ -257,7 +204,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         else:
             model = (await self._publishing.model(model_version("version", request.version))).model
         async for progress in self._simulate.run(model, question):
-            yield messages.simulation_progress(progress)
+            yield simulation_messages.simulation_progress(progress)
 
     async def AdjustLeadScore(self, request: pb.AdjustLeadScoreRequest, context: Context) -> pb.AdjustLeadScoreResponse:
         """See `scoring.proto`."""

@@ -82,6 +82,8 @@ class LeadReader:
         conditions: list[Document] = [{"score": {"$gte": query.minimum_score}}]
         if query.below_score is not None:
             conditions.append({"score": {"$lt": query.below_score}})
+        if query.active_since is not None:
+            conditions.append({"last_event_time": {"$gte": query.active_since}})
         if query.after:
             key_value, lead_id = query.after
             beyond = "$gt" if direction == ASCENDING else "$lt"

@@ -18,8 +18,9 @@ from scoring_service.store.batches import AppendBatch, EventBatch
 from scoring_service.store.lead_filters import decayed_beyond, inactive, stale
 from scoring_service.store.models import ModelStore
 from shared import mongo
+from shared.bounded_reads import BoundedRows
 from shared.contracts import events
-from shared.inbox.collection import Inbox, PendingRows
+from shared.inbox.collection import Inbox
 from shared.inbox.parking import DISCARDED, PARKED, discard_fields
 from shared.inbox.schema import PENDING
 from shared.locks import take_locks
@@ -241,7 +242,7 @@ class LeadWriter:
         return {**documents.write_lead(lead), "partition": self._events.partition_of(lead.lead_id)}
 
 
-def _batch(pending: PendingRows) -> EventBatch:
+def _batch(pending: BoundedRows) -> EventBatch:
     found: dict[str, list[Event]] = defaultdict(list)
     by_lead: dict[str, list[Document]] = defaultdict(list)
     for row in pending:

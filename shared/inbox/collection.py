@@ -18,12 +18,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import bson
-from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING, DESCENDING
-from pymongo.asynchronous.cursor import AsyncCursor
 
 from shared import wire
+from shared.bounded_reads import BoundedRows, find_raw, read_bounded
 from shared.inbox.contract import InboxContract, report_newer_rows
 from shared.inbox.schema import APART, EXPIRY, INDEXES, PENDING
 from shared.indexes import create_indexes
@@ -36,12 +34,6 @@ class PartitionBacklog(NamedTuple):
 
     rows: int
     oldest: datetime
-
-
-class PendingRows(list[Document]):
-    """Rows that were read. `is_full` means that a limit was reached, so more rows may be pending."""
-
-    is_full = False
 
 
 class Inbox:
@@ -86,7 +78,7 @@ class Inbox:
         ids: Sequence[str] | None = None,
         exclude_keys: Collection[str] = (),
         max_bytes: int | None = None,
-    ) -> PendingRows:
+    ) -> BoundedRows:
         """Returns pending rows, at most `limit`, whole or with the fields of a projection.
 
         Without `ids`, it leaves out rows that failed alone, because they would hold up the others. It also leaves out
@@ -100,24 +92,24 @@ class Inbox:
         which |= self._readable
         if exclude_keys:
             which["lead_id"] = {"$nin": list(exclude_keys)}
-        cursor = self._find({"state": PENDING, "partition": {"$in": list(partitions)}, **which}, fields)
+        cursor = find_raw(self.rows, {"state": PENDING, "partition": {"$in": list(partitions)}, **which}, fields)
         cursor = cursor.sort([("partition", ASCENDING), ("accept_time", ASCENDING)])
         if ids is None:
             # Without a hint, the planner may choose another index after a few rows, and cache that choice.
             cursor = cursor.hint("pending")
-        return await self._read(cursor.limit(limit), limit, max_bytes)
+        return await read_bounded(self.rows, cursor, limit, max_bytes)
 
     async def pending_of(
         self, key: str, limit: int, fields: Document | None = None, *, max_bytes: int | None = None
-    ) -> PendingRows:
+    ) -> BoundedRows:
         """Returns the oldest pending rows of one key, at most `limit`, without rows that failed alone.
 
         See `pending` for `fields` and `max_bytes`.
         """
         which = {"partition": self.partition_of(key), "lead_id": key, "attempts": {"$exists": False}, **self._readable}
-        cursor = self._find({"state": PENDING, **which}, fields)
+        cursor = find_raw(self.rows, {"state": PENDING, **which}, fields)
         cursor = cursor.sort([("partition", ASCENDING), ("accept_time", ASCENDING)]).hint("pending")
-        return await self._read(cursor.limit(limit), limit, max_bytes)
+        return await read_bounded(self.rows, cursor, limit, max_bytes)
 
     async def are_pending(self, rows: Sequence[Document]) -> bool:
         """Returns whether all of the rows are still pending."""
@@ -281,20 +273,3 @@ class Inbox:
             {"$limit": limit},
         ]
         return [row["_id"] async for row in await self.rows.aggregate(stages, hint="pending")]
-
-    def _find(self, condition: Document, fields: Document | None) -> AsyncCursor[RawBSONDocument]:
-        """Finds rows as raw BSON, to know their size before decoding."""
-        options = self.rows.codec_options.with_options(document_class=RawBSONDocument)
-        return self.rows.with_options(codec_options=options).find(condition, fields)
-
-    async def _read(self, cursor: AsyncCursor[RawBSONDocument], limit: int, max_bytes: int | None) -> PendingRows:
-        rows, size = PendingRows(), 0
-        async with cursor:
-            async for row in cursor:
-                size += len(row.raw)
-                if rows and max_bytes is not None and size > max_bytes:
-                    rows.is_full = True
-                    return rows
-                rows.append(bson.decode(row.raw, self.rows.codec_options))
-        rows.is_full = len(rows) == limit
-        return rows

@@ -7,6 +7,7 @@ Anything else is refused with the name of the field.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shared import wire
@@ -77,3 +78,8 @@ def time(field: str, timestamp: Timestamp) -> datetime:
     if not wire.EPOCH <= found <= LATEST:
         raise InvalidArgument(field, f"lies outside the years {wire.EPOCH.year} to {LATEST.year}")
     return found
+
+
+def optional_time(field: str, request: Message) -> datetime | None:
+    """Returns the time in a field of a request, checked by `time`; None if the field is not set."""
+    return time(field, getattr(request, field)) if request.HasField(field) else None

@@ -41,10 +41,16 @@ class Page:
         """The number of items to read: one more than fits on the page, to detect a next page."""
         return self.size + 1
 
-    def cut(self, found: Sequence[T], cursor: Callable[[T], Cursor]) -> tuple[Sequence[T], str]:
-        """Returns the items of the page among those read, and the next page token, which is empty on the last page."""
-        token = write_token(self.query, *cursor(found[self.size - 1])) if len(found) > self.size else ""
-        return found[: self.size], token
+    def cut(
+        self, found: Sequence[T], cursor: Callable[[T], Cursor], *, is_full: bool = False
+    ) -> tuple[Sequence[T], str]:
+        """Returns the items of the page among those read, and the next page token, which is empty on the last page.
+
+        `is_full` means that there may be more items although fewer than `limit` were read.
+        """
+        items = found[: self.size]
+        is_last = len(items) == len(found) and not is_full
+        return items, "" if is_last else write_token(self.query, *cursor(items[-1]))
 
 
 def asked_page(

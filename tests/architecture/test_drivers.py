@@ -5,6 +5,7 @@ from tests.architecture.test_shape import ROOT, SERVICES, modules, packages
 DRIVERS = {"pymongo", "bson", "redis", "grpc", "dramatiq"}
 EDGES = {"store", "clients", "servicer", "app"}
 OWNERS = {
+    "shared/bounded_reads.py",
     "shared/deadlines.py",
     "shared/inbox/actor.py",
     "shared/inbox/broker.py",

@@ -100,6 +100,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
     lead_reader = LeadReader(database, models, unreached)
     scoring = ScoringServicer(
         queries=Queries(lead_reader, unreached, Calendar(ZoneInfo("UTC")), lambda: NOW),
+        export=unreached,
         decay=unreached,
         verification=unreached,
         rebuild=unreached,

@@ -25,8 +25,8 @@ COMMANDS = dict(commands(get_command(app)))
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_prints_json_if_asked(name: str) -> None:
-    options = [option for parameter in COMMANDS[name].params for option in parameter.opts]
-    assert "--json" in options
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert options & {"--json", "--format"}, "exports have ndjson as one of their formats"
 
 
 def test_deleting_a_rule_reports_its_id() -> None:

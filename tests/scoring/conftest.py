@@ -18,6 +18,7 @@ from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.servicer import ERRORS, ScoringServicer
 from scoring_service.store import schema
 from scoring_service.store.backlog import BacklogReader
+from scoring_service.store.exports import ExportReader
 from scoring_service.store.facts import FactReader
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
@@ -27,6 +28,7 @@ from scoring_service.usecases.cores import Cores, Stores
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayProgress, DecayRun
 from scoring_service.usecases.drain import Drain
+from scoring_service.usecases.export import Export
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.publishing import Publishing, Rollout
 from scoring_service.usecases.queries import Queries
@@ -84,6 +86,7 @@ class Scoring:
         )
         self.decay = DecayRun(self.cores, PARTITIONS)
         self.queries = Queries(self.lead_reader, self.fact_reader, calendar, self.clock)
+        self.export = Export(ExportReader(self.database))
         self.verification = Verification(self.cores)
         self.rebuild = Rebuild(self.cores)
         self.corrections = Corrections(self.lead_writer, self.leads, calendar, self.clock)
@@ -155,6 +158,7 @@ async def served_scoring(scoring: Scoring) -> AsyncIterator[grpc.aio.Channel]:
     """Serves the use cases and yields a channel to the service."""
     servicer = ScoringServicer(
         scoring.queries,
+        scoring.export,
         scoring.decay,
         scoring.verification,
         scoring.rebuild,
@@ -193,7 +197,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 async def strict() -> AsyncIterator[Stub]:
     """A stub of a service that rejects requests before it reaches any use case."""
     nothing: Any = Unreached()
-    servicer = ScoringServicer(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
+    servicer = ScoringServicer(*[nothing] * 10)
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
     ) as channel:

@@ -106,6 +106,12 @@ LONGER = "x" * 1_025
         ("ListLeadScores", listing(order=UNKNOWN), ["order"]),
         ("ListLeadScores", listing(stage="a\0"), ["stage"]),
         ("ListLeadScores", listing(stage=LONG), ["stage"]),
+        ("ListLeadScores", listing(active_since=BEFORE_1970), ["active_since"]),
+        ("ListScoreEntries", pb.ListScoreEntriesRequest(page_size=-1), ["page_size"]),
+        ("ListScoreEntries", pb.ListScoreEntriesRequest(kinds=[UNKNOWN]), ["kinds"]),
+        ("ListScoreEntries", pb.ListScoreEntriesRequest(kinds=[pb.ENTRY_KIND_UNSPECIFIED]), ["kinds"]),
+        ("ListScoreEntries", pb.ListScoreEntriesRequest(from_time=BEFORE_1970), ["from_time"]),
+        ("ListScoreEntries", pb.ListScoreEntriesRequest(until_time=BEYOND_ALL_TIME), ["until_time"]),
         ("ListScoreHistory", pb.ListScoreHistoryRequest(), ["lead_id"]),
         ("ListScoreHistory", pb.ListScoreHistoryRequest(lead_id="a", page_size=-1), ["page_size"]),
         ("DecayScores", pb.DecayScoresRequest(as_of_time=BEFORE_1970), ["as_of_time"]),
@@ -166,6 +172,7 @@ def history(lead_id: str, *, newest_first: bool = False) -> pb.ListScoreHistoryR
     return pb.ListScoreHistoryRequest(lead_id=lead_id, newest_first=newest_first, page_size=1)
 
 
+EVENTS = [pb.ENTRY_KIND_EVENT]
 LISTS: list[tuple[str, Any]] = [
     ("ListLeadScores", listing(page_size=1)),
     ("ListLeadScores", listing(page_size=1, order=pb.LEAD_ORDER_LAST_EVENT_TIME)),
@@ -173,6 +180,11 @@ LISTS: list[tuple[str, Any]] = [
     ("ListLeadScores", listing(page_size=1, stage="warm")),
     ("ListLeadScores", listing(page_size=1, minimum_score=0)),
     ("ListLeadScores", listing(page_size=1, minimum_score=1)),
+    ("ListLeadScores", listing(page_size=1, active_since=at(days_ago(2)))),
+    ("ListScoreEntries", pb.ListScoreEntriesRequest(page_size=1, kinds=[pb.ENTRY_KIND_EVENT])),
+    ("ListScoreEntries", pb.ListScoreEntriesRequest(page_size=1, kinds=[pb.ENTRY_KIND_ADJUSTMENT])),
+    ("ListScoreEntries", pb.ListScoreEntriesRequest(page_size=1, kinds=EVENTS, from_time=at(days_ago(2)))),
+    ("ListScoreEntries", pb.ListScoreEntriesRequest(page_size=1, kinds=EVENTS, until_time=at(NOW))),
     ("ListScoreHistory", history("ada")),
     ("ListScoreHistory", history("ada", newest_first=True)),
     ("ListScoreHistory", history("bob")),
@@ -210,7 +222,7 @@ async def test_a_token_is_valid_only_for_its_own_query(scoring: Scoring, stub: S
 async def test_a_token_with_an_invalid_cursor_is_rejected(scoring: Scoring, stub: Stub) -> None:
     await scoring.put(*((f"e{n}", lead, "signup", days_ago(1)) for n, lead in enumerate(("ada", "bob"))))
     await scoring.drain_all()
-    query = ("ListLeadScores", "score", "", ANY_SCORE)
+    query = ("ListLeadScores", "score", "", ANY_SCORE, "None")
     own = (await stub.ListLeadScores(listing(page_size=1))).next_page_token
     assert own == write_token(query, 20, "ada"), "this test must build tokens as the service does"
     for cursor in (("20", "ada"), (2**63, "ada"), (20, 20), (NOW, "ada"), (20,), (20, "ada", "ada"), ()):

@@ -210,18 +210,20 @@ class BatchGetLeadScoresResponse(_message.Message):
     def __init__(self, lead_scores: _Optional[_Iterable[_Union[LeadScore, _Mapping]]] = ..., missing_lead_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListLeadScoresRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "order", "stage", "minimum_score")
+    __slots__ = ("page_size", "page_token", "order", "stage", "minimum_score", "active_since")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     ORDER_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
     MINIMUM_SCORE_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_SINCE_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     order: LeadOrder
     stage: str
     minimum_score: int
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., order: _Optional[_Union[LeadOrder, str]] = ..., stage: _Optional[str] = ..., minimum_score: _Optional[int] = ...) -> None: ...
+    active_since: _timestamp_pb2.Timestamp
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., order: _Optional[_Union[LeadOrder, str]] = ..., stage: _Optional[str] = ..., minimum_score: _Optional[int] = ..., active_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListLeadScoresResponse(_message.Message):
     __slots__ = ("lead_scores", "next_page_token")
@@ -262,7 +264,7 @@ class LeadGroup(_message.Message):
     def __init__(self, minimum_score: _Optional[int] = ..., recent_event_count: _Optional[int] = ..., idle: bool = ..., lead_count: _Optional[int] = ...) -> None: ...
 
 class ScoreEntry(_message.Message):
-    __slots__ = ("lead_id", "sequence", "kind", "event_id", "event_type", "rule_id", "model_version", "points", "delta", "score_before", "score_after", "stage_before", "stage_after", "event_time", "record_time", "reason", "actor", "first_tick_date", "last_tick_date", "tick_count")
+    __slots__ = ("lead_id", "sequence", "kind", "event_id", "event_type", "rule_id", "model_version", "points", "delta", "score_before", "score_after", "stage_before", "stage_after", "event_time", "record_time", "reason", "actor", "first_tick_date", "last_tick_date", "tick_count", "properties")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -283,6 +285,7 @@ class ScoreEntry(_message.Message):
     FIRST_TICK_DATE_FIELD_NUMBER: _ClassVar[int]
     LAST_TICK_DATE_FIELD_NUMBER: _ClassVar[int]
     TICK_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PROPERTIES_FIELD_NUMBER: _ClassVar[int]
     lead_id: str
     sequence: int
     kind: EntryKind
@@ -303,7 +306,8 @@ class ScoreEntry(_message.Message):
     first_tick_date: str
     last_tick_date: str
     tick_count: int
-    def __init__(self, lead_id: _Optional[str] = ..., sequence: _Optional[int] = ..., kind: _Optional[_Union[EntryKind, str]] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., rule_id: _Optional[str] = ..., model_version: _Optional[int] = ..., points: _Optional[int] = ..., delta: _Optional[int] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., first_tick_date: _Optional[str] = ..., last_tick_date: _Optional[str] = ..., tick_count: _Optional[int] = ...) -> None: ...
+    properties: _struct_pb2.Struct
+    def __init__(self, lead_id: _Optional[str] = ..., sequence: _Optional[int] = ..., kind: _Optional[_Union[EntryKind, str]] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., rule_id: _Optional[str] = ..., model_version: _Optional[int] = ..., points: _Optional[int] = ..., delta: _Optional[int] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., first_tick_date: _Optional[str] = ..., last_tick_date: _Optional[str] = ..., tick_count: _Optional[int] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class ListScoreHistoryRequest(_message.Message):
     __slots__ = ("lead_id", "page_size", "page_token", "newest_first")
@@ -318,6 +322,28 @@ class ListScoreHistoryRequest(_message.Message):
     def __init__(self, lead_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., newest_first: bool = ...) -> None: ...
 
 class ListScoreHistoryResponse(_message.Message):
+    __slots__ = ("entries", "next_page_token")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[ScoreEntry]
+    next_page_token: str
+    def __init__(self, entries: _Optional[_Iterable[_Union[ScoreEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListScoreEntriesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "kinds", "from_time", "until_time")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_TIME_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    kinds: _containers.RepeatedScalarFieldContainer[EntryKind]
+    from_time: _timestamp_pb2.Timestamp
+    until_time: _timestamp_pb2.Timestamp
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., kinds: _Optional[_Iterable[_Union[EntryKind, str]]] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListScoreEntriesResponse(_message.Message):
     __slots__ = ("entries", "next_page_token")
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]

@@ -72,6 +72,11 @@ class ScoringServiceStub(object):
                 request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreHistoryRequest.SerializeToString,
                 response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreHistoryResponse.FromString,
                 _registered_method=True)
+        self.ListScoreEntries = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/ListScoreEntries',
+                request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesRequest.SerializeToString,
+                response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesResponse.FromString,
+                _registered_method=True)
         self.DecayScores = channel.unary_stream(
                 '/leadscore.scoring.v1.ScoringService/DecayScores',
                 request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.DecayScoresRequest.SerializeToString,
@@ -206,7 +211,9 @@ class ScoringServiceServicer(object):
     def ListLeadScores(self, request, context):
         """Lists leads ordered by score, by the time of their last event, or by id.
 
-        Transactional: per page. A lead that changes between two pages can appear twice or not at all.
+        Transactional: per page. Ordered by id, the list is complete: its pages have every lead that existed when the first
+        page was read, exactly once. In the other orders, a lead that changes between two pages can appear twice or not at
+        all.
         Idempotent: yes, a read.
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, or the stage does not exist.
@@ -238,6 +245,19 @@ class ScoringServiceServicer(object):
         Idempotent: yes, a read.
         Errors:
         * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListScoreEntries(self, request, context):
+        """Lists the history entries of all leads, for exports. Entries of one lead are together, oldest first.
+
+        Transactional: per page. The history is append-only, so the list is complete: its pages have every entry that
+        existed when the first page was read, exactly once. Entries that are appended meanwhile may appear as well.
+        Idempotent: yes, a read.
+        Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -540,6 +560,11 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreHistoryRequest.FromString,
                     response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreHistoryResponse.SerializeToString,
             ),
+            'ListScoreEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListScoreEntries,
+                    request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesRequest.FromString,
+                    response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesResponse.SerializeToString,
+            ),
             'DecayScores': grpc.unary_stream_rpc_method_handler(
                     servicer.DecayScores,
                     request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.DecayScoresRequest.FromString,
@@ -774,6 +799,33 @@ class ScoringService(object):
             '/leadscore.scoring.v1.ScoringService/ListScoreHistory',
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreHistoryRequest.SerializeToString,
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListScoreEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/ListScoreEntries',
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesRequest.SerializeToString,
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

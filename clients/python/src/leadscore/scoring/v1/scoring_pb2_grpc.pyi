@@ -69,7 +69,9 @@ class ScoringServiceStub:
     ListLeadScores: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListLeadScoresRequest, _scoring_pb2.ListLeadScoresResponse]
     """Lists leads ordered by score, by the time of their last event, or by id.
 
-    Transactional: per page. A lead that changes between two pages can appear twice or not at all.
+    Transactional: per page. Ordered by id, the list is complete: its pages have every lead that existed when the first
+    page was read, exactly once. In the other orders, a lead that changes between two pages can appear twice or not at
+    all.
     Idempotent: yes, a read.
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, or the stage does not exist.
@@ -93,6 +95,15 @@ class ScoringServiceStub:
     Idempotent: yes, a read.
     Errors:
     * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
+    """
+    ListScoreEntries: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListScoreEntriesRequest, _scoring_pb2.ListScoreEntriesResponse]
+    """Lists the history entries of all leads, for exports. Entries of one lead are together, oldest first.
+
+    Transactional: per page. The history is append-only, so the list is complete: its pages have every entry that
+    existed when the first page was read, exactly once. Entries that are appended meanwhile may appear as well.
+    Idempotent: yes, a read.
+    Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
     """
     DecayScores: _grpc.UnaryStreamMultiCallable[_scoring_pb2.DecayScoresRequest, _scoring_pb2.DecayScoresResponse]
@@ -337,7 +348,9 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     ListLeadScores: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListLeadScoresRequest, _scoring_pb2.ListLeadScoresResponse]  # type: ignore[assignment]
     """Lists leads ordered by score, by the time of their last event, or by id.
 
-    Transactional: per page. A lead that changes between two pages can appear twice or not at all.
+    Transactional: per page. Ordered by id, the list is complete: its pages have every lead that existed when the first
+    page was read, exactly once. In the other orders, a lead that changes between two pages can appear twice or not at
+    all.
     Idempotent: yes, a read.
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, or the stage does not exist.
@@ -361,6 +374,15 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Idempotent: yes, a read.
     Errors:
     * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
+    """
+    ListScoreEntries: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListScoreEntriesRequest, _scoring_pb2.ListScoreEntriesResponse]  # type: ignore[assignment]
+    """Lists the history entries of all leads, for exports. Entries of one lead are together, oldest first.
+
+    Transactional: per page. The history is append-only, so the list is complete: its pages have every entry that
+    existed when the first page was read, exactly once. Entries that are appended meanwhile may appear as well.
+    Idempotent: yes, a read.
+    Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
     """
     DecayScores: _aio.UnaryStreamMultiCallable[_scoring_pb2.DecayScoresRequest, _scoring_pb2.DecayScoresResponse]  # type: ignore[assignment]
@@ -620,7 +642,9 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_scoring_pb2.ListLeadScoresResponse, _abc.Awaitable[_scoring_pb2.ListLeadScoresResponse]]:
         """Lists leads ordered by score, by the time of their last event, or by id.
 
-        Transactional: per page. A lead that changes between two pages can appear twice or not at all.
+        Transactional: per page. Ordered by id, the list is complete: its pages have every lead that existed when the first
+        page was read, exactly once. In the other orders, a lead that changes between two pages can appear twice or not at
+        all.
         Idempotent: yes, a read.
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, or the stage does not exist.
@@ -656,6 +680,21 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         Idempotent: yes, a read.
         Errors:
         * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def ListScoreEntries(
+        self,
+        request: _scoring_pb2.ListScoreEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.ListScoreEntriesResponse, _abc.Awaitable[_scoring_pb2.ListScoreEntriesResponse]]:
+        """Lists the history entries of all leads, for exports. Entries of one lead are together, oldest first.
+
+        Transactional: per page. The history is append-only, so the list is complete: its pages have every entry that
+        existed when the first page was read, exactly once. Entries that are appended meanwhile may appear as well.
+        Idempotent: yes, a read.
+        Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
         """
 

@@ -1,0 +1,1 @@
+"""Exports: leads, histories and executions as files."""

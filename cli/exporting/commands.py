@@ -1,0 +1,155 @@
+"""`leadscore export …`: writes all leads, events, history entries or executions to a file."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from leadscore.scoring.v1 import scoring_pb2 as pb
+
+from cli.automation import executions as automation
+from cli.exporting.formats import FORMATS
+from cli.exporting.pages import every
+from cli.exporting.tables import EVENTS, EXECUTIONS, HISTORY, LEADS, Column
+from cli.terminal.connection import CommandError, Connection
+from cli.terminal.counts import counted
+from cli.terminal.options import BasePort, span_begin, span_end
+from cli.terminal.output import bar, say
+
+PAGE = 1_000
+EXECUTIONS_PAGE = 500
+
+Format = Annotated[
+    str, typer.Option("--format", help=f"{', '.join(FORMATS)}. Default: by the ending of the file, else ndjson.")
+]
+Output = Annotated[str, typer.Option("--output", "-o", help="The file to write. Default: standard output.")]
+Since = Annotated[str, typer.Option(help="Only what happened on or after this date or time.")]
+Until = Annotated[str, typer.Option(help="Only what happened through this date, or before this time.")]
+
+app = typer.Typer(
+    help="Export leads, events, history entries or executions as NDJSON, CSV or Parquet.", no_args_is_help=True
+)
+
+
+@app.command()
+def leads(
+    stage: Annotated[str, typer.Option(help="Only leads in this stage.")] = "",
+    minimum_score: Annotated[int | None, typer.Option(help="Only leads with at least this score.")] = None,
+    active_since: Annotated[str, typer.Option(help="Only leads with an event on or after this date or time.")] = "",
+    output: Output = "-",
+    file_format: Format = "",
+    base_port: BasePort = 50051,
+) -> None:
+    """Export all leads with their scores, ordered by id.
+
+    The export has every lead that exists when it starts. A lead that changes meanwhile has its state from before or
+    after the change.
+    """
+    request = pb.ListLeadScoresRequest(
+        order=pb.LEAD_ORDER_LEAD_ID,
+        stage=stage,
+        minimum_score=minimum_score,
+        active_since=span_begin(active_since, "--active-since") if active_since else None,
+    )
+    with Connection(base_port).scoring() as stub:
+        rows = every(stub.ListLeadScores, request, "lead_scores", page_size=PAGE)
+        _write(rows, LEADS, "lead", output, file_format)
+
+
+@app.command()
+def history(
+    since: Since = "", until: Until = "", output: Output = "-", file_format: Format = "", base_port: BasePort = 50051
+) -> None:
+    """Export the history entries of all leads, ordered by lead and sequence.
+
+    The export has every entry that exists when it starts.
+    """
+    _write_entries(pb.ListScoreEntriesRequest(), since, until, HISTORY, "entry", output, file_format, base_port)
+
+
+@app.command()
+def events(
+    since: Since = "", until: Until = "", output: Output = "-", file_format: Format = "", base_port: BasePort = 50051
+) -> None:
+    """Export all scored events with their properties and points, ordered by lead.
+
+    Retracted events are included. `leadscore status` shows how many accepted events are not scored yet.
+    """
+    request = pb.ListScoreEntriesRequest(kinds=[pb.ENTRY_KIND_EVENT])
+    _write_entries(request, since, until, EVENTS, "event", output, file_format, base_port)
+
+
+@app.command()
+def executions(
+    rule_id: automation.RuleId = "",
+    date_bucket: automation.Date = "",
+    state: automation.State = "",
+    since: automation.Since = "",
+    until: automation.Until = "",
+    output: Output = "-",
+    file_format: Format = "",
+    base_port: BasePort = 50051,
+) -> None:
+    """Export the executions of automation rules with their deliveries, newest first.
+
+    The export has every execution that exists when it starts.
+    """
+    request = automation.execution_list("", rule_id, date_bucket, state, since, until)
+    with Connection(base_port).automation() as stub:
+        rows = every(stub.ListAutomationExecutions, request, "executions", page_size=EXECUTIONS_PAGE)
+        _write(rows, EXECUTIONS, "execution", output, file_format)
+
+
+def _write_entries(
+    request: pb.ListScoreEntriesRequest,
+    since: str,
+    until: str,
+    columns: Sequence[Column],
+    noun: str,
+    output: str,
+    file_format: str,
+    base_port: int,
+) -> None:
+    if since:
+        request.from_time.CopyFrom(span_begin(since))
+    if until:
+        request.until_time.CopyFrom(span_end(until))
+    with Connection(base_port).scoring() as stub:
+        rows = every(stub.ListScoreEntries, request, "entries", page_size=PAGE)
+        _write(rows, columns, noun, output, file_format)
+
+
+def _write(rows: Iterable[Any], columns: Sequence[Column], noun: str, output: str, file_format: str) -> None:
+    """Writes the rows. A file appears under its name only when it is complete."""
+    name = file_format or ("" if output == "-" else Path(output).suffix[1:])
+    if file_format and name not in FORMATS:
+        raise CommandError(f"--format is {name!r}, must be one of {', '.join(FORMATS)}")
+    write = FORMATS.get(name, FORMATS["ndjson"])
+    rows = _counting(rows, noun)
+    if output == "-":
+        if name == "parquet":
+            raise CommandError("Parquet cannot be written to standard output: give a file with --output")
+        write(rows, columns, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    path, part = Path(output), Path(f"{output}.part")
+    try:
+        with part.open("wb") as stream:
+            write(rows, columns, stream)
+        part.replace(path)
+    except OSError as error:
+        raise CommandError(f"{output} cannot be written: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _counting(rows: Iterable[Any], noun: str) -> Iterator[Any]:
+    """Passes the rows on, and shows on standard error how many there were."""
+    count = 0
+    with bar("exporting") as progress:
+        for count, row in enumerate(rows, 1):
+            if not count % PAGE:
+                progress.update(count)
+            yield row
+    say(f"exported {counted(count, noun)}")

@@ -1,0 +1,75 @@
+"""Converts the results of simulations to responses."""
+
+from collections.abc import Mapping
+
+from leadscore.scoring.v1 import scoring_pb2 as pb
+
+from scoring_service.domain.ranking import ConversionRate, Ranking
+from scoring_service.domain.simulation import Difference, Summary
+from scoring_service.usecases.simulate import SimulationProgress
+
+
+def simulation_progress(progress: SimulationProgress) -> pb.SimulateScoringModelResponse:
+    """Returns the progress of a simulation."""
+    return pb.SimulateScoringModelResponse(
+        leads_checked=progress.leads_checked,
+        leads_total=progress.leads_total,
+        differences=[_difference(each) for each in progress.differences],
+        summary=_summary(progress.summary) if progress.summary else None,
+        done=progress.summary is not None,
+    )
+
+
+def _difference(found: Difference) -> pb.LeadDifference:
+    return pb.LeadDifference(
+        lead_id=found.lead_id,
+        score_before=found.score_before,
+        score_after=found.score_after,
+        stage_before=found.stage_before,
+        stage_after=found.stage_after,
+        fit_grade_before=found.fit_grade_before,
+        fit_grade_after=found.fit_grade_after,
+    )
+
+
+def _summary(summary: Summary) -> pb.SimulationSummary:
+    return pb.SimulationSummary(
+        leads_changed=summary.leads_changed,
+        points_before=summary.points_before,
+        points_after=summary.points_after,
+        stages=_migrations(summary.stages),
+        fit_grades=_migrations(summary.fit_grades),
+        rules=[
+            pb.RuleShare(rule_id=each.rule_id, event_count=each.events, points=each.points, share=each.share)
+            for each in summary.rules
+        ],
+        unknown_event_types=[
+            pb.UnknownEventType(event_type=event_type, event_count=count)
+            for event_type, count in summary.unknown_event_types
+        ],
+        ranking_before=_ranking(summary.ranking_before) if summary.ranking_before else None,
+        ranking_after=_ranking(summary.ranking_after) if summary.ranking_after else None,
+    )
+
+
+def _migrations(counts: Mapping[tuple[str, str], int]) -> list[pb.Migration]:
+    return [
+        pb.Migration(before=before, after=after, lead_count=count) for (before, after), count in sorted(counts.items())
+    ]
+
+
+def _ranking(ranking: Ranking) -> pb.Ranking:
+    return pb.Ranking(
+        lead_count=ranking.leads,
+        converted_count=ranking.converted,
+        converted_before_count=ranking.converted_before,
+        auc=ranking.auc,
+        stages=[_rate(each) for each in ranking.stages],
+        deciles=[_rate(each) for each in ranking.deciles],
+    )
+
+
+def _rate(found: ConversionRate) -> pb.ConversionRate:
+    return pb.ConversionRate(
+        name=found.name, lead_count=found.leads, converted_count=found.converted, rate=found.rate, lift=found.lift
+    )
