@@ -8,8 +8,9 @@ from leadscore.scoring.v1 import scoring_pb2
 
 from cli.leads import show
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.counts import counted
 from cli.terminal.options import AsJson, BasePort, LeadId, Limit, as_of
-from cli.terminal.output import ERR
+from cli.terminal.output import ERR, say
 from cli.terminal.output import show as print_view
 from cli.terminal.pages import listed
 
@@ -58,8 +59,10 @@ def top(
         raise CommandError(f"--order is {order!r}, must be score or recent")
     with Connection(base_port).intelligence() as stub:
         request = intelligence_pb2.ListTopLeadsRequest(stage=stage, order=orders[order])
-        insights = listed(stub.ListTopLeads, request, "lead_intelligence", limit)
-    print_view(show.top_table(insights), *insights, as_json=as_json)
+        insights = listed(stub.ListTopLeads, request, "lead_intelligence", limit + 1)
+    print_view(show.top_table(insights[:limit]), *insights[:limit], as_json=as_json)
+    if len(insights) > limit:
+        say(f"there are more than {counted(limit, 'lead')}: raise --limit, or see `leadscore export leads --help`")
 
 
 def summary(base_port: BasePort = 50051, as_json: AsJson = False) -> None:

@@ -36,3 +36,10 @@ def test_all_rules_are_listed() -> None:
     with serving(automation=True) as (_, run):
         found = json_of(run("rules", "list", "--json"))
     assert [each["rule_id"] for each in found] == [f"r-{number + 1}" for number in range(WHOLE)]
+
+
+def test_top_says_that_there_are_more_leads() -> None:
+    with serving() as (_, run):
+        result = run("top", "--limit", "3", "--json")
+    assert [each["lead_id"] for each in json_of(result)] == ["l-1", "l-2", "l-3"]
+    assert "there are more than 3 leads" in result.stderr
