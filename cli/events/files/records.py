@@ -7,6 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from cli.terminal.connection import CommandError
+
+MAX_RECORD = 1024 * 1024
+"""Longest line, row or item that is read, in bytes or characters; the ingest service accepts no longer message."""
+
 Fields = dict[str, Any]
 """The values of a record by column.
 
@@ -24,6 +29,10 @@ class Record(NamedTuple):
     flaw: str | None = None
 
 
+class Unreadable(Exception):
+    """From here on a file cannot be read. The text is a clause that says why, and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class EventFile:
     """An open file of events.
@@ -33,9 +42,9 @@ class EventFile:
         layout: What the file looks like, for people: `CSV separated by semicolons, in UTF-16`.
         unit: What the numbers of its records count.
         columns: The header of CSV and the columns of Parquet, without the blanks around them. Of JSON the keys of the
-            first object, and those of the objects in it, as `properties.plan`.
+            first objects, and those of the objects in them, as `properties.plan`.
         typed: Whether the values have types. Those of CSV are all texts.
-        read: Reads the records, once; see `records`.
+        read: Yields what `records` does, with errors that know neither file nor place.
     """
 
     name: str
@@ -55,9 +64,31 @@ class EventFile:
         Raises:
             CommandError: The header names a column twice, or the rest of the file cannot be read.
         """
-        return self.read(names)
+        number = 0
+        try:
+            for record in self.read(names):
+                number = record.number
+                yield record
+        except Unreadable as error:
+            place = f" after {self.unit} {number:,}" if number else ""
+            raise CommandError(f"{self.name}{place}: {error}") from None
+        except OSError as error:
+            raise CommandError(f"{self.name} cannot be read: {error.strerror}") from None
 
 
 def column_key(name: str) -> str:
     """Returns what two names of one column have in common: letter case, blanks and underscores do not matter."""
     return "".join(name.split()).replace("_", "").casefold()
+
+
+def check_columns(names: Sequence[str], where: str) -> None:
+    """Checks that each column can be told from the others; columns without a name need not be.
+
+    Raises:
+        Unreadable: Two columns have the same key.
+    """
+    places = dict[str, int]()
+    for place, name in enumerate(names, 1):
+        earlier = places.setdefault(column_key(name), place) if name else place
+        if earlier != place:
+            raise Unreadable(f"{where} has the column {name!r} twice, at {earlier} and {place}: rename one of them")

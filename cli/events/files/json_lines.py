@@ -1,0 +1,37 @@
+"""NDJSON: a JSON object in each line. A malformed line is a flaw, and does not affect others."""
+
+import io
+from collections.abc import Iterator
+
+from cli.events.files.encodings import NOT_TEXT
+from cli.events.files.json_values import DECODER, json_flaw
+from cli.events.files.records import MAX_RECORD, Record
+
+
+def json_lines(text: io.BufferedReader) -> Iterator[Record]:
+    """Yields the lines of a text in UTF-8. Blank lines are skipped."""
+    number = 0
+    while line := text.readline(MAX_RECORD):
+        number += 1
+        if len(line) == MAX_RECORD and not line.endswith(b"\n"):
+            _skip_line(text)
+            yield Record(number, None, f"is longer than {MAX_RECORD:,} bytes")
+        elif not line.isspace():
+            yield _record(number, line)
+
+
+def _skip_line(text: io.BufferedReader) -> None:
+    while (rest := text.readline(MAX_RECORD)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _record(number: int, line: bytes) -> Record:
+    try:
+        fields = DECODER.decode(line.decode())
+    except UnicodeDecodeError:
+        return Record(number, None, NOT_TEXT)
+    except (ValueError, RecursionError) as error:
+        return Record(number, None, json_flaw(error))
+    if not isinstance(fields, dict):
+        return Record(number, None, "is not a JSON object")
+    return Record(number, fields)
