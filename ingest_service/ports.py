@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Protocol, TypeAlias
 
-from ingest_service.domain.event import Event, EventIdConflict
+from ingest_service.domain.errors import EventIdConflict
+from ingest_service.domain.event import Event
 
 
 class PutResult(Enum):

@@ -7,9 +7,10 @@ from leadscore.ingest.v1 import ingest_pb2 as pb
 from leadscore.ingest.v1 import ingest_pb2_grpc
 
 from ingest_service.domain.backlog import BacklogTooOld, LeadBehind, PartitionBehind, RetryLater
-from ingest_service.domain.event import Event, EventIdConflict, InvalidBatch, InvalidEvent, check_batch
+from ingest_service.domain.errors import EventIdConflict, InvalidEvent
+from ingest_service.domain.event import Event, InvalidBatch, check_batch
 from ingest_service.ports import PutResult
-from ingest_service.usecases.ingest import Ingest, Outcome
+from ingest_service.usecases.ingest import Ingest, Outcome, Receipt
 from shared import wire
 from shared.rpc.errors import ARGUMENTS, OVERLOADED, ErrorRow, ErrorTable, InvalidArgument, Overloaded
 from shared.rpc.server import Context
@@ -38,7 +39,10 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
 
     async def IngestEvent(self, request: pb.IngestEventRequest, context: Context) -> pb.IngestEventResponse:
         """See `ingest.proto`."""
-        return pb.IngestEventResponse(outcome=_OUTCOMES[await self._ingest.ingest_event(_event(request.event))])
+        receipt = await self._ingest.ingest_event(_event(request.event))
+        response = pb.IngestEventResponse()
+        _acknowledge(response, receipt)
+        return response
 
     async def BatchIngestEvents(
         self, request: pb.BatchIngestEventsRequest, context: Context
@@ -66,11 +70,18 @@ def _event(event: pb.Event) -> Event:
     )
 
 
+def _acknowledge(result: pb.IngestEventResponse | pb.EventOutcome, receipt: Receipt) -> None:
+    result.outcome = _OUTCOMES[receipt.result]
+    if receipt.shortening is not None:
+        result.shortening.cut_properties.extend(receipt.shortening.cut)
+        result.shortening.left_out_count = receipt.shortening.left_out
+
+
 def _fill(result: pb.EventOutcome, event_id: str, outcome: Outcome) -> None:
     """Fills in an empty result; `add()` and setting fields take half the time of building it elsewhere."""
     result.event_id = event_id
-    if isinstance(outcome, PutResult):
-        result.outcome = _OUTCOMES[outcome]
+    if isinstance(outcome, Receipt):
+        _acknowledge(result, outcome)
         return
     reason = f"ERROR_REASON_{ERRORS[type(outcome)].reason}"
     result.MergeFrom(pb.EventOutcome(reason=reason, message=str(outcome)))

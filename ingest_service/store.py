@@ -7,7 +7,8 @@ from typing import cast
 
 from pymongo.errors import BulkWriteError
 
-from ingest_service.domain.event import Event, EventIdConflict
+from ingest_service.domain.errors import EventIdConflict
+from ingest_service.domain.event import Event
 from ingest_service.ports import PutOutcome, PutResult
 from shared.contracts.events import FIELDS, EventRow, declared
 from shared.inbox.collection import Inbox
@@ -72,6 +73,7 @@ class MongoEventStore:
             event.historical,
             _naive(event.sent_time),
             _naive(event.original_time),
+            event.shortening._asdict() if event.shortening else None,
         )
         return row.to_document() | self._inbox.pending_row(event.lead_id, accept_time)
 

@@ -14,8 +14,8 @@ from automation_service.domain.receiver import Email, Webhook
 
 BASICS_BYTES = 1_024
 """The approximate size of the data about a lead without its attributes, in bytes."""
-ATTRIBUTE_BYTES = 5_120
-"""The size of the largest possible attribute, a value of 4 KiB and its name, in bytes."""
+ATTRIBUTE_BYTES = 9_216
+"""The size of an attribute that is the longest text, of 8 KiB, and its name, in bytes. Few values are as large."""
 ATTRIBUTES_BYTES = 65_536
 """The maximum size of all attributes of a lead, in bytes."""
 
@@ -38,7 +38,7 @@ class Need:
 
     @property
     def max_bytes(self) -> int:
-        """An upper estimate of the size for one lead, in bytes."""
+        """A high estimate of the size for one lead, in bytes."""
         if self.attributes is None:
             return BASICS_BYTES + ATTRIBUTES_BYTES
         return BASICS_BYTES + min(ATTRIBUTES_BYTES, len(self.attributes) * ATTRIBUTE_BYTES)

@@ -3,17 +3,29 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from ingest_service.domain.backlog import RetryLater
-from ingest_service.domain.event import Event, EventIdConflict, InvalidEvent, checked
+from ingest_service.domain.errors import EventIdConflict, InvalidEvent
+from ingest_service.domain.event import Event, checked
+from ingest_service.domain.properties import Shortening
 from ingest_service.ports import Doorbell, EventStore, PutOutcome, PutResult
 from shared.group_commit import GroupCommit
 from shared.tasks import to_the_end
 
 Refusal = InvalidEvent | EventIdConflict | RetryLater
 """Why an event is not stored: permanently, or for now (RetryLater)."""
-Outcome = PutResult | Refusal
-"""The outcome for one event: NEW, DUPLICATE, or why it was refused."""
+
+
+class Receipt(NamedTuple):
+    """Says that an event is stored: now or before, and what was shortened in its properties."""
+
+    result: PutResult
+    shortening: Shortening | None
+
+
+Outcome = Receipt | Refusal
+"""The outcome for one event: a receipt, or why it was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +39,8 @@ class Ingest:
     backpressure: Callable[[str], RetryLater | None]
     """Returns why events of this lead are currently refused, or None if they are accepted."""
 
-    async def ingest_event(self, event: Event) -> PutResult:
-        """Stores one event. Returns NEW or DUPLICATE.
+    async def ingest_event(self, event: Event) -> Receipt:
+        """Stores one event.
 
         Raises:
             InvalidEvent: The event is invalid.
@@ -44,7 +56,7 @@ class Ingest:
             raise result
         if result is PutResult.NEW:
             self.doorbell.ring([self.store.partition_of(event.lead_id)])
-        return result
+        return Receipt(result, event.shortening)
 
     async def ingest_batch(self, events: Sequence[Event]) -> list[Outcome]:
         """Stores the acceptable events of a batch. Returns one outcome per event, in order.
@@ -55,14 +67,14 @@ class Ingest:
         admitted = [self._admitted(event, now) for event in events]
         accepted = [each for each in admitted if isinstance(each, Event)]
         # A cancelled call must not interrupt the write.
-        results = iter(await to_the_end(self.store.put(accepted)) if accepted else ())
-        outcomes = [next(results) if isinstance(each, Event) else each for each in admitted]
+        results = await to_the_end(self.store.put(accepted)) if accepted else []
         self.doorbell.ring(
             self.store.partition_of(event.lead_id)
-            for event, outcome in zip(events, outcomes, strict=True)
-            if outcome is PutResult.NEW
+            for event, result in zip(accepted, results, strict=True)
+            if result is PutResult.NEW
         )
-        return outcomes
+        outcomes = map(_outcome, accepted, results)
+        return [next(outcomes) if isinstance(each, Event) else each for each in admitted]
 
     def _admitted(self, event: Event, now: datetime) -> Event | InvalidEvent | RetryLater:
         try:
@@ -70,3 +82,7 @@ class Ingest:
         except InvalidEvent as error:
             return error
         return self.backpressure(event.lead_id) or event
+
+
+def _outcome(event: Event, result: PutOutcome) -> Outcome:
+    return result if isinstance(result, EventIdConflict) else Receipt(result, event.shortening)

@@ -16,7 +16,7 @@ CONTRACT = InboxContract("events", done="scored", schema_version=2, consumer="sc
 
 PAYLOAD = ("lead_id", "event_type", "event_time", "properties", "source")
 """Fields of every row, besides its id and its version."""
-OPTIONAL = ("historical", "sent_time", "original_event_time")
+OPTIONAL = ("historical", "sent_time", "original_event_time", "shortened")
 """Fields that only rows of version 2 have, and only if they are set."""
 FIELDS: dict[str, Any] = dict.fromkeys((*PAYLOAD, *OPTIONAL), 1)
 """A projection of the fields that `EventRow.from_document` reads."""
@@ -37,7 +37,8 @@ class EventRow(NamedTuple):
     `event_id` is the client's idempotency key and the `_id` of the document. `event_time` is when the event happened
     (UTC, milliseconds), `properties` a JSON object, `source` where the event came from (may be empty). No automation
     fires for an event that is `historical`. `sent_time` is when it was sent, by the clock of the sender. If the error
-    of that clock was corrected in `event_time`, `original_event_time` is the time that the client gave.
+    of that clock was corrected in `event_time`, `original_event_time` is the time that the client gave. If properties
+    were too large, `shortened` has the names of those with cut texts (`cut`) and how many were left out (`left_out`).
     """
 
     event_id: str
@@ -49,6 +50,7 @@ class EventRow(NamedTuple):
     historical: bool = False
     sent_time: datetime | None = None
     original_event_time: datetime | None = None
+    shortened: Mapping[str, Any] | None = None
 
     def to_document(self) -> dict[str, Any]:
         """Returns the row in the newest version, without the fields of the inbox."""
@@ -67,13 +69,15 @@ class EventRow(NamedTuple):
             document["sent_time"] = self.sent_time
         if self.original_event_time is not None:
             document["original_event_time"] = self.original_event_time
+        if self.shortened is not None:
+            document["shortened"] = self.shortened
         return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "EventRow":
         """Returns the row that a document holds."""
         get = document.get
-        optional = get("historical", False), get("sent_time"), get("original_event_time")
+        optional = get("historical", False), get("sent_time"), get("original_event_time"), get("shortened")
         return cls._make((*_VALUES(document), *optional))
 
 

@@ -25,13 +25,13 @@ PLANTED: Mapping[str, Planted] = {
         [
             (
                 "ingest_service/usecases/ingest.py",
-                "iter(await to_the_end(self.store.put(accepted)) if accepted else ())",
+                "await to_the_end(self.store.put(accepted)) if accepted else []",
                 # The insert starts 0.1 s later: an answer that the crash overtakes would not count.
                 (
                     "(lambda a: a.get_running_loop().call_later(0.1, "
                     "lambda: a.ensure_future(self.store.put(accepted))))"
                     "(__import__('asyncio')) "
-                    "and iter([PutResult.NEW] * len(accepted))"
+                    "and [PutResult.NEW] * len(accepted)"
                 ),
             )
         ],

@@ -19,7 +19,8 @@ FIRST = EventRow(
     source="website",
 )
 ROW = FIRST._replace(historical=True, sent_time=datetime(2026, 3, 20, 9, 16, 2, 5_000, UTC))._replace(
-    original_event_time=datetime(2026, 3, 20, 10, 15, 30, 250_000, UTC)
+    original_event_time=datetime(2026, 3, 20, 10, 15, 30, 250_000, UTC),
+    shortened={"cut": ["referrer"], "left_out": 2},
 )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ingest_service.domain.event import Event, EventIdConflict
+from ingest_service.domain.errors import EventIdConflict
+from ingest_service.domain.event import Event
 from ingest_service.ports import PutOutcome, PutResult
 from shared.contracts.events import TRANSPORT_PROPERTIES
 from tests.conftest import PARTITIONS

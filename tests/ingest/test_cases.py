@@ -62,6 +62,15 @@ async def test_a_message_that_is_delivered_again() -> None:
     assert found == [(again[0], ACCEPTED), again, ("ajs-next-1764-02", ACCEPTED), *[again] * 4]
 
 
+async def test_properties_that_are_long_or_many() -> None:
+    events = events_of("oversized")
+    outcomes = await outcomes_of(events, store := FakeEventStore())
+    assert [each.outcome for each in outcomes] == [ACCEPTED] * 5, "expected the points of all of them to count"
+    assert not any(each.HasField("shortening") for each in outcomes)
+    for sent in events:
+        assert store.events[sent.event_id].properties == wire.to_dict(sent.properties), "expected them to be whole"
+
+
 async def test_an_event_with_one_changed_field() -> None:
     first, *_ = events_of("redelivery")
     changed = pb.Event()

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 import pytest
 from pymongo.errors import ConnectionFailure
 
-from ingest_service.domain.event import MAX_EVENTS, Event, EventIdConflict
+from ingest_service.domain.errors import EventIdConflict
+from ingest_service.domain.event import MAX_EVENTS, Event
 from ingest_service.ports import PutOutcome, PutResult
 from ingest_service.store import MongoEventStore
 from shared.contracts import events as contract

@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 from pymongo.errors import ConnectionFailure
 
-from ingest_service.domain.event import MAX_EVENTS, Event, EventIdConflict, InvalidEvent
+from ingest_service.domain.errors import EventIdConflict, InvalidEvent
+from ingest_service.domain.event import MAX_EVENTS, Event
 from ingest_service.ports import PutResult
-from ingest_service.usecases.ingest import Ingest
+from ingest_service.usecases.ingest import Ingest, Receipt
 from shared.group_commit import GroupCommit
 from tests.ingest.fakes import NOW, FakeDoorbell, FakeEventStore, HeldEventStore, event, nothing_refused
+
+NEW, DUPLICATE = Receipt(PutResult.NEW, None), Receipt(PutResult.DUPLICATE, None)
 
 
 def numbered(*numbers: int) -> list[Event]:
@@ -27,14 +30,14 @@ def ingest_into(store: FakeEventStore) -> tuple[Ingest, FakeDoorbell]:
 
 async def test_a_new_event_is_stored_and_rings_the_doorbell() -> None:
     ingest, doorbell = ingest_into(store := FakeEventStore())
-    assert await ingest.ingest_event(event()) is PutResult.NEW
+    assert await ingest.ingest_event(event()) == NEW
     assert (store.events, doorbell.rings) == ({"e1": event()}, [store.partition_of("ada")])
 
 
 async def test_a_duplicate_is_a_success_and_does_not_ring() -> None:
     ingest, doorbell = ingest_into(store := FakeEventStore())
     await store.put([event()])
-    assert await ingest.ingest_event(event()) is PutResult.DUPLICATE
+    assert await ingest.ingest_event(event()) == DUPLICATE
     assert doorbell.rings == []
 
 
@@ -79,15 +82,15 @@ async def test_a_batch_has_one_outcome_per_event_in_order() -> None:
             event("newer"),
         ]
     )
-    found = [each if isinstance(each, PutResult) else (type(each), getattr(each, "field", "")) for each in outcomes]
+    found = [each if isinstance(each, Receipt) else (type(each), getattr(each, "field", "")) for each in outcomes]
     assert found == [
-        PutResult.DUPLICATE,
+        DUPLICATE,
         (InvalidEvent, "lead_id"),
-        PutResult.NEW,
+        NEW,
         (EventIdConflict, "event_id"),
-        PutResult.DUPLICATE,
+        DUPLICATE,
         (InvalidEvent, "event_time"),
-        PutResult.NEW,
+        NEW,
     ]
 
 
@@ -122,7 +125,7 @@ async def test_a_batch_rings_only_for_its_new_events() -> None:
 @pytest.mark.parametrize("count", [1, MAX_EVENTS])
 async def test_a_batch_of_any_size_is_stored_in_one_put(count: int) -> None:
     ingest, _ = ingest_into(store := FakeEventStore())
-    assert await ingest.ingest_batch(numbered(*range(count))) == [PutResult.NEW] * count
+    assert await ingest.ingest_batch(numbered(*range(count))) == [NEW] * count
     assert store.puts == [numbered(*range(count))]
 
 

@@ -97,13 +97,12 @@ INVALID = [
     (message(event_time=wire.to_timestamp(NOW + timedelta(minutes=5, milliseconds=1))), "event_time"),
     (message(event_time=Timestamp(seconds=2**63 - 1)), "event_time"),
     (message(event_time=Timestamp(seconds=-(2**63))), "event_time"),
-    (message(properties=wire.to_struct({f"p{number}": 1 for number in range(65)})), "properties"),
+    (message(properties=wire.to_struct({f"p{number}": "a" * 8192 for number in range(8)})), "properties"),
+    (with_property("id", 2**63 - 1), "properties.id"),
     (with_property("amount", math.nan), "properties.amount"),
     (with_property("amount", -math.inf), "properties.amount"),
     (with_property("note", "a\0"), "properties.note"),
     (with_property("a\0", 1), "properties.a\0"),
-    (with_property("note", "a" * 4095), "properties.note"),
-    (with_property("deep", [[[[[[[[1]]]]]]]]), "properties.deep"),
     (message(source="a" * 257), "source"),
 ]
 
@@ -144,6 +143,18 @@ async def test_the_sent_time_and_the_historical_mark_are_carried(stub: Stub, sto
     again = one(message("ahead", sent_time=wire.to_timestamp(sent + timedelta(hours=1))))
     assert (await stub.IngestEvent(again)).outcome == pb.OUTCOME_DUPLICATE
     assert store.events["ahead"] == corrected, "expected the stored time to stay as it is"
+
+
+async def test_a_property_that_is_too_long_is_cut_and_the_answer_says_so(stub: Stub, store: FakeEventStore) -> None:
+    long = {"note": "a" * 8193, "deep": [[[[[[[[1]]]]]]]], "page": "/pricing"}
+    expected = pb.Shortening(cut_properties=["note"], left_out_count=1)
+    for outcome in (pb.OUTCOME_ACCEPTED, pb.OUTCOME_DUPLICATE):
+        answer = await stub.IngestEvent(one(message(properties=wire.to_struct(long))))
+        assert answer == pb.IngestEventResponse(outcome=outcome, shortening=expected)
+    request = batch(message("short"), message(properties=wire.to_struct(long)))
+    assert [each.shortening for each in (await stub.BatchIngestEvents(request)).outcomes] == [pb.Shortening(), expected]
+    assert store.events["e1"].properties == {"note": "a" * 8192, "page": "/pricing"}
+    assert store.events["e1"].shortening == (("note",), 1)
 
 
 async def test_an_id_of_a_different_event_is_a_conflict(stub: Stub, store: FakeEventStore) -> None:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest_service.domain.event import MAX_EVENTS, Event, EventIdConflict
+from ingest_service.domain.errors import EventIdConflict
+from ingest_service.domain.event import MAX_EVENTS, Event
+from ingest_service.domain.properties import Shortening
 from ingest_service.ports import EventStore, PutOutcome, PutResult
 from ingest_service.store import MongoEventStore
 from shared.contracts.events import CONTRACT, OPTIONAL
@@ -22,6 +24,8 @@ from tests.ingest.fakes import EVENT, NOW, FakeEventStore, event
 NEW, DUPLICATE = PutResult.NEW, PutResult.DUPLICATE
 HOUR = timedelta(hours=1)
 LATER = NOW + HOUR
+
+SHORTENING = Shortening(("note",), 2)
 
 ON_ONE_STORE = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 """For properties whose examples share a store; each example uses its own ids."""
@@ -220,9 +224,13 @@ async def test_a_row_is_a_pending_event_in_its_partition(events: MongoEventStore
 
 
 async def test_a_row_has_optional_fields_only_if_they_are_set(events: MongoEventStore, inbox: Inbox) -> None:
-    await events.put([event("plain"), event("marked", historical=True, sent_time=NOW, original_time=LATER)])
+    await events.put(
+        [event("plain"), event("marked", historical=True, sent_time=NOW, original_time=LATER, shortening=SHORTENING)]
+    )
     marked, plain = await inbox.rows.find().sort("_id").to_list()
-    assert marked == marked | {"historical": True, "sent_time": NOW, "original_event_time": LATER}
+    shortened = {"cut": ["note"], "left_out": 2}
+    given = {"historical": True, "sent_time": NOW, "original_event_time": LATER, "shortened": shortened}
+    assert marked == marked | given
     assert plain.keys() & set(OPTIONAL) == set()
 
 

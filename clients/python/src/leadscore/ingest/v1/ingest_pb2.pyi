@@ -66,6 +66,14 @@ class Event(_message.Message):
     historical: bool
     def __init__(self, event_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., event_type: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., source: _Optional[str] = ..., sent_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., historical: bool = ...) -> None: ...
 
+class Shortening(_message.Message):
+    __slots__ = ("cut_properties", "left_out_count")
+    CUT_PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    cut_properties: _containers.RepeatedScalarFieldContainer[str]
+    left_out_count: int
+    def __init__(self, cut_properties: _Optional[_Iterable[str]] = ..., left_out_count: _Optional[int] = ...) -> None: ...
+
 class IngestEventRequest(_message.Message):
     __slots__ = ("event",)
     EVENT_FIELD_NUMBER: _ClassVar[int]
@@ -73,10 +81,12 @@ class IngestEventRequest(_message.Message):
     def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
 
 class IngestEventResponse(_message.Message):
-    __slots__ = ("outcome",)
+    __slots__ = ("outcome", "shortening")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    SHORTENING_FIELD_NUMBER: _ClassVar[int]
     outcome: Outcome
-    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ...) -> None: ...
+    shortening: Shortening
+    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., shortening: _Optional[_Union[Shortening, _Mapping]] = ...) -> None: ...
 
 class BatchIngestEventsRequest(_message.Message):
     __slots__ = ("events",)
@@ -91,7 +101,7 @@ class BatchIngestEventsResponse(_message.Message):
     def __init__(self, outcomes: _Optional[_Iterable[_Union[EventOutcome, _Mapping]]] = ...) -> None: ...
 
 class EventOutcome(_message.Message):
-    __slots__ = ("event_id", "outcome", "reason", "field", "message", "retry_delay", "differing_fields")
+    __slots__ = ("event_id", "outcome", "reason", "field", "message", "retry_delay", "differing_fields", "shortening")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +109,7 @@ class EventOutcome(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
     DIFFERING_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    SHORTENING_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     outcome: Outcome
     reason: ErrorReason
@@ -106,4 +117,5 @@ class EventOutcome(_message.Message):
     message: str
     retry_delay: _duration_pb2.Duration
     differing_fields: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, event_id: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[ErrorReason, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., differing_fields: _Optional[_Iterable[str]] = ...) -> None: ...
+    shortening: Shortening
+    def __init__(self, event_id: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[ErrorReason, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., differing_fields: _Optional[_Iterable[str]] = ..., shortening: _Optional[_Union[Shortening, _Mapping]] = ...) -> None: ...
