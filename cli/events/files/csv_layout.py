@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cli.events.files.records import Unreadable
@@ -12,6 +11,7 @@ MAX_HEADER = 64 * 1024
 """Longest header, in characters."""
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "|": "bars", "\t": "tabs"}
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?$')
 
 
@@ -30,7 +30,9 @@ class CsvLayout:
     header: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"CSV separated by {_DELIMITERS.get(self.delimiter, repr(self.delimiter))}"
+        nameless = [str(place) for place, name in enumerate(self.header, 1) if not name]
+        without = f" without column {', '.join(nameless)}, which has no name" if nameless else ""
+        return f"CSV separated by {_DELIMITERS.get(self.delimiter, repr(self.delimiter))}{without}"
 
 
 def csv_layout(head: str) -> CsvLayout:
@@ -48,23 +50,23 @@ def csv_layout(head: str) -> CsvLayout:
         first += 1
     if len(lines[first:]) == 1 and len(lines[first]) >= MAX_HEADER:
         raise Unreadable(f"line {first + 1} does not end within {MAX_HEADER:,} characters, so it is no header of CSV")
-    delimiter = delimiter or _delimiter(lines[first:])
+    delimiter = delimiter or _delimiter("".join(lines[first : first + 1]))
     header = _first_row(lines[first:], delimiter)
     if not any(header):
         raise Unreadable(f"line {first + 1} should name the columns of CSV: it is empty, or a quotation mark is open")
     return CsvLayout(delimiter, first + 1, header)
 
 
-def _delimiter(lines: list[str]) -> str:
-    # A name of a column may contain a comma, but hardly ever a tab.
-    if len(_first_row(lines, "\t")) > 1:
-        return "\t"
-    return max(_DELIMITERS, key=lambda delimiter: len(_first_row(lines, delimiter)))
+def _delimiter(line: str) -> str:
+    plain = _QUOTED.sub("", line)
+    # The name of a column may contain a comma, but hardly ever a tab.
+    return "\t" if "\t" in plain else max(_DELIMITERS, key=plain.count)
 
 
-def _first_row(lines: Iterable[str], delimiter: str) -> tuple[str, ...]:
+def _first_row(lines: list[str], delimiter: str) -> tuple[str, ...]:
     try:
         cells = next(csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True), [])
     except csv.Error:
-        return ()
+        # Text between tabs need not be CSV: a quotation mark may be a character of the text.
+        cells = lines[0].split("\t") if delimiter == "\t" else []
     return tuple(cell.strip() for cell in cells)

@@ -5,12 +5,12 @@ import io
 from collections.abc import Iterator, Sequence
 
 from cli.events.files.csv_layout import CsvLayout
-from cli.events.files.encodings import NOT_TEXT
+from cli.events.files.encodings import NOT_TEXT, is_text
 from cli.events.files.records import MAX_RECORD, Fields, Record, check_columns
 
 
 def csv_rows(text: io.TextIOBase, layout: CsvLayout, names: Sequence[str] | None) -> Iterator[Record]:
-    """Yields the rows of a file; rows without any value are skipped.
+    """Yields the rows of a file. Rows without any value are skipped, and columns without a name are left out.
 
     Args:
         text: The whole file. Its line ends are as they are in the file, and invalid bytes are surrogates.
@@ -50,8 +50,9 @@ def csv_rows(text: io.TextIOBase, layout: CsvLayout, names: Sequence[str] | None
 
 def _record(lines: "_Lines", header: Sequence[str], cells: list[str]) -> Record | None:
     fields: Fields = {name: cell for name, cell in zip(header, map(str.strip, cells), strict=False) if cell}
-    if "" in fields or (len(cells) > len(header) and any(map(str.strip, cells[len(header) :]))):
-        return Record(lines.row, None, f"has a value in a column without a name; {len(header)} columns have one")
+    fields.pop("", None)
+    if len(cells) > len(header) and any(map(str.strip, cells[len(header) :])):
+        return Record(lines.row, None, f"has more cells ({len(cells)}) than there are columns ({len(header)})")
     if not lines.is_text:
         return Record(lines.row, None, NOT_TEXT)
     return Record(lines.row, fields) if fields else None
@@ -98,18 +99,10 @@ class _Lines:
         if self._left <= 0:
             self._skip_line(line)
             raise _TooLong(f"the row is longer than {MAX_RECORD:,} characters")
-        if not line.isascii() and not _is_text(line):
+        if not is_text(line):
             self.is_text = False
         return line
 
     def _skip_line(self, line: str) -> None:
         while line and not line.endswith(("\n", "\r")):
             line = self._text.readline(MAX_RECORD)
-
-
-def _is_text(line: str) -> bool:
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -56,6 +56,17 @@ def as_utf8(content: io.BufferedReader, encoding: str | None) -> tuple[io.Buffer
     return content, name
 
 
+def is_text(text: str) -> bool:
+    """Returns whether a text is without surrogates, which stand for invalid bytes."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class _Utf8:
     """A text of another encoding, in UTF-8."""
 
@@ -79,7 +90,7 @@ class _Utf8:
 
 def _named(name: str) -> tuple[_Decode | None, str]:
     try:
-        b"".decode(name)
+        " ".encode(name)
     except LookupError:
         raise Unreadable(f"there is no encoding {name!r}: examples are cp1252, utf-16-le and shift_jis") from None
     if codecs.lookup(name).name in ("utf-8", "utf-8-sig"):

@@ -16,7 +16,6 @@ _FOREIGN = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (.xls)", _SAVE_AS_CSV),
     (b"SQLite format 3\x00", "an SQLite database", "sqlite3 -csv -header {file} 'SELECT …' | leadscore ingest -"),
     (b"Obj\x01", "an Avro file", "export it as NDJSON or Parquet"),
-    (b"ORC", "an ORC file", "export it as NDJSON or Parquet"),
     (b"%PDF", "a PDF", "export the data as CSV"),
     (b"<", "HTML or XML", "export the data as CSV or NDJSON; an expired link to a file often gives such a page"),
 )

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from cli.events.files.encodings import NOT_TEXT
+from cli.events.files.encodings import NOT_TEXT, is_text
 from cli.events.files.json_values import DECODER, json_flaw
 from cli.events.files.records import MAX_RECORD, Unreadable
 
@@ -23,7 +23,7 @@ class Value(NamedTuple):
 
 
 class JsonText:
-    """The rest of a JSON text.
+    """The rest of a JSON text, in which invalid bytes are surrogates.
 
     Its methods raise `Unreadable` where the text is not JSON, because the end of the value in question is then unknown.
     """
@@ -67,8 +67,9 @@ class JsonText:
             try:
                 end, value = self._decode()
             except json.JSONDecodeError as error:
+                place = error.pos - self._at
                 if not self._more():
-                    raise Unreadable(self._explain(error)) from None
+                    raise Unreadable(self._explain(error.msg, place)) from None
             else:
                 # A number at the end of the buffer may have more digits.
                 if end < len(self._buffer) or not self._more():
@@ -85,25 +86,22 @@ class JsonText:
         except ValueError as error:
             _, end = _ANY_NUMBER.raw_decode(self._buffer, self._at)
             return end, Value(None, json_flaw(error))
-        return end, Value(content)
+        return end, Value(content) if is_text(self._buffer[self._at : end]) else Value(None, NOT_TEXT)
 
     def _more(self) -> bool:
-        rest = self._buffer[self._at :]
-        if len(rest) > MAX_RECORD:
-            return False
-        try:
-            # As much again as there is, so that a long value is not parsed too often.
-            chunk = self._read(max(_CHUNK, len(rest)))
-        except UnicodeDecodeError:
-            raise Unreadable(f"what follows {NOT_TEXT}") from None
-        self._buffer, self._at = rest + chunk, 0
+        """Reads on; what is left of the buffer is then at its start. Returns False at the end, or if it is too long."""
+        self._buffer, self._at = self._buffer[self._at :], 0
+        size = len(self._buffer)
+        # As much again as there is, so that a long value is not parsed too often.
+        chunk = self._read(max(_CHUNK, size)) if size <= MAX_RECORD else ""
+        self._buffer += chunk
         return bool(chunk)
 
-    def _explain(self, error: json.JSONDecodeError) -> str:
-        is_cut = error.pos >= len(self._buffer.rstrip()) - 1 or error.msg.startswith("Unterminated string")
-        if is_cut and len(self._buffer) - self._at > MAX_RECORD:
+    def _explain(self, reason: str, place: int) -> str:
+        is_cut = place >= len(self._buffer.rstrip()) or reason.startswith("Unterminated string")
+        if is_cut and len(self._buffer) > MAX_RECORD:
             return f"the next value is longer than {MAX_RECORD:,} characters, or does not end"
         if is_cut:
             return "the JSON ends early: get the whole file, and send all of it again"
-        around = self._buffer[max(self._at, error.pos - 20) : error.pos + 20]
-        return f"the next value is not JSON: {error.msg} near {around!r}"
+        around = self._buffer[max(0, place - 20) : place + 20]
+        return f"the next value is not JSON: {reason} near {around!r}"

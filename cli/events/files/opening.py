@@ -62,8 +62,6 @@ def _opened(file: io.BufferedReader, name: str, encoding: str | None) -> EventFi
 
 
 def _csv(text: io.BufferedReader, name: str, wrapping: str) -> EventFile:
-    # Invalid UTF-8 becomes surrogates, so that only its line has a flaw.
-    decoded = io.TextIOWrapper(text, "utf-8", errors="surrogateescape", newline="")
     layout = csv_layout(text.peek().decode("utf-8", "surrogateescape"))
     return EventFile(
         name,
@@ -71,7 +69,7 @@ def _csv(text: io.BufferedReader, name: str, wrapping: str) -> EventFile:
         "line",
         layout.header,
         typed=False,
-        read=lambda names: csv_rows(decoded, layout, names),
+        read=lambda names: csv_rows(_decoded(text), layout, names),
     )
 
 
@@ -79,11 +77,16 @@ def _json(text: io.BufferedReader, name: str, wrapping: str) -> EventFile:
     beginning = text.peek().decode("utf-8", "replace").lstrip()
     is_wrapped = beginning.startswith("{") and has_list(beginning)
     if is_wrapped or beginning.startswith("[") or beginning.split("\n", 1)[0].strip() == "{":
-        documents = json_documents(io.TextIOWrapper(text, "utf-8", newline=""), wrapped=is_wrapped)
+        documents = json_documents(_decoded(text), wrapped=is_wrapped)
         sample, records = _looked_ahead(documents)
         return EventFile(name, f"JSON{wrapping}", "item", _keys(sample), typed=True, read=lambda _: records)
     sample, records = _looked_ahead(json_lines(text))
     return EventFile(name, f"NDJSON{wrapping}", "line", _keys(sample), typed=True, read=lambda _: records)
+
+
+def _decoded(text: io.BufferedReader) -> io.TextIOWrapper:
+    # Invalid bytes become surrogates, so that only their line or item has a flaw.
+    return io.TextIOWrapper(text, "utf-8", errors="surrogateescape", newline="")
 
 
 def _parquet(file: io.BufferedReader, name: str, *, is_file: bool) -> EventFile:

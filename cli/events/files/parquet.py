@@ -2,7 +2,6 @@
 
 import io
 import math
-import shlex
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -37,13 +36,14 @@ class ParquetRows:
         _check_types(schema, name)
         self.columns = tuple(column.strip() for column in schema.names)
         check_columns(self.columns, "the file")
+        self._in_utc = pyarrow.schema([(column.name, _in_utc(column.type)) for column in schema])
         self._plain = pyarrow.schema([(column.name, _plain_type(column.type)) for column in schema])
 
     def __iter__(self) -> Iterator[Record]:
         number = 0
         try:
             for batch in self._file.iter_batches(_ROWS):
-                for row in batch.cast(self._plain).to_pylist():
+                for row in batch.cast(self._in_utc).cast(self._plain).to_pylist():
                     number += 1
                     yield _record(number, dict(zip(self.columns, row.values(), strict=True)))
         except _ERRORS as error:
@@ -53,11 +53,14 @@ class ParquetRows:
 def _check_types(schema: pyarrow.Schema, name: str) -> None:
     for column in schema:
         if types.is_nested(column.type):
-            query = f"COPY (FROM '{name}') TO '/dev/stdout' (FORMAT json)"
             raise Unreadable(
                 f"the column {column.name!r} is nested ({column.type}): send the rows as NDJSON, with "
-                f"duckdb -c {shlex.quote(query)} | leadscore ingest -"
+                f"""duckdb -c "COPY (FROM '{name}') TO '/dev/stdout' (FORMAT json)" | leadscore ingest -"""
             )
+
+
+def _in_utc(kind: pyarrow.DataType) -> pyarrow.DataType:
+    return pyarrow.timestamp(kind.unit, "UTC") if types.is_timestamp(kind) and kind.tz else kind
 
 
 def _plain_type(kind: pyarrow.DataType) -> pyarrow.DataType:

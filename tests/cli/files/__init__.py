@@ -1,0 +1,1 @@
+"""Files of events, from bytes to records."""
