@@ -107,7 +107,7 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
         raise Unreadable(document)
     members = [each for each in archive.infolist() if not each.is_dir() and not _is_litter(each.filename)]
     if len(members) != 1:
-        example = shlex.quote(members[0].filename) if members else "FILE"
+        example = shlex.quote(members[0].filename) if members and members[0].filename.isprintable() else "FILE"
         raise Unreadable(
             f"the zip holds {len(members):,} files, and exactly one is expected: send each of them, with "
             f"unzip -p {shlex.quote(name)} {example} | leadscore ingest -"

@@ -32,6 +32,8 @@ _SPECIAL = re.compile(rb"[A-Za-z]*[\x80-\xff]+[A-Za-z\x80-\xff]*")
 _OTHER_ALPHABET = re.compile(rb"[\x80-\xff]{3}|(?<![A-Za-z\x80-\xff])[\x80-\xff]+(?![A-Za-z\x80-\xff])")
 _INVALID, _VALID = re.compile("[\udc80-\udcff]"), re.compile("[^\x00-\x7f\udc80-\udcff]")
 
+_CHUNK = 64 * 1024
+
 _Decode = Callable[[bytes, bool], str]
 
 
@@ -73,13 +75,15 @@ class _Utf8:
     def __init__(self, content: io.BufferedReader, decode: _Decode) -> None:
         self._content = content
         self._decode = decode
+        self._ready = b""
 
     def read(self, size: int) -> bytes:
-        text, data = "", b"more"
-        while data and not text:
-            data = self._content.read(size // 4)  # a byte can become up to three, and a surrogate pair four
-            text = self._text(data)
-        return text.encode("utf-8", "surrogateescape")
+        data = b"more"
+        while data and not self._ready:
+            data = self._content.read(_CHUNK)
+            self._ready = self._text(data).encode("utf-8", "surrogateescape")
+        piece, self._ready = self._ready[:size], self._ready[size:]
+        return piece
 
     def _text(self, data: bytes) -> str:
         try:
@@ -130,8 +134,8 @@ def _not_text(head: bytes) -> Unreadable:
 
 
 def _ambiguous(head: bytes) -> Unreadable:
-    word = _SPECIAL.search(head)
-    place, sample = (head[: word.start()].count(b"\n") + 1, word[0].decode("cp1252", "replace")) if word else (1, "")
+    word = next(_SPECIAL.finditer(head))
+    place, sample = head[: word.start()].count(b"\n") + 1, word[0].decode("cp1252", "replace")
     return Unreadable(
         f"the text is not UTF-8, and its encoding is not certain: as cp1252, line {place} has “{sample}”; "
         "if that is right, add --encoding cp1252, else --encoding with the encoding of the program that wrote the file"

@@ -1,4 +1,4 @@
-"""JSON that is not one object per line: a list of objects, an object around a list, or objects over several lines."""
+"""JSON that is not one object per line: a list of objects, an object around a list, or objects one after another."""
 
 import io
 from collections.abc import Iterator
@@ -33,6 +33,19 @@ def has_list(head: str) -> bool:
         return any(True for _ in _lists(JsonText(io.StringIO(head).read)))
     except Unreadable:  # it goes on after the head
         return False
+
+
+def has_lines(head: str) -> bool:
+    """Returns whether a text that begins with an object or a list has one object per line, well-formed or not."""
+    line = head.partition("\n")[0].strip()
+    if line == "{" or line.startswith("["):
+        return False
+    text = JsonText(io.StringIO(line).read)
+    try:
+        text.value()
+        return text.peek() != "{"
+    except Unreadable:
+        return True
 
 
 def _items(text: JsonText, *, wrapped: bool) -> Iterator[Value]:

@@ -14,7 +14,7 @@ from cli.events.files.csv_layout import csv_layout
 from cli.events.files.csv_rows import csv_rows
 from cli.events.files.encodings import as_utf8
 from cli.events.files.formats import check_format
-from cli.events.files.json_documents import has_list, json_documents
+from cli.events.files.json_documents import has_lines, has_list, json_documents
 from cli.events.files.json_lines import json_lines
 from cli.events.files.records import EventFile, Record, Unreadable
 from cli.terminal.connection import CommandError
@@ -76,7 +76,7 @@ def _csv(text: io.BufferedReader, name: str, wrapping: str) -> EventFile:
 def _json(text: io.BufferedReader, name: str, wrapping: str) -> EventFile:
     beginning = text.peek().decode("utf-8", "replace").lstrip()
     is_wrapped = beginning.startswith("{") and has_list(beginning)
-    if is_wrapped or beginning.startswith("[") or beginning.split("\n", 1)[0].strip() == "{":
+    if is_wrapped or not has_lines(beginning):
         documents = json_documents(_decoded(text), wrapped=is_wrapped)
         sample, records = _looked_ahead(documents)
         return EventFile(name, f"JSON{wrapping}", "item", _keys(sample), typed=True, read=lambda _: records)

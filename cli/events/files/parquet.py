@@ -54,7 +54,7 @@ def _check_types(schema: pyarrow.Schema, name: str) -> None:
     for column in schema:
         if types.is_nested(column.type):
             raise Unreadable(
-                f"the column {column.name!r} is nested ({column.type}): send the rows as NDJSON, with "
+                f"the column {column.name!r} is nested: send the rows as NDJSON, with "
                 f"""duckdb -c "COPY (FROM '{name}') TO '/dev/stdout' (FORMAT json)" | leadscore ingest -"""
             )
 

@@ -36,6 +36,16 @@ def test_json_in_unicode(tmp_path: Path, encoding: str) -> None:
     assert [fields["name"] for fields in outcome.fields] == ["Jürgen", "日本 😀"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "shift_jis"])
+@pytest.mark.parametrize("offset", range(4))
+def test_a_character_may_be_anywhere(tmp_path: Path, encoding: str, offset: int) -> None:
+    letters = ("日本ｱ" if encoding == "shift_jis" else "日本a😀") * 40
+    content = "id\n" + "x" * offset + "\n" + f"{letters}\n" * 3_000
+    outcome = read(tmp_path / "events.csv", content.encode(encoding), None if encoding != "shift_jis" else encoding)
+    assert len(outcome.fields) == 3_000 + (offset > 0)
+    assert {fields["id"] for fields in outcome.fields} == {letters, "x" * offset} - {""}
+
+
 @pytest.mark.parametrize(
     ("name", "encoding"),
     [

@@ -35,6 +35,7 @@ def wrapped(**others: Any) -> dict[str, Any]:
         (json.dumps({"data": EVENTS[:1]}) + "\n" + json.dumps({"data": EVENTS[1:]}), "JSON"),
         ("\n".join(json.dumps(event, indent=2) for event in EVENTS), "JSON"),
         (json.dumps(EVENTS[:1]) + json.dumps(EVENTS[1:]), "JSON"),
+        ("".join(map(json.dumps, EVENTS)), "JSON"),
     ],
 )
 def test_it_is_read_however_it_is_written(tmp_path: Path, text: str, layout: str) -> None:

@@ -83,7 +83,7 @@ def test_a_nested_column_is_refused_with_the_command_that_sends_it(tmp_path: Pat
     path = tmp_path / "events.parquet"
     outcome = read(path, packed(id=pyarrow.array(["1"]), params=pyarrow.array(values)))
     assert outcome.records == []
-    assert outcome.error.startswith(f"{path}: the column 'params' is nested (")
+    assert outcome.error.startswith(f"{path}: the column 'params' is nested: send the rows as NDJSON, with ")
     assert outcome.error.endswith('(FORMAT json)" | leadscore ingest -')
     assert f"duckdb -c \"COPY (FROM '{path}') TO '/dev/stdout' " in outcome.error
 
