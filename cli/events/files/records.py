@@ -55,25 +55,25 @@ class EventFile:
     read: Callable[[Sequence[str] | None], Iterator[Record]]
 
     def records(self, names: Sequence[str] | None = None) -> Iterator[Record]:
-        """Yields the records, which can be read once.
+        """Yields the records, which can be read once. If the rest cannot be read, the last record has that as its flaw.
 
         Args:
             names: The names of the columns of a CSV file that has no header: its first row is then a record, and
                 quotation marks have no meaning, as in the TSV of Snowplow.
 
         Raises:
-            CommandError: The header names a column twice, or the rest of the file cannot be read.
+            CommandError: No record can be read, because the header has a column twice, or there is damage.
         """
         number = 0
         try:
             for record in self.read(names):
                 number = record.number
                 yield record
-        except Unreadable as error:
-            place = f" after {self.unit} {number:,}" if number else ""
-            raise CommandError(f"{self.name}{place}: {error}") from None
-        except OSError as error:
-            raise CommandError(f"{self.name} cannot be read: {error.strerror}") from None
+        except (Unreadable, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            if not number:
+                raise CommandError(f"{self.name}: {reason}") from None
+            yield Record(number + 1, None, f"cannot be read, nor what follows: {reason}")
 
 
 def column_key(name: str) -> str:

@@ -8,6 +8,8 @@ from cli.events.files.opening import open_events
 from cli.events.files.records import Fields, Record
 from cli.terminal.connection import CommandError
 
+DAMAGE = "cannot be read, nor what follows: "
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -23,6 +25,19 @@ class Outcome:
         """The fields of the records, none of which has a flaw."""
         assert [record.flaw for record in self.records if record.flaw] == []
         return [record.fields for record in self.records if record.fields is not None]
+
+    @property
+    def read(self) -> list[Fields]:
+        """The fields of the records before the damage."""
+        return [record.fields for record in self.records[:-1] if record.fields is not None]
+
+    @property
+    def damage(self) -> str:
+        """Why the rest of the file cannot be read, which the last record says."""
+        assert self.error == ""
+        flaw = self.records[-1].flaw or ""
+        assert flaw.startswith(DAMAGE)
+        return flaw.removeprefix(DAMAGE)
 
     @property
     def flaws(self) -> dict[int, str]:

@@ -96,8 +96,9 @@ def test_a_column_that_is_there_twice(tmp_path: Path) -> None:
 def test_damage(tmp_path: Path) -> None:
     content = bytearray(packed(x=pyarrow.array(map(str, range(100_000)))))
     assert "the Parquet file is damaged (" in read(tmp_path / "a", bytes(content[:-100])).error
-    content[2000:60_000] = b"\xff" * 58_000
-    assert "the Parquet file is damaged (" in read(tmp_path / "a", bytes(content)).error
+    content[400_000:440_000] = b"\xff" * 40_000
+    outcome = read(tmp_path / "a", bytes(content))
+    assert "the Parquet file is damaged (" in (outcome.error or outcome.damage)
 
 
 def test_parquet_in_an_archive_is_refused(tmp_path: Path) -> None:
