@@ -3,9 +3,14 @@
 import io
 from collections.abc import Iterator
 
+import msgspec
+
 from cli.events.files.encodings import NOT_TEXT
-from cli.events.files.json_values import DECODER, json_flaw
+from cli.events.files.json_values import DECODER, exact, json_flaw
 from cli.events.files.records import MAX_RECORD, Record
+
+_FAST_DECODER = msgspec.json.Decoder(float_hook=exact)
+"""Twice as fast as the standard library. What it accepts, it decodes to the same values, with all digits."""
 
 
 def json_lines(text: io.BufferedReader) -> Iterator[Record]:
@@ -27,11 +32,22 @@ def _skip_line(text: io.BufferedReader) -> None:
 
 def _record(number: int, line: bytes) -> Record:
     try:
+        fields = _FAST_DECODER.decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _explained(number, line)
+    return _object(number, fields)
+
+
+def _explained(number: int, line: bytes) -> Record:
+    """Decodes a line with the standard library, which tells what is wrong with it, and accepts halves of surrogates."""
+    try:
         fields = DECODER.decode(line.decode())
     except UnicodeDecodeError:
         return Record(number, None, NOT_TEXT)
     except (ValueError, RecursionError) as error:
         return Record(number, None, json_flaw(error))
-    if not isinstance(fields, dict):
-        return Record(number, None, "is not a JSON object")
-    return Record(number, fields)
+    return _object(number, fields)
+
+
+def _object(number: int, fields: object) -> Record:
+    return Record(number, fields) if isinstance(fields, dict) else Record(number, None, "is not a JSON object")

@@ -9,7 +9,12 @@ class BadNumber(ValueError):
     """A number that events cannot hold."""
 
 
-def _decimal(text: str) -> Decimal:
+def exact(text: str) -> Decimal:
+    """Returns the number that a text in JSON is, with all its digits.
+
+    Raises:
+        BadNumber: It is too large for a double.
+    """
     # A Decimal of any magnitude is a few bytes, but it takes for ever to make a whole number of one.
     if isinf(float(text)):
         raise BadNumber("has a number that is too large")
@@ -20,7 +25,7 @@ def _refuse(name: str) -> None:
     raise BadNumber(f"has {name}, which is not a number in JSON")
 
 
-DECODER = json.JSONDecoder(parse_float=_decimal, parse_constant=_refuse)
+DECODER = json.JSONDecoder(parse_float=exact, parse_constant=_refuse)
 """Raises `JSONDecodeError`, `RecursionError`, and `ValueError` for numbers: `json_flaw` explains them."""
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from cli.events.files.encodings import NOT_TEXT
 from cli.events.files.json_documents import json_documents
-from cli.events.files.records import MAX_RECORD
+from cli.events.files.json_lines import json_lines
+from cli.events.files.json_values import DECODER
+from cli.events.files.records import MAX_RECORD, Record
 from tests.cli.files.reading import read
 
 EVENTS: list[dict[str, Any]] = [{"event_id": f"e-{number}", "properties": {"plan": "pro"}} for number in range(3)]
@@ -161,3 +163,25 @@ def test_what_a_program_writes_is_what_is_read_in_pieces_of_any_size(
     pieces = io.StringIO()
     pieces.read = lambda _=-1: text.read(size)  # type: ignore[method-assign]
     assert [record.fields for record in json_documents(pieces, wrapped=is_wrapped)] == events
+
+
+NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?", fullmatch=True)
+
+
+@given(value=JSON_VALUES, number=NUMBERS, is_ascii=st.booleans(), cut=st.none() | st.integers(0, 40))
+def test_the_fast_decoder_of_lines_agrees_with_the_standard_library(
+    value: Any, number: str, is_ascii: bool, cut: int | None
+) -> None:
+    line = f'{{"number": {number}, "value": {json.dumps(value, ensure_ascii=is_ascii)}}}'[:cut]
+    (record,) = json_lines(io.BufferedReader(io.BytesIO(line.encode()))) if line else (Record(1, None, ""),)
+    try:
+        expected = DECODER.decode(line)
+    except ValueError:
+        assert record.flaw is not None
+    else:
+        assert (record.fields, record.flaw) == (expected, None)
+        assert str(record.fields) == str(expected)
+
+
+def test_half_of_a_surrogate_pair_is_left_to_the_mapping(tmp_path: Path) -> None:
+    assert read(tmp_path / "events", b'{"x": "\\ud800"}').fields == [{"x": "\ud800"}]
