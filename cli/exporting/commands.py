@@ -1,7 +1,7 @@
 """`leadscore export …`: writes all leads, events, history entries or executions to a file."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 from cli.automation import executions as automation
 from cli.exporting.formats import FORMATS
 from cli.exporting.pages import every
-from cli.exporting.tables import EVENTS, EXECUTIONS, HISTORY, LEADS, Column
+from cli.exporting.tables import EVENTS, EXECUTIONS, HISTORY, LEADS, Table
 from cli.terminal.connection import CommandError, Connection
 from cli.terminal.counts import counted
 from cli.terminal.options import BasePort, span_begin, span_end
@@ -54,7 +54,7 @@ def leads(
     )
     with Connection(base_port).scoring() as stub:
         rows = every(stub.ListLeadScores, request, "lead_scores", page_size=PAGE)
-        _write(rows, LEADS, "lead", output, file_format)
+        _write(rows, LEADS, output, file_format)
 
 
 @app.command()
@@ -65,7 +65,7 @@ def history(
 
     The export has every entry that exists when it starts.
     """
-    _write_entries(pb.ListScoreEntriesRequest(), since, until, HISTORY, "entry", output, file_format, base_port)
+    _write_entries(pb.ListScoreEntriesRequest(), since, until, HISTORY, output, file_format, base_port)
 
 
 @app.command()
@@ -77,7 +77,7 @@ def events(
     Retracted events are included. `leadscore status` shows how many accepted events are not scored yet.
     """
     request = pb.ListScoreEntriesRequest(kinds=[pb.ENTRY_KIND_EVENT])
-    _write_entries(request, since, until, EVENTS, "event", output, file_format, base_port)
+    _write_entries(request, since, until, EVENTS, output, file_format, base_port)
 
 
 @app.command()
@@ -98,15 +98,14 @@ def executions(
     request = automation.execution_list("", rule_id, date_bucket, state, since, until)
     with Connection(base_port).automation() as stub:
         rows = every(stub.ListAutomationExecutions, request, "executions", page_size=EXECUTIONS_PAGE)
-        _write(rows, EXECUTIONS, "execution", output, file_format)
+        _write(rows, EXECUTIONS, output, file_format)
 
 
 def _write_entries(
     request: pb.ListScoreEntriesRequest,
     since: str,
     until: str,
-    columns: Sequence[Column],
-    noun: str,
+    table: Table,
     output: str,
     file_format: str,
     base_port: int,
@@ -117,26 +116,26 @@ def _write_entries(
         request.until_time.CopyFrom(span_end(until))
     with Connection(base_port).scoring() as stub:
         rows = every(stub.ListScoreEntries, request, "entries", page_size=PAGE)
-        _write(rows, columns, noun, output, file_format)
+        _write(rows, table, output, file_format)
 
 
-def _write(rows: Iterable[Any], columns: Sequence[Column], noun: str, output: str, file_format: str) -> None:
+def _write(rows: Iterable[Any], table: Table, output: str, file_format: str) -> None:
     """Writes the rows. A file appears under its name only when it is complete."""
     name = file_format or ("" if output == "-" else Path(output).suffix[1:])
     if file_format and name not in FORMATS:
         raise CommandError(f"--format is {name!r}, must be one of {', '.join(FORMATS)}")
     write = FORMATS.get(name, FORMATS["ndjson"])
-    rows = _counting(rows, noun)
+    rows = _counting(rows, table)
     if output == "-":
         if name == "parquet":
             raise CommandError("Parquet cannot be written to standard output: give a file with --output")
-        write(rows, columns, sys.stdout.buffer)
+        write(rows, table.columns, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
     path, part = Path(output), Path(f"{output}.part")
     try:
         with part.open("wb") as stream:
-            write(rows, columns, stream)
+            write(rows, table.columns, stream)
         part.replace(path)
     except OSError as error:
         raise CommandError(f"{output} cannot be written: {error.strerror}") from None
@@ -144,7 +143,7 @@ def _write(rows: Iterable[Any], columns: Sequence[Column], noun: str, output: st
         part.unlink(missing_ok=True)
 
 
-def _counting(rows: Iterable[Any], noun: str) -> Iterator[Any]:
+def _counting(rows: Iterable[Any], table: Table) -> Iterator[Any]:
     """Passes the rows on, and shows on standard error how many there were."""
     count = 0
     with bar("exporting") as progress:
@@ -152,4 +151,4 @@ def _counting(rows: Iterable[Any], noun: str) -> Iterator[Any]:
             if not count % PAGE:
                 progress.update(count)
             yield row
-    say(f"exported {counted(count, noun)}")
+    say(f"exported {counted(count, table.singular, table.plural)}")

@@ -33,6 +33,15 @@ class Column:
     read: Callable[[Any], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is exported as one file; `plural` is what its rows are called."""
+
+    singular: str
+    plural: str
+    columns: tuple[Column, ...]
+
+
 def _field(name: str, kind: Kind) -> Column:
     return Column(name, kind, lambda message: getattr(message, name))
 
@@ -84,63 +93,79 @@ def _deliveries(execution: automation_pb2.AutomationExecution) -> list[dict[str,
     return [to_json(delivery) for delivery in execution.deliveries]
 
 
-LEADS = (
-    _field("lead_id", Kind.TEXT),
-    _field("score", Kind.INTEGER),
-    _text("stage"),
-    *_integers("event_count", "recent_event_count"),
-    _time("first_event_time"),
-    _time("last_event_time"),
-    _text("fit_grade"),
-    _text("rating"),
-    _field("fit_points", Kind.INTEGER),
-    *_integers("sequence", "model_version"),
-    _time("as_of_time"),
-    Column("contributions", Kind.JSON, _contributions),
-    _struct("attributes"),
+LEADS = Table(
+    "lead",
+    "leads",
+    (
+        _field("lead_id", Kind.TEXT),
+        _field("score", Kind.INTEGER),
+        _text("stage"),
+        *_integers("event_count", "recent_event_count"),
+        _time("first_event_time"),
+        _time("last_event_time"),
+        _text("fit_grade"),
+        _text("rating"),
+        _field("fit_points", Kind.INTEGER),
+        *_integers("sequence", "model_version"),
+        _time("as_of_time"),
+        Column("contributions", Kind.JSON, _contributions),
+        _struct("attributes"),
+    ),
 )
-EVENTS = (
-    _text("event_id"),
-    _field("lead_id", Kind.TEXT),
-    _text("event_type"),
-    _time("event_time"),
-    _struct("properties"),
-    _time("record_time"),
-    _text("rule_id"),
-    *_integers("model_version", "points", "delta", "sequence"),
+EVENTS = Table(
+    "event",
+    "events",
+    (
+        _text("event_id"),
+        _field("lead_id", Kind.TEXT),
+        _text("event_type"),
+        _time("event_time"),
+        _struct("properties"),
+        _time("record_time"),
+        _text("rule_id"),
+        *_integers("model_version", "points", "delta", "sequence"),
+    ),
 )
-HISTORY = (
-    _field("lead_id", Kind.TEXT),
-    _field("sequence", Kind.INTEGER),
-    _enum("kind", "ENTRY_KIND_"),
-    _text("event_id"),
-    _text("event_type"),
-    _time("event_time"),
-    _time("record_time"),
-    _text("rule_id"),
-    *_integers("model_version", "points", "delta", "score_before", "score_after"),
-    _text("stage_before"),
-    _text("stage_after"),
-    _text("reason"),
-    _text("actor"),
-    _date("first_tick_date"),
-    _date("last_tick_date"),
-    _field("tick_count", Kind.INTEGER),
-    _struct("properties"),
+HISTORY = Table(
+    "entry",
+    "entries",
+    (
+        _field("lead_id", Kind.TEXT),
+        _field("sequence", Kind.INTEGER),
+        _enum("kind", "ENTRY_KIND_"),
+        _text("event_id"),
+        _text("event_type"),
+        _time("event_time"),
+        _time("record_time"),
+        _text("rule_id"),
+        *_integers("model_version", "points", "delta", "score_before", "score_after"),
+        _text("stage_before"),
+        _text("stage_after"),
+        _text("reason"),
+        _text("actor"),
+        _date("first_tick_date"),
+        _date("last_tick_date"),
+        _field("tick_count", Kind.INTEGER),
+        _struct("properties"),
+    ),
 )
-EXECUTIONS = (
-    _field("execution_id", Kind.TEXT),
-    _text("rule_id"),
-    _text("lead_id"),
-    _date("date_bucket"),
-    _enum("state", "EXECUTION_STATE_"),
-    *_integers("change_sequence", "score"),
-    _text("stage_before"),
-    _text("stage_after"),
-    _field("velocity", Kind.INTEGER),
-    _enum("risk", "RISK_"),
-    _text("next_action"),
-    _time("record_time"),
-    Column("why", Kind.JSON, lambda execution: list(execution.why)),
-    Column("deliveries", Kind.JSON, _deliveries),
+EXECUTIONS = Table(
+    "execution",
+    "executions",
+    (
+        _field("execution_id", Kind.TEXT),
+        _text("rule_id"),
+        _text("lead_id"),
+        _date("date_bucket"),
+        _enum("state", "EXECUTION_STATE_"),
+        *_integers("change_sequence", "score"),
+        _text("stage_before"),
+        _text("stage_after"),
+        _field("velocity", Kind.INTEGER),
+        _enum("risk", "RISK_"),
+        _text("next_action"),
+        _time("record_time"),
+        Column("why", Kind.JSON, lambda execution: list(execution.why)),
+        Column("deliveries", Kind.JSON, _deliveries),
+    ),
 )

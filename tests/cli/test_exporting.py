@@ -15,7 +15,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 from pyarrow import parquet
 
 from cli.exporting.formats import write_csv, write_ndjson, write_parquet
-from cli.exporting.tables import EVENTS, EXECUTIONS, HISTORY, LEADS, Column
+from cli.exporting.tables import EVENTS, EXECUTIONS, HISTORY, LEADS, Table
 from tests.cli.servicer import json_of, serving
 
 NOON = Timestamp(seconds=1_769_860_800)
@@ -30,17 +30,17 @@ def lead(lead_id: str = "ada", **fields: Any) -> pb.LeadScore:
     return found
 
 
-def written(writer: Any, rows: Sequence[Any], columns: Sequence[Column]) -> bytes:
+def written(writer: Any, rows: Sequence[Any], table: Table) -> bytes:
     """Returns the file that a format makes of some rows."""
     stream = io.BytesIO()
-    writer(rows, columns, stream)
+    writer(rows, table.columns, stream)
     return stream.getvalue()
 
 
 def test_ndjson_has_every_column_with_its_type() -> None:
     [line] = written(write_ndjson, [lead()], LEADS).splitlines()
     found = json.loads(line)
-    assert list(found) == [column.name for column in LEADS]
+    assert list(found) == [column.name for column in LEADS.columns]
     assert (found["score"], found["last_event_time"], found["first_event_time"]) == (25, NOON_TEXT, None)
     assert (found["contributions"], found["attributes"]["employees"]) == ({"signup": 20}, 40)
 
@@ -73,11 +73,11 @@ def test_parquet_has_typed_columns() -> None:
 
 def test_parquet_of_nothing_has_the_columns() -> None:
     table = parquet.read_table(io.BytesIO(written(write_parquet, [], HISTORY)))
-    assert (table.num_rows, table.column_names) == (0, [column.name for column in HISTORY])
+    assert (table.num_rows, table.column_names) == (0, [column.name for column in HISTORY.columns])
 
 
 @pytest.mark.parametrize(
-    ("columns", "message"),
+    ("table", "message"),
     [
         (LEADS, pb.LeadScore()),
         (EVENTS, pb.ScoreEntry()),
@@ -86,8 +86,8 @@ def test_parquet_of_nothing_has_the_columns() -> None:
     ],
 )
 @pytest.mark.parametrize("writer", [write_ndjson, write_csv, write_parquet])
-def test_each_table_can_be_written_in_each_format(writer: Any, columns: Sequence[Column], message: Any) -> None:
-    assert written(writer, [message], columns)
+def test_each_table_can_be_written_in_each_format(writer: Any, table: Table, message: Any) -> None:
+    assert written(writer, [message], table)
 
 
 def test_enums_are_written_in_words() -> None:
