@@ -106,7 +106,7 @@ def _detected(head: bytes) -> tuple[_Decode | None, str]:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return _named(name)[0], name
-    if b"\0" in head:
+    if head.count(b"\0") > len(head) // 100:
         raise _not_text(head)
     text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(head)
     if len(_INVALID.findall(text)) <= len(_VALID.findall(text)):

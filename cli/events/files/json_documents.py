@@ -28,11 +28,15 @@ def json_documents(text: io.TextIOBase, *, wrapped: bool) -> Iterator[Record]:
 
 
 def has_list(head: str) -> bool:
-    """Returns whether a text begins with an object around a list of events."""
+    """Returns whether a text begins with an object around a list of events, which are objects themselves."""
+    text = JsonText(io.StringIO(head).read)
     try:
-        return any(True for _ in _lists(JsonText(io.StringIO(head).read)))
+        for _ in _lists(text):
+            text.take("[")
+            return text.peek() == "{"
     except Unreadable:  # it goes on after the head
-        return False
+        pass
+    return False
 
 
 def has_lines(head: str) -> bool:

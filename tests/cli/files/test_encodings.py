@@ -96,6 +96,12 @@ def test_a_line_that_is_not_utf_8_does_not_affect_others(tmp_path: Path) -> None
     assert len(outcome.records) == 3
 
 
+def test_a_line_of_zeros_as_a_crash_leaves_it_does_not_affect_others(tmp_path: Path) -> None:
+    outcome = read(tmp_path / "events.ndjson", b'{"id": 1}\n' * 100 + b"\0" * 10 + b'\n{"id": 3}\n')
+    assert outcome.flaws == {101: "is not JSON: Expecting value at character 1"}
+    assert len(outcome.records) == 102
+
+
 def test_a_letter_that_is_not_certain_is_a_flaw_if_it_comes_late(tmp_path: Path) -> None:
     content = ("id,name\n" + "1,Jürgen\n" * 50_000 + "2,Hélène\n3,Anna\n").encode("cp1252")
     assert len(content) > 256 * 1024

@@ -56,8 +56,15 @@ def test_the_numbers_of_items_count_them_and_those_of_lines_count_lines(tmp_path
     assert [record.number for record in read(tmp_path / "b", b'{"a": 1}\n\n{"a": 2}').records] == [1, 3]
 
 
-def test_one_event_with_a_list_of_its_own_is_no_wrapper(tmp_path: Path) -> None:
-    event = {"event_name": "purchase", "items": [{"sku": "x"}], "event_params": [{"key": "a"}]}
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event_name": "purchase", "items": [{"sku": "x"}], "event_params": [{"key": "a"}]},
+        {"event_name": "answer", "value": [1, 2], "data": ["x"]},
+        {"event_name": "search", "results": []},
+    ],
+)
+def test_one_event_with_a_list_of_its_own_is_no_wrapper(tmp_path: Path, event: dict[str, Any]) -> None:
     assert read(tmp_path / "events.json", json.dumps(event).encode()).fields == [event]
 
 
