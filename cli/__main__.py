@@ -30,6 +30,7 @@ app = typer.Typer(
 app.command()(local.up)
 app.command()(local.demo)
 app.command("ingest")(events.ingest_file)
+app.command("formats")(events.list_formats)
 app.add_typer(exporting.app, name="export")
 app.command()(leads.lead)
 app.command()(leads.history)

@@ -10,23 +10,31 @@ from cli.events.lines import Line
 MAX_BATCH_BYTES = 1000 * 1024
 """Largest batch, a little below the 1 MiB that a server accepts."""
 MAX_FLAWS = 10
-"""Number of flaws that are kept."""
+"""Number of flaws, and of conflicts, that are kept."""
 
 
 @dataclass(slots=True)
 class Totals:
-    """The outcomes so far. `flaws` are the first rejected lines: line number and reason."""
+    """The outcomes so far.
+
+    `flaws` are the first rejected lines, and `conflicts` the first ones whose event id belongs to another event: line
+    number and reason. `shortened` counts the accepted and duplicate events of which some properties were cut or left
+    out.
+    """
 
     accepted: int = 0
     duplicate: int = 0
+    conflict: int = 0
     rejected: int = 0
+    shortened: int = 0
     seconds: float = 0.0
     flaws: list[tuple[int, str]] = field(default_factory=list)
+    conflicts: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def lines(self) -> int:
         """The number of lines counted so far."""
-        return self.accepted + self.duplicate + self.rejected
+        return self.accepted + self.duplicate + self.conflict + self.rejected
 
     def add(self, batch: "Batch", outcomes: Iterable[pb.EventOutcome]) -> None:
         """Counts a batch; `outcomes` has one item per event of it, in order."""
@@ -34,19 +42,29 @@ class Totals:
         for line in batch.lines:
             if line.event is None:
                 self._reject(line.number, line.flaw or "")
-                continue
-            answer = next(remaining)
-            if answer.outcome == pb.OUTCOME_ACCEPTED:
-                self.accepted += 1
-            elif answer.outcome == pb.OUTCOME_DUPLICATE:
-                self.duplicate += 1
             else:
-                self._reject(line.number, answer.message)
+                self._count(line.number, next(remaining))
+
+    def _count(self, line: int, answer: pb.EventOutcome) -> None:
+        self.shortened += answer.HasField("shortening")
+        if answer.outcome == pb.OUTCOME_ACCEPTED:
+            self.accepted += 1
+        elif answer.outcome == pb.OUTCOME_DUPLICATE:
+            self.duplicate += 1
+        elif answer.reason == pb.ERROR_REASON_EVENT_ID_CONFLICT:
+            self.conflict += 1
+            _keep(self.conflicts, line, answer.message)
+        else:
+            self._reject(line, answer.message)
 
     def _reject(self, line: int, reason: str) -> None:
         self.rejected += 1
-        if len(self.flaws) < MAX_FLAWS:
-            self.flaws.append((line, reason))
+        _keep(self.flaws, line, reason)
+
+
+def _keep(lines: list[tuple[int, str]], line: int, reason: str) -> None:
+    if len(lines) < MAX_FLAWS:
+        lines.append((line, reason))
 
 
 @dataclass(slots=True)

@@ -1,21 +1,53 @@
-"""`leadscore ingest`: sends the events of a file."""
+"""`leadscore ingest` and `leadscore formats`: events of files, and what leadscore knows of the files of others."""
 
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.events.batches import Totals
+from cli.events.dry_run import ask_system, preview_of
+from cli.events.history import marked, with_choice
 from cli.events.ingest import ingest, wait_until_scored
-from cli.events.reading import read_events
-from cli.terminal.connection import Connection
+from cli.events.lines import Line
+from cli.events.times.readers import TimeOptions, check_format, to_zone
+from cli.events.views import preview_json, preview_view, totals_json, totals_lines
+from cli.terminal.connection import CommandError, Connection
 from cli.terminal.counts import counted
 from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import bar, print_json, say, show
+from shared.message_files.documents import read_documents
+
+
+class OnConflict(StrEnum):
+    """What an event id that belongs to another event means."""
+
+    ERROR = "error"
+    KEEP = "keep"
 
 
 def ingest_file(
-    file: Annotated[str, typer.Argument(help="NDJSON or CSV, plain or gzip; - for standard input.")],
+    file: Annotated[str, typer.Argument(help="NDJSON, JSON, CSV or Parquet, also gzip or zip; - for standard input.")],
+    format_name: Annotated[
+        str, typer.Option("--format", help="What the fields mean: see `leadscore formats`.")
+    ] = "auto",
+    mapping: Annotated[Path | None, typer.Option(help="A mapping file, instead of --format.")] = None,
+    time_zone: Annotated[str, typer.Option(help="Zone of times without one, such as Europe/Berlin.")] = "",
+    time_format: Annotated[
+        str, typer.Option(help="How times are written: seconds, spreadsheet, '%d/%m/%Y %H:%M' …")
+    ] = "",
+    encoding: Annotated[str, typer.Option(help="Encoding of the file, such as cp1252. Default: detected.")] = "",
+    history: Annotated[
+        bool | None,
+        typer.Option("--history/--live", help="Whether the events are history, for which no automation fires."),
+    ] = None,
+    on_conflict: Annotated[
+        OnConflict, typer.Option(help="Whether it is an error if an event id belongs to another event.")
+    ] = OnConflict.ERROR,
+    is_dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
     batch_size: Annotated[int, typer.Option(min=1, max=1000, help="Events per call.")] = 500,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Calls in flight.")] = 4,
     wait: Annotated[bool, typer.Option("--wait", help="Return when all events are scored.")] = False,
@@ -23,20 +55,80 @@ def ingest_file(
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Send the events of a file.
+    """Send the events of a file: of leadscore's own layout, or an export of another tool.
 
-    Fields: lead_id, event_id, event_type, properties, source, and the time as occurred_at, event_time or timestamp.
-    Sending a file again changes nothing. The exit status is 1 if an event was rejected.
+    Sending a file again changes nothing. The exit status is 1 if an event was rejected. docs/importing.md describes
+    the formats and mapping files.
     """
+    # No other command needs pydantic, which takes a while to import.
+    from cli.events.importing import ImportOptions, open_import
+
     connection = Connection(base_port)
-    lines = read_events(None if file == "-" else Path(file))
+    options = ImportOptions(format_name, mapping, _times(time_zone, time_format), encoding or None)
+    with open_import(None if file == "-" else Path(file), options) as opened:
+        say(opened.notice)
+        if is_dry_run:
+            _preview(connection, marked(opened.lines) if history else opened.lines, as_json=as_json)
+            return
+        lines = with_choice(opened.lines, history, _ask if sys.stdin.isatty() else None)
+        totals = _send(connection, lines, batch_size=batch_size, concurrency=concurrency)
+    if as_json:
+        print_json(totals_json(totals))
+    else:
+        for text in totals_lines(totals):
+            show(text, as_json=False)
+    if wait:
+        _wait(connection, timeout)
+    if totals.rejected or (totals.conflict and on_conflict is OnConflict.ERROR):
+        raise typer.Exit(1)
+
+
+def list_formats(
+    name: Annotated[str, typer.Argument(help="Print the mapping file of this format.", show_default=False)] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the formats that `leadscore ingest` knows, or print one of them to begin your own mapping file with."""
+    from cli.events.mapping.files import PRESETS, preset_text, read_preset
+
+    if name:
+        text = preset_text(name)
+        print_json(read_documents(text)[0].value) if as_json else typer.echo(text, nl=False)
+        return
+    titles = {each: read_preset(each).title for each in PRESETS}
+    for each, title in titles.items():
+        if as_json:
+            print_json({"format": each, "title": title})
+        else:
+            show(f"{each:{max(map(len, titles))}}  {title}", as_json=False)
+
+
+def _times(zone: str, time_format: str) -> TimeOptions:
+    try:
+        return TimeOptions(to_zone(zone) if zone else None, check_format(time_format) if time_format else "")
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+
+
+def _ask(about: str) -> bool:
+    return typer.confirm(f"{about}. Send all events as history, for which no automation fires?", default=True, err=True)
+
+
+def _preview(connection: Connection, lines: Iterator[Line], *, as_json: bool) -> None:
+    preview, system = preview_of(lines), ask_system(connection)
+    if as_json:
+        print_json(preview_json(preview, system))
+    else:
+        show(preview_view(preview, system), as_json=False)
+
+
+def _send(connection: Connection, lines: Iterator[Line], *, batch_size: int, concurrency: int) -> Totals:
     with bar("ingesting") as progress:
 
         def on_progress(totals: Totals) -> None:
             done = totals.lines
             progress.update(done, note=f"{done / max(totals.seconds, 0.001):,.0f}/s")
 
-        totals = ingest(
+        return ingest(
             connection,
             lines,
             batch_size=batch_size,
@@ -44,30 +136,13 @@ def ingest_file(
             on_progress=on_progress,
             on_backpressure=lambda reason: say(f"waiting, because the ingest service asks to retry later: {reason}"),
         )
-    _print_totals(totals, as_json=as_json)
-    if wait:
-        with bar("scoring") as progress:
-            parked_events = wait_until_scored(
-                connection, timeout=timeout, on_progress=lambda left: progress.update(0, note=f"{left:,} pending")
-            )
-        if parked_events:
-            events = counted(parked_events, "event is parked because it", "events are parked because they")
-            say(f"{events} could not be scored: see `leadscore parked list`")
-    if totals.rejected:
-        raise typer.Exit(1)
 
 
-def _print_totals(totals: Totals, *, as_json: bool) -> None:
-    rate = totals.lines / max(totals.seconds, 0.001)
-    if as_json:
-        flaws = [{"line": line, "reason": reason} for line, reason in totals.flaws]
-        counts = {"accepted": totals.accepted, "duplicate": totals.duplicate, "rejected": totals.rejected}
-        print_json({**counts, "seconds": round(totals.seconds, 3), "events_per_second": round(rate), "flaws": flaws})
-        return
-    people = (
-        f"{totals.accepted:,} accepted, {totals.duplicate:,} duplicate, {totals.rejected:,} rejected "
-        f"in {totals.seconds:.1f} s ({rate:,.0f} events/s)"
-    )
-    show(people, as_json=False)
-    for line, reason in totals.flaws:
-        show(f"  line {line}: {reason}", as_json=False)
+def _wait(connection: Connection, timeout: float) -> None:
+    with bar("scoring") as progress:
+        parked_events = wait_until_scored(
+            connection, timeout=timeout, on_progress=lambda left: progress.update(0, note=f"{left:,} pending")
+        )
+    if parked_events:
+        events = counted(parked_events, "event is parked because it", "events are parked because they")
+        say(f"{events} could not be scored: see `leadscore parked list`")

@@ -15,8 +15,8 @@ from cli.local.demo import free_base_port
 from cli.local.plan import Plan, cores
 from cli.terminal.connection import Connection
 from testkit.waiting import eventually
+from tests.cli.importing import ROW
 from tests.cli.test_embedded import is_alive, listens_on_127_0_0_1_only
-from tests.cli.test_reading import ROW
 
 COMMAND = [sys.executable, "-m", "cli"]
 
@@ -79,11 +79,11 @@ def test_ingested_events_become_a_scored_lead(up: Up, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     rows = [ROW | {"event_id": f"ada-{number}"} for number in range(3)]
     file.write_text("\n".join(["{", *map(json.dumps, rows)]))
-    first = up.run("ingest", str(file), "--wait", "--json")
+    first = up.run("ingest", str(file), "--live", "--wait", "--json")
     counted = json.loads(first.stdout)
     assert (counted["accepted"], counted["rejected"], first.returncode) == (3, 1, 1)
     assert counted["flaws"][0]["line"] == 1
-    assert json.loads(up.run("ingest", str(file), "--json").stdout)["duplicate"] == 3
+    assert json.loads(up.run("ingest", str(file), "--live", "--json").stdout)["duplicate"] == 3
     assert json.loads(up.run("lead", "ada", "--json").stdout)["score"] == "60"
     assert len(up.run("history", "ada", "--json").stdout.splitlines()) == 3
     for command in (
@@ -140,7 +140,7 @@ def test_a_rule_is_added_tested_and_executed(up: Up, tmp_path: Path) -> None:
         assert "watching" in watching.stderr.readline()
         events = tmp_path / "events.jsonl"
         events.write_text(json.dumps(ROW | {"event_id": "eve-1", "lead_id": "eve"}))
-        assert up.run("ingest", str(events), "--wait").returncode == 0
+        assert up.run("ingest", str(events), "--live", "--wait").returncode == 0
         seen = json.loads(watching.stdout.readline())
         assert (seen["change"]["lead_id"], seen["lead_intelligence"]["score"]) == ("eve", "20")
         assert watching.wait(10) == 0

@@ -42,7 +42,8 @@ async def test_ingest_waits_for_scoring_and_continues(impatient: System, tmp_pat
     assert "refusing events" in impatient.log("ingest")
     command = await _ingest(impatient, _file(tmp_path / "events.ndjson", make_events(50, leads=50, seed=2, prefix="b")))
     assert command.stderr is not None
-    message = (await asyncio.wait_for(command.stderr.readline(), 60)).decode()
+    layout, message = [(await asyncio.wait_for(command.stderr.readline(), 60)).decode() for _ in range(2)]
+    assert "leadscore's own layout" in layout
     assert "waiting, because the ingest service asks to retry later: events of partition" in message
     impatient.start("scoring-worker")
     assert await asyncio.wait_for(command.wait(), 60) == 0
@@ -62,7 +63,7 @@ async def _health(system: System) -> int:
 
 async def _ingest(system: System, file: Path) -> asyncio.subprocess.Process:
     port = str(system.ports["ingest"])
-    command = [sys.executable, "-m", "cli", "ingest", str(file), "--base-port", port]
+    command = [sys.executable, "-m", "cli", "ingest", str(file), "--live", "--base-port", port]
     return await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )

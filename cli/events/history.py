@@ -1,0 +1,70 @@
+"""Events of the past: whether automations fire for what happened long before it was sent."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from itertools import chain, islice
+
+from cli.events.lines import Line
+from cli.terminal.connection import CommandError
+from shared import wire
+
+OLD = timedelta(days=1)
+"""Events that are older need a choice, because automations would fire for them today."""
+LOOK_AHEAD = 500
+"""Number of lines that are looked at before the first one is sent."""
+
+
+def with_choice(lines: Iterator[Line], historical: bool | None, ask: Callable[[str], bool] | None) -> Iterator[Line]:
+    """Returns the lines with their events marked as historical, or not, as was chosen.
+
+    Args:
+        lines: The lines.
+        historical: The choice; None if there is none. Then events may be marked by the file, or be fresh.
+        ask: Asks a person for the choice; None if nobody can be asked.
+
+    Raises:
+        CommandError: An event is old, there is no choice, and nobody can be asked, or not any more.
+    """
+    if historical is None:
+        limit = int((wire.now() - OLD).timestamp())
+        head = list(islice(lines, LOOK_AHEAD))
+        lines = chain(head, lines)
+        old = next((line for line in head if _needs_choice(line, limit)), None)
+        if old is None:
+            return _checked(lines, limit)
+        if ask is None:
+            raise _choice_needed(old)
+        historical = ask(_about(old))
+    return marked(lines) if historical else lines
+
+
+def marked(lines: Iterable[Line]) -> Iterator[Line]:
+    """Yields the lines with their events marked as historical."""
+    for line in lines:
+        if line.event is not None:
+            line.event.historical = True
+        yield line
+
+
+def _checked(lines: Iterable[Line], limit: int) -> Iterator[Line]:
+    for line in lines:
+        if _needs_choice(line, limit):
+            raise _choice_needed(line)
+        yield line
+
+
+def _needs_choice(line: Line, limit: int) -> bool:
+    event = line.event
+    return event is not None and event.event_time.seconds < limit and not event.historical
+
+
+def _about(line: Line) -> str:
+    time = wire.to_time(line.event.event_time) if line.event else None
+    return f"line {line.number:,} has an event of {time:%Y-%m-%d}"
+
+
+def _choice_needed(line: Line) -> CommandError:
+    return CommandError(
+        f"{_about(line)}: add --history, so that no automation fires for the events of this file, or --live, so that "
+        "automations fire for them as for all others"
+    )

@@ -1,0 +1,63 @@
+"""Finding the mapping of a file: by the columns that it has, or as the command line says."""
+
+from pathlib import Path
+
+from cli.events.files.records import EventFile, column_key
+from cli.events.mapping.files import PRESETS, read_mapping, read_preset
+from cli.events.mapping.schema import MappingFile
+from cli.terminal.connection import CommandError
+from shared.message_files.scalars import shown
+
+AUTO = "auto"
+_OWN_LAYOUT = "leadscore"
+_OWN_FIELDS = {"leadid", "eventid", "eventtype"}
+_SHOWN_COLUMNS = 12
+
+
+def find_mapping(file: EventFile, format_name: str, path: Path | None) -> tuple[str, MappingFile]:
+    """Returns the mapping of a file, and its name.
+
+    Args:
+        file: The file.
+        format_name: The name of a preset, or `AUTO` to compare the columns of the file with those of all presets.
+        path: A mapping file to use instead; None if there is none.
+
+    Raises:
+        CommandError: The format is not known, the mapping file is invalid, or no preset has the columns of the file.
+    """
+    if path:
+        return str(path), read_mapping(path)
+    name = _recognised(file) if format_name == AUTO else format_name
+    if name is None:
+        raise CommandError(
+            f"{file.name} is {file.layout} with {_columns(file)}, which no format has: "
+            "say what they mean in a mapping file, and give it with --mapping; see docs/importing.md"
+        )
+    return name, read_preset(name)
+
+
+def _recognised(file: EventFile) -> str | None:
+    names = _names(file)
+    for preset in PRESETS:
+        mapping = read_preset(preset)
+        if mapping.columns and not file.typed and len(file.columns) == len(mapping.columns):
+            return preset
+        if mapping.recognise and all(names & _keys(group, file) for group in mapping.recognise):
+            return preset
+    # An incomplete event is better explained line by line.
+    is_own = not names or {column_key(name) for name in names} & _OWN_FIELDS
+    return _OWN_LAYOUT if is_own else None
+
+
+def _names(file: EventFile) -> set[str]:
+    return set(file.columns) if file.typed else set(map(column_key, file.columns))
+
+
+def _keys(group: tuple[str, ...], file: EventFile) -> set[str]:
+    return set(group) if file.typed else set(map(column_key, group))
+
+
+def _columns(file: EventFile) -> str:
+    first, others = file.columns[:_SHOWN_COLUMNS], len(file.columns) - _SHOWN_COLUMNS
+    names = ", ".join(shown(name).strip("'") for name in first)
+    return f"the fields {names}" + (f" and {others} more" if others > 0 else "")

@@ -1,0 +1,74 @@
+"""Properties of an event: objects whose members become properties, single fields, and the rest of the record."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cli.events.mapping.json_values import from_json, to_property
+from cli.events.mapping.schema import PropertiesSection
+from cli.events.mapping.values import Columns, Fields, Getter
+
+
+def compile_properties(
+    section: PropertiesSection, used: set[str], columns: Columns
+) -> Callable[[Fields], dict[str, Any]]:
+    """Returns the function that makes the properties of a record with typed cells.
+
+    Of two properties with one name, that of `fields` counts, then that of the later object, then that of the rest.
+
+    Args:
+        section: What the mapping file says.
+        used: The fields of the record that are not part of its rest.
+        columns: The columns of the file.
+    """
+    objects = [value.compile(columns) for value in section.objects]
+    if not section.fields and not section.rest and not section.without:
+        return lambda record: _converted(_merged(objects, record))
+    fields = {name: value.compile(columns) for name, value in section.fields.items()}
+    parts = (*section.objects, *section.fields.values())
+    taken = used.union(*(value.fields(columns) for value in parts)) if section.rest else None
+
+    def make(record: Fields) -> dict[str, Any]:
+        found = _rest(record, taken) if taken is not None else {}
+        found |= _merged(objects, record)
+        for name, get in fields.items():
+            if (value := get(record)) is not None:
+                found[name] = value
+        for name in section.without:
+            found.pop(name, None)
+        return _converted(found)
+
+    return make
+
+
+def _rest(record: Fields, taken: set[str]) -> dict[str, object]:
+    return {name: record[name] for name in sorted(record.keys() - taken) if record[name] not in (None, "", [], {})}
+
+
+def _merged(objects: list[Getter], record: Fields) -> dict[str, object]:
+    found = dict[str, object]()
+    for get in objects:
+        value = get(record)
+        if value is not None:
+            # A single object, which is the usual case, is not copied.
+            found = {**found, **_object(value)} if found else _object(value)
+    return found
+
+
+def _object(value: object) -> dict[str, object]:
+    if isinstance(value, str):
+        try:
+            value = from_json(value)
+        except ValueError as flaw:
+            raise ValueError(f"properties: {flaw}") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError("properties: is not an object")  # noqa: TRY004 (a mistake in the data)
+    return value
+
+
+def _converted(properties: dict[str, object]) -> dict[str, Any]:
+    try:
+        return {name: value if value.__class__ is str else to_property(value) for name, value in properties.items()}
+    except ValueError as flaw:
+        raise ValueError(f"properties: {flaw}") from None

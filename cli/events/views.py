@@ -1,0 +1,108 @@
+"""Views of an import: what became of the lines of a file, or what they would become."""
+
+import json
+from collections.abc import Iterable, Iterator
+
+from leadscore.ingest.v1 import ingest_pb2 as pb
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+
+from cli.events.batches import Totals
+from cli.events.dry_run import Preview, System, unknown_types
+from cli.events.lines import Line
+from cli.terminal import pieces
+from cli.terminal.counts import counted
+from cli.terminal.output import to_json
+from shared import wire
+from shared.message_files.messages import to_plain
+
+_MAX_PROPERTIES = 400
+"""Maximum number of characters of an event's properties that are shown."""
+
+
+def totals_lines(totals: Totals) -> Iterator[str]:
+    """Yields the counts, and the first conflicts and rejected lines."""
+    rate = totals.lines / max(totals.seconds, 0.001)
+    yield (
+        f"{totals.accepted:,} accepted, {totals.duplicate:,} duplicate, {totals.conflict:,} in conflict, "
+        f"{totals.rejected:,} rejected in {totals.seconds:.1f} s ({rate:,.0f} events/s)"
+    )
+    if totals.shortened:
+        yield f"  {counted(totals.shortened, 'event')} had too many or too long properties, and lost a part of them"
+    yield from (f"  line {line}: conflict: {reason}" for line, reason in totals.conflicts)
+    yield from (f"  line {line}: {reason}" for line, reason in totals.flaws)
+
+
+def totals_json(totals: Totals) -> dict[str, object]:
+    """Returns the totals as JSON values."""
+    return {
+        "accepted": totals.accepted,
+        "duplicate": totals.duplicate,
+        "conflict": totals.conflict,
+        "rejected": totals.rejected,
+        "shortened": totals.shortened,
+        "seconds": round(totals.seconds, 3),
+        "events_per_second": round(totals.lines / max(totals.seconds, 0.001)),
+        "conflicts": [{"line": line, "reason": reason} for line, reason in totals.conflicts],
+        "flaws": [{"line": line, "reason": reason} for line, reason in totals.flaws],
+    }
+
+
+def preview_view(preview: Preview, system: System) -> RenderableType:
+    """Returns the first events as they would be stored, the event types, and the reasons for rejected lines."""
+    sections = list[RenderableType]()
+    for line in preview.first:
+        sections += _event(line)
+    sections += [
+        pieces.heading(f"{counted(preview.types.total(), 'event')} would be sent"),
+        pieces.bars(preview.types.most_common()),
+        *map(pieces.plain, _about_system(preview, system)),
+        pieces.heading(f"{counted(preview.rejected, 'line')} would be rejected"),
+    ]
+    for reason in sorted(preview.reasons.values(), key=lambda each: -each.count):
+        sections.append(pieces.plain(f"{reason.count:,} for the reason of line {reason.line:,}: {reason.text}"))
+    return Group(*sections)
+
+
+def preview_json(preview: Preview, system: System) -> dict[str, object]:
+    """Returns a preview as JSON values; what is not known is null."""
+    return {
+        "events": preview.types.total(),
+        "event_types": dict(preview.types.most_common()),
+        "unknown_event_types": None if system.types is None else unknown_types(preview, system.types),
+        "enabled_rules": system.rules,
+        "rejected": preview.rejected,
+        "reasons": [
+            {"count": reason.count, "first_line": reason.line, "reason": reason.text}
+            for reason in preview.reasons.values()
+        ],
+        "first_events": [{"line": line.number, **to_json(line.event)} for line in preview.first if line.event],
+    }
+
+
+def _event(line: Line) -> Iterator[RenderableType]:
+    if line.event is None:
+        return
+    event = line.event
+    time = wire.to_time(event.event_time).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
+    mark = ", historical" if event.historical else ""
+    yield pieces.plain(f"line {line.number:,}: {event.event_type} of {event.lead_id} at {time} UTC{mark}", "bold")
+    yield Padding(pieces.plain(f"id {event.event_id}"), (0, 0, 0, 2))
+    if event.properties.fields:
+        yield Padding(pieces.plain(_properties(event), "dim"), (0, 0, 0, 2))
+
+
+def _properties(event: pb.Event) -> str:
+    properties = dict(sorted(to_plain(event.properties).items()))
+    text = json.dumps(properties, ensure_ascii=False)
+    return text if len(text) <= _MAX_PROPERTIES else f"{text[:_MAX_PROPERTIES]}…"
+
+
+def _about_system(preview: Preview, system: System) -> Iterable[str]:
+    if system.types is not None:
+        unknown = ", ".join(f"{kind} ({count:,})" for kind, count in unknown_types(preview, system.types).items())
+        if unknown:
+            yield f"worth 0 points, because the model in force does not know them: {unknown}"
+    if system.rules:
+        rules = counted(len(system.rules), "automation rule is", "automation rules are")
+        yield f"{rules} enabled and may fire for events that are not historical: {', '.join(system.rules)}"
