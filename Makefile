@@ -65,8 +65,8 @@ format: install ## Format code and protos
 generate: install .venv/tools/installed ## Generate the stubs of clients/python from protos/
 	$(call GENERATE,$(STUBS))
 
-bench: install ## Measure speed and cost beside a reference, in ten minutes (ONLY="end-to-end cpu …", SCALE=1: hours)
-	$(BIN)/python -m benchmarks $(if $(SCALE),scale,$(ONLY))
+bench: install ## Measure speed and cost beside a reference, in ten minutes (ONLY="cpu …"; SCALE=1: half an hour)
+	$(BIN)/python -m benchmarks $(if $(SCALE),scale,$(ONLY)) $(if $(SHARE),--share $(SHARE))
 
 proof: install ## Plant faults into copies of the code: the rounds of make chaos must catch each
 	$(BIN)/pytest tests/chaos/test_planted.py

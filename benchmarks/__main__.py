@@ -10,49 +10,16 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import automations, cost, freshness, funnel, heavy, model, overload, reads, scale, throughput
 from benchmarks.harness import machine
 from benchmarks.harness.options import Options, say
 from benchmarks.harness.report import Figure, table, to_json
-from benchmarks.harness.running import Running, running
-
-SYSTEMS: Mapping[str, Mapping[str, Callable[[Running, Options], Iterator[Figure]]]] = {
-    "traffic": {
-        "idle": cost.idle,
-        "end-to-end": throughput.end_to_end,
-        "end-to-end-wide": throughput.end_to_end_wide,
-        "durable": throughput.durable_batches,
-        "single": throughput.single_calls,
-        "visible": freshness.visible,
-        "cpu": cost.cpu,
-        "reads": reads.intelligence,
-        "summary": reads.summary,
-        "memory": cost.memory,
-    },
-    "funnel": {
-        "funnel": funnel.shuffled,
-        "size": funnel.size,
-        "judge": model.judge,
-        "simulate": model.simulate,
-        "rescore": model.rescore,
-    },
-    "scale": {"scale": scale.scale},
-}
-"""The parts that share a system, one after the other."""
-SEPARATE: Mapping[str, Callable[[Options], Iterator[Figure]]] = {
-    "heavy": heavy.measure,
-    "overload": overload.measure,
-    "automations": automations.measure,
-}
-"""The parts that start systems of their own."""
-SYSTEM_OF = {name: system for system, parts in SYSTEMS.items() for name in parts} | dict.fromkeys(SEPARATE, "")
-ON_REQUEST = {"overload", "automations", "scale"}
-"""The parts that do not fit into ten minutes with the others."""
+from benchmarks.harness.running import running
+from benchmarks.parts import ON_REQUEST, PLANNED_SECONDS, SEPARATE, SYSTEM_OF, SYSTEMS
 
 
 @dataclass
@@ -81,7 +48,7 @@ class Run:
 
     def _measure(self, name: str, figures: Iterator[Figure]) -> None:
         """Adds the figures of a part; one that fails does not end the run."""
-        say(name)
+        say(f"{name}: {PLANNED_SECONDS[name] * self.options.share:,.0f} s planned")
         began = time.monotonic()
         try:
             for figure in figures:
@@ -103,7 +70,12 @@ def main() -> int:
     if not facts["quiet"]:
         say(f"others use {facts['other_load_cores']} cores of this machine: compare ratios only, and run it again")
     run.measure(names)
-    facts |= {"other_load_cores_at_end": round(machine.busy_cores(), 2), "seconds": run.seconds, "failed": run.failed}
+    facts |= {
+        "other_load_cores_at_end": round(machine.busy_cores(), 2),
+        "planned_seconds": {name: PLANNED_SECONDS[name] for name in names},
+        "seconds": run.seconds,
+        "failed": run.failed,
+    }
     arguments.json.write_text(json.dumps(to_json(run.figures, facts), indent=2, ensure_ascii=False) + "\n")
     print(table(run.figures))
     print(f"every round: {arguments.json}" + (f"; failed: {', '.join(run.failed)}" if run.failed else ""))

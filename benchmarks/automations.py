@@ -12,8 +12,8 @@ from bson.timestamp import Timestamp
 from leadscore.automation.v1 import automation_pb2 as pb
 from leadscore.ingest.v1 import ingest_pb2
 from pymongo import AsyncMongoClient
-from pymongo.write_concern import WriteConcern
 
+from benchmarks.harness import reference
 from benchmarks.harness.options import Options, say
 from benchmarks.harness.report import Figure, percentile
 from benchmarks.harness.separate import temporary_system
@@ -44,26 +44,25 @@ async def _measure(system: System, options: Options) -> list[Figure]:
     async with receiving() as receiver, receiving() as dead:
         receiver.behaviour = answering(200, seconds=ANSWER_SECONDS)
         dead.behaviour = _never
-        alone, with_dead, floors = list[float](), list[float](), list[float]()
+        alone, with_dead, plain = list[float](), list[float](), list[float]()
         for number in range(1, options.rounds + 1):
             alone.append(await deliveries(system, receiver))
-            floors.append(await plain_posts(receiver))
+            plain.append(await plain_posts(receiver))
             with_dead.append(await deliveries(system, receiver, dead))
-            say(f"deliveries, round {number}: {alone[-1]:,.0f}/s, reference {floors[-1]:,.0f}/s")
-        waits, floor = await until_requested(system, receiver), await insert_and_post(system, receiver)
+            say(f"deliveries, round {number}: {alone[-1]:,.0f}/s, reference {plain[-1]:,.0f}/s")
+        waits, references = await until_requested(system, receiver), await insert_and_post(system, receiver)
     await system.close_channels()
     name = f"deliveries of {len(WORKERS)} workers to a receiver that answers in {ANSWER_SECONDS * 1000:.0f} ms"
-    plain = f"plain httpx, {AT_A_TIME} at a time"
     until = f"from the scoring commit to the request, {LOW_LOAD_RATE} events/s"
     return [
-        Figure(name, "/s", alone, plain, floors),
+        Figure(name, "/s", alone, f"plain httpx, {AT_A_TIME} at a time", plain),
         Figure("the same with a dead endpoint", "/s", with_dead, "without it", alone),
         Figure(
             f"{until}, median",
             "ms",
             [percentile(waits, 50) * 1000],
             "one majority insert and one POST",
-            [percentile(floor, 50) * 1000],
+            [percentile(references, 50) * 1000],
         ),
         Figure(f"{until}, 99th percentile", "ms", [percentile(waits, 99) * 1000]),
     ]
@@ -136,13 +135,13 @@ async def insert_and_post(system: System, receiver: Receiver) -> list[float]:
     """Returns the seconds of one journaled majority insert and one POST, for many repetitions."""
     found = []
     async with AsyncMongoClient[Document](system.mongo.uri) as client, httpx.AsyncClient(trust_env=False) as http:
-        floor = client["floor"].get_collection("events", write_concern=WriteConcern("majority", j=True))
+        rows = client[reference.DATABASE].get_collection("inserts", write_concern=reference.MAJORITY)
         for number in range(LOW_LOAD):
             started = time.perf_counter()
-            await floor.insert_one({"number": number})
+            await rows.insert_one({"number": number})
             await http.post(receiver.url(), content=bytes(800))
             found.append(time.perf_counter() - started - ANSWER_SECONDS)
-        await client.drop_database("floor")
+        await client.drop_database(reference.DATABASE)
     return found
 
 

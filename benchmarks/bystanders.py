@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 import uuid
-import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import count
 
@@ -13,24 +12,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from leadscore.ingest.v1 import ingest_pb2
 from leadscore.scoring.v1 import scoring_pb2
 
+from benchmarks.harness.reference import partition_of
 from benchmarks.harness.report import Figure, at_most, percentile
 from shared import wire
 from shared.rpc.retries import retry_seconds
 from testkit.system import System
 
-PARTITIONS = 64
-"""The default number of partitions."""
 EVENT_EVERY = 1.0
 PROBE_EVERY = 0.1
 POLL_SECONDS = 0.01
 CALL_SECONDS = 10.0
 LINGER_SECONDS = 10.0
 """How long to wait for the last bystanders after the heavy work is over."""
-
-
-def partition_of(lead_id: str) -> int:
-    """Returns the partition of a lead."""
-    return zlib.crc32(lead_id.encode()) % PARTITIONS
 
 
 class Bystanders:

@@ -26,11 +26,11 @@ def shuffled(running: Running, options: Options) -> Iterator[Figure]:
     seconds = until_scored(running, funnel)
     say(f"shuffled funnel: {seconds:.1f} s")
     running.settle()
-    floor = reference.pipeline(running.clients, running.mongo_uri, funnel)
+    plain = reference.pipeline(running.clients, running.mongo_uri, funnel)
     events = stored_events(running)
     name = f"{events:,} events of {options.sized(FUNNEL_LEADS):,} leads, shuffled, {CLIENTS} clients"
     note = f"one round; the events are {'those of a file' if options.funnel else 'made up'}"
-    yield Figure(name, "s", [seconds], reference.NAME, [floor], at_most(25), note)
+    yield Figure(name, "s", [seconds], reference.NAME, [plain], at_most(25), note)
 
 
 def size(running: Running, options: Options) -> Iterator[Figure]:
@@ -44,8 +44,10 @@ def size(running: Running, options: Options) -> Iterator[Figure]:
         others = client[reference.DATABASE]["events"].estimated_document_count()
     indexes = f"indexes are {ours['indexSize'] / (ours['storageSize'] + ours['indexSize']):.0%} of it"
     # Of a few events, the smallest size of a file would be most of it.
-    floor = [_megabytes(plain, others)] if others > events * 0.9 else []
-    yield Figure("stored for a million events", "MB", [_megabytes(ours, events)], reference.NAME, floor, note=indexes)
+    references = [_megabytes(plain, others)] if others > events * 0.9 else []
+    yield Figure(
+        "stored for a million events", "MB", [_megabytes(ours, events)], reference.NAME, references, note=indexes
+    )
 
 
 def ensure_stored(running: Running, options: Options) -> None:

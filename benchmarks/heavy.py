@@ -15,8 +15,9 @@ import grpc
 from leadscore.ingest.v1 import ingest_pb2
 from leadscore.scoring.v1 import scoring_pb2
 
-from benchmarks.bystanders import Bystanders, of_all, partition_of, watching
+from benchmarks.bystanders import Bystanders, of_all, watching
 from benchmarks.harness.options import Options, say
+from benchmarks.harness.reference import partition_of
 from benchmarks.harness.report import Figure, at_least, at_most, table
 from benchmarks.harness.separate import temporary_system
 from shared import wire
@@ -111,14 +112,28 @@ ROWS: Mapping[str, Callable[[System], AsyncIterator[Measured]]] = {
 }
 
 
-def measure(options: Options, names: Sequence[str] = ()) -> Iterator[Figure]:
-    """Runs the named rows, or all of them, and yields their figures, then those of all bystanders together.
+QUICK = ("shuffled", "bursts")
+"""The rows that fit into the ten minutes of all parts; the others take two minutes."""
+
+
+def quick(options: Options) -> Iterator[Figure]:
+    """Runs the rows that take little time."""
+    return measure(options, QUICK)
+
+
+def long(options: Options) -> Iterator[Figure]:
+    """Runs the rows that take longer."""
+    return measure(options, [name for name in ROWS if name not in QUICK])
+
+
+def measure(options: Options, names: Sequence[str]) -> Iterator[Figure]:
+    """Runs the named rows and yields their figures, then those of all bystanders together.
 
     Raises:
         RuntimeError: A row did not finish; the other rows were run.
     """
     found, failed = list[Bystanders](), list[str]()
-    for name in names or ROWS:
+    for name in names:
         with temporary_system(options) as system:
             try:
                 for figure, bystanders in asyncio.run(_measure(system, ROWS[name])):
@@ -254,4 +269,4 @@ async def _until(holds: Callable[[], Awaitable[bool]], seconds: float) -> bool:
 
 
 if __name__ == "__main__":
-    print(table(list(measure(Options(), sys.argv[1:]))))
+    print(table(list(measure(Options(), sys.argv[1:] or list(ROWS)))))

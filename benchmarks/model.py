@@ -25,8 +25,8 @@ READING = "reading the history"
 
 def judge(_running: Running, _options: Options) -> Iterator[Figure]:
     """Measures how long a model of 200 rules takes to judge an event, and one lookup in a dictionary."""
-    ours, floor = _microseconds_per_event()
-    yield Figure(f"judging an event by {RULES} rules", "µs", [ours], "a dictionary lookup", [floor])
+    ours, lookup = _microseconds_per_event()
+    yield Figure(f"judging an event by {RULES} rules", "µs", [ours], "a dictionary lookup", [lookup])
 
 
 def simulate(running: Running, options: Options) -> Iterator[Figure]:

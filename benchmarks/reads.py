@@ -17,6 +17,7 @@ from benchmarks.throughput import MANY_LEADS, until_scored
 LEADS = 10_000
 SINGLE_CALLS, IN_FLIGHT = 4_000, 50
 BATCH, BATCHES, BATCHES_IN_FLIGHT = 100, 200, 4
+TOP_PAGES = 20
 SUMMARY_LEADS = 1_000_000
 SUMMARY_GOAL = at_most(2)
 
@@ -75,6 +76,29 @@ def summary(running: Running, options: Options) -> Iterator[Figure]:
     yield Figure(name, "s", pairs.ours, "counting by score", pairs.reference, goal)
 
 
+def top(running: Running, options: Options) -> Iterator[Figure]:
+    """Measures pages of the leads with the highest scores, with their intelligence, and reading the rows alone."""
+    running.settle()
+
+    def ours() -> float:
+        request = intelligence_pb2.ListTopLeadsRequest(page_size=BATCH)
+        began = time.monotonic()
+        for _ in range(TOP_PAGES):
+            running.intelligence.ListTopLeads(request, timeout=CALL_SECONDS)
+        return (time.monotonic() - began) / TOP_PAGES * 1000
+
+    def plain() -> float:
+        with MongoClient[reference.Document](running.mongo_uri) as client:
+            leads = client.get_default_database()["leads"]
+            began = time.monotonic()
+            for _ in range(TOP_PAGES):
+                leads.find().sort([("score", -1), ("_id", 1)]).limit(BATCH).to_list()
+            return (time.monotonic() - began) / TOP_PAGES * 1000
+
+    pairs = in_turn(options, "top leads", ours, plain)
+    yield Figure(f"the {BATCH} top leads of {_count(running):,}", "ms", pairs.ours, "plain find", pairs.reference)
+
+
 def find_leads(ready: Ready, _: int, __: int, uri: str, lead_ids: Sequence[str]) -> None:
     """Reads leads in batches with plain pymongo; runs in a client process."""
     with MongoClient[reference.Document](uri) as client:
@@ -91,8 +115,8 @@ def _lead_ids(running: Running, options: Options) -> list[str]:
         leads = options.sized(MANY_LEADS)
         until_scored(running, load("reads", leads, leads, "read"))
     with MongoClient[reference.Document](running.mongo_uri) as client:
-        found = client.get_default_database()["leads"].find({}, {"_id": 1}).limit(options.sized(LEADS))
-        return [row["_id"] for row in found]
+        some: list[reference.Document] = [{"$sample": {"size": options.sized(LEADS)}}, {"$project": {"_id": 1}}]
+        return [row["_id"] for row in client.get_default_database()["leads"].aggregate(some)]
 
 
 def _count(running: Running) -> int:

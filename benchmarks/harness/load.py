@@ -16,6 +16,8 @@ from leadscore.ingest.v1 import ingest_pb2
 from shared import wire
 
 KINDS = ("page_view", "download", "signup", "email_click")
+EVENTS_A_MILLISECOND = 20
+"""All event times of a load lie within a second or two before it is sent, so that none is late after the last load."""
 FUNNEL_LEADS = 7_455
 FUNNEL_SIZES = ((0.0, 3), (0.25, 3), (0.5, 10), (0.75, 32), (0.9, 47), (0.99, 87), (1.0, 175))
 """Events per lead of the BPI Challenge 2012, as quantiles."""
@@ -50,7 +52,7 @@ class Event(NamedTuple):
 class Load:
     """Events that several clients send, each a part of them.
 
-    All events of a lead belong to the same part and are in order of time, unless the load is a funnel.
+    All events of a lead belong to the same part and are in order of time.
     """
 
     name: str
@@ -66,14 +68,15 @@ class Load:
 
     def part(self, number: int, parts: int) -> list[Event]:
         """Returns the events of one client."""
-        chance, began = random.Random(f"{self.name}-{number}"), wire.now() - timedelta(milliseconds=self.events)
+        chance = random.Random(f"{self.name}-{number}")
+        began = wire.now() - timedelta(milliseconds=self.events // EVENTS_A_MILLISECOND)
         return [
             Event(
                 f"{self.name}-{each:07}",
                 f"{self.population}-{chance.randrange(number, self.leads, parts)}",
                 chance.choice(KINDS),
-                began + timedelta(milliseconds=each),
-                {"url": f"https://shop.example/products/{each % 97}", "duration": float(each % 60)},
+                began + timedelta(milliseconds=each // EVENTS_A_MILLISECOND),
+                properties(each),
             )
             for each in range(number, self.events, parts)
         ]
@@ -96,6 +99,11 @@ class Funnel:
         events = list(_read(self.path, self.name) if self.path else _make_up(self.name, self.leads))
         random.Random(1).shuffle(events)
         return events
+
+
+def properties(number: int) -> dict[str, Any]:
+    """Returns the properties of an event."""
+    return {"url": f"https://shop.example/products/{number % 97}", "duration": float(number % 60)}
 
 
 def load(name: str, events: int, leads: int, population: str = "lead") -> Load:

@@ -1,11 +1,9 @@
-"""The processes of the system under test: their CPU time and memory, and a way to pause them."""
+"""The processes of the system under test, and their CPU time."""
 
-import os
-import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -61,21 +59,3 @@ def cpu_time() -> CpuTime:
                 times = process.cpu_times()
                 used[kind] += times.user + times.system
     return CpuTime(time.monotonic(), used)
-
-
-def resident_megabytes() -> dict[str, float]:
-    """Returns the resident memory of the largest process of each kind, in MB (10⁶ bytes)."""
-    return {kind: max(process.memory_info().rss for process in running) / 1e6 for kind, running in processes().items()}
-
-
-@contextmanager
-def paused(kind: str) -> Iterator[None]:
-    """Stops all processes of a kind (SIGSTOP) while the block runs."""
-    stopped = processes()[kind]
-    try:
-        for process in stopped:
-            os.kill(process.pid, signal.SIGSTOP)
-        yield
-    finally:
-        for process in stopped:
-            os.kill(process.pid, signal.SIGCONT)

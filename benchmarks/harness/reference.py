@@ -123,6 +123,11 @@ def drain(database: Database[Document], partitions: Sequence[int]) -> int:
     return scored
 
 
+def partition_of(lead_id: str, partitions: int = PARTITIONS) -> int:
+    """Returns the partition of a lead."""
+    return zlib.crc32(lead_id.encode()) % partitions
+
+
 def event_row(event: Event) -> Document:
     """Returns the row of a pending event."""
     return {
@@ -132,7 +137,7 @@ def event_row(event: Event) -> Document:
         "event_time": event.event_time,
         "properties": event.properties,
         "source": "website",
-        "partition": zlib.crc32(event.lead_id.encode()) % PARTITIONS,
+        "partition": partition_of(event.lead_id),
         "state": "pending",
         "accept_time": wire.now(),
     }

@@ -1,7 +1,7 @@
 """The system under test, started as `leadscore up` starts it by default, with databases of its own."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,9 @@ from leadscore.scoring.v1 import scoring_pb2
 from leadscore.scoring.v1.scoring_pb2_grpc import ScoringServiceStub
 
 from benchmarks.harness.clients import Clients
-from benchmarks.harness.processes import resident_megabytes
+from benchmarks.harness.memory import MemoryLog
 from cli.local.demo import free_base_port
-from cli.local.embedded import EmbeddedMongo
+from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
 from cli.local.plan import Plan
 from cli.local.up import system
 from cli.terminal.connection import SERVICES, Connection
@@ -35,11 +35,12 @@ class Running:
 
     clients: Clients
     mongo_uri: str
+    redis_url: str
     targets: dict[str, str]
     scoring: ScoringServiceStub
     automation: AutomationServiceStub
     intelligence: IntelligenceServiceStub
-    megabytes_at_start: Mapping[str, float]
+    memory: MemoryLog
 
     def wait_until_scored(self) -> float:
         """Waits until no event is pending, and returns when that was, in seconds of the monotonic clock."""
@@ -73,12 +74,15 @@ def running(directory: Path) -> Iterator[Running]:
         stack.enter_context(system(Plan(connection, data_dir, own_databases=True), lambda _: None))
         targets = {service: connection.target(service) for service in SERVICES}
         channels = {name: stack.enter_context(grpc.insecure_channel(target)) for name, target in targets.items()}
+        memory = MemoryLog()
+        stack.enter_context(memory.sampling())
         yield Running(
             clients,
             EmbeddedMongo(data_dir / "mongo").uri,
+            EmbeddedRedis(data_dir / "redis").url,
             targets,
             ScoringServiceStub(channels["scoring"]),
             AutomationServiceStub(channels["automation"]),
             IntelligenceServiceStub(channels["intelligence"]),
-            resident_megabytes(),
+            memory,
         )

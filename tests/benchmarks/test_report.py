@@ -1,11 +1,9 @@
 """The arithmetic of `make bench`, its table and its JSON."""
 
 import json
-from itertools import groupby
 
 import pytest
 
-from benchmarks.__main__ import ON_REQUEST, SYSTEM_OF
 from benchmarks.harness.report import Figure, at_least, at_most, number, percentile, share_of_reference, table, to_json
 
 OURS = Figure(
@@ -88,12 +86,3 @@ def test_the_json_has_every_round() -> None:
             "note": "",
         }
     ]
-
-
-def test_parts_that_share_a_system_follow_each_other() -> None:
-    systems = [system for system, _ in groupby(SYSTEM_OF.values()) if system]
-    assert len(systems) == len(set(systems))
-
-
-def test_parts_on_request_are_parts() -> None:
-    assert set(SYSTEM_OF) >= ON_REQUEST
