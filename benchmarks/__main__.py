@@ -48,7 +48,7 @@ class Run:
 
     def _measure(self, name: str, figures: Iterator[Figure]) -> None:
         """Adds the figures of a part; one that fails does not end the run."""
-        say(f"{name}: {PLANNED_SECONDS[name] * self.options.share:,.0f} s planned")
+        say(name)
         began = time.monotonic()
         try:
             for figure in figures:
@@ -57,6 +57,7 @@ class Run:
             self.failed.append(name)
             traceback.print_exc()
         self.seconds[name] = round(time.monotonic() - began, 1)
+        say(f"{name} took {self.seconds[name]:,.0f} s, {PLANNED_SECONDS[name]:,} s were planned")
 
 
 def main() -> int:

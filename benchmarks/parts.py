@@ -6,6 +6,7 @@ from benchmarks import automations, cost, freshness, funnel, heavy, ingest, mode
 from benchmarks.harness.options import Options
 from benchmarks.harness.report import Figure
 from benchmarks.harness.running import Running
+from benchmarks.peer import measure as peer
 
 SYSTEMS: Mapping[str, Mapping[str, Callable[[Running, Options], Iterator[Figure]]]] = {
     "traffic": {
@@ -35,10 +36,11 @@ SEPARATE: Mapping[str, Callable[[Options], Iterator[Figure]]] = {
     "heavy-long": heavy.long,
     "overload": overload.measure,
     "automations": automations.measure,
+    "peer": peer.measure,
 }
 """The parts that start systems of their own."""
 SYSTEM_OF = {name: system for system, parts in SYSTEMS.items() for name in parts} | dict.fromkeys(SEPARATE, "")
-ON_REQUEST = {"heavy-long", "overload", "automations", "scale"}
+ON_REQUEST = {"heavy-long", "overload", "automations", "peer", "scale"}
 """The parts that do not fit into ten minutes with the others."""
 
 LIMIT_SECONDS = 600
@@ -65,6 +67,7 @@ PLANNED_SECONDS: Mapping[str, int] = {
     "heavy-long": 130,
     "overload": 100,
     "automations": 120,
+    "peer": 50,
     "scale": 2_000,
 }
 """How long each part takes on two quiet cores with three rounds, without the start of its system."""
