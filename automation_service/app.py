@@ -32,6 +32,7 @@ from shared.inbox.collection import Inbox
 from shared.inbox.consumer import Drainer, sweep
 from shared.inbox.doorbell import Doorbell
 from shared.inbox.parking import Parking
+from shared.lead_ids import LeadIds
 from shared.rpc.server import Service, serve
 from shared.tasks import running
 
@@ -48,6 +49,8 @@ async def run_server(settings: AutomationSettings) -> None:
         changes = Inbox(database, score_changes.CONTRACT, partitions=settings.partitions)
         await changes.check()
         await schema.check(database, partitions=settings.partitions)
+        lead_ids = LeadIds(settings.lead_ids)
+        await lead_ids.check(database)
         rules, executions = MongoRules(database), MongoExecutions(database)
         validator = RuleValidator(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
         insights = IntelligenceInsights(intelligence)
@@ -63,6 +66,7 @@ async def run_server(settings: AutomationSettings) -> None:
                 lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server),
                 ERRORS,
                 lambda: mongo.is_primary(database),
+                prepare=lead_ids.apply,
             ),
             settings,
         )

@@ -17,6 +17,7 @@ from shared.group_commit import GroupCommit
 from shared.inbox import broker
 from shared.inbox.collection import Inbox
 from shared.inbox.doorbell import Doorbell
+from shared.lead_ids import LeadIds
 from shared.rpc.server import Service, serve
 from shared.tasks import running
 
@@ -27,6 +28,8 @@ async def run_server(settings: IngestSettings) -> None:
     async with contextlib.aclosing(database.client):
         inbox = Inbox(database, events.CONTRACT, partitions=settings.partitions)
         await inbox.check()
+        lead_ids = LeadIds(settings.lead_ids)
+        await lead_ids.check(database)
         doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), events.CONTRACT.collection)
         store = MongoEventStore(inbox, wire.now)
         group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=settings.call_seconds)
@@ -38,15 +41,17 @@ async def run_server(settings: IngestSettings) -> None:
             ERRORS,
             lambda: mongo.is_primary(database),
             gate=monitor.check_call,
+            prepare=lead_ids.apply,
         )
         async with running(doorbell.run(), monitor.run()):
             await serve(service, settings)
 
 
 async def run_migration(settings: IngestSettings) -> None:
-    """Creates the inbox `events`. Initiates the replica set if necessary."""
+    """Creates the inbox `events` and records the form of lead ids. Initiates the replica set if necessary."""
     uri = settings.mongo_uri.get_secret_value()
     await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
         await Inbox(database, events.CONTRACT, partitions=settings.partitions).migrate()
+        await LeadIds(settings.lead_ids).record(database)

@@ -75,6 +75,8 @@ def _acknowledge(result: pb.IngestEventResponse | pb.EventOutcome, receipt: Rece
     if receipt.shortening is not None:
         result.shortening.cut_properties.extend(receipt.shortening.cut)
         result.shortening.left_out_count = receipt.shortening.left_out
+    if receipt.warning:
+        result.warning = receipt.warning
 
 
 def _fill(result: pb.EventOutcome, event_id: str, outcome: Outcome) -> None:

@@ -11,6 +11,7 @@ from intelligence_service.store import MongoLeadChanges
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers
 from shared import deadlines, mongo
+from shared.lead_ids import LeadIds
 from shared.rpc.server import Service, serve
 
 
@@ -18,6 +19,8 @@ async def run_server(settings: IntelligenceSettings) -> None:
     """Serves the IntelligenceService until SIGTERM."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with contextlib.aclosing(database.client), deadlines.connect(settings.scoring_target) as channel:
+        lead_ids = LeadIds(settings.lead_ids)
+        await lead_ids.check(database)
         intelligence = Intelligence(ScoringServiceReader(channel), ScoringModels(channel))
         watchers = Watchers(MongoLeadChanges(database), intelligence)
         servicer = IntelligenceServicer(intelligence, watchers)
@@ -30,6 +33,7 @@ async def run_server(settings: IntelligenceSettings) -> None:
                     lambda: is_serving(channel),
                     leave=watchers.stop,
                     streams=STREAMS,
+                    prepare=lead_ids.apply,
                 ),
                 settings,
             )

@@ -41,6 +41,7 @@ from shared.inbox.collection import Inbox
 from shared.inbox.consumer import Drainer, sweep
 from shared.inbox.doorbell import Doorbell
 from shared.inbox.parking import Parking
+from shared.lead_ids import LeadIds
 from shared.mongo import Database
 from shared.rpc.server import Service, serve
 from shared.settings import zone
@@ -78,6 +79,8 @@ async def run_server(settings: ScoringSettings) -> None:
     async with _parts(settings, connected) as parts, _processes(settings) as processes:
         stores, cores = parts.stores, Cores(parts.stores, processes)
         reader, calendar = stores.lead_reader, parts.calendar
+        lead_ids = LeadIds(settings.lead_ids)
+        await lead_ids.check(parts.database)
         servicer = ScoringServicer(
             Queries(reader, parts.fact_reader, calendar, wire.now),
             Export(ExportReader(parts.database)),
@@ -97,6 +100,7 @@ async def run_server(settings: ScoringSettings) -> None:
                 ERRORS,
                 lambda: mongo.is_primary(parts.database),
                 streams=STREAMS,
+                prepare=lead_ids.apply,
             ),
             settings,
         )

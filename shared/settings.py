@@ -68,6 +68,14 @@ class ServerSettings(ProcessSettings):
     )
     queue_seconds: Seconds = Field(1.0, description="Maximum time that a call waits for a slot, in seconds.")
     stop_seconds: Seconds = Field(10.0, description="Maximum time to finish calls at shutdown, in seconds.")
+    lead_ids: str = Field(
+        "",
+        pattern="^((trim|nfc|email)(,(trim|nfc|email))*)?$",
+        description=(
+            "How lead ids are normalised: any of trim, nfc and email, separated by commas. Cannot be changed once a "
+            "database exists."
+        ),
+    )
 
     @model_validator(mode="after")
     def _require_loopback_unless_insecure(self) -> Self:

@@ -4,13 +4,14 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import grpc
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from shared import deadlines
 from shared.rpc.admission import Admission, nothing_refused
 from shared.rpc.errors import ErrorTable
-from shared.rpc.server import guarded
+from shared.rpc.server import guarded, unchanged
 
 CALL_SECONDS = 60.0
 """Longer than any call in a test."""
@@ -21,11 +22,12 @@ async def served(
     errors: ErrorTable,
     *register: Callable[[grpc.aio.Server], object],
     gate: Callable[[], None] = nothing_refused,
+    prepare: Callable[[Message], None] = unchanged,
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Serves on a free port and yields a channel to it."""
     server = grpc.aio.server()
     for each in register:
-        each(guarded(server, errors, Admission(32, 1.0, gate), CALL_SECONDS))
+        each(guarded(server, errors, Admission(32, 1.0, gate), CALL_SECONDS, prepare=prepare))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

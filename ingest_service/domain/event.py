@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ingest_service.domain.errors import InvalidEvent
 from ingest_service.domain.properties import Shortening, fitted
+from ingest_service.domain.visibility import unseen
 
 MAX_EVENTS = 1_000
 """Events per batch."""
@@ -81,6 +82,15 @@ def checked(event: Event, now: datetime) -> Event:
     if shortening is not None:
         event = event._replace(properties=properties, shortening=shortening)
     return event if time is event.event_time else event._replace(event_time=time, original_time=event.event_time)
+
+
+def warning_of(event: Event) -> str:
+    """Returns a sentence about a lead id or a type that looks like another one; the empty text for most events."""
+    for field, text in (("lead_id", event.lead_id), ("event_type", event.event_type)):
+        flaw = unseen(text)
+        if flaw:
+            return f"{field}: {flaw}, which cannot be seen; another {field} may look the same"
+    return ""
 
 
 def _check_text(field: str, text: str) -> None:

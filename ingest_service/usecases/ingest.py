@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ingest_service.domain.backlog import RetryLater
 from ingest_service.domain.errors import EventIdConflict, InvalidEvent
-from ingest_service.domain.event import Event, checked
+from ingest_service.domain.event import Event, checked, warning_of
 from ingest_service.domain.properties import Shortening
 from ingest_service.ports import Doorbell, EventStore, PutOutcome, PutResult
 from shared.group_commit import GroupCommit
@@ -18,10 +18,14 @@ Refusal = InvalidEvent | EventIdConflict | RetryLater
 
 
 class Receipt(NamedTuple):
-    """Says that an event is stored: now or before, and what was shortened in its properties."""
+    """Says that an event is stored: now or before, and what was shortened in its properties.
+
+    `warning` is a sentence for people about an id or a type that looks like another one; it may be empty.
+    """
 
     result: PutResult
     shortening: Shortening | None
+    warning: str
 
 
 Outcome = Receipt | Refusal
@@ -56,7 +60,7 @@ class Ingest:
             raise result
         if result is PutResult.NEW:
             self.doorbell.ring([self.store.partition_of(event.lead_id)])
-        return Receipt(result, event.shortening)
+        return Receipt(result, event.shortening, warning_of(event))
 
     async def ingest_batch(self, events: Sequence[Event]) -> list[Outcome]:
         """Stores the acceptable events of a batch. Returns one outcome per event, in order.
@@ -85,4 +89,4 @@ class Ingest:
 
 
 def _outcome(event: Event, result: PutOutcome) -> Outcome:
-    return result if isinstance(result, EventIdConflict) else Receipt(result, event.shortening)
+    return result if isinstance(result, EventIdConflict) else Receipt(result, event.shortening, warning_of(event))

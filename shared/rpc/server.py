@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import grpc
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
@@ -58,12 +58,17 @@ def nothing_to_end() -> None:
     """Ends nothing: every call ends on its own."""
 
 
+def unchanged(request: Message) -> None:
+    """Leaves a request as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """What a server serves: a proto service's full name, how to add its servicer, its errors, and its health.
 
     `gate` raises an error while all calls must be refused. `leave` is called when the server stops, and makes calls
-    that would not end on their own fail with `Stopping`. `streams` maps each streaming method to its kind.
+    that would not end on their own fail with `Stopping`. `streams` maps each streaming method to its kind. `prepare`
+    may change a request before it is handled.
     """
 
     name: str
@@ -73,6 +78,7 @@ class Service:
     gate: Callable[[], None] = nothing_refused
     leave: Callable[[], None] = nothing_to_end
     streams: StreamTable = field(default_factory=dict)
+    prepare: Callable[[Message], None] = unchanged
 
 
 async def serve(service: Service, settings: ServerSettings) -> None:
@@ -95,7 +101,9 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     admission = Admission(settings.call_slots, settings.queue_seconds, service.gate)
     streams = Streams(service.streams, settings.stream_slots, settings.queue_seconds)
     log = CallLog()
-    service.register(guarded(server, service.errors, admission, settings.call_seconds, streams, log))
+    service.register(
+        guarded(server, service.errors, admission, settings.call_seconds, streams, log, prepare=service.prepare)
+    )
     servicer = Health(["", service.name], service.probe, max_failures=UNHEALTHY_PROBES)
     servicer.register(server)
     if settings.reflection:
@@ -129,17 +137,12 @@ def guarded(
     call_seconds: float,
     streams: Streams | None = None,
     log: CallLog | None = None,
+    *,
+    prepare: Callable[[Message], None] = unchanged,
 ) -> grpc.aio.Server:
     """Returns what to add a servicer to, instead of the server, to have its calls admitted, bounded and translated."""
     streams, log = streams or Streams(), log or CallLog()
-    return _Calls(server, errors, admission, call_seconds, streams, log)  # type: ignore[return-value]  # it has what registration calls
-
-
-def _parsed(parse: Parse, data: bytes) -> object:
-    try:
-        return parse(data) if parse else data
-    except DecodeError:
-        raise InvalidArgument("request", "is not a message of this method's type") from None
+    return _Calls(server, errors, admission, call_seconds, streams, log, prepare)  # type: ignore[return-value]  # it has what registration calls
 
 
 class _Calls:
@@ -157,6 +160,7 @@ class _Calls:
         call_seconds: float,
         streams: Streams,
         log: CallLog,
+        prepare: Callable[[Message], None],
     ) -> None:
         self._server = server
         self._errors = errors
@@ -164,6 +168,7 @@ class _Calls:
         self._call_seconds = call_seconds
         self._streams = streams
         self._log = log
+        self._prepare = prepare
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
         """Registers the handlers of a service, wrapped, by the names of their methods."""
@@ -191,7 +196,7 @@ class _Calls:
             start = time.perf_counter()
             try:
                 async with self._streams.slot(name, context.time_remaining()):
-                    async for response in inner(_parsed(parse, data), context):
+                    async for response in inner(self._request(parse, data), context):
                         yield response
             except BaseException as error:
                 await self._fail(method, time.perf_counter() - start, error, context)
@@ -212,7 +217,7 @@ class _Calls:
                 async with asyncio.timeout(seconds + GRACE_SECONDS):
                     with deadline(seconds):
                         async with self._admission.slot(len(data), seconds):
-                            response: object = await inner(_parsed(parse, data), context)
+                            response: object = await inner(self._request(parse, data), context)
             except BaseException as error:
                 await self._fail(method, time.perf_counter() - start, error, context)
                 raise
@@ -220,6 +225,16 @@ class _Calls:
             return response
 
         return unary
+
+    def _request(self, parse: Parse, data: bytes) -> object:
+        if parse is None:
+            return data
+        try:
+            request = parse(data)
+        except DecodeError:
+            raise InvalidArgument("request", "is not a message of this method's type") from None
+        self._prepare(request)
+        return request
 
     async def _fail(self, method: str, seconds: float, fault: BaseException, context: Context) -> None:
         """Writes the log line of a call that failed, and gives the caller its status."""

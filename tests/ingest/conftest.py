@@ -1,8 +1,11 @@
-"""A world in which the backlog of unscored events can grow and age."""
+"""A server with a store in memory, and a world in which the backlog of unscored events can grow and age."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
+import grpc
 import pytest
+from leadscore.ingest.v1 import ingest_pb2_grpc
 
 from ingest_service.domain.backlog import BacklogTooOld, Limits
 from ingest_service.domain.event import MAX_EVENTS
@@ -12,7 +15,8 @@ from shared.contracts import events
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from tests.conftest import PARTITIONS
-from tests.ingest.fakes import NOW, event
+from tests.ingest.fakes import NOW, FakeEventStore, event
+from tests.ingest.requests import Stub, ingesting
 
 LIMITS = Limits(timedelta(seconds=300), 1000)
 
@@ -66,3 +70,19 @@ async def world(database: Database) -> World:
     world = World(database)
     await world.inbox.migrate()
     return world
+
+
+@pytest.fixture
+def store() -> FakeEventStore:
+    return FakeEventStore()
+
+
+@pytest.fixture
+async def channel(store: FakeEventStore) -> AsyncIterator[grpc.aio.Channel]:
+    async with ingesting(store) as opened:
+        yield opened
+
+
+@pytest.fixture
+def stub(channel: grpc.aio.Channel) -> Stub:
+    return ingest_pb2_grpc.IngestServiceStub(channel)

@@ -13,6 +13,7 @@ from ingest_service.servicer import IngestServicer
 from ingest_service.usecases.ingest import Ingest
 from shared import wire
 from shared.group_commit import GroupCommit
+from shared.lead_ids import LeadIds
 from tests.ingest.fakes import FakeDoorbell, FakeEventStore, nothing_refused
 
 NOW = datetime(2026, 11, 27, 10, 20, tzinfo=UTC)
@@ -25,10 +26,12 @@ def events_of(case: str) -> list[pb.Event]:
     return [_event(json.loads(line)) for line in (CASES / f"{case}.ndjson").read_text().splitlines()]
 
 
-async def outcomes_of(events: list[pb.Event], store: FakeEventStore) -> list[pb.EventOutcome]:
+async def outcomes_of(events: list[pb.Event], store: FakeEventStore, lead_ids: str = "") -> list[pb.EventOutcome]:
     group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=5)
     servicer = IngestServicer(Ingest(store, group, FakeDoorbell(), lambda: NOW, nothing_refused))
-    answer = await servicer.BatchIngestEvents(pb.BatchIngestEventsRequest(events=events), None)  # type: ignore[arg-type]
+    request = pb.BatchIngestEventsRequest(events=events)
+    LeadIds(lead_ids).apply(request)
+    answer = await servicer.BatchIngestEvents(request, None)  # type: ignore[arg-type]
     return list(answer.outcomes)
 
 
@@ -79,3 +82,30 @@ async def test_an_event_with_one_changed_field() -> None:
     _, conflict = await outcomes_of([first, changed], FakeEventStore())
     assert (conflict.outcome, conflict.reason) == (REJECTED, pb.ERROR_REASON_EVENT_ID_CONFLICT)
     assert conflict.differing_fields == ["properties"]
+
+
+async def test_spellings_of_one_person_are_warned_of() -> None:
+    outcomes = await outcomes_of(events_of("same_person"), FakeEventStore())
+    assert {each.outcome for each in outcomes} == {ACCEPTED}
+    warnings = {each.event_id: each.warning.partition(",")[0] for each in outcomes if each.warning}
+    assert warnings == {
+        "same-2": "lead_id: ends with U+0020",
+        "same-5": "lead_id: has letters that are not composed (Unicode NFC)",
+        "same-6": "lead_id: contains U+200B",
+        "same-9": "lead_id: begins with U+FEFF",
+        "sp-1": "lead_id: begins with U+0020",
+        "sp-2": "event_type: begins with U+0020",
+    }
+
+
+async def test_spellings_of_one_person_are_one_lead_on_request() -> None:
+    await outcomes_of(events_of("same_person"), store := FakeEventStore(), "trim,nfc,email")
+    assert {event.lead_id for event in store.events.values()} == {
+        "jose.garcia@example.com",
+        "josé@example.com",
+        "zoë@example.com",
+        "zoë\u200b@example.com",  # only what is around an id is removed
+        "\U0001f984-lead",
+        "maria@example.com",
+        "pia.space",
+    }

@@ -14,7 +14,7 @@ from ingest_service.usecases.ingest import Ingest, Receipt
 from shared.group_commit import GroupCommit
 from tests.ingest.fakes import NOW, FakeDoorbell, FakeEventStore, HeldEventStore, event, nothing_refused
 
-NEW, DUPLICATE = Receipt(PutResult.NEW, None), Receipt(PutResult.DUPLICATE, None)
+NEW, DUPLICATE = Receipt(PutResult.NEW, None, ""), Receipt(PutResult.DUPLICATE, None, "")
 
 
 def numbered(*numbers: int) -> list[Event]:

@@ -1,86 +1,22 @@
 """The RPCs of the ingest service, over gRPC and with a store in memory."""
 
 import math
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 from leadscore.ingest.v1 import ingest_pb2 as pb
-from leadscore.ingest.v1 import ingest_pb2_grpc
 from pymongo.errors import ConnectionFailure, ExecutionTimeout
 
 from ingest_service import servicer as module
 from ingest_service.domain.event import MAX_EVENTS, Event
-from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
-from ingest_service.usecases.ingest import Ingest
+from ingest_service.servicer import SERVICE
 from shared import wire
-from shared.group_commit import GroupCommit
-from testkit.serving import refusal, served
-from tests.ingest.fakes import NOW, FakeDoorbell, FakeEventStore, event, nothing_refused
-
-Stub: TypeAlias = "ingest_pb2_grpc.IngestServiceAsyncStub"
-
-
-@pytest.fixture
-def store() -> FakeEventStore:
-    return FakeEventStore()
-
-
-@pytest.fixture
-async def channel(store: FakeEventStore) -> AsyncIterator[grpc.aio.Channel]:
-    servicer = IngestServicer(
-        Ingest(store, GroupCommit(store.put, limit=MAX_EVENTS, seconds=5), FakeDoorbell(), lambda: NOW, nothing_refused)
-    )
-    async with served(
-        ERRORS, lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, server)
-    ) as opened:
-        yield opened
-
-
-@pytest.fixture
-def stub(channel: grpc.aio.Channel) -> Stub:
-    return ingest_pb2_grpc.IngestServiceStub(channel)
-
-
-def message(event_id: str = "e1", **fields: Any) -> pb.Event:
-    """Returns the message of a valid event with some of its fields replaced."""
-    own = event(event_id)
-    fields_of_event: dict[str, Any] = {
-        "event_id": event_id,
-        "lead_id": own.lead_id,
-        "event_type": own.event_type,
-        "event_time": wire.to_timestamp(NOW),
-        "properties": wire.to_struct(own.properties),
-        "source": own.source,
-    }
-    return pb.Event(**{**fields_of_event, **fields})
-
-
-def one(event: pb.Event) -> pb.IngestEventRequest:
-    return pb.IngestEventRequest(event=event)
-
-
-def batch(*events: pb.Event) -> pb.BatchIngestEventsRequest:
-    return pb.BatchIngestEventsRequest(events=events)
-
-
-def metadata(error: grpc.RpcError) -> dict[str, str]:
-    """Returns the metadata of the ErrorInfo of an error."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
-    info = error_details_pb2.ErrorInfo()
-    assert status is not None
-    assert status.details[0].Unpack(info)
-    return dict(info.metadata)
-
-
-def with_property(name: str, value: object) -> pb.Event:
-    return message(properties=wire.to_struct({name: value}))
-
+from testkit.serving import refusal
+from tests.ingest.fakes import NOW, FakeEventStore, event
+from tests.ingest.requests import Stub, batch, message, one, with_property
 
 INVALID = [
     (pb.Event(), "event_id"),
@@ -133,36 +69,11 @@ async def test_an_event_is_stored_exactly_as_sent(stub: Stub, store: FakeEventSt
     assert store.events["bare"] == Event("bare", "b", "t", NOW, {}, "")
 
 
-async def test_the_sent_time_and_the_historical_mark_are_carried(stub: Stub, store: FakeEventStore) -> None:
-    sent = NOW + timedelta(hours=2)
-    await stub.IngestEvent(one(message("marked", sent_time=wire.to_timestamp(sent), historical=True)))
-    assert store.events["marked"] == event("marked", sent_time=sent, historical=True)
-    await stub.IngestEvent(one(message("ahead", sent_time=wire.to_timestamp(sent))))
-    corrected = event("ahead", event_time=NOW - timedelta(hours=2), original_time=NOW, sent_time=sent)
-    assert store.events["ahead"] == corrected
-    again = one(message("ahead", sent_time=wire.to_timestamp(sent + timedelta(hours=1))))
-    assert (await stub.IngestEvent(again)).outcome == pb.OUTCOME_DUPLICATE
-    assert store.events["ahead"] == corrected, "expected the stored time to stay as it is"
-
-
-async def test_a_property_that_is_too_long_is_cut_and_the_answer_says_so(stub: Stub, store: FakeEventStore) -> None:
-    long = {"note": "a" * 8193, "deep": [[[[[[[[1]]]]]]]], "page": "/pricing"}
-    expected = pb.Shortening(cut_properties=["note"], left_out_count=1)
-    for outcome in (pb.OUTCOME_ACCEPTED, pb.OUTCOME_DUPLICATE):
-        answer = await stub.IngestEvent(one(message(properties=wire.to_struct(long))))
-        assert answer == pb.IngestEventResponse(outcome=outcome, shortening=expected)
-    request = batch(message("short"), message(properties=wire.to_struct(long)))
-    assert [each.shortening for each in (await stub.BatchIngestEvents(request)).outcomes] == [pb.Shortening(), expected]
-    assert store.events["e1"].properties == {"note": "a" * 8192, "page": "/pricing"}
-    assert store.events["e1"].shortening == (("note",), 1)
-
-
 async def test_an_id_of_a_different_event_is_a_conflict(stub: Stub, store: FakeEventStore) -> None:
     await stub.IngestEvent(one(message()))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.IngestEvent(one(message(source="crm")))
     assert refusal(caught.value) == (grpc.StatusCode.ALREADY_EXISTS, "EVENT_ID_CONFLICT", ["event_id"])
-    assert metadata(caught.value) == {"differing_fields": "source"}
     assert store.events == {"e1": event()}
 
 

@@ -81,12 +81,14 @@ class IngestEventRequest(_message.Message):
     def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
 
 class IngestEventResponse(_message.Message):
-    __slots__ = ("outcome", "shortening")
+    __slots__ = ("outcome", "shortening", "warning")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     SHORTENING_FIELD_NUMBER: _ClassVar[int]
+    WARNING_FIELD_NUMBER: _ClassVar[int]
     outcome: Outcome
     shortening: Shortening
-    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., shortening: _Optional[_Union[Shortening, _Mapping]] = ...) -> None: ...
+    warning: str
+    def __init__(self, outcome: _Optional[_Union[Outcome, str]] = ..., shortening: _Optional[_Union[Shortening, _Mapping]] = ..., warning: _Optional[str] = ...) -> None: ...
 
 class BatchIngestEventsRequest(_message.Message):
     __slots__ = ("events",)
@@ -101,7 +103,7 @@ class BatchIngestEventsResponse(_message.Message):
     def __init__(self, outcomes: _Optional[_Iterable[_Union[EventOutcome, _Mapping]]] = ...) -> None: ...
 
 class EventOutcome(_message.Message):
-    __slots__ = ("event_id", "outcome", "reason", "field", "message", "retry_delay", "differing_fields", "shortening")
+    __slots__ = ("event_id", "outcome", "reason", "field", "message", "retry_delay", "differing_fields", "shortening", "warning")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -110,6 +112,7 @@ class EventOutcome(_message.Message):
     RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
     DIFFERING_FIELDS_FIELD_NUMBER: _ClassVar[int]
     SHORTENING_FIELD_NUMBER: _ClassVar[int]
+    WARNING_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     outcome: Outcome
     reason: ErrorReason
@@ -118,4 +121,5 @@ class EventOutcome(_message.Message):
     retry_delay: _duration_pb2.Duration
     differing_fields: _containers.RepeatedScalarFieldContainer[str]
     shortening: Shortening
-    def __init__(self, event_id: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[ErrorReason, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., differing_fields: _Optional[_Iterable[str]] = ..., shortening: _Optional[_Union[Shortening, _Mapping]] = ...) -> None: ...
+    warning: str
+    def __init__(self, event_id: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[ErrorReason, str]] = ..., field: _Optional[str] = ..., message: _Optional[str] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., differing_fields: _Optional[_Iterable[str]] = ..., shortening: _Optional[_Union[Shortening, _Mapping]] = ..., warning: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,34 @@
+"""Texts that look like others although they differ: blanks around them, invisible characters, decomposed letters."""
+
+import unicodedata
+from itertools import pairwise
+
+_UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
+"""Unicode categories of blanks, control characters and invisible characters, such as the zero-width space."""
+_JOINERS = "\u200c\u200d"
+"""Invisible characters that belong between letters of some scripts, and between emoji."""
+
+
+def unseen(text: str) -> str:
+    """Returns what cannot be seen in a text, such as "ends with U+0020"; the empty text if there is nothing.
+
+    It is for a reader, who may want to know that another text looks the same.
+    """
+    if text.isascii() and text.isprintable() and text[0] != " " and text[-1] != " ":
+        return ""
+    if _is_unseen(text[0]):
+        return f"begins with {_code(text[0])}"
+    if _is_unseen(text[-1]):
+        return f"ends with {_code(text[-1])}"
+    for before, character in pairwise(text):
+        if character != " " and _is_unseen(character) and not (character in _JOINERS and not before.isascii()):
+            return f"contains {_code(character)}"
+    return "" if unicodedata.is_normalized("NFC", text) else "has letters that are not composed (Unicode NFC)"
+
+
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) in _UNSEEN
+
+
+def _code(character: str) -> str:
+    return f"U+{ord(character):04X}"
