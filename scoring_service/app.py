@@ -18,6 +18,7 @@ from scoring_service.store.exports import ExportReader
 from scoring_service.store.facts import FactReader
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
+from scoring_service.store.samples import SampleReader
 from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.cores import Cores, Stores
@@ -88,7 +89,7 @@ async def run_server(settings: ScoringSettings) -> None:
             Verification(cores),
             Rebuild(cores),
             Corrections(parts.lead_writer, parts.leads, calendar, wire.now),
-            Publishing(parts.models, reader, wire.now),
+            Publishing(parts.models, reader, SampleReader(parts.database), wire.now),
             Simulate(cores),
             Parking(parts.events),
             BacklogReport(BacklogReader(parts.database, parts.events), parts.models, calendar, wire.now),

@@ -60,8 +60,14 @@ def show_model(source: Source = IN_FORCE, base_port: BasePort = 50051, as_json: 
 
 @app.command()
 def validate(file: File, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """Check a file without storing it. Reports each mistake with its path; the exit status is 1 if there is one."""
-    model = _created(Connection(base_port), read_model(file), validate_only=True)
+    """Check a file without storing it. Reports each mistake with its path; the exit status is 1 if there is one.
+
+    Warns of conditions that compare values of different types, such as a number with a text, in a sample of events.
+    """
+    answer = _create(Connection(base_port), read_model(file), validate_only=True)
+    model = answer.scoring_model
+    for each in answer.type_mismatches:
+        say(f"warning: {model_views.mismatch_sentence(each)}")
     show(
         f"{file} is valid: {counted(len(model.rules), 'rule')}, {counted(len(model.stages), 'stage')}",
         model,
@@ -85,7 +91,7 @@ def diff(before: Source, after: Source, base_port: BasePort = 50051, as_json: As
 @app.command()
 def create(file: File, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     """Store a file as a draft, which has no effect until it is published."""
-    draft = _created(Connection(base_port), read_model(file))
+    draft = _create(Connection(base_port), read_model(file)).scoring_model
     show(f"version {draft.version} is a draft of {file}", draft, as_json=as_json)
 
 
@@ -124,16 +130,18 @@ def history(limit: Limit = 20, base_port: BasePort = 50051, as_json: AsJson = Fa
     show(model_views.publications_table(found), *found, as_json=as_json)
 
 
-def _created(connection: Connection, model: pb.ScoringModel, *, validate_only: bool = False) -> pb.ScoringModel:
+def _create(
+    connection: Connection, model: pb.ScoringModel, *, validate_only: bool = False
+) -> pb.CreateScoringModelResponse:
     request = pb.CreateScoringModelRequest(scoring_model=model, validate_only=validate_only)
     with connection.scoring() as stub:
-        return stub.CreateScoringModel(request, timeout=CALL_SECONDS).scoring_model
+        return stub.CreateScoringModel(request, timeout=CALL_SECONDS)
 
 
 def _version(connection: Connection, source: str) -> int:
     version = version_of(source)
     if version is None:
-        version = _created(connection, read_model(Path(source))).version
+        version = _create(connection, read_model(Path(source))).scoring_model.version
         say(f"version {version} is a draft of {source}")
     return version or find_model(connection, IN_FORCE).version
 

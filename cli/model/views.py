@@ -9,9 +9,22 @@ from rich.text import Text
 from cli.model.differences import Difference
 from cli.model.files import mode_of, state_of
 from cli.terminal import pieces
+from cli.terminal.counts import counted
 from shared.message_files.yaml_text import write_plain
 
 _STYLES = {pb.MODEL_STATE_IN_FORCE: "bold green", pb.MODEL_STATE_RETIRED: "dim"}
+
+
+def mismatch_sentence(found: pb.TypeMismatch) -> str:
+    """Returns a sentence about a condition that compares values of different types."""
+    if found.field.startswith("fit."):
+        where = f"an attribute of {counted(found.count, 'lead')}"
+    else:
+        where = f"a property of {counted(found.count, 'event')}"
+    return (
+        f"{found.field} (rule {found.rule_id}): {found.property!r} is compared as {found.expected_type}, "
+        f"but is {found.found_type} as {where}, for which the condition does not hold"
+    )
 
 
 def models_table(models: Iterable[pb.ScoringModel]) -> RenderableType:

@@ -5,6 +5,7 @@ from datetime import datetime
 import jinja2
 from markupsafe import Markup
 
+from cli.model.views import mismatch_sentence
 from cli.simulation import plots
 from cli.simulation.run import Simulation, change_of, grade_matrix, stage_matrix
 from cli.simulation.views import auc_of, count_of, name_of
@@ -31,6 +32,7 @@ def to_html(simulation: Simulation, now: datetime | None = None) -> str:
         grades=grade_matrix(simulation),
         rules=sorted(summary.rules, key=lambda rule: (-rule.share, rule.rule_id)),
         unused_rules=[rule.rule_id for rule in summary.rules if not rule.event_count],
+        mismatches=[mismatch_sentence(each) for each in summary.type_mismatches],
         ranked=summary.HasField("ranking_after"),
         plots={name: Markup(svg) for name, svg in _plots(simulation).items()},  # noqa: S704 (matplotlib escapes texts)
     )

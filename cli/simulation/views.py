@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from cli.model.views import mismatch_sentence
 from cli.simulation.run import Matrix, Simulation, change_of, grade_matrix, stage_matrix
 from cli.terminal import pieces
 from cli.terminal.output import printable
@@ -38,6 +39,9 @@ def _sections(simulation: Simulation) -> Iterator[RenderableType]:
         yield _ranking_table("decile", summary.ranking_before.deciles, summary.ranking_after.deciles)
     yield pieces.heading("rules of the simulated model")
     yield _rules_table(summary.rules)
+    if summary.type_mismatches:
+        yield pieces.heading("comparisons of values of different types")
+        yield from (Text(printable(mismatch_sentence(each)), "yellow") for each in summary.type_mismatches)
     if simulation.automations:
         yield pieces.heading("automation rules that would fire, by number of leads")
         yield pieces.bars(simulation.automations.most_common())

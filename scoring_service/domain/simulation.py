@@ -1,9 +1,10 @@
 """Simulates the publication of a model: what it would change, counted lead by lead."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.lead import Lead
@@ -11,6 +12,7 @@ from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.ranking import Ranking, RankingTally
 from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Adjustment, Fact, JudgedEvent, Mode, Publication, Timeline
+from scoring_service.domain.type_mismatches import Mismatch, TypeCheck, most_common
 
 MAX_UNKNOWN = 100
 """The maximum number of event types without a rule in a summary."""
@@ -67,6 +69,7 @@ class Summary:
     fit_grades: dict[tuple[str, str], int]
     rules: tuple[RuleShare, ...]
     unknown_event_types: tuple[tuple[str, int], ...]
+    type_mismatches: tuple[tuple[Mismatch, int], ...]
     ranking_before: Ranking | None
     ranking_after: Ranking | None
 
@@ -83,6 +86,7 @@ class Tally:
     events: Counter[str] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
+    mismatches: Counter[Mismatch] = field(default_factory=Counter)
     rankings: tuple[RankingTally, RankingTally] = field(default_factory=lambda: (RankingTally(), RankingTally()))
 
     def add(self, other: "Tally") -> None:
@@ -95,6 +99,7 @@ class Tally:
         self.events.update(other.events)
         self.points.update(other.points)
         self.unknown.update(other.unknown)
+        self.mismatches.update(other.mismatches)
         for ranking, more in zip(self.rankings, other.rankings, strict=True):
             ranking.add_all(more)
 
@@ -129,6 +134,7 @@ class Tally:
             fit_grades={} if set(self.fit_grades) <= {("", "")} else dict(self.fit_grades),
             rules=tuple(self._shares(after)),
             unknown_event_types=tuple(self.unknown.most_common(MAX_UNKNOWN)),
+            type_mismatches=most_common(self.mismatches),
             ranking_before=ranking_before,
             ranking_after=ranking_after,
         )
@@ -149,6 +155,7 @@ class Simulation:
         self._before = before
         self._after = rescored(before, model)
         self._model = model
+        self._types = TypeCheck(model)
         self._calendar = calendar
         self._question = question
 
@@ -168,10 +175,17 @@ class Simulation:
         )
         self.tally.count(found)
         self.tally.count_rules(facts)
+        self.tally.mismatches.update(self._mismatches(facts, after.attributes.values))
         self.tally.points.update(after.contributions)
         if self._question is not None:
             self._rank(self._question, recorded, facts)
         return found
+
+    def _mismatches(self, facts: Sequence[Fact], attributes: Mapping[str, Any]) -> Iterator[Mismatch]:
+        for fact in facts:
+            if isinstance(fact, JudgedEvent):
+                yield from self._types.in_event(fact.event)
+        yield from self._types.in_attributes(attributes)
 
     def _rank(self, question: Question, recorded: Sequence[Event | Adjustment], after: Sequence[Fact]) -> None:
         """Counts the lead with its scores at the landmark: from the facts before it, none of which is a conversion."""

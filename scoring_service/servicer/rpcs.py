@@ -161,7 +161,10 @@ class ScoringServicer(LeadRpcs):
         """See `scoring.proto`."""
         model = model_codec.read_model(request.scoring_model, 0)
         if request.validate_only:
-            return pb.CreateScoringModelResponse(scoring_model=model_codec.write_model(model))
+            return pb.CreateScoringModelResponse(
+                scoring_model=model_codec.write_model(model),
+                type_mismatches=simulation_messages.type_mismatches(await self._publishing.type_mismatches(model)),
+            )
         stored = await self._publishing.create(model)
         return pb.CreateScoringModelResponse(scoring_model=(await self._shown(stored))[0])
 

@@ -1,11 +1,12 @@
 """Converts the results of simulations to responses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service.domain.ranking import ConversionRate, Ranking
 from scoring_service.domain.simulation import Difference, Summary
+from scoring_service.domain.type_mismatches import Mismatch
 from scoring_service.usecases.simulate import SimulationProgress
 
 
@@ -18,6 +19,21 @@ def simulation_progress(progress: SimulationProgress) -> pb.SimulateScoringModel
         summary=_summary(progress.summary) if progress.summary else None,
         done=progress.summary is not None,
     )
+
+
+def type_mismatches(found: Sequence[tuple[Mismatch, int]]) -> list[pb.TypeMismatch]:
+    """Returns mismatches with their counts."""
+    return [
+        pb.TypeMismatch(
+            field=each.field,
+            rule_id=each.rule_id,
+            property=each.property,
+            expected_type=each.expected_type,
+            found_type=each.found_type,
+            count=count,
+        )
+        for each, count in found
+    ]
 
 
 def _difference(found: Difference) -> pb.LeadDifference:
@@ -47,6 +63,7 @@ def _summary(summary: Summary) -> pb.SimulationSummary:
             pb.UnknownEventType(event_type=event_type, event_count=count)
             for event_type, count in summary.unknown_event_types
         ],
+        type_mismatches=type_mismatches(summary.type_mismatches),
         ranking_before=_ranking(summary.ranking_before) if summary.ranking_before else None,
         ranking_after=_ranking(summary.ranking_after) if summary.ranking_after else None,
     )

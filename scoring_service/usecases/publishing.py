@@ -3,14 +3,17 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, ModelOutdated, Publication, StoredModel
+from scoring_service.domain.type_mismatches import Mismatch, TypeCheck, most_common
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
+from scoring_service.store.samples import SampleReader
 from scoring_service.usecases.catching_up import CatchingUp
 from scoring_service.usecases.cores import Cores
 from scoring_service.usecases.history_writer import Clock
@@ -22,6 +25,8 @@ PAGE_LEADS = 100
 """Largest number of leads in one transaction; each one needs a replay of its whole history."""
 POLL_SECONDS = 1.0
 """Interval at which a worker looks for a publication that has not been rolled out."""
+SAMPLE_SIZE = 2_000
+"""Number of entries, and of leads, in which the types of values are checked."""
 
 _LOG = logs.get(__name__)
 
@@ -32,7 +37,17 @@ class Publishing:
 
     models: ModelStore
     lead_reader: LeadReader
+    samples: SampleReader
     clock: Clock
+
+    async def type_mismatches(self, model: ScoringModel) -> Sequence[tuple[Mismatch, int]]:
+        """Returns the comparisons of different types in a sample of events and leads, and how many have each."""
+        check, counts = TypeCheck(model), Counter[Mismatch]()
+        for event in await self.samples.events(SAMPLE_SIZE):
+            counts.update(check.in_event(event))
+        for attributes in await self.samples.attributes(SAMPLE_SIZE) if model.fit else ():
+            counts.update(check.in_attributes(attributes))
+        return most_common(counts)
 
     async def create(self, model: ScoringModel) -> StoredModel:
         """Stores a valid model as the next version, and returns it."""

@@ -105,7 +105,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
         verification=unreached,
         rebuild=unreached,
         corrections=unreached,
-        publishing=Publishing(models, lead_reader, lambda: NOW),
+        publishing=Publishing(models, lead_reader, unreached, lambda: NOW),
         simulate=unreached,
         parking=unreached,
         backlog=unreached,

@@ -56,6 +56,8 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
         self.requests: list[Any] = []
         self.models: list[pb.ScoringModel] = []
         self.publications: list[pb.ModelPublication] = []
+        self.type_mismatches: list[pb.TypeMismatch] = []
+        """What a validation warns of."""
         self.answers: Iterable[Any] = []
         """What a stream answers."""
         self.parked_events = 1
@@ -86,7 +88,9 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
         if not request.scoring_model.rules:
             _refuse(context, Invalid("the model has 2 mistakes; rules[0].points: must not be 0"))
         if request.validate_only:
-            return pb.CreateScoringModelResponse(scoring_model=request.scoring_model)
+            return pb.CreateScoringModelResponse(
+                scoring_model=request.scoring_model, type_mismatches=self.type_mismatches
+            )
         return pb.CreateScoringModelResponse(scoring_model=self._store(request.scoring_model))
 
     def PublishScoringModel(self, request: Any, context: grpc.ServicerContext) -> pb.PublishScoringModelResponse:

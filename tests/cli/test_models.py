@@ -72,6 +72,23 @@ def test_a_sound_file_is_checked_and_not_stored(file: Path) -> None:
     assert len(service.models) == 1
 
 
+def test_comparisons_of_different_types_are_warned_of(file: Path) -> None:
+    with serving() as (service, run):
+        found = {"rule_id": "big", "property": "amount", "expected_type": "number", "found_type": "text"}
+        service.type_mismatches = [
+            pb.TypeMismatch(field="rules[1].conditions[0]", count=1_204, **found),
+            pb.TypeMismatch(field="fit.rules[0].conditions[0]", count=1, **found),
+        ]
+        result = run("model", "validate", file)
+    assert result.exit_code == 0
+    (event, lead) = result.stderr.splitlines()
+    assert event == (
+        "warning: rules[1].conditions[0] (rule big): 'amount' is compared as number, but is text as a property of "
+        "1,204 events, for which the condition does not hold"
+    )
+    assert "is text as an attribute of 1 lead" in lead
+
+
 def test_all_that_the_service_finds_is_told(flawed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving() as (service, run):
         error = run("model", "validate", flawed).exception

@@ -51,6 +51,16 @@ def summary(*, text: str = "video", ranked: bool = True) -> pb.SimulationSummary
             pb.RuleShare(rule_id=text),
         ],
         unknown_event_types=[pb.UnknownEventType(event_type=text, event_count=5)],
+        type_mismatches=[
+            pb.TypeMismatch(
+                field="rules[0].conditions[0]",
+                rule_id=text,
+                property=text,
+                expected_type="number",
+                found_type="text",
+                count=5,
+            )
+        ],
         ranking_before=ranking(0.6) if ranked else None,
         ranking_after=ranking(None) if ranked else None,
     )
@@ -113,6 +123,7 @@ def test_the_tables_show_the_summary_and_the_largest_changes() -> None:
         "2 of 9 (22.2%)",
         "100 → 70 (-30)",
         "never matched",
+        "comparisons of values of different types",
         "75.0%",
         "video",
         "0.600",

@@ -22,6 +22,7 @@ from scoring_service.store.exports import ExportReader
 from scoring_service.store.facts import FactReader
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
+from scoring_service.store.samples import SampleReader
 from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.cores import Cores, Stores
@@ -90,7 +91,7 @@ class Scoring:
         self.verification = Verification(self.cores)
         self.rebuild = Rebuild(self.cores)
         self.corrections = Corrections(self.lead_writer, self.leads, calendar, self.clock)
-        self.publishing = Publishing(self.models, self.lead_reader, self.clock)
+        self.publishing = Publishing(self.models, self.lead_reader, SampleReader(self.database), self.clock)
         self.rollout = Rollout(self.models, self.cores, PARTITIONS)
         self.simulate = Simulate(self.cores)
         self.parking = Parking(self.events)

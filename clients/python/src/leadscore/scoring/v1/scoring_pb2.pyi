@@ -706,10 +706,12 @@ class CreateScoringModelRequest(_message.Message):
     def __init__(self, scoring_model: _Optional[_Union[ScoringModel, _Mapping]] = ..., validate_only: bool = ...) -> None: ...
 
 class CreateScoringModelResponse(_message.Message):
-    __slots__ = ("scoring_model",)
+    __slots__ = ("scoring_model", "type_mismatches")
     SCORING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    TYPE_MISMATCHES_FIELD_NUMBER: _ClassVar[int]
     scoring_model: ScoringModel
-    def __init__(self, scoring_model: _Optional[_Union[ScoringModel, _Mapping]] = ...) -> None: ...
+    type_mismatches: _containers.RepeatedCompositeFieldContainer[TypeMismatch]
+    def __init__(self, scoring_model: _Optional[_Union[ScoringModel, _Mapping]] = ..., type_mismatches: _Optional[_Iterable[_Union[TypeMismatch, _Mapping]]] = ...) -> None: ...
 
 class PublishScoringModelRequest(_message.Message):
     __slots__ = ("version", "base_version", "mode", "actor", "note")
@@ -812,7 +814,7 @@ class LeadDifference(_message.Message):
     def __init__(self, lead_id: _Optional[str] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., fit_grade_before: _Optional[str] = ..., fit_grade_after: _Optional[str] = ...) -> None: ...
 
 class SimulationSummary(_message.Message):
-    __slots__ = ("leads_changed", "points_before", "points_after", "stages", "fit_grades", "rules", "unknown_event_types", "ranking_before", "ranking_after")
+    __slots__ = ("leads_changed", "points_before", "points_after", "stages", "fit_grades", "rules", "unknown_event_types", "ranking_before", "ranking_after", "type_mismatches")
     LEADS_CHANGED_FIELD_NUMBER: _ClassVar[int]
     POINTS_BEFORE_FIELD_NUMBER: _ClassVar[int]
     POINTS_AFTER_FIELD_NUMBER: _ClassVar[int]
@@ -822,6 +824,7 @@ class SimulationSummary(_message.Message):
     UNKNOWN_EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
     RANKING_BEFORE_FIELD_NUMBER: _ClassVar[int]
     RANKING_AFTER_FIELD_NUMBER: _ClassVar[int]
+    TYPE_MISMATCHES_FIELD_NUMBER: _ClassVar[int]
     leads_changed: int
     points_before: int
     points_after: int
@@ -831,7 +834,24 @@ class SimulationSummary(_message.Message):
     unknown_event_types: _containers.RepeatedCompositeFieldContainer[UnknownEventType]
     ranking_before: Ranking
     ranking_after: Ranking
-    def __init__(self, leads_changed: _Optional[int] = ..., points_before: _Optional[int] = ..., points_after: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., fit_grades: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[RuleShare, _Mapping]]] = ..., unknown_event_types: _Optional[_Iterable[_Union[UnknownEventType, _Mapping]]] = ..., ranking_before: _Optional[_Union[Ranking, _Mapping]] = ..., ranking_after: _Optional[_Union[Ranking, _Mapping]] = ...) -> None: ...
+    type_mismatches: _containers.RepeatedCompositeFieldContainer[TypeMismatch]
+    def __init__(self, leads_changed: _Optional[int] = ..., points_before: _Optional[int] = ..., points_after: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., fit_grades: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[RuleShare, _Mapping]]] = ..., unknown_event_types: _Optional[_Iterable[_Union[UnknownEventType, _Mapping]]] = ..., ranking_before: _Optional[_Union[Ranking, _Mapping]] = ..., ranking_after: _Optional[_Union[Ranking, _Mapping]] = ..., type_mismatches: _Optional[_Iterable[_Union[TypeMismatch, _Mapping]]] = ...) -> None: ...
+
+class TypeMismatch(_message.Message):
+    __slots__ = ("field", "rule_id", "property", "expected_type", "found_type", "count")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROPERTY_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FOUND_TYPE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    field: str
+    rule_id: str
+    property: str
+    expected_type: str
+    found_type: str
+    count: int
+    def __init__(self, field: _Optional[str] = ..., rule_id: _Optional[str] = ..., property: _Optional[str] = ..., expected_type: _Optional[str] = ..., found_type: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
 
 class Migration(_message.Message):
     __slots__ = ("before", "after", "lead_count")
