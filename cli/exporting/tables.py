@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from leadscore.automation.v1 import automation_pb2
 from leadscore.scoring.v1 import scoring_pb2
 
-from cli.terminal.output import to_json
+from cli.terminal.output import to_json, whole
 
 
 class Kind(Enum):
@@ -81,8 +81,8 @@ def _enum(name: str, prefix: str) -> Column:
 
 
 def _values(struct: Struct) -> Mapping[str, Any] | None:
-    # Much slower than reading the fields, which is why it is used for structs only; whole numbers become integers.
-    return MessageToDict(struct) or None
+    # Much slower than reading the fields, which is why it is used for structs only.
+    return whole(MessageToDict(struct)) or None
 
 
 def _contributions(lead: scoring_pb2.LeadScore) -> Mapping[str, int]:

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from shared.message_files.scalars import from_number
 
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False)
@@ -25,7 +28,17 @@ def printable(text: str) -> str:
 
 def to_json(message: Message) -> dict[str, object]:
     """Returns a message as JSON values, with the field names of the proto and every plain field."""
-    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    found = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return {name: whole(value) for name, value in found.items()}
+
+
+def whole(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+    """Returns a JSON value with whole numbers as integers: protobuf makes 250 a 250.0, which some programs refuse."""
+    if isinstance(value, dict):
+        return {name: whole(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [whole(each) for each in value]
+    return from_number(value) if isinstance(value, float) else value
 
 
 def show(view: RenderableType, *messages: Message, as_json: bool) -> None:

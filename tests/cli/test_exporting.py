@@ -45,6 +45,14 @@ def test_ndjson_has_every_column_with_its_type() -> None:
     assert (found["contributions"], found["attributes"]["employees"]) == ({"signup": 20}, 40)
 
 
+def test_integers_keep_their_digits() -> None:
+    row = pb.LeadScore(attributes={"id": "9223372036854775807", "largest": 2**53 - 1, "rate": 0.5, "list": [3]})
+    for writer in (write_ndjson, write_csv):
+        text = written(writer, [row], LEADS).decode().replace('""', '"')
+        for part in ('"id": "9223372036854775807"', '"largest": 9007199254740991', '"rate": 0.5', '"list": [3]'):
+            assert part in text
+
+
 def test_csv_keeps_spreadsheets_from_computing_texts() -> None:
     text = written(write_csv, [lead("=HYPERLINK(1)"), lead("+31", stage="@x"), lead("a-b")], LEADS).decode()
     first, second, third = csv.DictReader(io.StringIO(text, newline=""))

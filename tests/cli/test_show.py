@@ -74,6 +74,14 @@ def test_a_violation_escapes_untrusted_text() -> None:
     assert result.stdout.splitlines()[0] == f"I1 {SHOWN} expected 1 of {SHOWN}"
 
 
+def test_whole_numbers_of_properties_are_integers_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    attributes = {"size": 250, "largest": 2**53 - 1, "rate": 0.5, "deep": [{"count": -3}]}
+    print_view("", intelligence.LeadIntelligence(attributes=attributes), as_json=True)
+    printed = capsys.readouterr().out
+    for part in ('"size": 250', '"largest": 9007199254740991', '"rate": 0.5', '"deep": [{"count": -3}]'):
+        assert f"{part}, " in printed or f"{part}}}" in printed
+
+
 def test_json_escapes_untrusted_text(capsys: pytest.CaptureFixture[str]) -> None:
     texts = ["\x1b[2J", "\x7f", "\x9b2J", "\u202e", "\U000e0001", "[red] é €"]
     print_json(texts)
