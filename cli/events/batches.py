@@ -17,9 +17,9 @@ MAX_FLAWS = 10
 class Totals:
     """The outcomes so far.
 
-    `flaws` are the first rejected lines, and `conflicts` the first ones whose event id belongs to another event: line
-    number and reason. `shortened` counts the accepted and duplicate events of which some properties were cut or left
-    out.
+    `flaws` are the first rejected lines and the last one, which tells where a damaged file could not be read on.
+    `conflicts` are the same of the lines whose event id belongs to another event. Both have line number and reason.
+    `shortened` counts the accepted and duplicate events of which some properties were cut or left out.
     """
 
     accepted: int = 0
@@ -63,8 +63,8 @@ class Totals:
 
 
 def _keep(lines: list[tuple[int, str]], line: int, reason: str) -> None:
-    if len(lines) < MAX_FLAWS:
-        lines.append((line, reason))
+    del lines[MAX_FLAWS - 1 :]
+    lines.append((line, reason))
 
 
 @dataclass(slots=True)

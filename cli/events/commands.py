@@ -68,14 +68,14 @@ def ingest_file(
     with open_import(None if file == "-" else Path(file), options) as opened:
         say(opened.notice)
         if is_dry_run:
-            _preview(connection, marked(opened.lines) if history else opened.lines, as_json=as_json)
+            _preview(connection, marked(opened.lines) if history else opened.lines, opened.unit, as_json=as_json)
             return
         lines = with_choice(opened.lines, history, _ask if sys.stdin.isatty() else None)
         totals = _send(connection, lines, batch_size=batch_size, concurrency=concurrency)
     if as_json:
         print_json(totals_json(totals))
     else:
-        for text in totals_lines(totals):
+        for text in totals_lines(totals, opened.unit):
             show(text, as_json=False)
     if wait:
         _wait(connection, timeout)
@@ -113,12 +113,12 @@ def _ask(about: str) -> bool:
     return typer.confirm(f"{about}. Send all events as history, for which no automation fires?", default=True, err=True)
 
 
-def _preview(connection: Connection, lines: Iterator[Line], *, as_json: bool) -> None:
+def _preview(connection: Connection, lines: Iterator[Line], unit: str, *, as_json: bool) -> None:
     preview, system = preview_of(lines), ask_system(connection)
     if as_json:
         print_json(preview_json(preview, system))
     else:
-        show(preview_view(preview, system), as_json=False)
+        show(preview_view(preview, system, unit), as_json=False)
 
 
 def _send(connection: Connection, lines: Iterator[Line], *, batch_size: int, concurrency: int) -> Totals:

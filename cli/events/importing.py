@@ -34,11 +34,13 @@ class Import:
     Attributes:
         format: The name of its format, or the path of its mapping file.
         notice: A sentence for people that says what the file is.
+        unit: What the numbers of its lines count: lines, items or rows.
         lines: Its lines, which can be read once.
     """
 
     format: str
     notice: str
+    unit: str
     lines: Iterator[Line]
 
 
@@ -51,7 +53,7 @@ def open_import(path: Path | None, options: ImportOptions) -> Iterator[Import]:
     """
     with open_events(path, options.encoding) as file:
         name, mapping = find_mapping(file, options.format, options.mapping)
-        yield Import(name, _notice(file, mapping, name, options), _lines(file, mapping, options.times))
+        yield Import(name, _notice(file, mapping, name, options), file.unit, _lines(file, mapping, options.times))
 
 
 def _notice(file: EventFile, mapping: MappingFile, name: str, options: ImportOptions) -> str:

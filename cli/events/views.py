@@ -20,8 +20,8 @@ _MAX_PROPERTIES = 400
 """Maximum number of characters of an event's properties that are shown."""
 
 
-def totals_lines(totals: Totals) -> Iterator[str]:
-    """Yields the counts, and the first conflicts and rejected lines."""
+def totals_lines(totals: Totals, unit: str) -> Iterator[str]:
+    """Yields the counts, and the first conflicts and rejected lines; `unit` is what their numbers count."""
     rate = totals.lines / max(totals.seconds, 0.001)
     yield (
         f"{totals.accepted:,} accepted, {totals.duplicate:,} duplicate, {totals.conflict:,} in conflict, "
@@ -29,8 +29,8 @@ def totals_lines(totals: Totals) -> Iterator[str]:
     )
     if totals.shortened:
         yield f"  {counted(totals.shortened, 'event')} had too many or too long properties, and lost a part of them"
-    yield from (f"  line {line}: conflict: {reason}" for line, reason in totals.conflicts)
-    yield from (f"  line {line}: {reason}" for line, reason in totals.flaws)
+    yield from (f"  {unit} {line}: conflict: {reason}" for line, reason in totals.conflicts)
+    yield from (f"  {unit} {line}: {reason}" for line, reason in totals.flaws)
 
 
 def totals_json(totals: Totals) -> dict[str, object]:
@@ -48,19 +48,22 @@ def totals_json(totals: Totals) -> dict[str, object]:
     }
 
 
-def preview_view(preview: Preview, system: System) -> RenderableType:
-    """Returns the first events as they would be stored, the event types, and the reasons for rejected lines."""
+def preview_view(preview: Preview, system: System, unit: str) -> RenderableType:
+    """Returns the first events as they would be stored, the event types, and the reasons for rejected lines.
+
+    `unit` is what the numbers of lines count.
+    """
     sections = list[RenderableType]()
     for line in preview.first:
-        sections += _event(line)
+        sections += _event(line, unit)
     sections += [
         pieces.heading(f"{counted(preview.types.total(), 'event')} would be sent"),
         pieces.bars(preview.types.most_common()),
         *map(pieces.plain, _about_system(preview, system)),
-        pieces.heading(f"{counted(preview.rejected, 'line')} would be rejected"),
+        pieces.heading(f"{counted(preview.rejected, unit)} would be rejected"),
     ]
     for reason in sorted(preview.reasons.values(), key=lambda each: -each.count):
-        sections.append(pieces.plain(f"{reason.count:,} for the reason of line {reason.line:,}: {reason.text}"))
+        sections.append(pieces.plain(f"{reason.count:,} for the reason of {unit} {reason.line:,}: {reason.text}"))
     return Group(*sections)
 
 
@@ -80,13 +83,13 @@ def preview_json(preview: Preview, system: System) -> dict[str, object]:
     }
 
 
-def _event(line: Line) -> Iterator[RenderableType]:
+def _event(line: Line, unit: str) -> Iterator[RenderableType]:
     if line.event is None:
         return
     event = line.event
     time = wire.to_time(event.event_time).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
     mark = ", historical" if event.historical else ""
-    yield pieces.plain(f"line {line.number:,}: {event.event_type} of {event.lead_id} at {time} UTC{mark}", "bold")
+    yield pieces.plain(f"{unit} {line.number:,}: {event.event_type} of {event.lead_id} at {time} UTC{mark}", "bold")
     yield Padding(pieces.plain(f"id {event.event_id}"), (0, 0, 0, 2))
     if event.properties.fields:
         yield Padding(pieces.plain(_properties(event), "dim"), (0, 0, 0, 2))
