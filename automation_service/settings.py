@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from automation_service.domain.address import Networks, read_networks
+from automation_service.domain.delivery import Schedule
 from automation_service.domain.receiver import is_address
 from shared.settings import GatherSeconds, ServerSettings, StoreSettings, WorkerSettings
 
@@ -26,6 +27,11 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
         description="Seconds to wait after each failed attempt, separated by commas. If the attempt after the last "
         "wait fails, the delivery has failed.",
     )
+    delivery_refused_schedule: str = Field(
+        "60,600,3600,21600",
+        description="The same for attempts that the receiver refused: a status other than 2xx, 408, 410, 425, 429 and "
+        "5xx. If it is empty, a refused delivery has failed.",
+    )
     webhook_http: bool = Field(default=False, description="Allow http URLs as well as https.")
     webhook_networks: str = Field(
         "",
@@ -40,10 +46,10 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
     smtp_password: SecretStr = Field(SecretStr(""), description="Password of that user.")
     smtp_sender: str = Field("leadscore@localhost.localdomain", description="Sender address of e-mails.")
 
-    @field_validator("delivery_schedule")
+    @field_validator("delivery_schedule", "delivery_refused_schedule")
     @classmethod
     def _check_schedule(cls, text: str) -> str:
-        if any(not 0 < float(each) <= 30 * 86_400 for each in text.split(",")):
+        if any(not 0 < float(each) <= 30 * 86_400 for each in text.split(",") if text):
             raise ValueError("each wait must be more than 0 s and at most 30 days")
         return text
 
@@ -65,11 +71,15 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
         return timedelta(days=self.keep_changes_days)
 
     @property
-    def schedule(self) -> tuple[timedelta, ...]:
-        """`delivery_schedule` as durations."""
-        return tuple(timedelta(seconds=float(each)) for each in self.delivery_schedule.split(","))
+    def schedule(self) -> Schedule:
+        """`delivery_schedule` and `delivery_refused_schedule` as durations."""
+        return Schedule(_waits(self.delivery_schedule), _waits(self.delivery_refused_schedule))
 
     @property
     def networks(self) -> Networks:
         """`webhook_networks` as networks."""
         return read_networks(self.webhook_networks.split(","))
+
+
+def _waits(text: str) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=float(each)) for each in text.split(",") if text)

@@ -85,7 +85,7 @@ def deliveries(
 def _is_due_to(state: str, answers: Collection[int], *, rule_is_gone: bool) -> bool:
     """Returns whether a delivery can be in a state after these answers; a pending one can, since I13 checks those."""
     arrived = any(200 <= answer < 300 for answer in answers)
-    refused = any(300 <= answer < 500 and answer != 429 for answer in answers)
+    refused = any(300 <= answer < 500 and answer not in (408, 425, 429) for answer in answers)
     match state:
         case "delivered":
             return arrived

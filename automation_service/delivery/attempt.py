@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from automation_service.domain.action import Action
-from automation_service.domain.delivery import Answer, Delivery, Fate
+from automation_service.domain.delivery import Answer, Delivery, Fate, Schedule
 from automation_service.domain.rule import Rule
 from automation_service.ports import Claim, Clock, Receivers, Rules, Settlement
 from shared import logs
@@ -28,12 +28,12 @@ _LOG = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """Makes attempts at claimed deliveries. `schedule` holds the waits after the first, second … failed attempt."""
+    """Makes attempts at claimed deliveries."""
 
     settling: GroupCommit[Settlement, None]
     rules: Rules
     receivers: Receivers
-    schedule: Sequence[timedelta]
+    schedule: Schedule
     clock: Clock
 
     async def rules_of(self, claims: Iterable[Claim]) -> dict[str, Rule]:

@@ -144,7 +144,7 @@ class Dispatcher:
         def on_answer(fate: Fate) -> None:
             nonlocal answered
             answered = True
-            self._endpoints.end(claim.delivery.endpoint, failed=fate is Fate.RETRY)
+            self._endpoints.end(claim.delivery.endpoint, failed=fate in (Fate.RETRY, Fate.REFUSED))
             if self._is_held_up or self._held:
                 self._wake.set()
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 MAX_ATTEMPTS = 20
 """The number of attempts that are kept per delivery, the latest ones."""
@@ -26,12 +27,24 @@ class ExecutionState(StrEnum):
 
 
 class Fate(Enum):
-    """The outcome of an attempt: it arrived, retry it, do not retry it, or disable the rule (410 Gone)."""
+    """The outcome of an attempt.
+
+    It arrived; retry it; the receiver refused it, so retry it by the schedule for refusals; do not retry it; or disable
+    the rule (410 Gone).
+    """
 
     ARRIVED = "arrived"
     RETRY = "retry"
+    REFUSED = "refused"
     FINAL = "final"
     GONE = "gone"
+
+
+class Schedule(NamedTuple):
+    """The waits after the first, second … attempt that failed, and after the first, second … that was refused."""
+
+    failed: Sequence[timedelta] = ()
+    refused: Sequence[timedelta] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,8 @@ class Delivery:
     """A message to the receiver of one action. Its id and body are the same at every attempt.
 
     `due_time` is when the next attempt may begin. While `lease` holds a token, an attempt is in progress, and it is
-    presumed lost at `due_time`. `tries` counts the attempts since the schedule started.
+    presumed lost at `due_time`. `tries` counts the attempts since the schedule started, and `refusals` those among them
+    that the receiver refused.
     """
 
     delivery_id: str
@@ -76,25 +90,42 @@ class Delivery:
     state: ExecutionState = ExecutionState.PENDING
     due_time: datetime = NEVER
     tries: int = 0
+    refusals: int = 0
     attempts: tuple[Attempt, ...] = ()
     lease: str = ""
 
     def settled(
-        self, answer: Answer, began: datetime, took: timedelta, schedule: Sequence[timedelta], jitter: float
+        self, answer: Answer, began: datetime, took: timedelta, schedule: Schedule, jitter: float
     ) -> "Delivery":
         """Returns the delivery after an attempt.
 
         After its n-th failed attempt it waits for the n-th duration of the schedule times `jitter`, or for as long as
-        the receiver asked if that is longer. If there is no n-th duration, it has failed.
+        the receiver asked if that is longer. Refused attempts are counted apart, and have their own durations. If there
+        is no n-th duration, the delivery has failed.
         """
         attempt = Attempt(began, took, answer.status, answer.error, answer.text)
-        after = replace(self, attempts=(*self.attempts, attempt)[-MAX_ATTEMPTS:], tries=self.tries + 1, lease="")
+        after = replace(
+            self,
+            attempts=(*self.attempts, attempt)[-MAX_ATTEMPTS:],
+            tries=self.tries + 1,
+            refusals=self.refusals + (answer.fate is Fate.REFUSED),
+            lease="",
+        )
         if answer.fate is Fate.ARRIVED:
             return replace(after, state=ExecutionState.DELIVERED, due_time=NEVER)
-        if answer.fate is not Fate.RETRY or self.tries >= len(schedule):
+        waits = self._waits_left(answer.fate, schedule)
+        if not waits:
             return replace(after, state=ExecutionState.FAILED, due_time=NEVER)
-        wait = max(schedule[self.tries] * jitter, min(answer.retry_after, LONGEST_WAIT))
-        return replace(after, due_time=began + took + wait)
+        return replace(after, due_time=began + took + max(waits[0] * jitter, min(answer.retry_after, LONGEST_WAIT)))
+
+    def _waits_left(self, fate: Fate, schedule: Schedule) -> Sequence[timedelta]:
+        match fate:
+            case Fate.RETRY:
+                return schedule.failed[self.tries - self.refusals :]
+            case Fate.REFUSED:
+                return schedule.refused[self.refusals :]
+            case _:
+                return ()
 
     def claimed(self, lease: str, until: datetime) -> "Delivery":
         """Returns the delivery, claimed for an attempt."""
@@ -112,7 +143,7 @@ class Delivery:
         """
         if self.state is ExecutionState.DELIVERED or not self.body or (self.lease and self.due_time > now):
             return self
-        return replace(self, state=ExecutionState.PENDING, due_time=now, tries=0, lease="")
+        return replace(self, state=ExecutionState.PENDING, due_time=now, tries=0, refusals=0, lease="")
 
 
 def state_of(deliveries: Sequence[Delivery]) -> ExecutionState:
@@ -125,12 +156,12 @@ def state_of(deliveries: Sequence[Delivery]) -> ExecutionState:
 
 
 def fate_of_status(status: int) -> Fate:
-    """Returns the outcome for an HTTP status: 2xx arrived, 429 and 5xx retry, 410 gone, anything else final."""
+    """Returns the outcome for an HTTP status: 2xx arrived, 408, 425, 429 and 5xx retry, 410 gone, others refused."""
     if 200 <= status < 300:
         return Fate.ARRIVED
     if status == 410:
         return Fate.GONE
-    return Fate.RETRY if status == 429 or status >= 500 else Fate.FINAL
+    return Fate.RETRY if status in (408, 425, 429) or status >= 500 else Fate.REFUSED
 
 
 def fate_of_reply(code: int) -> Fate:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from automation_service.domain import letter
 from automation_service.domain.action import Action
-from automation_service.domain.delivery import Answer, Delivery, ExecutionState, Fate, state_of
+from automation_service.domain.delivery import Answer, Delivery, ExecutionState, Fate, Schedule, state_of
 from automation_service.domain.lead import Change, Insight, Risk, facts_of
 from automation_service.domain.payload import payload, why, write
 from automation_service.domain.receiver import Email, Slack, is_address
@@ -209,7 +209,7 @@ def _delivery(
                 body = write(values)
     except (Unrenderable, ValueError) as error:
         answer = Answer(Fate.FINAL, error=str(error))
-        return delivery.settled(answer, record_time, record_time - record_time, (), 1)
+        return delivery.settled(answer, record_time, record_time - record_time, Schedule(), 1)
     return Delivery(
         delivery.delivery_id, action.action_id, action.kind, action.endpoint, body, recipients, due_time=record_time
     )

@@ -156,6 +156,7 @@ def write_delivery(delivery: Delivery) -> Document:
         "state": delivery.state.value,
         "due_time": delivery.due_time,
         "tries": delivery.tries,
+        "refusals": delivery.refusals,
         "attempts": [
             {
                 "attempt_time": attempt.attempt_time,
@@ -182,6 +183,7 @@ def read_delivery(row: Document) -> Delivery:
         state=ExecutionState(row["state"]),
         due_time=row["due_time"],
         tries=row["tries"],
+        refusals=row["refusals"],
         attempts=tuple(
             Attempt(
                 each["attempt_time"],

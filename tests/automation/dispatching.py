@@ -11,6 +11,7 @@ from automation_service.domain.delivery import (
     Answer,
     Delivery,
     Fate,
+    Schedule,
 )
 from automation_service.domain.execution import Execution
 from automation_service.ports import Receivers
@@ -19,7 +20,7 @@ from testkit.waiting import eventually
 from tests.automation.fake_stores import FakeExecutions, FakeRules
 from tests.automation.fakes import NOW, rule, webhook
 
-SCHEDULE = [timedelta(seconds=seconds) for seconds in (5, 300)]
+SCHEDULE = Schedule([timedelta(seconds=seconds) for seconds in (5, 300)])
 LATER = Answer(Fate.RETRY, 503, "later")
 GONE = Answer(Fate.GONE, 410)
 

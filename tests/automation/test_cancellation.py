@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from automation_service.domain.delivery import NEVER, Answer, ExecutionState, Fate
+from automation_service.domain.delivery import NEVER, Answer, ExecutionState, Fate, Schedule
 from automation_service.ports import ExecutionQuery, Settlement
 from automation_service.store import cancellation
 from automation_service.store import rules as rules_module
@@ -27,7 +27,9 @@ async def test_pending_deliveries_of_a_disabled_or_deleted_rule_are_cancelled(st
     for _ in range(2):
         claim = await claim_one(deliveries, NOW, UNTIL, [])
         assert claim
-        await deliveries.settle([Settlement(claim, claim.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, [], 1))])
+        await deliveries.settle(
+            [Settlement(claim, claim.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, Schedule(), 1))]
+        )
     recorded = executed(change(), BOTH)
     await executions.record([recorded, other])
     assert not await rules.replace(DISABLED, 7)
@@ -55,7 +57,7 @@ async def test_an_attempt_in_progress_is_not_cancelled(stores: Stores, how: str)
         assert await rules.replace(DISABLED, 1)
     else:
         await rules.delete("call")
-    arrived = claim.delivery.settled(Answer(Fate.ARRIVED, 200), NOW, TICK, [], 1)
+    arrived = claim.delivery.settled(Answer(Fate.ARRIVED, 200), NOW, TICK, Schedule(), 1)
     await deliveries.settle([Settlement(claim, arrived)])
     stored = await executions.get(recorded.execution_id)
     assert {each.state for each in stored.deliveries} == {ExecutionState.DELIVERED, ExecutionState.CANCELLED}

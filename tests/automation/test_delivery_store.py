@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from automation_service.domain.delivery import Answer, ExecutionState, Fate
+from automation_service.domain.delivery import Answer, ExecutionState, Fate, Schedule
 from automation_service.ports import Due, ExecutionQuery, Settlement
 from automation_service.store.deliveries import MongoDeliveries
 from automation_service.store.executions import MongoExecutions
@@ -65,7 +65,7 @@ async def test_due_times_set_by_a_fast_clock_are_repaired(stores: Stores) -> Non
     for lead_id, now in {"claimed": ahead, "tried": NOW, "under-way": NOW}.items():
         [claim] = await deliveries.claim([Due(ids[lead_id], "https://crm.example")], now, now + timedelta(seconds=40))
         if lead_id == "tried":
-            waits = claim.delivery.settled(Answer(Fate.RETRY, 503), NOW, TICK, [timedelta(hours=2)], 1)
+            waits = claim.delivery.settled(Answer(Fate.RETRY, 503), NOW, TICK, Schedule([timedelta(hours=2)]), 1)
             await deliveries.settle([Settlement(claim, waits)])
     assert await deliveries.due(NOW, [], 9) == []
     await deliveries.repair_due_times(NOW, latest)
@@ -76,7 +76,7 @@ async def test_due_times_set_by_a_fast_clock_are_repaired(stores: Stores) -> Non
 async def test_repairing_due_times_reads_no_waiting_execution(database_uri: str, database: Database) -> None:
     await create_indexes(database, INDEXES)
     waits = executed(change(), rule("call", None, webhook())).deliveries[0]
-    waits = waits.settled(Answer(Fate.RETRY, 503), NOW, TICK, [timedelta(hours=2)], 1)
+    waits = waits.settled(Answer(Fate.RETRY, 503), NOW, TICK, Schedule([timedelta(hours=2)]), 1)
     await MongoExecutions(database).record([replace(executed(change(), rule()), deliveries=(waits,))])
     async with overheard(database_uri) as (heard, commands):
         await MongoDeliveries(heard).repair_due_times(NOW, UNTIL)
@@ -95,7 +95,7 @@ async def test_the_state_of_an_execution_follows_its_deliveries(stores: Stores) 
     for fate in (Fate.ARRIVED, Fate.FINAL):
         claim = await claim_one(deliveries, NOW, UNTIL, [])
         assert claim
-        settled = claim.delivery.settled(Answer(fate, 200), NOW, TICK, [], 1)
+        settled = claim.delivery.settled(Answer(fate, 200), NOW, TICK, Schedule(), 1)
         await deliveries.settle([Settlement(claim, settled), Settlement(claim, claim.delivery.cancelled())])
         stored = await executions.get(recorded.execution_id)
         assert settled in stored.deliveries
@@ -115,7 +115,7 @@ async def test_a_lapsed_claim_cannot_settle(stores: Stores) -> None:
     second = await claim_one(deliveries, UNTIL, UNTIL + timedelta(seconds=30), [])
     assert first
     assert second
-    settled = second.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, [], 1)
+    settled = second.delivery.settled(Answer(Fate.ARRIVED), NOW, TICK, Schedule(), 1)
     await deliveries.settle([Settlement(first, first.delivery.cancelled())])
     assert (await executions.get(recorded.execution_id)).deliveries == (second.delivery,)
     await deliveries.settle([Settlement(first, first.delivery.cancelled()), Settlement(second, settled)])

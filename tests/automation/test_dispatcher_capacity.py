@@ -11,6 +11,7 @@ from automation_service.domain.delivery import (
     Answer,
     ExecutionState,
     Fate,
+    Schedule,
 )
 from shared.tasks import running
 from testkit.waiting import eventually
@@ -92,7 +93,9 @@ async def test_deliveries_admitted_by_concurrent_drains_wait_for_capacity() -> N
 
 async def test_a_delivery_that_failed_when_it_was_recorded_is_not_attempted() -> None:
     failed = executed(change(), rule("call", None, webhook()))
-    failed = replace(failed, deliveries=(failed.deliveries[0].settled(Answer(Fate.FINAL), NOW, timedelta(), (), 1),))
+    failed = replace(
+        failed, deliveries=(failed.deliveries[0].settled(Answer(Fate.FINAL), NOW, timedelta(), Schedule(), 1),)
+    )
     receivers = FakeReceivers()
     dispatching = Dispatching(receivers)
     assert await dispatching.take([failed]) == [failed]

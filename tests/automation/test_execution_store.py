@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from automation_service.domain.delivery import Answer, Fate
+from automation_service.domain.delivery import Answer, Fate, Schedule
 from automation_service.domain.execution import ExecutionNotFound, Firing, Key
 from automation_service.domain.trigger import (
     Inactive,
@@ -49,7 +49,9 @@ async def test_executions_are_listed_latest_first(executions: Executions) -> Non
 async def test_an_execution_is_read_as_it_was_stored(stores: Stores) -> None:
     _, executions, _ = stores
     tried = executed(change(), BOTH)
-    settled = tried.deliveries[0].settled(Answer(Fate.RETRY, 503, "no", "e"), NOW, 5 * TICK, [TICK], 1)
+    settled = tried.deliveries[0].settled(
+        Answer(Fate.REFUSED, 404, "no", "e"), NOW, 5 * TICK, Schedule([TICK], [TICK]), 1
+    )
     tried = replace(tried, deliveries=(settled, tried.deliveries[1]))
     await executions.record([tried])
     assert await executions.get(tried.execution_id) == tried

@@ -9,7 +9,7 @@ import pytest
 from leadscore.automation.v1 import automation_pb2 as pb
 
 from automation_service.domain.action import Action
-from automation_service.domain.delivery import Answer, Fate
+from automation_service.domain.delivery import Answer, Fate, Schedule
 from automation_service.domain.receiver import Email
 from shared import wire
 from testkit.receiver import SECRET
@@ -101,7 +101,7 @@ async def test_a_failed_execution_is_returned_with_its_attempts_and_retried(
     old_rule = rule("old", None, webhook())
     failed = executed(change("eve"), old_rule)
     answer = Answer(Fate.FINAL, 404, "no such thing")
-    settled = failed.deliveries[0].settled(answer, NOW, timedelta(milliseconds=7), [], 1)
+    settled = failed.deliveries[0].settled(answer, NOW, timedelta(milliseconds=7), Schedule(), 1)
     await recorded.record([replace(failed, deliveries=(settled,))])
     request = pb.GetAutomationExecutionRequest(execution_id=failed.execution_id)
     found = (await stub.GetAutomationExecution(request)).execution

@@ -13,7 +13,7 @@ import pytest
 from automation_service.delivery.attempt import DeliveryAttempt
 from automation_service.delivery.receivers import AllReceivers
 from automation_service.domain.action import Action
-from automation_service.domain.delivery import Fate
+from automation_service.domain.delivery import Fate, Schedule
 from automation_service.domain.preset import Preset
 from automation_service.domain.receiver import Slack, Webhook
 from cli.local.embedded import free_port
@@ -75,8 +75,9 @@ async def test_slack_gets_a_text(subject: AllReceivers, receiver: Receiver) -> N
 @pytest.mark.parametrize(
     ("status", "fate"),
     [
-        (200, Fate.ARRIVED), (204, Fate.ARRIVED), (299, Fate.ARRIVED), (301, Fate.FINAL), (304, Fate.FINAL),
-        (400, Fate.FINAL), (401, Fate.FINAL), (404, Fate.FINAL), (410, Fate.GONE), (429, Fate.RETRY),
+        (200, Fate.ARRIVED), (204, Fate.ARRIVED), (299, Fate.ARRIVED), (301, Fate.REFUSED), (304, Fate.REFUSED),
+        (400, Fate.REFUSED), (401, Fate.REFUSED), (403, Fate.REFUSED), (404, Fate.REFUSED), (408, Fate.RETRY),
+        (409, Fate.REFUSED), (410, Fate.GONE), (422, Fate.REFUSED), (425, Fate.RETRY), (429, Fate.RETRY),
         (500, Fate.RETRY), (502, Fate.RETRY), (503, Fate.RETRY), (599, Fate.RETRY),
     ],
 )  # fmt: skip
@@ -100,7 +101,7 @@ async def test_retry_after_delays_the_next_attempt(
     action = webhook(url=receiver.url())
     answer = await send(subject, action)
     now = wire.now()
-    settled = delivery(action).settled(answer, now, timedelta(), [timedelta(seconds=5)], 1)
+    settled = delivery(action).settled(answer, now, timedelta(), Schedule([timedelta(seconds=5)]), 1)
     assert settled.due_time - now == timedelta(seconds=max(seconds, 5))
 
 
@@ -176,7 +177,9 @@ async def test_an_attempt_at_a_slow_receiver_times_out(
     monkeypatch.setattr("automation_service.delivery.attempt.ATTEMPT_SECONDS", 2.0)
     receiver.behaviour = behaviour
     action = webhook(url=receiver.url())
-    attempt_delivery = DeliveryAttempt(settling=Mock(), rules=Mock(), receivers=subject, schedule=(), clock=wire.now)
+    attempt_delivery = DeliveryAttempt(
+        settling=Mock(), rules=Mock(), receivers=subject, schedule=Schedule(), clock=wire.now
+    )
     async with asyncio.timeout(30):
         answer = await attempt_delivery._attempt(action, delivery(action))
     assert (answer.fate, answer.error) == (fate, error)
