@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from leadscore.automation.v1 import automation_pb2_grpc
 
-from automation_service.clients import IntelligenceInsights, ScoringModels
+from automation_service.clients import IntelligenceInsights, ScoringInactiveLeads, ScoringModels
 from automation_service.delivery.address_guard import Guard, GuardedTransport, SystemResolver
 from automation_service.delivery.attempt import MAX_SETTLED, SETTLE_SECONDS, DeliveryAttempt
 from automation_service.delivery.dispatcher import Dispatcher, repair_due_times
@@ -21,7 +21,9 @@ from automation_service.store.changes import MongoChanges
 from automation_service.store.deliveries import MongoDeliveries
 from automation_service.store.executions import MongoExecutions
 from automation_service.store.rules import MongoRules
+from automation_service.store.searches import MongoSearches
 from automation_service.usecases.evaluation import Evaluation
+from automation_service.usecases.inactivity import InactivitySearch
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester
 from shared import deadlines, mongo, wire
@@ -78,7 +80,8 @@ async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with (
         contextlib.aclosing(database.client),
-        deadlines.connect(settings.intelligence_target) as channel,
+        deadlines.connect(settings.scoring_target) as scoring,
+        deadlines.connect(settings.intelligence_target) as intelligence,
         _receivers(settings) as receivers,
     ):
         contract, partitions = score_changes.CONTRACT, settings.partitions
@@ -90,22 +93,26 @@ async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -
         settling = GroupCommit(deliveries.settle, limit=MAX_SETTLED, seconds=SETTLE_SECONDS)
         attempt = DeliveryAttempt(settling, rules, receivers, settings.schedule, wire.now)
         dispatcher = Dispatcher(deliveries, attempt, wire.now)
-        step = Evaluation(
+        evaluation = Evaluation(
             MongoChanges(database, inbox, transaction_seconds=settings.transaction_seconds),
             rules,
             MongoExecutions(database),
-            IntelligenceInsights(channel),
+            IntelligenceInsights(intelligence),
             SandboxedTemplates(),
             settings.smtp_sender,
             dispatcher,
             wire.now,
-        ).step
+        )
+        searching = InactivitySearch(
+            MongoSearches(database), ScoringInactiveLeads(scoring), rules, evaluation, wire.now
+        ).run()
+        step = evaluation.step
         drainer = Drainer(inbox, doorbell, step, batch_rows=settings.batch_rows, gather_seconds=settings.gather_seconds)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
         sweeping = sweep(inbox, doorbell, age=settings.sweep_age)
         isolated = drainer.isolated_retries.run()
         repairing = repair_due_times(deliveries, wire.now)
-        async with running(doorbell.run(), *lanes, isolated, sweeping, dispatcher.run(), repairing):
+        async with running(doorbell.run(), *lanes, isolated, sweeping, dispatcher.run(), repairing, searching):
             yield drainer
 
 

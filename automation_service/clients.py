@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 
 import grpc
@@ -10,8 +11,10 @@ from leadscore.intelligence.v1 import intelligence_pb2, intelligence_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 
 from automation_service.domain.feasibility import Model, NextAction, Stage
+from automation_service.domain.inactivity import InactiveLead
 from automation_service.domain.lead import Insight, Risk, Threshold
 from automation_service.domain.need import BASICS, EVERYTHING, Need
+from automation_service.ports import InactivePage
 from shared import wire
 from shared.deadlines import deadline
 from shared.rpc.errors import WorkTooLarge
@@ -44,6 +47,26 @@ class ScoringModels:
     async def in_force(self) -> Model:
         """Returns the model in force; see `Models`."""
         return _model((await self._scoring.GetScoringModel(scoring_pb2.GetScoringModelRequest())).scoring_model)
+
+
+class ScoringInactiveLeads:
+    """Implements `InactiveLeads` with the scoring service."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._scoring = scoring_pb2_grpc.ScoringServiceStub(channel)
+
+    async def page(self, since: datetime, token: str, limit: int) -> InactivePage:
+        """Returns one page of leads; see `InactiveLeads`."""
+        request = scoring_pb2.ListInactiveLeadsRequest(
+            inactive_since=wire.to_timestamp(since), page_token=token, page_size=limit
+        )
+        with deadline(REQUEST_SECONDS):
+            page = await self._scoring.ListInactiveLeads(request)
+        leads = [
+            InactiveLead(each.lead_id, each.score, each.stage, wire.to_time(each.last_event_time), each.sequence)
+            for each in page.inactive_leads
+        ]
+        return InactivePage(leads, page.next_page_token, page.decayed_through_date)
 
 
 class IntelligenceInsights:
@@ -148,6 +171,5 @@ def _model(model: scoring_pb2.ScoringModel) -> Model:
             NextAction(row.next_action, tuple(row.stages), row.minimum_velocity, _MODEL_RISKS.get(row.risk))
             for row in model.next_actions
         ),
-        grace=model.decay.grace.ToTimedelta(),
         idle=model.risk.idle.ToTimedelta(),
     )

@@ -5,7 +5,7 @@ from leadscore.automation.v1 import automation_pb2 as pb
 from automation_service.domain.condition import Outcome
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution
-from automation_service.domain.lead import Change
+from automation_service.domain.lead import Change, Passage
 from automation_service.ports import Backlog
 from automation_service.rule_codec import RISK_NUMBERS
 from shared import wire
@@ -33,6 +33,8 @@ def write_execution(execution: Execution, *, with_bodies: bool) -> pb.Automation
         next_action=execution.next_action,
         record_time=wire.to_timestamp(execution.record_time),
         why=execution.why,
+        event_id=execution.event_id,
+        event_type=execution.event_type,
         deliveries=[write_delivery(each, with_body=with_bodies) for each in execution.deliveries],
     )
 
@@ -89,16 +91,19 @@ def write_backlog(backlog: Backlog) -> pb.GetAutomationBacklogResponse:
 
 def read_hypothetical(change: pb.SupposedChange) -> Change:
     """Returns a hypothetical change, which has no event and no date."""
+    scores = tuple(dict.fromkeys((change.score_before, change.score_after)))
+    stages = tuple(dict.fromkeys((change.stage_before, change.stage_after)))
     return Change(
         change_id="",
         lead_id=change.lead_id,
         sequence=0,
-        scores=tuple(dict.fromkeys((change.score_before, change.score_after))),
-        stages=tuple(dict.fromkeys((change.stage_before, change.stage_after))),
+        scores=scores,
+        stages=stages,
         event_types=(),
         date_bucket="",
         last_event_time=wire.EPOCH,
         inactive_days=0,
+        passages=(Passage(scores, stages),),
     )
 
 

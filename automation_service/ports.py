@@ -9,6 +9,7 @@ from automation_service.domain.action import Action
 from automation_service.domain.delivery import Answer, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Firings, Key
 from automation_service.domain.feasibility import Model
+from automation_service.domain.inactivity import InactiveLead, Search
 from automation_service.domain.lead import Change, Insight
 from automation_service.domain.need import Need
 from automation_service.domain.rule import Rule
@@ -20,7 +21,20 @@ Clock = Callable[[], datetime]
 """Returns the current time: aware, in UTC."""
 
 
-class Changes(Protocol):
+class Source(Protocol):
+    """Where changes to evaluate come from."""
+
+    async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
+        """Returns the changes that are still pending, in the given order."""
+
+    async def mark(self, changes: Sequence[Change]) -> None:
+        """Marks the changes as done. Call it in the transaction that records their executions."""
+
+    async def skip(self, changes: Sequence[Change]) -> None:
+        """Marks the changes that are still pending as done, in one write outside of a transaction."""
+
+
+class Changes(Source, Protocol):
     """The inbox of lead changes that have not been evaluated yet."""
 
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
@@ -32,21 +46,12 @@ class Changes(Protocol):
         With `ids`, only changes with these ids are returned; without, all but those that have failed in isolation.
         """
 
-    async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
-        """Returns the changes that are still pending, in the given order."""
-
     async def lock(self, lead_ids: Collection[str]) -> None:
         """Makes this transaction conflict with every other one that locks one of the leads.
 
         It is needed when the decision depends on executions of other dates: two such transactions write no common row
         otherwise.
         """
-
-    async def mark(self, changes: Sequence[Change]) -> None:
-        """Marks the changes as done. Call it in the transaction that records their executions."""
-
-    async def skip(self, changes: Sequence[Change]) -> None:
-        """Marks the changes that are still pending as done, in one write outside of a transaction."""
 
 
 class Rules(Protocol):
@@ -218,6 +223,35 @@ class Receivers(Protocol):
 
     async def send(self, action: Action, delivery: Delivery) -> Answer:
         """Makes one attempt in bounded time. Every failure is returned as an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class InactivePage:
+    """Leads that have had no event for some time, and the token of the next page, empty on the last one.
+
+    `decay_date` is the date of the last daily run, YYYY-MM-DD; empty before the first.
+    """
+
+    leads: Sequence[InactiveLead]
+    next_token: str
+    decay_date: str
+
+
+class InactiveLeads(Protocol):
+    """The leads that have had no event for some time; those whose last event is historical are left out."""
+
+    async def page(self, since: datetime, token: str, limit: int) -> InactivePage:
+        """Returns one page of the leads that have had no event since a time."""
+
+
+class Searches(Protocol):
+    """The progress of the search for inactive leads that follows each daily run."""
+
+    async def last(self) -> Search | None:
+        """Returns the last search that was begun."""
+
+    async def put(self, search: Search, before: Search | None) -> None:
+        """Stores a search in the place of `before`, unless another worker has stored something else meanwhile."""
 
 
 class Models(Protocol):

@@ -12,7 +12,7 @@ from automation_service.domain.lead import Risk
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.preset import Preset
 from automation_service.domain.receiver import Email, Receiver, Slack, Webhook
-from automation_service.domain.rule import Draft, Rule
+from automation_service.domain.rule import Draft, Per, Rule
 from automation_service.domain.trigger import (
     Direction,
     EventReceived,
@@ -30,6 +30,7 @@ from shared.conditions import Operator
 _RISKS = {pb.RISK_UNSPECIFIED: None, pb.RISK_LOW: Risk.LOW, pb.RISK_HIGH: Risk.HIGH}
 RISK_NUMBERS = {risk: number for number, risk in _RISKS.items()}
 """The number of each risk in the proto."""
+_PERS = {pb.PER_UNSPECIFIED: Per.DATE, pb.PER_DATE: Per.DATE, pb.PER_EVENT: Per.EVENT}
 _DIRECTIONS = {pb.DIRECTION_UPWARD: Direction.UPWARD, pb.DIRECTION_DOWNWARD: Direction.DOWNWARD}
 _DIRECTION_NUMBERS = {direction: number for number, direction in _DIRECTIONS.items()}
 _OPERATORS = {pb.Operator.Value(f"OPERATOR_{each.name}"): each for each in Operator}
@@ -55,6 +56,7 @@ def read_rule(rule: pb.AutomationRule) -> Draft:
         trigger=_read_trigger(rule.trigger),
         actions=tuple(_read_action(index, each) for index, each in enumerate(rule.actions)),
         cool_down_days=rule.cool_down_days,
+        per=_known("per", _PERS, rule.per),
     )
 
 
@@ -69,6 +71,7 @@ def write_rule(rule: Rule) -> pb.AutomationRule:
         trigger=_write_trigger(draft.trigger),
         actions=[_write_action(each) for each in draft.actions],
         cool_down_days=draft.cool_down_days,
+        per=pb.PER_EVENT if draft.per is Per.EVENT else pb.PER_UNSPECIFIED,
         revision=rule.revision,
         create_time=wire.to_timestamp(rule.create_time),
         update_time=wire.to_timestamp(rule.update_time),

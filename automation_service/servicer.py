@@ -53,7 +53,9 @@ MAX_CHANGES = 500
 """Hypothetical changes in a preview, and parked changes in a retry."""
 MAX_REASON = 1024
 """Characters of the reason for discarding changes."""
-_FIELDS = ("display_name", "enabled", "trigger", "conditions", "actions", "cool_down_days")
+RETRIED = (pb.EXECUTION_STATE_FAILED, pb.EXECUTION_STATE_CANCELLED, pb.EXECUTION_STATE_PENDING)
+"""The states of executions that can have something to retry."""
+_FIELDS = ("display_name", "enabled", "trigger", "conditions", "actions", "cool_down_days", "per")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -145,7 +147,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: pb.ListAutomationExecutionsRequest, context: Context
     ) -> pb.ListAutomationExecutionsResponse:
         """See `automation.proto`."""
-        query, page = _query(request)
+        query, page = _query("ListAutomationExecutions", request)
         found = await self._executions.page(query)
         executions, token = page.cut(found, lambda each: (each.record_time, each.execution_id))
         return pb.ListAutomationExecutionsResponse(
@@ -158,6 +160,20 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         """See `automation.proto`."""
         execution = await self._tester.retry(identifier("execution_id", request.execution_id))
         return pb.RetryAutomationExecutionResponse(execution=write_execution(execution, with_bodies=True))
+
+    async def RetryAutomationExecutions(
+        self, request: pb.RetryAutomationExecutionsRequest, context: Context
+    ) -> pb.RetryAutomationExecutionsResponse:
+        """See `automation.proto`."""
+        if request.state not in RETRIED:
+            raise InvalidArgument("state", "must be failed, cancelled or pending")
+        query, page = _query("RetryAutomationExecutions", request)
+        found = await self._executions.page(query)
+        executions, token = page.cut(found, lambda each: (each.record_time, each.execution_id))
+        retried = await self._tester.retry_all(executions)
+        return pb.RetryAutomationExecutionsResponse(
+            retried_count=retried, skipped_count=len(executions) - retried, next_page_token=token
+        )
 
     async def GetAutomationBacklog(
         self, request: pb.GetAutomationBacklogRequest, context: Context
@@ -193,12 +209,14 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         return pb.DiscardParkedChangesResponse(discarded_count=count)
 
 
-def _query(request: pb.ListAutomationExecutionsRequest) -> tuple[ExecutionQuery, Page]:
+def _query(
+    method: str, request: pb.ListAutomationExecutionsRequest | pb.RetryAutomationExecutionsRequest
+) -> tuple[ExecutionQuery, Page]:
     lead_id, rule_id = optional_text("lead_id", request.lead_id), optional_text("rule_id", request.rule_id)
     from_time, until_time = optional_time("from_time", request), optional_time("until_time", request)
     date_bucket = _date_bucket(request.date_bucket)
     bounds = [each.isoformat() if each else "" for each in (from_time, until_time)]
-    arguments = ("ListAutomationExecutions", lead_id, rule_id, date_bucket, int(request.state), *bounds)
+    arguments = (method, lead_id, rule_id, date_bucket, int(request.state), *bounds)
     page = asked_page(request, arguments, datetime, str, default=DEFAULT_PAGE, limit=MAX_PAGE)
     query = ExecutionQuery(
         limit=page.limit,

@@ -1,7 +1,7 @@
 """Converts domain objects to the responses of the ScoringService."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
@@ -9,6 +9,8 @@ from scoring_service import model_codec
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.entry_query import LeadEntry
 from scoring_service.domain.lead_counts import LeadGroup
+from scoring_service.domain.lead_query import InactiveLead
+from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication, StoredModel
 from scoring_service.usecases.backlog import Backlog, DecayedThrough
 from scoring_service.usecases.decay import DecayProgress
@@ -52,6 +54,24 @@ def lead_score(score: LeadScore) -> pb.LeadScore:
     )
 
 
+def inactive_leads(
+    leads: Iterable[InactiveLead], model: ScoringModel, token: str, through: date | None
+) -> pb.ListInactiveLeadsResponse:
+    """Returns a page of inactive leads."""
+    found = [
+        pb.InactiveLead(
+            lead_id=lead.lead_id,
+            score=lead.score,
+            stage=model.stage_of(lead.score),
+            last_event_time=wire.to_timestamp(lead.last_event_time),
+            sequence=lead.sequence,
+        )
+        for lead in leads
+    ]
+    day = through.isoformat() if through else ""
+    return pb.ListInactiveLeadsResponse(inactive_leads=found, next_page_token=token, decayed_through_date=day)
+
+
 def lead_counts(as_of: datetime, groups: Mapping[LeadGroup, int]) -> pb.CountLeadsResponse:
     """Returns the numbers of leads in groups."""
     return pb.CountLeadsResponse(
@@ -86,6 +106,7 @@ def score_entry(lead_id: str, entry: Entry) -> pb.ScoreEntry:
         first_tick_date=entry.first_tick.isoformat() if entry.first_tick else "",
         last_tick_date=entry.last_tick.isoformat() if entry.last_tick else "",
         tick_count=entry.tick_count,
+        historical=entry.historical,
     )
 
 
@@ -211,6 +232,7 @@ def publication(made: Publication, leads_left: int) -> pb.ModelPublication:
         actor=made.actor,
         note=made.note,
         leads_left=leads_left,
+        quiet=made.quiet,
     )
 
 

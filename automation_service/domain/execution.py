@@ -1,4 +1,7 @@
-"""Which rules fire when a lead changes. There is at most one execution per lead, rule and date."""
+"""Which rules fire when a lead changes.
+
+There is at most one execution per lead, rule and date, or, for rules that say so, per event.
+"""
 
 import hashlib
 import json
@@ -10,11 +13,11 @@ from typing import Any, NamedTuple
 from automation_service.domain import letter
 from automation_service.domain.action import Action
 from automation_service.domain.delivery import Answer, Delivery, ExecutionState, Fate, Schedule, state_of
-from automation_service.domain.lead import Change, Insight, Risk, facts_of
+from automation_service.domain.lead import Change, Insight, LeadEvent, Risk, facts_of
 from automation_service.domain.payload import payload, why, write
 from automation_service.domain.receiver import Email, Slack, is_address
-from automation_service.domain.rule import Rule
-from automation_service.domain.trigger import Inactive
+from automation_service.domain.rule import Draft, Per, Rule
+from automation_service.domain.trigger import Inactive, WhileConditionHolds, events_of
 
 Render = Callable[[str, Mapping[str, Any]], str]
 """Renders a template with values; raises `Unrenderable` if a value is not supported."""
@@ -39,16 +42,18 @@ class NothingToRetry(Exception):
 
 
 class Key(NamedTuple):
-    """The unique key of an execution."""
+    """The unique key of an execution. `event_id` is empty unless the rule fires for each event."""
 
     lead_id: str
     rule_id: str
     date_bucket: str
+    event_id: str = ""
 
     @property
     def execution_id(self) -> str:
         """The id of the execution: a hash of the key, 32 hexadecimal digits."""
-        return hashlib.blake2b(json.dumps(self).encode(), digest_size=16).hexdigest()
+        parts = self if self.event_id else self[:-1]
+        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
 class Firing(NamedTuple):
@@ -67,15 +72,20 @@ Firings = Mapping[tuple[str, str], Firing]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A change and a rule that may fire on it, judging by the change alone."""
+    """A change and a rule that may fire on it, judging by the change alone.
+
+    `event` is the event that the rule fires for; None if something else did what it fires on, such as decay.
+    """
 
     change: Change
     rule: Rule
+    event: LeadEvent | None = None
 
     @property
     def key(self) -> Key:
         """The key of the execution if the rule fires."""
-        return Key(self.change.lead_id, self.rule.draft.rule_id, self.change.date_bucket)
+        event_id = self.event.event_id if self.event and self.rule.draft.per is Per.EVENT else ""
+        return Key(self.change.lead_id, self.rule.draft.rule_id, self.change.date_bucket, event_id)
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -109,7 +119,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """The record that a rule fired on a change. `last_event_time` is that of `Firing`."""
+    """The record that a rule fired on a change. `last_event_time` is that of `Firing`.
+
+    `event_id` and `event_type` are of the event that the rule fired for; empty if there is none.
+    """
 
     key: Key
     change_sequence: int
@@ -122,6 +135,8 @@ class Execution:
     why: tuple[str, ...]
     last_event_time: datetime | None
     record_time: datetime
+    event_id: str = ""
+    event_type: str = ""
     deliveries: tuple[Delivery, ...] = ()
 
     @property
@@ -138,11 +153,28 @@ class Execution:
 def candidates(changes: Iterable[Change], rules: Sequence[Rule]) -> list[Candidate]:
     """Returns the changes and the rules that may fire on them, in the order of the changes."""
     return [
-        Candidate(change, rule)
+        Candidate(change, rule, event)
         for change in changes
+        if change.passages
         for rule in rules
-        if rule.draft.trigger.occurs(change) and rule.draft.conditions.can_hold(change.stage, change.score)
+        if rule.draft.conditions.can_hold(change.stage, change.score)
+        for event in _causes(change, rule.draft)
     ]
+
+
+def _causes(change: Change, draft: Draft) -> Sequence[LeadEvent | None]:
+    """Returns the events of a change that a rule may fire for; None stands for all that no event did.
+
+    A rule that fires once per date gets the first one; if it has no trigger, the last one, which led to the state for
+    which its conditions hold.
+    """
+    found: list[LeadEvent | None] = []
+    for passage in change.passages:
+        if draft.trigger.occurs(change, passage):
+            found += events_of(draft.trigger, passage) or (None,)
+    if draft.per is Per.EVENT:
+        return found
+    return found[-1:] if isinstance(draft.trigger, WhileConditionHolds) else found[:1]
 
 
 def fire(
@@ -183,6 +215,8 @@ def execution(fired: Candidate, insight: Insight, record_time: datetime, render:
         why=tuple(why(fired.rule, insight)),
         last_event_time=fired.firing.last_event_time,
         record_time=record_time,
+        event_id=fired.event.event_id if fired.event else "",
+        event_type=fired.event.event_type if fired.event else "",
         deliveries=tuple(
             _delivery(fired, action, insight, record_time, render, sender) for action in fired.rule.draft.actions
         ),
@@ -193,7 +227,7 @@ def _delivery(
     fired: Candidate, action: Action, insight: Insight, record_time: datetime, render: Render, sender: str
 ) -> Delivery:
     execution_id = fired.key.execution_id
-    values = payload(execution_id, fired.rule, action, fired.change, insight, record_time)
+    values = payload(execution_id, fired.rule, action, fired.change, fired.event, insight, record_time)
     # The separator is not a dot, because the signed text is id, timestamp and body, separated by dots.
     delivery = Delivery(f"{execution_id}-{action.action_id}", action.action_id, action.kind, action.endpoint, b"")
     try:

@@ -1,4 +1,4 @@
-"""Warnings for the author of a rule: under the model in force it can never fire, or only late."""
+"""Warnings for the author of a rule: under the model in force it can never fire."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +38,6 @@ class Model:
     score_floor: int
     score_ceiling: int
     next_actions: tuple[NextAction, ...]
-    grace: timedelta
     idle: timedelta
 
     @property
@@ -56,7 +55,7 @@ class Model:
 
 
 def warnings(draft: Draft, model: Model) -> list[str]:
-    """Returns one sentence for each reason why a rule can never fire, fires seldom, or fires late."""
+    """Returns one sentence for each reason why a rule can never fire, or fires seldom."""
     conditions = draft.conditions
     return [
         *_of_scores(conditions, model),
@@ -139,9 +138,6 @@ def _of_trigger(draft: Draft, model: Model) -> Iterator[str]:
         case StageLeft(stages) if conditions.stages and set(conditions.stages) <= set(stages) and len(stages) == 1:
             yield f"conditions: a lead that has left {stages[0]} is rarely in it"
         case Inactive(days):
-            if timedelta(days=days) < model.grace:
-                grace = in_days(model.grace.days)
-                yield f"trigger: decay starts after {grace} without an event, so the rule fires later than you ask"
-            if conditions.risk is Risk.LOW and max(timedelta(days=days), model.grace) > model.idle:
+            if conditions.risk is Risk.LOW and timedelta(days=days) > model.idle:
                 idle = in_days(model.idle.days)
                 yield f"conditions: after {idle} without an event the risk is high, so the rule can never fire"

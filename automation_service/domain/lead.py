@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 DECAY = "DECAY"
 """The kind of the history entry that a decay run appends."""
@@ -24,6 +24,27 @@ class LeadNotFound(Exception):
         super().__init__(f"no event of lead {lead_id!r} has been scored")
 
 
+class LeadEvent(NamedTuple):
+    """An event of a lead. `properties` is a JSON object."""
+
+    event_id: str
+    event_type: str
+    event_time: datetime
+    properties: Mapping[str, Any]
+
+
+class Passage(NamedTuple):
+    """What an event, a run of decay ticks, a publication or a correction did to a lead.
+
+    `scores` and `stages` are as in `Change`. `events` are the events that did it: several if they came late; none if
+    something else did it.
+    """
+
+    scores: tuple[int, ...]
+    stages: tuple[str, ...]
+    events: tuple[LeadEvent, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What one transaction of the scoring service did to a lead: events, a decay run, a correction, or a rescore.
@@ -32,6 +53,9 @@ class Change:
     before the change to after it, without consecutive duplicates. `date_bucket` is the date of the transaction,
     YYYY-MM-DD, and `inactive_days` the whole days since the lead's last event; both were computed in the transaction.
     `kinds` are the kinds of the appended history entries.
+
+    `passages` are the parts of the change that triggers look at. What is historical, or was published quietly, is in
+    none of them.
     """
 
     change_id: str
@@ -44,6 +68,7 @@ class Change:
     last_event_time: datetime | None
     inactive_days: int
     kinds: tuple[str, ...] = ()
+    passages: tuple[Passage, ...] = ()
 
     @property
     def score_before(self) -> int:

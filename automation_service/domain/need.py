@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from automation_service.domain.action import Action
 from automation_service.domain.condition import Conditions
-from automation_service.domain.lead import Change
+from automation_service.domain.lead import Change, LeadEvent
 from automation_service.domain.receiver import Email, Webhook
 
 BASICS_BYTES = 1_024
@@ -47,6 +47,11 @@ class Need:
 BASICS = Need()
 """Only what is always needed."""
 EVERYTHING = Need(fit=True, attributes=None)
+
+
+def bytes_of(event: LeadEvent | None) -> int:
+    """Returns about how many bytes of a webhook are the event's."""
+    return len(str(event)) if event else 0
 
 
 def of_conditions(conditions: Conditions) -> Need:

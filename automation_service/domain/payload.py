@@ -7,19 +7,25 @@ from math import isfinite
 from typing import Any
 
 from automation_service.domain.action import Action
-from automation_service.domain.lead import Change, Insight
+from automation_service.domain.lead import Change, Insight, LeadEvent
 from automation_service.domain.rule import Rule
 
 TYPE = "leadscore.automation.fired"
 
 
 def payload(
-    execution_id: str, rule: Rule, action: Action, change: Change, insight: Insight, record_time: datetime
+    execution_id: str,
+    rule: Rule,
+    action: Action,
+    change: Change,
+    event: LeadEvent | None,
+    insight: Insight,
+    record_time: datetime,
 ) -> dict[str, Any]:
-    """Returns the payload as JSON values."""
+    """Returns the payload as JSON values. `event` is the event that the rule fired for, if it was one."""
     return {
         "type": TYPE,
-        "timestamp": record_time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "timestamp": _time(record_time),
         "data": {
             "execution_id": execution_id,
             "date": change.date_bucket,
@@ -34,6 +40,7 @@ def payload(
                 "parameters": dict(action.parameters),
             },
             "lead": {"lead_id": change.lead_id, "attributes": _plain(insight.attributes)},
+            "event": _event(event) if event else None,
             "sequence": change.sequence,
             "score": {"before": change.score_before, "after": change.score},
             "stage": {"from": change.stage_before, "to": change.stage},
@@ -55,6 +62,19 @@ def why(rule: Rule, insight: Insight) -> list[str]:
 def write(values: Mapping[str, Any]) -> bytes:
     """Returns JSON values as the body of a request."""
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _event(event: LeadEvent) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "event_type": event.event_type,
+        "event_time": _time(event.event_time),
+        "properties": _plain(event.properties),
+    }
+
+
+def _time(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (any JSON value)

@@ -3,11 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from automation_service.domain.action import Action, check_actions
 from automation_service.domain.condition import Conditions, asks_nothing, check_conditions
 from automation_service.domain.limits import InvalidRule, check_range, check_text
-from automation_service.domain.trigger import StageEntered, StageLeft, Trigger, WhileConditionHolds, check_trigger
+from automation_service.domain.trigger import (
+    Inactive,
+    StageEntered,
+    StageLeft,
+    Trigger,
+    WhileConditionHolds,
+    check_trigger,
+)
 
 MAX_COOL_DOWN_DAYS = 365
 
@@ -40,6 +48,13 @@ class RuleDisabled(Exception):
         super().__init__(f"rule {rule_id!r} is disabled or deleted; enable it first")
 
 
+class Per(StrEnum):
+    """How often a rule fires for a lead: at most once per date, or once for each event."""
+
+    DATE = "date"
+    EVENT = "event"
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A rule as the caller defines it. After it fires, it does not fire again for `cool_down_days` days per lead."""
@@ -51,6 +66,7 @@ class Draft:
     trigger: Trigger = field(default_factory=WhileConditionHolds)
     actions: tuple[Action, ...] = ()
     cool_down_days: int = 0
+    per: Per = Per.DATE
 
     def action(self, action_id: str) -> Action | None:
         """Returns the action with this id, or None."""
@@ -85,6 +101,15 @@ def check_rule(draft: Draft, *, allow_http: bool = False) -> None:
     check_conditions(draft.conditions)
     check_actions(draft.actions, allow_http=allow_http)
     check_range("cool_down_days", draft.cool_down_days, 0, MAX_COOL_DOWN_DAYS)
+    if draft.per is Per.EVENT:
+        _check_per_event(draft)
+
+
+def _check_per_event(draft: Draft) -> None:
+    if draft.cool_down_days:
+        raise InvalidRule("cool_down_days", "must be 0 for a rule that fires for each event")
+    if isinstance(draft.trigger, Inactive):
+        raise InvalidRule("per", "must not be event for the trigger inactive, which no event causes")
 
 
 def check_stages(draft: Draft, known: Sequence[str]) -> None:

@@ -8,10 +8,10 @@ from automation_service.domain.action import Action
 from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Key
-from automation_service.domain.lead import Change, Risk
+from automation_service.domain.lead import Change, LeadEvent, Passage, Risk
 from automation_service.domain.preset import Preset
 from automation_service.domain.receiver import Email, Receiver, Slack, Webhook
-from automation_service.domain.rule import Draft, Rule
+from automation_service.domain.rule import Draft, Per, Rule
 from automation_service.domain.trigger import (
     Direction,
     EventReceived,
@@ -41,6 +41,10 @@ def read_change(row: Document) -> Change:
         last_event_time=change.last_event_time,
         inactive_days=change.inactive_days,
         kinds=change.kinds,
+        passages=tuple(
+            Passage(each.scores, each.stages, tuple(LeadEvent(*event) for event in each.events))
+            for each in change.passages
+        ),
     )
 
 
@@ -55,6 +59,7 @@ def write_rule(rule: Rule) -> Document:
         "conditions": asdict(draft.conditions),
         "actions": [_write_action(action) for action in draft.actions],
         "cool_down_days": draft.cool_down_days,
+        "per": draft.per.value,
         "revision": rule.revision,
         "create_time": rule.create_time,
         "update_time": rule.update_time,
@@ -72,6 +77,7 @@ def read_rule(row: Document) -> Rule:
         trigger=read_trigger(row["trigger"]),
         actions=tuple(_read_action(action) for action in row["actions"]),
         cool_down_days=row["cool_down_days"],
+        per=Per(row["per"]),
     )
     return Rule(draft, row["revision"], row["create_time"], row["update_time"], row["disable_reason"])
 
@@ -111,6 +117,7 @@ def write_execution(execution: Execution) -> Document:
     return {
         "_id": execution.execution_id,
         **execution.key._asdict(),
+        "event": {"event_id": execution.event_id, "event_type": execution.event_type},
         "state": execution.state.value,
         "change_sequence": execution.change_sequence,
         "score": execution.score,
@@ -129,7 +136,8 @@ def write_execution(execution: Execution) -> Document:
 def read_execution(row: Document) -> Execution:
     """Returns an execution from its row."""
     return Execution(
-        key=Key(row["lead_id"], row["rule_id"], row["date_bucket"]),
+        key=Key(row["lead_id"], row["rule_id"], row["date_bucket"], row["event_id"]),
+        **row["event"],
         change_sequence=row["change_sequence"],
         score=row["score"],
         stage_before=row["stage_before"],

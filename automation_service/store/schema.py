@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from automation_service.domain.delivery import ExecutionState
+from automation_service.domain.execution import Key
 from shared.indexes import check_indexes, create_indexes
 from shared.locks import create_locks
 from shared.mongo import Database, Document
 from shared.settings import StartupError
 
 RULES, EXECUTIONS = "automation_rules", "automation_executions"
-PARTITIONS = "automation_partitions"
+PARTITIONS, SEARCHES = "automation_partitions", "automation_searches"
 
 LATEST_FIRST = [("record_time", DESCENDING), ("_id", DESCENDING)]
 PENDING = ExecutionState.PENDING.value
@@ -22,9 +23,8 @@ ANY_TEXT: Document = {"$gte": ""}
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     RULES: [],
     EXECUTIONS: [
-        IndexModel(
-            [("lead_id", ASCENDING), ("rule_id", ASCENDING), ("date_bucket", ASCENDING)], name="once", unique=True
-        ),
+        # Rules that fire once per date have the empty event id.
+        IndexModel([(name, ASCENDING) for name in Key._fields], name="once", unique=True),
         IndexModel(LATEST_FIRST, name="latest"),
         IndexModel([("rule_id", ASCENDING), *LATEST_FIRST], name="latest_of_rule"),
         IndexModel([("date_bucket", ASCENDING), *LATEST_FIRST], name="latest_of_date"),
@@ -36,6 +36,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         ),
     ],
     PARTITIONS: [],
+    SEARCHES: [],
 }
 
 

@@ -11,7 +11,8 @@ from automation_service.domain import need
 from automation_service.domain.execution import Candidate, Execution, candidates, execution, fire
 from automation_service.domain.lead import Change, Insight
 from automation_service.domain.need import BASICS, Need
-from automation_service.ports import Changes, Clock, DeliveryQueue, Executions, Insights, Rules
+from automation_service.domain.rule import Rule
+from automation_service.ports import Changes, Clock, DeliveryQueue, Executions, Insights, Rules, Source
 from automation_service.usecases.inquiry import Inquiry, holds
 from shared import logs
 
@@ -46,28 +47,31 @@ class Evaluation:
             WorkTooLarge: The intelligence service cannot answer about so many changes in time. Transactions that were
                 already committed stay committed.
         """
-        started = time.perf_counter()
         pending = await self.changes.pending(partitions, limit, ids)
-        if not pending:
-            return 0
-        possible = await self._candidates(pending)
+        if pending:
+            await self.evaluate(pending, await self.rules.enabled(), self.changes)
+        return len(pending)
+
+    async def evaluate(self, changes: Sequence[Change], rules: Sequence[Rule], source: Source) -> None:
+        """Evaluates rules at changes, records what fires, and marks the changes in their source; see `step`."""
+        started = time.perf_counter()
+        possible = await self._candidates(changes, rules)
         if not possible:
-            await self.changes.skip(pending)
-            return len(pending)
+            await source.skip(changes)
+            return
         insights = await self._inquiry.judge(possible)
         needs, executions = self._inquiry.needs(possible, insights), 0
-        for portion in need.portions(pending, _sizes(possible, insights, needs), MAX_BYTES):
-            executions += await self._settle_portion(portion, possible, insights, needs)
+        for portion in need.portions(changes, _sizes(possible, insights, needs), MAX_BYTES):
+            executions += await self._settle_portion(portion, possible, insights, needs, source)
         milliseconds = round((time.perf_counter() - started) * 1000, 2)
-        _LOG.info("drain", partitions=len(partitions), changes=len(pending), executions=executions, ms=milliseconds)
-        return len(pending)
+        _LOG.info("drain", changes=len(changes), executions=executions, ms=milliseconds)
 
     @property
     def _inquiry(self) -> Inquiry:
         return Inquiry(self.insights, self.templates)
 
-    async def _candidates(self, pending: Sequence[Change]) -> list[Candidate]:
-        possible = candidates(pending, await self.rules.enabled())
+    async def _candidates(self, changes: Sequence[Change], rules: Sequence[Rule]) -> list[Candidate]:
+        possible = candidates(changes, rules)
         taken = await self.executions.recorded({each.key for each in possible})
         return [each for each in possible if each.key not in taken]
 
@@ -77,24 +81,29 @@ class Evaluation:
         possible: Sequence[Candidate],
         judged: Mapping[str, Insight],
         needs: Mapping[str, Need],
+        source: Source,
     ) -> int:
         lead_ids = {change.lead_id for change in portion} & needs.keys()
         fetched = await self._inquiry.fetch({lead_id: needs[lead_id] for lead_id in lead_ids})
         # A lead that has lost its score since `judge` is in neither.
         insights = {lead_id: each for lead_id, each in judged.items() if lead_id not in lead_ids} | fetched
-        recorded = await self.changes.transact(partial(self._settle, portion, possible, insights))
+        recorded = await self.changes.transact(partial(self._settle, portion, possible, insights, source))
         if recorded:
             self.delivery_queue.begin(recorded)
         return len(recorded)
 
     async def _settle(
-        self, changes: Sequence[Change], possible: Sequence[Candidate], insights: Mapping[str, Insight]
+        self,
+        changes: Sequence[Change],
+        possible: Sequence[Candidate],
+        insights: Mapping[str, Insight],
+        source: Source,
     ) -> list[Execution]:
         """Records and returns the executions of the rules that fire, and marks the changes.
 
         It runs in a transaction. Another worker may have settled some of the changes before.
         """
-        pending = await self.changes.still_pending(changes)
+        pending = await source.still_pending(changes)
         ids = {change.change_id for change in pending}
         due = [each for each in possible if each.change.change_id in ids]
         taken = await self.executions.recorded({each.key for each in due})
@@ -107,7 +116,7 @@ class Evaluation:
             [execution(each, insights[each.change.lead_id], now, self.templates.render, self.sender) for each in fired]
         )
         await self.executions.record(recorded)
-        await self.changes.mark(pending)
+        await source.mark(pending)
         return recorded
 
 
@@ -118,6 +127,6 @@ def _sizes(
     sizes = Counter[str]()
     for each in possible:
         if holds(each, insights):
-            size = needs.get(each.change.lead_id, BASICS).max_bytes
+            size = needs.get(each.change.lead_id, BASICS).max_bytes + need.bytes_of(each.event)
             sizes[each.change.change_id] += size * len(each.rule.draft.actions)
     return sizes

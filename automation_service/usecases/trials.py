@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from automation_service.domain import need
 from automation_service.domain.condition import Outcome
@@ -83,10 +84,26 @@ class RuleTester:
         """
         stored = await self.executions.get(execution_id)
         await self._require_enabled(stored.key.rule_id)
-        now = self.clock()
+        revived = await self._revive(stored, self.clock())
+        if revived is None:
+            raise NothingToRetry(execution_id)
+        return revived
+
+    async def retry_all(self, executions: Sequence[Execution]) -> int:
+        """Does for some executions what `retry` does for one; returns how many had something to retry.
+
+        Executions whose rule is disabled or deleted are skipped.
+        """
+        enabled = await self.rules.enabled({each.key.rule_id for each in executions})
+        rule_ids, now = {rule.draft.rule_id for rule in enabled}, self.clock()
+        due = [each for each in executions if each.key.rule_id in rule_ids]
+        return sum([await self._revive(each, now) is not None for each in due])
+
+    async def _revive(self, stored: Execution, now: datetime) -> Execution | None:
+        """Makes the deliveries of an execution due; returns None if there is nothing to retry."""
         revived = replace(stored, deliveries=tuple(each.retried(now) for each in stored.deliveries))
         if revived == stored or not await self.executions.revive(stored, revived):
-            raise NothingToRetry(execution_id)
+            return None
         return revived
 
     async def _require_enabled(self, rule_id: str) -> None:

@@ -9,6 +9,7 @@ import typer
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from cli.model import views as model_views
+from cli.model.consent import require_consent
 from cli.model.differences import differences
 from cli.model.files import (
     IN_FORCE,
@@ -101,21 +102,30 @@ def publish(
     mode: Annotated[Mode, typer.Option(help="`forward` scores new events with it, `rescore` scores every lead again.")],
     note: Annotated[str, typer.Option(help="Why; stored with the publication.")] = "",
     actor: Actor = "",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Fire no automation for what this changes.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, however many automations fire.")] = False,
     base: Annotated[int, typer.Option(help="Fail unless this version is in force; default: the current one.")] = 0,
     wait: Annotated[bool, typer.Option("--wait", help="Return when all leads have been scored again.")] = False,
     timeout: Annotated[float, typer.Option(help="Maximum time to wait, in seconds.")] = 3600.0,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Put a model in force. A file is stored as a draft first, which remains if publishing it fails."""
+    """Put a model in force. A file is stored as a draft first, which remains if publishing it fails.
+
+    With `--mode rescore`, it first counts how many automations would fire for leads that are scored again. If there are
+    more than 100, it asks; in a script, it wants --yes or --quiet.
+    """
     connection = Connection(base_port)
     request = pb.PublishScoringModelRequest(
         base_version=base or find_model(connection, IN_FORCE).version,
         mode=f"PUBLICATION_MODE_{mode.name}",
         actor=actor_of(actor),
         note=note,
+        quiet=quiet,
     )
     request.version = _version(connection, source)
+    if mode is Mode.RESCORE and not quiet and not yes:
+        require_consent(connection, request.version)
     with connection.scoring() as stub:
         publication = stub.PublishScoringModel(request, timeout=CALL_SECONDS).publication
     if wait and publication.leads_left:

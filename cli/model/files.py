@@ -73,8 +73,9 @@ def state_of(model: pb.ScoringModel) -> str:
 
 
 def mode_of(publication: pb.ModelPublication) -> str:
-    """Returns the mode of a publication as text: `forward` or `rescore`."""
-    return pb.PublicationMode.Name(publication.mode).removeprefix("PUBLICATION_MODE_").lower()
+    """Returns the mode of a publication as text, such as `forward` or `rescore, quiet`."""
+    mode = pb.PublicationMode.Name(publication.mode).removeprefix("PUBLICATION_MODE_").lower()
+    return f"{mode}, quiet" if publication.quiet else mode
 
 
 def list_models(connection: Connection, limit: int) -> list[pb.ScoringModel]:

@@ -1,6 +1,5 @@
 """`leadscore decay`: apply the decay ticks that are due, or take ticks back."""
 
-import sys
 from datetime import date
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 from cli.terminal.connection import CommandError, Connection
 from cli.terminal.counts import counted
 from cli.terminal.options import STREAM_SECONDS, Actor, AsJson, BasePort, Reason, actor_of, decay_time
-from cli.terminal.output import bar, show
+from cli.terminal.output import bar, is_terminal, show
 
 app = typer.Typer()
 
@@ -73,11 +72,6 @@ def reset(
         f"got {counted(answer.points_restored, 'point')} back"
     )
     show(people, answer, as_json=as_json)
-
-
-def is_terminal() -> bool:
-    """Returns whether a person can be asked for confirmation."""
-    return sys.stdin.isatty()
 
 
 def _refuse_options(context: typer.Context) -> None:

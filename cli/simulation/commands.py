@@ -8,14 +8,14 @@ from typing import Annotated
 
 import grpc
 import typer
-from leadscore.automation.v1 import automation_pb2
 from leadscore.automation.v1.automation_pb2_grpc import AutomationServiceStub
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from cli.model.files import IN_FORCE, find_model
+from cli.simulation.automations import executions_per_rule
 from cli.simulation.run import Simulation
 from cli.simulation.views import simulation_view
-from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.connection import CommandError, Connection
 from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort
 from cli.terminal.output import bar, print_json, say, show, to_json
 from shared.message_files import durations
@@ -89,27 +89,13 @@ def _write(path: Path, html: str) -> None:
 
 def _preview(rules: AutomationServiceStub, differences: Iterable[pb.LeadDifference], found: Simulation) -> None:
     """Asks the automation service which rules would fire. If it does not answer, the simulation continues without."""
-    changes = [
-        automation_pb2.SupposedChange(
-            lead_id=each.lead_id,
-            score_before=each.score_before,
-            score_after=each.score_after,
-            stage_before=each.stage_before,
-            stage_after=each.stage_after,
-        )
-        for each in differences
-        if (each.score_before, each.stage_before) != (each.score_after, each.stage_after)
-    ]
-    if not changes or found.automations is None:
+    if found.automations is None:
         return
     try:
-        request = automation_pb2.PreviewAutomationRulesRequest(changes=changes)
-        previews = rules.PreviewAutomationRules(request, timeout=CALL_SECONDS).rules
+        found.automations.update(executions_per_rule(rules, differences))
     except grpc.RpcError:
         say("the automation service does not answer; the rules that would fire are left out")
         found.automations = None
-    else:
-        found.automations.update({each.rule_id: each.lead_count for each in previews})
 
 
 def _print_json(found: Simulation) -> None:

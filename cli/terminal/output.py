@@ -1,6 +1,7 @@
 """Output of commands: Rich for people, JSON lines for programs, progress on standard error."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,11 @@ ERR = Console(stderr=True, highlight=False)
 def say(text: str) -> None:
     """Prints a status line for people on standard error, without interpreting markup in it."""
     ERR.print(printable(text), style="dim", soft_wrap=True, markup=False)
+
+
+def is_terminal() -> bool:
+    """Returns whether a person can be asked for confirmation."""
+    return sys.stdin.isatty()
 
 
 def printable(text: str) -> str:

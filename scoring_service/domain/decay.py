@@ -11,11 +11,15 @@ from scoring_service.domain.timeline import BEGINNING, Timeline
 
 
 class Tick(NamedTuple):
-    """A decay tick that changes a score: its date, the score after it, and the model in force."""
+    """A decay tick that changes a score: its date, the score after it, and the model in force.
+
+    It is `historical` if the event that the inactivity follows is.
+    """
 
     day: date
     score: int
     model: ScoringModel
+    historical: bool
 
 
 def ticks(timeline: Timeline, calendar: Calendar, state: LeadState, through: date | None) -> Iterator[Tick]:
@@ -37,7 +41,7 @@ def ticks(timeline: Timeline, calendar: Calendar, state: LeadState, through: dat
             after = model.decayed(score)
             if after == score:
                 break
-            yield Tick(day, after, model)
+            yield Tick(day, after, model, state.last_event_historical)
             score, day = after, day + DAY
             next_day = day
 

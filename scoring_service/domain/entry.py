@@ -38,8 +38,8 @@ class Entry:
     other kinds have generated ids: `adjustment:<request>`, `retraction:<event>`, otherwise `<kind>:<sequence>:<lead>`.
     A retraction has the type and the time of the event that it removes.
 
-    `target` is the score that an adjustment set, if it set one. A DECAY entry names its first and its last tick and
-    their number.
+    `historical` is that of the event. `target` is the score that an adjustment set, if it set one. A DECAY entry names
+    its first and its last tick and their number.
     """
 
     sequence: int
@@ -63,6 +63,7 @@ class Entry:
     first_tick: date | None = None
     last_tick: date | None = None
     tick_count: int = 0
+    historical: bool = False
 
     @property
     def retracted_event_id(self) -> str:
@@ -73,7 +74,7 @@ class Entry:
     def fact(self) -> Event | Adjustment:
         """The fact that an EVENT or an ADJUSTMENT entry records."""
         if self.kind is EntryKind.EVENT:
-            return Event(self.event_id, self.event_type, self.event_time, self.properties)
+            return Event(self.event_id, self.event_type, self.event_time, self.properties, self.historical)
         return Adjustment(self.event_id, self.event_time, self.points, self.reason, self.actor, self.target)
 
 

@@ -42,6 +42,7 @@ class EntryLog:
                 rule_id=fact.rule_id,
                 points=fact.points,
                 properties=event.properties,
+                historical=event.historical,
             )
             return
         adjustment = fact.adjustment

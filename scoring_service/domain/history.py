@@ -14,6 +14,7 @@ from scoring_service.domain.entry import RETRACTION_PREFIX, EntryKind
 from scoring_service.domain.entry_log import EntryLog, within
 from scoring_service.domain.errors import HistoryInconsistent
 from scoring_service.domain.lead import Decision, Lead, LeadUpdate, PathPoint, Standing
+from scoring_service.domain.lead_path import LeadPath
 from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.refold import Refold, is_checkpoint, may_have_checkpoints
 from scoring_service.domain.replay import replay, settle
@@ -40,7 +41,7 @@ class HistoryBuilder:
         self._publication = lead.publication
         self._log = EntryLog(timeline, lead, record_time)
         first_stage = timeline.model_after(lead.publication or timeline.number).stage_of(lead.state.score)
-        self._path = [PathPoint(lead.state.score, first_stage)]
+        self._path = LeadPath(PathPoint(lead.state.score, first_stage))
         self._checkpoints: list[LeadState] = []
         self._checkpoints_from = lead.state.fact_count
         self._pending_ticks: list[Tick] = []
@@ -55,7 +56,10 @@ class HistoryBuilder:
         before, after = self._lead, Lead(self._lead.lead_id, self._log.sequence, self._state, self._timeline.number)
         # Most leads have too short a history for checkpoints, and so need no command that replaces them.
         replaced_from = self._checkpoints_from if may_have_checkpoints(before.state) else before.state.fact_count
-        return LeadUpdate(before, after, self._log.entries, self._path, self._checkpoints, replaced_from)
+        path = self._path
+        return LeadUpdate(
+            before, after, self._log.entries, path.points, path.passages, self._checkpoints, replaced_from
+        )
 
     def refolds_from(self, facts: Iterable[Fact], standing: Standing) -> Position | None:
         """Returns the position from which recording these facts folds recorded ones again; None if it folds none.
@@ -95,7 +99,7 @@ class HistoryBuilder:
                     reason=standing.reset.reason,
                     actor=standing.reset.actor,
                 )
-            self._move_to(refold.state)
+            self._move_to(refold.state, quiet=refold.state.last_event_historical)
 
     def record(self, facts: Iterable[Fact], standing: Standing) -> Iterator[Refold]:
         """Appends facts, in any order, and all ticks up to the decay date of the partition."""
@@ -128,7 +132,7 @@ class HistoryBuilder:
             reason=decision.reason,
             actor=decision.actor,
         )
-        self._move_to(refold.state)
+        self._move_to(refold.state, quiet=event.event.historical)
 
     def _changed_from(self) -> datetime | None:
         """Returns the event time from which new publications apply; None if the state includes nothing that late."""
@@ -143,7 +147,7 @@ class HistoryBuilder:
 
     def _follow_publication(self) -> Iterator[Refold]:
         """Folds recorded facts under the models in force now; appends an entry if the score or its stage changes."""
-        stage_before, state = self._path[-1].stage, self._state
+        stage_before, state = self._path.end.stage, self._state
         changed_from = self._changed_from()
         if changed_from is not None:
             decayed = state.decayed_through
@@ -160,7 +164,7 @@ class HistoryBuilder:
                 model=self._timeline.latest,
                 stage_before=stage_before,
             )
-        self._move_to(state)
+        self._move_to(state, quiet=state.last_event_historical or self._timeline.is_quiet_since(self._publication))
 
     def _merge_late(self, late: Sequence[Fact], through: date | None) -> Iterator[Refold]:
         """Merges late facts into the recorded ones.
@@ -186,7 +190,10 @@ class HistoryBuilder:
                 event_time=self._record_time,
                 model=self._timeline.latest,
             )
-        self._move_to(refold.state)
+        # Ticks that history has deferred may have a part in the move.
+        quiet = any(tick.historical for tick in self._new_ticks(refold))
+        self._path.extend_by(late, self._point(refold.state.score), quiet=quiet)
+        self._state = refold.state
 
     def _apply_deferred_ticks(self, through: date | None) -> Iterator[Refold]:
         """Applies ticks before the last fact; the next DECAY entry includes them and any ticks after the last fact."""
@@ -194,8 +201,9 @@ class HistoryBuilder:
         refold = self._refold(self._state.first_deferred(self._calendar), through=through, settle_through=decayed)
         yield refold
         self._adopt(refold)
-        self._pending_ticks = [tick for tick in refold.ticks if decayed is None or tick.day > decayed]
-        self._move_to(refold.state)
+        self._pending_ticks = list(self._new_ticks(refold))
+        quiet = refold.state.last_event_historical or any(tick.historical for tick in self._pending_ticks)
+        self._move_to(refold.state, quiet=quiet)
 
     def _append_at_end(self, facts: Sequence[Fact], through: date | None) -> None:
         """Appends facts and ticks that come after everything that the state includes."""
@@ -205,7 +213,8 @@ class HistoryBuilder:
                 continue
             self._append_decay()
             self._log.append_fact(moment.fact, moment.state.score)
-            self._move_to(moment.state)
+            self._path.extend_by([moment.fact], self._point(moment.state.score))
+            self._state = moment.state
             if is_checkpoint(moment.state):
                 self._checkpoints.append(moment.state.at_last_fact())
         settled = settle(self._timeline, self._calendar, self._state, through)
@@ -213,10 +222,9 @@ class HistoryBuilder:
         self._append_decay()
 
     def _apply_ticks(self, ticks: Sequence[Tick], state: LeadState) -> None:
-        stage_of = self._timeline.latest.stage_of
-        self._path += [PathPoint(tick.score, stage_of(tick.score)) for tick in ticks]
+        self._path.extend([self._point(tick.score) for tick in ticks], quiet=state.last_event_historical)
         self._pending_ticks += ticks
-        self._move_to(state)
+        self._state = state
 
     def _append_decay(self) -> None:
         """Appends one DECAY entry for all ticks since the last entry, if they changed the score."""
@@ -280,8 +288,13 @@ class HistoryBuilder:
         self._checkpoints = kept + refold.checkpoints
         self._checkpoints_from = min(self._checkpoints_from, refold.start_facts)
 
-    def _move_to(self, state: LeadState) -> None:
-        point = PathPoint(state.score, self._timeline.latest.stage_of(state.score))
-        if point != self._path[-1]:
-            self._path.append(point)
+    def _new_ticks(self, refold: Refold) -> Iterator[Tick]:
+        decayed = self._state.decayed_through
+        return (tick for tick in refold.ticks if decayed is None or tick.day > decayed)
+
+    def _move_to(self, state: LeadState, *, quiet: bool) -> None:
+        self._path.extend([self._point(state.score)], quiet=quiet)
         self._state = state
+
+    def _point(self, score: int) -> PathPoint:
+        return PathPoint(score, self._timeline.latest.stage_of(score))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.lead_state import EMPTY, LeadState
+from scoring_service.domain.model import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +45,30 @@ class PathPoint(NamedTuple):
     stage: str
 
 
+class Passage(NamedTuple):
+    """What a fact, a run of ticks, a publication or a correction did to a lead.
+
+    `path` lists the scores from before it to after it. `events` are the events that did it: one, or late events that
+    were merged together; none if something else did it.
+    """
+
+    path: Sequence[PathPoint]
+    events: Sequence[Event] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class LeadUpdate:
     """An update of a lead: its states before and after, the entries between them, and new checkpoints.
 
     `path` lists the scores in between, with the first and the last; late events and their recalculation are one step.
-    `checkpoints` replace all stored ones with more than `checkpoints_from` facts.
+    `passages` are the parts of it for which automations may fire. `checkpoints` replace all stored ones with more than
+    `checkpoints_from` facts.
     """
 
     before: Lead
     after: Lead
     entries: Sequence[Entry]
     path: Sequence[PathPoint]
+    passages: Sequence[Passage] = ()
     checkpoints: Sequence[LeadState] = ()
     checkpoints_from: int = 0

@@ -30,13 +30,14 @@ def change_of(update: LeadUpdate, record_time: datetime) -> LeadChange:
     """Returns what an update that is recorded at `record_time` changes."""
     last_event_time = update.after.state.last_event_time
     return LeadChange(
-        scores=_without_repeats(point.score for point in update.path),
-        stages=_without_repeats(point.stage for point in update.path),
+        scores=without_repeats(point.score for point in update.path),
+        stages=without_repeats(point.stage for point in update.path),
         event_types=tuple(sorted({entry.event_type for entry in update.entries if entry.kind is EntryKind.EVENT})),
         kinds=tuple(sorted({entry.kind.value for entry in update.entries})),
         inactive_days=max(0, (record_time - last_event_time).days) if last_event_time else 0,
     )
 
 
-def _without_repeats(values: Iterable[T]) -> tuple[T, ...]:
+def without_repeats(values: Iterable[T]) -> tuple[T, ...]:
+    """Returns values without consecutive duplicates."""
     return tuple(value for value, _ in groupby(values))

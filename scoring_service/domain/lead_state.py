@@ -34,7 +34,8 @@ class LeadState(NamedTuple):
     fact and would change the score: facts with an inactivity gap between them arrived before decay ran.
 
     `contributions` holds points per rule after floor and ceiling and without decay, `usage` is kept per rule and period
-    (`<rule>:<period>`), `group_points` per group.
+    (`<rule>:<period>`), `group_points` per group. `last_event_historical` says whether the last event is
+    historical, and with it the inactivity that follows.
     """
 
     score: int = 0
@@ -50,6 +51,7 @@ class LeadState(NamedTuple):
     usage: Mapping[str, Usage] = _NOTHING
     group_points: Mapping[str, int] = _NOTHING
     attributes: Attributes = NO_ATTRIBUTES
+    last_event_historical: bool = False
 
     def is_ahead_of(self, fact: Fact, calendar: Calendar) -> bool:
         """Returns whether a fact is late: it belongs before a fact or a tick that this state includes."""
@@ -83,12 +85,20 @@ class LeadState(NamedTuple):
 
     def differs_only_in_counts(self, other: "LeadState") -> bool:
         """Returns whether two states after the same fact differ only in counts, so later facts change both alike."""
-        return (self.score, self.last_fact, self.last_event_time, self.deferred_ticks) == (
-            other.score,
-            other.last_fact,
-            other.last_event_time,
-            other.deferred_ticks,
-        ) and (self.usage, self.group_points, self.attributes) == (other.usage, other.group_points, other.attributes)
+        return (
+            (self.score, self.last_fact, self.deferred_ticks)
+            == (
+                other.score,
+                other.last_fact,
+                other.deferred_ticks,
+            )
+            and (self.last_event_time, self.last_event_historical)
+            == (
+                other.last_event_time,
+                other.last_event_historical,
+            )
+            and (self.usage, self.group_points, self.attributes) == (other.usage, other.group_points, other.attributes)
+        )
 
 
 EMPTY = LeadState()

@@ -135,12 +135,13 @@ class NextAction:
 
 
 class Event(NamedTuple):
-    """An event to score."""
+    """An event to score. A `historical` one, such as one of an import, must not cause automations to fire."""
 
     event_id: str
     event_type: str
     event_time: datetime
     properties: Mapping[str, Any] = _NO_PROPERTIES
+    historical: bool = False
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def evolve(calendar: Calendar, state: LeadState, fact: Fact) -> LeadState:
         return _after_adjustment(state, fact)
     rule, model, event, position = fact.rule, fact.model, fact.event, fact.position
     # The hot path of every replay: one unpacking is much cheaper than twelve attribute reads.
-    before, _, facts, events, first, _, _, through, deferred, contributions, usage, group_points, attributes = state
+    before, _, facts, events, first, _, _, through, deferred, contributions, usage, group_points, attributes, _ = state
     score = before
     if rule is not None:
         if rule.limits or rule.group_id:
@@ -120,6 +120,7 @@ def evolve(calendar: Calendar, state: LeadState, fact: Fact) -> LeadState:
         usage,
         group_points,
         attributes,
+        event.historical,
     )
 
 

@@ -37,6 +37,7 @@ class Difference:
     stage_after: str
     fit_grade_before: str
     fit_grade_after: str
+    last_event_historical: bool
 
     @property
     def is_change(self) -> bool:
@@ -172,6 +173,7 @@ class Simulation:
             new.stage_of(after.score),
             old.fitness(lead.state.attributes.values, lead.state.score).grade,
             new.fitness(after.attributes.values, after.score).grade,
+            after.last_event_historical,
         )
         self.tally.count(found)
         self.tally.count_rules(facts)

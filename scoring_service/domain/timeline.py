@@ -56,7 +56,8 @@ class StoredModel:
 class Publication:
     """Puts a model in force. `number` is 1, 2, 3 …, and publish times ascend with it.
 
-    `engine` names the rules of the fold from then on; see `replay.engine`.
+    `engine` names the rules of the fold from then on; see `replay.engine`. No automation fires for what a `quiet`
+    publication changes.
     """
 
     number: int
@@ -67,6 +68,7 @@ class Publication:
     actor: str = ""
     note: str = ""
     engine: str = ""
+    quiet: bool = False
 
     @property
     def begins(self) -> datetime:
@@ -169,6 +171,10 @@ class Timeline:
     def shortest_grace(self) -> timedelta:
         """The shortest grace period of all models in force: no lead decays sooner."""
         return min(model.grace for model in self._models)
+
+    def is_quiet_since(self, number: int) -> bool:
+        """Returns whether one of the publications after this one is quiet."""
+        return any(publication.quiet for publication in self.publications[number:])
 
     def spans(self) -> list[tuple[datetime, datetime | None, ScoringModel]]:
         """Returns the start, the end and the model of each span; the last span has no end."""

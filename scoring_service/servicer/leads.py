@@ -1,5 +1,7 @@
 """The RPCs that read leads and histories."""
 
+from datetime import datetime
+
 from leadscore.scoring.v1 import scoring_pb2 as pb
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
@@ -16,9 +18,10 @@ from scoring_service.servicer.requests import (
     lead_order,
     wanted_parts,
 )
+from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.export import Export
 from scoring_service.usecases.queries import Queries
-from shared.rpc.arguments import identifier, identifiers, optional_text, optional_time
+from shared.rpc.arguments import identifier, identifiers, optional_text, optional_time, time
 from shared.rpc.pagination import asked_page
 from shared.rpc.read_masks import read_mask
 from shared.rpc.server import Context
@@ -28,9 +31,10 @@ from shared.tasks import unhurried
 class LeadRpcs(scoring_pb2_grpc.ScoringServiceServicer):
     """The part of the servicer that reads leads and histories."""
 
-    def __init__(self, queries: Queries, export: Export) -> None:
+    def __init__(self, queries: Queries, export: Export, backlog: BacklogReport) -> None:
         self._queries = queries
         self._export = export
+        self._backlog = backlog
 
     async def GetLeadScore(self, request: pb.GetLeadScoreRequest, context: Context) -> pb.GetLeadScoreResponse:
         """See `scoring.proto`."""
@@ -64,6 +68,17 @@ class LeadRpcs(scoring_pb2_grpc.ScoringServiceServicer):
         return pb.ListLeadScoresResponse(
             lead_scores=await unhurried(messages.lead_score, scores), next_page_token=token
         )
+
+    async def ListInactiveLeads(
+        self, request: pb.ListInactiveLeadsRequest, context: Context
+    ) -> pb.ListInactiveLeadsResponse:
+        """See `scoring.proto`."""
+        since = time("inactive_since", request.inactive_since)
+        page = asked_page(request, ("ListInactiveLeads", since.isoformat()), datetime, str, default=50, limit=MAX_PAGE)
+        through = await self._backlog.decay_date()
+        model, found = await self._queries.inactive(since, page.after, page.limit)
+        leads, token = page.cut(found, lambda lead: (lead.last_event_time, lead.lead_id))
+        return messages.inactive_leads(leads, model, token, through)
 
     async def CountLeads(self, request: pb.CountLeadsRequest, context: Context) -> pb.CountLeadsResponse:
         """See `scoring.proto`."""

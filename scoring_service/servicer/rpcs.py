@@ -64,7 +64,7 @@ class ScoringServicer(LeadRpcs):
         parking: Parking,
         backlog: BacklogReport,
     ) -> None:
-        super().__init__(queries, export)
+        super().__init__(queries, export, backlog)
         self._decay = decay
         self._verification = verification
         self._rebuild = rebuild
@@ -72,7 +72,6 @@ class ScoringServicer(LeadRpcs):
         self._publishing = publishing
         self._simulate = simulate
         self._parking = parking
-        self._backlog = backlog
 
     async def DecayScores(
         self, request: pb.DecayScoresRequest, context: Context
@@ -179,6 +178,7 @@ class ScoringServicer(LeadRpcs):
                 publication_mode(request.mode),
                 identifier("actor", request.actor),
                 optional_text("note", request.note, limit=MAX_REASON),
+                quiet=request.quiet,
             )
         )
         _, leads_left = await self._publishing.leads_left()

@@ -45,6 +45,7 @@ def _difference(found: Difference) -> pb.LeadDifference:
         stage_after=found.stage_after,
         fit_grade_before=found.fit_grade_before,
         fit_grade_after=found.fit_grade_after,
+        last_event_historical=found.last_event_historical,
     )
 
 

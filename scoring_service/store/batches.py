@@ -13,7 +13,8 @@ from scoring_service.domain.model import Event
 class EventBatch:
     """Pending events and their inbox rows by lead, and the partition of each lead.
 
-    `is_full` says that the read stopped at a limit, so more events may be pending.
+    The events of a lead are all historical, or all live. `is_full` says that the read stopped at a limit, so more
+    events may be pending.
     """
 
     events: Mapping[str, Sequence[Event]]

@@ -8,15 +8,16 @@ from bson import DBRef
 
 from scoring_service.domain.attributes import Attributes
 from scoring_service.domain.entry import Entry, EntryKind
-from scoring_service.domain.lead import Lead, LeadUpdate
-from scoring_service.domain.lead_change import change_of
+from scoring_service.domain.lead import Lead, LeadUpdate, Passage
+from scoring_service.domain.lead_change import change_of, without_repeats
 from scoring_service.domain.lead_state import LeadState, Usage
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment
 from scoring_service.store.batches import AppendBatch
 from shared import wire
 from shared.contracts.events import EventRow
-from shared.contracts.score_changes import ScoreChangeRow
+from shared.contracts.score_changes import ChangeEvent, ScoreChangeRow
+from shared.contracts.score_changes import Passage as PassageRow
 from shared.mongo import Document
 
 NEVER = wire.EARLIEST
@@ -36,7 +37,7 @@ def write_date(day: date | None) -> str:
 def read_event(row: Document) -> Event:
     """Returns an event from a row of the inbox `events`."""
     event = EventRow.from_document(row)
-    return Event(event.event_id, event.event_type, event.event_time, event.properties)
+    return Event(event.event_id, event.event_type, event.event_time, event.properties, event.historical)
 
 
 def read_lead(row: Document) -> Lead:
@@ -71,6 +72,7 @@ def read_state(row: Document) -> LeadState:
         {key: Usage(*used) for key, used in row["usage"].items()},
         row["group_points"],
         Attributes(_read_attributes(row["attributes"]), row["attributes_size"], row["attributes_left_out"]),
+        row["last_event_historical"],
     )
 
 
@@ -94,6 +96,7 @@ def write_state(state: LeadState) -> Document:
         "attributes": state.attributes.values,
         "attributes_size": state.attributes.size,
         "attributes_left_out": state.attributes.left_out,
+        "last_event_historical": state.last_event_historical,
     }
 
 
@@ -111,7 +114,8 @@ def read_fact(row: Document) -> Event | Adjustment:
     """Returns the fact from the row of an EVENT or an ADJUSTMENT; the times of the row may be naive."""
     time = row["event_time"].replace(tzinfo=UTC)
     if row["kind"] == "EVENT":
-        return Event(row["_id"], row["event_type"], time, row.get("properties", _NOTHING))
+        properties, historical = row.get("properties", _NOTHING), row.get("historical", False)
+        return Event(row["_id"], row["event_type"], time, properties, historical)
     return Adjustment(
         row["_id"],
         time,
@@ -146,6 +150,7 @@ def read_entry(row: Document) -> Entry:
         first_tick=read_date(row.get("first_tick", "")),
         last_tick=read_date(row.get("last_tick", "")),
         tick_count=row.get("tick_count", 0),
+        historical=row.get("historical", False),
     )
 
 
@@ -170,6 +175,8 @@ def write_entry(lead_id: str, entry: Entry) -> Document:
     }
     if entry.properties:
         row["properties"] = entry.properties
+    if entry.historical:
+        row["historical"] = True
     if entry.actor:
         row |= {"reason": entry.reason, "actor": entry.actor}
     if entry.target is not None:
@@ -198,7 +205,19 @@ def write_change(update: LeadUpdate, batch: AppendBatch) -> Document:
         date_bucket=batch.date_bucket,
         last_event_time=update.after.state.last_event_time,
         record_time=batch.record_time,
+        passages=tuple(map(_write_passage, update.passages)),
     ).to_document()
+
+
+def _write_passage(passage: Passage) -> PassageRow:
+    return PassageRow(
+        scores=without_repeats(point.score for point in passage.path),
+        stages=without_repeats(point.stage for point in passage.path),
+        events=tuple(
+            ChangeEvent(event.event_id, event.event_type, event.event_time, event.properties)
+            for event in passage.events
+        ),
+    )
 
 
 _NOTHING: Mapping[str, Any] = {}

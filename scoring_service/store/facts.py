@@ -18,7 +18,9 @@ PIECE_FACTS = 1_000
 """Number of facts that are read and folded at a time: decoding them blocks the event loop for about 5 ms."""
 
 _FACTS = ["EVENT", "ADJUSTMENT"]
-_FIELDS = dict.fromkeys(("kind", "event_type", "event_time", "properties", "points", "reason", "actor", "target"), 1)
+_FIELDS = dict.fromkeys(
+    ("kind", "event_type", "event_time", "properties", "historical", "points", "reason", "actor", "target"), 1
+)
 
 
 class FactReader:

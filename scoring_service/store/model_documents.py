@@ -34,6 +34,7 @@ def read_publication(row: Document) -> Publication:
         actor=row["actor"],
         note=row["note"],
         engine=row["engine"],
+        quiet=row["quiet"],
     )
 
 
@@ -48,5 +49,6 @@ def write_publication(publication: Publication) -> Document:
         "actor": publication.actor,
         "note": publication.note,
         "engine": publication.engine,
+        "quiet": publication.quiet,
         "rolled_out": False,
     }

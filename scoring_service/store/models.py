@@ -121,6 +121,7 @@ class ModelStore:
                 actor="leadscore",
                 note=f"scoring engine {last.engine} became {self._engine}",
                 engine=self._engine,
+                quiet=True,  # an update of the program is no news about any lead
             )
             if await self.publish(publication):
                 _LOG.warning("engine changed; all leads will be folded again", before=last.engine, after=self._engine)

@@ -243,12 +243,23 @@ class LeadWriter:
 
 
 def _batch(pending: BoundedRows) -> EventBatch:
+    """Returns the events of a batch.
+
+    If a lead has both historical and live events, the batch ends, for this lead, where the first of the other kind was
+    accepted: what a transaction does to a lead either may fire automations, or may not.
+    """
     found: dict[str, list[Event]] = defaultdict(list)
     by_lead: dict[str, list[Document]] = defaultdict(list)
+    cut: set[str] = set()
     for row in pending:
-        found[row["lead_id"]].append(documents.read_event(row))
-        by_lead[row["lead_id"]].append(row)
-    return EventBatch(found, {row["lead_id"]: row["partition"] for row in pending}, by_lead, pending.is_full)
+        event, lead_id = documents.read_event(row), row["lead_id"]
+        if lead_id in cut or (found[lead_id] and found[lead_id][0].historical != event.historical):
+            cut.add(lead_id)
+            continue
+        found[lead_id].append(event)
+        by_lead[lead_id].append(row)
+    partitions = {row["lead_id"]: row["partition"] for row in pending}
+    return EventBatch(found, partitions, by_lead, pending.is_full or bool(cut))
 
 
 def _standing(row: Document) -> Standing:

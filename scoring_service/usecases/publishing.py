@@ -61,8 +61,10 @@ class Publishing:
         """
         return await self.models.get(version or (await self.models.publications())[-1].version)
 
-    async def publish(self, version: int, base_version: int, mode: Mode, actor: str, note: str) -> Publication:
-        """Puts a version in force.
+    async def publish(
+        self, version: int, base_version: int, mode: Mode, actor: str, note: str, *, quiet: bool = False
+    ) -> Publication:
+        """Puts a version in force. No automation fires for what a `quiet` publication changes.
 
         Raises:
             ModelNotFound: The version does not exist.
@@ -82,6 +84,7 @@ class Publishing:
             actor=actor,
             note=note,
             engine=last.engine,
+            quiet=quiet,
         )
         if not await self.models.publish(publication):
             raise ModelOutdated(base_version, (await self.models.publications())[-1].version)

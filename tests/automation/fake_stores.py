@@ -147,7 +147,7 @@ class FakeExecutions:
         matching = [
             each
             for each in self.executions.values()
-            if all(part in ("", own) for part, own in zip(asked, each.key, strict=True))
+            if all(part in ("", own) for part, own in zip(asked, each.key[:3], strict=True))
             and query.state in (None, each.state)
             and (query.from_time is None or query.from_time <= each.record_time)
             and (query.until_time is None or each.record_time < query.until_time)

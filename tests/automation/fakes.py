@@ -12,10 +12,11 @@ from automation_service.domain.delivery import Answer, Delivery, Fate
 from automation_service.domain.execution import (
     Candidate,
     Execution,
+    candidates,
     execution,
 )
 from automation_service.domain.feasibility import Model
-from automation_service.domain.lead import Change, Insight, Risk
+from automation_service.domain.lead import Change, Insight, LeadEvent, Passage, Risk
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.need import Need
 from automation_service.domain.receiver import Webhook
@@ -46,25 +47,33 @@ def rule(rule_id: str = "call", conditions: Conditions | None = None, *actions: 
     return Rule(draft(rule_id, conditions, *actions, enabled=enabled), 1, NOW, NOW)
 
 
+def event(event_id: str = "e1", event_type: str = "page_view", **properties: object) -> LeadEvent:
+    """Returns an event of an hour ago."""
+    return LeadEvent(event_id, event_type, NOW - timedelta(hours=1), properties)
+
+
 def change(lead_id: str = "ada", sequence: int = 1, score: int = 40, stage: str = "hot", day: int = 1) -> Change:
-    """Returns a change that brought a lead to a score and a stage."""
+    """Returns a change in which an event brought a lead to a score and a stage."""
+    passage = Passage((0, score), ("cold", stage), (event(f"{lead_id}-{sequence}"),))
     return Change(
         change_id=f"{lead_id}:{sequence}",
         lead_id=lead_id,
         sequence=sequence,
-        scores=(0, score),
-        stages=("cold", stage),
+        scores=passage.scores,
+        stages=passage.stages,
         event_types=("page_view",),
         date_bucket=f"2026-03-{day:02}",
         last_event_time=NOW - timedelta(hours=1),
         inactive_days=0,
         kinds=("EVENT",),
+        passages=(passage,),
     )
 
 
 def executed(change_: Change, rule_: Rule, record_time: datetime = NOW, insight: Insight = INSIGHT) -> Execution:
     """Returns the execution of a rule that fired on a change."""
-    return execution(Candidate(change_, rule_), insight, record_time, SandboxedTemplates().render, SENDER)
+    [candidate, *_] = [*candidates([change_], [rule_]), Candidate(change_, rule_)]
+    return execution(candidate, insight, record_time, SandboxedTemplates().render, SENDER)
 
 
 class FakeDeliveryQueue:

@@ -139,5 +139,5 @@ async def test_the_model_is_the_one_in_force() -> None:
     ) as channel:
         model = await ScoringModels(channel).in_force()
     assert model.stage_names == ("cold", "warm", "hot", "qualified")
-    assert (model.score_floor, model.score_ceiling, model.grace, model.idle) == (0, 10_000, WEEK, WEEK)
+    assert (model.score_floor, model.score_ceiling, model.idle) == (0, 10_000, WEEK)
     assert model.next_actions[0] == NextAction("immediate_outreach", ("qualified",), 1, None)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from automation_service.delivery.templates import SandboxedTemplates
-from automation_service.domain.execution import Execution
+from automation_service.domain.execution import Execution, Key
 from automation_service.domain.lead import DECAY, Change, Insight
 from automation_service.domain.need import Need
 from automation_service.domain.trigger import Inactive
@@ -21,7 +21,7 @@ from automation_service.store.rules import MongoRules
 from automation_service.store.schema import EXECUTIONS
 from automation_service.usecases.evaluation import Evaluation
 from shared.contracts import score_changes
-from shared.contracts.score_changes import ScoreChangeRow
+from shared.contracts.score_changes import ChangeEvent, Passage, ScoreChangeRow
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from tests.automation.fakes import INSIGHT, NOW, SENDER, AbsentInsights, FakeDeliveryQueue, FakeInsights, change, rule
@@ -79,6 +79,10 @@ async def put(inbox: Inbox, *changes: Change) -> None:
             last_event_time=each.last_event_time,
             inactive_days=each.inactive_days,
             record_time=NOW,
+            passages=tuple(
+                Passage(part.scores, part.stages, tuple(ChangeEvent(*event) for event in part.events))
+                for part in each.passages
+            ),
         )
         pending = inbox.pending_row(each.lead_id, NOW + timedelta(milliseconds=index))
         await inbox.rows.insert_one(row.to_document() | pending)
@@ -99,7 +103,7 @@ async def test_a_drain_leaves_one_execution_per_key_and_nothing_waiting(database
     await put(inbox, change("ada", 1), change("ada", 2), change("bob", 1, stage="cold"), change("ada", 3, day=2))
     assert await evaluation(database, inbox, FakeInsights()).step([0], 10) == 4
     found = {(each.key, each.change_sequence) for each in await executions(database)}
-    assert found == {(("ada", "call", "2026-03-01"), 1), (("ada", "call", "2026-03-02"), 3)}
+    assert found == {(Key("ada", "call", "2026-03-01"), 1), (Key("ada", "call", "2026-03-02"), 3)}
     assert await inbox.waiting() == {}
 
 

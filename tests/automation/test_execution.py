@@ -1,9 +1,24 @@
 """When rules fire on changes, and what that leaves."""
 
+import json
+from dataclasses import replace
+
+import pytest
+
+from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.condition import Conditions
-from automation_service.domain.execution import Key, candidates, fire
-from automation_service.domain.lead import Risk
-from tests.automation.fakes import INSIGHT, NOW, change, executed, rule
+from automation_service.domain.execution import Key, candidates, execution, fire
+from automation_service.domain.lead import Change, Passage, Risk
+from automation_service.domain.rule import Per, Rule
+from automation_service.domain.trigger import (
+    Direction,
+    EventReceived,
+    ScoreCrossed,
+    StageEntered,
+    Trigger,
+    WhileConditionHolds,
+)
+from tests.automation.fakes import INSIGHT, NOW, SENDER, change, event, executed, rule, webhook
 
 
 def test_only_rules_that_the_change_allows_are_candidates() -> None:
@@ -44,7 +59,8 @@ def test_the_id_of_an_execution_depends_on_its_key_alone() -> None:
 
 def test_an_execution_keeps_what_made_it_fire() -> None:
     execution = executed(change(sequence=4), rule())
-    assert execution.key == ("ada", "call", "2026-03-01")
+    assert execution.key == Key("ada", "call", "2026-03-01")
+    assert (execution.event_id, execution.event_type) == ("ada-4", "page_view")
     assert (execution.change_sequence, execution.score, execution.stage_before, execution.stage_after) == (
         4,
         40,
@@ -52,3 +68,65 @@ def test_an_execution_keeps_what_made_it_fire() -> None:
         "hot",
     )
     assert (execution.velocity, execution.risk, execution.next_action) == (9, Risk.LOW, "prioritize_contact")
+
+
+def of_passages(*passages: Passage) -> Change:
+    return replace(change(), passages=passages)
+
+
+def fired_for(rule_: Rule, *passages: Passage) -> list[tuple[str, str]]:
+    """Returns the event ids of the executions, each with that of its key."""
+    fired = fire(candidates([of_passages(*passages)], [rule_]), {"ada": INSIGHT}, set(), {})
+    return [(each.event.event_id if each.event else "", each.key.event_id) for each in fired]
+
+
+def asking(trigger: Trigger, per: Per = Per.DATE) -> Rule:
+    asked = rule(conditions=Conditions(minimum_score=0))
+    return replace(asked, draft=replace(asked.draft, trigger=trigger, per=per))
+
+
+VIEW = Passage((0, 5), ("cold",), (event("view"),))
+FIRST = Passage((5, 40), ("cold", "hot"), (event("first", "demo_request", product="CRM"),))
+SECOND = Passage((40, 90), ("hot", "qualified"), (event("second", "demo_request", product="ERP"),))
+LATE = Passage((0, 90), ("cold", "qualified"), (event("a"), event("b", "demo_request"), event("c")))
+DECAYED = Passage((90, 85), ("qualified",))
+
+
+@pytest.mark.parametrize(
+    ("trigger", "passages", "of_date", "of_event"),
+    [
+        (EventReceived("demo_request"), (VIEW, FIRST, SECOND), ["first"], ["first", "second"]),
+        (EventReceived("demo_request"), (LATE,), ["b"], ["b"]),
+        (StageEntered(("hot", "qualified")), (VIEW, FIRST, SECOND), ["first"], ["first", "second"]),
+        (StageEntered(("qualified",)), (LATE,), ["c"], ["c"]),
+        (StageEntered(("cold",)), (FIRST,), [], []),
+        (WhileConditionHolds(), (VIEW, FIRST), ["first"], ["view", "first"]),
+        (ScoreCrossed(90, Direction.DOWNWARD), (SECOND, DECAYED), [""], [""]),
+        (WhileConditionHolds(), (), [], []),
+    ],
+)
+def test_a_rule_fires_for_the_event_that_its_trigger_saw(
+    trigger: Trigger, passages: tuple[Passage, ...], of_date: list[str], of_event: list[str]
+) -> None:
+    assert fired_for(asking(trigger), *passages) == [(event_id, "") for event_id in of_date]
+    assert fired_for(asking(trigger, Per.EVENT), *passages) == [(event_id, event_id) for event_id in of_event]
+
+
+def test_a_webhook_carries_the_event() -> None:
+    asked = asking(EventReceived("demo_request"), Per.EVENT)
+    asked = replace(asked, draft=replace(asked.draft, actions=(webhook(),)))
+    found = fire(candidates([of_passages(VIEW, FIRST, SECOND, DECAYED)], [asked]), {"ada": INSIGHT}, set(), {})
+    sent = [execution(each, INSIGHT, NOW, SandboxedTemplates().render, SENDER) for each in found]
+    assert len({each.execution_id for each in sent}) == 2
+    data = [json.loads(each.deliveries[0].body)["data"] for each in sent]
+    assert data[0]["event"] == {
+        "event_id": "first",
+        "event_type": "demo_request",
+        "event_time": "2026-03-01T11:00:00.000Z",
+        "properties": {"product": "CRM"},
+    }
+    assert data[1]["event"]["properties"] == {"product": "ERP"}
+    decayed = asking(ScoreCrossed(90, Direction.DOWNWARD))
+    decayed = replace(decayed, draft=replace(decayed.draft, actions=(webhook(),)))
+    [delivery] = executed(of_passages(DECAYED), decayed).deliveries
+    assert json.loads(delivery.body)["data"]["event"] is None

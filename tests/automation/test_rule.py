@@ -7,7 +7,7 @@ import pytest
 from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.lead import Facts, Risk
 from automation_service.domain.limits import InvalidRule
-from automation_service.domain.rule import Draft, check_rule, check_stages
+from automation_service.domain.rule import Draft, Per, check_rule, check_stages
 from automation_service.domain.trigger import (
     Direction,
     EventReceived,
@@ -53,6 +53,8 @@ def _with(operator: Operator, *values: str | float | bool) -> Draft:
         (draft(conditions=Conditions(attributes=(COUNTRY,) * 21)), "conditions.attributes"),
         (replace(draft(), cool_down_days=366), "cool_down_days"),
         (replace(draft(), cool_down_days=-1), "cool_down_days"),
+        (replace(draft(), per=Per.EVENT, cool_down_days=1), "cool_down_days"),
+        (replace(draft(), per=Per.EVENT, trigger=Inactive(3)), "per"),
         (replace(draft(), trigger=StageEntered(())), "trigger.stage_entered.stages"),
         (replace(draft(), trigger=StageLeft(("hot", "hot"))), "trigger.stage_left.stages[0]"),
         (replace(draft(), trigger=EventReceived("")), "trigger.event_received.event_type"),

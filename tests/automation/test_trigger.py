@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from automation_service.domain.condition import Conditions
 from automation_service.domain.execution import Candidate, Firing, candidates, fire
-from automation_service.domain.lead import DECAY, Change
+from automation_service.domain.lead import DECAY, Change, Passage
 from automation_service.domain.rule import Rule
 from automation_service.domain.trigger import (
     Direction,
@@ -23,21 +23,22 @@ from automation_service.domain.trigger import (
     Trigger,
     WhileConditionHolds,
 )
-from tests.automation.fakes import INSIGHT, NOW, change, rule
+from tests.automation.fakes import INSIGHT, NOW, change, event, rule
 from tests.scoring.models import BUILT_IN
 
 STAGES = tuple(each.stage for each in BUILT_IN.stages)
 
 
-def through(*scores: int, events: Sequence[str] = ("page_view",)) -> Change:
-    """Returns a change in which a lead went through some scores."""
+def through(*scores: int) -> Passage:
+    """Returns a passage in which a page view brought a lead through some scores."""
     stages = [BUILT_IN.stage_of(score) for score in scores]
-    return replace(
-        change(),
-        scores=tuple(score for score, _ in groupby(scores)),
-        stages=tuple(stage for stage, _ in groupby(stages)),
-        event_types=tuple(events),
+    return Passage(
+        tuple(score for score, _ in groupby(scores)), tuple(stage for stage, _ in groupby(stages)), (event(),)
     )
+
+
+def occurs_in(trigger: Trigger, passage: Passage) -> bool:
+    return trigger.occurs(replace(change(), passages=(passage,)), passage)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def through(*scores: int, events: Sequence[str] = ("page_view",)) -> Change:
     ],
 )
 def test_a_trigger_occurs(trigger: Trigger, scores: list[int], occurs: bool) -> None:
-    assert trigger.occurs(through(*scores)) is occurs
+    assert occurs_in(trigger, through(*scores)) is occurs
 
 
 @given(st.lists(st.integers(0, 120), min_size=2, max_size=20), st.integers(1, 19), st.integers(1, 119))
@@ -76,9 +77,9 @@ def test_batching_does_not_change_which_triggers_occur(scores: list[int], cut: i
     triggers: list[Trigger] = [ScoreCrossed(threshold, direction) for direction in Direction]
     triggers += [kind((stage,)) for kind in (StageEntered, StageLeft) for stage in STAGES]
     for trigger in triggers:
-        assert trigger.occurs(whole) is any(trigger.occurs(part) for part in parts)
+        assert occurs_in(trigger, whole) is any(occurs_in(trigger, part) for part in parts)
     upward = any(before < threshold <= after for before, after in pairwise(scores))
-    assert ScoreCrossed(threshold, Direction.UPWARD).occurs(whole) is upward
+    assert occurs_in(ScoreCrossed(threshold, Direction.UPWARD), whole) is upward
 
 
 def silent(day: int, days: int, last_event_days_ago: int = 100) -> Change:
@@ -89,15 +90,18 @@ def silent(day: int, days: int, last_event_days_ago: int = 100) -> Change:
         kinds=(DECAY,),
         inactive_days=days,
         last_event_time=NOW - timedelta(days=last_event_days_ago),
+        passages=(Passage((41, 40), ("hot",)),),
     )
 
 
 def test_inactivity_is_found_by_decay_alone_and_not_too_early() -> None:
-    assert not Inactive(10).occurs(silent(1, 9))
-    assert Inactive(10).occurs(silent(1, 10))
-    assert not Inactive(10).occurs(replace(silent(1, 10), event_types=("page_view",)))
+    ten = with_trigger(Inactive(10))
+    assert not candidates([silent(1, 9)], [ten])
+    assert candidates([silent(1, 10)], [ten])
+    assert not candidates([replace(silent(1, 10), event_types=("page_view",))], [ten])
     for kind in ("ADJUSTMENT", "RETRACTION", "MODEL"):
-        assert not Inactive(10).occurs(replace(silent(1, 10), kinds=(kind,)))
+        assert not candidates([replace(silent(1, 10), kinds=(kind,))], [ten])
+    assert not candidates([replace(silent(1, 10), passages=())], [ten]), "the inactivity follows history"
 
 
 def with_trigger(trigger: Trigger, cool_down_days: int = 0) -> Rule:

@@ -10,6 +10,7 @@ import pytest
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.action import Action
 from automation_service.domain.condition import AttributeCondition, Conditions
+from automation_service.domain.execution import Key
 from automation_service.domain.lead import Change, Risk
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.need import BASICS, Need
@@ -147,7 +148,8 @@ async def test_a_step_records_executions_and_marks_all_changes() -> None:
     evaluated = evaluation(changes, FakeRules(rule(), rule("calm", Conditions(risk=Risk.HIGH))), insights)
     assert isinstance(delivery_queue := evaluated.delivery_queue, FakeDeliveryQueue)
     assert await evaluated.step([0], 10) == 3
-    assert [each.key for each in await evaluated.executions.page(ExecutionQuery(9))] == [("ada", "call", "2026-03-01")]
+    [recorded] = await evaluated.executions.page(ExecutionQuery(9))
+    assert recorded.key == Key("ada", "call", "2026-03-01")
     assert changes.waiting == []
     assert [each.key.lead_id for each in delivery_queue.begun] == ["ada"]
 
@@ -200,7 +202,7 @@ async def test_a_message_requests_the_attributes_that_its_template_uses() -> Non
 
 
 async def test_large_deliveries_are_recorded_in_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("automation_service.usecases.evaluation.MAX_BYTES", 3 * Need(attributes=None).max_bytes)
+    monkeypatch.setattr("automation_service.usecases.evaluation.MAX_BYTES", 3 * Need(attributes=None).max_bytes + 1_000)
     leads = [f"lead-{number}" for number in range(10)]
     changes, insights = FakeChanges(*map(change, leads)), FakeInsights(KNOWN)
     evaluated = evaluation(changes, FakeRules(rule("call", None, webhook())), insights)

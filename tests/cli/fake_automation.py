@@ -43,6 +43,10 @@ class FakeAutomation(automation_pb2_grpc.AutomationServiceServicer):
     def __init__(self) -> None:
         self.backlog = pb.GetAutomationBacklogResponse()
         self.rules: dict[str, pb.AutomationRule] = {}
+        self.enabled = False
+        """Whether the rules of a list are enabled."""
+        self.requests: list[Any] = []
+        """The calls that retry executions, oldest first."""
 
     def CreateAutomationRule(
         self, request: pb.CreateAutomationRuleRequest, context: grpc.ServicerContext
@@ -89,7 +93,7 @@ class FakeAutomation(automation_pb2_grpc.AutomationServiceServicer):
     ) -> pb.ListAutomationRulesResponse:
         """See `automation.proto`."""
         numbers, token = page(2 * MAX_PAGE + 1, request)
-        rules = [pb.AutomationRule(rule_id=f"r-{number + 1}") for number in numbers]
+        rules = [pb.AutomationRule(rule_id=f"r-{number + 1}", enabled=self.enabled) for number in numbers]
         return pb.ListAutomationRulesResponse(rules=rules, next_page_token=token)
 
     def DeleteAutomationRule(
@@ -107,6 +111,17 @@ class FakeAutomation(automation_pb2_grpc.AutomationServiceServicer):
             pb.AutomationExecution(execution_id=f"x-{number + 1}", lead_id=request.lead_id) for number in numbers
         ]
         return pb.ListAutomationExecutionsResponse(executions=executions, next_page_token=token)
+
+    def RetryAutomationExecutions(
+        self, request: pb.RetryAutomationExecutionsRequest, context: grpc.ServicerContext
+    ) -> pb.RetryAutomationExecutionsResponse:
+        """See `automation.proto`."""
+        asked = pb.RetryAutomationExecutionsRequest()
+        asked.CopyFrom(request)
+        self.requests.append(asked)
+        numbers, token = page(2 * MAX_PAGE + 1, request)
+        count = len(list(numbers))
+        return pb.RetryAutomationExecutionsResponse(retried_count=count - 1, skipped_count=1, next_page_token=token)
 
     def PreviewAutomationRules(
         self, request: pb.PreviewAutomationRulesRequest, context: grpc.ServicerContext

@@ -109,6 +109,7 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
             actor=request.actor,
             note=request.note,
             leads_left=self.leads_left,
+            quiet=request.quiet,
         )
         self.publications.append(publication)
         return pb.PublishScoringModelResponse(publication=publication)

@@ -9,6 +9,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from cli.__main__ import main
 from cli.model import commands as models
+from cli.model import consent
 from cli.model.differences import Difference, differences
 from cli.terminal.connection import CommandError
 from shared.message_files.yaml_text import write_yaml
@@ -37,7 +38,7 @@ def flawed(tmp_path: Path) -> Path:
 
 def test_what_is_shown_can_be_published(tmp_path: Path) -> None:
     copy = tmp_path / "copy.yaml"
-    with serving() as (service, run):
+    with serving(automation=True) as (service, run):
         shown = run("model", "show")
         copy.write_text(shown.stdout)
         assert run("model", "publish", copy, "--mode", "rescore", "--actor", "ada").exit_code == 0
@@ -138,7 +139,7 @@ def test_publishing_a_file_makes_a_draft_of_it_first(file: Path) -> None:
 
 def test_the_actor_of_a_publication_is_the_login_name_by_default(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(getpass, "getuser", lambda: "grace")
-    with serving() as (service, run):
+    with serving(automation=True) as (service, run):
         run("model", "create", file)
         service.leads_left = 7
         result = run("model", "publish", "2", "--mode", "rescore", "--base", "1")
@@ -152,21 +153,21 @@ def test_publishing_without_a_login_name_asks_for_an_actor(file: Path, monkeypat
         raise OSError
 
     monkeypatch.setattr(getpass, "getuser", nobody)
-    with serving() as (service, run):
+    with serving(automation=True) as (service, run):
         error = run("model", "publish", file, "--mode", "rescore").exception
     assert "--actor" in str(error)
     assert len(service.models) == 1
 
 
 def test_an_outdated_base_is_refused_at_once(file: Path) -> None:
-    with serving() as (service, run):
+    with serving(automation=True) as (service, run):
         error = run("model", "publish", file, "--mode", "rescore", "--base", "9", "--actor", "ada").exception
     assert "version 1 is in force, not 9 (ABORTED, MODEL_OUTDATED)" in str(error)
     assert sum(isinstance(each, pb.PublishScoringModelRequest) for each in service.requests) == 1
 
 
 def test_an_invalid_file_is_not_published(flawed: Path) -> None:
-    with serving() as (service, run):
+    with serving(automation=True) as (service, run):
         error = run("model", "publish", flawed, "--mode", "rescore", "--actor", "ada").exception
     assert isinstance(error, CommandError)
     assert len(error.details) == 2
@@ -175,7 +176,7 @@ def test_an_invalid_file_is_not_published(flawed: Path) -> None:
 
 def test_waiting_until_all_leads_are_scored_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "POLL_SECONDS", 0.0)
-    with serving() as (service, run):
+    with serving(automation=True) as (service, run):
         service.leads_left = 5
         result = run("model", "publish", file, "--mode", "rescore", "--actor", "ada", "--wait", "--json")
     assert json_of(result)[0]["leads_left"] == "0"
@@ -183,12 +184,55 @@ def test_waiting_until_all_leads_are_scored_again(file: Path, monkeypatch: pytes
 
 def test_waiting_fails_after_the_timeout(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "POLL_SECONDS", 0.0)
-    with serving() as (service, run):
+    with serving(automation=True) as (service, run):
         service.leads_left = 10_000
         arguments = ("publish", file, "--mode", "rescore", "--actor", "ada", "--wait", "--timeout", "0")
         error = run("model", *arguments).exception
     assert "leads still have to be scored again" in str(error)
     assert "check that scoring workers are running" in str(error)
+
+
+def enters_hot(count: int, *, historical: bool = False) -> list[pb.LeadDifference]:
+    return [
+        pb.LeadDifference(
+            lead_id=f"lead-{number}",
+            score_after=40,
+            stage_before="cold",
+            stage_after="hot",
+            last_event_historical=historical,
+        )
+        for number in range(count)
+    ]
+
+
+PUBLISH = ("model", "publish", "1", "--mode", "rescore", "--actor", "ada")
+
+
+def test_a_publication_that_fires_many_automations_needs_consent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(automation=True) as (service, run):
+        service.automation.enabled = True
+        service.answers = [pb.SimulateScoringModelResponse(differences=enters_hot(101))]
+        error = run(*PUBLISH).exception
+        assert "would fire automations 101 times (call-hot 101)" in str(error)
+        assert "--yes" in str(error)
+        assert not service.publications
+        assert run(*PUBLISH, "--yes").exit_code == 0
+        assert run(*PUBLISH, "--quiet").exit_code == 0
+        assert [each.quiet for each in service.publications] == [False, True]
+        monkeypatch.setattr(consent, "is_terminal", lambda: True)
+        assert run(*PUBLISH, input="n\n").exit_code == 1
+        assert len(service.publications) == 2
+        assert run(*PUBLISH, input="y\n").exit_code == 0
+    assert len(service.publications) == 3
+
+
+@pytest.mark.parametrize("differences", [enters_hot(100), enters_hot(5_000, historical=True)])
+def test_few_automations_and_those_of_history_need_no_consent(differences: list[pb.LeadDifference]) -> None:
+    with serving(automation=True) as (service, run):
+        service.automation.enabled = True
+        service.answers = [pb.SimulateScoringModelResponse(differences=differences)]
+        assert run(*PUBLISH).exit_code == 0
+    assert len(service.publications) == 1
 
 
 def test_models_are_compared_by_the_ids_of_their_parts() -> None:

@@ -212,3 +212,32 @@ def test_the_rule_in_the_documentation_is_accepted() -> None:
     page = (EXAMPLE.parents[1] / "automations.md").read_text()
     (rule,) = rules_of(page.partition("```yaml\n")[2].partition("```")[0])
     assert rule.conditions.attributes[0].attribute == "company_size"
+
+
+def test_all_executions_in_a_state_are_retried_page_by_page() -> None:
+    with serving(automation=True) as (service, run):
+        options = ("--rule", "call", "--state", "failed", "--since", "2026-11-20")
+        result = run("executions", "retry", *options)
+        counts = json_of(run("executions", "retry", *options, "--json"))
+    first = service.automation.requests[0]
+    assert (first.rule_id, first.state, first.HasField("until_time")) == ("call", pb.EXECUTION_STATE_FAILED, False)
+    assert [each.page_token for each in service.automation.requests[:3]] == ["", "500", "1000"]
+    assert "998 executions will be delivered again; 3 had nothing to retry" in result.stdout
+    assert counts == [{"retried_count": 998, "skipped_count": 3}]
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("x-1", "--state", "failed"), ("x-1", "--rule", "call"), ("--rule", "call"), ("--state", "lost")]
+)
+def test_a_retry_names_an_execution_or_a_state(arguments: tuple[str, ...]) -> None:
+    with serving(automation=True) as (service, run):
+        assert isinstance(run("executions", "retry", *arguments).exception, CommandError)
+    assert not service.automation.requests
+
+
+def test_executions_are_listed_to_the_end_on_request() -> None:
+    with serving(automation=True) as (_, run):
+        some, every = run("executions", "list", "--json"), run("executions", "list", "--json", "--all")
+        assert "there are more than these 50; --all prints all of them" in some.stderr
+    assert [len(json_of(each)) for each in (some, every)] == [50, 1001]
+    assert "there are more" not in every.stderr

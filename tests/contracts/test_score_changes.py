@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.contracts.score_changes import CONTRACT, ScoreChangeRow
+from shared.contracts.score_changes import CONTRACT, ChangeEvent, Passage, ScoreChangeRow
 from tests.contracts.documents import examples, through_bson
 
 TIME = datetime(2026, 3, 20, 9, 15, 30, 250_000, UTC)
@@ -22,6 +22,14 @@ ROW = ScoreChangeRow(
     last_event_time=TIME,
     inactive_days=0,
     record_time=TIME + timedelta(milliseconds=870),
+    passages=(
+        Passage(
+            (15, 20),
+            ("warm",),
+            (ChangeEvent("view-7", "page_view", TIME - timedelta(milliseconds=2250), {"url": "/pricing"}),),
+        ),
+        Passage((20, 65), ("warm", "qualified")),
+    ),
 )
 
 

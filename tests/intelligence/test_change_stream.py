@@ -39,6 +39,7 @@ def document(change: LeadChange) -> dict[str, Any]:
         last_event_time=change.record_time,
         inactive_days=0,
         record_time=change.record_time,
+        passages=(),
     )
     return row.to_document() | {"state": "pending"}
 

@@ -34,6 +34,12 @@ class Risk(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RISK_LOW: _ClassVar[Risk]
     RISK_HIGH: _ClassVar[Risk]
 
+class Per(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PER_UNSPECIFIED: _ClassVar[Per]
+    PER_DATE: _ClassVar[Per]
+    PER_EVENT: _ClassVar[Per]
+
 class Direction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DIRECTION_UNSPECIFIED: _ClassVar[Direction]
@@ -91,6 +97,9 @@ ERROR_REASON_OVERLOADED: ErrorReason
 RISK_UNSPECIFIED: Risk
 RISK_LOW: Risk
 RISK_HIGH: Risk
+PER_UNSPECIFIED: Per
+PER_DATE: Per
+PER_EVENT: Per
 DIRECTION_UNSPECIFIED: Direction
 DIRECTION_UPWARD: Direction
 DIRECTION_DOWNWARD: Direction
@@ -121,7 +130,7 @@ PARK_REASON_CODE_WORKER_DIED: ParkReasonCode
 PARK_REASON_CODE_TOO_LARGE: ParkReasonCode
 
 class AutomationRule(_message.Message):
-    __slots__ = ("rule_id", "display_name", "enabled", "conditions", "revision", "create_time", "update_time", "trigger", "actions", "cool_down_days", "disable_reason")
+    __slots__ = ("rule_id", "display_name", "enabled", "conditions", "revision", "create_time", "update_time", "trigger", "actions", "cool_down_days", "disable_reason", "per")
     RULE_ID_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     ENABLED_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +142,7 @@ class AutomationRule(_message.Message):
     ACTIONS_FIELD_NUMBER: _ClassVar[int]
     COOL_DOWN_DAYS_FIELD_NUMBER: _ClassVar[int]
     DISABLE_REASON_FIELD_NUMBER: _ClassVar[int]
+    PER_FIELD_NUMBER: _ClassVar[int]
     rule_id: str
     display_name: str
     enabled: bool
@@ -144,7 +154,8 @@ class AutomationRule(_message.Message):
     actions: _containers.RepeatedCompositeFieldContainer[Action]
     cool_down_days: int
     disable_reason: str
-    def __init__(self, rule_id: _Optional[str] = ..., display_name: _Optional[str] = ..., enabled: bool = ..., conditions: _Optional[_Union[Conditions, _Mapping]] = ..., revision: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trigger: _Optional[_Union[Trigger, _Mapping]] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., cool_down_days: _Optional[int] = ..., disable_reason: _Optional[str] = ...) -> None: ...
+    per: Per
+    def __init__(self, rule_id: _Optional[str] = ..., display_name: _Optional[str] = ..., enabled: bool = ..., conditions: _Optional[_Union[Conditions, _Mapping]] = ..., revision: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trigger: _Optional[_Union[Trigger, _Mapping]] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., cool_down_days: _Optional[int] = ..., disable_reason: _Optional[str] = ..., per: _Optional[_Union[Per, str]] = ...) -> None: ...
 
 class Trigger(_message.Message):
     __slots__ = ("while_condition_holds", "stage_entered", "stage_left", "score_crossed", "event_received", "inactive")
@@ -284,7 +295,7 @@ class Email(_message.Message):
     def __init__(self, to: _Optional[_Iterable[str]] = ..., to_attribute: _Optional[str] = ..., subject: _Optional[str] = ..., body: _Optional[str] = ...) -> None: ...
 
 class AutomationExecution(_message.Message):
-    __slots__ = ("execution_id", "rule_id", "lead_id", "date_bucket", "state", "change_sequence", "score", "stage_before", "stage_after", "velocity", "risk", "next_action", "record_time", "why", "deliveries")
+    __slots__ = ("execution_id", "rule_id", "lead_id", "date_bucket", "state", "change_sequence", "score", "stage_before", "stage_after", "velocity", "risk", "next_action", "record_time", "why", "deliveries", "event_id", "event_type")
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     RULE_ID_FIELD_NUMBER: _ClassVar[int]
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
@@ -300,6 +311,8 @@ class AutomationExecution(_message.Message):
     RECORD_TIME_FIELD_NUMBER: _ClassVar[int]
     WHY_FIELD_NUMBER: _ClassVar[int]
     DELIVERIES_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
     execution_id: str
     rule_id: str
     lead_id: str
@@ -315,7 +328,9 @@ class AutomationExecution(_message.Message):
     record_time: _timestamp_pb2.Timestamp
     why: _containers.RepeatedScalarFieldContainer[str]
     deliveries: _containers.RepeatedCompositeFieldContainer[Delivery]
-    def __init__(self, execution_id: _Optional[str] = ..., rule_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., date_bucket: _Optional[str] = ..., state: _Optional[_Union[ExecutionState, str]] = ..., change_sequence: _Optional[int] = ..., score: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ..., next_action: _Optional[str] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., why: _Optional[_Iterable[str]] = ..., deliveries: _Optional[_Iterable[_Union[Delivery, _Mapping]]] = ...) -> None: ...
+    event_id: str
+    event_type: str
+    def __init__(self, execution_id: _Optional[str] = ..., rule_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., date_bucket: _Optional[str] = ..., state: _Optional[_Union[ExecutionState, str]] = ..., change_sequence: _Optional[int] = ..., score: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ..., next_action: _Optional[str] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., why: _Optional[_Iterable[str]] = ..., deliveries: _Optional[_Iterable[_Union[Delivery, _Mapping]]] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ...) -> None: ...
 
 class Delivery(_message.Message):
     __slots__ = ("delivery_id", "action_id", "receiver", "endpoint", "state", "next_attempt_time", "attempts", "body")
@@ -514,6 +529,36 @@ class RetryAutomationExecutionResponse(_message.Message):
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
     execution: AutomationExecution
     def __init__(self, execution: _Optional[_Union[AutomationExecution, _Mapping]] = ...) -> None: ...
+
+class RetryAutomationExecutionsRequest(_message.Message):
+    __slots__ = ("state", "rule_id", "lead_id", "from_time", "until_time", "date_bucket", "page_size", "page_token")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_TIME_FIELD_NUMBER: _ClassVar[int]
+    DATE_BUCKET_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    state: ExecutionState
+    rule_id: str
+    lead_id: str
+    from_time: _timestamp_pb2.Timestamp
+    until_time: _timestamp_pb2.Timestamp
+    date_bucket: str
+    page_size: int
+    page_token: str
+    def __init__(self, state: _Optional[_Union[ExecutionState, str]] = ..., rule_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., date_bucket: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class RetryAutomationExecutionsResponse(_message.Message):
+    __slots__ = ("retried_count", "skipped_count", "next_page_token")
+    RETRIED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    retried_count: int
+    skipped_count: int
+    next_page_token: str
+    def __init__(self, retried_count: _Optional[int] = ..., skipped_count: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListAutomationExecutionsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "lead_id", "rule_id", "date_bucket", "state", "from_time", "until_time")

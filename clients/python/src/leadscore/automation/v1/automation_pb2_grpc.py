@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class AutomationServiceStub(object):
     """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead. When a rule
-    fires, an execution is recorded exactly once per lead, rule and date, and its deliveries are made at least once under
-    a constant id.
+    fires, an execution is recorded exactly once per lead, rule and date (or per event, for rules that say so), and its
+    deliveries are made at least once under a constant id.
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
@@ -93,6 +93,11 @@ class AutomationServiceStub(object):
                 request_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.SerializeToString,
                 response_deserializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.FromString,
                 _registered_method=True)
+        self.RetryAutomationExecutions = channel.unary_unary(
+                '/leadscore.automation.v1.AutomationService/RetryAutomationExecutions',
+                request_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionsRequest.SerializeToString,
+                response_deserializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionsResponse.FromString,
+                _registered_method=True)
         self.GetAutomationBacklog = channel.unary_unary(
                 '/leadscore.automation.v1.AutomationService/GetAutomationBacklog',
                 request_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogRequest.SerializeToString,
@@ -117,8 +122,8 @@ class AutomationServiceStub(object):
 
 class AutomationServiceServicer(object):
     """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead. When a rule
-    fires, an execution is recorded exactly once per lead, rule and date, and its deliveries are made at least once under
-    a constant id.
+    fires, an execution is recorded exactly once per lead, rule and date (or per event, for rules that say so), and its
+    deliveries are made at least once under a constant id.
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
@@ -270,6 +275,22 @@ class AutomationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryAutomationExecutions(self, request, context):
+        """Does for many executions what RetryAutomationExecution does for one: for those that a page of
+        ListAutomationExecutions with the same filters would return. Executions without anything to retry are skipped, and
+        so are those whose rule is disabled or deleted. Call it again with the `next_page_token` until there is none.
+
+        Transactional: per execution.
+        Idempotent: yes, until the next attempts are made.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or none of those, or a date or
+        a time is invalid.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetAutomationBacklog(self, request, context):
         """Returns how much work is pending in this service, and since when. A backlog that keeps aging means that no worker
         is running, that the workers cannot keep up, or that something they depend on is down. The call is cheap even if
@@ -378,6 +399,11 @@ def add_AutomationServiceServicer_to_server(servicer, server):
                     request_deserializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.FromString,
                     response_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.SerializeToString,
             ),
+            'RetryAutomationExecutions': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryAutomationExecutions,
+                    request_deserializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionsRequest.FromString,
+                    response_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionsResponse.SerializeToString,
+            ),
             'GetAutomationBacklog': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAutomationBacklog,
                     request_deserializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogRequest.FromString,
@@ -408,8 +434,8 @@ def add_AutomationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AutomationService(object):
     """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead. When a rule
-    fires, an execution is recorded exactly once per lead, rule and date, and its deliveries are made at least once under
-    a constant id.
+    fires, an execution is recorded exactly once per lead, rule and date (or per event, for rules that say so), and its
+    deliveries are made at least once under a constant id.
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
@@ -678,6 +704,33 @@ class AutomationService(object):
             '/leadscore.automation.v1.AutomationService/RetryAutomationExecution',
             leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionRequest.SerializeToString,
             leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryAutomationExecutions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.automation.v1.AutomationService/RetryAutomationExecutions',
+            leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionsRequest.SerializeToString,
+            leadscore_dot_automation_dot_v1_dot_automation__pb2.RetryAutomationExecutionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

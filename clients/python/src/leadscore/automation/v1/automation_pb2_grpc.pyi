@@ -28,8 +28,8 @@ GRPC_VERSION: str
 
 class AutomationServiceStub:
     """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead. When a rule
-    fires, an execution is recorded exactly once per lead, rule and date, and its deliveries are made at least once under
-    a constant id.
+    fires, an execution is recorded exactly once per lead, rule and date (or per event, for rules that say so), and its
+    deliveries are made at least once under a constant id.
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
@@ -145,6 +145,18 @@ class AutomationServiceStub:
     * FAILED_PRECONDITION (RULE_DISABLED): the rule is disabled or deleted.
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is malformed.
     """
+    RetryAutomationExecutions: _grpc.UnaryUnaryMultiCallable[_automation_pb2.RetryAutomationExecutionsRequest, _automation_pb2.RetryAutomationExecutionsResponse]
+    """Does for many executions what RetryAutomationExecution does for one: for those that a page of
+    ListAutomationExecutions with the same filters would return. Executions without anything to retry are skipped, and
+    so are those whose rule is disabled or deleted. Call it again with the `next_page_token` until there is none.
+
+    Transactional: per execution.
+    Idempotent: yes, until the next attempts are made.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or none of those, or a date or
+      a time is invalid.
+    * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
+    """
     GetAutomationBacklog: _grpc.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationBacklogRequest, _automation_pb2.GetAutomationBacklogResponse]
     """Returns how much work is pending in this service, and since when. A backlog that keeps aging means that no worker
     is running, that the workers cannot keep up, or that something they depend on is down. The call is cheap even if
@@ -188,8 +200,8 @@ class AutomationServiceStub:
 @_typing.type_check_only
 class AutomationServiceAsyncStub(AutomationServiceStub):
     """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead. When a rule
-    fires, an execution is recorded exactly once per lead, rule and date, and its deliveries are made at least once under
-    a constant id.
+    fires, an execution is recorded exactly once per lead, rule and date (or per event, for rules that say so), and its
+    deliveries are made at least once under a constant id.
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
@@ -302,6 +314,18 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     * FAILED_PRECONDITION (RULE_DISABLED): the rule is disabled or deleted.
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is malformed.
     """
+    RetryAutomationExecutions: _aio.UnaryUnaryMultiCallable[_automation_pb2.RetryAutomationExecutionsRequest, _automation_pb2.RetryAutomationExecutionsResponse]  # type: ignore[assignment]
+    """Does for many executions what RetryAutomationExecution does for one: for those that a page of
+    ListAutomationExecutions with the same filters would return. Executions without anything to retry are skipped, and
+    so are those whose rule is disabled or deleted. Call it again with the `next_page_token` until there is none.
+
+    Transactional: per execution.
+    Idempotent: yes, until the next attempts are made.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or none of those, or a date or
+      a time is invalid.
+    * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
+    """
     GetAutomationBacklog: _aio.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationBacklogRequest, _automation_pb2.GetAutomationBacklogResponse]  # type: ignore[assignment]
     """Returns how much work is pending in this service, and since when. A backlog that keeps aging means that no worker
     is running, that the workers cannot keep up, or that something they depend on is down. The call is cheap even if
@@ -344,8 +368,8 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
 
 class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns the automation rules and their executions. Rules are evaluated at every committed change of a lead. When a rule
-    fires, an execution is recorded exactly once per lead, rule and date, and its deliveries are made at least once under
-    a constant id.
+    fires, an execution is recorded exactly once per lead, rule and date (or per event, for rules that say so), and its
+    deliveries are made at least once under a constant id.
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
@@ -515,6 +539,24 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         * FAILED_PRECONDITION (NOTHING_TO_RETRY): no delivery can be retried.
         * FAILED_PRECONDITION (RULE_DISABLED): the rule is disabled or deleted.
         * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is malformed.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryAutomationExecutions(
+        self,
+        request: _automation_pb2.RetryAutomationExecutionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_automation_pb2.RetryAutomationExecutionsResponse, _abc.Awaitable[_automation_pb2.RetryAutomationExecutionsResponse]]:
+        """Does for many executions what RetryAutomationExecution does for one: for those that a page of
+        ListAutomationExecutions with the same filters would return. Executions without anything to retry are skipped, and
+        so are those whose rule is disabled or deleted. Call it again with the `next_page_token` until there is none.
+
+        Transactional: per execution.
+        Idempotent: yes, until the next attempts are made.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or none of those, or a date or
+          a time is invalid.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
         """
 
     @_abc_1.abstractmethod

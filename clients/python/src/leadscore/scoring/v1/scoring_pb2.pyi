@@ -233,6 +233,40 @@ class ListLeadScoresResponse(_message.Message):
     next_page_token: str
     def __init__(self, lead_scores: _Optional[_Iterable[_Union[LeadScore, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class ListInactiveLeadsRequest(_message.Message):
+    __slots__ = ("inactive_since", "page_size", "page_token")
+    INACTIVE_SINCE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    inactive_since: _timestamp_pb2.Timestamp
+    page_size: int
+    page_token: str
+    def __init__(self, inactive_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListInactiveLeadsResponse(_message.Message):
+    __slots__ = ("inactive_leads", "next_page_token", "decayed_through_date")
+    INACTIVE_LEADS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DECAYED_THROUGH_DATE_FIELD_NUMBER: _ClassVar[int]
+    inactive_leads: _containers.RepeatedCompositeFieldContainer[InactiveLead]
+    next_page_token: str
+    decayed_through_date: str
+    def __init__(self, inactive_leads: _Optional[_Iterable[_Union[InactiveLead, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., decayed_through_date: _Optional[str] = ...) -> None: ...
+
+class InactiveLead(_message.Message):
+    __slots__ = ("lead_id", "score", "stage", "last_event_time", "sequence")
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    LAST_EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    lead_id: str
+    score: int
+    stage: str
+    last_event_time: _timestamp_pb2.Timestamp
+    sequence: int
+    def __init__(self, lead_id: _Optional[str] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sequence: _Optional[int] = ...) -> None: ...
+
 class CountLeadsRequest(_message.Message):
     __slots__ = ("minimum_scores", "recent", "idle")
     MINIMUM_SCORES_FIELD_NUMBER: _ClassVar[int]
@@ -264,7 +298,7 @@ class LeadGroup(_message.Message):
     def __init__(self, minimum_score: _Optional[int] = ..., recent_event_count: _Optional[int] = ..., idle: bool = ..., lead_count: _Optional[int] = ...) -> None: ...
 
 class ScoreEntry(_message.Message):
-    __slots__ = ("lead_id", "sequence", "kind", "event_id", "event_type", "rule_id", "model_version", "points", "delta", "score_before", "score_after", "stage_before", "stage_after", "event_time", "record_time", "reason", "actor", "first_tick_date", "last_tick_date", "tick_count", "properties")
+    __slots__ = ("lead_id", "sequence", "kind", "event_id", "event_type", "rule_id", "model_version", "points", "delta", "score_before", "score_after", "stage_before", "stage_after", "event_time", "record_time", "reason", "actor", "first_tick_date", "last_tick_date", "tick_count", "properties", "historical")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -286,6 +320,7 @@ class ScoreEntry(_message.Message):
     LAST_TICK_DATE_FIELD_NUMBER: _ClassVar[int]
     TICK_COUNT_FIELD_NUMBER: _ClassVar[int]
     PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    HISTORICAL_FIELD_NUMBER: _ClassVar[int]
     lead_id: str
     sequence: int
     kind: EntryKind
@@ -307,7 +342,8 @@ class ScoreEntry(_message.Message):
     last_tick_date: str
     tick_count: int
     properties: _struct_pb2.Struct
-    def __init__(self, lead_id: _Optional[str] = ..., sequence: _Optional[int] = ..., kind: _Optional[_Union[EntryKind, str]] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., rule_id: _Optional[str] = ..., model_version: _Optional[int] = ..., points: _Optional[int] = ..., delta: _Optional[int] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., first_tick_date: _Optional[str] = ..., last_tick_date: _Optional[str] = ..., tick_count: _Optional[int] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    historical: bool
+    def __init__(self, lead_id: _Optional[str] = ..., sequence: _Optional[int] = ..., kind: _Optional[_Union[EntryKind, str]] = ..., event_id: _Optional[str] = ..., event_type: _Optional[str] = ..., rule_id: _Optional[str] = ..., model_version: _Optional[int] = ..., points: _Optional[int] = ..., delta: _Optional[int] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ..., first_tick_date: _Optional[str] = ..., last_tick_date: _Optional[str] = ..., tick_count: _Optional[int] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., historical: bool = ...) -> None: ...
 
 class ListScoreHistoryRequest(_message.Message):
     __slots__ = ("lead_id", "page_size", "page_token", "newest_first")
@@ -714,18 +750,20 @@ class CreateScoringModelResponse(_message.Message):
     def __init__(self, scoring_model: _Optional[_Union[ScoringModel, _Mapping]] = ..., type_mismatches: _Optional[_Iterable[_Union[TypeMismatch, _Mapping]]] = ...) -> None: ...
 
 class PublishScoringModelRequest(_message.Message):
-    __slots__ = ("version", "base_version", "mode", "actor", "note")
+    __slots__ = ("version", "base_version", "mode", "actor", "note", "quiet")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BASE_VERSION_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    QUIET_FIELD_NUMBER: _ClassVar[int]
     version: int
     base_version: int
     mode: PublicationMode
     actor: str
     note: str
-    def __init__(self, version: _Optional[int] = ..., base_version: _Optional[int] = ..., mode: _Optional[_Union[PublicationMode, str]] = ..., actor: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+    quiet: bool
+    def __init__(self, version: _Optional[int] = ..., base_version: _Optional[int] = ..., mode: _Optional[_Union[PublicationMode, str]] = ..., actor: _Optional[str] = ..., note: _Optional[str] = ..., quiet: bool = ...) -> None: ...
 
 class PublishScoringModelResponse(_message.Message):
     __slots__ = ("publication",)
@@ -750,7 +788,7 @@ class ListModelPublicationsResponse(_message.Message):
     def __init__(self, publications: _Optional[_Iterable[_Union[ModelPublication, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ModelPublication(_message.Message):
-    __slots__ = ("publication", "version", "base_version", "mode", "publish_time", "actor", "note", "leads_left")
+    __slots__ = ("publication", "version", "base_version", "mode", "publish_time", "actor", "note", "leads_left", "quiet")
     PUBLICATION_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BASE_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -759,6 +797,7 @@ class ModelPublication(_message.Message):
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     LEADS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    QUIET_FIELD_NUMBER: _ClassVar[int]
     publication: int
     version: int
     base_version: int
@@ -767,7 +806,8 @@ class ModelPublication(_message.Message):
     actor: str
     note: str
     leads_left: int
-    def __init__(self, publication: _Optional[int] = ..., version: _Optional[int] = ..., base_version: _Optional[int] = ..., mode: _Optional[_Union[PublicationMode, str]] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., note: _Optional[str] = ..., leads_left: _Optional[int] = ...) -> None: ...
+    quiet: bool
+    def __init__(self, publication: _Optional[int] = ..., version: _Optional[int] = ..., base_version: _Optional[int] = ..., mode: _Optional[_Union[PublicationMode, str]] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., note: _Optional[str] = ..., leads_left: _Optional[int] = ..., quiet: bool = ...) -> None: ...
 
 class SimulateScoringModelRequest(_message.Message):
     __slots__ = ("draft", "version", "conversion_event_types", "landmark")
@@ -796,7 +836,7 @@ class SimulateScoringModelResponse(_message.Message):
     def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., differences: _Optional[_Iterable[_Union[LeadDifference, _Mapping]]] = ..., summary: _Optional[_Union[SimulationSummary, _Mapping]] = ..., done: bool = ...) -> None: ...
 
 class LeadDifference(_message.Message):
-    __slots__ = ("lead_id", "score_before", "score_after", "stage_before", "stage_after", "fit_grade_before", "fit_grade_after")
+    __slots__ = ("lead_id", "score_before", "score_after", "stage_before", "stage_after", "fit_grade_before", "fit_grade_after", "last_event_historical")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_BEFORE_FIELD_NUMBER: _ClassVar[int]
     SCORE_AFTER_FIELD_NUMBER: _ClassVar[int]
@@ -804,6 +844,7 @@ class LeadDifference(_message.Message):
     STAGE_AFTER_FIELD_NUMBER: _ClassVar[int]
     FIT_GRADE_BEFORE_FIELD_NUMBER: _ClassVar[int]
     FIT_GRADE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    LAST_EVENT_HISTORICAL_FIELD_NUMBER: _ClassVar[int]
     lead_id: str
     score_before: int
     score_after: int
@@ -811,7 +852,8 @@ class LeadDifference(_message.Message):
     stage_after: str
     fit_grade_before: str
     fit_grade_after: str
-    def __init__(self, lead_id: _Optional[str] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., fit_grade_before: _Optional[str] = ..., fit_grade_after: _Optional[str] = ...) -> None: ...
+    last_event_historical: bool
+    def __init__(self, lead_id: _Optional[str] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., fit_grade_before: _Optional[str] = ..., fit_grade_after: _Optional[str] = ..., last_event_historical: bool = ...) -> None: ...
 
 class SimulationSummary(_message.Message):
     __slots__ = ("leads_changed", "points_before", "points_after", "stages", "fit_grades", "rules", "unknown_event_types", "ranking_before", "ranking_after", "type_mismatches")

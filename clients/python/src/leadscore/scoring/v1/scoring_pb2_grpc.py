@@ -62,6 +62,11 @@ class ScoringServiceStub(object):
                 request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListLeadScoresRequest.SerializeToString,
                 response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListLeadScoresResponse.FromString,
                 _registered_method=True)
+        self.ListInactiveLeads = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/ListInactiveLeads',
+                request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListInactiveLeadsRequest.SerializeToString,
+                response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListInactiveLeadsResponse.FromString,
+                _registered_method=True)
         self.CountLeads = channel.unary_unary(
                 '/leadscore.scoring.v1.ScoringService/CountLeads',
                 request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CountLeadsRequest.SerializeToString,
@@ -217,6 +222,20 @@ class ScoringServiceServicer(object):
         Idempotent: yes, a read.
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, or the stage does not exist.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInactiveLeads(self, request, context):
+        """Lists the leads that have had no event since a time, those that were last active first. Leads whose last event is
+        historical are left out.
+
+        Transactional: per page. A lead that changes between two pages can appear twice or not at all.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the time is out of range, or the page size is negative.
         * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -550,6 +569,11 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListLeadScoresRequest.FromString,
                     response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListLeadScoresResponse.SerializeToString,
             ),
+            'ListInactiveLeads': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInactiveLeads,
+                    request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListInactiveLeadsRequest.FromString,
+                    response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListInactiveLeadsResponse.SerializeToString,
+            ),
             'CountLeads': grpc.unary_unary_rpc_method_handler(
                     servicer.CountLeads,
                     request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CountLeadsRequest.FromString,
@@ -745,6 +769,33 @@ class ScoringService(object):
             '/leadscore.scoring.v1.ScoringService/ListLeadScores',
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListLeadScoresRequest.SerializeToString,
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListLeadScoresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInactiveLeads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/ListInactiveLeads',
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListInactiveLeadsRequest.SerializeToString,
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListInactiveLeadsResponse.FromString,
             options,
             channel_credentials,
             insecure,

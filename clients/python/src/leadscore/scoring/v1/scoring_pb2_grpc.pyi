@@ -77,6 +77,16 @@ class ScoringServiceStub:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, or the stage does not exist.
     * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
     """
+    ListInactiveLeads: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListInactiveLeadsRequest, _scoring_pb2.ListInactiveLeadsResponse]
+    """Lists the leads that have had no event since a time, those that were last active first. Leads whose last event is
+    historical are left out.
+
+    Transactional: per page. A lead that changes between two pages can appear twice or not at all.
+    Idempotent: yes, a read.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the time is out of range, or the page size is negative.
+    * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
+    """
     CountLeads: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.CountLeadsRequest, _scoring_pb2.CountLeadsResponse]
     """Counts all leads in groups: those with a score in the same range, with the same number of recent events, and either
     all idle or none. The caller defines the ranges, what is recent and what is idle. Leads without recent events are
@@ -354,6 +364,16 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Idempotent: yes, a read.
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, or the stage does not exist.
+    * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
+    """
+    ListInactiveLeads: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListInactiveLeadsRequest, _scoring_pb2.ListInactiveLeadsResponse]  # type: ignore[assignment]
+    """Lists the leads that have had no event since a time, those that were last active first. Leads whose last event is
+    historical are left out.
+
+    Transactional: per page. A lead that changes between two pages can appear twice or not at all.
+    Idempotent: yes, a read.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the time is out of range, or the page size is negative.
     * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
     """
     CountLeads: _aio.UnaryUnaryMultiCallable[_scoring_pb2.CountLeadsRequest, _scoring_pb2.CountLeadsResponse]  # type: ignore[assignment]
@@ -648,6 +668,22 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         Idempotent: yes, a read.
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, or the stage does not exist.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
+        """
+
+    @_abc_1.abstractmethod
+    def ListInactiveLeads(
+        self,
+        request: _scoring_pb2.ListInactiveLeadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.ListInactiveLeadsResponse, _abc.Awaitable[_scoring_pb2.ListInactiveLeadsResponse]]:
+        """Lists the leads that have had no event since a time, those that were last active first. Leads whose last event is
+        historical are left out.
+
+        Transactional: per page. A lead that changes between two pages can appear twice or not at all.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the time is out of range, or the page size is negative.
         * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token belongs to another query.
         """
 
