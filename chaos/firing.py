@@ -27,8 +27,8 @@ def in_any_snapshot(rows: LeadRows, rules: Mapping[str, Document], zone: ZoneInf
             yield Violation("I8", f"execution {execution['_id']!r} of lead {rows.lead_id!r} has no committed change")
         else:
             yield from _accounts_for(cause, execution, rules)
-    keys = Counter((each["rule_id"], each["date_bucket"]) for each in rows.executions)
-    for (rule_id, bucket), count in keys.items():
+    keys = Counter((each["rule_id"], each["date_bucket"], each["event_id"]) for each in rows.executions)
+    for (rule_id, bucket, _), count in keys.items():
         if count > 1:
             key = f"lead {rows.lead_id!r}, rule {rule_id!r} and date {bucket}"
             yield Violation("I8", f"{key} have {count} executions")
@@ -120,6 +120,8 @@ def _fires(rule: Document, change: Document) -> bool:
     asked = {name: value for name, value in rule["conditions"].items() if value not in _NOTHING}
     if more := asked.keys() - _CONDITIONS:
         raise Unsupported(f"rule {rule['_id']!r} with the conditions {sorted(more)}")
+    if rule["per"] != "date":
+        raise Unsupported(f"rule {rule['_id']!r} that fires per {rule['per']}")
     if rule["cool_down_days"] > 1:
         raise Unsupported(f"rule {rule['_id']!r} with a cool-down")
     return (
@@ -131,13 +133,13 @@ def _fires(rule: Document, change: Document) -> bool:
 
 
 def _occurs(rule: Document, change: Document) -> bool:
-    trigger = rule["trigger"]
+    trigger, passages = rule["trigger"], change["passages"]
     match trigger["kind"]:
         case "while_condition_holds":
-            return True
+            return bool(passages)
         case "stage_entered":
-            return any(stage in trigger["stages"] for stage in change["stages"][1:])
+            return any(stage in trigger["stages"] for each in passages for stage in each["stages"][1:])
         case "event_received":
-            return trigger["event_type"] in change["event_types"]
+            return any(event["event_type"] == trigger["event_type"] for each in passages for event in each["events"])
         case kind:
             raise Unsupported(f"rule {rule['_id']!r} with the trigger {kind!r}")

@@ -18,7 +18,7 @@ OLD_MICROSECONDS = 3_000_000
 
 UNIQUE = {
     ("score_history", "lead_id", "sequence"),
-    ("automation_executions", "lead_id", "rule_id", "date_bucket"),
+    ("automation_executions", "lead_id", "rule_id", "date_bucket", "event_id"),
 }
 """The required unique indexes: the name of the collection, then the fields."""
 SET_ASIDE = ("parked", "discarded")

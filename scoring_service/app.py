@@ -16,6 +16,7 @@ from scoring_service.store import schema
 from scoring_service.store.backlog import BacklogReader
 from scoring_service.store.exports import ExportReader
 from scoring_service.store.facts import FactReader
+from scoring_service.store.inactive_leads import InactiveLeads
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
 from scoring_service.store.samples import SampleReader
@@ -82,9 +83,11 @@ async def run_server(settings: ScoringSettings) -> None:
         reader, calendar = stores.lead_reader, parts.calendar
         lead_ids = LeadIds(settings.lead_ids)
         await lead_ids.check(parts.database)
+        backlog = BacklogReader(parts.database, parts.events)
         servicer = ScoringServicer(
             Queries(reader, parts.fact_reader, calendar, wire.now),
             Export(ExportReader(parts.database)),
+            InactiveLeads(parts.database, parts.models, backlog),
             DecayRun(cores, settings.partitions),
             Verification(cores),
             Rebuild(cores),
@@ -92,7 +95,7 @@ async def run_server(settings: ScoringSettings) -> None:
             Publishing(parts.models, reader, SampleReader(parts.database), wire.now),
             Simulate(cores),
             Parking(parts.events),
-            BacklogReport(BacklogReader(parts.database, parts.events), parts.models, calendar, wire.now),
+            BacklogReport(backlog, parts.models, calendar, wire.now),
         )
         await serve(
             Service(

@@ -9,9 +9,9 @@ from scoring_service import model_codec
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.entry_query import LeadEntry
 from scoring_service.domain.lead_counts import LeadGroup
-from scoring_service.domain.lead_query import InactiveLead
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication, StoredModel
+from scoring_service.store.inactive_leads import InactiveLead
 from scoring_service.usecases.backlog import Backlog, DecayedThrough
 from scoring_service.usecases.decay import DecayProgress
 from scoring_service.usecases.queries import LeadScore
@@ -55,7 +55,7 @@ def lead_score(score: LeadScore) -> pb.LeadScore:
 
 
 def inactive_leads(
-    leads: Iterable[InactiveLead], model: ScoringModel, token: str, through: date | None
+    leads: Iterable[InactiveLead], model: ScoringModel, decayed_through: date | None, token: str
 ) -> pb.ListInactiveLeadsResponse:
     """Returns a page of inactive leads."""
     found = [
@@ -68,7 +68,7 @@ def inactive_leads(
         )
         for lead in leads
     ]
-    day = through.isoformat() if through else ""
+    day = decayed_through.isoformat() if decayed_through else ""
     return pb.ListInactiveLeadsResponse(inactive_leads=found, next_page_token=token, decayed_through_date=day)
 
 

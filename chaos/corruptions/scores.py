@@ -36,6 +36,7 @@ def an_entry_is_duplicated_at_the_end(snapshot: Snapshot) -> str:
     scores = {"scores": [last["score_after"]], "stages": [last["stage_after"]], **same}
     change = snapshot.of("score_changes", lead_id="ada", sequence=last["sequence"])
     row = {"sequence": sequence, "event_types": [first["event_type"]], "record_time": first["record_time"]}
+    row["passages"] = [{**scores, "events": [{"event_id": "another", "event_type": first["event_type"]}]}]
     snapshot.add("score_changes", change, _id=f"ada:{sequence}", date_bucket="2026-03-20", **row, **scores)
     return "'another'"
 

@@ -23,7 +23,8 @@ def rules_table(rules: Iterable[pb.AutomationRule]) -> RenderableType:
     table = pieces.table(*columns, optional=["changed (UTC)", "name"], unbroken={"changed (UTC)"})
     for rule in rules:
         enabled = Text("yes", "green") if rule.enabled else plain(f"no {rule.disable_reason}".strip(), "dim")
-        when = "; ".join(filter(None, (_trigger(rule.trigger), ", ".join(_conditions(rule.conditions)))))
+        per = "per event" if rule.per == pb.PER_EVENT else ""
+        when = "; ".join(filter(None, (_trigger(rule.trigger), ", ".join(_conditions(rule.conditions)), per)))
         then = ", ".join(map(_action, rule.actions)) or "only recorded"
         changed = minute(rule.update_time)
         table.add_row(plain(rule.rule_id), plain(rule.display_name), enabled, plain(when), plain(then), changed)
@@ -56,6 +57,8 @@ def execution_card(execution: pb.AutomationExecution) -> RenderableType:
     facts.add_row("lead", plain(execution.lead_id, "bold"))
     facts.add_row("rule", plain(execution.rule_id))
     facts.add_row("state", styled(_state(execution.state)))
+    if execution.event_id:
+        facts.add_row("event", plain(f"{execution.event_id} ({execution.event_type})"))
     facts.add_row("score", f"{execution.score:,}")
     facts.add_row("stage", moved(execution.stage_before, execution.stage_after))
     facts.add_row("recorded", f"{moment(execution.record_time)}, for {execution.date_bucket}")

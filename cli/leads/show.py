@@ -119,7 +119,8 @@ def change_line(answer: intelligence.WatchLeadsResponse) -> RenderableType:
 def _what(entry: scoring.ScoreEntry) -> Text:
     match entry.kind:
         case scoring.ENTRY_KIND_EVENT:
-            return pieces.plain(entry.event_type)
+            mark = Text(" (historical)", "dim") if entry.historical else Text()
+            return Text.assemble(pieces.plain(entry.event_type), mark)
         case scoring.ENTRY_KIND_DECAY:
             return Text("\n".join(filter(None, ("decay", _ticks(entry)))), "dim")
         case scoring.ENTRY_KIND_RECALCULATION:

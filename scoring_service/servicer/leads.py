@@ -18,7 +18,7 @@ from scoring_service.servicer.requests import (
     lead_order,
     wanted_parts,
 )
-from scoring_service.usecases.backlog import BacklogReport
+from scoring_service.store.inactive_leads import InactiveLeads
 from scoring_service.usecases.export import Export
 from scoring_service.usecases.queries import Queries
 from shared.rpc.arguments import identifier, identifiers, optional_text, optional_time, time
@@ -31,10 +31,10 @@ from shared.tasks import unhurried
 class LeadRpcs(scoring_pb2_grpc.ScoringServiceServicer):
     """The part of the servicer that reads leads and histories."""
 
-    def __init__(self, queries: Queries, export: Export, backlog: BacklogReport) -> None:
+    def __init__(self, queries: Queries, export: Export, inactive_leads: InactiveLeads) -> None:
         self._queries = queries
         self._export = export
-        self._backlog = backlog
+        self._inactive_leads = inactive_leads
 
     async def GetLeadScore(self, request: pb.GetLeadScoreRequest, context: Context) -> pb.GetLeadScoreResponse:
         """See `scoring.proto`."""
@@ -75,10 +75,9 @@ class LeadRpcs(scoring_pb2_grpc.ScoringServiceServicer):
         """See `scoring.proto`."""
         since = time("inactive_since", request.inactive_since)
         page = asked_page(request, ("ListInactiveLeads", since.isoformat()), datetime, str, default=50, limit=MAX_PAGE)
-        through = await self._backlog.decay_date()
-        model, found = await self._queries.inactive(since, page.after, page.limit)
-        leads, token = page.cut(found, lambda lead: (lead.last_event_time, lead.lead_id))
-        return messages.inactive_leads(leads, model, token, through)
+        found = await self._inactive_leads.page(since, page.after, page.limit)
+        leads, token = page.cut(found.leads, lambda lead: (lead.last_event_time, lead.lead_id))
+        return messages.inactive_leads(leads, found.model, found.decayed_through, token)
 
     async def CountLeads(self, request: pb.CountLeadsRequest, context: Context) -> pb.CountLeadsResponse:
         """See `scoring.proto`."""

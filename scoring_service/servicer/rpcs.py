@@ -20,6 +20,7 @@ from scoring_service.servicer.requests import (
     model_version,
     publication_mode,
 )
+from scoring_service.store.inactive_leads import InactiveLeads
 from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
@@ -55,6 +56,7 @@ class ScoringServicer(LeadRpcs):
         self,
         queries: Queries,
         export: Export,
+        inactive_leads: InactiveLeads,
         decay: DecayRun,
         verification: Verification,
         rebuild: Rebuild,
@@ -64,7 +66,7 @@ class ScoringServicer(LeadRpcs):
         parking: Parking,
         backlog: BacklogReport,
     ) -> None:
-        super().__init__(queries, export, backlog)
+        super().__init__(queries, export, inactive_leads)
         self._decay = decay
         self._verification = verification
         self._rebuild = rebuild
@@ -72,6 +74,7 @@ class ScoringServicer(LeadRpcs):
         self._publishing = publishing
         self._simulate = simulate
         self._parking = parking
+        self._backlog = backlog
 
     async def DecayScores(
         self, request: pb.DecayScoresRequest, context: Context

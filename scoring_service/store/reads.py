@@ -12,7 +12,7 @@ from pymongo import ASCENDING, DESCENDING
 from scoring_service.domain.entry import Entry, EntryKind
 from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_counts import ActiveLead
-from scoring_service.domain.lead_query import ANY_SCORE, InactiveLead, LeadOrder, LeadQuery, LeadRange
+from scoring_service.domain.lead_query import ANY_SCORE, LeadOrder, LeadQuery, LeadRange
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
@@ -91,16 +91,6 @@ class LeadReader:
         cursor = mongo.naive(self._database["leads"]).find({"$and": conditions})
         order = [(key, direction)] if key == "_id" else [(key, direction), ("_id", ASCENDING)]
         return list(map(documents.read_lead, await cursor.sort(order).limit(query.limit).to_list()))
-
-    async def inactive_since(self, time: datetime, after: Cursor, limit: int) -> list[InactiveLead]:
-        """Returns one page of the leads whose last event is live and not later than a time, the latest first."""
-        which: Document = {"last_event_time": {"$gt": documents.NEVER, "$lte": time}, "last_event_historical": False}
-        if after:
-            last, lead_id = after
-            which["$or"] = [{"last_event_time": {"$lt": last}}, {"last_event_time": last, "_id": {"$gt": lead_id}}]
-        found = self._database["leads"].find(which, dict.fromkeys(("score", "last_event_time", "sequence"), 1))
-        rows = found.sort([("last_event_time", DESCENDING), ("_id", ASCENDING)]).limit(limit)
-        return [InactiveLead(row["_id"], row["score"], row["last_event_time"], row["sequence"]) async for row in rows]
 
     async def history(self, lead_id: str, *, after: Cursor, limit: int, newest_first: bool) -> list[Entry]:
         """Returns one page of a lead's history; `after` is the last sequence of the previous page."""

@@ -81,10 +81,6 @@ class BacklogReport:
                 rollout=await self.models.unfinished(),
             )
 
-    async def decay_date(self) -> date | None:
-        """Returns the earliest date through which a partition is decayed; None if decay has never run in one."""
-        return (await self.reader.decay_dates())[0]
-
     async def _decayed_through(self, now: datetime) -> DecayedThrough:
         earliest, latest = await self.reader.decay_dates()
         publications = await self.models.publications()

@@ -11,7 +11,7 @@ from scoring_service.domain.errors import LeadNotFound
 from scoring_service.domain.fit import Fitness
 from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_counts import CountQuery, LeadGroup, idle_leads
-from scoring_service.domain.lead_query import InactiveLead, LeadQuery
+from scoring_service.domain.lead_query import LeadQuery
 from scoring_service.domain.model import ScoringModel
 from scoring_service.store.facts import FactReader
 from scoring_service.store.reads import LeadReader
@@ -103,11 +103,6 @@ class Queries:
                 lowest = query.minimum_score if low is None else max(query.minimum_score, low)
                 query = replace(query, minimum_score=lowest, below_score=high)
             return await self._with_recent(await self.lead_reader.list_leads(query), model, None)
-
-    async def inactive(self, since: datetime, after: Cursor, limit: int) -> tuple[ScoringModel, list[InactiveLead]]:
-        """Returns the model in force, and one page of the leads that have had no event since a time."""
-        model = (await self.lead_reader.timeline()).latest
-        return model, await self.lead_reader.inactive_since(since, after, limit)
 
     async def counts(self, query: CountQuery) -> tuple[datetime, Counter[LeadGroup]]:
         """Counts all leads in groups, as of the returned time.

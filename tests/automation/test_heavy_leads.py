@@ -101,6 +101,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
     scoring = ScoringServicer(
         queries=Queries(lead_reader, unreached, Calendar(ZoneInfo("UTC")), lambda: NOW),
         export=unreached,
+        inactive_leads=unreached,
         decay=unreached,
         verification=unreached,
         rebuild=unreached,

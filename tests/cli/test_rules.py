@@ -241,3 +241,10 @@ def test_executions_are_listed_to_the_end_on_request() -> None:
         assert "there are more than these 50; --all prints all of them" in some.stderr
     assert [len(json_of(each)) for each in (some, every)] == [50, 1001]
     assert "there are more" not in every.stderr
+
+
+def test_a_rule_says_that_it_fires_per_event() -> None:
+    [written] = read_rules((CALL + "per: event\n").encode())
+    assert written.rule.per == pb.PER_EVENT
+    assert "per: event\n" in to_text(written.rule)
+    assert "per" not in to_text(pb.AutomationRule(rule_id="call", enabled=True)).split("\n", 1)[1]

@@ -20,6 +20,7 @@ from scoring_service.store import schema
 from scoring_service.store.backlog import BacklogReader
 from scoring_service.store.exports import ExportReader
 from scoring_service.store.facts import FactReader
+from scoring_service.store.inactive_leads import InactiveLeads
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
 from scoring_service.store.samples import SampleReader
@@ -97,6 +98,7 @@ class Scoring:
         self.parking = Parking(self.events)
         backlogs = BacklogReader(self.database, self.events)
         self.backlog = BacklogReport(backlogs, self.models, calendar, self.clock)
+        self.inactive_leads = InactiveLeads(self.database, self.models, backlogs)
 
     def clock(self) -> datetime:
         """Returns the current time of the test."""
@@ -160,6 +162,7 @@ async def served_scoring(scoring: Scoring) -> AsyncIterator[grpc.aio.Channel]:
     servicer = ScoringServicer(
         scoring.queries,
         scoring.export,
+        scoring.inactive_leads,
         scoring.decay,
         scoring.verification,
         scoring.rebuild,
@@ -198,7 +201,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 async def strict() -> AsyncIterator[Stub]:
     """A stub of a service that rejects requests before it reaches any use case."""
     nothing: Any = Unreached()
-    servicer = ScoringServicer(*[nothing] * 10)
+    servicer = ScoringServicer(*[nothing] * 11)
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
     ) as channel:
