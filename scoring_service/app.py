@@ -16,7 +16,7 @@ from scoring_service.store import schema
 from scoring_service.store.backlog import BacklogReader
 from scoring_service.store.exports import ExportReader
 from scoring_service.store.facts import FactReader
-from scoring_service.store.inactive_leads import InactiveLeads
+from scoring_service.store.inactive_leads import InactiveLeadReader
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
 from scoring_service.store.samples import SampleReader
@@ -27,6 +27,7 @@ from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.drain import Drain
 from scoring_service.usecases.export import Export
+from scoring_service.usecases.inactive_leads import InactiveLeads
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.processes import Processes, work_for_parent
 from scoring_service.usecases.publishing import Publishing, Rollout
@@ -87,7 +88,7 @@ async def run_server(settings: ScoringSettings) -> None:
         servicer = ScoringServicer(
             Queries(reader, parts.fact_reader, calendar, wire.now),
             Export(ExportReader(parts.database)),
-            InactiveLeads(parts.database, parts.models, backlog),
+            InactiveLeads(InactiveLeadReader(parts.database), parts.models, backlog),
             DecayRun(cores, settings.partitions),
             Verification(cores),
             Rebuild(cores),

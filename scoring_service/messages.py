@@ -9,9 +9,9 @@ from scoring_service import model_codec
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.entry_query import LeadEntry
 from scoring_service.domain.lead_counts import LeadGroup
+from scoring_service.domain.lead_query import InactiveLead
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication, StoredModel
-from scoring_service.store.inactive_leads import InactiveLead
 from scoring_service.usecases.backlog import Backlog, DecayedThrough
 from scoring_service.usecases.decay import DecayProgress
 from scoring_service.usecases.queries import LeadScore

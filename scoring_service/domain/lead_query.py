@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 ANY_SCORE = -(2**62)
 """Lower than every score."""
@@ -29,6 +30,15 @@ class LeadQuery:
     below_score: int | None = None
     active_since: datetime | None = None
     after: tuple[str | int | datetime, ...] = ()
+
+
+class InactiveLead(NamedTuple):
+    """A lead that has had no event for some time, with the sequence of its last entry."""
+
+    lead_id: str
+    score: int
+    last_event_time: datetime
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from scoring_service.servicer.requests import (
     lead_order,
     wanted_parts,
 )
-from scoring_service.store.inactive_leads import InactiveLeads
 from scoring_service.usecases.export import Export
+from scoring_service.usecases.inactive_leads import InactiveLeads
 from scoring_service.usecases.queries import Queries
 from shared.rpc.arguments import identifier, identifiers, optional_text, optional_time, time
 from shared.rpc.pagination import asked_page

@@ -20,11 +20,11 @@ from scoring_service.servicer.requests import (
     model_version,
     publication_mode,
 )
-from scoring_service.store.inactive_leads import InactiveLeads
 from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.export import Export
+from scoring_service.usecases.inactive_leads import InactiveLeads
 from scoring_service.usecases.publishing import Publishing
 from scoring_service.usecases.queries import Queries
 from scoring_service.usecases.rebuild import Rebuild

@@ -20,7 +20,7 @@ from scoring_service.store import schema
 from scoring_service.store.backlog import BacklogReader
 from scoring_service.store.exports import ExportReader
 from scoring_service.store.facts import FactReader
-from scoring_service.store.inactive_leads import InactiveLeads
+from scoring_service.store.inactive_leads import InactiveLeadReader
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
 from scoring_service.store.samples import SampleReader
@@ -31,6 +31,7 @@ from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayProgress, DecayRun
 from scoring_service.usecases.drain import Drain
 from scoring_service.usecases.export import Export
+from scoring_service.usecases.inactive_leads import InactiveLeads
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.publishing import Publishing, Rollout
 from scoring_service.usecases.queries import Queries
@@ -98,7 +99,7 @@ class Scoring:
         self.parking = Parking(self.events)
         backlogs = BacklogReader(self.database, self.events)
         self.backlog = BacklogReport(backlogs, self.models, calendar, self.clock)
-        self.inactive_leads = InactiveLeads(self.database, self.models, backlogs)
+        self.inactive_leads = InactiveLeads(InactiveLeadReader(self.database), self.models, backlogs)
 
     def clock(self) -> datetime:
         """Returns the current time of the test."""
