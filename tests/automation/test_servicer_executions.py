@@ -63,6 +63,8 @@ async def test_every_field_of_an_execution_is_returned(stub: Stub) -> None:
         next_action="prioritize_contact",
         record_time=wire.to_timestamp(NOW + timedelta(days=3)),
         why=["trigger: the conditions hold after a change"],
+        event_id="ada-1",
+        event_type="page_view",
     )
 
 
@@ -123,3 +125,23 @@ async def test_a_delivery_that_could_not_be_rendered_is_not_retried(stub: Stub, 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.RetryAutomationExecution(pb.RetryAutomationExecutionRequest(execution_id=failed.execution_id))
     assert refusal(caught.value)[:2] == (grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_TO_RETRY")
+
+
+async def test_all_executions_of_a_rule_that_failed_are_retried_in_pages(stub: Stub, recorded: FakeExecutions) -> None:
+    """Those of a rule that is gone, and those that could not be rendered, are skipped."""
+    refused = Answer(Fate.FINAL, 404, "no such thing")
+    mailing = Action("mail", Email(to_attribute="email"))
+    for number, rule_ in enumerate([*[rule("old", None, webhook())] * 3, rule("gone", None, webhook())]):
+        failed = executed(change(f"lead-{number}"), rule_)
+        settled = failed.deliveries[0].settled(refused, NOW, timedelta(), Schedule(), 1)
+        await recorded.record([replace(failed, deliveries=(settled,))])
+    await recorded.record([executed(change("unrendered"), rule("old", None, mailing))])
+    request = pb.RetryAutomationExecutionsRequest(state=pb.EXECUTION_STATE_FAILED, page_size=2)
+    answers = [await stub.RetryAutomationExecutions(request)]
+    while answers[-1].next_page_token:
+        request.page_token = answers[-1].next_page_token
+        answers.append(await stub.RetryAutomationExecutions(request))
+    assert len(answers) > 1
+    assert (sum(each.retried_count for each in answers), sum(each.skipped_count for each in answers)) == (3, 2)
+    pending = list_executions(state=pb.EXECUTION_STATE_PENDING)
+    assert len((await stub.ListAutomationExecutions(pending)).executions) == 3

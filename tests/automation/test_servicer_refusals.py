@@ -156,6 +156,13 @@ _DAMAGED = "?"
         ("ListAutomationExecutions", list_executions(page_size=-1), "ARGUMENT_INVALID", ["page_size"]),
         ("ListAutomationExecutions", list_executions(lead_id="a\0"), "ARGUMENT_INVALID", ["lead_id"]),
         ("ListAutomationExecutions", list_executions(rule_id="a" * 257), "ARGUMENT_INVALID", ["rule_id"]),
+        ("RetryAutomationExecutions", pb.RetryAutomationExecutionsRequest(rule_id="a"), "ARGUMENT_INVALID", ["state"]),
+        (
+            "RetryAutomationExecutions",
+            pb.RetryAutomationExecutionsRequest(state=pb.EXECUTION_STATE_DELIVERED),
+            "ARGUMENT_INVALID",
+            ["state"],
+        ),
         ("ListAutomationExecutions", list_executions(date_bucket="20260301"), "ARGUMENT_INVALID", ["date_bucket"]),
         ("ListAutomationExecutions", list_executions(date_bucket="2026-02-30"), "ARGUMENT_INVALID", ["date_bucket"]),
         (
