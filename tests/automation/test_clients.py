@@ -78,7 +78,7 @@ async def asking(intelligence: FakeIntelligence) -> AsyncIterator[IntelligenceIn
     [
         (BASICS, MAX_LEADS, set(), []),
         (Need(fit=True), MAX_LEADS, {"fit"}, []),
-        (Need(attributes=frozenset({"b", "a"})), 93, {"attributes"}, ["a", "b"]),
+        (Need(attributes=frozenset({"b", "a"})), 53, {"attributes"}, ["a", "b"]),
         (EVERYTHING, 15, {"fit", "attributes"}, []),
     ],
 )
