@@ -17,6 +17,7 @@ FREE_BYTES = 64 * 1024 * 1024
 """Below this size an archive may expand by any factor."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_JSON_NAMES = (".json", ".jsonl", ".ndjson")
 _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -107,14 +108,19 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
         raise Unreadable(document)
     members = [each for each in archive.infolist() if not each.is_dir() and not _is_litter(each.filename)]
     if len(members) != 1:
-        example = shlex.quote(members[0].filename) if members and members[0].filename.isprintable() else "FILE"
-        raise Unreadable(
-            f"the zip holds {len(members):,} files, and exactly one is expected: send each of them, with "
-            f"unzip -p {shlex.quote(name)} {example} | leadscore ingest -"
-        )
+        advice = _advice([member.filename for member in members], name)
+        raise Unreadable(f"the zip holds {len(members):,} files, and exactly one is expected: {advice}")
     if members[0].flag_bits & 1:
         raise Unreadable(f"the zip has a password: unzip -p {shlex.quote(name)} | leadscore ingest -")
     return members[0]
+
+
+def _advice(members: list[str], name: str) -> str:
+    # Files of JSON may follow one another, those of CSV may not, because each has a header.
+    if members and all(member.removesuffix(".gz").endswith(_JSON_NAMES) for member in members):
+        return f"send all of them, with unzip -p {shlex.quote(name)} | leadscore ingest -"
+    example = shlex.quote(members[0]) if members and members[0].isprintable() else "FILE"
+    return f"send each of them, with unzip -p {shlex.quote(name)} {example} | leadscore ingest -"
 
 
 def _is_litter(filename: str) -> bool:

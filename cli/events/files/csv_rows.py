@@ -59,9 +59,12 @@ def _record(lines: "_Lines", header: Sequence[str], cells: list[str]) -> Record 
 
 
 def _flaw(error: Exception, lines: "_Lines") -> str:
+    reason = str(error)
+    if reason.startswith("field larger than field limit"):
+        reason = f"a cell is longer than {csv.field_size_limit():,} characters"
     if lines.number == lines.row:
-        return f"is not CSV: {error}"
-    return f"is not CSV: {error}; if a quotation mark is missing, the rows up to line {lines.number:,} were not read"
+        return f"is not CSV: {reason}"
+    return f"is not CSV: {reason}; if a quotation mark is missing, the rows up to line {lines.number:,} were not read"
 
 
 class _TooLong(Exception):

@@ -96,6 +96,8 @@ def test_a_zip_with_several_files_says_how_to_send_each(tmp_path: Path) -> None:
         f"{tmp_path}/export.zip: the zip holds 2 files, and exactly one is expected: send each of them, with "
         f"unzip -p {tmp_path}/export.zip 'a b.csv' | leadscore ingest -"
     )
+    outcome = read(tmp_path / "export.zip", zipped(("1/a.json.gz", b""), ("1/b.json.gz", b"")))
+    assert outcome.error.endswith(f"send all of them, with unzip -p {tmp_path}/export.zip | leadscore ingest -")
     assert "the zip holds 0 files" in read(tmp_path / "export.zip", zipped()).error
 
 

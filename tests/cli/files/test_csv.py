@@ -97,7 +97,7 @@ def test_malformed_rows_do_not_affect_others(tmp_path: Path) -> None:
     assert set(outcome.flaws) == {3, 4, 5}
     assert outcome.flaws[3] == "has more cells (3) than there are columns (2)"
     assert outcome.flaws[4].startswith("is not CSV: ")
-    assert outcome.flaws[5] == "is not CSV: field larger than field limit (131072)"
+    assert outcome.flaws[5] == "is not CSV: a cell is longer than 131,072 characters"
 
 
 def test_a_row_that_is_too_long_does_not_affect_others(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_an_open_quotation_mark_swallows_no_more_than_a_cell_can_hold(tmp_path: 
     rows = "".join(f"{number},{'a' * 90}\n" for number in range(5000))
     outcome = read(tmp_path / "events.csv", b'id,x\n1,"great\n' + rows.encode())
     assert list(outcome.flaws) == [2]
-    assert "field larger than field limit" in outcome.flaws[2]
+    assert "a cell is longer than 131,072 characters; if a quotation mark is missing, the rows up" in outcome.flaws[2]
     assert len(outcome.records) > 3000
 
 
