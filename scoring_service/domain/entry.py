@@ -1,10 +1,9 @@
 """The entries of a history. They are appended and never changed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment
@@ -30,8 +29,10 @@ class EntryKind(Enum):
         return self in (EntryKind.EVENT, EntryKind.ADJUSTMENT)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Entry(NamedTuple):
     """One change of a score. `points` is what the rule gave, `delta` how much the score changed; both are in points.
 
     An EVENT entry has the id, type, time and properties of its event, so that the event can be judged again. Entries of
@@ -56,7 +57,7 @@ class Entry:
     event_type: str = ""
     rule_id: str = ""
     points: int = 0
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = _NOTHING
     reason: str = ""
     actor: str = ""
     target: int | None = None

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.lead import LeadUpdate
 from scoring_service.usecases.cores import Cores, Stores
-from scoring_service.usecases.history_writer import HistoryWriter, PendingFacts
+from scoring_service.usecases.history_writer import HistoryWriter
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from shared import logs
 from shared.portions import Portions
@@ -143,7 +143,7 @@ async def _record(
     timeline = await stores.lead_writer.timeline(standing.publication)
     writer = HistoryWriter(stores.fact_reader, timeline, stores.calendar, stores.clock())
     leads = await stores.lead_writer.leads(lead_ids)
-    plan = await writer.plan([PendingFacts(lead, standing) for lead in leads.values()])
+    plan = await writer.plan([writer.pending(lead, standing) for lead in leads.values()])
     updates = await writer.updates(plan.chosen)
     doorbells = await stores.lead_writer.append(writer.batch(updates)) if updates else set()
     left, heavy = ([each.lead.lead_id for each in some] for some in (plan.left, plan.heavy))

@@ -11,7 +11,7 @@ from scoring_service.domain.lead import Decision, Standing
 from scoring_service.domain.timeline import Timeline
 from scoring_service.usecases.catching_up import CatchingUp, Effects, effects_of
 from scoring_service.usecases.cores import Cores, Stores
-from scoring_service.usecases.history_writer import HistoryWriter, PendingFacts
+from scoring_service.usecases.history_writer import HistoryWriter
 from shared import logs
 
 PAGE_LEADS = 500
@@ -78,7 +78,7 @@ class DecayRun:
         standing = Standing(through, timeline.number)
         async for lead in self._stores.lead_reader.inactive_leads(self._inactive_since(through, timeline), through):
             writer = HistoryWriter(self._stores.fact_reader, timeline, self._stores.calendar, self._stores.clock())
-            updates = await writer.updates([PendingFacts(lead, standing)])
+            updates = await writer.updates([writer.pending(lead, standing)])
             progress = progress.plus(list(map(effects_of, updates)), EntryKind.DECAY)
             if progress.leads_checked % PAGE_LEADS == 0:
                 yield progress

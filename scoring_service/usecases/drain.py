@@ -7,7 +7,6 @@ from functools import partial
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.lead import Lead, Standing
-from scoring_service.domain.timeline import Timeline
 from scoring_service.ports import Doorbell
 from scoring_service.store.batches import EventBatch
 from scoring_service.store.facts import FactReader
@@ -88,7 +87,7 @@ class Drain:
         for publication in sorted({standing.publication for standing in standings.values()}):
             timeline = await self.lead_writer.timeline(publication)
             writer = HistoryWriter(self.fact_reader, timeline, self.calendar, self.clock())
-            plan = await writer.plan(await self._pending_facts(batch, standings, timeline))
+            plan = await writer.plan(await self._pending_facts(batch, standings, writer))
             updates = await writer.updates(plan.chosen)
             rows = [row for each in plan.chosen for row in batch.rows[each.lead.lead_id]]
             if updates:
@@ -99,15 +98,16 @@ class Drain:
         return outcome
 
     async def _pending_facts(
-        self, batch: EventBatch, standings: dict[int, Standing], timeline: Timeline
+        self, batch: EventBatch, standings: dict[int, Standing], writer: HistoryWriter
     ) -> list[PendingFacts]:
-        """Judges the events of the leads whose partitions follow a timeline."""
+        """Judges the events of the leads whose partitions follow the timeline of a writer."""
+        timeline = writer.timeline
         lead_ids = [
             lead_id for lead_id in batch.events if standings[batch.partitions[lead_id]].publication == timeline.number
         ]
         leads = await self.lead_writer.leads(lead_ids)
         return [
-            PendingFacts(
+            writer.pending(
                 leads.get(lead_id) or Lead(lead_id),
                 standings[batch.partitions[lead_id]],
                 [timeline.judge(event) for event in batch.events[lead_id]],

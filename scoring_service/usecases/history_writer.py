@@ -44,11 +44,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PendingFacts:
-    """A lead, the standing of its partition, and the facts to record for it."""
+    """A lead, the standing of its partition, the facts to record for it, and the builder of their entries.
+
+    `since` is the position from which recorded facts are folded again; None if none are.
+    """
 
     lead: Lead
     standing: Standing
-    facts: Sequence[Fact] = ()
+    facts: Sequence[Fact]
+    builder: HistoryBuilder
+    since: Position | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,11 @@ class HistoryWriter:
     now: datetime
     read_ahead: dict[str, list[Event | Adjustment]] = field(default_factory=dict)
 
+    def pending(self, lead: Lead, standing: Standing, facts: Sequence[Fact] = ()) -> PendingFacts:
+        """Returns facts to record for a lead."""
+        builder = self.builder(lead)
+        return PendingFacts(lead, standing, facts, builder, builder.refolds_from(facts, standing))
+
     async def plan(self, pending: Iterable[PendingFacts]) -> Plan:
         """Chooses leads for one transaction, those with the least work first, up to `MAX_WORK`."""
         costs = [(await self._work(each), index, each) for index, each in enumerate(pending)]
@@ -88,13 +98,12 @@ class HistoryWriter:
 
     async def updates(self, chosen: Sequence[PendingFacts]) -> list[LeadUpdate]:
         """Returns the update of each chosen lead."""
-        builders = [self.builder(each.lead) for each in chosen]
-        await self._read_ahead(chosen, builders)
+        await self._read_ahead(chosen)
         updates: list[LeadUpdate] = []
-        for number, (each, builder) in enumerate(zip(chosen, builders, strict=True), start=1):
-            for refold in builder.record(each.facts, each.standing):
+        for number, each in enumerate(chosen, start=1):
+            for refold in each.builder.record(each.facts, each.standing):
                 await self.feed(each.lead.lead_id, refold)
-            updates.append(builder.update())
+            updates.append(each.builder.update())
             if number % TURN_LEADS == 0:
                 await asyncio.sleep(0)  # folding a batch can block the event loop for too long
         return updates
@@ -144,17 +153,15 @@ class HistoryWriter:
         refold.feed(self.timeline.judge_all(recorded))
 
     async def _work(self, pending: PendingFacts) -> int:
-        since = self.builder(pending.lead).refolds_from(pending.facts, pending.standing)
         stored = pending.lead.state.attributes.size // FACT_BYTES
-        return 1 + len(pending.facts) + stored + await self.work_of(pending.lead, since)
+        return 1 + len(pending.facts) + stored + await self.work_of(pending.lead, pending.since)
 
-    async def _read_ahead(self, chosen: Sequence[PendingFacts], builders: Sequence[HistoryBuilder]) -> None:
+    async def _read_ahead(self, chosen: Sequence[PendingFacts]) -> None:
         """Reads, in one query, the recorded facts of all leads that need a refold and have no checkpoint."""
         lead_ids = [
             each.lead.lead_id
-            for each, builder in zip(chosen, builders, strict=True)
-            if 0 < each.lead.state.fact_count < CHECKPOINT_FACTS
-            and builder.refolds_from(each.facts, each.standing) is not None
+            for each in chosen
+            if 0 < each.lead.state.fact_count < CHECKPOINT_FACTS and each.since is not None
         ]
         found = await self.fact_reader.facts_of(lead_ids)
         self.read_ahead.update((lead_id, found.get(lead_id, [])) for lead_id in lead_ids)

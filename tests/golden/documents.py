@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
@@ -75,9 +75,9 @@ def read_entry(document: Document) -> Entry:
 def write_entry(entry: Entry) -> Document:
     """Returns the document of an entry, without the fields that it leaves at their defaults."""
     return {
-        field.name: _plain(value)
-        for field in fields(entry)
-        if (value := getattr(entry, field.name)) != field.default and value != {}
+        name: _plain(value)
+        for name, value in entry._asdict().items()
+        if value != Entry._field_defaults.get(name) and value != {}
     }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -134,7 +134,7 @@ def test_as_of_returns_what_a_database_of_that_time_would_return(
 ) -> None:
     live = lived(model, script, last)
     live.stored.entries = [
-        replace(each, record_time=data.draw(_days)) if _is_retraction(each) else each for each in live.entries
+        each._replace(record_time=data.draw(_days)) if _is_retraction(each) else each for each in live.entries
     ]
     world = known_by(live, then)
     lead_reader: Any = OneLead(live)

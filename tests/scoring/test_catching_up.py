@@ -15,7 +15,7 @@ from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment, Mode
 from scoring_service.store.batches import AppendBatch
 from scoring_service.store.writes import LeadWriter
-from scoring_service.usecases.history_writer import TURN_LEADS, HistoryWriter, PendingFacts
+from scoring_service.usecases.history_writer import TURN_LEADS, HistoryWriter
 from shared.tasks import running
 from testkit.waiting import eventually
 from tests.scoring.conftest import NOW, Scoring, days_ago
@@ -148,5 +148,5 @@ async def test_other_tasks_run_while_a_page_is_folded() -> None:
     past: Any = Nothing()
     writer = HistoryWriter(past, TIMELINE, Calendar(ZoneInfo("UTC")), NOW)
     async with running(count()):
-        await writer.updates([PendingFacts(Lead(lead), Standing(NOW.date(), 1)) for lead in LEADS])
+        await writer.updates([writer.pending(Lead(lead), Standing(NOW.date(), 1)) for lead in LEADS])
         assert turns >= len(LEADS) // TURN_LEADS
