@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pymongo import UpdateOne
 
 from shared import mongo
-from shared.mongo import Collection
+from shared.mongo import Collection, Document
 
 
 async def create_locks(rows: Collection, ids: Iterable[int] | Iterable[str], **fields: object) -> None:
@@ -18,6 +18,7 @@ async def create_locks(rows: Collection, ids: Iterable[int] | Iterable[str], **f
     await mongo.durable(rows).bulk_write([UpdateOne({"_id": each}, new, upsert=True) for each in ids])
 
 
-async def take_locks(rows: Collection, ids: Iterable[int] | Iterable[str]) -> None:
-    """Takes locks for the current transaction."""
-    await rows.update_many({"_id": {"$in": sorted(ids)}}, {"$inc": {"transactions": 1}})
+async def take_locks(rows: Collection, ids: Iterable[int] | Iterable[str], which: Document | None = None) -> int:
+    """Takes locks for the current transaction, only those that match `which` if given; returns how many."""
+    taken = await rows.update_many({"_id": {"$in": sorted(ids)}, **(which or {})}, {"$inc": {"transactions": 1}})
+    return taken.matched_count

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from pymongo import ReplaceOne
+from pymongo import DeleteMany, ReplaceOne
 
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.lead import Decision, Lead, LeadUpdate, Standing
@@ -45,6 +45,7 @@ class LeadWriter:
         self._events = events
         self._changes = changes
         self._seconds = transaction_seconds
+        self._usual_standing = Standing(None, 0)
 
     def partition_of(self, lead_id: str) -> int:
         """Returns the partition of a lead; may be called anywhere."""
@@ -91,8 +92,14 @@ class LeadWriter:
         Locking writes their rows, so two transactions that lock the same partition conflict.
         """
         rows, ids = self._database["scoring_partitions"], set(partitions)
+        # Nearly always, all partitions have the standing that the last one had: then no read is needed.
+        usual = self._usual_standing
+        if await take_locks(rows, ids, _stored(usual)) == len(ids):
+            return dict.fromkeys(ids, usual)
         await take_locks(rows, ids)
-        return {row["_id"]: _standing(row) async for row in rows.find({"_id": {"$in": sorted(ids)}}, _STANDING)}
+        found = {row["_id"]: _standing(row) async for row in rows.find({"_id": {"$in": sorted(ids)}}, _STANDING)}
+        self._usual_standing = found[max(found)]
+        return found
 
     async def take_lead(self, lead_id: str) -> Standing:
         """Locks one lead for this transaction, and returns the standing of its partition.
@@ -226,11 +233,13 @@ class LeadWriter:
 
     async def _store_checkpoints(self, updates: Sequence[LeadUpdate]) -> None:
         checkpoints = self._database["checkpoints"]
-        for each in updates:
-            if each.checkpoints_from < each.before.state.fact_count:
-                await checkpoints.delete_many(
-                    {"lead_id": each.after.lead_id, "fact_count": {"$gt": each.checkpoints_from}}
-                )
+        replaced = [
+            DeleteMany({"lead_id": each.after.lead_id, "fact_count": {"$gt": each.checkpoints_from}})
+            for each in updates
+            if each.checkpoints_from < each.before.state.fact_count
+        ]
+        if replaced:
+            await checkpoints.bulk_write(replaced, ordered=False)
         rows = [documents.write_checkpoint(each.after.lead_id, state) for each in updates for state in each.checkpoints]
         if rows:
             await checkpoints.insert_many(rows, ordered=False)
@@ -265,6 +274,18 @@ def _batch(pending: BoundedRows) -> EventBatch:
 def _standing(row: Document) -> Standing:
     reset = Decision(row.get("reset_reason", ""), row.get("reset_actor", ""))
     return Standing(documents.read_date(row.get("through", "")), row.get("publication", 0), reset)
+
+
+def _stored(standing: Standing) -> Document:
+    """Returns the filter for partitions with a standing."""
+    through, publication, reset = standing
+    # None also matches a missing field.
+    return {
+        "through": documents.write_date(through),
+        "publication": publication,
+        "reset_reason": reset.reason or None,
+        "reset_actor": reset.actor or None,
+    }
 
 
 async def find_leads(database: Database, lead_ids: Iterable[str]) -> dict[str, Lead]:

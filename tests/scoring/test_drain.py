@@ -5,9 +5,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
-from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from scoring_service.store.batches import AppendBatch
 from scoring_service.store.facts import FactReader
@@ -15,8 +13,8 @@ from scoring_service.store.models import ModelStore
 from scoring_service.store.writes import LeadWriter
 from shared.contracts import events, score_changes
 from shared.inbox.collection import Inbox
-from shared.mongo import Document
 from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
+from tests.shared.commands import overheard
 
 
 async def test_an_event_becomes_an_entry_a_state_and_a_change(scoring: Scoring) -> None:
@@ -124,9 +122,7 @@ async def test_every_command_of_a_drain_belongs_to_its_transaction(scoring: Scor
     await scoring.put(("e1", "ada", "page_view", days_ago(1)))
     await scoring.drain_all()
     await scoring.put(("e2", "ada", "page_view", days_ago(2)), ("e3", "eve", "page_view", NOW))
-    commands = _Commands()
-    async with AsyncMongoClient[Document](database_uri, event_listeners=[commands], tz_aware=True) as client:
-        database = client.get_default_database()
+    async with overheard(database_uri) as (database, commands):
         inboxes = [Inbox(database, contract, partitions=8) for contract in (events.CONTRACT, score_changes.CONTRACT)]
         scoring.lead_writer = LeadWriter(
             database, ModelStore(database, ENGINE), inboxes[0], inboxes[1], transaction_seconds=10
@@ -140,26 +136,10 @@ async def test_every_command_of_a_drain_belongs_to_its_transaction(scoring: Scor
             scoring.slow_lane,
         )
         assert await scoring.drain.step([scoring.events.partition_of("ada")], 500) >= 1
-    names = [name for name, _ in commands.seen]
-    assert {"insert", "update", "find", "commitTransaction"} <= set(names), names
-    outside = [name for name, command in commands.seen if "txnNumber" not in command or command["autocommit"]]
+    assert {"insert", "update", "find", "commitTransaction"} <= set(commands.names), commands.names
+    outside = [name for name, command in commands.sent if "txnNumber" not in command or command["autocommit"]]
     assert outside == [], "no command may be sent outside of the transaction"
 
 
 def _both(leads: range) -> list[str]:
     return [f"{prefix}lead{lead}" for lead in leads for prefix in ("", "shuffled-")]
-
-
-class _Commands(CommandListener):
-    def __init__(self) -> None:
-        self.seen: list[tuple[str, Document]] = []
-
-    def started(self, event: CommandStartedEvent) -> None:
-        if event.command_name not in ("endSessions", "hello"):
-            self.seen.append((event.command_name, dict(event.command)))
-
-    def succeeded(self, event: CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: CommandFailedEvent) -> None:
-        pass
