@@ -107,7 +107,7 @@ async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -
             MongoSearches(database), ScoringInactiveLeads(scoring), rules, evaluation, wire.now
         ).run()
         step = evaluation.step
-        drainer = Drainer(inbox, doorbell, step, batch_rows=settings.batch_rows, gather_seconds=settings.gather_seconds)
+        drainer = Drainer(inbox, doorbell, step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
         sweeping = sweep(inbox, doorbell, age=settings.sweep_age)
         isolated = drainer.isolated_retries.run()

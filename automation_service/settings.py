@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from automation_service.domain.address import Networks, read_networks
 from automation_service.domain.delivery import Schedule
 from automation_service.domain.receiver import is_address
-from shared.settings import GatherSeconds, ServerSettings, StoreSettings, WorkerSettings
+from shared.settings import ServerSettings, StoreSettings, WorkerSettings
 
 
 class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
@@ -16,7 +16,6 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
 
     port: int = Field(50053, ge=1, le=65535, description="Port to listen on.")
     health_port: int = Field(50062, ge=0, le=65535, description="Port of a worker's health service; 0 disables it.")
-    gather_seconds: GatherSeconds = 0.1
     keep_changes_days: float = Field(
         7, gt=0, le=3650, allow_inf_nan=False, description="Days until processed score changes are deleted."
     )

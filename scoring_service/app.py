@@ -50,6 +50,9 @@ from shared.rpc.server import Service, serve
 from shared.settings import zone
 from shared.tasks import running
 
+AUTOMATION_GATHER_SECONDS = 0.1
+"""Period whose rings for automation are sent together: nobody waits for automations as they may for a score."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
@@ -127,9 +130,7 @@ async def open_worker(settings: ScoringSettings, connected: DoorbellBroker) -> A
             parts.lead_writer, parts.fact_reader, parts.automation_doorbell, parts.calendar, wire.now, slow_lane
         )
         rollout = Rollout(parts.models, Cores(parts.stores), settings.partitions)
-        drainer = Drainer(
-            parts.events, doorbell, drain.step, batch_rows=settings.batch_rows, gather_seconds=settings.gather_seconds
-        )
+        drainer = Drainer(parts.events, doorbell, drain.step, batch_rows=settings.batch_rows)
         lanes = (drainer.run() for _ in range(settings.worker_lanes))
         sweeping = sweep(parts.events, doorbell, age=settings.sweep_age)
         async with running(
@@ -178,6 +179,6 @@ async def _parts(settings: ScoringSettings, connected: DoorbellBroker) -> AsyncI
         writer = LeadWriter(
             database, models, event_inbox, change_inbox, transaction_seconds=settings.transaction_seconds
         )
-        doorbell = Doorbell(connected, score_changes.CONTRACT.collection)
+        doorbell = Doorbell(connected, score_changes.CONTRACT.collection, gather_seconds=AUTOMATION_GATHER_SECONDS)
         async with running(doorbell.run()):
             yield _Parts(database, event_inbox, change_inbox, models, writer, FactReader(database), doorbell, calendar)

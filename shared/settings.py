@@ -20,15 +20,6 @@ MAX_PARTITIONS = 4_096
 """Maximum number of partitions of an inbox."""
 
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
-GatherSeconds: TypeAlias = Annotated[
-    float,
-    Field(
-        ge=0,
-        le=5,
-        allow_inf_nan=False,
-        description="Minimum time between the starts of two drains, in seconds. More saves CPU and delays results.",
-    ),
-]
 
 
 class StartupError(Exception):
@@ -118,7 +109,6 @@ class WorkerSettings(ProcessSettings):
         4, ge=1, le=16, description="Number of drain transactions that a worker process runs concurrently."
     )
     batch_rows: int = Field(500, ge=1, le=5000, description="Maximum number of rows in a drain transaction.")
-    gather_seconds: GatherSeconds = 0.025
     sweep_age_seconds: Seconds = Field(
         3.0, description="Age from which the sweeper rings again for a pending row, in seconds."
     )

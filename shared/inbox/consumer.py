@@ -7,7 +7,6 @@ error, nothing is drained (`shared.inbox.breaker`).
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -39,9 +38,8 @@ _LOG = logs.get(__name__)
 class Drainer:
     """Drains partitions, and drains together those that were rung for together.
 
-    A transaction over a few rows of many partitions costs about as much as one over one row. Rows that arrive within
-    `gather_seconds` of the start of a drain wait for the next one and share a transaction, which saves CPU under a
-    steady trickle; the first row after a pause is drained at once.
+    A transaction over a few rows of many partitions costs about as much as one over one row. So partitions wait
+    together while all of the `run()`s are busy, and the doorbell gathers rings before it sends them.
 
     `run()` and `isolated_retries.run()` must be running; each further `run()` adds a concurrent transaction.
     `heartbeat` shows whether each `run()` makes progress: at most one transaction between two beats.
@@ -55,7 +53,6 @@ class Drainer:
         *,
         batch_rows: int,
         batches: int = 20,
-        gather_seconds: float = 0.0,
     ) -> None:
         self.isolated_retries = IsolatedRetries(Parking(inbox), Breaker(inbox), step)
         self.heartbeat = Heartbeat()
@@ -64,10 +61,9 @@ class Drainer:
         self._step = step
         self._batch_rows = batch_rows
         self._batches = batches
-        self._gather_seconds = gather_seconds
-        self._next_start = 0.0
         self._waiting: set[int] = set()
-        self._changed = asyncio.Condition()
+        lock = asyncio.Lock()
+        self._work, self._room = asyncio.Condition(lock), asyncio.Condition(lock)
 
     async def drain(self, partitions: Sequence[int]) -> None:
         """Queues partitions for the next drain; returns when there is room for them, not when they are drained.
@@ -78,10 +74,10 @@ class Drainer:
         if not self._inbox.has_partitions(partitions) or len(partitions) > MAX_PARTITIONS:
             _LOG.warning("malformed ring dropped", partitions=logs.cut(repr(partitions)))
             return
-        async with self._changed:
-            await self._changed.wait_for(lambda: len(self._waiting) < MAX_TOGETHER)
+        async with self._room:
+            await self._room.wait_for(lambda: len(self._waiting) < MAX_TOGETHER)
             self._waiting.update(partitions)
-            self._changed.notify_all()
+            self._work.notify()
 
     async def run(self) -> None:
         """Drains queued partitions, until it is cancelled."""
@@ -95,16 +91,12 @@ class Drainer:
     async def _next(self) -> Sequence[int]:
         """Returns the queued partitions; none after waiting for `IDLE_SECONDS`."""
         self.heartbeat.beat()
-        async with self._changed:
+        async with self._work:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_SECONDS):
-                    await self._changed.wait_for(lambda: self._waiting)
-        await asyncio.sleep(self._next_start - time.monotonic())
-        async with self._changed:
+                    await self._work.wait_for(lambda: self._waiting)
             partitions, self._waiting = sorted(self._waiting), set()
-            self._changed.notify_all()
-        if partitions:
-            self._next_start = time.monotonic() + self._gather_seconds
+            self._room.notify_all()
         return partitions
 
     async def _drain(self, partitions: Sequence[int]) -> Sequence[int]:

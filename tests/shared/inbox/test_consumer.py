@@ -74,20 +74,6 @@ async def test_waiting_partitions_are_drained_together_and_once(inbox: Inbox, do
         await steps_are(steps, [[1, 3, 5]])
 
 
-async def test_partitions_that_arrive_soon_after_the_start_of_a_drain_are_drained_together(
-    inbox: Inbox, doorbell: RecordingDoorbell
-) -> None:
-    steps = Steps()
-    drainer = Drainer(inbox, doorbell, steps.step, batch_rows=BATCH, gather_seconds=0.5)
-    async with running(drainer.run(), drainer.run()):
-        await drainer.drain([1])
-        await steps_are(steps, [[1]])
-        for partition in (2, 3, 4):
-            await drainer.drain([partition])
-            await asyncio.sleep(0)
-        await steps_are(steps, [[1], [2, 3, 4]])
-
-
 async def test_two_lanes_work_at_the_same_time(inbox: Inbox, doorbell: RecordingDoorbell) -> None:
     meeting = asyncio.Barrier(2)
     begun: list[list[int]] = []

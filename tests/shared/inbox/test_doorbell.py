@@ -1,12 +1,13 @@
 """Rings become messages, and rings for the same partition are merged."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from shared.inbox import doorbell as doorbell_module
-from shared.inbox.doorbell import MAX_TOGETHER
+from shared.inbox.doorbell import MAX_TOGETHER, Doorbell
 from shared.tasks import running
 from testkit.waiting import eventually
 from tests.shared.inbox.doorbell_pair import DoorbellPair
@@ -38,6 +39,17 @@ async def test_rings_that_wait_together_are_sent_in_one_message(pair: DoorbellPa
     pair.doorbell.ring([5, 2])
     async with running(pair.doorbell.run()):
         await pair.has_queued([2, 5, 9])
+
+
+async def test_rings_that_follow_within_the_gather_time_are_sent_in_one_message(pair: DoorbellPair) -> None:
+    doorbell = Doorbell(pair.broker, pair.inbox, gather_seconds=0.5)
+    async with running(doorbell.run()):
+        doorbell.ring([1])
+        await pair.has_queued([1])
+        for partition in (2, 3, 4):
+            doorbell.ring([partition])
+            await asyncio.sleep(0)
+        await pair.has_queued([1], [2, 3, 4])
 
 
 async def test_one_message_has_a_limited_number_of_partitions(pair: DoorbellPair) -> None:
