@@ -1,11 +1,10 @@
 """`python -m automation_service serve | work | migrate`."""
 
-import asyncio
 from functools import partial
 
 from automation_service.app import open_worker, run_migration, run_server
 from automation_service.settings import AutomationSettings
-from shared import entrypoint, processes
+from shared import entrypoint, event_loops, processes
 from shared.contracts import score_changes
 from shared.inbox import actor, worker
 from shared.rpc.names import worker_name
@@ -14,7 +13,7 @@ from shared.rpc.names import worker_name
 def serve(settings: AutomationSettings) -> None:
     """Serve the AutomationService until SIGTERM."""
     processes.fork(settings)
-    asyncio.run(run_server(settings))
+    event_loops.run(run_server(settings))
 
 
 def work(settings: AutomationSettings) -> None:
@@ -31,7 +30,7 @@ def work(settings: AutomationSettings) -> None:
 
 def migrate(settings: AutomationSettings) -> None:
     """Create the collections and indexes of this service. Safe to run again."""
-    asyncio.run(run_migration(settings))
+    event_loops.run(run_migration(settings))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,19 @@
 """`python -m ingest_service serve | migrate`."""
 
-import asyncio
-
 from ingest_service.app import run_migration, run_server
 from ingest_service.settings import IngestSettings
-from shared import entrypoint, processes
+from shared import entrypoint, event_loops, processes
 
 
 def serve(settings: IngestSettings) -> None:
     """Serve the IngestService until SIGTERM."""
     processes.fork(settings)
-    asyncio.run(run_server(settings))
+    event_loops.run(run_server(settings))
 
 
 def migrate(settings: IngestSettings) -> None:
     """Create the collection and indexes of the inbox; safe to run again."""
-    asyncio.run(run_migration(settings))
+    event_loops.run(run_migration(settings))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """`python -m scoring_service serve | work | assist | migrate`."""
 
-import asyncio
 from functools import partial
 
 from scoring_service.app import open_worker, run_helper, run_migration, run_server
 from scoring_service.settings import ScoringSettings
-from shared import entrypoint, processes
+from shared import entrypoint, event_loops, processes
 from shared.contracts import events
 from shared.inbox import actor, worker
 from shared.rpc.names import worker_name
@@ -14,7 +13,7 @@ from shared.rpc.names import worker_name
 def serve(settings: ScoringSettings) -> None:
     """Serve the ScoringService until SIGTERM."""
     processes.fork(settings)
-    asyncio.run(run_server(settings))
+    event_loops.run(run_server(settings))
 
 
 def work(settings: ScoringSettings) -> None:
@@ -31,12 +30,12 @@ def work(settings: ScoringSettings) -> None:
 
 def assist(settings: ScoringSettings) -> None:
     """Help the server that starts this process with streams that read every lead; not to be run by hand."""
-    asyncio.run(run_helper(settings))
+    event_loops.run(run_helper(settings))
 
 
 def migrate(settings: ScoringSettings) -> None:
     """Create the collections, indexes and the built-in model of this service; safe to run again."""
-    asyncio.run(run_migration(settings))
+    event_loops.run(run_migration(settings))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from dramatiq.asyncio import EventLoopThread, get_event_loop_thread, set_event_l
 from dramatiq.middleware import AsyncIO, Middleware, MiddlewareError
 
 from shared import logs
+from shared.event_loops import new_event_loop
 from shared.inbox import broker as brokers
 from shared.inbox.broker import DoorbellBroker
 from shared.rpc.health import Health, serving_health
@@ -44,7 +45,7 @@ A = TypeVar("A", bound=Application)
 
 
 class _EventLoop(AsyncIO):
-    """dramatiq's event loop, started without a time limit.
+    """dramatiq's event loop, of our kind and started without a time limit.
 
     dramatiq itself waits for a second, and then goes on without a loop; on a busy machine the start can take longer.
     """
@@ -52,6 +53,8 @@ class _EventLoop(AsyncIO):
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Starts the loop."""
         thread = EventLoopThread(self.logger)
+        thread.loop.close()
+        thread.loop = new_event_loop()
         thread.start()
         set_event_loop_thread(thread)
 
