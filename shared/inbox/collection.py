@@ -176,6 +176,8 @@ class Inbox:
         each newer version once.
         """
         first_rows = await self._first_rows()
+        if not first_rows:
+            return {}  # nothing is pending, so no row that failed alone is
         oldest = {row["_id"]: row["oldest"] for row in first_rows}
         newer = {row["_id"]: row["version"] for row in first_rows if self._is_newer(row["version"])}
         for version in newer.values():
