@@ -93,6 +93,8 @@ class BacklogMonitor:
 
     async def _decide(self) -> Refusals:
         oldest, now = await self._inbox.waiting(), self._clock()
+        if not oldest:
+            return Refusals()
         late = {number: now - time for number, time in oldest.items() if self._is_too_old(now - time)}
         leads: dict[str, int] = {}
         for partition in await self._to_examine(oldest, late):
