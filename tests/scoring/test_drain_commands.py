@@ -89,7 +89,8 @@ async def test_the_checkpoints_of_many_leads_are_replaced_at_once(overheard_scor
 
 async def test_a_standing_that_has_changed_is_read_once(overheard_scoring: Overheard) -> None:
     scoring = overheard_scoring.scoring
-    await scoring.run_decay(NOW)
+    reset = {"reset_reason": "a clock was ahead", "reset_actor": "another process"}
+    await scoring.database["scoring_partitions"].update_many({}, {"$set": reset})
     for event_id, reads in (("e1", 1), ("e2", 0)):
         await scoring.put((event_id, "ada", "page_view", NOW))
         assert (await overheard_scoring.drain()).count("find scoring_partitions") == reads
