@@ -45,6 +45,7 @@ def lead_score(score: LeadScore) -> pb.LeadScore:
         ],
         attributes=wire.to_struct(state.attributes.values),
         attributes_left_out=state.attributes.left_out,
+        last_event_historical=state.last_event_historical,
         sequence=score.lead.sequence,
         model_version=score.model.version,
         as_of_time=wire.to_timestamp(score.as_of),

@@ -112,8 +112,8 @@ def publish(
 ) -> None:
     """Put a model in force. A file is stored as a draft first, which remains if publishing it fails.
 
-    With `--mode rescore`, it first counts how many automations would fire for leads that are scored again. If there are
-    more than 100, it asks; in a script, it wants --yes or --quiet.
+    It first counts how many automations would fire for leads that the model moves. If there are more than 100, it asks;
+    in a script, it wants --yes or --quiet.
     """
     connection = Connection(base_port)
     request = pb.PublishScoringModelRequest(
@@ -124,8 +124,8 @@ def publish(
         quiet=quiet,
     )
     request.version = _version(connection, source)
-    if mode is Mode.RESCORE and not quiet and not yes:
-        require_consent(connection, request.version)
+    if not quiet and not yes:
+        require_consent(connection, request.version, rescores=mode is Mode.RESCORE)
     with connection.scoring() as stub:
         publication = stub.PublishScoringModel(request, timeout=CALL_SECONDS).publication
     if wait and publication.leads_left:

@@ -61,6 +61,7 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
         self.answers: Iterable[Any] = []
         """What a stream answers."""
         self.parked_events = 1
+        self.lead_scores: list[pb.LeadScore] = []
         self.leads_left = 0
         """How many leads a publication changes; each look at the publications finds one less."""
         self.backlog = pb.GetScoringBacklogResponse()
@@ -119,6 +120,13 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
         if self.publications and self.publications[-1].leads_left:
             self.publications[-1].leads_left -= 1
         return pb.ListModelPublicationsResponse(publications=self.publications[::-1])
+
+    def ListLeadScores(self, request: Any, context: grpc.ServicerContext) -> pb.ListLeadScoresResponse:
+        """See `scoring.proto`."""
+        numbers, token = page(len(self.lead_scores), request)
+        return pb.ListLeadScoresResponse(
+            lead_scores=[self.lead_scores[number] for number in numbers], next_page_token=token
+        )
 
     def SimulateScoringModel(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         """See `scoring.proto`."""

@@ -126,7 +126,7 @@ def test_a_version_that_does_not_exist() -> None:
 
 
 def test_publishing_a_file_makes_a_draft_of_it_first(file: Path) -> None:
-    with serving() as (service, run):
+    with serving(automation=True) as (service, run):
         arguments = ("publish", file, "--mode", "forward", "--note", "more [points]", "--actor", "ada")
         result = run("model", *arguments, "--json")
         history = run("model", "history").stdout
@@ -233,6 +233,24 @@ def test_few_automations_and_those_of_history_need_no_consent(differences: list[
         service.answers = [pb.SimulateScoringModelResponse(differences=differences)]
         assert run(*PUBLISH).exit_code == 0
     assert len(service.publications) == 1
+
+
+def test_a_forward_publication_needs_consent_if_its_stages_move_many_leads(file: Path) -> None:
+    with serving(automation=True) as (service, run):
+        service.automation.enabled = True
+        service.lead_scores = [
+            pb.LeadScore(lead_id=f"lead-{number}", score=25, stage="cold", last_event_historical=number >= 150)
+            for number in range(600)
+        ]
+        forward = ("model", "publish", "--mode", "forward", "--actor", "ada")
+        assert run(*forward, file).exit_code == 0, "the stages are the same"
+        lower = built_in()
+        lower.stages[1].minimum_score = 20
+        file.write_text(write_yaml(lower))
+        error = run(*forward, file).exception
+        assert "would fire automations 150 times (call-hot 150)" in str(error)
+        assert run(*forward, file, "--quiet").exit_code == 0
+    assert [each.quiet for each in service.publications] == [False, True]
 
 
 def test_models_are_compared_by_the_ids_of_their_parts() -> None:

@@ -132,7 +132,7 @@ RISK_LOW: Risk
 RISK_HIGH: Risk
 
 class LeadScore(_message.Message):
-    __slots__ = ("lead_id", "score", "stage", "event_count", "first_event_time", "last_event_time", "recent_event_count", "contributions", "attributes", "sequence", "model_version", "as_of_time", "fit_points", "fit_grade", "rating", "attributes_left_out")
+    __slots__ = ("lead_id", "score", "stage", "event_count", "first_event_time", "last_event_time", "recent_event_count", "contributions", "attributes", "sequence", "model_version", "as_of_time", "fit_points", "fit_grade", "rating", "attributes_left_out", "last_event_historical")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
@@ -149,6 +149,7 @@ class LeadScore(_message.Message):
     FIT_GRADE_FIELD_NUMBER: _ClassVar[int]
     RATING_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    LAST_EVENT_HISTORICAL_FIELD_NUMBER: _ClassVar[int]
     lead_id: str
     score: int
     stage: str
@@ -165,7 +166,8 @@ class LeadScore(_message.Message):
     fit_grade: str
     rating: str
     attributes_left_out: int
-    def __init__(self, lead_id: _Optional[str] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., event_count: _Optional[int] = ..., first_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recent_event_count: _Optional[int] = ..., contributions: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sequence: _Optional[int] = ..., model_version: _Optional[int] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fit_points: _Optional[int] = ..., fit_grade: _Optional[str] = ..., rating: _Optional[str] = ..., attributes_left_out: _Optional[int] = ...) -> None: ...
+    last_event_historical: bool
+    def __init__(self, lead_id: _Optional[str] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., event_count: _Optional[int] = ..., first_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recent_event_count: _Optional[int] = ..., contributions: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sequence: _Optional[int] = ..., model_version: _Optional[int] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fit_points: _Optional[int] = ..., fit_grade: _Optional[str] = ..., rating: _Optional[str] = ..., attributes_left_out: _Optional[int] = ..., last_event_historical: bool = ...) -> None: ...
 
 class RuleContribution(_message.Message):
     __slots__ = ("rule_id", "points")
