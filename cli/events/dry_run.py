@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from leadscore.automation.v1 import automation_pb2
 from leadscore.scoring.v1 import scoring_pb2
 
+from cli.events.executions import LiveEvents
 from cli.events.lines import Line
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
 from cli.terminal.output import say
@@ -37,6 +38,7 @@ class Preview:
 
     first: list[Line] = field(default_factory=list)
     types: Counter[str] = field(default_factory=Counter)
+    live: LiveEvents = field(default_factory=LiveEvents)
     reasons: dict[str, Reason] = field(default_factory=dict)
 
     @property
@@ -53,6 +55,7 @@ class Preview:
             self.first.append(line)
         kind = line.event.event_type
         self.types[kind if kind in self.types or len(self.types) < MAX_GROUPS else "(others)"] += 1
+        self.live.add(line.event)
 
     def _reject(self, line: Line) -> None:
         text = line.flaw or ""
@@ -66,11 +69,11 @@ class Preview:
 class System:
     """What the running services know; None if they do not answer.
 
-    `types` are the event types of the model in force, `rules` the ids of the enabled automation rules.
+    `types` are the event types of the model in force, `rules` the enabled automation rules.
     """
 
     types: frozenset[str] | None
-    rules: tuple[str, ...] | None
+    rules: tuple[automation_pb2.AutomationRule, ...] | None
 
 
 def preview_of(lines: Iterable[Line]) -> Preview:
@@ -101,7 +104,7 @@ def _known_types(connection: Connection) -> frozenset[str]:
     return frozenset({kind for rule in model.rules for kind in rule.event_types} | {_IDENTIFY})
 
 
-def _enabled_rules(connection: Connection) -> tuple[str, ...]:
+def _enabled_rules(connection: Connection) -> tuple[automation_pb2.AutomationRule, ...]:
     with connection.automation() as stub:
         rules = listed(stub.ListAutomationRules, automation_pb2.ListAutomationRulesRequest(), "rules")
-    return tuple(rule.rule_id for rule in rules if rule.enabled)
+    return tuple(rule for rule in rules if rule.enabled)

@@ -9,6 +9,7 @@ from rich.padding import Padding
 
 from cli.events.batches import Totals
 from cli.events.dry_run import Preview, System, unknown_types
+from cli.events.executions import executions_at_most
 from cli.events.lines import Line
 from cli.terminal import pieces
 from cli.terminal.counts import counted
@@ -73,7 +74,7 @@ def preview_json(preview: Preview, system: System) -> dict[str, object]:
         "events": preview.types.total(),
         "event_types": dict(preview.types.most_common()),
         "unknown_event_types": None if system.types is None else unknown_types(preview, system.types),
-        "enabled_rules": system.rules,
+        "executions_at_most": None if system.rules is None else executions_at_most(preview.live, system.rules),
         "rejected": preview.rejected,
         "reasons": [
             {"count": reason.count, "first_line": reason.line, "reason": reason.text}
@@ -107,5 +108,6 @@ def _about_system(preview: Preview, system: System) -> Iterable[str]:
         if unknown:
             yield f"worth 0 points, because the model in force does not know them: {unknown}"
     if system.rules:
-        rules = counted(len(system.rules), "automation rule is", "automation rules are")
-        yield f"{rules} enabled and may fire for events that are not historical: {', '.join(system.rules)}"
+        counts = executions_at_most(preview.live, system.rules)
+        rules = ", ".join(f"{rule_id} {count:,}" for rule_id, count in counts.items() if count)
+        yield f"automation rules would make at most so many executions: {rules or 'none'}"

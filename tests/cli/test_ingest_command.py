@@ -167,12 +167,12 @@ def test_a_dry_run_groups_the_reasons_of_lines(tmp_path: Path) -> None:
     assert found["first_events"][0]["event_id"] == "ada-1"
 
 
-def test_a_dry_run_compares_with_the_model_in_force_and_names_the_rules() -> None:
+def test_a_dry_run_compares_with_the_model_in_force() -> None:
     with serving_all(automation=True) as (_, leadscore):
         found = json.loads(leadscore("ingest", EXPORTS / "segment.ndjson", "--dry-run", "--json").stdout)
         shown = leadscore("ingest", EXPORTS / "segment.ndjson", "--dry-run").stdout
     assert found["unknown_event_types"] == {"page_view": 1, "demo_request": 1, "Order Completed": 1}
-    assert found["enabled_rules"] == []
+    assert found["executions_at_most"] == {}
     assert "worth 0 points, because the model in force does not know them: page_view (1), demo_request (1)" in shown
 
 
