@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import lzma
 import shlex
 import zipfile
 import zlib
@@ -89,7 +90,7 @@ class _Member:
             archive = zipfile.ZipFile(packed)
             member = _only_member(archive, name)
             self._file = cast("zipfile.ZipExtFile", archive.open(member))
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, ValueError) as error:  # a ValueError is about a name or an offset
             raise Unreadable(f"the zip is damaged ({error}): get the whole file again") from None
         except NotImplementedError as error:
             raise Unreadable(f"the zip cannot be unpacked ({error}): unpack it with another tool") from None
@@ -98,7 +99,7 @@ class _Member:
     def read(self, size: int) -> bytes:
         try:
             return self._file.read1(size)
-        except (EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError) as error:  # bzip2 has no own error
             raise Unreadable(f"the zip is damaged ({error}): repair it, and send all of it again") from None
 
 

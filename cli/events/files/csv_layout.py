@@ -23,11 +23,13 @@ class CsvLayout:
         delimiter: What separates the cells.
         first: The number of the line with the header, after blank lines and the `sep=` line of Excel.
         header: The names of the columns, without the blanks around them; empty for a column without a name.
+        quoted: Whether cells may be in quotation marks. If not, these are characters as all others.
     """
 
     delimiter: str
     first: int
     header: tuple[str, ...]
+    quoted: bool
 
     def __str__(self) -> str:
         nameless = [str(place) for place, name in enumerate(self.header, 1) if not name]
@@ -51,10 +53,12 @@ def csv_layout(head: str) -> CsvLayout:
     if len(lines[first:]) == 1 and len(lines[first]) >= MAX_HEADER:
         raise Unreadable(f"line {first + 1} does not end within {MAX_HEADER:,} characters, so it is no header of CSV")
     delimiter = delimiter or _delimiter("".join(lines[first : first + 1]))
-    header = _first_row(lines[first:], delimiter)
+    header, quoted = _first_row(lines[first:], delimiter), True
+    if not header and delimiter == "\t":
+        header, quoted = _cells(lines[first].split("\t")), False
     if not any(header):
         raise Unreadable(f"line {first + 1} should name the columns of CSV: it is empty, or a quotation mark is open")
-    return CsvLayout(delimiter, first + 1, header)
+    return CsvLayout(delimiter, first + 1, header, quoted)
 
 
 def _delimiter(line: str) -> str:
@@ -65,8 +69,10 @@ def _delimiter(line: str) -> str:
 
 def _first_row(lines: list[str], delimiter: str) -> tuple[str, ...]:
     try:
-        cells = next(csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True), [])
+        return _cells(next(csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True), []))
     except csv.Error:
-        # Text between tabs need not be CSV: a quotation mark may be a character of the text.
-        cells = lines[0].split("\t") if delimiter == "\t" else []
+        return ()
+
+
+def _cells(cells: list[str]) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in cells)

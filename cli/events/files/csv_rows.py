@@ -29,7 +29,7 @@ def csv_rows(text: io.TextIOBase, layout: CsvLayout, names: Sequence[str] | None
     rows = csv.reader(
         lines,
         delimiter=layout.delimiter,
-        quoting=csv.QUOTE_MINIMAL if names is None else csv.QUOTE_NONE,
+        quoting=csv.QUOTE_MINIMAL if layout.quoted and names is None else csv.QUOTE_NONE,
         skipinitialspace=True,
         strict=True,
     )

@@ -88,8 +88,10 @@ class _Utf8:
     def _text(self, data: bytes) -> str:
         try:
             return self._decode(data, not data)
-        except UnicodeDecodeError as error:
-            raise Unreadable(f"the text is not {error.encoding} ({error.reason}): get the whole file again") from None
+        except UnicodeError as error:
+            # The position in a UnicodeDecodeError is that in a piece of the text.
+            reason = error.reason if isinstance(error, UnicodeDecodeError) else str(error)
+            raise Unreadable(f"the text is not in the encoding of the file ({reason})") from None
 
 
 def _named(name: str) -> tuple[_Decode | None, str]:

@@ -2,9 +2,11 @@
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pyarrow
 from pyarrow import parquet, types
@@ -13,7 +15,7 @@ from cli.events.files.records import Record, Unreadable, check_columns
 
 _ROWS = 1000
 _BUFFER_BYTES = 1024 * 1024
-_ERRORS = (pyarrow.ArrowException, OSError)
+_ERRORS = (pyarrow.ArrowException, OSError, UnicodeDecodeError)
 
 
 class ParquetRows:
@@ -66,17 +68,38 @@ def _in_utc(kind: pyarrow.DataType) -> pyarrow.DataType:
 def _plain_type(kind: pyarrow.DataType) -> pyarrow.DataType:
     if types.is_dictionary(kind):
         return _plain_type(kind.value_type)
-    is_text = types.is_binary(kind) or types.is_large_binary(kind) or types.is_temporal(kind)
-    return pyarrow.string() if is_text and not types.is_duration(kind) else kind
+    return pyarrow.string() if types.is_temporal(kind) and not types.is_duration(kind) else kind
 
 
 def _record(number: int, values: dict[str, Any]) -> Record:
     for column, value in values.items():
-        if isinstance(value, float):
-            if math.isinf(value):
-                return Record(number, None, f"{column}: is infinite")
-            values[column] = None if math.isnan(value) else Decimal(repr(value))
+        if convert := _CONVERSIONS.get(type(value)):
+            try:
+                values[column] = convert(value)
+            except ValueError as error:
+                return Record(number, None, f"{column}: {error}")
     return Record(number, values)
+
+
+def _from_float(value: float) -> Decimal | None:
+    if math.isinf(value):
+        raise ValueError("is infinite")
+    return None if math.isnan(value) else Decimal(repr(value))
+
+
+def _from_bytes(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise ValueError("is not text") from None
+
+
+_CONVERSIONS: dict[type, Callable[[Any], Any]] = {
+    float: _from_float,
+    bytes: _from_bytes,  # texts of old programs
+    UUID: str,
+    timedelta: str,
+}
 
 
 def _damaged(error: Exception) -> Unreadable:

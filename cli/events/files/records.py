@@ -70,7 +70,7 @@ class EventFile:
                 number = record.number
                 yield record
         except (Unreadable, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
+            reason = (isinstance(error, OSError) and error.strerror) or str(error)
             if not number:
                 raise CommandError(f"{self.name}: {reason}") from None
             yield Record(number + 1, None, f"cannot be read, nor what follows: {reason}")

@@ -111,6 +111,11 @@ def test_a_quotation_mark_in_a_cell_is_a_character(tmp_path: Path) -> None:
     assert read(tmp_path / "events.csv", b'id,x\n1,27" monitor\n').fields == [{"id": "1", "x": '27" monitor'}]
 
 
+def test_quotation_marks_between_tabs_are_characters_if_those_of_the_header_are(tmp_path: Path) -> None:
+    outcome = read(tmp_path / "events.tsv", b'id\t"Best\n1\t"x\n2\t"y"\n')
+    assert outcome.fields == [{"id": "1", '"Best': '"x'}, {"id": "2", '"Best': '"y"'}]
+
+
 def test_an_open_quotation_mark_is_named_with_its_line_and_with_what_it_swallowed(tmp_path: Path) -> None:
     outcome = read(tmp_path / "events.csv", b'id,x\n1,a\n2,"great\n3,a\n4,a\n')
     assert [record.number for record in outcome.records] == [2, 3]

@@ -119,7 +119,12 @@ def test_an_encoding_that_does_not_exist(tmp_path: Path) -> None:
         )
 
 
+def test_another_encoding_than_the_one_that_is_named(tmp_path: Path) -> None:
+    outcome = read(tmp_path / "a.csv", b"id\n1\n", "utf-16")
+    assert outcome.error.endswith("is not in the encoding of the file (UTF-16 stream does not start with BOM)")
+
+
 def test_utf_16_that_ends_early_is_an_error_after_its_last_line(tmp_path: Path) -> None:
     outcome = read(tmp_path / "events.csv", ("id,name\n" + "1,Jürgen\n" * 100_000).encode("utf-16")[:-1])
     assert len(outcome.read) > 90_000
-    assert outcome.damage == "the text is not utf-16-le (truncated data): get the whole file again"
+    assert outcome.damage == "the text is not in the encoding of the file (truncated data)"

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pyarrow
 import pytest
@@ -70,6 +71,14 @@ def test_many_rows(tmp_path: Path) -> None:
     outcome = read(tmp_path / "events.parquet", packed(id=pyarrow.array(range(2500))))
     assert [(record.number, record.fields) for record in outcome.records][-1] == (2500, {"id": 2499})
     assert len(outcome.records) == 2500
+
+
+def test_values_that_are_no_text(tmp_path: Path) -> None:
+    values = [b"text", b"\xff", None]
+    ids = pyarrow.array([UUID(int=number).bytes for number in range(3)], pyarrow.uuid())
+    outcome = read(tmp_path / "events.parquet", packed(id=ids, x=pyarrow.array(values)))
+    assert outcome.flaws == {2: "x: is not text"}
+    assert outcome.records[0].fields == {"id": "00000000-0000-0000-0000-000000000000", "x": "text"}
 
 
 def test_a_number_that_is_infinite(tmp_path: Path) -> None:
