@@ -119,6 +119,8 @@ def _preview(connection: Connection, lines: Iterator[Line], unit: str, *, as_jso
         print_json(preview_json(preview, system))
     else:
         show(preview_view(preview, system, unit), as_json=False)
+    if preview.rejected:
+        raise typer.Exit(1)
 
 
 def _send(connection: Connection, lines: Iterator[Line], *, batch_size: int, concurrency: int) -> Totals:

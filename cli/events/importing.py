@@ -10,7 +10,7 @@ from cli.events.files.records import EventFile, Record
 from cli.events.lines import Line
 from cli.events.mapping.cells import ObservedCells, declared_cells
 from cli.events.mapping.converting import Converter, Table, missing_columns
-from cli.events.mapping.detection import AUTO, find_mapping
+from cli.events.mapping.detection import AUTO, find_mapping, is_table
 from cli.events.mapping.schema import MappingFile
 from cli.events.spool import spooled
 from cli.events.times.readers import TimeOptions
@@ -66,7 +66,7 @@ def _notice(file: EventFile, mapping: MappingFile, name: str, options: ImportOpt
 def _lines(file: EventFile, mapping: MappingFile, times: TimeOptions) -> Iterator[Line]:
     records = file.records(mapping.columns or None)
     if file.typed:
-        table = Table(file.columns) if file.unit == "row" else None
+        table = Table(file.columns) if is_table(file) else None
         return Converter(mapping, times, table).lines(records)
     return _table_lines(file, mapping, times, records)
 

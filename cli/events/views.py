@@ -13,7 +13,6 @@ from cli.events.executions import executions_at_most
 from cli.events.lines import Line
 from cli.terminal import pieces
 from cli.terminal.counts import counted
-from cli.terminal.output import to_json
 from shared import wire
 from shared.message_files.messages import to_plain
 
@@ -80,7 +79,7 @@ def preview_json(preview: Preview, system: System) -> dict[str, object]:
             {"count": reason.count, "first_line": reason.line, "reason": reason.text}
             for reason in preview.reasons.values()
         ],
-        "first_events": [{"line": line.number, **to_json(line.event)} for line in preview.first if line.event],
+        "first_events": [{"line": line.number, **to_plain(line.event)} for line in preview.first if line.event],
     }
 
 

@@ -1,9 +1,12 @@
 """Exports of other tools go in as they are: each is recognised by its columns, and becomes the events that it means."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from cli.events.importing import ImportOptions, open_import
 from cli.terminal.connection import CommandError
@@ -65,8 +68,8 @@ EXPECTED: dict[str, tuple[str, list[tuple[str, str, str, str]]]] = {
     "snowplow.tsv": (
         "snowplow-tsv",
         [
-            ("c221-1", INES, "page_view", "2026-11-20T08:01:00.100Z"),
-            ("c221-2", "d-1", "link_click", "2026-11-20T08:02:00.100Z"),
+            ("t221-1", INES, "page_view", "2026-11-20T08:01:00.100Z"),
+            ("t221-2", "d-1", "link_click", "2026-11-20T08:02:00.100Z"),
         ],
     ),
     "marketo.csv": (
@@ -229,6 +232,21 @@ def test_an_incomplete_event_is_explained_by_its_line(tmp_path: Path) -> None:
     assert found[0] is None
     assert found[1:3] == ["event_type: is empty (event_type)", "event_id: is empty (event_id)"]
     assert (found[3] or "").startswith("event_time: 'soon' is not a time")
+
+
+def test_parquet_of_a_warehouse(tmp_path: Path) -> None:
+    columns: dict[str, list[Any]] = {
+        "UUID": ["u-1"],
+        "EVENT": ["$pageview"],
+        "DISTINCT_ID": ["ada"],
+        "TIMESTAMP": [datetime(2026, 1, 31, 12)],  # noqa: DTZ001 (PostHog means UTC)
+        "PROPERTIES": ['{"seats": 3, "order": 9007199254740993}'],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "events.parquet")
+    (event,) = events(tmp_path / "events.parquet")
+    assert (event["event_id"], event["lead_id"], event["event_type"]) == ("u-1", "ada", "page_view")
+    assert event["event_time"] == "2026-01-31T12:00:00Z"
+    assert event["properties"] == {"seats": 3, "order": "9007199254740993"}
 
 
 def test_a_format_that_is_named_is_not_guessed(tmp_path: Path) -> None:

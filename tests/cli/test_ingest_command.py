@@ -159,6 +159,7 @@ def test_a_dry_run_groups_the_reasons_of_lines(tmp_path: Path) -> None:
     rows = [ROW | {"occurred_at": time} for time in ("31/01/2026 14:22", "28/02/2026 9:05", "2026-01-31T12:00")]
     result = run(nobody(), written(tmp_path / "events.ndjson", *rows, ROW), "--dry-run", "--json")
     found = json.loads(result.stdout)
+    assert result.exit_code == 1
     assert (found["events"], found["rejected"]) == (1, 3)
     assert found["unknown_event_types"] is None
     reasons = [(reason["count"], reason["first_line"]) for reason in found["reasons"]]

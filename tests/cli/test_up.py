@@ -78,7 +78,7 @@ def test_it_prints_the_addresses_of_the_services(up: Up) -> None:
 def test_ingested_events_become_a_scored_lead(up: Up, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     rows = [ROW | {"event_id": f"ada-{number}"} for number in range(3)]
-    file.write_text("\n".join(["{", *map(json.dumps, rows)]))
+    file.write_text("\n".join(["{no JSON", *map(json.dumps, rows)]))
     first = up.run("ingest", str(file), "--live", "--wait", "--json")
     counted = json.loads(first.stdout)
     assert (counted["accepted"], counted["rejected"], first.returncode) == (3, 1, 1)

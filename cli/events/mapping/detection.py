@@ -36,6 +36,11 @@ def find_mapping(file: EventFile, format_name: str, path: Path | None) -> tuple[
     return name, read_preset(name)
 
 
+def is_table(file: EventFile) -> bool:
+    """Returns whether a file has columns, which are found by names that are spelled in other ways."""
+    return not file.typed or file.unit == "row"
+
+
 def _recognised(file: EventFile) -> str | None:
     names = _names(file)
     for preset in PRESETS:
@@ -50,11 +55,11 @@ def _recognised(file: EventFile) -> str | None:
 
 
 def _names(file: EventFile) -> set[str]:
-    return set(file.columns) if file.typed else set(map(column_key, file.columns))
+    return _keys(file.columns, file)
 
 
-def _keys(group: tuple[str, ...], file: EventFile) -> set[str]:
-    return set(group) if file.typed else set(map(column_key, group))
+def _keys(names: tuple[str, ...], file: EventFile) -> set[str]:
+    return set(map(column_key, names)) if is_table(file) else set(names)
 
 
 def _columns(file: EventFile) -> str:
