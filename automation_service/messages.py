@@ -9,6 +9,7 @@ from automation_service.domain.lead import Change, Passage
 from automation_service.ports import Backlog
 from automation_service.rule_codec import RISK_NUMBERS
 from shared import wire
+from shared.contracts.score_changes import lead_of
 from shared.inbox.breaker import StoppedDrain
 from shared.inbox.parking import Parked
 
@@ -63,7 +64,7 @@ def write_parked(parked: Parked) -> pb.ParkedChange:
     """Returns a parked change."""
     return pb.ParkedChange(
         change_id=parked.row_id,
-        lead_id=parked.row["lead_id"],
+        lead_id=lead_of(parked.row),
         attempts=parked.attempts,
         reason=parked.reason,
         reason_code=f"PARK_REASON_CODE_{parked.reason_code.value}",
@@ -94,7 +95,7 @@ def read_hypothetical(change: pb.SupposedChange) -> Change:
     scores = tuple(dict.fromkeys((change.score_before, change.score_after)))
     stages = tuple(dict.fromkeys((change.stage_before, change.stage_after)))
     return Change(
-        change_id="",
+        row_id="",
         lead_id=change.lead_id,
         sequence=0,
         scores=scores,

@@ -25,13 +25,13 @@ class Source(Protocol):
     """Where changes to evaluate come from."""
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
-        """Returns the changes that are still pending, in the given order."""
+        """Returns the changes whose rows are still pending, in the given order."""
 
     async def mark(self, changes: Sequence[Change]) -> None:
-        """Marks the changes as done. Call it in the transaction that records their executions."""
+        """Marks the rows of the changes as done. Call it in the last transaction that records their executions."""
 
     async def skip(self, changes: Sequence[Change]) -> None:
-        """Marks the changes that are still pending as done, in one write outside of a transaction."""
+        """Marks the rows of the changes that are still pending as done, in one write outside of a transaction."""
 
 
 class Changes(Source, Protocol):
@@ -41,9 +41,10 @@ class Changes(Source, Protocol):
         """Runs `body` in a transaction. After a conflict it runs again from the start."""
 
     async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> list[Change]:
-        """Returns the oldest pending changes of the partitions, ordered by lead and sequence.
+        """Returns the changes of the oldest pending rows of the partitions, ordered by lead and sequence.
 
-        With `ids`, only changes with these ids are returned; without, all but those that have failed in isolation.
+        The last row is the one that reaches `limit` changes. With `ids`, the changes of these rows are returned;
+        without, those of rows that have failed in isolation are left out.
         """
 
     async def lock(self, lead_ids: Collection[str]) -> None:

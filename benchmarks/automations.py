@@ -127,7 +127,8 @@ async def _commit_times(database: Database, begins: Timestamp) -> dict[str, floa
     async with await database["score_changes"].watch(inserts, start_at_operation_time=begins) as stream:
         while len(found) < LOW_LOAD:
             inserted = await stream.next()
-            found.setdefault(inserted["fullDocument"]["lead_id"], inserted["wallTime"].timestamp())
+            for change in inserted["fullDocument"]["changes"]:
+                found.setdefault(change["lead_id"], inserted["wallTime"].timestamp())
     return found
 
 
@@ -171,9 +172,9 @@ def _events(count: int) -> list[ingest_pb2.Event]:
 async def _ingest(system: System, events: Sequence[ingest_pb2.Event]) -> None:
     await send(system, events, batch=500)
     async with AsyncMongoClient[Document](system.mongo.uri) as client:
-        rows = client.get_default_database()["score_changes"]
+        rows = client.get_default_database()["leads"]
         ids = [event.lead_id for event in events]
-        while await rows.count_documents({"lead_id": {"$in": ids}}) < len(ids):
+        while await rows.count_documents({"_id": {"$in": ids}}) < len(ids):
             await asyncio.sleep(0.05)
 
 

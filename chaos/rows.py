@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -82,8 +82,10 @@ async def read(database: Database, lead_ids: Collection[str] | None = None) -> R
         rows_of(row["lead_id"]).events.append(row)
     async for row in database["score_history"].find(of).sort([("lead_id", ASCENDING), ("sequence", ASCENDING)]):
         rows_of(row["lead_id"]).entries.append(row)
-    async for row in database["score_changes"].find(of):
-        rows_of(row["lead_id"]).changes.append(row)
+    async for row in database["score_changes"].find({} if lead_ids is None else {"changes.lead_id": of["lead_id"]}):
+        for change in _changes_in(row):
+            if lead_ids is None or change["lead_id"] in lead_ids:
+                rows_of(change["lead_id"]).changes.append(change)
     async for row in database["automation_executions"].find(of, _WITHOUT):
         rows_of(row["lead_id"]).executions.append(row)
     for each in leads.values():
@@ -95,6 +97,13 @@ async def read(database: Database, lead_ids: Collection[str] | None = None) -> R
         publications=await database["model_publications"].find().sort("_id").to_list(),
         partitions={row["_id"]: row async for row in database["scoring_partitions"].find()},
     )
+
+
+def _changes_in(row: Document) -> Iterator[Document]:
+    """Yields the changes in a row, each with the fields that they share, and an id for reports."""
+    shared = {name: row.get(name) for name in ("state", "reason", "record_time", "date_bucket")}
+    for change in row["changes"]:
+        yield {**change, **shared, "_id": f"{change['lead_id']}:{change['sequence']}"}
 
 
 async def isolated_retries(database: Database) -> set[str]:

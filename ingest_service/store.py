@@ -11,6 +11,7 @@ from ingest_service.domain.errors import EventIdConflict
 from ingest_service.domain.event import Event
 from ingest_service.ports import PutOutcome, PutResult
 from shared.contracts.events import FIELDS, EventRow, declared
+from shared.inbox import heavy_keys
 from shared.inbox.collection import Inbox
 from shared.mongo import Document, durable, naive
 
@@ -85,14 +86,14 @@ async def heaviest_leads(inbox: Inbox, partition: int, sample: int, limit: int) 
     that failed in isolation are ignored.
     """
     lead_ids = {
-        *await inbox.heaviest_keys(partition, sample, MAX_HEAVY_LEADS),
-        *await inbox.heaviest_new_keys(partition, sample, MAX_HEAVY_LEADS),
+        *await heavy_keys.heaviest_keys(inbox, partition, sample, MAX_HEAVY_LEADS),
+        *await heavy_keys.heaviest_new_keys(inbox, partition, sample, MAX_HEAVY_LEADS),
     }
     found = {}
     for lead_id in lead_ids:
         oldest = await inbox.pending_of(lead_id, 1, {"accept_time": 1})
         if oldest:
-            found[lead_id] = await inbox.count_up_to(limit, key=lead_id), oldest[0]["accept_time"]
+            found[lead_id] = await heavy_keys.count_of_key(inbox, lead_id, limit), oldest[0]["accept_time"]
     return found
 
 

@@ -186,7 +186,7 @@ def backlog(found: Backlog) -> pb.GetScoringBacklogResponse:
         stopped_drain=_stopped(found.stopped) if found.stopped else None,
         partitions_behind=[
             pb.PartitionBehind(
-                partition=partition, oldest_accept_time=wire.to_timestamp(each.oldest), pending_events=each.rows
+                partition=partition, oldest_accept_time=wire.to_timestamp(each.oldest), pending_events=each.items
             )
             for partition, each in found.behind
         ],

@@ -1,5 +1,7 @@
 """Reads documents up to a number and a total size, so that large ones cannot exhaust the memory of a process."""
 
+from collections.abc import Callable
+
 import bson
 from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.cursor import AsyncCursor
@@ -22,20 +24,27 @@ def find_raw(
 
 
 async def read_bounded(
-    collection: Collection, found: AsyncCursor[RawBSONDocument], limit: int, max_bytes: int | None
+    collection: Collection,
+    found: AsyncCursor[RawBSONDocument],
+    limit: int,
+    max_bytes: int | None,
+    count_of: Callable[[Document], int] = lambda _: 1,
 ) -> BoundedRows:
     """Returns the first documents of a cursor of `find_raw`, decoded as those of the collection.
 
-    It stops after `limit` documents, and before a document with which their total BSON size exceeds `max_bytes`; the
-    first one is always returned.
+    It stops after the document that reaches `limit`, counting each one as `count_of` says, and before a document with
+    which their total BSON size exceeds `max_bytes`; the first one is always returned.
     """
-    rows, size = BoundedRows(), 0
+    rows, count, size = BoundedRows(), 0, 0
     async with found.limit(limit) as cursor:
         async for row in cursor:
             size += len(row.raw)
             if rows and max_bytes is not None and size > max_bytes:
                 rows.is_full = True
-                return rows
+                break
             rows.append(bson.decode(row.raw, collection.codec_options))
-    rows.is_full = len(rows) == limit
+            count += count_of(rows[-1])
+            if count >= limit:
+                rows.is_full = True
+                break
     return rows

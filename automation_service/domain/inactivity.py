@@ -34,7 +34,7 @@ class Search:
         """Returns the change at which rules for inactivity are evaluated: one that leaves the lead as it is."""
         passage = Passage((lead.score,), (lead.stage,))
         return Change(
-            change_id="",
+            row_id="",
             lead_id=lead.lead_id,
             sequence=lead.sequence,
             scores=passage.scores,

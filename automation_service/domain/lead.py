@@ -49,6 +49,7 @@ class Passage(NamedTuple):
 class Change:
     """What one transaction of the scoring service did to a lead: events, a decay run, a correction, or a rescore.
 
+    `row_id` names the row of the inbox that holds the change; changes in one row are marked together.
     `sequence` is that of the last history entry that it appended. `scores` and `stages` are all values of the lead from
     before the change to after it, without consecutive duplicates. `date_bucket` is the date of the transaction,
     YYYY-MM-DD, and `inactive_days` the whole days since the lead's last event; both were computed in the transaction.
@@ -58,7 +59,7 @@ class Change:
     none of them.
     """
 
-    change_id: str
+    row_id: str
     lead_id: str
     sequence: int
     scores: tuple[int, ...]
@@ -69,6 +70,11 @@ class Change:
     inactive_days: int
     kinds: tuple[str, ...] = ()
     passages: tuple[Passage, ...] = ()
+
+    @property
+    def change_id(self) -> str:
+        """The id of the change: the lead and the sequence."""
+        return f"{self.lead_id}:{self.sequence}"
 
     @property
     def score_before(self) -> int:

@@ -11,6 +11,8 @@ from shared.inbox.collection import Inbox
 from shared.locks import take_locks
 from shared.mongo import Database, Document
 
+MAX_BYTES = 16 * 1_048_576
+"""Largest total of rows that are read at a time."""
 T = TypeVar("T")
 
 
@@ -28,13 +30,14 @@ class MongoChanges:
 
     async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> list[Change]:
         """Returns the oldest pending changes of the partitions; see `Changes`."""
-        rows = await self._inbox.pending(partitions, limit, ids=ids)
-        return sorted(map(documents.read_change, rows), key=lambda change: (change.lead_id, change.sequence))
+        rows = await self._inbox.pending(partitions, limit, ids=ids, max_bytes=MAX_BYTES)
+        changes = [change for row in rows for change in documents.read_changes(row)]
+        return sorted(changes, key=lambda change: (change.lead_id, change.sequence))
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
         """Returns the changes that are still pending; see `Changes`."""
-        ids = {row["_id"] for row in await self._inbox.still_pending(_ids(changes))}
-        return [change for change in changes if change.change_id in ids]
+        ids = await self._inbox.still_pending(self._rows(changes))
+        return [change for change in changes if change.row_id in ids]
 
     async def lock(self, lead_ids: Collection[str]) -> None:
         """Takes the locks of the partitions of the leads; see `Changes`."""
@@ -42,13 +45,14 @@ class MongoChanges:
             await take_locks(self._database[PARTITIONS], set(map(self._inbox.partition_of, lead_ids)))
 
     async def mark(self, changes: Sequence[Change]) -> None:
-        """Marks the changes as done; see `Changes`."""
-        await self._inbox.mark(_ids(changes))
+        """Marks the rows of the changes as done; see `Changes`."""
+        await self._inbox.mark(self._rows(changes))
 
     async def skip(self, changes: Sequence[Change]) -> None:
-        """Marks the changes that are still pending as done; see `Changes`."""
-        await self._inbox.skip(_ids(changes))
+        """Marks the rows of the changes that are still pending as done; see `Changes`."""
+        await self._inbox.skip(self._rows(changes))
 
-
-def _ids(changes: Sequence[Change]) -> list[Document]:
-    return [{"_id": change.change_id} for change in changes]
+    def _rows(self, changes: Sequence[Change]) -> list[Document]:
+        """Returns id and partition of each row that holds one of the changes."""
+        lead_ids = {change.row_id: change.lead_id for change in changes}
+        return [{"_id": row_id, "partition": self._inbox.partition_of(lead_id)} for row_id, lead_id in lead_ids.items()]

@@ -23,15 +23,18 @@ from automation_service.domain.trigger import (
     WhileConditionHolds,
 )
 from shared.conditions import Operator
-from shared.contracts.score_changes import ScoreChangeRow
+from shared.contracts.score_changes import ScoreChange, changes_in
 from shared.mongo import Document
 
 
-def read_change(row: Document) -> Change:
-    """Returns a change from a row of the inbox `score_changes`."""
-    change = ScoreChangeRow.from_document(row)
+def read_changes(row: Document) -> list[Change]:
+    """Returns the changes that a row of the inbox `score_changes` holds."""
+    return [_read_change(row["_id"], change) for change in changes_in(row)]
+
+
+def _read_change(row_id: str, change: ScoreChange) -> Change:
     return Change(
-        change_id=change.change_id,
+        row_id=row_id,
         lead_id=change.lead_id,
         sequence=change.sequence,
         scores=change.scores,

@@ -37,8 +37,8 @@ class Evaluation:
     async def step(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         """Evaluates up to `limit` pending changes of the partitions and returns their number.
 
-        With `ids`, only changes with these ids are evaluated. If no rule can fire at any of them, one write marks
-        them. Otherwise all go into one transaction, or into several if their deliveries are large. The intelligence
+        With `ids`, all changes of these rows are evaluated. If no rule can fire at any of them, one write marks the
+        rows. Otherwise all go into one transaction, or into several if their deliveries are large. The intelligence
         service is asked before, only about leads for which a rule can still fire, and for the contents of deliveries
         only if a rule holds. The rules are read after the changes, so a rule sees every change that is committed after
         it was enabled.
@@ -61,8 +61,12 @@ class Evaluation:
             return
         insights = await self._inquiry.judge(possible)
         needs, executions = self._inquiry.needs(possible, insights), 0
-        for portion in need.portions(changes, _sizes(possible, insights, needs), MAX_BYTES):
-            executions += await self._settle_portion(portion, possible, insights, needs, source)
+        portions = list(need.portions(changes, _sizes(possible, insights, needs), MAX_BYTES))
+        for portion in portions:
+            # A row is marked only when all of its changes are settled. If that takes several transactions and the
+            # worker dies in between, the next one finds the executions that are recorded, and skips their changes.
+            finished = changes if portion is portions[-1] else ()
+            executions += await self._settle_portion(portion, finished, possible, insights, needs, source)
         milliseconds = round((time.perf_counter() - started) * 1000, 2)
         _LOG.info("drain", changes=len(changes), executions=executions, ms=milliseconds)
 
@@ -78,6 +82,7 @@ class Evaluation:
     async def _settle_portion(
         self,
         portion: Sequence[Change],
+        finished: Sequence[Change],
         possible: Sequence[Candidate],
         judged: Mapping[str, Insight],
         needs: Mapping[str, Need],
@@ -87,24 +92,25 @@ class Evaluation:
         fetched = await self._inquiry.fetch({lead_id: needs[lead_id] for lead_id in lead_ids})
         # A lead that has lost its score since `judge` is in neither.
         insights = {lead_id: each for lead_id, each in judged.items() if lead_id not in lead_ids} | fetched
-        recorded = await self.changes.transact(partial(self._settle, portion, possible, insights, source))
+        recorded = await self.changes.transact(partial(self._settle, portion, finished, possible, insights, source))
         if recorded:
             self.delivery_queue.begin(recorded)
         return len(recorded)
 
     async def _settle(
         self,
-        changes: Sequence[Change],
+        portion: Sequence[Change],
+        finished: Sequence[Change],
         possible: Sequence[Candidate],
         insights: Mapping[str, Insight],
         source: Source,
     ) -> list[Execution]:
-        """Records and returns the executions of the rules that fire, and marks the changes.
+        """Records and returns the executions of the rules that fire at a portion, and marks the finished changes.
 
         It runs in a transaction. Another worker may have settled some of the changes before.
         """
-        pending = await source.still_pending(changes)
-        ids = {change.change_id for change in pending}
+        pending = await source.still_pending(finished or portion)
+        ids = {change.change_id for change in portion} & {change.change_id for change in pending}
         due = [each for each in possible if each.change.change_id in ids]
         taken = await self.executions.recorded({each.key for each in due})
         looking_back = [each for each in due if each.looks_back]
@@ -116,7 +122,8 @@ class Evaluation:
             [execution(each, insights[each.change.lead_id], now, self.templates.render, self.sender) for each in fired]
         )
         await self.executions.record(recorded)
-        await source.mark(pending)
+        if finished:
+            await source.mark(pending)
         return recorded
 
 

@@ -33,6 +33,7 @@ CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
     (events.a_scored_event_is_marked_parked, {"I6", "I7", "I13"}),
     (automation.a_change_is_missing, {"I6"}),
     (automation.a_change_has_another_path, {"I6"}),
+    (automation.a_change_is_in_two_rows, {"I6"}),
     (automation.a_change_is_pending, {"I13"}),
     (automation.a_change_is_parked, {"I13"}),
     (automation.a_change_has_an_unknown_state, {"I13"}),

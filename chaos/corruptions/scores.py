@@ -34,10 +34,11 @@ def an_entry_is_duplicated_at_the_end(snapshot: Snapshot) -> str:
     lead = snapshot.of("leads", _id="ada")
     lead["sequence"], lead["event_count"] = sequence, lead["event_count"] + 1
     scores = {"scores": [last["score_after"]], "stages": [last["stage_after"]], **same}
-    change = snapshot.of("score_changes", lead_id="ada", sequence=last["sequence"])
-    row = {"sequence": sequence, "event_types": [first["event_type"]], "record_time": first["record_time"]}
-    row["passages"] = [{**scores, "events": [{"event_id": "another", "event_type": first["event_type"]}]}]
-    snapshot.add("score_changes", change, _id=f"ada:{sequence}", date_bucket="2026-03-20", **row, **scores)
+    change, row = snapshot.change(lead_id="ada", sequence=last["sequence"])
+    another = change | scores | {"sequence": sequence, "event_types": [first["event_type"]]}
+    another["passages"] = [{**scores, "events": [{"event_id": "another", "event_type": first["event_type"]}]}]
+    times = {"record_time": first["record_time"], "date_bucket": "2026-03-20"}
+    snapshot.add("score_changes", row, _id="another", changes=[another], **times)
     return "'another'"
 
 
@@ -85,7 +86,7 @@ def a_score_and_its_whole_history_are_changed(snapshot: Snapshot) -> str:
     """The history is consistent in itself; only the replay and the executions show it."""
     last = snapshot.entry(max(sequence for lead_id, sequence in snapshot.journal.shown if lead_id == "ada"))
     lead = snapshot.of("leads", _id="ada")
-    change = snapshot.of("score_changes", lead_id="ada", sequence=last["sequence"])
+    change, _ = snapshot.change(lead_id="ada", sequence=last["sequence"])
     last["delta"] += 1
     for row, field in ((last, "score_after"), (lead, "score"), (change, "score_after")):
         row[field] += 1

@@ -47,7 +47,7 @@ async def _parked(world: World, events: set[str], cursed: str) -> bool:
     The id of the change depends on the entries that decay adds with the event, which may have waited for a while.
     """
     which = {"_id": {"$in": sorted(events)}, "state": "parked"}
-    change = {"lead_id": cursed, "state": "parked"}
+    change = {"changes.lead_id": cursed, "state": "parked"}
     for _ in range(round(PARKED_SECONDS / POLL_SECONDS)):
         parked = await world.database["events"].count_documents(which)
         if parked == len(events) and await world.database["score_changes"].find_one(change):

@@ -8,6 +8,7 @@ from scoring_service.store import documents
 from shared import mongo
 from shared.inbox.breaker import StoppedDrain, stopped_drain
 from shared.inbox.collection import Inbox, PartitionBacklog
+from shared.inbox.heavy_keys import count_of_key, heaviest_keys
 from shared.inbox.parking import Parking
 from shared.mongo import Database
 
@@ -41,8 +42,8 @@ class BacklogReader:
         """Returns the leads with the most pending events in samples of some partitions, most events first."""
         found: dict[str, int] = {}
         for partition in partitions:
-            for lead_id in await self._events.heaviest_keys(partition, SAMPLE, MAX_CANDIDATES):
-                found[lead_id] = await self._events.count_up_to(MAX_LEAD_EVENTS, key=lead_id)
+            for lead_id in await heaviest_keys(self._events, partition, SAMPLE, MAX_CANDIDATES):
+                found[lead_id] = await count_of_key(self._events, lead_id, MAX_LEAD_EVENTS)
         return sorted(found.items(), key=lambda each: (-each[1], each[0]))[:limit]
 
     async def isolated(self) -> Mapping[int, int]:

@@ -1,6 +1,7 @@
 """Domain ⇄ MongoDB documents: leads, checkpoints, entries, events and changes."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,9 +16,11 @@ from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment
 from scoring_service.store.batches import AppendBatch
 from shared import wire
+from shared.contracts import score_changes
 from shared.contracts.events import EventRow
-from shared.contracts.score_changes import ChangeEvent, ScoreChangeRow
+from shared.contracts.score_changes import ChangeEvent, ScoreChange
 from shared.contracts.score_changes import Passage as PassageRow
+from shared.inbox.bundles import pending_bundles
 from shared.mongo import Document
 
 NEVER = wire.EARLIEST
@@ -190,11 +193,23 @@ def write_entry(lead_id: str, entry: Entry) -> Document:
     return row
 
 
-def write_change(update: LeadUpdate, batch: AppendBatch) -> Document:
-    """Returns the row that reports an update to automation, without the fields that the inbox adds."""
+def write_changes(batch: AppendBatch, partition_of: Callable[[str], int]) -> list[Document]:
+    """Returns the rows that report the updates of a batch to automation: one per partition, unless it is large."""
+    changes: dict[int, list[Document]] = defaultdict(list)
+    for each in batch.updates:
+        if each.entries:
+            changes[partition_of(each.after.lead_id)].append(_write_change(each, batch))
+    common = score_changes.common_fields(batch.date_bucket, batch.record_time)
+    return [
+        common | row
+        for partition, items in changes.items()
+        for row in pending_bundles(score_changes.CONTRACT, partition, items, batch.record_time)
+    ]
+
+
+def _write_change(update: LeadUpdate, batch: AppendBatch) -> Document:
     change = change_of(update, batch.record_time)
-    return ScoreChangeRow(
-        change_id=f"{update.after.lead_id}:{update.after.sequence}",
+    return ScoreChange(
         lead_id=update.after.lead_id,
         sequence=update.after.sequence,
         score_before=change.scores[0],

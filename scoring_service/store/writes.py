@@ -197,7 +197,7 @@ class LeadWriter:
 
         Returns the partitions of automation's inbox that have new rows.
         """
-        updates, record_time = batch.updates, batch.record_time
+        updates = batch.updates
         entries = [documents.write_entry(each.after.lead_id, entry) for each in updates for entry in each.entries]
         if entries:
             await self._database["score_history"].insert_many(entries, ordered=False)
@@ -206,16 +206,12 @@ class LeadWriter:
             replacements = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
             await self._database["leads"].bulk_write(replacements, ordered=False)
         await self._store_checkpoints(updates)
-        changes = [
-            documents.write_change(each, batch) | self._changes.pending_row(each.after.lead_id, record_time)
-            for each in updates
-            if each.entries
-        ]
+        changes = documents.write_changes(batch, self.partition_of)
         if changes:
             await self._changes.rows.insert_many(changes, ordered=False)
         if batch.rows:
             await self._events.mark(batch.rows)
-        return {change["partition"] for change in changes}
+        return {row["partition"] for row in changes}
 
     async def replace(self, lead: Lead, checkpoints: Sequence[LeadState]) -> None:
         """Stores the state of a lead and replaces all of its checkpoints; appends nothing."""

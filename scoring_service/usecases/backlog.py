@@ -66,10 +66,10 @@ class BacklogReport:
         now = self.clock()
         async with self.reader.snapshot():
             pending = await self.reader.pending()
-            busiest = sorted(pending, key=lambda each: (-pending[each].rows, each))[:MAX_SAMPLED_PARTITIONS]
+            busiest = sorted(pending, key=lambda each: (-pending[each].items, each))[:MAX_SAMPLED_PARTITIONS]
             oldest = sorted(pending.items(), key=lambda each: (each[1].oldest, each[0]))
             return Backlog(
-                pending_events=sum(each.rows for each in pending.values()),
+                pending_events=sum(each.items for each in pending.values()),
                 oldest_accept_time=oldest[0][1].oldest if oldest else None,
                 parked_events=await self.reader.parked(),
                 discarded_events=await self.reader.discarded(),

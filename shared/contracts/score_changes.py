@@ -1,17 +1,21 @@
-"""The rows of `score_changes`: what one transaction did to one lead, from scoring to automation and intelligence.
+"""The rows of `score_changes`: what one transaction did to leads, from scoring to automation and intelligence.
 
-Guarantee: `ScoreChangeRow.from_document` reads every version up to `CONTRACT.schema_version`;
-`tests/contracts/examples` holds a document of each. The inbox adds its own fields (`partition`, `state`,
-`accept_time`), see `shared.inbox.collection`.
+A row is a bundle: it holds the changes of up to 500 leads of one partition in `changes` (`shared.inbox.bundles`).
+
+Guarantee: `ScoreChange.from_documents` reads every version up to `CONTRACT.schema_version`; `tests/contracts/examples`
+holds a document of each. The inbox adds its own fields (`partition`, `state`, `accept_time`, `count`), see
+`shared.inbox.collection`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.inbox.contract import InboxContract
 
-CONTRACT = InboxContract("score_changes", done="done", schema_version=1, consumer="automation_service", expires=True)
+CONTRACT = InboxContract(
+    "score_changes", done="done", schema_version=1, consumer="automation_service", expires=True, items="changes"
+)
 
 
 class ChangeEvent(NamedTuple):
@@ -26,7 +30,7 @@ class ChangeEvent(NamedTuple):
 class Passage(NamedTuple):
     """What an event, a run of decay ticks, a publication or a correction did to a lead.
 
-    `scores` and `stages` are what the lead passed through, as in `ScoreChangeRow`. `events` are the events that did it:
+    `scores` and `stages` are what the lead passed through, as in `ScoreChange`. `events` are the events that did it:
     several if they came late, and so had their effect together; none if something else did it.
     """
 
@@ -46,23 +50,23 @@ class Passage(NamedTuple):
         return cls(tuple(document["scores"]), tuple(document["stages"]), events)
 
 
-class ScoreChangeRow(NamedTuple):
+class ScoreChange(NamedTuple):
     """What one transaction did to one lead.
 
-    `change_id` is the `_id` of the document, and unique for a lead and a `sequence`. `sequence` is that of the last
-    history entry that the transaction appended. `scores` (points) and `stages` are all values that the lead passed
-    through, from the first to the last, without consecutive duplicates. `event_types` are the types of the scored
-    events, and `kinds` the kinds of the history entries, both sorted.
+    `sequence` is that of the last history entry that the transaction appended, so a lead and a sequence identify a
+    change. `scores` (points) and `stages` are all values that the lead passed through, from the first to the last,
+    without consecutive duplicates. `event_types` are the types of the scored events, and `kinds` the kinds of the
+    history entries, both sorted.
 
     `passages` are the parts of the change for which automations may fire, each with all that the lead passed through,
     so triggers do not depend on how events were batched. What historical events did to the lead, and what follows from
     them, is in none of them.
 
-    `date_bucket` is the date of the commit (YYYY-MM-DD, in the configured time zone). `last_event_time` is None for a
-    lead without events; `inactive_days` are the whole days from then to `record_time`, the time of the commit.
+    `last_event_time` is None for a lead without events; `inactive_days` are the whole days from then to `record_time`,
+    the time of the commit. `date_bucket` is the date of the commit (YYYY-MM-DD, in the configured time zone). All
+    changes in a row have these two in common.
     """
 
-    change_id: str
     lead_id: str
     sequence: int
     score_before: int
@@ -73,17 +77,15 @@ class ScoreChangeRow(NamedTuple):
     stages: tuple[str, ...]
     event_types: tuple[str, ...]
     kinds: tuple[str, ...]
-    date_bucket: str
     last_event_time: datetime | None
     inactive_days: int
+    date_bucket: str
     record_time: datetime
     passages: tuple[Passage, ...]
 
     def to_document(self) -> dict[str, Any]:
-        """Returns the row in the newest version, without the fields of the inbox."""
+        """Returns the item of a row, without what all changes in the row have in common."""
         return {
-            "_id": self.change_id,
-            "schema_version": CONTRACT.schema_version,
             "lead_id": self.lead_id,
             "sequence": self.sequence,
             "score_before": self.score_before,
@@ -94,31 +96,46 @@ class ScoreChangeRow(NamedTuple):
             "stages": self.stages,
             "event_types": self.event_types,
             "kinds": self.kinds,
-            "date_bucket": self.date_bucket,
             "last_event_time": self.last_event_time,
             "inactive_days": self.inactive_days,
-            "record_time": self.record_time,
             "passages": [passage.to_document() for passage in self.passages],
         }
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "ScoreChangeRow":
-        """Returns the row that a document holds."""
+    def from_documents(cls, item: Mapping[str, Any], row: Mapping[str, Any]) -> "ScoreChange":
+        """Returns the change that an item of a row holds."""
         return cls(
-            document["_id"],
-            document["lead_id"],
-            document["sequence"],
-            document["score_before"],
-            document["score_after"],
-            document["stage_before"],
-            document["stage_after"],
-            tuple(document["scores"]),
-            tuple(document["stages"]),
-            tuple(document["event_types"]),
-            tuple(document["kinds"]),
-            document["date_bucket"],
-            document["last_event_time"],
-            document["inactive_days"],
-            document["record_time"],
-            tuple(map(Passage.from_document, document["passages"])),
+            item["lead_id"],
+            item["sequence"],
+            item["score_before"],
+            item["score_after"],
+            item["stage_before"],
+            item["stage_after"],
+            tuple(item["scores"]),
+            tuple(item["stages"]),
+            tuple(item["event_types"]),
+            tuple(item["kinds"]),
+            item["last_event_time"],
+            item["inactive_days"],
+            row["date_bucket"],
+            row["record_time"],
+            tuple(map(Passage.from_document, item["passages"])),
         )
+
+
+def common_fields(date_bucket: str, record_time: datetime) -> dict[str, Any]:
+    """Returns what all changes of a transaction have in common, as fields of a row in the newest version."""
+    return {"schema_version": CONTRACT.schema_version, "date_bucket": date_bucket, "record_time": record_time}
+
+
+def changes_in(row: Mapping[str, Any]) -> Iterator[ScoreChange]:
+    """Yields the changes that a row holds, in order; raises an error at a change that cannot be read."""
+    return (ScoreChange.from_documents(item, row) for item in row[CONTRACT.items])
+
+
+def lead_of(row: Mapping[str, Any]) -> str:
+    """Returns the lead of a row with one change; empty if the change cannot be read."""
+    try:
+        return str(row[CONTRACT.items][0]["lead_id"])
+    except (KeyError, IndexError, TypeError):
+        return ""

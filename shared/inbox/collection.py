@@ -1,15 +1,17 @@
 """The inbox: a collection through which one service hands work to another.
 
-A producer inserts rows, and a consumer marks them as done. The key of a row determines its partition. Two consumers
-never both commit transactions over rows of one key without seeing each other.
+A producer inserts rows, and a consumer marks them as done. A row has a key, which determines its partition, or it is a
+bundle of items of one partition (`shared.inbox.bundles`), as the contract says. Two consumers never both commit
+transactions over rows of one key without seeing each other.
 
 Guarantee: the consumer receives a row until a transaction has marked it as done, and never afterwards. Inserts and
 marks are part of the current transaction. Any number of drains may run at once: two drains of one partition cause a
 write conflict, and one of them starts again.
 
-Besides the fields of the producer, a row has its key as `lead_id`, its `partition`, its `state` (`pending`, later the
-`done` state of the contract) and its `accept_time`, which never changes. A row that is done has an `expire_time` if the
-contract `expires`. `shared.inbox.parking` describes the fields of rows that failed alone.
+Besides the fields of the producer, a row has its key as `lead_id` or its items and their `count`, its `partition`, its
+`state` (`pending`, later the `done` state of the contract) and its `accept_time`, which never changes. A row that is
+done has an `expire_time` if the contract `expires`. `shared.inbox.parking` describes the fields of rows that failed
+alone.
 """
 
 import random
@@ -22,17 +24,18 @@ from pymongo import ASCENDING, DESCENDING
 
 from shared import wire
 from shared.bounded_reads import BoundedRows, find_raw, read_bounded
+from shared.inbox import bundles
 from shared.inbox.contract import InboxContract, report_newer_rows
-from shared.inbox.schema import APART, EXPIRY, INDEXES, PENDING
+from shared.inbox.schema import APART, PENDING, indexes
 from shared.indexes import create_indexes
 from shared.mongo import Database, Document, durable
 from shared.settings import StartupError
 
 
 class PartitionBacklog(NamedTuple):
-    """The number of pending rows of a partition, and the `accept_time` of the oldest."""
+    """The number of pending items of a partition, and the `accept_time` of the oldest."""
 
-    rows: int
+    items: int
     oldest: datetime
 
 
@@ -51,6 +54,7 @@ class Inbox:
         self._database = database
         self._partitions = partitions
         self._keep = keep
+        self._items_per_row = 1
         self._reported_versions: set[int] = set()
         # A row without a version predates versions, and can be read.
         self._readable: Document = {"schema_version": {"$not": {"$gt": contract.schema_version}}}
@@ -79,11 +83,11 @@ class Inbox:
         exclude_keys: Collection[str] = (),
         max_bytes: int | None = None,
     ) -> BoundedRows:
-        """Returns pending rows, at most `limit`, whole or with the fields of a projection.
+        """Returns pending rows, whole or with the fields of a projection, up to the row that reaches `limit` items.
 
-        Without `ids`, it leaves out rows that failed alone, because they would hold up the others. It also leaves out
-        rows with one of `exclude_keys`. `max_bytes` limits the total BSON size of the rows, but the first row is always
-        returned.
+        With `ids`, `limit` counts rows. Without, it leaves out rows that failed alone, because they would hold up the
+        others. It also leaves out rows with one of `exclude_keys`. `max_bytes` limits the total BSON size of the rows,
+        but the first row is always returned.
 
         Rows are sorted by partition, then oldest first. With a backlog, a transaction therefore covers few partitions
         and finds many rows per key.
@@ -96,7 +100,11 @@ class Inbox:
         cursor = cursor.sort([("partition", ASCENDING), ("accept_time", ASCENDING)])
         if ids is None:
             # Without a hint, the planner may choose another index after a few rows, and cache that choice.
-            cursor = cursor.hint("pending")
+            cursor = cursor.hint("pending").batch_size(limit // self._items_per_row + 1)
+            rows = await read_bounded(self.rows, cursor, limit, max_bytes, bundles.count_of)
+            if rows and fields is None:
+                self._items_per_row = sum(map(bundles.count_of, rows)) // len(rows)
+            return rows
         return await read_bounded(self.rows, cursor, limit, max_bytes)
 
     async def pending_of(
@@ -116,10 +124,10 @@ class Inbox:
         ids = [row["_id"] for row in rows]
         return await self.rows.count_documents({"_id": {"$in": ids}, "state": PENDING}) == len(ids)
 
-    async def still_pending(self, rows: Sequence[Document]) -> list[Document]:
-        """Returns those of the rows that are still pending."""
+    async def still_pending(self, rows: Sequence[Document]) -> set[str]:
+        """Returns the ids of those of the rows that are still pending."""
         ids = [row["_id"] for row in rows]
-        return await self.rows.find({"_id": {"$in": ids}, "state": PENDING}).to_list()
+        return {row["_id"] async for row in self.rows.find({"_id": {"$in": ids}, "state": PENDING}, {"_id": 1})}
 
     async def mark(self, rows: Sequence[Document]) -> None:
         """Marks pending rows as done. Call it in the transaction that does the work."""
@@ -131,36 +139,32 @@ class Inbox:
         await durable(self.rows).update_many(which, self._done())
 
     async def count_pending(self) -> int:
-        """Returns the number of pending rows."""
-        return await self.rows.count_documents({"state": PENDING})
+        """Returns the number of pending items."""
+        return sum(each.items for each in (await self.backlog()).values())
 
     async def backlog(self) -> dict[int, PartitionBacklog]:
         """Returns the backlog of each partition that has pending rows, including rows that failed alone."""
         # A covered query: it reads index keys only.
+        count = {"$sum": "$count" if self._contract.items else 1}
         stages: list[Document] = [
             {"$match": {"state": PENDING}},
-            {"$group": {"_id": "$partition", "rows": {"$sum": 1}, "oldest": {"$min": "$accept_time"}}},
+            {"$group": {"_id": "$partition", "items": count, "oldest": {"$min": "$accept_time"}}},
         ]
         found = await self.rows.aggregate(stages, hint="pending")
-        return {row["_id"]: PartitionBacklog(row["rows"], row["oldest"]) async for row in found}
+        return {row["_id"]: PartitionBacklog(row["items"], row["oldest"]) async for row in found}
 
-    async def count_up_to(self, limit: int, *, partition: int | None = None, key: str | None = None) -> int:
-        """Returns the number of pending rows, of one partition or key if given; stops counting at `limit`."""
+    async def count_up_to(self, limit: int, *, partition: int | None = None) -> int:
+        """Returns the number of pending rows, of one partition if given; stops counting at `limit`."""
         condition: Document = {"state": PENDING}
         if partition is not None:
             condition["partition"] = partition
-        if key is not None:
-            condition |= {"partition": self.partition_of(key), "lead_id": key}
-        # With a key, it reads all pending index keys of a partition. An index for that would slow down every insert.
         return await self.rows.count_documents(condition, limit=limit, hint="pending")
 
-    async def heaviest_keys(self, partition: int, sample: int, limit: int) -> list[str]:
-        """Returns the `limit` most frequent keys among the oldest `sample` pending rows of a partition."""
-        return await self._heaviest(partition, sample, limit, ASCENDING)
-
-    async def heaviest_new_keys(self, partition: int, sample: int, limit: int) -> list[str]:
-        """Returns the `limit` most frequent keys among the newest `sample` pending rows of a partition."""
-        return await self._heaviest(partition, sample, limit, DESCENDING)
+    async def divide(self, row_id: str) -> list[str]:
+        """Divides a pending bundle into rows of one item, and returns their ids; none if there is nothing to divide."""
+        if not self._contract.items:
+            return []
+        return await bundles.divide(self.rows, self._contract.items, row_id)
 
     async def waiting(self) -> dict[int, datetime]:
         """Returns the `accept_time` of the oldest pending row of each partition that has any.
@@ -212,8 +216,7 @@ class Inbox:
 
     async def migrate(self) -> None:
         """Creates the collection and its indexes, and records the number of partitions. The producer calls it."""
-        indexes = [*INDEXES, EXPIRY] if self._contract.expires else INDEXES
-        await create_indexes(self._database, {self.rows.name: indexes})
+        await create_indexes(self._database, {self.rows.name: indexes(self._contract)})
         await durable(self._inboxes).update_one(
             {"_id": self.rows.name}, {"$setOnInsert": {"partitions": self._partitions}}, upsert=True
         )
@@ -263,15 +266,3 @@ class Inbox:
         if version not in self._reported_versions:
             self._reported_versions.add(version)
             report_newer_rows(self._contract, version, reader=self._contract.consumer)
-
-    async def _heaviest(self, partition: int, sample: int, limit: int, order: int) -> list[str]:
-        # A covered query: it reads index keys only.
-        stages: list[Document] = [
-            {"$match": {"state": PENDING, "partition": partition}},
-            {"$sort": {"accept_time": order}},
-            {"$limit": sample},
-            {"$group": {"_id": "$lead_id", "rows": {"$sum": 1}}},
-            {"$sort": {"rows": DESCENDING, "_id": ASCENDING}},
-            {"$limit": limit},
-        ]
-        return [row["_id"] async for row in await self.rows.aggregate(stages, hint="pending")]

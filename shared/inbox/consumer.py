@@ -1,8 +1,9 @@
 """The drainer: processes the pending rows of the partitions that a worker is rung for.
 
-Guarantee: a batch in which a row fails is halved until that row is isolated and all others are done. A batch that kills
-its worker is divided, too: the next drains of its partition take ever fewer rows. While many rows fail with the same
-error, nothing is drained (`shared.inbox.breaker`).
+Guarantee: a batch in which a row fails is halved until that row is isolated and all others are done. If it is a bundle,
+it is divided, and the item that fails is isolated in the same way. A batch that kills its worker is divided, too: the
+next drains of its partition take ever fewer rows. While many rows fail with the same error, nothing is drained
+(`shared.inbox.breaker`).
 """
 
 import asyncio
@@ -121,7 +122,10 @@ class Drainer:
             return partitions if len(partitions) > 1 else ()
 
     async def _batch(self, lease: Lease, limit: int) -> int:
-        """Processes a batch, or as much of it as possible, and returns the number of its rows."""
+        """Processes a batch, or as much of it as possible.
+
+        Returns the number of its items, or `limit` if more rows may be pending.
+        """
         if lease.crashes and limit == 1:
             return await self._cut(lease, limit)
         try:
@@ -141,24 +145,26 @@ class Drainer:
     async def _cut(self, lease: Lease, limit: int) -> int:
         self.heartbeat.beat()
         with deadline(READ_SECONDS):
-            ids = [row["_id"] for row in await self._inbox.pending(lease.partitions, limit, {"_id": 1})]
-        halves = Portions(ids, (len(ids) + 1) // 2)
+            rows = await self._inbox.pending(lease.partitions, limit, {"count": 1})
+        halves = Portions([row["_id"] for row in rows], (len(rows) + 1) // 2)
+        goes_on = rows.is_full
         while (half := halves.next()) and not self.isolated_retries.breaker.is_open:
             await self._doorbell.renew(lease)
             try:
-                await self._half(lease, half)
+                goes_on |= await self._half(lease, half)
                 halves.done()
             except Exception as error:
                 if not halves.halve(error):
                     raise
-        return len(ids)
+        return limit if goes_on else len(rows)
 
-    async def _half(self, lease: Lease, ids: Sequence[str]) -> None:
+    async def _half(self, lease: Lease, ids: Sequence[str]) -> bool:
+        """Processes rows, and returns whether it has divided one instead: the next batch has its items."""
         with self._turn():
             if len(ids) == 1:
-                await self.isolated_retries.attempt(ids[0])
-            else:
-                self._noted(await self._step(lease.partitions, len(ids), ids))
+                return await self.isolated_retries.attempt(ids[0])
+            self._noted(await self._step(lease.partitions, len(ids), ids))
+            return False
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Isolated retries: a row on which a drain failed is tried alone, apart from all others.
+"""Isolated retries: a row on which a drain failed is tried alone, apart from all others. A bundle is divided before.
 
 Guarantee: a row is parked only after `MAX_ATTEMPTS` isolated failures that were its own fault, or after one that shows
 it is too large for any attempt. An environment error, such as an unavailable database, never parks a row, however long
@@ -6,6 +6,7 @@ it lasts; nor does an error that many rows share.
 """
 
 import asyncio
+import random
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -37,26 +38,20 @@ class IsolatedRetries:
         self._step = step
         self._deferred: list[IsolatedRow] = []
 
-    async def attempt(self, row_id: str) -> None:
-        """Tries a row alone, unless it is not due or the circuit is open.
+    async def attempt(self, row_id: str) -> bool:
+        """Tries a row alone, unless it is not due or the circuit is open. Returns whether it was divided instead.
 
         Raises:
             Exception: The attempt failed, and it was not the fault of the row.
         """
-        isolated_row = None if self.breaker.is_open else await self._parking.begin(row_id)
-        if isolated_row is None:
-            return
-        try:
-            done = await self._step([isolated_row.partition], 1, [row_id])
-        except BaseException as error:
-            failure = await self._failure(isolated_row, error)
-            if failure is None:
-                await self._cancel_attempt(isolated_row)
-                raise
-            await self._record_failure(isolated_row, failure)
-        else:
-            if done:
-                self.breaker.succeeded()
+        if self.breaker.is_open:
+            return False
+        if await self._parking.inbox.divide(row_id):
+            return True
+        isolated_row = await self._parking.begin(row_id)
+        if isolated_row is not None:
+            await self._attempt(isolated_row)
+        return False
 
     async def run(self, *, every: float = 1.0) -> None:
         """Retries the rows that are due every `every` seconds, until it is cancelled."""
@@ -74,17 +69,37 @@ class IsolatedRetries:
                 _LOG.warning("isolated rows not tried", error=str(error))
             await asyncio.sleep(every)
 
+    async def _attempt(self, isolated_row: IsolatedRow) -> None:
+        try:
+            done = await self._step([isolated_row.partition], 1, [isolated_row.row_id])
+        except BaseException as error:
+            failure = await self._failure(isolated_row, error)
+            if failure is None:
+                await self._cancel_attempt(isolated_row)
+                raise
+            await self._record_failure(isolated_row, failure)
+        else:
+            if done:
+                self.breaker.succeeded()
+
     async def _probe(self) -> None:
         """Tries one row after a pause, without counting it; closes the circuit if it succeeds or no row is pending."""
         await self.breaker.report()
         await asyncio.sleep(PROBE_SECONDS)
         row = await self.breaker.probe()
         try:
-            if row is None or await self._step([row[1]], 1, [row[0]]):
+            if row is None or await self._step([row[1]], 1, [await self._alone(row[0])]):
                 self.breaker.succeeded()
                 await self.breaker.report()
         except Exception as error:  # noqa: BLE001 (the circuit stays open)
             _LOG.info("probe failed", error=logs.one_line(error))
+
+    async def _alone(self, row_id: str) -> str:
+        """Returns the id of a row with one item: the given one, or one of those into which it was divided.
+
+        A whole bundle would be a bad probe, because one item that fails would hide that all others succeed.
+        """
+        return random.choice(await self._parking.inbox.divide(row_id) or [row_id])  # noqa: S311 (not security)
 
     async def _failure(self, isolated_row: IsolatedRow, error: BaseException) -> Failure | None:
         if isinstance(error, TransactionTimeout) and not await self._parking.is_answered(isolated_row):

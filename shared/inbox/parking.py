@@ -65,6 +65,7 @@ class Parking:
     """Tracks the rows of one inbox that failed alone."""
 
     def __init__(self, inbox: Inbox) -> None:
+        self.inbox = inbox
         self._rows = durable(inbox.rows)
 
     async def begin(self, row_id: str) -> IsolatedRow | None:

@@ -33,19 +33,21 @@ class FakeChanges:
 
     async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> list[Change]:
         """Returns the oldest changes, whatever the partition."""
-        found = [each for each in self.waiting if ids is None or each.change_id in ids]
+        found = [each for each in self.waiting if ids is None or each.row_id in ids]
         return sorted(found[:limit], key=lambda each: (each.lead_id, each.sequence))
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
         """Returns those of the changes that nobody has marked."""
-        return [each for each in changes if each in self.waiting]
+        rows = {each.row_id for each in self.waiting}
+        return [each for each in changes if each.row_id in rows]
 
     async def lock(self, lead_ids: Collection[str]) -> None:
         """Does nothing: transactions are one at a time."""
 
     async def mark(self, changes: Sequence[Change]) -> None:
         """Marks changes as done."""
-        self.waiting = [each for each in self.waiting if each not in changes]
+        rows = {each.row_id for each in changes}
+        self.waiting = [each for each in self.waiting if each.row_id not in rows]
 
     async def skip(self, changes: Sequence[Change]) -> None:
         """Marks changes as done."""

@@ -53,10 +53,10 @@ def event(event_id: str = "e1", event_type: str = "page_view", **properties: obj
 
 
 def change(lead_id: str = "ada", sequence: int = 1, score: int = 40, stage: str = "hot", day: int = 1) -> Change:
-    """Returns a change in which an event brought a lead to a score and a stage."""
+    """Returns a change in which an event brought a lead to a score and a stage; it is in a row of its own."""
     passage = Passage((0, score), ("cold", stage), (event(f"{lead_id}-{sequence}"),))
     return Change(
-        change_id=f"{lead_id}:{sequence}",
+        row_id=f"{lead_id}:{sequence}",
         lead_id=lead_id,
         sequence=sequence,
         scores=passage.scores,

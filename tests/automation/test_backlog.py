@@ -18,6 +18,7 @@ from automation_service.store.executions import MongoExecutions
 from automation_service.store.schema import EXECUTIONS
 from shared.contracts import score_changes
 from shared.inbox.breaker import MAX_ALIKE, Breaker
+from shared.inbox.bundles import pending_bundles
 from shared.inbox.collection import Inbox
 from shared.inbox.failures import Failure, ReasonCode
 from shared.inbox.parking import Parking
@@ -60,8 +61,10 @@ async def backlog(stub: Stub) -> pb.GetAutomationBacklogResponse:
     return await stub.GetAutomationBacklog(pb.GetAutomationBacklogRequest())
 
 
-async def put(inbox: Inbox, lead_id: str, age: timedelta, **fields: Any) -> None:
-    row = {"_id": f"{lead_id}:1", "lead_id": lead_id, **inbox.pending_row(lead_id, NOW - age)}
+async def put(inbox: Inbox, lead_id: str, age: timedelta, *, count: int = 1, **fields: Any) -> None:
+    """Puts a row with changes of a lead."""
+    items = [{"lead_id": lead_id, "sequence": number} for number in range(1, count + 1)]
+    [row] = pending_bundles(score_changes.CONTRACT, inbox.partition_of(lead_id), items, NOW - age)
     await inbox.rows.insert_one(row | fields)
 
 
@@ -72,13 +75,10 @@ async def test_a_new_database_has_no_backlog(stub: Stub) -> None:
 async def test_pending_changes_are_reported_with_their_age(inbox: Inbox, stub: Stub) -> None:
     """This is how a paused automation worker shows, which no health check detects."""
     leads = [f"lead-{number}" for number in range(500)]
-    rows = [
-        {"_id": f"{lead_id}:1", "lead_id": lead_id, **inbox.pending_row(lead_id, NOW - (40 + index) * SECOND)}
-        for index, lead_id in enumerate(leads)
-    ]
-    await inbox.rows.insert_many(rows)
+    for index, lead_id in enumerate(leads):
+        await put(inbox, lead_id, (40 + index) * SECOND, count=1 + index % 2)
     found = await backlog(stub)
-    assert (found.pending_changes, found.parked_changes) == (500, 0)
+    assert (found.pending_changes, found.parked_changes) == (750, 0), "changes are counted, not rows"
     assert found.oldest_change_time.ToDatetime(UTC) == NOW - 539 * SECOND
     assert len(found.partitions_behind) == PARTITIONS
     assert found.partitions_behind[0].partition == inbox.partition_of("lead-499")

@@ -1,9 +1,10 @@
 """Draining `score_changes` in MongoDB: exactly one execution per lead, rule and date, whatever happens twice."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -19,12 +20,24 @@ from automation_service.store.changes import MongoChanges
 from automation_service.store.executions import MongoExecutions
 from automation_service.store.rules import MongoRules
 from automation_service.store.schema import EXECUTIONS
+from automation_service.usecases import evaluation as module
 from automation_service.usecases.evaluation import Evaluation
 from shared.contracts import score_changes
-from shared.contracts.score_changes import ChangeEvent, Passage, ScoreChangeRow
+from shared.contracts.score_changes import ChangeEvent, Passage, ScoreChange, common_fields
+from shared.inbox.bundles import pending_bundles
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
-from tests.automation.fakes import INSIGHT, NOW, SENDER, AbsentInsights, FakeDeliveryQueue, FakeInsights, change, rule
+from tests.automation.fakes import (
+    INSIGHT,
+    NOW,
+    SENDER,
+    AbsentInsights,
+    FakeDeliveryQueue,
+    FakeInsights,
+    change,
+    rule,
+    webhook,
+)
 
 LEADS = [f"lead-{number}" for number in range(40)]
 
@@ -61,31 +74,36 @@ def evaluation(
 
 
 async def put(inbox: Inbox, *changes: Change) -> None:
-    """Puts changes as the scoring service does."""
-    for index, each in enumerate(changes):
-        row = ScoreChangeRow(
-            change_id=each.change_id,
-            lead_id=each.lead_id,
-            sequence=each.sequence,
-            score_before=each.score_before,
-            score_after=each.score,
-            stage_before=each.stage_before,
-            stage_after=each.stage,
-            scores=each.scores,
-            stages=each.stages,
-            event_types=each.event_types,
-            kinds=each.kinds,
-            date_bucket=each.date_bucket,
-            last_event_time=each.last_event_time,
-            inactive_days=each.inactive_days,
-            record_time=NOW,
-            passages=tuple(
-                Passage(part.scores, part.stages, tuple(ChangeEvent(*event) for event in part.events))
-                for part in each.passages
-            ),
-        )
-        pending = inbox.pending_row(each.lead_id, NOW + timedelta(milliseconds=index))
-        await inbox.rows.insert_one(row.to_document() | pending)
+    """Puts changes as the scoring service does; those with one row id, and so of one date, into one row."""
+    for index, (row_id, group) in enumerate(groupby(changes, key=lambda each: each.row_id)):
+        in_row = [_as_scored(each) for each in group]
+        time = NOW + timedelta(milliseconds=index)
+        [row] = pending_bundles(score_changes.CONTRACT, 0, [each.to_document() for each in in_row], time)
+        common = common_fields(in_row[0].date_bucket, in_row[0].record_time)
+        await inbox.rows.insert_one(common | row | {"_id": row_id})
+
+
+def _as_scored(change: Change) -> ScoreChange:
+    return ScoreChange(
+        lead_id=change.lead_id,
+        sequence=change.sequence,
+        score_before=change.score_before,
+        score_after=change.score,
+        stage_before=change.stage_before,
+        stage_after=change.stage,
+        scores=change.scores,
+        stages=change.stages,
+        event_types=change.event_types,
+        kinds=change.kinds,
+        last_event_time=change.last_event_time,
+        inactive_days=change.inactive_days,
+        date_bucket=change.date_bucket,
+        record_time=NOW,
+        passages=tuple(
+            Passage(part.scores, part.stages, tuple(ChangeEvent(*event) for event in part.events))
+            for part in change.passages
+        ),
+    )
 
 
 async def executions(database: Database) -> list[Execution]:
@@ -105,6 +123,48 @@ async def test_a_drain_leaves_one_execution_per_key_and_nothing_waiting(database
     found = {(each.key, each.change_sequence) for each in await executions(database)}
     assert found == {(Key("ada", "call", "2026-03-01"), 1), (Key("ada", "call", "2026-03-02"), 3)}
     assert await inbox.waiting() == {}
+
+
+async def test_all_changes_of_a_row_are_read_evaluated_and_marked_together(database: Database, inbox: Inbox) -> None:
+    in_row = [replace(change(lead_id), row_id="row") for lead_id in LEADS]
+    await put(inbox, *in_row, change("zoe"))
+    changes = MongoChanges(database, inbox, transaction_seconds=10)
+    assert await changes.pending([0], 1) == sorted(in_row, key=lambda each: each.lead_id), "no row is read in part"
+    assert len(await changes.pending([0], 41)) == 41
+    assert await inbox.count_pending() == 41
+    assert await evaluation(database, inbox, FakeInsights()).step([0], 500) == 41
+    assert sorted(each.key.lead_id for each in await executions(database)) == sorted([*LEADS, "zoe"])
+    assert await inbox.rows.count_documents({"state": "done"}) == 2
+    assert await inbox.count_pending() == 0
+
+
+async def test_a_row_whose_deliveries_need_several_transactions_is_marked_by_the_last(
+    database: Database, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker dies between two of them: the next one records what is missing, and nothing twice."""
+    monkeypatch.setattr(module, "MAX_BYTES", 10_000)
+    made = rule("call", None, webhook())
+    assert await MongoRules(database).replace(replace(made, revision=2), 1)
+    await put(inbox, *(replace(change(lead_id), row_id="row") for lead_id in LEADS))
+    evaluated = evaluation(database, inbox, FakeInsights())
+    transact, left = evaluated.changes.transact, iter(range(3))
+
+    async def transact_or_die(body: Callable[[], Awaitable[Any]]) -> Any:
+        if next(left, None) is None:
+            raise InterruptedError
+        return await transact(body)
+
+    monkeypatch.setattr(evaluated.changes, "transact", transact_or_die)
+    with pytest.raises(InterruptedError):
+        await evaluated.step([0], 500)
+    before = await executions(database)
+    assert len(before) == 3
+    assert await inbox.count_pending() == 40, "a row with unsettled changes stays pending"
+    assert await evaluation(database, inbox, FakeInsights()).step([0], 500) == 40
+    after = await executions(database)
+    assert sorted(each.key.lead_id for each in after) == sorted(LEADS)
+    assert [each for each in after if each in before] == before
+    assert await inbox.count_pending() == 0
 
 
 async def test_two_drains_of_the_same_rows_leave_one_execution_each(database: Database, inbox: Inbox) -> None:
@@ -157,7 +217,7 @@ async def test_two_drains_of_different_dates_of_one_lead_see_each_other(
             return list(found)
 
         monkeypatch.setattr(drain.changes, "still_pending", still_pending)
-        drains.append(drain.step([0], 100, [own.change_id]))
+        drains.append(drain.step([0], 100, [own.row_id]))
     await asyncio.gather(*drains)
     assert len(await executions(database)) == 1
     assert await inbox.waiting() == {}

@@ -42,6 +42,7 @@ from scoring_service.usecases.publishing import Publishing
 from scoring_service.usecases.queries import Queries
 from shared import wire
 from shared.contracts import score_changes
+from shared.contracts.score_changes import lead_of
 from shared.inbox import broker as brokers
 from shared.inbox import parking as parking_module
 from shared.inbox.collection import Inbox
@@ -66,7 +67,7 @@ HEAVY = "lead-7"
 
 @pytest.fixture
 async def inbox(database: Database) -> Inbox:
-    """The changes of thirty heavy leads, all in one partition."""
+    """The changes of thirty heavy leads, all in one row."""
     await scoring_schema.migrate(database, partitions=1, time_zone="UTC", engine=ENGINE, now=NOW - timedelta(days=100))
     inbox = Inbox(database, score_changes.CONTRACT, partitions=1)
     await inbox.migrate()
@@ -76,7 +77,7 @@ async def inbox(database: Database) -> Inbox:
         state = lead.state._replace(score=40, event_count=1, last_event_time=NOW, attributes=Attributes.of(ATTRIBUTES))
         row = documents.write_lead(replace(lead, state=state)) | {"partition": 0}
         await database["leads"].insert_one(row)
-    await put(inbox, *map(change, LEADS))
+    await put(inbox, *(replace(change(lead_id), row_id="all") for lead_id in LEADS))
     return inbox
 
 
@@ -176,6 +177,6 @@ async def test_a_lead_that_always_times_out_is_parked_and_the_others_are_evaluat
 
             await eventually(parked, what="the change of the silent lead to be parked after its attempts")
     [row] = await Parking(inbox).page((), 9)
-    assert (row.row["lead_id"], row.attempts) == (HEAVY, parking_module.MAX_ATTEMPTS)
+    assert (lead_of(row.row), row.attempts) == (HEAVY, parking_module.MAX_ATTEMPTS)
     assert "the intelligence service does not answer about lead 'lead-7'" in row.reason
     assert row.reason.endswith("then retry"), "the reason tells what to do"

@@ -32,7 +32,8 @@ async def inbox(database: Database) -> Inbox:
     made = Inbox(database, score_changes.CONTRACT, partitions=PARTITIONS)
     await made.migrate()
     parked = {"state": "parked", "attempts": 5, "reason": "KeyError: 'x'", "reason_code": "TOO_LARGE", "park_time": NOW}
-    rows = [{"_id": f"ada:{number}", "lead_id": "ada", **made.pending_row("ada", NOW)} for number in range(4)]
+    fields = {"state": "pending", "partition": made.partition_of("ada"), "accept_time": NOW, "count": 1}
+    rows = [{"_id": f"ada:{number}", "changes": [{"lead_id": "ada"}], **fields} for number in range(4)]
     await made.rows.insert_many([rows[0], *(row | parked for row in rows[1:])])
     return made
 
@@ -57,6 +58,12 @@ async def test_parked_changes_are_listed_page_by_page(stub: Stub) -> None:
     last = await stub.ListParkedChanges(pb.ListParkedChangesRequest(page_size=2, page_token=first.next_page_token))
     assert [each.change_id for each in last.parked_changes] == ["ada:3"]
     assert last.next_page_token == ""
+
+
+async def test_a_parked_change_that_names_no_lead_is_listed(inbox: Inbox, stub: Stub) -> None:
+    await inbox.rows.update_one({"_id": "ada:1"}, {"$set": {"changes": [None]}})
+    found = await stub.ListParkedChanges(pb.ListParkedChangesRequest())
+    assert [each.lead_id for each in found.parked_changes] == ["", "ada", "ada"]
 
 
 async def test_a_retry_takes_some_or_all_and_twice_is_once(inbox: Inbox, stub: Stub) -> None:

@@ -46,7 +46,7 @@ async def changes(request: pytest.FixtureRequest, database: Database) -> Changes
 async def test_pending_changes_are_ordered_by_lead_and_sequence(changes: Changes) -> None:
     assert await changes.pending([0], 10) == [PENDING[2], PENDING[1], PENDING[0]]
     assert len(await changes.pending([0], 2)) == 2
-    assert await changes.pending([0], 10, [PENDING[0].change_id]) == [PENDING[0]]
+    assert await changes.pending([0], 10, [PENDING[0].row_id]) == [PENDING[0]]
 
 
 async def test_marked_changes_are_no_longer_pending(changes: Changes) -> None:

@@ -10,8 +10,8 @@ import pytest
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.action import Action
 from automation_service.domain.condition import AttributeCondition, Conditions
-from automation_service.domain.execution import Key
-from automation_service.domain.lead import Change, Risk
+from automation_service.domain.execution import Execution, Key
+from automation_service.domain.lead import Risk
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.need import BASICS, Need
 from automation_service.domain.receiver import Slack
@@ -206,16 +206,17 @@ async def test_large_deliveries_are_recorded_in_several_transactions(monkeypatch
     leads = [f"lead-{number}" for number in range(10)]
     changes, insights = FakeChanges(*map(change, leads)), FakeInsights(KNOWN)
     evaluated = evaluation(changes, FakeRules(rule("call", None, webhook())), insights)
-    marked: list[int] = []
-    mark = changes.mark
+    recorded: list[int] = []
+    record = evaluated.executions.record
 
-    async def count(some: Sequence[Change]) -> None:
-        marked.append(len(some))
-        await mark(some)
+    async def count(some: Sequence[Execution]) -> None:
+        recorded.append(len(some))
+        assert len(changes.waiting) == 10, "the rows are marked at the end"
+        await record(some)
 
-    monkeypatch.setattr(changes, "mark", count)
+    monkeypatch.setattr(evaluated.executions, "record", count)
     assert await evaluated.step([0], 10) == 10
-    assert marked == [3, 3, 3, 1]
+    assert recorded == [3, 3, 3, 1]
     assert changes.waiting == []
     assert sorted(each.key.lead_id for each in await evaluated.executions.page(ExecutionQuery(99))) == leads
 

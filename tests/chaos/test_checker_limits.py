@@ -36,7 +36,7 @@ async def test_only_rows_discarded_on_purpose_are_no_violation(uri: str, correct
     an_unscored_event_is_marked_scored(altered)
     altered.of("events", _id="unscored")["state"] = "discarded"
     change = a_change_is_parked(altered).strip("'")
-    altered.of("score_changes", _id=change)["state"] = "discarded"
+    altered.of("score_changes", state="parked")["state"] = "discarded"
     altered.journal.discarded = {"unscored", change}
     async with checking(uri, correct, altered) as checker:
         assert await checker.quiesced() == []

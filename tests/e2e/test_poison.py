@@ -28,11 +28,11 @@ def event(event_id: str, lead_id: str, event_type: str) -> ingest_pb2.Event:
 
 
 async def parked(system: System) -> dict[str, tuple[int, str]]:
-    """Returns the attempts and the reason of each parked row, by id."""
+    """Returns the attempts and the reason of each parked row, by id, or by lead."""
     events = await system.scoring().ListParkedEvents(scoring_pb2.ListParkedEventsRequest(), timeout=30)
     changes = await system.automation().ListParkedChanges(automation_pb2.ListParkedChangesRequest(), timeout=30)
     found = {each.event_id: (each.attempts, each.reason) for each in events.parked_events}
-    return found | {each.change_id: (each.attempts, each.reason) for each in changes.parked_changes}
+    return found | {f"change of {each.lead_id}": (each.attempts, each.reason) for each in changes.parked_changes}
 
 
 async def executed(system: System) -> list[str]:
@@ -52,7 +52,9 @@ async def create_rule(system: System) -> None:
 async def retry(system: System) -> None:
     """Retries all parked events, and the parked change by its id."""
     retried = await system.scoring().RetryParkedEvents(scoring_pb2.RetryParkedEventsRequest(all=True), timeout=30)
-    request = automation_pb2.RetryParkedChangesRequest(change_ids=["cursed:1"])
+    changes = await system.automation().ListParkedChanges(automation_pb2.ListParkedChangesRequest(), timeout=30)
+    ids = [each.change_id for each in changes.parked_changes]
+    request = automation_pb2.RetryParkedChangesRequest(change_ids=ids)
     assert (await system.automation().RetryParkedChanges(request, timeout=30)).retried_count == 1
     assert retried.retried_count == 2
 
@@ -87,7 +89,7 @@ async def test_poison_is_parked_and_a_retry_recovers_it(processes: System, tmp_p
     assert await parked(system) == {
         "raising": (5, "ValueError: no judgement"),
         "killing": (5, "its worker died while it was being drained"),
-        "cursed:1": (5, "ZeroDivisionError: no rule for this"),
+        "change of cursed": (5, "ZeroDivisionError: no rule for this"),
     }
     await all_scored(system)
     assert await violations(system) == []

@@ -44,7 +44,7 @@ from shared.contracts.events import CONTRACT as EVENTS
 from shared.contracts.score_changes import CONTRACT as CHANGES
 from shared.inbox.collection import Inbox
 from shared.inbox.parking import Parking
-from shared.mongo import Database
+from shared.mongo import Database, Document
 from testkit.serving import served
 from tests.conftest import PARTITIONS
 from tests.scoring.requests import Stub, Unreached
@@ -129,6 +129,11 @@ class Scoring:
         while await self.slow_lane.turn():
             pass
         return found
+
+    async def last_row_of_changes(self) -> Document:
+        """Returns the row of the inbox of automation that was inserted last."""
+        [row] = await self.changes.rows.find().sort("_id", -1).limit(1).to_list()
+        return row
 
     async def run_decay(self, as_of: datetime) -> DecayProgress:
         """Runs decay and returns the summary."""

@@ -99,8 +99,8 @@ async def test_decay_is_in_the_history_and_in_automations_inbox(scoring: Scoring
         (EntryKind.DECAY, "decay:2:ada", -10),
     ]
     assert scoring.doorbell.partitions == {scoring.changes.partition_of("ada")}
-    change = await scoring.database["score_changes"].find_one({"_id": "ada:2"})
-    assert change is not None
+    [change] = (await scoring.last_row_of_changes())["changes"]
+    assert (change["lead_id"], change["sequence"]) == ("ada", 2)
     assert (change["kinds"], change["event_types"]) == (["DECAY"], [])
     assert change["scores"] == [100, 95, 90], "automation must see every tick, although one entry covers both"
 

@@ -1,9 +1,11 @@
 """Draining the inbox `events`: one transaction, exactly once, with any number of concurrent drains."""
 
 import asyncio
+import itertools
 import random
 from datetime import timedelta
 
+import bson
 import pytest
 from pymongo.errors import PyMongoError
 
@@ -12,7 +14,9 @@ from scoring_service.store.facts import FactReader
 from scoring_service.store.models import ModelStore
 from scoring_service.store.writes import LeadWriter
 from shared.contracts import events, score_changes
+from shared.inbox import bundles
 from shared.inbox.collection import Inbox
+from tests.conftest import PARTITIONS
 from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
 from tests.shared.commands import overheard
 
@@ -22,22 +26,49 @@ async def test_an_event_becomes_an_entry_a_state_and_a_change(scoring: Scoring) 
     assert await scoring.drain_all() == 1
     entry = await scoring.database["score_history"].find_one({"_id": "e1"})
     lead = await scoring.database["leads"].find_one({"_id": "ada"})
-    change = await scoring.database["score_changes"].find_one({"lead_id": "ada"})
+    row = await scoring.last_row_of_changes()
+    [change] = row["changes"]
     assert entry is not None
     assert lead is not None
-    assert change is not None
     assert (entry["sequence"], entry["delta"], entry["score_after"], entry["stage_after"]) == (1, 50, 50, "hot")
     assert (lead["score"], lead["sequence"]) == (50, 1)
-    assert (change["_id"], change["stage_before"], change["stage_after"]) == ("ada:1", "cold", "hot")
-    assert (change["event_types"], change["date_bucket"], change["state"]) == (
-        ["demo_request"],
-        "2026-03-20",
-        "pending",
-    )
+    assert (change["lead_id"], change["sequence"]) == ("ada", 1)
+    assert (change["stage_before"], change["stage_after"], change["event_types"]) == ("cold", "hot", ["demo_request"])
+    assert (row["date_bucket"], row["record_time"], row["state"]) == ("2026-03-20", scoring.now, "pending")
     assert (change["scores"], change["stages"], change["inactive_days"]) == ([0, 50], ["cold", "hot"], 1)
     assert (change["last_event_time"], change["kinds"]) == (days_ago(1), ["EVENT"])
-    assert scoring.doorbell.partitions == {change["partition"]}
+    assert scoring.doorbell.partitions == {row["partition"]}
     assert await scoring.verify() == []
+
+
+async def test_the_changes_of_a_transaction_are_one_row_per_partition(scoring: Scoring) -> None:
+    leads = leads_of_first(scoring, 501)
+    other = next(name for name in "abcdefg" if scoring.changes.partition_of(name) != 0)
+    await scoring.put(*((f"e-{lead_id}", lead_id, "page_view", days_ago(1)) for lead_id in [*leads, other]))
+    assert await scoring.drain.step(range(PARTITIONS), 1_000) == 502
+    rows = await scoring.changes.rows.find().sort("_id", 1).to_list()
+    assert sorted(row["count"] for row in rows) == [1, 1, 500], "one row per partition, and 500 changes at most"
+    found = [change["lead_id"] for row in rows if row["partition"] == 0 for change in row["changes"]]
+    assert sorted(found) == sorted(leads)
+    assert await scoring.changes.count_pending() == 502
+
+
+async def test_changes_too_large_for_a_row_are_cut(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "MAX_BYTES", 1_000)
+    leads = leads_of_first(scoring, 8)
+    await scoring.put(*((f"e-{lead_id}", lead_id, "page_view", days_ago(1)) for lead_id in leads))
+    assert await scoring.drain_all() == 8
+    rows = await scoring.changes.rows.find().to_list()
+    assert len(rows) > 1
+    assert all(len(bson.encode({"changes": row["changes"]})) < 1_200 for row in rows)
+    assert sorted(change["lead_id"] for row in rows for change in row["changes"]) == sorted(leads)
+    assert [row["count"] for row in rows] == [len(row["changes"]) for row in rows]
+
+
+def leads_of_first(scoring: Scoring, count: int) -> list[str]:
+    """Returns leads of the first partition."""
+    leads = (f"lead-{number}" for number in itertools.count())
+    return list(itertools.islice((each for each in leads if scoring.changes.partition_of(each) == 0), count))
 
 
 async def test_an_unknown_type_is_worth_nothing_and_counted(scoring: Scoring) -> None:

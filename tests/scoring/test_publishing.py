@@ -215,8 +215,8 @@ async def test_a_lead_whose_stage_changes_gets_an_entry_even_if_its_score_stays(
     assert await leads_with(scoring, EntryKind.MODEL) == ["ada"]
     entry = (await scoring.queries.history("ada", after=(), limit=1, newest_first=True))[0]
     assert (entry.kind, entry.delta, entry.stage_before, entry.stage_after) == (EntryKind.MODEL, 0, "warm", "hot")
-    change = await scoring.database["score_changes"].find_one({"lead_id": "ada", "sequence": 2})
-    assert change is not None, "automation must be notified"
+    [change] = (await scoring.last_row_of_changes())["changes"]
+    assert (change["lead_id"], change["sequence"]) == ("ada", 2), "automation must be notified"
     assert (change["kinds"], change["event_types"]) == (["MODEL"], [])
     assert await scoring.verify() == []
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.inbox.collection import Inbox
+from shared.inbox.heavy_keys import count_of_key
 from shared.mongo import Database
 from shared.settings import StartupError
 from testkit.waiting import eventually
@@ -83,8 +84,8 @@ async def test_still_pending_leaves_out_rows_marked_in_the_meantime(inbox: Inbox
     await put(inbox, "ada", "bob")
     rows = await inbox.pending(ALL, 10)
     await inbox.mark(rows[:1])
-    assert await inbox.still_pending(rows) == rows[1:]
-    assert await inbox.still_pending([]) == []
+    assert await inbox.still_pending(rows) == {row["_id"] for row in rows[1:]}
+    assert await inbox.still_pending([]) == set()
 
 
 async def test_waiting_returns_the_time_of_the_oldest_row_of_each_partition(inbox: Inbox) -> None:
@@ -144,8 +145,8 @@ async def test_rows_are_counted_up_to_a_limit(inbox: Inbox) -> None:
     assert await inbox.count_up_to(10) == 3
     assert await inbox.count_up_to(2) == 2
     assert await inbox.count_up_to(10, partition=2) == 2
-    assert await inbox.count_up_to(10, key=first) == 2
-    assert await inbox.count_up_to(1, key=first) == 1
+    assert await count_of_key(inbox, first, 10) == 2
+    assert await count_of_key(inbox, first, 1) == 1
 
 
 async def test_a_read_returns_at_most_max_bytes_but_at_least_one_row(inbox: Inbox) -> None:
