@@ -10,7 +10,7 @@ from cli.events.lines import Line
 MAX_BATCH_BYTES = 1000 * 1024
 """Largest batch, a little below the 1 MiB that a server accepts."""
 MAX_FLAWS = 10
-"""Number of flaws, and of conflicts, that are kept."""
+"""Number of flaws, of conflicts and of warnings that are kept."""
 
 
 @dataclass(slots=True)
@@ -19,7 +19,8 @@ class Totals:
 
     `flaws` are the first rejected lines and the last one, which tells where a damaged file could not be read on.
     `conflicts` are the same of the lines whose event id belongs to another event. Both have line number and reason.
-    `shortened` counts the accepted and duplicate events of which some properties were cut or left out.
+    `shortened` counts the accepted and duplicate events of which some properties were cut or left out. `warned` counts
+    those with an id or a type that may look like another one; `warnings` has the first of these, and the last one.
     """
 
     accepted: int = 0
@@ -27,9 +28,11 @@ class Totals:
     conflict: int = 0
     rejected: int = 0
     shortened: int = 0
+    warned: int = 0
     seconds: float = 0.0
     flaws: list[tuple[int, str]] = field(default_factory=list)
     conflicts: list[tuple[int, str]] = field(default_factory=list)
+    warnings: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def lines(self) -> int:
@@ -47,6 +50,9 @@ class Totals:
 
     def _count(self, line: int, answer: pb.EventOutcome) -> None:
         self.shortened += answer.HasField("shortening")
+        if answer.warning:
+            self.warned += 1
+            _keep(self.warnings, line, answer.warning)
         if answer.outcome == pb.OUTCOME_ACCEPTED:
             self.accepted += 1
         elif answer.outcome == pb.OUTCOME_DUPLICATE:

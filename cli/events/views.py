@@ -21,7 +21,7 @@ _MAX_PROPERTIES = 400
 
 
 def totals_lines(totals: Totals, unit: str) -> Iterator[str]:
-    """Yields the counts, and the first conflicts and rejected lines; `unit` is what their numbers count."""
+    """Yields the counts, and the first warnings, conflicts and rejected lines; `unit` is what their numbers count."""
     rate = totals.lines / max(totals.seconds, 0.001)
     yield (
         f"{totals.accepted:,} accepted, {totals.duplicate:,} duplicate, {totals.conflict:,} in conflict, "
@@ -29,6 +29,9 @@ def totals_lines(totals: Totals, unit: str) -> Iterator[str]:
     )
     if totals.shortened:
         yield f"  {counted(totals.shortened, 'event')} had too many or too long properties, and lost a part of them"
+    if totals.warned:
+        yield f"  {counted(totals.warned, 'event was', 'events were')} accepted with a warning"
+    yield from (f"  {unit} {line}: warning: {reason}" for line, reason in totals.warnings)
     yield from (f"  {unit} {line}: conflict: {reason}" for line, reason in totals.conflicts)
     yield from (f"  {unit} {line}: {reason}" for line, reason in totals.flaws)
 
@@ -41,8 +44,10 @@ def totals_json(totals: Totals) -> dict[str, object]:
         "conflict": totals.conflict,
         "rejected": totals.rejected,
         "shortened": totals.shortened,
+        "warned": totals.warned,
         "seconds": round(totals.seconds, 3),
         "events_per_second": round(totals.lines / max(totals.seconds, 0.001)),
+        "warnings": [{"line": line, "reason": reason} for line, reason in totals.warnings],
         "conflicts": [{"line": line, "reason": reason} for line, reason in totals.conflicts],
         "flaws": [{"line": line, "reason": reason} for line, reason in totals.flaws],
     }

@@ -29,7 +29,8 @@ class Service(ingest_pb2_grpc.IngestServiceServicer):
     """Keeps events in memory.
 
     Rejects ids that begin with `bad`; defers those that begin with `late` twice. Ids that begin with `taken` belong to
-    another event, and events with ids that begin with `long` are shortened.
+    another event, and events with ids that begin with `long` are shortened. Lead ids that end with a zero-width space
+    get a warning.
     """
 
     def __init__(self, before: Answer) -> None:
@@ -68,7 +69,8 @@ class Service(ingest_pb2_grpc.IngestServiceServicer):
         if event.historical:
             self.historical.append(event.event_id)
         shortening = pb.Shortening(left_out_count=1) if event.event_id.startswith("long") else None
-        return pb.EventOutcome(outcome=outcome, shortening=shortening)
+        warning = "lead_id: ends with U+200B" if event.lead_id.endswith("\u200b") else ""
+        return pb.EventOutcome(outcome=outcome, shortening=shortening, warning=warning)
 
 
 @contextmanager

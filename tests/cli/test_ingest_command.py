@@ -73,6 +73,19 @@ def test_conflicts_are_reported_apart_from_rejected_lines(tmp_path: Path) -> Non
     assert as_json["flaws"] == [{"line": 3, "reason": "bad\x1b[2J is bad"}]
 
 
+def test_ids_that_look_like_others_are_warned_of(tmp_path: Path) -> None:
+    many = [FRESH | {"event_id": str(number), "lead_id": "ada\u200b"} for number in range(12)]
+    file = written(tmp_path / "events.ndjson", *ids("plain"), *many)
+    with serving() as (_, connection):
+        result = run(connection.base_port, file)
+        as_json = json.loads(run(connection.base_port, file, "--json").stdout)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[1:3] == ["  12 events were accepted with a warning", "  line 2: warning: lead_id: ends with U+200B"]
+    assert lines[-1].startswith("  line 13: "), "expected the first warnings and the last one"
+    assert (as_json["warned"], len(as_json["warnings"])) == (12, 10)
+
+
 @pytest.mark.parametrize(
     ("option", "exit_code"), [([], 1), (["--on-conflict", "error"], 1), (["--on-conflict", "keep"], 0)]
 )
