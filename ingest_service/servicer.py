@@ -59,14 +59,14 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
 
 def _event(event: pb.Event) -> Event:
     return Event(
-        event_id=event.event_id,
-        lead_id=event.lead_id,
-        event_type=event.event_type,
-        event_time=wire.to_time(event.event_time) if event.HasField("event_time") else None,
-        properties=wire.to_dict(event.properties),
-        source=event.source,
-        historical=event.historical,
-        sent_time=wire.to_time(event.sent_time) if event.HasField("sent_time") else None,
+        event.event_id,
+        event.lead_id,
+        event.event_type,
+        wire.to_time(event.event_time) if event.HasField("event_time") else None,
+        wire.to_dict(event.properties),
+        event.source,
+        event.historical,
+        wire.to_time(event.sent_time) if event.HasField("sent_time") else None,
     )
 
 

@@ -14,8 +14,6 @@ def unseen(text: str) -> str:
 
     It is for a reader, who may want to know that another text looks the same.
     """
-    if text.isascii() and text.isprintable() and text[0] != " " and text[-1] != " ":
-        return ""
     if _is_unseen(text[0]):
         return f"begins with {_code(text[0])}"
     if _is_unseen(text[-1]):
