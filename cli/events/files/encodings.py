@@ -23,7 +23,7 @@ _MISTAKEN_FOR = [bytes(range(256)).decode(page, "replace") for page in ("cp1250"
 _NO_LETTER = "\ufffe"
 _COMMON = "".join(
     letter
-    if letter < "\x80" or (letter.isalpha() and all(page[byte] == letter for page in _MISTAKEN_FOR))
+    if letter < "\x80" or (letter.isalpha() and byte >= 0xC0 and all(page[byte] == letter for page in _MISTAKEN_FOR))
     else _NO_LETTER
     for byte, letter in enumerate(_CP1252)
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.events.files.encodings import NOT_TEXT
+from cli.events.files.encodings import _COMMON, _NO_LETTER, NOT_TEXT
 from tests.cli.files.reading import read
 from tests.cli.files.test_csv import NAMES, TEXT
 
@@ -73,6 +73,11 @@ def test_what_is_not_certain_is_asked_for_and_read_when_it_is_named(tmp_path: Pa
     outcome = read(tmp_path / "events.csv", content, encoding)
     assert [fields["name"] for fields in outcome.fields] == ["Anna", f"{name} Smith"]
     assert outcome.layout == f"CSV separated by commas, in {encoding}"
+
+
+def test_the_documentation_lists_the_letters_that_are_certain() -> None:
+    letters = "".join(letter for letter in _COMMON if letter > "\x7f" and letter != _NO_LETTER)
+    assert f"among {letters}," in (Path(__file__).parents[3] / "docs/files.md").read_text()
 
 
 def test_the_message_shows_what_the_text_would_be(tmp_path: Path) -> None:
