@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from leadscore.ingest.v1 import ingest_pb2_grpc
 
@@ -11,7 +13,7 @@ from ingest_service.settings import IngestSettings
 from ingest_service.store import MongoEventStore
 from ingest_service.usecases.backlog import BacklogMonitor
 from ingest_service.usecases.ingest import Ingest
-from shared import mongo, wire
+from shared import logs, mongo, wire
 from shared.contracts import events
 from shared.group_commit import GroupCommit
 from shared.inbox import broker
@@ -20,6 +22,11 @@ from shared.inbox.doorbell import Doorbell
 from shared.lead_ids import LeadIds
 from shared.rpc.server import Service, serve
 from shared.tasks import running
+
+MAX_CLOCK_ERROR = timedelta(minutes=1)
+"""Above it, a warning is logged at start: events that are more than 5 minutes ahead of this clock are refused."""
+
+_LOG = logs.get(__name__)
 
 
 async def run_server(settings: IngestSettings) -> None:
@@ -30,6 +37,7 @@ async def run_server(settings: IngestSettings) -> None:
         await inbox.check()
         lead_ids = LeadIds(settings.lead_ids)
         await lead_ids.check(database)
+        await warn_of_clock(database, wire.now)
         doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), events.CONTRACT.collection)
         store = MongoEventStore(inbox, wire.now)
         group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=settings.call_seconds)
@@ -45,6 +53,14 @@ async def run_server(settings: IngestSettings) -> None:
         )
         async with running(doorbell.run(), monitor.run()):
             await serve(service, settings)
+
+
+async def warn_of_clock(database: mongo.Database, clock: Callable[[], datetime]) -> None:
+    """Logs a warning if the clock of this machine differs from that of MongoDB: one of the two is wrong."""
+    ahead = clock() - await mongo.server_time(database)
+    if abs(ahead) > MAX_CLOCK_ERROR:
+        advice = "synchronise the clocks: events that are more than 5 minutes ahead of this one are refused"
+        _LOG.warning("clock differs from that of MongoDB", seconds_ahead=round(ahead.total_seconds()), advice=advice)
 
 
 async def run_migration(settings: IngestSettings) -> None:

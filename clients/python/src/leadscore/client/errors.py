@@ -3,7 +3,7 @@
 LeadscoreError
 ├── InvalidArgument    the request is not valid; retrying it does not help
 ├── NotFound           no event of this lead has been scored yet
-├── Conflict           another event with a different payload has this event id
+├── Conflict           another event has this event id
 ├── Overloaded         the server refused the call; nothing was stored
 ├── Unavailable        no response in time; the outcome is unknown, so send the event again with the same id
 ├── QueueFull          the queue of a batcher has no room
@@ -59,7 +59,7 @@ class NotFound(LeadscoreError):
 
 
 class Conflict(LeadscoreError):
-    """Another event with a different payload has this event id. Nothing was stored."""
+    """Another event has this event id. Nothing was stored. The message names the fields in which they differ."""
 
 
 class Overloaded(LeadscoreError):
