@@ -89,6 +89,7 @@ async def read(database: Database, lead_ids: Collection[str] | None = None) -> R
     async for row in database["automation_executions"].find(of, _WITHOUT):
         rows_of(row["lead_id"]).executions.append(row)
     for each in leads.values():
+        _join_properties(each)
         each.changes.sort(key=lambda change: change["sequence"])
     return Rows(
         leads=leads,
@@ -104,6 +105,13 @@ def _changes_in(row: Document) -> Iterator[Document]:
     shared = {name: row.get(name) for name in ("state", "reason", "record_time", "date_bucket")}
     for change in row["changes"]:
         yield {**change, **shared, "_id": f"{change['lead_id']}:{change['sequence']}"}
+
+
+def _join_properties(rows: LeadRows) -> None:
+    """Completes scored events: only their entries keep the properties."""
+    recorded = {entry["_id"]: entry.get("properties", {}) for entry in rows.entries}
+    for event in rows.events:
+        event.setdefault("properties", recorded.get(event["_id"], {}))
 
 
 async def isolated_retries(database: Database) -> set[str]:

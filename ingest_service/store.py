@@ -1,6 +1,5 @@
 """MongoDB ⇄ events: the producer's side of the inbox `events`."""
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import cast
@@ -10,7 +9,7 @@ from pymongo.errors import BulkWriteError
 from ingest_service.domain.errors import EventIdConflict
 from ingest_service.domain.event import Event
 from ingest_service.ports import PutOutcome, PutResult
-from shared.contracts.events import FIELDS, EventRow, declared
+from shared.contracts.events import DECLARED, EventRow, declared
 from shared.inbox import heavy_keys
 from shared.inbox.collection import Inbox
 from shared.mongo import Document, durable, naive
@@ -43,7 +42,7 @@ class MongoEventStore:
         if not known:
             return [PutResult.NEW] * len(rows)
         ids = list({rows[index]["_id"] for index in known})
-        stored = {row["_id"]: row async for row in self._rows.find({"_id": {"$in": ids}}, FIELDS)}
+        stored = {row["_id"]: row async for row in self._rows.find({"_id": {"$in": ids}}, DECLARED)}
         return [
             _compared(row, stored[row["_id"]]) if index in known else PutResult.NEW for index, row in enumerate(rows)
         ]
@@ -112,10 +111,5 @@ def _naive(time: datetime | None) -> datetime | None:
 
 def _compared(row: Document, stored: Document) -> PutOutcome:
     asked, found = declared(row), declared(stored)
-    differing = [field for field in asked if _text(asked[field]) != _text(found[field])]
+    differing = [field for field in asked if asked[field] != found[field]]
     return EventIdConflict(row["_id"], differing) if differing else PutResult.DUPLICATE
-
-
-def _text(value: object) -> str:
-    # Compared as JSON, because in Python 1.0 == True.
-    return json.dumps(value, sort_keys=True, default=str)

@@ -4,9 +4,10 @@
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import Entry, EntryKind, facts_of
@@ -39,6 +40,14 @@ class Stored:
     lead: Lead | None
     entries: Sequence[Entry] | None
     decayed_through: date | None
+
+
+class ScoredEvent(NamedTuple):
+    """What is stored of an event that is marked as scored: its properties only as a digest."""
+
+    event_type: str
+    event_time: datetime
+    digest: bytes
 
 
 class Chain:
@@ -81,9 +90,14 @@ class Inspection:
     """
 
     def __init__(
-        self, timeline: Timeline, calendar: Calendar, stored: Stored, checkpoints: Mapping[int, LeadState]
+        self,
+        timeline: Timeline,
+        calendar: Calendar,
+        stored: Stored,
+        checkpoints: Mapping[int, LeadState],
+        digest_of: Callable[[Mapping[str, Any]], bytes],
     ) -> None:
-        """`checkpoints` are the stored ones by number of facts."""
+        """`checkpoints` are the stored ones by number of facts; `digest_of` returns the digest of properties."""
         self._lead = stored.lead
         self._timeline = timeline
         self._followed = timeline.up_to(stored.lead.publication) if stored.lead else timeline
@@ -91,16 +105,17 @@ class Inspection:
         self._is_foldable = stored.lead is None or timeline.is_of_this_engine(stored.lead.publication)
         self._calendar = calendar
         self._checkpoints = checkpoints
+        self._digest_of = digest_of
         self._chain = Chain()
         self._state = EMPTY
         self._wrong_checkpoints = 0
 
-    def entries(self, entries: Sequence[Entry], events: Mapping[str, Event]) -> Iterator[tuple[str, str]]:
+    def entries(self, entries: Sequence[Entry], events: Mapping[str, ScoredEvent]) -> Iterator[tuple[str, str]]:
         """Checks the next entries in the order of the sequence against the scored events that they name, by id."""
         yield from self._chain.check(entries)
         for entry in entries:
             if entry.kind is EntryKind.EVENT:
-                yield from _against_its_event(entry, events.get(entry.event_id))
+                yield from self._against_its_event(entry, events.get(entry.event_id))
                 yield from self._verdict(entry)
 
     def facts(self, recorded: Iterable[Event | Adjustment]) -> None:
@@ -129,6 +144,14 @@ class Inspection:
         wrong = self._wrong_checkpoints + sum(number > folded.fact_count for number in self._checkpoints)
         if wrong:
             yield "I7", f"{wrong} of its checkpoints differ from its history: rebuild it"
+
+    def _against_its_event(self, entry: Entry, event: ScoredEvent | None) -> Iterator[tuple[str, str]]:
+        if event is None:
+            yield "I3", f"entry {entry.sequence} is of event {entry.event_id!r}, which is not stored as scored"
+        elif (event.event_type, event.event_time) != (entry.event_type, entry.event_time):
+            yield "I3", f"entry {entry.sequence} differs from its event {entry.event_id!r} in type or time"
+        elif event.digest != self._digest_of(entry.properties):
+            yield "I7", f"entry {entry.sequence} differs from its event {entry.event_id!r} in its properties"
 
     def _verdict(self, entry: Entry) -> Iterator[tuple[str, str]]:
         """Judges an event again, if the same model is still in force at the time of the event."""
@@ -182,15 +205,6 @@ def _last_date(timeline: Timeline, calendar: Calendar, stored: Stored, entries: 
     # More ticks never leave more points.
     held = bisect_right(days, -score, key=lambda day: -fold(timeline, calendar, facts, day).score)
     return days[held - 1] if held else None
-
-
-def _against_its_event(entry: Entry, event: Event | None) -> Iterator[tuple[str, str]]:
-    if event is None:
-        yield "I3", f"entry {entry.sequence} is of event {entry.event_id!r}, which is not stored as scored"
-    elif (event.event_type, event.event_time) != (entry.event_type, entry.event_time):
-        yield "I3", f"entry {entry.sequence} differs from its event {entry.event_id!r} in type or time"
-    elif event.properties != entry.properties:
-        yield "I7", f"entry {entry.sequence} differs from its event {entry.event_id!r} in its properties"
 
 
 def _short(state: LeadState) -> str:

@@ -14,9 +14,8 @@ from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_counts import ActiveLead
 from scoring_service.domain.lead_query import ANY_SCORE, LeadOrder, LeadQuery, LeadRange
 from scoring_service.domain.lead_state import EMPTY, LeadState
-from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
-from scoring_service.domain.verification import Stored
+from scoring_service.domain.verification import ScoredEvent, Stored
 from scoring_service.store import documents
 from scoring_service.store.facts import PIECE_FACTS
 from scoring_service.store.lead_filters import decayed_beyond, inactive, stale
@@ -226,15 +225,14 @@ class LeadReader:
             found[row["lead_id"]][row["fact_count"]] = documents.read_checkpoint(row) or EMPTY
         return found
 
-    async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, Event]]:
+    async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, ScoredEvent]]:
         """Returns those of the events that are marked as scored, by lead id and event id."""
-        found: dict[str, dict[str, Event]] = defaultdict(dict)
+        found: dict[str, dict[str, ScoredEvent]] = defaultdict(dict)
+        fields = {"lead_id": 1, "event_type": 1, "event_time": 1, "digest": 1}
         for start in range(0, len(event_ids), _MAX_IDS):
             ids = event_ids[start : start + _MAX_IDS]
-            async for row in self._events.rows.find(
-                {"_id": {"$in": ids}, "state": events.CONTRACT.done}, events.FIELDS
-            ):
-                found[row["lead_id"]][row["_id"]] = documents.read_event(row)
+            async for row in self._events.rows.find({"_id": {"$in": ids}, "state": events.CONTRACT.done}, fields):
+                found[row["lead_id"]][row["_id"]] = ScoredEvent(row["event_type"], row["event_time"], row["digest"])
         return found
 
     async def count_unscored(self) -> UnscoredEvents:

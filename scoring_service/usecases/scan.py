@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.lead_query import LeadRange
 from scoring_service.domain.lead_state import LeadState
-from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Timeline
-from scoring_service.domain.verification import Stored
+from scoring_service.domain.verification import ScoredEvent, Stored
 from scoring_service.store.reads import LeadReader
 
 PAGE_LEADS = 500
@@ -25,7 +24,7 @@ class Page:
 
     timeline: Timeline
     leads: Sequence[Stored]
-    events: Mapping[str, Mapping[str, Event]]
+    events: Mapping[str, Mapping[str, ScoredEvent]]
     checkpoints: Mapping[str, Mapping[int, LeadState]]
 
     async def one_by_one(self) -> AsyncGenerator[Stored, None]:

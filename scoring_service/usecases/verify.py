@@ -10,6 +10,7 @@ from scoring_service.domain.lead_query import LeadRange
 from scoring_service.domain.verification import Inspection, Stored, Violation
 from scoring_service.usecases.cores import Cores, Stores
 from scoring_service.usecases.scan import Page, ranges, scan_leads
+from shared.contracts.events import digest_of
 
 MESSAGE_VIOLATIONS = 500
 """Largest number of violations in one message: each has at most about 4 KB, and a gRPC client accepts 4 MiB."""
@@ -102,7 +103,7 @@ async def _verify(leads: LeadRange, stores: Stores) -> _Found:
 
 
 async def _inspect(stores: Stores, page: Page, stored: Stored) -> _Found:
-    inspection = Inspection(page.timeline, stores.calendar, stored, page.checkpoints.get(stored.lead_id, {}))
+    inspection = Inspection(page.timeline, stores.calendar, stored, page.checkpoints.get(stored.lead_id, {}), digest_of)
     if stored.entries is None:
         return await _inspect_in_pieces(stores, inspection, stored)
     events = page.events.get(stored.lead_id, {})

@@ -5,6 +5,8 @@ holds a document of each. The inbox adds its own fields (`partition`, `state`, `
 `shared.inbox.collection`.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from operator import itemgetter
@@ -12,7 +14,8 @@ from typing import Any, NamedTuple
 
 from shared.inbox.contract import InboxContract
 
-CONTRACT = InboxContract("events", done="scored", schema_version=2, consumer="scoring_service")
+CONTRACT = InboxContract("events", done="scored", schema_version=2, consumer="scoring_service", cleared=("properties",))
+"""The history keeps the properties of a scored event, so its row need not."""
 
 PAYLOAD = ("lead_id", "event_type", "event_time", "properties", "source")
 """Fields of every row, besides its id and its version."""
@@ -20,6 +23,10 @@ OPTIONAL = ("historical", "sent_time", "original_event_time", "shortened")
 """Fields that only rows of version 2 have, and only if they are set."""
 FIELDS: dict[str, Any] = dict.fromkeys((*PAYLOAD, *OPTIONAL), 1)
 """A projection of the fields that `EventRow.from_document` reads."""
+DECLARED: dict[str, Any] = dict.fromkeys(
+    ("lead_id", "event_type", "event_time", "original_event_time", "digest", "source"), 1
+)
+"""A projection of the fields that `declared` reads."""
 TRANSPORT_PROPERTIES = frozenset(
     {
         *("sentAt", "sent_at", "$sent_at", "sentTime", "sent_time"),
@@ -61,6 +68,7 @@ class EventRow(NamedTuple):
             "event_type": self.event_type,
             "event_time": self.event_time,
             "properties": self.properties,
+            "digest": digest_of(self.properties),
             "source": self.source,
         }
         if self.historical:
@@ -85,14 +93,27 @@ def declared(document: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what the client declares the event of a row to be, by field.
 
     Two events with one id are the same event if these are equal. Not part of it: when the event was sent and received,
-    whether it is historical, and the properties that only say how the message travelled.
+    whether it is historical, and the properties that only say how the message travelled. A digest stands for the
+    properties, which the row of a scored event no longer has.
     """
-    found = {field: document[field] for field in PAYLOAD}
-    found["event_time"] = document.get("original_event_time", found["event_time"])
-    properties = found["properties"]
+    return {
+        "lead_id": document["lead_id"],
+        "event_type": document["event_type"],
+        "event_time": document.get("original_event_time", document["event_time"]),
+        "properties": document["digest"],
+        "source": document["source"],
+    }
+
+
+def digest_of(properties: Mapping[str, Any]) -> bytes:
+    """Returns the digest of all properties but those of transport, 16 bytes.
+
+    Numbers of different types have different digests: 1, 1.0 and true are three values.
+    """
     if not TRANSPORT_PROPERTIES.isdisjoint(properties):
-        found["properties"] = {name: properties[name] for name in properties if name not in TRANSPORT_PROPERTIES}
-    return found
+        properties = {name: properties[name] for name in properties if name not in TRANSPORT_PROPERTIES}
+    return hashlib.blake2b(_ENCODER.encode(properties).encode(), digest_size=16).digest()
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True)
 _VALUES = itemgetter("_id", *PAYLOAD)

@@ -240,7 +240,9 @@ class Inbox:
         done: Document = {"state": self._contract.done}
         if self._keep is not None:
             done["expire_time"] = wire.now() + self._keep
-        return {"$set": done}
+        if not self._contract.cleared:
+            return {"$set": done}
+        return {"$set": done, "$unset": dict.fromkeys(self._contract.cleared, "")}
 
     async def _first_rows(self) -> list[Document]:
         """Returns the `accept_time` and version of the oldest row of each partition."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from shared.contracts.events import CONTRACT, FIELDS, OPTIONAL, PAYLOAD, EventRow
+from shared.contracts.events import CONTRACT, FIELDS, OPTIONAL, PAYLOAD, EventRow, digest_of
 from tests.contracts.documents import examples, through_bson
 
 FIRST = EventRow(
@@ -31,12 +31,17 @@ def test_a_row_survives_the_round_trip() -> None:
 def test_today_writes_the_newest_version_and_all_fields() -> None:
     document = ROW.to_document()
     assert document["schema_version"] == CONTRACT.schema_version
-    assert {"_id", "schema_version", *PAYLOAD, *OPTIONAL} == set(document)
+    assert {"_id", "schema_version", "digest", *PAYLOAD, *OPTIONAL} == set(document)
     assert set(FIELDS) <= set(document)
 
 
 def test_optional_fields_that_are_not_set_take_no_room() -> None:
-    assert {"_id", "schema_version", *PAYLOAD} == set(FIRST.to_document())
+    assert {"_id", "schema_version", "digest", *PAYLOAD} == set(FIRST.to_document())
+
+
+def test_the_digest_of_stored_properties_stays_the_same_from_version_to_version() -> None:
+    stored = examples(CONTRACT.collection)[CONTRACT.schema_version]
+    assert digest_of(stored["properties"]) == stored["digest"] == ROW.to_document()["digest"]
 
 
 def test_every_version_has_an_example_that_today_reads() -> None:

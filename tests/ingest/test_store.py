@@ -15,7 +15,7 @@ from ingest_service.domain.event import MAX_EVENTS, Event
 from ingest_service.domain.properties import Shortening
 from ingest_service.ports import EventStore, PutOutcome, PutResult
 from ingest_service.store import MongoEventStore
-from shared.contracts.events import CONTRACT, OPTIONAL
+from shared.contracts.events import CONTRACT, OPTIONAL, digest_of
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from tests.conftest import PARTITIONS
@@ -214,6 +214,7 @@ async def test_a_row_is_a_pending_event_in_its_partition(events: MongoEventStore
             "event_type": EVENT.event_type,
             "event_time": EVENT.event_time,
             "properties": EVENT.properties,
+            "digest": digest_of(EVENT.properties),
             "source": EVENT.source,
             "partition": events.partition_of(EVENT.lead_id),
             "state": "pending",
@@ -234,11 +235,15 @@ async def test_a_row_has_optional_fields_only_if_they_are_set(events: MongoEvent
     assert plain.keys() & set(OPTIONAL) == set()
 
 
-async def test_a_scored_event_is_a_duplicate_and_stays_scored(events: MongoEventStore, inbox: Inbox) -> None:
+async def test_a_scored_event_keeps_no_properties_and_is_still_compared_in_all_fields(
+    events: MongoEventStore, inbox: Inbox
+) -> None:
     await events.put([event()])
     await inbox.mark(await inbox.pending(range(PARTITIONS), 10))
-    assert await put(events, event(), event(source="crm")) == [DUPLICATE, ("source",)]
-    assert [row["state"] for row in await inbox.rows.find().to_list()] == [CONTRACT.done]
+    asked = [event(), event(source="crm", lead_id="bob"), event(properties={"page": "/pricing", "seconds": 13.0})]
+    assert await put(events, *asked) == [DUPLICATE, ("lead_id", "source"), ("properties",)]
+    [row] = await inbox.rows.find().to_list()
+    assert (row["state"], "properties" in row) == (CONTRACT.done, False)
 
 
 async def test_of_concurrent_puts_of_the_same_events_exactly_one_is_new(events: MongoEventStore, inbox: Inbox) -> None:

@@ -10,6 +10,7 @@ from scoring_service.domain.entry import facts_of
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication, Timeline
 from scoring_service.domain.verification import Inspection, Stored, rebuilt
+from shared.contracts.events import digest_of
 from tests.examples import examples
 from tests.scoring.living import UTC_DAYS
 from tests.scoring.test_worlds import lasts, lived
@@ -32,7 +33,7 @@ def test_a_missing_row_is_rebuilt_even_after_a_long_time(
     timeline = Timeline(publications, live.models.__getitem__)
     found = rebuilt(timeline, UTC_DAYS, Stored("lead", None, None, decayed), live.entries)
     assert (found.sequence, found.state.score) == (live.lead.sequence, live.lead.state.score)
-    inspection = Inspection(timeline, UTC_DAYS, Stored("lead", found, None, decayed), {})
+    inspection = Inspection(timeline, UTC_DAYS, Stored("lead", found, None, decayed), {}, digest_of)
     violations = [*inspection.entries(live.entries, {})]
     inspection.facts(facts_of(live.entries))
     violations += inspection.end()
