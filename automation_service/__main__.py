@@ -33,5 +33,11 @@ def migrate(settings: AutomationSettings) -> None:
     event_loops.run(run_migration(settings))
 
 
+def migrate_sharded(settings: AutomationSettings) -> None:
+    """Also shard the collections over all shards; the URI is that of a mongos."""
+    event_loops.run(run_migration(settings, sharded=True))
+
+
 if __name__ == "__main__":
-    entrypoint.run("automation_service", AutomationSettings, {"serve": serve, "work": work, "migrate": migrate})
+    commands = {"serve": serve, "work": work, "migrate": migrate}
+    entrypoint.run("automation_service", AutomationSettings, commands, sharded=migrate_sharded)

@@ -36,6 +36,7 @@ from shared.inbox.doorbell import Doorbell
 from shared.inbox.parking import Parking
 from shared.lead_ids import LeadIds
 from shared.rpc.server import Service, serve
+from shared.sharding import shard
 from shared.tasks import running
 
 
@@ -53,7 +54,7 @@ async def run_server(settings: AutomationSettings) -> None:
         await schema.check(database, partitions=settings.partitions)
         lead_ids = LeadIds(settings.lead_ids)
         await lead_ids.check(database)
-        rules, executions = MongoRules(database), MongoExecutions(database)
+        rules, executions = MongoRules(database), MongoExecutions(database, changes.partitions)
         validator = RuleValidator(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
         insights = IntelligenceInsights(intelligence)
         servicer = AutomationServicer(
@@ -89,14 +90,14 @@ async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -
         await inbox.check()
         await schema.check(database, partitions=settings.partitions)
         doorbell = Doorbell(connected, score_changes.CONTRACT.collection)
-        rules, deliveries = MongoRules(database), MongoDeliveries(database)
+        rules, deliveries = MongoRules(database), MongoDeliveries(database, inbox.partitions)
         settling = GroupCommit(deliveries.settle, limit=MAX_SETTLED, seconds=SETTLE_SECONDS)
         attempt = DeliveryAttempt(settling, rules, receivers, settings.schedule, wire.now)
         dispatcher = Dispatcher(deliveries, attempt, wire.now)
         evaluation = Evaluation(
             MongoChanges(database, inbox, transaction_seconds=settings.transaction_seconds),
             rules,
-            MongoExecutions(database),
+            MongoExecutions(database, inbox.partitions),
             IntelligenceInsights(intelligence),
             SandboxedTemplates(),
             settings.smtp_sender,
@@ -134,10 +135,13 @@ async def _receivers(settings: AutomationSettings) -> AsyncIterator[AllReceivers
         )
 
 
-async def run_migration(settings: AutomationSettings) -> None:
-    """Initiates the replica set if necessary, then creates the collections and indexes of this service."""
+async def run_migration(settings: AutomationSettings, *, sharded: bool = False) -> None:
+    """Creates what this service owns; initiates the replica set if necessary, or shards the collections."""
     uri = settings.mongo_uri.get_secret_value()
-    await asyncio.to_thread(mongo.initiate, uri)
+    if not sharded:
+        await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
         await schema.migrate(database, partitions=settings.partitions)
+        if sharded:
+            await shard(database, schema.SHARD_KEYS, partitions=settings.partitions)

@@ -182,7 +182,7 @@ def steps_of_events(events: Sequence[Document], entries: Sequence[Document]) -> 
     """Returns the same steps from the scored events; only retractions and adjustments come from the history."""
     gone = _retracted(entries)
     return [
-        Step(each["_id"], each["event_time"], each["event_type"], each["properties"])
+        Step(each["_id"], each["event_time"], each["event_type"], each.get("properties", {}))
         for each in events
         if each["state"] == "scored" and each["_id"] not in gone
     ] + [step for step in steps_of_history(entries) if step.points is not None]

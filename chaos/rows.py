@@ -17,8 +17,8 @@ OLD_MICROSECONDS = 3_000_000
 """A transaction that has been open for longer has been abandoned."""
 
 UNIQUE = {
-    ("score_history", "lead_id", "sequence"),
-    ("automation_executions", "lead_id", "rule_id", "date_bucket", "event_id"),
+    ("score_history", "partition", "lead_id", "sequence"),
+    ("automation_executions", "partition", "lead_id", "rule_id", "date_bucket", "event_id"),
 }
 """The required unique indexes: the name of the collection, then the fields."""
 SET_ASIDE = ("parked", "discarded")
@@ -108,10 +108,11 @@ def _changes_in(row: Document) -> Iterator[Document]:
 
 
 def _join_properties(rows: LeadRows) -> None:
-    """Completes scored events: only their entries keep the properties."""
-    recorded = {entry["_id"]: entry.get("properties", {}) for entry in rows.entries}
+    """Completes scored events: only their entries keep the properties. An event without an entry stays as it is."""
+    entries = {entry["_id"]: entry for entry in rows.entries}
     for event in rows.events:
-        event.setdefault("properties", recorded.get(event["_id"], {}))
+        if event["_id"] in entries:
+            event.setdefault("properties", entries[event["_id"]].get("properties", {}))
 
 
 async def isolated_retries(database: Database) -> set[str]:

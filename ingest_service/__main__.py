@@ -16,5 +16,10 @@ def migrate(settings: IngestSettings) -> None:
     event_loops.run(run_migration(settings))
 
 
+def migrate_sharded(settings: IngestSettings) -> None:
+    """Also shard the collections over all shards; the URI is that of a mongos."""
+    event_loops.run(run_migration(settings, sharded=True))
+
+
 if __name__ == "__main__":
-    entrypoint.run("ingest_service", IngestSettings, {"serve": serve, "migrate": migrate})
+    entrypoint.run("ingest_service", IngestSettings, {"serve": serve, "migrate": migrate}, sharded=migrate_sharded)

@@ -10,7 +10,7 @@ from leadscore.ingest.v1 import ingest_pb2_grpc
 from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.settings import IngestSettings
-from ingest_service.store import MongoEventStore
+from ingest_service.store import SHARD_KEYS, EventIds, MongoEventStore
 from ingest_service.usecases.backlog import BacklogMonitor
 from ingest_service.usecases.ingest import Ingest
 from shared import logs, mongo, wire
@@ -21,6 +21,7 @@ from shared.inbox.collection import Inbox
 from shared.inbox.doorbell import Doorbell
 from shared.lead_ids import LeadIds
 from shared.rpc.server import Service, serve
+from shared.sharding import shard
 from shared.tasks import running
 
 MAX_CLOCK_ERROR = timedelta(minutes=1)
@@ -39,7 +40,8 @@ async def run_server(settings: IngestSettings) -> None:
         await lead_ids.check(database)
         await warn_of_clock(database, wire.now)
         doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), events.CONTRACT.collection)
-        store = MongoEventStore(inbox, wire.now)
+        event_ids = EventIds(database)
+        store = MongoEventStore(inbox, wire.now, event_ids if await event_ids.are_kept() else None)
         group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=settings.call_seconds)
         monitor = BacklogMonitor(inbox, wire.now, limits=settings.limits, partitions=settings.partitions)
         ingest = Ingest(store, group, doorbell, wire.now, monitor.refusal)
@@ -63,11 +65,19 @@ async def warn_of_clock(database: mongo.Database, clock: Callable[[], datetime])
         _LOG.warning("clock differs from that of MongoDB", seconds_ahead=round(ahead.total_seconds()), advice=advice)
 
 
-async def run_migration(settings: IngestSettings) -> None:
-    """Creates the inbox `events` and records the form of lead ids. Initiates the replica set if necessary."""
+async def run_migration(settings: IngestSettings, *, sharded: bool = False) -> None:
+    """Creates the inbox `events` and records the form of lead ids.
+
+    Initiates the replica set if necessary, or shards the collections of a cluster.
+    """
     uri = settings.mongo_uri.get_secret_value()
-    await asyncio.to_thread(mongo.initiate, uri)
+    if not sharded:
+        await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
-        await Inbox(database, events.CONTRACT, partitions=settings.partitions).migrate()
+        inbox = Inbox(database, events.CONTRACT, partitions=settings.partitions)
+        await inbox.migrate()
         await LeadIds(settings.lead_ids).record(database)
+        if sharded:
+            await inbox.record_shards(await shard(database, SHARD_KEYS, partitions=settings.partitions))
+            await EventIds(database).begin()

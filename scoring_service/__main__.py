@@ -38,7 +38,15 @@ def migrate(settings: ScoringSettings) -> None:
     event_loops.run(run_migration(settings))
 
 
+def migrate_sharded(settings: ScoringSettings) -> None:
+    """Also shard the collections over all shards; the URI is that of a mongos."""
+    event_loops.run(run_migration(settings, sharded=True))
+
+
 if __name__ == "__main__":
     entrypoint.run(
-        "scoring_service", ScoringSettings, {"serve": serve, "work": work, "assist": assist, "migrate": migrate}
+        "scoring_service",
+        ScoringSettings,
+        {"serve": serve, "work": work, "assist": assist, "migrate": migrate},
+        sharded=migrate_sharded,
     )

@@ -48,6 +48,7 @@ from shared.lead_ids import LeadIds
 from shared.mongo import Database
 from shared.rpc.server import Service, serve
 from shared.settings import zone
+from shared.sharding import shard
 from shared.tasks import running
 
 AUTOMATION_GATHER_SECONDS = 0.1
@@ -90,7 +91,7 @@ async def run_server(settings: ScoringSettings) -> None:
         backlog = BacklogReader(parts.database, parts.events)
         servicer = ScoringServicer(
             Queries(reader, parts.fact_reader, calendar, wire.now),
-            Export(ExportReader(parts.database)),
+            Export(ExportReader(parts.database, parts.events.partitions)),
             InactiveLeads(InactiveLeadReader(parts.database), parts.models, backlog),
             DecayRun(cores, settings.partitions),
             Verification(cores),
@@ -139,10 +140,11 @@ async def open_worker(settings: ScoringSettings, connected: DoorbellBroker) -> A
             yield drainer
 
 
-async def run_migration(settings: ScoringSettings) -> None:
-    """Initiates the replica set if necessary, and creates what this service owns."""
+async def run_migration(settings: ScoringSettings, *, sharded: bool = False) -> None:
+    """Creates what this service owns; initiates the replica set if necessary, or shards the collections."""
     uri = settings.mongo_uri.get_secret_value()
-    await asyncio.to_thread(mongo.initiate, uri)
+    if not sharded:
+        await asyncio.to_thread(mongo.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
         await schema.migrate(
@@ -152,7 +154,10 @@ async def run_migration(settings: ScoringSettings) -> None:
             engine=engine(Calendar(zone(settings.time_zone))),
             now=wire.now(),
         )
-        await Inbox(database, score_changes.CONTRACT, partitions=settings.partitions).migrate()
+        inbox = Inbox(database, score_changes.CONTRACT, partitions=settings.partitions)
+        await inbox.migrate()
+        if sharded:
+            await inbox.record_shards(await shard(database, schema.SHARD_KEYS, partitions=settings.partitions))
 
 
 @contextlib.asynccontextmanager
@@ -179,6 +184,7 @@ async def _parts(settings: ScoringSettings, connected: DoorbellBroker) -> AsyncI
         writer = LeadWriter(
             database, models, event_inbox, change_inbox, transaction_seconds=settings.transaction_seconds
         )
+        facts = FactReader(database, event_inbox.partitions)
         doorbell = Doorbell(connected, score_changes.CONTRACT.collection, gather_seconds=AUTOMATION_GATHER_SECONDS)
         async with running(doorbell.run()):
-            yield _Parts(database, event_inbox, change_inbox, models, writer, FactReader(database), doorbell, calendar)
+            yield _Parts(database, event_inbox, change_inbox, models, writer, facts, doorbell, calendar)

@@ -21,10 +21,16 @@ YOUNG_OBJECTS = 10_000
 seventh of its time on that, because a batch makes many objects and hardly any cycle."""
 
 
-def run(service: str, settings: type[S], commands: Mapping[str, Callable[[S], None]]) -> None:
+def run(
+    service: str,
+    settings: type[S],
+    commands: Mapping[str, Callable[[S], None]],
+    *,
+    sharded: Callable[[S], None] | None = None,
+) -> None:
     """Runs the command that the command line names, with the settings from the environment.
 
-    Each command's docstring is its help.
+    Each command's docstring is its help. `sharded` is what `migrate --sharded` runs.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {service}",
@@ -34,8 +40,11 @@ def run(service: str, settings: type[S], commands: Mapping[str, Callable[[S], No
     )
     chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in commands.items():
-        chosen.add_parser(name, help=command.__doc__)
-    command = commands[parser.parse_args().command]
+        subparser = chosen.add_parser(name, help=command.__doc__)
+        if name == "migrate" and sharded is not None:
+            subparser.add_argument("--sharded", action="store_true", help=sharded.__doc__)
+    arguments = parser.parse_args()
+    command = sharded if sharded and getattr(arguments, "sharded", False) else commands[arguments.command]
     try:
         loaded = load(settings)
         logs.configure(service, loaded.log_level)

@@ -12,10 +12,13 @@ from shared import mongo
 from shared.mongo import Collection, Document
 
 
-async def create_locks(rows: Collection, ids: Iterable[int] | Iterable[str], **fields: object) -> None:
-    """Creates the locks that do not exist, with additional fields if the rows also hold data."""
+async def create_locks(rows: Collection, locks: Iterable[Document], **fields: object) -> None:
+    """Creates the locks that do not exist, with additional fields if the rows also hold data.
+
+    A lock is given by its `_id` and, if that is not a partition, by its `partition`.
+    """
     new = {"$setOnInsert": {"transactions": 0, **fields}}
-    await mongo.durable(rows).bulk_write([UpdateOne({"_id": each}, new, upsert=True) for each in ids])
+    await mongo.durable(rows).bulk_write([UpdateOne(each, new, upsert=True) for each in locks])
 
 
 async def take_locks(rows: Collection, ids: Iterable[int] | Iterable[str], which: Document | None = None) -> int:

@@ -235,7 +235,8 @@ def _is_initiated(seed: MongoClient[Document]) -> bool:
 
 
 async def _check_server(client: AsyncMongoClient[Document], hosts: Sequence[str]) -> None:
-    if "setName" not in await client.admin.command("hello"):
+    hello = await client.admin.command("hello")
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
         raise StartupError(_no_replica_set(hosts))
     await _warn_of_orphans(client)
 

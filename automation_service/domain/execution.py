@@ -5,6 +5,7 @@ There is at most one execution per lead, rule and date, or, for rules that say s
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -51,9 +52,10 @@ class Key(NamedTuple):
 
     @property
     def execution_id(self) -> str:
-        """The id of the execution: a hash of the key, 32 hexadecimal digits."""
+        """The id of the execution, 32 hexadecimal digits: the checksum of the lead, and a hash of the key."""
         parts = self if self.event_id else self[:-1]
-        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+        rest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
+        return f"{zlib.crc32(self.lead_id.encode()):08x}{rest}"
 
 
 class Firing(NamedTuple):

@@ -10,15 +10,18 @@ from pymongo.read_concern import ReadConcern
 from automation_service.domain.delivery import NEVER, Delivery
 from automation_service.ports import Claim, Due, Settlement
 from automation_service.store import documents
+from automation_service.store.execution_ids import execution_id_of, these, this
 from automation_service.store.schema import ANY_TEXT, DUE_INDEX, EXECUTIONS, PENDING
 from shared import mongo
 from shared.mongo import Database, Document
+from shared.partitions import BY_ID, Partitions
 
 
 class MongoDeliveries:
     """Implements `Deliveries` on the collection of executions."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, partitions: Partitions) -> None:
+        self._partitions = partitions
         self._executions = mongo.durable(database[EXECUTIONS])
         # A local read sees the claims of other workers at once. It may also see writes that a failover rolls back, but
         # claims need a majority: otherwise a rolled-back delivery could be sent, recorded again, and sent again with
@@ -43,16 +46,17 @@ class MongoDeliveries:
     async def claim(self, due: Collection[Due], now: datetime, until: datetime) -> list[Claim]:
         """Claims the deliveries that are still due; see `Deliveries`."""
         ids, lease = [each.delivery_id for each in due], secrets.token_hex(8)
-        matching: Document = {"_id": {"$in": list({_execution_id(each) for each in ids})}}
+        matching = these(self._partitions, {execution_id_of(each) for each in ids})
         await self._executions.update_many(
             matching | {"state": PENDING},
             {"$set": {"deliveries.$[due].due_time": until, "deliveries.$[due].lease": lease}},
             array_filters=[{"due.delivery_id": {"$in": ids}, "due.due_time": {"$lte": now}}],
+            hint=BY_ID,
         )
         fields: Document = {"_id": 0, "rule_id": 1, "deliveries": 1}
         return [
             Claim(row["rule_id"], documents.read_delivery(each))
-            async for row in self._latest.find(matching | {"deliveries.lease": lease}, fields)
+            async for row in self._latest.find(matching | {"deliveries.lease": lease}, fields, hint=BY_ID)
             for each in row["deliveries"]
             if each["lease"] == lease
         ]
@@ -73,19 +77,15 @@ class MongoDeliveries:
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[None]:
         """Stores the results of attempts; see `Deliveries`."""
-        await self._executions.bulk_write([_settle(*each) for each in settlements], ordered=False)
+        await self._executions.bulk_write([self._settle(*each) for each in settlements], ordered=False)
         return [None] * len(settlements)
 
-
-def _settle(claim: Claim, delivery: Delivery) -> UpdateOne:
-    claimed = {"$elemMatch": {"delivery_id": delivery.delivery_id, "lease": claim.delivery.lease}}
-    is_same = {"$eq": ["$$this.delivery_id", delivery.delivery_id]}
-    replaced = {"$cond": [is_same, {"$literal": documents.write_delivery(delivery)}, "$$this"]}
-    return UpdateOne(
-        {"_id": _execution_id(delivery.delivery_id), "deliveries": claimed},
-        [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": replaced}}}}, documents.DERIVE_STATE],
-    )
-
-
-def _execution_id(delivery_id: str) -> str:
-    return delivery_id.partition("-")[0]
+    def _settle(self, claim: Claim, delivery: Delivery) -> UpdateOne:
+        claimed = {"$elemMatch": {"delivery_id": delivery.delivery_id, "lease": claim.delivery.lease}}
+        is_same = {"$eq": ["$$this.delivery_id", delivery.delivery_id]}
+        replaced = {"$cond": [is_same, {"$literal": documents.write_delivery(delivery)}, "$$this"]}
+        return UpdateOne(
+            this(self._partitions, execution_id_of(delivery.delivery_id)) | {"deliveries": claimed},
+            [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": replaced}}}}, documents.DERIVE_STATE],
+            hint=BY_ID,
+        )

@@ -115,10 +115,11 @@ def read_trigger(row: Document) -> Trigger:
             return WhileConditionHolds()
 
 
-def write_execution(execution: Execution) -> Document:
+def write_execution(execution: Execution, partition: int) -> Document:
     """Returns an execution's row."""
     return {
         "_id": execution.execution_id,
+        "partition": partition,
         **execution.key._asdict(),
         "event": {"event_id": execution.event_id, "event_type": execution.event_type},
         "state": execution.state.value,

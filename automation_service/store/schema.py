@@ -10,6 +10,7 @@ from shared.indexes import check_indexes, create_indexes
 from shared.locks import create_locks
 from shared.mongo import Database, Document
 from shared.settings import StartupError
+from shared.sharding import BY_LEAD, BY_PARTITION, ShardKey
 
 RULES, EXECUTIONS = "automation_rules", "automation_executions"
 PARTITIONS, SEARCHES = "automation_partitions", "automation_searches"
@@ -24,7 +25,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     RULES: [],
     EXECUTIONS: [
         # Rules that fire once per date have the empty event id.
-        IndexModel([(name, ASCENDING) for name in Key._fields], name="once", unique=True),
+        IndexModel([(name, ASCENDING) for name in ("partition", *Key._fields)], name="once", unique=True),
         IndexModel(LATEST_FIRST, name="latest"),
         IndexModel([("rule_id", ASCENDING), *LATEST_FIRST], name="latest_of_rule"),
         IndexModel([("date_bucket", ASCENDING), *LATEST_FIRST], name="latest_of_date"),
@@ -38,12 +39,13 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     PARTITIONS: [],
     SEARCHES: [],
 }
+SHARD_KEYS: Mapping[str, ShardKey] = {EXECUTIONS: BY_LEAD, PARTITIONS: BY_PARTITION}
 
 
 async def migrate(database: Database, *, partitions: int) -> None:
     """Creates the collections and indexes, and a lock per partition. Safe to run again."""
     await create_indexes(database, INDEXES)
-    await create_locks(database[PARTITIONS], range(partitions))
+    await create_locks(database[PARTITIONS], ({"_id": partition} for partition in range(partitions)))
 
 
 async def check(database: Database, *, partitions: int) -> None:

@@ -9,7 +9,7 @@ The changes that scoring reports to automation are left out: a system deletes th
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,7 +23,7 @@ from pymongo.database import Database
 from benchmarks.harness.clients import Ready
 from benchmarks.harness.load import KINDS, properties
 from benchmarks.harness.options import say
-from benchmarks.harness.reference import Document, partition_of
+from benchmarks.harness.reference import Document
 from benchmarks.harness.running import Running
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.history import HistoryBuilder
@@ -34,6 +34,7 @@ from scoring_service.store import documents, model_documents
 from scoring_service.store.schema import INDEXES
 from shared import wire
 from shared.contracts.events import CONTRACT, EventRow
+from shared.partitions import Partitions
 
 PROCESSES = 2
 BATCH = 5_000
@@ -82,15 +83,15 @@ def write(ready: Ready, number: int, count: int, uri: str, filling: Filling) -> 
     """Folds and writes a part of a filling; runs in a client process."""
     with MongoClient[Document](uri, tz_aware=True) as client:
         database = client.get_default_database()
-        folder, in_partition = _Folder(_timeline(database), _calendar(database)), _partitioning(database)
+        folder, partitions = _Folder(_timeline(database), _calendar(database)), _partitions(database)
         ready()
         events = filling.part(number, count)
         while batch := list(islice(events, BATCH)):
             updates = [folder.fold(lead_id, event) for lead_id, event in batch]
-            _insert(database, "events", [_event_row(*each) | in_partition(each[0]) for each in batch])
-            _insert(database, "score_history", _entry_rows(updates))
-            _insert(database, "checkpoints", _checkpoint_rows(updates))
-        leads = (documents.write_lead(lead) | in_partition(lead.lead_id) for lead in folder.leads())
+            _insert(database, "events", [_event_row(*each, partitions) for each in batch])
+            _insert(database, "score_history", _entry_rows(updates, partitions))
+            _insert(database, "checkpoints", _checkpoint_rows(updates, partitions))
+        leads = (documents.write_lead(lead) | {"partition": partitions.of(lead.lead_id)} for lead in folder.leads())
         while rows := list(islice(leads, BATCH)):
             _insert(database, "leads", rows)
 
@@ -130,23 +131,31 @@ def _calendar(database: Database[Document]) -> Calendar:
     return Calendar(ZoneInfo(partition["time_zone"]))
 
 
-def _partitioning(database: Database[Document]) -> Callable[[str], Document]:
-    """Returns a function that gives the partition of a lead, as a field of its rows."""
+def _partitions(database: Database[Document]) -> Partitions:
     inbox: Any = database["inboxes"].find_one({"_id": CONTRACT.collection})
-    return lambda lead_id: {"partition": partition_of(lead_id, inbox["partitions"])}
+    return Partitions(inbox["partitions"])
 
 
-def _event_row(lead_id: str, event: Event) -> Document:
+def _event_row(lead_id: str, event: Event, partitions: Partitions) -> Document:
     row = EventRow(event.event_id, lead_id, event.event_type, event.event_time, dict(event.properties), "website")
-    return row.to_document() | {"state": CONTRACT.done, "accept_time": event.event_time}
+    stored = {name: value for name, value in row.to_document().items() if name not in CONTRACT.cleared}
+    return stored | {"partition": partitions.of(lead_id), "state": CONTRACT.done, "accept_time": event.event_time}
 
 
-def _entry_rows(updates: Sequence[LeadUpdate]) -> list[Document]:
-    return [documents.write_entry(each.after.lead_id, entry) for each in updates for entry in each.entries]
+def _entry_rows(updates: Sequence[LeadUpdate], partitions: Partitions) -> list[Document]:
+    return [
+        documents.write_entry(each.after.lead_id, partitions.of(each.after.lead_id), entry)
+        for each in updates
+        for entry in each.entries
+    ]
 
 
-def _checkpoint_rows(updates: Sequence[LeadUpdate]) -> list[Document]:
-    return [documents.write_checkpoint(each.after.lead_id, state) for each in updates for state in each.checkpoints]
+def _checkpoint_rows(updates: Sequence[LeadUpdate], partitions: Partitions) -> list[Document]:
+    return [
+        documents.write_checkpoint(each.after.lead_id, partitions.of(each.after.lead_id), state)
+        for each in updates
+        for state in each.checkpoints
+    ]
 
 
 def _insert(database: Database[Document], collection: str, rows: list[Document]) -> None:

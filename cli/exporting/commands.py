@@ -61,7 +61,7 @@ def leads(
 def history(
     since: Since = "", until: Until = "", output: Output = "-", file_format: Format = "", base_port: BasePort = 50051
 ) -> None:
-    """Export the history entries of all leads, ordered by lead and sequence.
+    """Export the history entries of all leads, those of a lead together and in order.
 
     The export has every entry that exists when it starts.
     """
@@ -72,7 +72,7 @@ def history(
 def events(
     since: Since = "", until: Until = "", output: Output = "-", file_format: Format = "", base_port: BasePort = 50051
 ) -> None:
-    """Export all scored events with their properties and points, ordered by lead.
+    """Export all scored events with their properties and points, those of a lead together and in order.
 
     Retracted events are included. `leadscore status` shows how many accepted events are not scored yet.
     """

@@ -103,9 +103,10 @@ def write_state(state: LeadState) -> Document:
     }
 
 
-def write_checkpoint(lead_id: str, state: LeadState) -> Document:
+def write_checkpoint(lead_id: str, partition: int, state: LeadState) -> Document:
     """Returns the row of a checkpoint: the state of a lead right after one of its facts."""
-    return {"_id": f"{lead_id}:{state.fact_count}", "lead_id": lead_id, **write_state(state)}
+    lead = {"partition": partition, "lead_id": lead_id}
+    return {"_id": f"{lead_id}:{state.fact_count}", **lead, **write_state(state)}
 
 
 def read_checkpoint(row: Document) -> LeadState | None:
@@ -157,10 +158,11 @@ def read_entry(row: Document) -> Entry:
     )
 
 
-def write_entry(lead_id: str, entry: Entry) -> Document:
+def write_entry(lead_id: str, partition: int, entry: Entry) -> Document:
     """Returns the row of an entry; its `_id` is the event id. Empty fields that only some kinds have are left out."""
     row: Document = {
         "_id": entry.event_id,
+        "partition": partition,
         "lead_id": lead_id,
         "sequence": entry.sequence,
         "kind": entry.kind.value,

@@ -13,7 +13,10 @@ from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment, Position
 from scoring_service.store import documents
 from shared.mongo import Database, Document, naive
+from shared.partitions import Partitions
 
+BY_POSITION = "by_position"
+"""The index of the history by lead, kind, event time and id."""
 PIECE_FACTS = 1_000
 """Number of facts that are read and folded at a time: decoding them blocks the event loop for about 5 ms."""
 
@@ -26,7 +29,8 @@ _FIELDS = dict.fromkeys(
 class FactReader:
     """Reads the recorded facts and the checkpoints of leads, in the transaction or snapshot that it is called in."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, partitions: Partitions) -> None:
+        self._partitions = partitions
         self._entries = naive(database["score_history"])
         self._checkpoints = naive(database["checkpoints"])
 
@@ -38,12 +42,12 @@ class FactReader:
         if not lead_ids:
             return found
         retracted: set[str] = set()
-        which: Document = {"lead_id": {"$in": list(lead_ids)}, "kind": {"$in": [*_FACTS, "RETRACTION"]}}
+        which: Document = {**self._partitions.leads(lead_ids), "kind": {"$in": [*_FACTS, "RETRACTION"]}}
         fields = {**_FIELDS, "lead_id": 1}
         if as_of is not None:
             fields["record_time"] = 1
             which["event_time"] = {"$lte": as_of}  # a retraction has the event time of the event that it removes
-        for row in await self._entries.find(which, fields).to_list():
+        for row in await self._entries.find(which, fields, hint=BY_POSITION).to_list():
             if row["kind"] != "RETRACTION":
                 found[row["lead_id"]].append(documents.read_fact(row))
             elif as_of is None or row["record_time"].replace(tzinfo=UTC) <= as_of:
@@ -60,13 +64,13 @@ class FactReader:
         With `as_of`, facts count by their event time and retractions by their record time.
         """
         retracted = await self._retracted(lead_id, after, as_of)
-        which: Document = {"lead_id": lead_id, "kind": {"$in": _FACTS}}
+        which: Document = {**self._partitions.lead(lead_id), "kind": {"$in": _FACTS}}
         if as_of is not None:
             which["event_time"] = {"$lte": as_of}
         if after is not None:
             time, event_id = after
             which["$or"] = [{"event_time": time, "_id": {"$gt": event_id}}, {"event_time": {"$gt": time}}]
-        cursor = self._entries.find(which, _FIELDS, batch_size=PIECE_FACTS)
+        cursor = self._entries.find(which, _FIELDS, batch_size=PIECE_FACTS, hint=BY_POSITION)
         cursor = cursor.sort([("event_time", ASCENDING), ("_id", ASCENDING)])
         reading = asyncio.create_task(cursor.to_list(PIECE_FACTS))
         try:
@@ -81,7 +85,7 @@ class FactReader:
         """Returns the last checkpoint before a position with at most `max_facts` facts, or `EMPTY`."""
         time, event_id = before
         which: Document = {
-            "lead_id": lead_id,
+            **self._partitions.lead(lead_id),
             "$or": [
                 {"last_fact_time": {"$lt": time}},
                 {"last_fact_time": time, "last_fact_id": {"$lt": event_id}},
@@ -94,14 +98,15 @@ class FactReader:
 
     async def checkpoints_after(self, lead_id: str, fact_count: int) -> list[LeadState]:
         """Returns the checkpoints of a lead with more than `fact_count` facts, in order."""
-        rows = self._checkpoints.find({"lead_id": lead_id, "fact_count": {"$gt": fact_count}})
+        rows = self._checkpoints.find({**self._partitions.lead(lead_id), "fact_count": {"$gt": fact_count}})
         found = [documents.read_checkpoint(row) async for row in rows.sort("fact_count", ASCENDING)]
         return [state for state in found if state is not None]
 
     async def _retracted(self, lead_id: str, after: Position | None, as_of: datetime | None) -> set[str]:
-        which: Document = {"lead_id": lead_id, "kind": "RETRACTION"}
+        which: Document = {**self._partitions.lead(lead_id), "kind": "RETRACTION"}
         if after is not None:
             which["event_time"] = {"$gte": after[0]}
         if as_of is not None:
             which["record_time"] = {"$lte": as_of}
-        return {row["_id"].removeprefix(RETRACTION_PREFIX) async for row in self._entries.find(which, {"_id": 1})}
+        rows = self._entries.find(which, {"_id": 1}, hint=BY_POSITION)
+        return {row["_id"].removeprefix(RETRACTION_PREFIX) async for row in rows}

@@ -1,7 +1,9 @@
-"""MongoDB filters for leads that a background job has to visit."""
+"""MongoDB filters for leads that a background job has to visit, and for parts of leads."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
+from scoring_service.domain.lead_query import LeadRange
 from scoring_service.domain.timeline import Mode, Timeline
 from shared.mongo import Document
 
@@ -39,3 +41,19 @@ def stale(timeline: Timeline) -> Document:
             follows["$or"] = [{"last_fact_time": {"$gte": begins}}, {"decayed_through": {"$gte": day.isoformat()}}]
         either.append(follows)
     return {"$or": either}
+
+
+def within(leads: LeadRange) -> Document:
+    """Returns the condition that ids are in a range of leads."""
+    return {"$gt": leads.after} if leads.end is None else {"$gt": leads.after, "$lte": leads.end}
+
+
+def only(attributes: Collection[str]) -> Document:
+    """Returns the expression that keeps only the named attributes of a lead.
+
+    A projection by path would not work, because names may contain dots or start with a dollar sign.
+    """
+    if not attributes:
+        return {"$literal": {}}
+    is_named = {"$in": ["$$this.k", {"$literal": list(attributes)}]}
+    return {"$arrayToObject": {"$filter": {"input": {"$objectToArray": "$attributes"}, "cond": is_named}}}

@@ -7,10 +7,10 @@ publication of a partition writes the row and all locks, so it conflicts with ev
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from shared.locks import take_locks
-from shared.mongo import Database
+from shared.mongo import Database, Document
 
 NAME = "scoring_locks"
 _SHARES = 4
@@ -28,11 +28,20 @@ def of_lead(partition: int, lead_id: str) -> str:
     return f"{partition}:{zlib.adler32(lead_id.encode()) % _SHARES}"
 
 
-def of_partition(partition: int) -> Sequence[str]:
-    """Returns the ids of all locks of a partition."""
-    return [of_pages(partition), *(f"{partition}:{share}" for share in range(_SHARES))]
+def rows_of(partition: int) -> Iterator[Document]:
+    """Yields the id and the partition of each lock of a partition."""
+    return ({"_id": each, "partition": partition} for each in _of_partition(partition))
+
+
+async def take(database: Database, partition: int, lock: str) -> None:
+    """Takes a lock of a partition, in the transaction that relies on its decay date or publication."""
+    await take_locks(database[NAME], [lock], {"partition": partition})
 
 
 async def take_all(database: Database, partition: int) -> None:
     """Takes all locks of a partition, in the transaction that changes its decay date or publication."""
-    await take_locks(database[NAME], of_partition(partition))
+    await take_locks(database[NAME], _of_partition(partition), {"partition": partition})
+
+
+def _of_partition(partition: int) -> Sequence[str]:
+    return [of_pages(partition), *(f"{partition}:{share}" for share in range(_SHARES))]

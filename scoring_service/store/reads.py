@@ -17,8 +17,8 @@ from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.timeline import Timeline
 from scoring_service.domain.verification import ScoredEvent, Stored
 from scoring_service.store import documents
-from scoring_service.store.facts import PIECE_FACTS
-from scoring_service.store.lead_filters import decayed_beyond, inactive, stale
+from scoring_service.store.facts import BY_POSITION, PIECE_FACTS
+from scoring_service.store.lead_filters import decayed_beyond, inactive, only, stale, within
 from scoring_service.store.models import ModelStore
 from scoring_service.store.writes import find_leads
 from shared import mongo
@@ -26,6 +26,7 @@ from shared.contracts import events
 from shared.inbox.collection import Inbox
 from shared.inbox.parking import Parking
 from shared.mongo import Database, Document
+from shared.partitions import BY_ID
 from shared.rpc.pagination import Cursor
 
 _MAX_IDS = 1_000
@@ -55,6 +56,7 @@ class LeadReader:
         self._database = database
         self._models = models
         self._events = events
+        self._partitions = events.partitions
 
     def snapshot(self) -> AbstractAsyncContextManager[None]:
         """Opens a context in which all reads see one point in time."""
@@ -67,12 +69,13 @@ class LeadReader:
     async def leads(self, lead_ids: Iterable[str], attributes: Collection[str] | None = None) -> dict[str, Lead]:
         """Returns the leads that exist, by id, with the named attributes only, or with all if None."""
         if attributes is None:
-            return await find_leads(self._database, lead_ids)
+            return await find_leads(self._database, self._partitions, lead_ids)
+        ids = list(lead_ids)
         stages: list[Document] = [
-            {"$match": {"_id": {"$in": list(lead_ids)}}},
-            {"$set": {"attributes": _only(attributes)}},
+            {"$match": {"_id": {"$in": ids}, **self._partitions.pin(ids)}},
+            {"$set": {"attributes": only(attributes)}},
         ]
-        rows = await (await mongo.naive(self._database["leads"]).aggregate(stages)).to_list()
+        rows = await (await mongo.naive(self._database["leads"]).aggregate(stages, hint=BY_ID)).to_list()
         return {row["_id"]: documents.read_lead(row) for row in rows}
 
     async def list_leads(self, query: LeadQuery) -> list[Lead]:
@@ -93,7 +96,7 @@ class LeadReader:
 
     async def history(self, lead_id: str, *, after: Cursor, limit: int, newest_first: bool) -> list[Entry]:
         """Returns one page of a lead's history; `after` is the last sequence of the previous page."""
-        condition: Document = {"lead_id": lead_id}
+        condition = self._partitions.lead(lead_id)
         if after:
             condition["sequence"] = {"$lt" if newest_first else "$gt": after[0]}
         cursor = self._database["score_history"].find(condition)
@@ -102,13 +105,20 @@ class LeadReader:
 
     async def known_at(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
         """Returns the leads that had a fact by a time, even one that was retracted later."""
-        which = {"lead_id": {"$in": list(lead_ids)}, "kind": {"$in": ["EVENT", "ADJUSTMENT"]}}
-        return set(await self._database["score_history"].distinct("lead_id", which | {"event_time": {"$lte": time}}))
+        which = {
+            **self._partitions.leads(lead_ids),
+            "kind": {"$in": ["EVENT", "ADJUSTMENT"]},
+            "event_time": {"$lte": time},
+        }
+        stages: list[Document] = [{"$match": which}, {"$group": {"_id": "$lead_id"}}]
+        known = await self._database["score_history"].aggregate(stages, hint=BY_POSITION)
+        return {row["_id"] async for row in known}
 
     async def retracted_since(self, lead_ids: Sequence[str], time: datetime) -> set[str]:
         """Returns the leads with an event that was retracted after a time."""
-        which = {"lead_id": {"$in": list(lead_ids)}, "kind": EntryKind.RETRACTION.value, "record_time": {"$gt": time}}
-        return {row["lead_id"] async for row in self._database["score_history"].find(which, {"lead_id": 1})}
+        which = {**self._partitions.leads(lead_ids), "kind": EntryKind.RETRACTION.value, "record_time": {"$gt": time}}
+        rows = self._database["score_history"].find(which, {"lead_id": 1}, hint=BY_POSITION)
+        return {row["lead_id"] async for row in rows}
 
     async def recent_events(
         self, lead_ids: Sequence[str], after: datetime, until: datetime, *, retracted_by: datetime | None = None
@@ -120,9 +130,13 @@ class LeadReader:
         """
         if not lead_ids:
             return {}
-        which: Document = {"lead_id": {"$in": list(lead_ids)}, "event_time": {"$gt": after, "$lte": until}}
-        which |= _counted(retracted_by)
-        counts = await self._database["score_history"].aggregate([{"$match": which}, _COUNT_BY_LEAD])
+        which = {
+            **self._partitions.leads(lead_ids),
+            "event_time": {"$gt": after, "$lte": until},
+            **_counted(retracted_by),
+        }
+        stages: list[Document] = [{"$match": which}, _COUNT_BY_LEAD]
+        counts = await self._database["score_history"].aggregate(stages, hint=BY_POSITION)
         return {row["_id"]: row["count"] for row in await counts.to_list()}
 
     async def count_by_score(self, minimum_scores: Sequence[int]) -> dict[int, int]:
@@ -160,7 +174,7 @@ class LeadReader:
 
     async def decayed_through(self, lead_ids: Sequence[str]) -> dict[str, date | None]:
         """Returns for each lead the date through which its partition is decayed; None before the first decay run."""
-        partitions = {lead_id: self._events.partition_of(lead_id) for lead_id in lead_ids}
+        partitions = {lead_id: self._partitions.of(lead_id) for lead_id in lead_ids}
         rows = self._database["scoring_partitions"].find({"_id": {"$in": sorted(set(partitions.values()))}})
         dates = {row["_id"]: documents.read_date(row["through"]) async for row in rows}
         return {lead_id: dates[partition] for lead_id, partition in partitions.items()}
@@ -194,7 +208,7 @@ class LeadReader:
 
     async def leads_in(self, leads: LeadRange) -> list[Lead]:
         """Returns the leads of a range that have a row, ordered by id."""
-        rows = mongo.naive(self._database["leads"]).find({"_id": _within(leads)}).sort("_id", ASCENDING)
+        rows = mongo.naive(self._database["leads"]).find({"_id": within(leads)}).sort("_id", ASCENDING)
         return list(map(documents.read_lead, await rows.to_list()))
 
     async def stored(self, leads: LeadRange, max_leads: int, max_entries: int) -> list[Stored]:
@@ -203,7 +217,7 @@ class LeadReader:
         It returns at most `max_leads` rows and at most `max_entries` entries. A lead that alone has more entries is
         returned by itself and without them. An empty list means that the range has no leads.
         """
-        rows = mongo.naive(self._database["leads"]).find({"_id": _within(leads)}).sort("_id", ASCENDING)
+        rows = mongo.naive(self._database["leads"]).find({"_id": within(leads)}).sort("_id", ASCENDING)
         found = {row["_id"]: documents.read_lead(row) for row in await rows.limit(max_leads).to_list()}
         end = max(found) if len(found) == max_leads else leads.end
         histories, end = await self._histories(LeadRange(leads.after, end), max_entries)
@@ -213,7 +227,7 @@ class LeadReader:
 
     async def whole_history(self, lead_id: str) -> AsyncGenerator[list[Entry], None]:
         """Yields the history of a lead in the order of the sequence, in pieces of `PIECE_FACTS`."""
-        cursor = self._database["score_history"].find({"lead_id": lead_id}, batch_size=PIECE_FACTS)
+        cursor = self._database["score_history"].find(self._partitions.lead(lead_id), batch_size=PIECE_FACTS)
         cursor = cursor.sort("sequence", ASCENDING)
         while rows := await cursor.to_list(PIECE_FACTS):
             yield list(map(documents.read_entry, rows))
@@ -221,7 +235,7 @@ class LeadReader:
     async def checkpoints_of(self, lead_ids: Sequence[str]) -> dict[str, dict[int, LeadState]]:
         """Returns the checkpoints of leads, by lead id and number of facts."""
         found: dict[str, dict[int, LeadState]] = defaultdict(dict)
-        async for row in self._database["checkpoints"].find({"lead_id": {"$in": list(lead_ids)}}):
+        async for row in self._database["checkpoints"].find(self._partitions.each_lead(lead_ids)):
             found[row["lead_id"]][row["fact_count"]] = documents.read_checkpoint(row) or EMPTY
         return found
 
@@ -255,11 +269,14 @@ class LeadReader:
 
         A history of None means that this lead alone has too many entries.
         """
-        cursor = self._database["score_history"].find({"lead_id": _within(leads)})
-        cursor = cursor.sort([("lead_id", ASCENDING), ("sequence", ASCENDING)]).limit(max_entries + 1)
+        # By an index that begins with the lead: the sequence is in another one, which begins with the partition.
+        cursor = self._database["score_history"].find({"lead_id": within(leads)}, hint=BY_POSITION)
+        cursor = cursor.sort("lead_id", ASCENDING).limit(max_entries + 1)
         found: dict[str, list[Entry]] = defaultdict(list)
         for row in await cursor.to_list():
             found[row["lead_id"]].append(documents.read_entry(row))
+        for entries in found.values():
+            entries.sort(key=lambda entry: entry.sequence)
         if sum(map(len, found.values())) <= max_entries:
             return {**found}, leads.end
         cut, _ = found.popitem()
@@ -273,18 +290,3 @@ def _counted(retracted_by: datetime | None) -> Document:
         return {"kind": {"$in": [EntryKind.EVENT.value, EntryKind.RETRACTION.value]}}
     retraction = {"kind": EntryKind.RETRACTION.value, "record_time": {"$lte": retracted_by}}
     return {"$or": [{"kind": EntryKind.EVENT.value}, retraction]}
-
-
-def _within(leads: LeadRange) -> Document:
-    return {"$gt": leads.after} if leads.end is None else {"$gt": leads.after, "$lte": leads.end}
-
-
-def _only(attributes: Collection[str]) -> Document:
-    """Returns the expression that keeps only the named attributes of a lead.
-
-    A projection by path would not work, because names may contain dots or start with a dollar sign.
-    """
-    if not attributes:
-        return {"$literal": {}}
-    is_named = {"$in": ["$$this.k", {"$literal": list(attributes)}]}
-    return {"$arrayToObject": {"$filter": {"input": {"$objectToArray": "$attributes"}, "cond": is_named}}}

@@ -12,13 +12,16 @@ from scoring_service import model_codec
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, Publication
 from scoring_service.store import locks, model_documents
+from scoring_service.store.facts import BY_POSITION
 from scoring_service.store.models import ModelStore
 from shared import mongo
+from shared.contracts.score_changes import CONTRACT as CHANGES
 from shared.indexes import check_indexes, create_indexes
 from shared.locks import create_locks
 from shared.message_files import yaml_text
 from shared.mongo import Database
 from shared.settings import StartupError
+from shared.sharding import BY_LEAD, BY_PARTITION, BY_ROW, ShardKey
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "leads": [
@@ -32,17 +35,36 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("partition", ASCENDING), ("publication", ASCENDING)], name="by_partition"),
     ],
     "score_history": [
-        IndexModel([("lead_id", ASCENDING), ("sequence", ASCENDING)], name="by_sequence", unique=True),
         IndexModel(
-            [("lead_id", ASCENDING), ("kind", ASCENDING), ("event_time", ASCENDING), ("_id", ASCENDING)],
-            name="by_position",
+            [("partition", ASCENDING), ("lead_id", ASCENDING), ("sequence", ASCENDING)], name="by_sequence", unique=True
+        ),
+        # The partition comes last: if it came first, a query about many leads would look for each in each partition.
+        IndexModel(
+            [
+                ("lead_id", ASCENDING),
+                ("kind", ASCENDING),
+                ("event_time", ASCENDING),
+                ("_id", ASCENDING),
+                ("partition", ASCENDING),
+            ],
+            name=BY_POSITION,
         ),
     ],
-    "checkpoints": [IndexModel([("lead_id", ASCENDING), ("fact_count", ASCENDING)], name="by_facts")],
+    "checkpoints": [
+        IndexModel([("partition", ASCENDING), ("lead_id", ASCENDING), ("fact_count", ASCENDING)], name="by_facts")
+    ],
     "scoring_models": [],
     "model_publications": [],
     "scoring_partitions": [],
     locks.NAME: [],
+}
+SHARD_KEYS: Mapping[str, ShardKey] = {
+    "leads": BY_ROW,
+    "score_history": BY_LEAD,
+    "checkpoints": BY_LEAD,
+    CHANGES.collection: BY_ROW,
+    "scoring_partitions": BY_PARTITION,
+    locks.NAME: BY_ROW,
 }
 
 
@@ -64,9 +86,9 @@ async def migrate(database: Database, *, partitions: int, time_zone: str, engine
     await _insert_if_new(
         database, "model_publications", model_documents.write_publication(first) | {"rolled_out": True}
     )
-    all_ = range(partitions)
-    await create_locks(database["scoring_partitions"], all_, through="", time_zone=time_zone, publication=1)
-    await create_locks(database[locks.NAME], chain.from_iterable(map(locks.of_partition, all_)))
+    rows = [{"_id": partition} for partition in range(partitions)]
+    await create_locks(database["scoring_partitions"], rows, through="", time_zone=time_zone, publication=1)
+    await create_locks(database[locks.NAME], chain.from_iterable(map(locks.rows_of, range(partitions))))
     await _check_time_zone(database, time_zone)
     await ModelStore(database, engine).follow_engine(now)
     await check(database, time_zone=time_zone, engine=engine)

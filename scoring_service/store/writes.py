@@ -17,6 +17,7 @@ from scoring_service.store import documents, locks
 from scoring_service.store.batches import AppendBatch, EventBatch
 from scoring_service.store.lead_filters import decayed_beyond, inactive, stale
 from scoring_service.store.models import ModelStore
+from scoring_service.store.rows import checkpoint_rows, entry_rows, lead_row
 from shared import mongo
 from shared.bounded_reads import BoundedRows
 from shared.contracts import events
@@ -25,6 +26,7 @@ from shared.inbox.parking import DISCARDED, PARKED, discard_fields
 from shared.inbox.schema import PENDING
 from shared.locks import take_locks
 from shared.mongo import Database, Document
+from shared.partitions import BY_ID, Partitions
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 """Largest total of event bytes that one transaction reads."""
@@ -108,7 +110,7 @@ class LeadWriter:
         `locks`.
         """
         partition = self.partition_of(lead_id)
-        await take_locks(self._database[locks.NAME], [locks.of_lead(partition, lead_id)])
+        await locks.take(self._database, partition, locks.of_lead(partition, lead_id))
         return await self.standing(partition)
 
     async def take_page(self, partition: int) -> Standing:
@@ -117,7 +119,7 @@ class LeadWriter:
         Drains of the partition's other leads go on, but its decay date and its publication cannot change until the
         commit. See `locks`.
         """
-        await take_locks(self._database[locks.NAME], [locks.of_pages(partition)])
+        await locks.take(self._database, partition, locks.of_pages(partition))
         return await self.standing(partition)
 
     async def standing(self, partition: int) -> Standing:
@@ -151,7 +153,7 @@ class LeadWriter:
 
     async def leads(self, lead_ids: Iterable[str]) -> dict[str, Lead]:
         """Returns the leads that exist, by id."""
-        return await find_leads(self._database, lead_ids)
+        return await find_leads(self._database, self._events.partitions, lead_ids)
 
     async def inactive_leads(self, partition: int, inactive_since: datetime, through: date) -> list[str]:
         """Returns the ids of the leads of a partition to which decay ticks up to a date may apply; see `inactive`."""
@@ -165,14 +167,19 @@ class LeadWriter:
         """Returns the ids of the leads of a partition that the last publication has not reached yet; see `stale`."""
         return await self._ids({"partition": partition, **stale(timeline)})
 
-    async def entry(self, event_id: str) -> tuple[str, Entry] | None:
-        """Returns an entry and the id of its lead, or None; may be called anywhere."""
-        row = await self._database["score_history"].find_one({"_id": event_id})
+    async def entry(self, event_id: str, lead_id: str | None = None) -> tuple[str, Entry] | None:
+        """Returns an entry and the id of its lead, or None; may be called anywhere.
+
+        If the lead is given, only entries in its partition are found.
+        """
+        pinned = {} if lead_id is None else self._events.partitions.pin([lead_id])
+        row = await self._database["score_history"].find_one({"_id": event_id, **pinned}, hint=BY_ID)
         return (row["lead_id"], documents.read_entry(row)) if row else None
 
     async def is_pending(self, event_id: str) -> bool:
         """Returns whether an event is pending; a parked one is not. May be called anywhere."""
-        return await self._events.rows.find_one({"_id": event_id, "state": PENDING}, {"_id": 1}) is not None
+        found = await self._events.rows.find_one({"_id": event_id, "state": PENDING}, {"_id": 1}, hint=BY_ID)
+        return found is not None
 
     async def discard(self, event_id: str, reason: str, actor: str, time: datetime) -> str | None:
         """Discards a parked event, unless it was discarded before; may be called anywhere.
@@ -180,13 +187,13 @@ class LeadWriter:
         Returns the id of its lead, or None if the event is neither parked nor discarded.
         """
         which = {"_id": event_id, "state": {"$in": [PARKED, DISCARDED]}}
-        row = await self._events.rows.find_one(which, {"state": 1, "lead_id": 1})
+        row = await self._events.rows.find_one(which, {"state": 1, "lead_id": 1, "partition": 1}, hint=BY_ID)
         if row is None:
             return None
         if row["state"] == PARKED:
             discarded = {"state": DISCARDED, **discard_fields(reason, actor, time)}
             result = await mongo.durable(self._events.rows).update_one(
-                {"_id": event_id, "state": PARKED}, {"$set": discarded}
+                {"_id": event_id, "partition": row["partition"], "state": PARKED}, {"$set": discarded}, hint=BY_ID
             )
             if not result.matched_count:
                 return None  # another caller has just retried the event
@@ -197,13 +204,13 @@ class LeadWriter:
 
         Returns the partitions of automation's inbox that have new rows.
         """
-        updates = batch.updates
-        entries = [documents.write_entry(each.after.lead_id, entry) for each in updates for entry in each.entries]
+        updates, partitions = batch.updates, self._events.partitions
+        entries = entry_rows(partitions, updates)
         if entries:
             await self._database["score_history"].insert_many(entries, ordered=False)
-        rows = [self._lead_row(each.after) for each in updates]
+        rows = [lead_row(partitions, each.after) for each in updates]
         if rows:
-            replacements = [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
+            replacements = [ReplaceOne(self._key(row), row, upsert=True) for row in rows]
             await self._database["leads"].bulk_write(replacements, ordered=False)
         await self._store_checkpoints(updates)
         changes = documents.write_changes(batch, self.partition_of)
@@ -215,10 +222,11 @@ class LeadWriter:
 
     async def replace(self, lead: Lead, checkpoints: Sequence[LeadState]) -> None:
         """Stores the state of a lead and replaces all of its checkpoints; appends nothing."""
-        await self._database["leads"].replace_one({"_id": lead.lead_id}, self._lead_row(lead), upsert=True)
-        await self._database["checkpoints"].delete_many({"lead_id": lead.lead_id})
+        partitions, row = self._events.partitions, lead_row(self._events.partitions, lead)
+        await self._database["leads"].replace_one(self._key(row), row, upsert=True)
+        await self._database["checkpoints"].delete_many(partitions.lead(lead.lead_id))
         if checkpoints:
-            rows = [documents.write_checkpoint(lead.lead_id, state) for state in checkpoints]
+            rows = checkpoint_rows(partitions, lead.lead_id, checkpoints)
             await self._database["checkpoints"].insert_many(rows, ordered=False)
 
     async def _move(self, partition: int, which: Document, change: Document) -> Standing:
@@ -228,23 +236,23 @@ class LeadWriter:
         return (await self.take([partition]))[partition]
 
     async def _store_checkpoints(self, updates: Sequence[LeadUpdate]) -> None:
-        checkpoints = self._database["checkpoints"]
+        checkpoints, partitions = self._database["checkpoints"], self._events.partitions
         replaced = [
-            DeleteMany({"lead_id": each.after.lead_id, "fact_count": {"$gt": each.checkpoints_from}})
+            DeleteMany(partitions.lead(each.after.lead_id) | {"fact_count": {"$gt": each.checkpoints_from}})
             for each in updates
             if each.checkpoints_from < each.before.state.fact_count
         ]
         if replaced:
             await checkpoints.bulk_write(replaced, ordered=False)
-        rows = [documents.write_checkpoint(each.after.lead_id, state) for each in updates for state in each.checkpoints]
-        if rows:
-            await checkpoints.insert_many(rows, ordered=False)
+        new = [row for each in updates for row in checkpoint_rows(partitions, each.after.lead_id, each.checkpoints)]
+        if new:
+            await checkpoints.insert_many(new, ordered=False)
 
     async def _ids(self, condition: Document) -> list[str]:
         return [row["_id"] for row in await self._database["leads"].find(condition, {"_id": 1}).to_list()]
 
-    def _lead_row(self, lead: Lead) -> Document:
-        return {**documents.write_lead(lead), "partition": self._events.partition_of(lead.lead_id)}
+    def _key(self, row: Document) -> Document:
+        return self._events.partitions.row(row["_id"], row["partition"])
 
 
 def _batch(pending: BoundedRows) -> EventBatch:
@@ -284,7 +292,9 @@ def _stored(standing: Standing) -> Document:
     }
 
 
-async def find_leads(database: Database, lead_ids: Iterable[str]) -> dict[str, Lead]:
+async def find_leads(database: Database, partitions: Partitions, lead_ids: Iterable[str]) -> dict[str, Lead]:
     """Returns the leads that exist, by id."""
-    rows = await mongo.naive(database["leads"]).find({"_id": {"$in": list(lead_ids)}}).to_list()
+    ids = list(lead_ids)
+    which = {"_id": {"$in": ids}, **partitions.pin(ids)}
+    rows = await mongo.naive(database["leads"]).find(which, hint=BY_ID).to_list()
     return {row["_id"]: documents.read_lead(row) for row in rows}

@@ -94,7 +94,7 @@ class Corrections:
         """Returns the lead and its new entry; None if another process has appended it in the meantime."""
 
         async def is_due() -> bool:
-            return await self.lead_writer.entry(entry_id) is None
+            return await self.lead_writer.entry(entry_id, lead_id) is None
 
         lock = self.locks.setdefault(lead_id, asyncio.Lock())
         async with lock:

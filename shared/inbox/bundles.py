@@ -19,6 +19,7 @@ from bson.raw_bson import RawBSONDocument
 from shared.inbox.contract import InboxContract
 from shared.inbox.schema import PENDING
 from shared.mongo import Collection, Document, transact
+from shared.partitions import BY_ID
 
 MAX_ITEMS = 500
 """The maximum number of items in a row."""
@@ -49,17 +50,17 @@ def count_of(row: Document) -> int:
     return count if isinstance(count, int) and count > 1 else 1
 
 
-async def divide(rows: Collection, field: str, row_id: str) -> list[str]:
+async def divide(rows: Collection, field: str, row_id: str, partition: int) -> list[str]:
     """Replaces a pending row by one row for each item in `field`, and returns their ids.
 
     Returns no ids, and changes nothing, if the row is no longer pending or has no more than one item.
     """
-    return await transact(rows.database, partial(_divide, rows, field, row_id), seconds=DIVIDE_SECONDS)
+    return await transact(rows.database, partial(_divide, rows, field, row_id, partition), seconds=DIVIDE_SECONDS)
 
 
-async def _divide(rows: Collection, field: str, row_id: str) -> list[str]:
+async def _divide(rows: Collection, field: str, row_id: str, partition: int) -> list[str]:
     raw = rows.with_options(codec_options=rows.codec_options.with_options(document_class=RawBSONDocument))
-    row = await raw.find_one({"_id": row_id, "state": PENDING})
+    row = await raw.find_one({"_id": row_id, "partition": partition, "state": PENDING}, hint=BY_ID)
     items = row.get(field) if row else None
     if row is None or not isinstance(items, list) or len(items) < 2:
         return []
@@ -68,7 +69,7 @@ async def _divide(rows: Collection, field: str, row_id: str) -> list[str]:
         for index, item in enumerate(items)
     ]
     await rows.insert_many(parts, ordered=False)
-    await rows.delete_one({"_id": row_id, "partition": row["partition"]})
+    await rows.delete_one({"_id": row_id, "partition": partition}, hint=BY_ID)
     return [part["_id"] for part in parts]
 
 

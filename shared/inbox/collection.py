@@ -15,7 +15,6 @@ alone.
 """
 
 import random
-import zlib
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -29,7 +28,10 @@ from shared.inbox.contract import InboxContract, report_newer_rows
 from shared.inbox.schema import APART, PENDING, indexes
 from shared.indexes import create_indexes
 from shared.mongo import Database, Document, durable
+from shared.partitions import BY_ID, Partitions, among
 from shared.settings import StartupError
+
+_OLDEST_FIRST = [("partition", ASCENDING), ("accept_time", ASCENDING)]
 
 
 class PartitionBacklog(NamedTuple):
@@ -43,6 +45,7 @@ class Inbox:
     """A collection used as an inbox. The number of `partitions` never changes for a database.
 
     If the contract `expires`, MongoDB deletes rows when `keep` has passed since this consumer marked them as done.
+    Methods that take rows need only the `_id` and the `partition` of each.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class Inbox:
         self._contract = contract
         self._inboxes = database["inboxes"]
         self._database = database
-        self._partitions = partitions
+        self.partitions = Partitions(partitions)
         self._keep = keep
         self._items_per_row = 1
         self._reported_versions: set[int] = set()
@@ -61,12 +64,12 @@ class Inbox:
 
     def partition_of(self, key: str) -> int:
         """Returns the partition of a key; rows with one key share a partition."""
-        return zlib.crc32(key.encode()) % self._partitions
+        return self.partitions.of(key)
 
     def has_partitions(self, numbers: object) -> bool:
         """Returns whether `numbers` is a sequence of valid partitions of this inbox."""
         return isinstance(numbers, list | tuple | range) and all(
-            type(number) is int and 0 <= number < self._partitions for number in numbers
+            type(number) is int and 0 <= number < self.partitions.count for number in numbers
         )
 
     def pending_row(self, key: str, accept_time: datetime) -> Document:
@@ -96,8 +99,7 @@ class Inbox:
         which |= self._readable
         if exclude_keys:
             which["lead_id"] = {"$nin": list(exclude_keys)}
-        cursor = find_raw(self.rows, {"state": PENDING, "partition": {"$in": list(partitions)}, **which}, fields)
-        cursor = cursor.sort([("partition", ASCENDING), ("accept_time", ASCENDING)])
+        cursor = find_raw(self.rows, {"state": PENDING, **among(partitions), **which}, fields).sort(_OLDEST_FIRST)
         if ids is None:
             # Without a hint, the planner may choose another index after a few rows, and cache that choice.
             cursor = cursor.hint("pending").batch_size(limit // self._items_per_row + 1)
@@ -105,6 +107,7 @@ class Inbox:
             if rows and fields is None:
                 self._items_per_row = sum(map(bundles.count_of, rows)) // len(rows)
             return rows
+        cursor = cursor.hint(BY_ID)
         return await read_bounded(self.rows, cursor, limit, max_bytes)
 
     async def pending_of(
@@ -115,28 +118,25 @@ class Inbox:
         See `pending` for `fields` and `max_bytes`.
         """
         which = {"partition": self.partition_of(key), "lead_id": key, "attempts": {"$exists": False}, **self._readable}
-        cursor = find_raw(self.rows, {"state": PENDING, **which}, fields)
-        cursor = cursor.sort([("partition", ASCENDING), ("accept_time", ASCENDING)]).hint("pending")
+        cursor = find_raw(self.rows, {"state": PENDING, **which}, fields).sort(_OLDEST_FIRST).hint("pending")
         return await read_bounded(self.rows, cursor, limit, max_bytes)
 
     async def are_pending(self, rows: Sequence[Document]) -> bool:
         """Returns whether all of the rows are still pending."""
-        ids = [row["_id"] for row in rows]
-        return await self.rows.count_documents({"_id": {"$in": ids}, "state": PENDING}) == len(ids)
+        return await self.rows.count_documents(_these(rows) | {"state": PENDING}, hint=BY_ID) == len(rows)
 
     async def still_pending(self, rows: Sequence[Document]) -> set[str]:
         """Returns the ids of those of the rows that are still pending."""
-        ids = [row["_id"] for row in rows]
-        return {row["_id"] async for row in self.rows.find({"_id": {"$in": ids}, "state": PENDING}, {"_id": 1})}
+        found = self.rows.find(_these(rows) | {"state": PENDING}, {"_id": 1}, hint=BY_ID)
+        return {row["_id"] async for row in found}
 
     async def mark(self, rows: Sequence[Document]) -> None:
         """Marks pending rows as done. Call it in the transaction that does the work."""
-        await self.rows.update_many({"_id": {"$in": [row["_id"] for row in rows]}}, self._done())
+        await self.rows.update_many(_these(rows), self._done())
 
     async def skip(self, rows: Sequence[Document]) -> None:
         """Marks the rows that are still pending as done, in one durable write outside of a transaction."""
-        which = {"_id": {"$in": [row["_id"] for row in rows]}, "state": PENDING}
-        await durable(self.rows).update_many(which, self._done())
+        await durable(self.rows).update_many(_these(rows) | {"state": PENDING}, self._done(), hint=BY_ID)
 
     async def count_pending(self) -> int:
         """Returns the number of pending items."""
@@ -160,11 +160,11 @@ class Inbox:
             condition["partition"] = partition
         return await self.rows.count_documents(condition, limit=limit, hint="pending")
 
-    async def divide(self, row_id: str) -> list[str]:
+    async def divide(self, row_id: str, partition: int) -> list[str]:
         """Divides a pending bundle into rows of one item, and returns their ids; none if there is nothing to divide."""
         if not self._contract.items:
             return []
-        return await bundles.divide(self.rows, self._contract.items, row_id)
+        return await bundles.divide(self.rows, self._contract.items, row_id, partition)
 
     async def waiting(self) -> dict[int, datetime]:
         """Returns the `accept_time` of the oldest pending row of each partition that has any.
@@ -218,9 +218,13 @@ class Inbox:
         """Creates the collection and its indexes, and records the number of partitions. The producer calls it."""
         await create_indexes(self._database, {self.rows.name: indexes(self._contract)})
         await durable(self._inboxes).update_one(
-            {"_id": self.rows.name}, {"$setOnInsert": {"partitions": self._partitions}}, upsert=True
+            {"_id": self.rows.name}, {"$setOnInsert": {"partitions": self.partitions.count}}, upsert=True
         )
         await self.check()
+
+    async def record_shards(self, shards: int) -> None:
+        """Stores over how many shards the partitions are spread; workers use it once they are started again."""
+        await durable(self._inboxes).update_one({"_id": self.rows.name}, {"$set": {"shards": shards}})
 
     async def check(self) -> None:
         """Checks at startup that the database has this inbox, with this number of partitions.
@@ -231,18 +235,19 @@ class Inbox:
         record = await self._inboxes.find_one({"_id": self.rows.name})
         if record is None:
             raise StartupError(f"the database has no inbox {self.rows.name!r}: run migrate of every service first")
-        if record["partitions"] != self._partitions:
+        if record["partitions"] != self.partitions.count:
             created = "the database was created with another number of partitions"
             raise StartupError(f"{created}: set LEADSCORE_PARTITIONS={record['partitions']}")
+        self.partitions = Partitions(self.partitions.count, record.get("shards", 1))
 
     def _done(self) -> Document:
         """Returns the update that marks a row as done."""
-        done: Document = {"state": self._contract.done}
+        update: Document = {"$set": {"state": self._contract.done}}
         if self._keep is not None:
-            done["expire_time"] = wire.now() + self._keep
-        if not self._contract.cleared:
-            return {"$set": done}
-        return {"$set": done, "$unset": dict.fromkeys(self._contract.cleared, "")}
+            update["$set"]["expire_time"] = wire.now() + self._keep
+        if self._contract.cleared:
+            update["$unset"] = dict.fromkeys(self._contract.cleared, "")
+        return update
 
     async def _first_rows(self) -> list[Document]:
         """Returns the `accept_time` and version of the oldest row of each partition."""
@@ -268,3 +273,7 @@ class Inbox:
         if version not in self._reported_versions:
             self._reported_versions.add(version)
             report_newer_rows(self._contract, version, reader=self._contract.consumer)
+
+
+def _these(rows: Sequence[Document]) -> Document:
+    return {"_id": {"$in": [row["_id"] for row in rows]}, **among(row["partition"] for row in rows)}

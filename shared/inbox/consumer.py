@@ -20,6 +20,7 @@ from shared.inbox.collection import Inbox
 from shared.inbox.doorbell import MAX_TOGETHER, Doorbell, Lease
 from shared.inbox.isolation import IsolatedRetries, Step
 from shared.inbox.parking import Parking
+from shared.mongo import Document
 from shared.portions import Portions, may_be_of_size
 from shared.settings import MAX_PARTITIONS
 from shared.tasks import is_cancelled
@@ -90,13 +91,16 @@ class Drainer:
                         await self._drain([partition])
 
     async def _next(self) -> Sequence[int]:
-        """Returns the queued partitions; none after waiting for `IDLE_SECONDS`."""
+        """Returns the queued partitions, or those of one shard; none after waiting for `IDLE_SECONDS`."""
         self.heartbeat.beat()
         async with self._work:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._work.wait_for(lambda: self._waiting)
-            partitions, self._waiting = sorted(self._waiting), set()
+            partitions = self._inbox.partitions.on_one_shard(self._waiting)
+            self._waiting.difference_update(partitions)
+            if self._waiting:
+                self._work.notify()
             self._room.notify_all()
         return partitions
 
@@ -145,25 +149,26 @@ class Drainer:
     async def _cut(self, lease: Lease, limit: int) -> int:
         self.heartbeat.beat()
         with deadline(READ_SECONDS):
-            rows = await self._inbox.pending(lease.partitions, limit, {"count": 1})
-        halves = Portions([row["_id"] for row in rows], (len(rows) + 1) // 2)
+            rows = await self._inbox.pending(lease.partitions, limit, {"partition": 1, "count": 1})
+        halves = Portions(rows, (len(rows) + 1) // 2)
         goes_on = rows.is_full
         while (half := halves.next()) and not self.isolated_retries.breaker.is_open:
             await self._doorbell.renew(lease)
             try:
-                goes_on |= await self._half(lease, half)
+                goes_on |= await self._half(half)
                 halves.done()
             except Exception as error:
                 if not halves.halve(error):
                     raise
         return limit if goes_on else len(rows)
 
-    async def _half(self, lease: Lease, ids: Sequence[str]) -> bool:
+    async def _half(self, rows: Sequence[Document]) -> bool:
         """Processes rows, and returns whether it has divided one instead: the next batch has its items."""
         with self._turn():
-            if len(ids) == 1:
-                return await self.isolated_retries.attempt(ids[0])
-            self._noted(await self._step(lease.partitions, len(ids), ids))
+            if len(rows) == 1:
+                return await self.isolated_retries.attempt(rows[0]["_id"], rows[0]["partition"])
+            partitions = sorted({row["partition"] for row in rows})
+            self._noted(await self._step(partitions, len(rows), [row["_id"] for row in rows]))
             return False
 
     @contextlib.contextmanager

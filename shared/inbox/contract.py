@@ -16,9 +16,9 @@ class InboxContract(NamedTuple):
 
     `collection` is the MongoDB collection, `done` the `state` of a row that the consumer has finished, `schema_version`
     the newest version of a row that this program can read, and `consumer` the component to update for newer rows.
-    Finished rows lose the `cleared` fields, and those of an inbox that `expires` are deleted some days later. If `items`
-    is set, rows are bundles and have their items in the field of this name (`shared.inbox.bundles`); otherwise each row
-    is one item and has a key.
+    Finished rows lose the `cleared` fields, and those of an inbox that `expires` are deleted some days later. If
+    `items` is set, rows are bundles and have their items in the field of this name (`shared.inbox.bundles`); otherwise
+    each row is one item and has a key.
     """
 
     collection: str

@@ -38,7 +38,7 @@ class IsolatedRetries:
         self._step = step
         self._deferred: list[IsolatedRow] = []
 
-    async def attempt(self, row_id: str) -> bool:
+    async def attempt(self, row_id: str, partition: int) -> bool:
         """Tries a row alone, unless it is not due or the circuit is open. Returns whether it was divided instead.
 
         Raises:
@@ -46,9 +46,9 @@ class IsolatedRetries:
         """
         if self.breaker.is_open:
             return False
-        if await self._parking.inbox.divide(row_id):
+        if await self._parking.inbox.divide(row_id, partition):
             return True
-        isolated_row = await self._parking.begin(row_id)
+        isolated_row = await self._parking.begin(row_id, partition)
         if isolated_row is not None:
             await self._attempt(isolated_row)
         return False
@@ -88,18 +88,18 @@ class IsolatedRetries:
         await asyncio.sleep(PROBE_SECONDS)
         row = await self.breaker.probe()
         try:
-            if row is None or await self._step([row[1]], 1, [await self._alone(row[0])]):
+            if row is None or await self._step([row[1]], 1, [await self._alone(*row)]):
                 self.breaker.succeeded()
                 await self.breaker.report()
         except Exception as error:  # noqa: BLE001 (the circuit stays open)
             _LOG.info("probe failed", error=logs.one_line(error))
 
-    async def _alone(self, row_id: str) -> str:
+    async def _alone(self, row_id: str, partition: int) -> str:
         """Returns the id of a row with one item: the given one, or one of those into which it was divided.
 
         A whole bundle would be a bad probe, because one item that fails would hide that all others succeed.
         """
-        return random.choice(await self._parking.inbox.divide(row_id) or [row_id])  # noqa: S311 (not security)
+        return random.choice(await self._parking.inbox.divide(row_id, partition) or [row_id])  # noqa: S311 (not security)
 
     async def _failure(self, isolated_row: IsolatedRow, error: BaseException) -> Failure | None:
         if isinstance(error, TransactionTimeout) and not await self._parking.is_answered(isolated_row):
@@ -131,6 +131,6 @@ class IsolatedRetries:
             _LOG.warning("row failed", id=isolated_row.row_id, attempts=isolated_row.attempts, error=DIED.reason)
             return
         try:
-            await self.attempt(isolated_row.row_id)
+            await self.attempt(isolated_row.row_id, isolated_row.partition)
         except Exception as error:  # noqa: BLE001 (the row is due again later)
             _LOG.warning("isolated row not tried", id=isolated_row.row_id, error=logs.one_line(error))

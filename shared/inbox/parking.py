@@ -68,11 +68,16 @@ class Parking:
         self.inbox = inbox
         self._rows = durable(inbox.rows)
 
-    async def begin(self, row_id: str) -> IsolatedRow | None:
+    async def begin(self, row_id: str, partition: int) -> IsolatedRow | None:
         """Counts an attempt that is about to start; returns None if the row is done or another worker is trying it."""
         now = wire.now()
         row = await self._rows.find_one_and_update(
-            {"_id": row_id, "state": PENDING, "retry_time": {"$not": {"$gt": now, "$lte": now + FARTHEST}}},
+            {
+                "_id": row_id,
+                "partition": partition,
+                "state": PENDING,
+                "retry_time": {"$not": {"$gt": now, "$lte": now + FARTHEST}},
+            },
             {"$inc": {"attempts": 1}, "$set": {"retry_time": now + CLAIM}},
             projection={"partition": 1, "attempts": 1},
             return_document=ReturnDocument.AFTER,
@@ -160,7 +165,8 @@ class Parking:
 
     async def _update(self, isolated_row: IsolatedRow, update: Document) -> None:
         # Changes nothing if the row is done, or if another worker presumed this one dead and tried the row again.
-        same = {"_id": isolated_row.row_id, "state": PENDING, "attempts": isolated_row.attempts}
+        row_id, partition, attempts = isolated_row
+        same = {"_id": row_id, "partition": partition, "state": PENDING, "attempts": attempts}
         await self._rows.update_one(same, update)
 
 

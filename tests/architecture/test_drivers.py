@@ -25,6 +25,7 @@ OWNERS = {
     "shared/rpc/health.py",
     "shared/rpc/retries.py",
     "shared/rpc/server.py",
+    "shared/sharding.py",
 }
 """The other modules that own a driver, or need its types or errors."""
 

@@ -26,6 +26,7 @@ from testkit.receiver import Receiver, receiving
 from testkit.serving import served
 from tests.automation.fake_stores import FakeExecutions, FakeRules
 from tests.automation.fakes import NOW, SENDER, FakeInsights, FakeModels, FakeReceivers, rule
+from tests.automation.partitioned import PARTITIONED
 from tests.automation.receiving import Mailbox
 from tests.automation.servicer import EXECUTIONS, NO_BACKLOG, NOTHING_PARKED, Stub
 from tests.automation.test_network import RESOLVER, TLS
@@ -39,7 +40,7 @@ def rules(request: pytest.FixtureRequest, database: Database) -> Rules:
 @pytest.fixture(params=["memory", "mongodb"])
 async def executions(request: pytest.FixtureRequest, database: Database) -> Executions:
     await create_indexes(database, INDEXES)
-    return FakeExecutions() if request.param == "memory" else MongoExecutions(database)
+    return FakeExecutions() if request.param == "memory" else MongoExecutions(database, PARTITIONED)
 
 
 @pytest.fixture(params=["memory", "mongodb"])
@@ -47,7 +48,11 @@ async def stores(request: pytest.FixtureRequest, database: Database) -> tuple[Ru
     """Rules, executions and deliveries that belong together."""
     await create_indexes(database, INDEXES)
     if request.param == "mongodb":
-        return MongoRules(database), MongoExecutions(database), MongoDeliveries(database)
+        return (
+            MongoRules(database),
+            MongoExecutions(database, PARTITIONED),
+            MongoDeliveries(database, PARTITIONED),
+        )
     executions = FakeExecutions()
     return FakeRules(executions=executions), executions, executions
 

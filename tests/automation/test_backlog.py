@@ -25,6 +25,7 @@ from shared.inbox.parking import Parking
 from shared.mongo import Database
 from testkit.serving import served
 from tests.automation.fakes import NOW, change, executed, rule, webhook
+from tests.automation.partitioned import PARTITIONED
 from tests.conftest import PARTITIONS
 from tests.shared.commands import overheard
 
@@ -127,7 +128,7 @@ async def test_due_deliveries_and_failed_executions_are_counted(database: Databa
     lapsed = {"due_time": NOW - 8 * SECOND, "lease": "x"}
     delivered = {"due_time": NEVER, "state": ExecutionState.DELIVERED}
     failed = {"due_time": NEVER, "state": ExecutionState.FAILED}
-    await MongoExecutions(database).record(
+    await MongoExecutions(database, PARTITIONED).record(
         [
             delivering("ada", due, later),
             delivering("bob", due, due),
@@ -147,7 +148,9 @@ async def test_counting_is_cheap_with_a_large_backlog(database_uri: str, databas
     later = [delivering(f"later-{number}", {"due_time": NOW + SECOND, "tries": 1}) for number in range(300)]
     due = [delivering(f"due-{number}", {"due_time": NOW}) for number in range(50)]
     failed = {"due_time": NEVER, "state": ExecutionState.FAILED}
-    await MongoExecutions(database).record([*later, *due, *(delivering(f"f-{each}", failed) for each in range(200))])
+    await MongoExecutions(database, PARTITIONED).record(
+        [*later, *due, *(delivering(f"f-{each}", failed) for each in range(200))]
+    )
     async with overheard(database_uri) as (heard, commands):
         counting = MongoBacklog(heard, inbox, lambda: NOW)
         assert (await counting.due_deliveries(NOW, 20)).count == 20

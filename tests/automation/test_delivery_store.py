@@ -14,6 +14,7 @@ from automation_service.store.schema import INDEXES
 from shared.indexes import create_indexes
 from shared.mongo import Database
 from tests.automation.fakes import NOW, change, executed, rule, webhook
+from tests.automation.partitioned import PARTITIONED
 from tests.automation.stores import BOTH, TICK, UNTIL, Stores, claim_one
 from tests.shared.commands import overheard
 
@@ -77,9 +78,9 @@ async def test_repairing_due_times_reads_no_waiting_execution(database_uri: str,
     await create_indexes(database, INDEXES)
     waits = executed(change(), rule("call", None, webhook())).deliveries[0]
     waits = waits.settled(Answer(Fate.RETRY, 503), NOW, TICK, Schedule([timedelta(hours=2)]), 1)
-    await MongoExecutions(database).record([replace(executed(change(), rule()), deliveries=(waits,))])
+    await MongoExecutions(database, PARTITIONED).record([replace(executed(change(), rule()), deliveries=(waits,))])
     async with overheard(database_uri) as (heard, commands):
-        await MongoDeliveries(heard).repair_due_times(NOW, UNTIL)
+        await MongoDeliveries(heard, PARTITIONED).repair_due_times(NOW, UNTIL)
     [(name, command)] = commands.sent
     asked = {name: command[name], "updates": command["updates"]}
     explained = await database.command("explain", asked, verbosity="executionStats")
@@ -127,9 +128,9 @@ async def test_finding_due_deliveries_reads_no_waiting_execution(
     database_uri: str, database: Database, busy: list[str]
 ) -> None:
     await create_indexes(database, INDEXES)
-    await MongoExecutions(database).record([executed(change(), rule("call", None, webhook()))])
+    await MongoExecutions(database, PARTITIONED).record([executed(change(), rule("call", None, webhook()))])
     async with overheard(database_uri) as (heard, commands):
-        assert await MongoDeliveries(heard).due(NOW - TICK, busy, 9) == []
+        assert await MongoDeliveries(heard, PARTITIONED).due(NOW - TICK, busy, 9) == []
     [(_, command)] = commands.sent
     asked = {name: command[name] for name in ("find", "filter", "hint")}
     explained = await database.command("explain", asked, verbosity="executionStats")

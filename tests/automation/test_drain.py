@@ -38,6 +38,7 @@ from tests.automation.fakes import (
     rule,
     webhook,
 )
+from tests.automation.partitioned import PARTITIONED
 
 LEADS = [f"lead-{number}" for number in range(40)]
 
@@ -67,7 +68,7 @@ def evaluation(
     database: Database, inbox: Inbox, insights: Insights, clock: Callable[[], datetime] = lambda: NOW
 ) -> Evaluation:
     changes = MongoChanges(database, inbox, transaction_seconds=10)
-    templates, executions = SandboxedTemplates(), MongoExecutions(database)
+    templates, executions = SandboxedTemplates(), MongoExecutions(database, PARTITIONED)
     return Evaluation(
         changes, MongoRules(database), executions, insights, templates, SENDER, FakeDeliveryQueue(), clock
     )
@@ -107,7 +108,7 @@ def _as_scored(change: Change) -> ScoreChange:
 
 
 async def executions(database: Database) -> list[Execution]:
-    return await MongoExecutions(database).page(ExecutionQuery(1000))
+    return await MongoExecutions(database, PARTITIONED).page(ExecutionQuery(1000))
 
 
 async def test_changes_are_read_as_they_were_put(database: Database, inbox: Inbox) -> None:

@@ -17,6 +17,7 @@ from automation_service.store.schema import INDEXES
 from shared.indexes import create_indexes
 from shared.mongo import Database
 from tests.automation.fakes import NOW, change, executed, rule, webhook
+from tests.automation.partitioned import PARTITIONED
 from tests.automation.stores import BOTH, TICK, UNTIL, Stores, claim_one
 
 
@@ -99,8 +100,11 @@ async def test_last_firings_accepts_any_number_of_pairs_and_any_ids(
 
 async def test_last_firings_reads_one_execution_per_pair(database: Database) -> None:
     await create_indexes(database, INDEXES)
-    await MongoExecutions(database).record([executed(change(day=day), rule()) for day in range(1, 31)])
-    pipeline = [{"$documents": [{"lead_id": "ada", "rule_id": "call"}]}, LAST_FIRING]
+    await MongoExecutions(database, PARTITIONED).record([executed(change(day=day), rule()) for day in range(1, 31)])
+    pipeline = [
+        {"$documents": [{"partition": PARTITIONED.of("ada"), "lead_id": "ada", "rule_id": "call"}]},
+        LAST_FIRING,
+    ]
     asked = {"aggregate": 1, "pipeline": pipeline, "cursor": {}}
     explained = await database.command("explain", asked, verbosity="executionStats")
     [lookup] = [stage for stage in explained["stages"] if "$lookup" in stage]

@@ -41,7 +41,7 @@ from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.publishing import Publishing
 from scoring_service.usecases.queries import Queries
 from shared import wire
-from shared.contracts import score_changes
+from shared.contracts import events, score_changes
 from shared.contracts.score_changes import lead_of
 from shared.inbox import broker as brokers
 from shared.inbox import parking as parking_module
@@ -55,6 +55,7 @@ from shared.tasks import running
 from testkit.serving import served
 from testkit.waiting import eventually
 from tests.automation.fakes import NOW, SENDER, FakeDeliveryQueue, change, rule, webhook
+from tests.automation.partitioned import PARTITIONED
 from tests.automation.test_drain import put
 from tests.intelligence.fakes import FakeLeadChanges
 from tests.scoring.conftest import ENGINE
@@ -98,7 +99,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
     """Yields a client of the intelligence service, which uses the scoring service and the database."""
     unreached: Any = None
     models = ModelStore(database, ENGINE)
-    lead_reader = LeadReader(database, models, unreached)
+    lead_reader = LeadReader(database, models, Inbox(database, events.CONTRACT, partitions=1))
     scoring = ScoringServicer(
         queries=Queries(lead_reader, unreached, Calendar(ZoneInfo("UTC")), lambda: NOW),
         export=unreached,
@@ -123,7 +124,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
 
 def evaluating(database: Database, inbox: Inbox, insights: IntelligenceInsights) -> Evaluation:
     changes = MongoChanges(database, inbox, transaction_seconds=60)
-    rules, executions = MongoRules(database), MongoExecutions(database)
+    rules, executions = MongoRules(database), MongoExecutions(database, PARTITIONED)
     return Evaluation(changes, rules, executions, insights, SandboxedTemplates(), SENDER, FakeDeliveryQueue(), wire.now)
 
 
@@ -133,7 +134,7 @@ async def fired(database: Database, made: Rule, inbox: Inbox) -> list[Execution]
     async with asked(database, IntelligenceServicer) as insights:
         assert await evaluating(database, inbox, insights).step([0], 500) == 30
     assert await inbox.waiting() == {}
-    return await MongoExecutions(database).page(ExecutionQuery(99))
+    return await MongoExecutions(database, PARTITIONED).page(ExecutionQuery(99))
 
 
 async def test_a_rule_on_velocity_fires_for_all_heavy_leads(database: Database, inbox: Inbox) -> None:

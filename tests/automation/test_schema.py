@@ -19,6 +19,7 @@ from shared.indexes import create_indexes
 from shared.mongo import Database
 from shared.settings import StartupError
 from tests.automation.fakes import change, executed, rule, webhook
+from tests.automation.partitioned import PARTITIONED
 from tests.shared.commands import overheard
 
 NO_BROKER: Any = None
@@ -40,7 +41,7 @@ async def test_acknowledged_writes_use_majority_write_concern(database_uri: str,
         rules = MongoRules(heard)
         await rules.create(rule())
         assert await rules.replace(replace(rule(), revision=2), 1)
-        await MongoExecutions(heard).revive(before, before)
+        await MongoExecutions(heard, PARTITIONED).revive(before, before)
         assert await rules.replace(replace(rule(enabled=False), revision=3), 2)
         await rules.delete("call")
         written = [command.get("writeConcern") for name, command in commands.sent if name != "find"]

@@ -80,7 +80,7 @@ async def drain(scoring: Scoring) -> None:
     while await scoring.drain_all(5):
         scoring.now += timedelta(milliseconds=1)
     changes = MongoChanges(scoring.database, scoring.changes, transaction_seconds=10)
-    rules, executions = MongoRules(scoring.database), MongoExecutions(scoring.database)
+    rules, executions = MongoRules(scoring.database), MongoExecutions(scoring.database, scoring.changes.partitions)
     evaluation = Evaluation(
         changes, rules, executions, FakeInsights(), SandboxedTemplates(), SENDER, FakeDeliveryQueue(), scoring.clock
     )

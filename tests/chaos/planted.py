@@ -42,8 +42,8 @@ PLANTED: Mapping[str, Planted] = {
         [
             (
                 "ingest_service/store.py",
-                "await self._rows.insert_many",
-                "await self._inbox.rows.with_options(write_concern=__import__('pymongo').WriteConcern(1)).insert_many",
+                "await collection.insert_many",
+                "await collection.with_options(write_concern=__import__('pymongo').WriteConcern(1)).insert_many",
             )
         ],
         ["primary killed ahead"],
@@ -107,8 +107,8 @@ PLANTED: Mapping[str, Planted] = {
             ),
             (
                 "automation_service/store/executions.py",
-                "return {Key(**row) async for row in rows} & set(keys)",
-                "return {Key(**row) async for row in rows if not row}",
+                'return {ids[row["_id"]] async for row in rows}',
+                'return {ids[row["_id"]] async for row in rows if not row}',
             ),
         ],
         ["kill automation-worker"],

@@ -22,8 +22,8 @@ NOT_YET = {"an_execution_is_missing"}
 
 def test_a_missing_unique_index_is_reported() -> None:
     assert not list(stuck.indexes(rows.UNIQUE))
-    assert [each.what for each in stuck.indexes({("score_history", "lead_id", "sequence")})] == [
-        "automation_executions has no unique index on lead_id, rule_id, date_bucket, event_id"
+    assert [each.what for each in stuck.indexes({("score_history", "partition", "lead_id", "sequence")})] == [
+        "automation_executions has no unique index on partition, lead_id, rule_id, date_bucket, event_id"
     ]
 
 

@@ -42,7 +42,7 @@ async def test_an_attempt_at_the_newer_row_alone_finds_nothing(inbox: Inbox) -> 
 async def test_nobody_rings_for_the_newer_row_but_its_age_shows(inbox: Inbox) -> None:
     partition = inbox.partition_of("ada")
     assert await inbox.waiting_for_drain() == {partition: ACCEPTED + timedelta(seconds=1)}
-    await inbox.mark([{"_id": "version-1"}])
+    await inbox.mark([{"_id": "version-1", "partition": partition}])
     assert await inbox.waiting_for_drain() == {}
     assert await inbox.waiting() == {partition: ACCEPTED}
     assert await inbox.count_pending() == 1
@@ -60,5 +60,5 @@ async def test_the_log_says_once_what_to_update(inbox: Inbox, capsys: pytest.Cap
 async def test_the_newer_row_is_processed_after_the_update(inbox: Inbox, database: Database) -> None:
     updated = Inbox(database, LETTERS._replace(schema_version=2), partitions=PARTITIONS)
     assert await ids(updated) == ["version-2", "version-1"]
-    await updated.mark([{"_id": "version-2"}, {"_id": "version-1"}])
+    await updated.mark(await updated.pending(range(PARTITIONS), 10))
     assert await updated.waiting() == {}

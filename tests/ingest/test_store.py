@@ -14,7 +14,7 @@ from ingest_service.domain.errors import EventIdConflict
 from ingest_service.domain.event import MAX_EVENTS, Event
 from ingest_service.domain.properties import Shortening
 from ingest_service.ports import EventStore, PutOutcome, PutResult
-from ingest_service.store import MongoEventStore
+from ingest_service.store import EventIds, MongoEventStore
 from shared.contracts.events import CONTRACT, OPTIONAL, digest_of
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
@@ -52,8 +52,10 @@ def events(inbox: Inbox) -> MongoEventStore:
     return MongoEventStore(inbox, lambda: LATER)
 
 
-@pytest.fixture(params=["memory", "mongodb"])
-def store(request: pytest.FixtureRequest, events: MongoEventStore) -> EventStore:
+@pytest.fixture(params=["memory", "mongodb", "sharded"])
+def store(request: pytest.FixtureRequest, events: MongoEventStore, inbox: Inbox, database: Database) -> EventStore:
+    if request.param == "sharded":
+        return MongoEventStore(inbox, lambda: LATER, EventIds(database))
     return FakeEventStore() if request.param == "memory" else events
 
 

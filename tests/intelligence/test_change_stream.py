@@ -107,7 +107,7 @@ async def test_a_watch_resumes_within_a_row_and_sees_each_change_once_although_t
         first, second = (document(*(change("ada", number) for number in half)) for half in (numbers[:6], numbers[6:]))
         for row in (first, second):
             await database[CHANGES].insert_one(row)
-            assert len(await inbox.divide(row["_id"])) == 6
+            assert len(await inbox.divide(row["_id"], 0)) == 6
         updates = await take(watch, 12)
         assert seen(updates) == [("ada", number) for number in numbers]
         tokens = [each.token for each in updates]
@@ -132,7 +132,7 @@ async def test_a_watch_of_a_large_row_starts_with_the_row_that_was_divided_befor
         await watch.aclose()
         row = document(change("ada", 2), change("bob", 2))
         await database[CHANGES].insert_one(row)
-        assert len(await inbox.divide(row["_id"])) == 2
+        assert len(await inbox.divide(row["_id"], 0)) == 2
         await put(database, change("ada", 3))
         again = await begin(watchers, ALL, token)
         assert seen(await take(again, 3)) == [("ada", 2), ("bob", 2), ("ada", 3)]

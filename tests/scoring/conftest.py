@@ -41,6 +41,7 @@ from scoring_service.usecases.slow_lane import SlowLane
 from scoring_service.usecases.verify import Verification, VerifyProgress
 from shared import wire
 from shared.contracts.events import CONTRACT as EVENTS
+from shared.contracts.events import digest_of
 from shared.contracts.score_changes import CONTRACT as CHANGES
 from shared.inbox.collection import Inbox
 from shared.inbox.parking import Parking
@@ -80,7 +81,7 @@ class Scoring:
         self.models = ModelStore(self.database, ENGINE)
         self.lead_writer = LeadWriter(self.database, self.models, self.events, self.changes, transaction_seconds=60)
         self.lead_reader = LeadReader(self.database, self.models, self.events)
-        self.fact_reader = FactReader(self.database)
+        self.fact_reader = FactReader(self.database, self.events.partitions)
         self.leads = LeadTransaction(self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock)
         self.slow_lane = SlowLane(self.lead_writer, self.leads)
         self.drain = Drain(self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock, self.slow_lane)
@@ -89,7 +90,7 @@ class Scoring:
         )
         self.decay = DecayRun(self.cores, PARTITIONS)
         self.queries = Queries(self.lead_reader, self.fact_reader, calendar, self.clock)
-        self.export = Export(ExportReader(self.database))
+        self.export = Export(ExportReader(self.database, self.events.partitions))
         self.verification = Verification(self.cores)
         self.rebuild = Rebuild(self.cores)
         self.corrections = Corrections(self.lead_writer, self.leads, calendar, self.clock)
@@ -114,6 +115,7 @@ class Scoring:
                 "event_type": event_type,
                 "event_time": event_time,
                 "properties": properties,
+                "digest": digest_of(properties),
                 "source": "",
                 **self.events.pending_row(lead_id, self.now),
             }

@@ -15,6 +15,7 @@ from scoring_service.domain.timeline import Mode
 from scoring_service.store import facts
 from scoring_service.usecases import scan, verify
 from scoring_service.usecases.rebuild import RebuildProgress
+from shared.contracts.events import digest_of
 from tests.scoring.conftest import DAY, NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
 
@@ -37,7 +38,8 @@ async def seed(scoring: Scoring) -> None:
         ("I3", "score_history", {"_id": "e4"}, {"$set": {"event_type": "other"}}),
         ("I3", "events", {"_id": "e4"}, {"$set": {"state": "pending"}}),
         ("I3", "events", {"_id": "e4"}, {"$set": {"event_type": "demo_request"}}),
-        ("I7", "events", {"_id": "e4"}, {"$set": {"properties": {"plan": "pro"}}}),
+        ("I7", "events", {"_id": "e4"}, {"$set": {"digest": digest_of({"plan": "pro"})}}),
+        ("I7", "score_history", {"_id": "e4"}, {"$set": {"properties": {"plan": "pro"}}}),
     ],
 )
 async def test_a_planted_fault_is_found(

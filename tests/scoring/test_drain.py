@@ -160,7 +160,7 @@ async def test_every_command_of_a_drain_belongs_to_its_transaction(scoring: Scor
         )
         scoring.__dict__["drain"] = type(scoring.drain)(
             scoring.lead_writer,
-            FactReader(database),
+            FactReader(database, inboxes[0].partitions),
             scoring.doorbell,
             scoring.drain.calendar,
             scoring.clock,

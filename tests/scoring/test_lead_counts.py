@@ -19,8 +19,11 @@ from scoring_service.store import documents, reads, schema
 from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.queries import Queries
 from shared import mongo
+from shared.contracts.events import CONTRACT
+from shared.inbox.collection import Inbox
 from shared.indexes import create_indexes
 from shared.mongo import Database, Document
+from shared.partitions import Partitions
 from testkit.serving import refusal
 from tests.scoring.conftest import NOW, Scoring, days_ago
 from tests.scoring.requests import Stub, at
@@ -28,6 +31,7 @@ from tests.scoring.requests import Stub, at
 HOUR = timedelta(hours=1)
 MILLISECOND = timedelta(milliseconds=1)
 UNUSED: Any = None
+ONE = Partitions(1)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class Lead:
             kinds = ["EVENT", "RETRACTION"] if is_retracted else ["EVENT"]
             entries += [{"kind": kind, "event_time": NOW - age, "record_time": NOW} for kind in kinds]
         entries.append({"kind": "DECAY", "event_time": NOW, "record_time": NOW})
-        return [{"lead_id": lead_id, "sequence": number, **each} for number, each in enumerate(entries)]
+        of = {"lead_id": lead_id, "partition": ONE.of(lead_id)}
+        return [{**of, "sequence": number, **each} for number, each in enumerate(entries)]
 
 
 spans = st.sampled_from([timedelta(), HOUR, 24 * HOUR, 24 * HOUR + timedelta(microseconds=400), 168 * HOUR])
@@ -96,7 +101,8 @@ async def counted(database: Database, pipeline: Sequence[Lead], query: CountQuer
     if rows:
         await database["leads"].insert_many(rows)
         await database["score_history"].insert_many(entries)
-    as_of, groups = await Queries(LeadReader(database, UNUSED, UNUSED), UNUSED, UNUSED, lambda: NOW).counts(query)
+    inbox = Inbox(database, CONTRACT, partitions=ONE.count)
+    as_of, groups = await Queries(LeadReader(database, UNUSED, inbox), UNUSED, UNUSED, lambda: NOW).counts(query)
     assert as_of == NOW
     return groups
 

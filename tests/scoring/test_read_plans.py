@@ -102,7 +102,7 @@ async def test_a_range_of_a_simulation_follows_indexes(scoring: Scoring, databas
         reader = LeadReader(database, ModelStore(database, ENGINE), scoring.events)
         leads = LeadRange("lead50", await reader.end_of_range("lead50", 10))
         found = [lead.lead_id for lead in await reader.leads_in(leads)]
-        await FactReader(database).facts_of(found)
+        await FactReader(database, scoring.events.partitions).facts_of(found)
     assert found == [f"lead{number}" for number in (51, 52, 53, 54, 55, 56, 57, 58, 59, 6)], "as text, 6 follows 59"
     for collection, used in await plans(scoring, commands):
         assert used.isdisjoint({"COLLSCAN", "SORT"}), f"expected an index of {collection} to be used"

@@ -1,16 +1,21 @@
 """Transactions that take the same lock run one after the other; those that take different ones do not wait."""
 
 import asyncio
+from collections.abc import Iterable
 from functools import partial
 
 from shared.locks import create_locks, take_locks
-from shared.mongo import Database, transact
+from shared.mongo import Database, Document, transact
+
+
+def locks(ids: Iterable[object]) -> list[Document]:
+    return [{"_id": each} for each in ids]
 
 
 async def test_creating_locks_again_changes_nothing(database: Database) -> None:
-    await create_locks(database.locks, range(2), through="")
+    await create_locks(database.locks, locks(range(2)), through="")
     await take_locks(database.locks, [1])
-    await create_locks(database.locks, range(3), through="later")
+    await create_locks(database.locks, locks(range(3)), through="later")
     assert await database.locks.find().sort("_id").to_list() == [
         {"_id": 0, "transactions": 0, "through": ""},
         {"_id": 1, "transactions": 1, "through": ""},
@@ -20,7 +25,7 @@ async def test_creating_locks_again_changes_nothing(database: Database) -> None:
 
 async def runs_of_two_transactions(database: Database, one: list[str], other: list[str]) -> int:
     """Returns how often two transactions ran that take locks at the same time."""
-    await create_locks(database.locks, ["a", "b", "c"])
+    await create_locks(database.locks, locks("abc"))
     meeting, runs = asyncio.Barrier(2), 0
 
     async def take(ids: list[str]) -> None:

@@ -106,13 +106,15 @@ async def test_a_row_is_divided_once_and_its_parts_keep_everything_else(parcels:
     [row_id, other] = await put(parcels, 3, 1)
     before = await parcels.rows.find_one({"_id": row_id})
     assert before is not None
-    parts = await parcels.divide(row_id)
+    parts = await parcels.divide(row_id, 0)
     assert parts == [f"{row_id}.{number:03}" for number in range(3)]
     rows = await parcels.rows.find({"_id": {"$in": parts}}).sort("_id", 1).to_list()
     own: dict[str, Any] = {"count": 1, "divided": True}
     assert rows == [before | own | {"_id": part, "letters": [{"number": number}]} for number, part in enumerate(parts)]
-    assert await parcels.divide(row_id) == []
-    assert await parcels.divide(other) == await parcels.divide(parts[0]) == await parcels.divide("unknown") == []
+    assert await parcels.divide(row_id, 0) == []
+    assert (
+        await parcels.divide(other, 0) == await parcels.divide(parts[0], 0) == await parcels.divide("unknown", 0) == []
+    )
     assert sorted(numbers(await parcels.pending(ALL, 99))) == [0, 1, 2, 3]
 
 
@@ -120,7 +122,7 @@ async def test_a_row_is_either_divided_or_marked(parcels: Inbox, database: Datab
     for _ in range(10):
         [row_id] = await put(parcels, 5)
         reader = Reader(database, parcels)
-        done, parts = await asyncio.gather(reader.step(ALL, 99), parcels.divide(row_id))
+        done, parts = await asyncio.gather(reader.step(ALL, 99), parcels.divide(row_id, 0))
         assert (done, len(parts)) in [(5, 0), (0, 5), (5, 5)]
         await reader.step(ALL, 99)
         assert sorted(reader.read) == list(range(5)), "each letter is read once"

@@ -92,7 +92,7 @@ async def test_waiting_returns_the_time_of_the_oldest_row_of_each_partition(inbo
     assert await inbox.waiting() == {}
     first, second = key_in(inbox, 2), key_in(inbox, 5)
     await put(inbox, first, first, second)
-    await inbox.mark([{"_id": f"{first}-0"}])
+    await inbox.mark([{"_id": f"{first}-0", "partition": 2}])
     assert await inbox.waiting() == {
         2: NOW + timedelta(milliseconds=1),
         5: NOW + timedelta(milliseconds=2),

@@ -110,7 +110,7 @@ async def test_an_attempt_that_cannot_be_cancelled_is_cancelled_later(
 
     monkeypatch.setattr(parking, "cancel_attempt", away)
     with pytest.raises(AutoReconnect, match="the primary is away"):
-        await drainer.attempt(row_id)
+        await drainer.attempt(row_id, inbox.partition_of("0"))
     assert (await row(inbox, row_id))["attempts"] == 1
 
     async def is_cancelled() -> bool:
@@ -193,7 +193,7 @@ async def test_a_timeout_does_not_count_while_the_database_is_unreachable(
     isolated_retries = IsolatedRetries(parking := Parking(inbox), Breaker(inbox), reader.step)
     monkeypatch.setattr(parking_module, "ANSWER_SECONDS", 0.0)
     with pytest.raises(TransactionTimeout):
-        await isolated_retries.attempt(row_id)
+        await isolated_retries.attempt(row_id, inbox.partition_of("0"))
     assert (await row(inbox, row_id))["attempts"] == 0
     assert await parking.count() == 0
 

@@ -7,7 +7,7 @@ import pytest
 from shared.inbox.collection import Inbox
 from shared.inbox.doorbell import Doorbell
 from shared.inbox.failures import DIED, Failure, ReasonCode
-from shared.inbox.parking import CLAIM, DISCARDED, MAX_ATTEMPTS, Parking
+from shared.inbox.parking import CLAIM, DISCARDED, MAX_ATTEMPTS, IsolatedRow, Parking
 from shared.mongo import Database
 from tests.shared.inbox.reader import Reader, drained, put_letters, row, states, working
 
@@ -32,11 +32,16 @@ async def test_a_retry_starts_over_and_is_idempotent(database: Database, inbox: 
     assert reader.tries[ids[1]] > 2 * MAX_ATTEMPTS
 
 
+async def begin(inbox: Inbox, row_id: str) -> IsolatedRow | None:
+    """Begins an attempt at a row."""
+    return await Parking(inbox).begin(row_id, (await row(inbox, row_id))["partition"])
+
+
 async def test_a_retried_row_equals_the_row_as_it_was_added(inbox: Inbox) -> None:
     [row_id] = await put_letters(inbox, 1)
     new = await row(inbox, row_id)
     parking = Parking(inbox)
-    isolated_row = await parking.begin(row_id)
+    isolated_row = await begin(inbox, row_id)
     assert isolated_row is not None
     await parking.park(isolated_row, Failure(ReasonCode.FAILED, "illegible"))
     assert (await row(inbox, row_id))["state"] == "parked"
@@ -50,10 +55,10 @@ async def test_a_row_deferred_before_the_clock_was_set_back_is_retried(inbox: In
     for row_id, span in ((back, timedelta(hours=1)), (ahead, CLAIM + timedelta(seconds=5))):  # clocks differ a little
         await inbox.rows.update_one({"_id": row_id}, {"$set": {"attempts": 1, "retry_time": now + span}})
     assert [each.row_id for each in await parking.due()] == [back]
-    begun = [await parking.begin(row_id) for row_id in (back, ahead, new)]
+    begun = [await begin(inbox, row_id) for row_id in (back, ahead, new)]
     assert [each and each.attempts for each in begun] == [2, None, 1]
     assert await parking.due() == [], "both are being tried"
-    assert await parking.begin(back) is None
+    assert await begin(inbox, back) is None
 
 
 @pytest.mark.usefixtures("fast_retries")
@@ -72,12 +77,11 @@ async def test_rows_that_failed_alone_count_in_the_backlog_but_not_for_the_sweep
     first, second, third = await put_letters(inbox, 3, key="ada")
     partition = inbox.partition_of("ada")
     accept_times = [(await row(inbox, each))["accept_time"] for each in (first, second, third)]
-    parking = Parking(inbox)
-    await parking.begin(first)
+    await begin(inbox, first)
     assert await inbox.waiting() == {partition: accept_times[0]}
     assert await inbox.waiting_for_drain() == {partition: accept_times[1]}
-    await parking.begin(second)
-    await parking.begin(third)
+    await begin(inbox, second)
+    await begin(inbox, third)
     assert await inbox.waiting() == {partition: accept_times[0]}
     assert await inbox.waiting_for_drain() == {}
 
@@ -88,7 +92,7 @@ async def test_a_discarded_row_is_never_drained_or_retried(
     first, second, third = await put_letters(inbox, 3)
     parking = Parking(inbox)
     for row_id in (first, second):
-        isolated_row = await parking.begin(row_id)
+        isolated_row = await begin(inbox, row_id)
         assert isolated_row is not None
         await parking.park(isolated_row, DIED)
     assert await parking.discard([first, third, "unknown"], "a bot", "eve") == 1

@@ -1,0 +1,6 @@
+"""The partitions of the databases of tests."""
+
+from shared.partitions import Partitions
+from tests.conftest import PARTITIONS
+
+PARTITIONED = Partitions(PARTITIONS)
