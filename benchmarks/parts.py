@@ -2,7 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks import automations, cost, freshness, funnel, heavy, ingest, model, overload, reads, scale, throughput
+from benchmarks import (
+    automations,
+    cost,
+    freshness,
+    funnel,
+    heavy,
+    ingest,
+    model,
+    overload,
+    reads,
+    scale,
+    stored_bytes,
+    throughput,
+)
 from benchmarks.harness.options import Options
 from benchmarks.harness.report import Figure
 from benchmarks.harness.running import Running
@@ -24,6 +37,7 @@ SYSTEMS: Mapping[str, Mapping[str, Callable[[Running, Options], Iterator[Figure]
     "funnel": {
         "funnel": funnel.shuffled,
         "size": funnel.size,
+        "bytes": stored_bytes.collections,
         "judge": model.judge,
         "simulate": model.simulate,
         "rescore": model.rescore,
@@ -60,6 +74,7 @@ PLANNED_SECONDS: Mapping[str, int] = {
     "memory": 1,
     "funnel": 85,
     "size": 3,
+    "bytes": 3,
     "judge": 1,
     "simulate": 28,
     "rescore": 30,
