@@ -21,8 +21,9 @@ def sent(event: ingest_pb2.Event) -> str:
 
 
 def stored(row: Document) -> str:
-    """Returns the payload of a stored event."""
-    return canonical([row["lead_id"], row["event_type"], row["event_time"], row["properties"], row["source"]])
+    """Returns the payload of a stored event, with its time as it was sent."""
+    time = row.get("original_event_time", row["event_time"])
+    return canonical([row["lead_id"], row["event_type"], time, row["properties"], row["source"]])
 
 
 def canonical(values: Sequence[Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 from leadscore.ingest.v1 import ingest_pb2 as pb
 
 from chaos.calls import Calls
@@ -51,6 +52,9 @@ class Sender(Calls):
 
     async def repeat(self, events: list[pb.Event]) -> None:
         """Sends events, new or not, until each of them is acknowledged; 20 % of single events go as a batch."""
+        for event in events:
+            if event.HasField("sent_time"):
+                event.sent_time.CopyFrom(self._sent_time())
         if len(events) == 1 and self.chance.random() < 0.8:
             await self._retried(lambda: self._one(events[0]))
         else:
@@ -102,6 +106,7 @@ class Sender(Calls):
             lead, days = f"quiet-{self.chance.randrange(QUIET_LEADS)}", (DECAY_BEGINS_DAYS + 8.0, 80.0)
         hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         return pb.Event(
+            sent_time=self._sent_time() if self.chance.random() < 0.3 else None,
             event_id=f"{self.prefix}-{self._count}",
             lead_id=self.lead_id(lead),
             event_type=kind,
@@ -109,6 +114,10 @@ class Sender(Calls):
             source=self.chance.choice(SOURCES),
             properties=wire.to_struct({"name": f"Ada {self._count}", "pages": self._count, "tags": ["a", None, True]}),
         )
+
+    def _sent_time(self) -> Timestamp:
+        """Returns the time on the clock of a client, which may be wrong by an hour."""
+        return wire.to_timestamp(datetime.now(UTC) + timedelta(hours=self.chance.uniform(-1.0, 1.0)))
 
     async def _retried(self, call: Callable[[], Awaitable[bool]]) -> None:
         while not await call():
