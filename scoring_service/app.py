@@ -51,8 +51,8 @@ from shared.settings import zone
 from shared.sharding import shard
 from shared.tasks import running
 
-AUTOMATION_GATHER_SECONDS = 0.1
-"""Period whose rings for automation are sent together: nobody waits for automations as they may for a score."""
+AUTOMATION_GATHER_SECONDS = 0.2
+"""Period whose rings for automation are sent together: an automation may come later than a score."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ CLAIM = timedelta(seconds=40)
 book-keeping included. So a claim never lapses while a living worker uses it."""
 GATHER_SECONDS = 0.008
 """Under load the loop pauses this long, so that attempts that end within the pause are replaced by one claim."""
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 """How often an idle worker looks for due deliveries, in seconds."""
 MAX_CLAIMED = 32
 """Executions whose deliveries are claimed in one query."""

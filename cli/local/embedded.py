@@ -172,6 +172,8 @@ class EmbeddedMongo(_Server):
 
     def _arguments(self) -> list[str]:
         parameters = ["--setParameter", f"transactionLifetimeLimitSeconds={ORPHAN_SECONDS}"]
+        # Diagnostic data is for MongoDB's support. It takes 40 % of the CPU of an idle mongod, and up to 200 MB.
+        parameters += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
         listen = ["--dbpath", str(self.data_dir), "--port", str(self.port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
         return [*listen, "--replSet", "rs0", "--wiredTigerCacheSizeGB", "1", "--quiet", *parameters]
 

@@ -23,7 +23,7 @@ from shared.tasks import is_cancelled
 
 PAGE_LEADS = 100
 """Largest number of leads in one transaction; each one needs a replay of its whole history."""
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 """Interval at which a worker looks for a publication that has not been rolled out."""
 SAMPLE_SIZE = 2_000
 """Number of entries, and of leads, in which the types of values are checked."""
