@@ -63,6 +63,8 @@ def ingest_file(
     # No other command needs pydantic, which takes a while to import.
     from cli.events.importing import ImportOptions, open_import
 
+    if mapping and format_name != "auto":
+        raise CommandError("--format and --mapping cannot be given together")
     connection = Connection(base_port)
     options = ImportOptions(format_name, mapping, _times(time_zone, time_format), encoding or None)
     with open_import(None if file == "-" else Path(file), options) as opened:

@@ -197,6 +197,7 @@ def test_a_dry_run_compares_with_the_model_in_force() -> None:
         (["--time-format", "dd"], "'dd' is not a time format"),
         (["--format", "excel"], "--format 'excel' is not known"),
         (["--mapping", "/nowhere.yaml"], "/nowhere.yaml cannot be read"),
+        (["--mapping", "/nowhere.yaml", "--format", "segment"], "--format and --mapping cannot be given together"),
     ],
 )
 def test_a_wrong_option_is_one_line(options: list[str], message: str) -> None:

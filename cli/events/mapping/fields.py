@@ -16,7 +16,7 @@ from cli.events.mapping.values import Columns, Fields, Getter, Path, Value, noth
 from cli.events.times.readers import TimeOptions, TimeRule, time_reader, to_zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FLAGS = {True: True, False: False, "true": True, "false": False, "TRUE": True, "FALSE": False}
+_FLAGS = {"true": True, "false": False}
 
 
 def required_text(name: str, value: Value | None, columns: Columns) -> Callable[[Fields], str]:
@@ -44,9 +44,11 @@ def optional_flag(name: str, value: Value | None, columns: Columns) -> Callable[
         found = get(fields)
         if found is None:
             return False
-        if not isinstance(found, str | bool) or found not in _FLAGS:
+        # CSV of a spreadsheet has TRUE, and of Python True.
+        flag = _FLAGS.get(str(found).lower())
+        if flag is None:
             raise ValueError(f"{name}: must be true or false")
-        return _FLAGS[found]
+        return flag
 
     return read
 

@@ -1,5 +1,6 @@
 """Values of records: as ids and other texts, as objects, and as the properties of an event."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -10,6 +11,9 @@ MAX_LEVELS = 20
 """Maximum nesting of properties. Protobuf cannot parse much deeper ones, and would reject their whole batch."""
 EXACT = 2**53
 """Numbers of this magnitude and more become texts, because a double can change their last digits."""
+
+_INTEGER = re.compile(r"-?[0-9]{1,19}\Z")
+_DECIMAL = re.compile(r"-?[0-9]{1,309}(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?\Z")
 
 
 def to_text(value: object) -> str | None:
@@ -99,6 +103,6 @@ def _set_field(value: object) -> object:
     name, found = next(((name, each) for name, each in value.items() if each is not None), ("", None))
     if not isinstance(found, str):
         return found
-    if name.startswith("int"):
+    if name.startswith("int") and _INTEGER.match(found):
         return int(found)
-    return Decimal(found) if name.startswith(("float", "double")) else found
+    return Decimal(found) if name.startswith(("float", "double")) and _DECIMAL.match(found) else found

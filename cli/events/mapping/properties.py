@@ -1,11 +1,14 @@
 """Properties of an event: objects whose members become properties, single fields, and the rest of the record."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from cli.events.mapping.json_values import from_json, to_property
 from cli.events.mapping.schema import PropertiesSection
 from cli.events.mapping.values import Columns, Fields, Getter
+
+_NEVER_EMPTY = {bool, int, float, Decimal}
 
 
 def compile_properties(
@@ -41,7 +44,12 @@ def compile_properties(
 
 
 def _rest(record: Fields, taken: set[str]) -> dict[str, object]:
-    return {name: record[name] for name in sorted(record.keys() - taken) if record[name] not in (None, "", [], {})}
+    # False and 0 are values; null, blank texts, and lists and objects without members are none.
+    return {
+        name: value
+        for name, value in record.items()
+        if name not in taken and (value or value.__class__ in _NEVER_EMPTY)
+    }
 
 
 def _merged(objects: list[Getter], record: Fields) -> dict[str, object]:

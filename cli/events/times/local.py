@@ -20,6 +20,8 @@ def localiser(zone: tzinfo | None, repeated: Repeated | None) -> Callable[[datet
         return lambda time: time.replace(tzinfo=UTC)
 
     def localise(time: datetime) -> datetime:
+        if not 1 < time.year < 9999:
+            raise ValueError(f"'{time}' is not within the years 2 to 9998")
         first, second = time.replace(tzinfo=zone, fold=0), time.replace(tzinfo=zone, fold=1)
         if first.utcoffset() == second.utcoffset():
             return first.astimezone(UTC)

@@ -15,6 +15,10 @@ _REGIONAL = re.compile(
     r"(?P<first>[0-9]{1,2})(?P<mark>[/.-])(?P<second>[0-9]{1,2})(?P=mark)(?P<year>[0-9]{4})"
     r"(?:(?P<gap>,? )(?P<hour>[0-9]{1,2}:[0-9]{2})(?P<seconds>:[0-9]{2})?(?P<half> ?[AaPp][Mm])?)?\Z"
 )
+_WITH_MONTH = re.compile(
+    r"(?P<first>[0-9]{1,2} )?(?P<month>[A-Za-z]{3,9}) (?P<day>[0-9]{1,2}, )?(?P<year>[0-9]{4})"
+    r"(?:(?P<gap>,? )(?P<hour>[0-9]{1,2}:[0-9]{2})(?P<seconds>:[0-9]{2})?(?P<half> ?[AaPp][Mm])?)?\Z"
+)
 
 
 def has_lost_digits(number: Decimal) -> bool:
@@ -61,19 +65,27 @@ def of_text(text: str) -> str:
     """Returns the refusal of a text."""
     if is_scientific(text):
         return of_lost_digits(text)
-    found = _REGIONAL.match(text)
-    if not found:
+    patterns = _patterns(text)
+    if not patterns:
         return f"{shown(text)} is not a time such as 2026-01-31T12:00:00Z: declare what it is with --time-format"
-    orders = [order for order, month in (("dm", "second"), ("md", "first")) if int(found[month]) <= 12]
-    patterns = [_pattern(found, order) for order in orders]
     if len(patterns) == 2:
         return f"{shown(text)} has its day or its month first: --time-format {patterns[0]!r} or {patterns[1]!r}"
-    return f"{shown(text)} is not a time such as 2026-01-31T12:00:00Z: read it with --time-format {''.join(patterns)!r}"
+    return f"{shown(text)} is not a time such as 2026-01-31T12:00:00Z: read it with --time-format {patterns[0]!r}"
 
 
-def _pattern(found: re.Match[str], order: str) -> str:
-    pattern = found["mark"].join(f"%{part}" for part in (*order, "Y"))
-    if found["hour"]:
-        hour, half = ("%I", found["half"].replace(found["half"].strip(), "%p")) if found["half"] else ("%H", "")
-        pattern += f"{found['gap']}{hour}:%M{':%S' if found['seconds'] else ''}{half}"
-    return pattern
+def _patterns(text: str) -> list[str]:
+    """Returns the patterns of `strptime` that would read a text; two if its day and its month cannot be told apart."""
+    if found := _REGIONAL.match(text):
+        orders = [order for order, month in (("dm", "second"), ("md", "first")) if int(found[month]) <= 12]
+        return [found["mark"].join(f"%{part}" for part in (*order, "Y")) + _clock(found) for order in orders]
+    if (found := _WITH_MONTH.match(text)) and bool(found["first"]) != bool(found["day"]):
+        month = "%b" if len(found["month"]) == 3 else "%B"
+        return [(f"%d {month} %Y" if found["first"] else f"{month} %d, %Y") + _clock(found)]
+    return []
+
+
+def _clock(found: re.Match[str]) -> str:
+    if not found["hour"]:
+        return ""
+    hour, half = ("%I", found["half"].replace(found["half"].strip(), "%p")) if found["half"] else ("%H", "")
+    return f"{found['gap']}{hour}:%M{':%S' if found['seconds'] else ''}{half}"
