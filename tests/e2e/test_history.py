@@ -155,3 +155,49 @@ async def test_what_was_refused_is_tried_again_and_all_of_it_is_sent_again_on_re
 
         await eventually(all_delivered, within=30, what="all deliveries have arrived")
     await system.close_channels()
+
+
+async def rescore(system: System, version: int, *, quiet: bool) -> None:
+    """Publishes a model for all events, and waits until it has reached every lead and every rule."""
+    in_force = (await system.scoring().GetScoringModel(scoring_pb2.GetScoringModelRequest(), timeout=30)).scoring_model
+    request = scoring_pb2.PublishScoringModelRequest(
+        version=version,
+        base_version=in_force.version,
+        mode=scoring_pb2.PUBLICATION_MODE_RESCORE,
+        actor="tester",
+        quiet=quiet,
+    )
+    await system.scoring().PublishScoringModel(request, timeout=30)
+
+    async def is_rolled_out() -> bool:
+        request = scoring_pb2.ListModelPublicationsRequest(page_size=1)
+        [last] = (await system.scoring().ListModelPublications(request, timeout=30)).publications
+        return last.quiet == quiet and not last.leads_left
+
+    await eventually(is_rolled_out, within=60, what=f"version {version} has reached every lead")
+    await settled(system)
+
+
+async def test_a_quiet_rescore_fires_nothing_and_a_loud_one_nothing_for_history(system: System) -> None:
+    await create(system, "rescored", trigger={"stage_entered": {"stages": ["hot"]}})
+    now = wire.now()
+    await send(system, [event(f"r-{lead}", f"r-{lead}", "page_view", now) for lead in ("live-1", "live-2")])
+    await send(system, [event("r-h", "r-history", "page_view", now, historical=True)])
+    await settled(system)
+    in_force = (await system.scoring().GetScoringModel(scoring_pb2.GetScoringModelRequest(), timeout=30)).scoring_model
+    heavier = scoring_pb2.ScoringModel()
+    heavier.CopyFrom(in_force)
+    next(rule for rule in heavier.rules if "page_view" in rule.event_types).points = 40
+    request = scoring_pb2.CreateScoringModelRequest(scoring_model=heavier)
+    created = (await system.scoring().CreateScoringModel(request, timeout=30)).scoring_model
+    await rescore(system, created.version, quiet=True)
+    score = await system.scoring().GetLeadScore(scoring_pb2.GetLeadScoreRequest(lead_id="r-live-1"), timeout=30)
+    assert score.lead_score.stage == "hot"
+    assert await executions(system, "rescored") == []
+    await rescore(system, in_force.version, quiet=True)
+    await rescore(system, created.version, quiet=False)
+    assert {lead_id for _, lead_id, _ in await executions(system, "rescored") if lead_id.startswith("r-")} == {
+        "r-live-1",
+        "r-live-2",
+    }
+    await system.close_channels()
