@@ -95,4 +95,6 @@ class LivingLead:
 
 def judged_event(timeline: Timeline, entry: Entry) -> JudgedEvent:
     """Returns the event of an entry, judged by a timeline."""
-    return timeline.judge(Event(entry.event_id, entry.event_type, entry.event_time, entry.properties))
+    event = entry.fact
+    assert isinstance(event, Event)
+    return timeline.judge(event)

@@ -120,7 +120,7 @@ def test_what_is_historical_is_in_no_passage(
     model: ScoringModel, script: list[Act], last: date | None, chance: object
 ) -> None:
     """Law 9. History changes neither score nor stage; only events of one kind are recorded together."""
-    marked = [_marked(act, chance.random() < 0.5) for act in script]  # type: ignore[attr-defined]
+    marked = [_marked(act, historical=chance.random() < 0.5) for act in script]  # type: ignore[attr-defined]
     live, plain = Live({1: replace(model, version=1)}), Live({1: replace(model, version=1)})
     for act, unmarked in zip([*marked, Scored([])], [*script, Scored([])], strict=True):
         live.do(act)
@@ -129,6 +129,18 @@ def test_what_is_historical_is_in_no_passage(
         _check_last_update(live, act)
     live.finish(last)
     _check_last_update(live, Scored([]))
+
+
+@given(models(), scripts(), lasts)
+@examples(150)
+def test_a_lead_of_history_alone_has_no_passage(model: ScoringModel, script: list[Act], last: date | None) -> None:
+    """Whatever decays it, publishes a model or retracts its events; only adjustments are seen."""
+    live = Live({1: replace(model, version=1)})
+    for act in script:
+        if not isinstance(act, Adjusted):
+            live.do(_marked(act, historical=True))
+    live.finish(last)
+    assert not any(update.passages for update in live.stored.updates)
 
 
 def _check_last_update(live: Live, act: Act) -> None:
@@ -149,7 +161,7 @@ def _of_live_inactivity(live: Live, found: Sequence[Passage]) -> bool:
     return bool(found) and not live.stored.updates[-1].before.state.last_event_historical
 
 
-def _marked(act: Act, historical: bool) -> Act:
+def _marked(act: Act, *, historical: bool) -> Act:
     if not isinstance(act, Scored):
         return act
     return Scored([each._replace(historical=historical) for each in act.events])
