@@ -34,17 +34,23 @@ class Source(Protocol):
         """Marks the rows of the changes that are still pending as done, in one write outside of a transaction."""
 
 
+class PendingChanges(list[Change]):
+    """Changes that were read. `is_full` means that a limit was reached, so more may be pending."""
+
+    is_full = False
+
+
 class Changes(Source, Protocol):
     """The inbox of lead changes that have not been evaluated yet."""
 
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
         """Runs `body` in a transaction. After a conflict it runs again from the start."""
 
-    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> list[Change]:
+    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> PendingChanges:
         """Returns the changes of the oldest pending rows of the partitions, ordered by lead and sequence.
 
-        The last row is the one that reaches `limit` changes. With `ids`, the changes of these rows are returned;
-        without, those of rows that have failed in isolation are left out.
+        The last row is the one that reaches `limit` changes, or a bound of bytes. With `ids`, the changes of these rows
+        are returned; without, those of rows that have failed in isolation are left out.
         """
 
     async def lock(self, lead_ids: Collection[str]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
 from automation_service.domain.lead import Change
+from automation_service.ports import PendingChanges
 from automation_service.store import documents
 from automation_service.store.schema import PARTITIONS
 from shared import mongo
@@ -28,11 +29,13 @@ class MongoChanges:
         """Runs `body` in a transaction; see `Changes`."""
         return await mongo.transact(self._database, body, seconds=self._seconds)
 
-    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> list[Change]:
+    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> PendingChanges:
         """Returns the oldest pending changes of the partitions; see `Changes`."""
         rows = await self._inbox.pending(partitions, limit, ids=ids, max_bytes=MAX_BYTES)
-        changes = [change for row in rows for change in documents.read_changes(row)]
-        return sorted(changes, key=lambda change: (change.lead_id, change.sequence))
+        changes = PendingChanges(change for row in rows for change in documents.read_changes(row))
+        changes.sort(key=lambda change: (change.lead_id, change.sequence))
+        changes.is_full = rows.is_full
+        return changes
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
         """Returns the changes that are still pending; see `Changes`."""

@@ -28,8 +28,15 @@ from shared.mongo import Document
 
 
 def read_changes(row: Document) -> list[Change]:
-    """Returns the changes that a row of the inbox `score_changes` holds."""
-    return [_read_change(row["_id"], change) for change in changes_in(row)]
+    """Returns the changes that a row of the inbox `score_changes` holds.
+
+    Raises:
+        ValueError: It holds none.
+    """
+    changes = [_read_change(row["_id"], change) for change in changes_in(row)]
+    if not changes:
+        raise ValueError("the row has no changes")
+    return changes
 
 
 def _read_change(row_id: str, change: ScoreChange) -> Change:

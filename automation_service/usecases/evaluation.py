@@ -35,7 +35,7 @@ class Evaluation:
     clock: Clock
 
     async def step(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
-        """Evaluates up to `limit` pending changes of the partitions and returns their number.
+        """Evaluates pending changes of the partitions. Returns their number, at least `limit` if more may follow.
 
         With `ids`, all changes of these rows are evaluated. If no rule can fire at any of them, one write marks the
         rows. Otherwise all go into one transaction, or into several if their deliveries are large. The intelligence
@@ -50,7 +50,7 @@ class Evaluation:
         pending = await self.changes.pending(partitions, limit, ids)
         if pending:
             await self.evaluate(pending, await self.rules.enabled(), self.changes)
-        return len(pending)
+        return max(len(pending), limit) if pending.is_full else len(pending)
 
     async def evaluate(self, changes: Sequence[Change], rules: Sequence[Rule], source: Source) -> None:
         """Evaluates rules at changes, records what fires, and marks the changes in their source; see `step`."""

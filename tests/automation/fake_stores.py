@@ -15,7 +15,7 @@ from automation_service.domain.execution import (
 )
 from automation_service.domain.lead import Change
 from automation_service.domain.rule import Rule, RuleExists, RuleNotFound
-from automation_service.ports import Claim, Due, ExecutionQuery, Settlement
+from automation_service.ports import Claim, Due, ExecutionQuery, PendingChanges, Settlement
 from shared.rpc.pagination import Cursor
 
 T = TypeVar("T")
@@ -31,10 +31,10 @@ class FakeChanges:
         """Runs `body`."""
         return await body()
 
-    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> list[Change]:
+    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> PendingChanges:
         """Returns the oldest changes, whatever the partition."""
         found = [each for each in self.waiting if ids is None or each.row_id in ids]
-        return sorted(found[:limit], key=lambda each: (each.lead_id, each.sequence))
+        return PendingChanges(sorted(found[:limit], key=lambda each: (each.lead_id, each.sequence)))
 
     async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
         """Returns those of the changes that nobody has marked."""

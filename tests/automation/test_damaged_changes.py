@@ -105,10 +105,19 @@ async def test_a_change_that_cannot_be_evaluated_parks_alone_and_a_retry_recover
     assert sorted(each.key.lead_id for each in await executions(database)) == LEADS
 
 
-async def test_a_row_without_changes_parks_alone(database: Database, inbox: Inbox, doorbell: Doorbell) -> None:
-    await inbox.rows.update_one({"_id": "row-0"}, {"$unset": {"changes": ""}})
+@pytest.mark.parametrize(
+    ("update", "reason"),
+    [
+        ({"$unset": {"changes": ""}}, "KeyError: 'changes'"),
+        ({"$set": {"changes": []}}, "ValueError: the row has no changes"),
+    ],
+)
+async def test_a_row_without_changes_parks_alone(
+    database: Database, inbox: Inbox, doorbell: Doorbell, update: Document, reason: str
+) -> None:
+    await inbox.rows.update_one({"_id": "row-0"}, update)
     [parked] = await drained(database, inbox, doorbell)
-    assert (parked.row_id, parked.reason) == ("row-0", "KeyError: 'changes'")
+    assert (parked.row_id, parked.reason) == ("row-0", reason)
     assert len(await executions(database)) == 20
 
 

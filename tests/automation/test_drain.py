@@ -14,7 +14,8 @@ from automation_service.domain.execution import Execution, Key
 from automation_service.domain.lead import DECAY, Change, Insight
 from automation_service.domain.need import Need
 from automation_service.domain.trigger import Inactive
-from automation_service.ports import ExecutionQuery, Insights
+from automation_service.ports import ExecutionQuery, Insights, PendingChanges
+from automation_service.store import changes as changes_module
 from automation_service.store import schema
 from automation_service.store.changes import MongoChanges
 from automation_service.store.executions import MongoExecutions
@@ -139,6 +140,18 @@ async def test_all_changes_of_a_row_are_read_evaluated_and_marked_together(datab
     assert await inbox.count_pending() == 0
 
 
+async def test_changes_that_are_too_large_to_be_read_together_are_evaluated_one_step_after_the_other(
+    database: Database, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes_module, "MAX_BYTES", 1_000)
+    await put(inbox, *map(change, LEADS))
+    evaluated, steps = evaluation(database, inbox, FakeInsights()), 0
+    while await evaluated.step([0], 500) >= 500:  # as long as a drain goes on
+        steps += 1
+    assert steps > 10
+    assert await inbox.count_pending() == 0
+
+
 async def test_a_row_whose_deliveries_need_several_transactions_is_marked_by_the_last(
     database: Database, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,8 +199,8 @@ async def test_two_drains_of_different_rows_of_one_key_leave_one_execution(
     drains = [evaluation(database, inbox, insights) for _ in range(2)]
     for drain, own in zip(drains, (first, second), strict=True):
 
-        async def pending(*_: object, own: Change = own) -> list[Change]:
-            return [own]
+        async def pending(*_: object, own: Change = own) -> PendingChanges:
+            return PendingChanges([own])
 
         monkeypatch.setattr(drain.changes, "pending", pending)
     await asyncio.gather(*(drain.step([0], 100) for drain in drains))
