@@ -21,6 +21,7 @@ from cli.events.mapping.fields import (
     required_text,
     required_time,
 )
+from cli.events.mapping.json_values import set_property
 from cli.events.mapping.properties import compile_properties
 from cli.events.mapping.schema import REQUIRED, EventSection, MappingFile, PropertiesSection, TimeSection, TypeSection
 from cli.events.mapping.values import Columns, Fields, Value
@@ -112,16 +113,29 @@ def _compile(section: EventSection, options: TimeOptions, columns: Columns) -> B
         if applies is not None and not applies(fields):
             return None
         kind = event_type(fields)
-        return pb.Event(
+        event = pb.Event(
             event_id=event_id(fields),
             lead_id=lead_id(fields),
             event_type=translate(kind, kind),
             event_time=event_time(fields),
-            properties=properties(typed),
             **{name: read(fields) for name, read in optional},
         )
+        _set_properties(event, properties(typed))
+        return event
 
     return build
+
+
+def _set_properties(event: pb.Event, properties: dict[str, object]) -> None:
+    event.properties.SetInParent()
+    fields = event.properties.fields
+    try:
+        for name, value in properties.items():
+            set_property(fields[name], value)
+    except UnicodeEncodeError:
+        raise
+    except ValueError as flaw:
+        raise ValueError(f"properties: {flaw}") from None
 
 
 def _optional(

@@ -1,9 +1,9 @@
 """Values of records: as ids and other texts, as objects, and as the properties of an event."""
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import date
 from decimal import Decimal
+
+from google.protobuf.struct_pb2 import NULL_VALUE, Value
 
 from cli.events.files.json_values import DECODER, json_flaw
 
@@ -56,44 +56,47 @@ def to_object(pairs: object) -> dict[str, object]:
     return {str(pair["key"]): _set_field(pair.get("value")) for pair in pairs}
 
 
-def to_property(value: object, levels: int = MAX_LEVELS) -> object:
-    """Returns a value as a property, which protobuf can hold.
+def set_property(target: Value, value: object, levels: int = MAX_LEVELS) -> None:
+    """Sets a property of an event to a value of a record.
+
+    Assigning the fields of the message one by one takes half the time of giving protobuf a dictionary.
 
     Raises:
-        ValueError: It is nested deeper than `levels`.
+        ValueError: The value is nested deeper than `levels`, or is not text in UTF-8.
     """
-    convert = _CONVERT.get(type(value))
-    if convert is not None:
-        return convert(value)
-    if levels == 0 and isinstance(value, dict | list):
+    if isinstance(value, str):
+        target.string_value = value
+    elif value is None:
+        target.null_value = NULL_VALUE
+    elif isinstance(value, bool):
+        target.bool_value = value
+    elif isinstance(value, int | Decimal | float):
+        _set_number(target, value)
+    else:
+        _set_members(target, value, levels)
+
+
+def _set_number(target: Value, value: float | Decimal) -> None:
+    if -EXACT < value < EXACT:
+        target.number_value = float(value)
+    else:
+        target.string_value = str(value)
+
+
+def _set_members(target: Value, value: object, levels: int) -> None:
+    if levels == 0:
         raise ValueError(f"is nested deeper than {MAX_LEVELS} levels")
-    if isinstance(value, Mapping):
-        return {name: to_property(item, levels - 1) for name, item in value.items()}
-    if isinstance(value, list):
-        return [to_property(item, levels - 1) for item in value]
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _as_is(value: object) -> object:
-    return value
-
-
-def _whole(value: int) -> int | str:
-    return value if -EXACT < value < EXACT else str(value)
-
-
-def _decimal(value: Decimal) -> float | str:
-    return float(value) if -EXACT < value < EXACT else str(value)
-
-
-_CONVERT: dict[type, Callable[..., object]] = {
-    str: _as_is,
-    bool: _as_is,
-    type(None): _as_is,
-    float: _as_is,
-    int: _whole,
-    Decimal: _decimal,
-}
+    if isinstance(value, dict):
+        target.struct_value.SetInParent()
+        fields = target.struct_value.fields
+        for name, member in value.items():
+            set_property(fields[name], member, levels - 1)
+    elif isinstance(value, list):
+        target.list_value.SetInParent()
+        for item in value:
+            set_property(target.list_value.values.add(), item, levels - 1)
+    else:
+        raise ValueError(f"is of the type {type(value).__name__}, which JSON does not have")  # noqa: TRY004
 
 
 def _set_field(value: object) -> object:

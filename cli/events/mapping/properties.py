@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
-from cli.events.mapping.json_values import from_json, to_property
+from cli.events.mapping.json_values import from_json
 from cli.events.mapping.schema import PropertiesSection
 from cli.events.mapping.values import Columns, Fields, Getter
 
@@ -13,7 +12,7 @@ _NEVER_EMPTY = {bool, int, float, Decimal}
 
 def compile_properties(
     section: PropertiesSection, used: set[str], columns: Columns
-) -> Callable[[Fields], dict[str, Any]]:
+) -> Callable[[Fields], dict[str, object]]:
     """Returns the function that makes the properties of a record with typed cells.
 
     Of two properties with one name, that of `fields` counts, then that of the later object, then that of the rest.
@@ -25,12 +24,12 @@ def compile_properties(
     """
     objects = [value.compile(columns) for value in section.objects]
     if not section.fields and not section.rest and not section.without:
-        return lambda record: _converted(_merged(objects, record))
+        return lambda record: _merged(objects, record)
     fields = {name: value.compile(columns) for name, value in section.fields.items()}
     parts = (*section.objects, *section.fields.values())
     taken = used.union(*(value.fields(columns) for value in parts)) if section.rest else None
 
-    def make(record: Fields) -> dict[str, Any]:
+    def make(record: Fields) -> dict[str, object]:
         found = _rest(record, taken) if taken is not None else {}
         found |= _merged(objects, record)
         for name, get in fields.items():
@@ -38,7 +37,7 @@ def compile_properties(
                 found[name] = value
         for name in section.without:
             found.pop(name, None)
-        return _converted(found)
+        return found
 
     return make
 
@@ -73,10 +72,3 @@ def _object(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ValueError("properties: is not an object")  # noqa: TRY004 (a mistake in the data)
     return value
-
-
-def _converted(properties: dict[str, object]) -> dict[str, Any]:
-    try:
-        return {name: value if value.__class__ is str else to_property(value) for name, value in properties.items()}
-    except ValueError as flaw:
-        raise ValueError(f"properties: {flaw}") from None
