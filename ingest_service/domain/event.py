@@ -129,7 +129,9 @@ def _time_of(event: Event, now: datetime) -> datetime:
 
 
 def _check_time(time: datetime, now: datetime, remark: str = "") -> None:
+    if EARLIEST <= time <= now + MAX_AHEAD:
+        return
+    shown = f"{time.isoformat()}{remark}"
     if time < EARLIEST:
-        raise InvalidEvent("event_time", f"{time.isoformat()}{remark} is before 1971: no time, or another unit")
-    if time > now + MAX_AHEAD:
-        raise InvalidEvent("event_time", f"{time.isoformat()}{remark} is more than 5 minutes ahead of the clock")
+        raise InvalidEvent("event_time", f"{shown} is before 1971: it stands for a missing time, or has another unit")
+    raise InvalidEvent("event_time", f"{shown} is more than 5 minutes ahead of the server's clock")

@@ -52,6 +52,12 @@ def test_an_event_sent_twice_under_one_id_counts_once(client: Client) -> None:
     assert scored(client, "bob", 20).event_count == 1
 
 
+def test_an_event_of_the_past_can_be_marked_as_historical(client: Client) -> None:
+    client.track("hal", "signup", historical=True)
+    scored(client, "hal", 20)
+    assert [entry.historical for entry in client.history("hal")] == [True]
+
+
 def test_errors_name_the_reason_and_the_field(client: Client) -> None:
     with pytest.raises(InvalidArgument) as invalid:
         client.track("", "signup", event_id="no-lead")

@@ -55,15 +55,23 @@ class AsyncClient:
         event_id: str | None = None,
         event_time: datetime | None = None,
         source: str = "",
+        historical: bool = False,
     ) -> Receipt:
         """Sends one event, and returns once it is stored.
 
         `event_id` is the idempotency key: an event that is sent again with the same id counts once. By default the id
         is random, and `event_time` is now. After `Unavailable`, retry with the error's `event_id` and the same time.
+        No automation fires for a `historical` event.
         """
         return await self._send(
             build_event(
-                lead_id, event_type, properties=properties, event_id=event_id, event_time=event_time, source=source
+                lead_id,
+                event_type,
+                properties=properties,
+                event_id=event_id,
+                event_time=event_time,
+                source=source,
+                historical=historical,
             )
         )
 

@@ -62,6 +62,7 @@ class AsyncBatcher:
         event_id: str | None = None,
         event_time: datetime | None = None,
         source: str = "",
+        historical: bool = False,
     ) -> str:
         """Queues an event and returns its id.
 
@@ -70,7 +71,13 @@ class AsyncBatcher:
             InvalidArgument: The event cannot be sent.
         """
         event = build_event(
-            lead_id, event_type, properties=properties, event_id=event_id, event_time=event_time, source=source
+            lead_id,
+            event_type,
+            properties=properties,
+            event_id=event_id,
+            event_time=event_time,
+            source=source,
+            historical=historical,
         )
         async with self._changed:
             room = await self._wait_for(lambda: self._ended or not self._outbox.is_full, self._block_seconds)

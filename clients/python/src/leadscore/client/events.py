@@ -30,8 +30,9 @@ def build_event(
     event_id: str | None = None,
     event_time: datetime | None = None,
     source: str = "",
+    historical: bool = False,
 ) -> ingest_pb2.Event:
-    """Returns an event. By default, its id is random and its time is now.
+    """Returns an event. By default, its id is random and its time is now. No automation fires for historical events.
 
     Raises:
         InvalidArgument: `event_time` has no time zone, or `properties` cannot be represented as JSON.
@@ -42,6 +43,7 @@ def build_event(
         event_type=event_type,
         event_time=timestamp(event_time or datetime.now(UTC), field="event_time"),
         source=source,
+        historical=historical,
     )
     try:
         event.properties.update(dict(properties or {}))
