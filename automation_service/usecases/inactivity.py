@@ -14,7 +14,7 @@ from automation_service.usecases.evaluation import Evaluation
 from shared import logs
 from shared.tasks import is_cancelled
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 15.0
 """How often a worker asks whether the daily run has passed another date."""
 PAGE_LEADS = 500
 """Leads that are evaluated at a time."""

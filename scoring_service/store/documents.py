@@ -228,11 +228,13 @@ def _write_change(update: LeadUpdate, batch: AppendBatch) -> Document:
 
 def _write_passage(passage: Passage) -> PassageRow:
     return PassageRow(
-        scores=without_repeats(point.score for point in passage.path),
-        stages=without_repeats(point.stage for point in passage.path),
-        events=tuple(
-            ChangeEvent(event.event_id, event.event_type, event.event_time, event.properties)
-            for event in passage.events
+        without_repeats([point.score for point in passage.path]),
+        without_repeats([point.stage for point in passage.path]),
+        tuple(
+            [
+                ChangeEvent(event.event_id, event.event_type, event.event_time, event.properties)
+                for event in passage.events
+            ]
         ),
     )
 

@@ -40,7 +40,7 @@ class Passage(NamedTuple):
 
     def to_document(self) -> dict[str, Any]:
         """Returns the passage as a part of the row."""
-        events = [event._asdict() for event in self.events]
+        events = [dict(zip(ChangeEvent._fields, event, strict=True)) for event in self.events]
         return {"scores": self.scores, "stages": self.stages, "events": events}
 
     @classmethod

@@ -72,7 +72,7 @@ async def daily_run(system: System) -> None:
         async def is_done() -> bool:
             return await searches.find_one({"date_bucket": date, "is_done": True}) is not None
 
-        await eventually(is_done, within=40, what=f"inactive leads are searched after the run of {date}")
+        await eventually(is_done, within=90, what=f"inactive leads are searched after the run of {date}")
     await settled(system)
 
 
