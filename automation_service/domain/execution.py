@@ -107,11 +107,12 @@ class Candidate:
 
     def fires(self, insight: Insight, last: Firing | None) -> bool:
         """Returns whether the conditions hold, the cool-down has passed, and the period of inactivity is a new one."""
-        return (last is None or self._may_follow(last)) and self.rule.draft.conditions.hold(
-            facts_of(self.change, insight)
-        )
+        return self.may_follow(last) and self.rule.draft.conditions.hold(facts_of(self.change, insight))
 
-    def _may_follow(self, last: Firing) -> bool:
+    def may_follow(self, last: Firing | None) -> bool:
+        """Returns whether the cool-down since the last firing has passed, and the period of inactivity is a new one."""
+        if last is None:
+            return True
         now = self.firing
         if now.last_event_time and now.last_event_time == last.last_event_time:
             return False

@@ -77,7 +77,8 @@ class Evaluation:
     async def _candidates(self, changes: Sequence[Change], rules: Sequence[Rule]) -> list[Candidate]:
         possible = candidates(changes, rules)
         taken = await self.executions.recorded({each.key for each in possible})
-        return [each for each in possible if each.key not in taken]
+        firings = await self.executions.last_firings({each.pair for each in possible if each.looks_back})
+        return [each for each in possible if each.key not in taken and each.may_follow(firings.get(each.pair))]
 
     async def _settle_portion(
         self,

@@ -51,7 +51,7 @@ def test_a_lead_without_a_score_fires_nothing() -> None:
 
 def test_the_id_of_an_execution_depends_on_its_key_alone() -> None:
     first, again = executed(change(sequence=1), rule()), executed(change(sequence=9, score=50), rule(), NOW)
-    assert first.execution_id == again.execution_id == "eae28957461475e6eea0fe8aa05ff0d6"
+    assert first.execution_id == again.execution_id == "8d7087685c476e93c2d2a1feccbe6c51"
     others = [change("bob"), change(day=2)]
     assert len({first.execution_id, *(executed(each, rule()).execution_id for each in others)}) == 3
     assert executed(change("a"), rule("bc")).execution_id != executed(change("ab"), rule("c")).execution_id

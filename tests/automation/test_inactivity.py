@@ -72,11 +72,12 @@ class Searching:
     def __init__(self, leads: Sequence[InactiveLead], *rules: Rule) -> None:
         self.leads, self.rules = FakeInactiveLeads(list(leads)), FakeRules(*rules)
         self.executions, self.now = FakeExecutions(), NOW
+        self.insights = FakeInsights()
         evaluation = Evaluation(
             FakeChanges(),
             self.rules,
             self.executions,
-            FakeInsights(),
+            self.insights,
             SandboxedTemplates(),
             SENDER,
             FakeDeliveryQueue(),
@@ -111,6 +112,7 @@ async def test_a_rule_fires_once_per_inactivity_and_again_after_the_next_event()
     searching = Searching([silent("ada", 3)], inactive(3))
     await searching.daily_run()
     assert len(await searching.daily_run(1)) == 1
+    assert searching.insights.asked == [{"ada"}], "nothing is asked about a lead for which the rule has fired"
     searching.leads.leads = [silent("ada", -1)]
     assert len(await searching.daily_run(3)) == 1
     assert len(await searching.daily_run(4)) == 2
