@@ -13,6 +13,7 @@ from cli.events.dry_run import ask_system, preview_of
 from cli.events.history import marked, with_choice
 from cli.events.ingest import ingest, wait_until_scored
 from cli.events.lines import Line
+from cli.events.mapping.presets import AUTO, PRESETS, preset_path
 from cli.events.times.readers import TimeOptions, check_format, to_zone
 from cli.events.views import preview_json, preview_view, totals_json, totals_lines
 from cli.terminal.connection import CommandError, Connection
@@ -32,8 +33,8 @@ class OnConflict(StrEnum):
 def ingest_file(
     file: Annotated[str, typer.Argument(help="NDJSON, JSON, CSV or Parquet, also gzip or zip; - for standard input.")],
     format_name: Annotated[
-        str, typer.Option("--format", help="What the fields mean: see `leadscore formats`.")
-    ] = "auto",
+        str, typer.Option("--format", help=f"What the fields mean: {', '.join(PRESETS)}. {AUTO} tells by the columns.")
+    ] = AUTO,
     mapping: Annotated[Path | None, typer.Option(help="A mapping file, instead of --format.")] = None,
     time_zone: Annotated[str, typer.Option(help="Zone of times without one, such as Europe/Berlin.")] = "",
     time_format: Annotated[
@@ -63,7 +64,7 @@ def ingest_file(
     # No other command needs pydantic, which takes a while to import.
     from cli.events.importing import ImportOptions, open_import
 
-    if mapping and format_name != "auto":
+    if mapping and format_name != AUTO:
         raise CommandError("--format and --mapping cannot be given together")
     connection = Connection(base_port)
     options = ImportOptions(format_name, mapping, _times(time_zone, time_format), encoding or None)
@@ -90,10 +91,10 @@ def list_formats(
     as_json: AsJson = False,
 ) -> None:
     """List the formats that `leadscore ingest` knows, or print one of them to begin your own mapping file with."""
-    from cli.events.mapping.files import PRESETS, preset_text, read_preset
+    from cli.events.mapping.files import read_preset
 
     if name:
-        text = preset_text(name)
+        text = preset_path(name).read_text(encoding="utf-8")
         print_json(read_documents(text)[0].value) if as_json else typer.echo(text, nl=False)
         return
     titles = {each: read_preset(each).title for each in PRESETS}

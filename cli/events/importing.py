@@ -10,7 +10,8 @@ from cli.events.files.records import EventFile, Record
 from cli.events.lines import Line
 from cli.events.mapping.cells import ObservedCells, declared_cells
 from cli.events.mapping.converting import Converter, Table, missing_columns
-from cli.events.mapping.detection import AUTO, find_mapping, is_table
+from cli.events.mapping.detection import find_mapping, is_table
+from cli.events.mapping.presets import AUTO
 from cli.events.mapping.schema import MappingFile
 from cli.events.spool import spooled
 from cli.events.times.readers import TimeOptions

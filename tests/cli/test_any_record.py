@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from cli.events.files.records import Record
 from cli.events.mapping.cells import ObservedCells
 from cli.events.mapping.converting import Converter, Table
-from cli.events.mapping.files import PRESETS, read_preset
+from cli.events.mapping.files import read_preset
+from cli.events.mapping.presets import PRESETS
 from cli.events.mapping.schema import MappingFile
 from cli.events.times.readers import TimeOptions
 from tests.cli.importing import BERLIN

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.events.mapping.files import PRESETS, read_mapping
+from cli.events.mapping.files import read_mapping
+from cli.events.mapping.presets import PRESETS
 from cli.events.mapping.schema import EventSection, MappingFile
 from tests.cli.importing import EXPORTS
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from cli.events.importing import ImportOptions
-from cli.events.mapping import files
-from cli.events.mapping.files import PRESETS, preset_text, read_mapping, read_preset
+from cli.events.mapping.files import read_mapping, read_preset
+from cli.events.mapping.presets import PRESETS, preset_path
 from cli.terminal.connection import CommandError
 from tests.cli.importing import read, written
 from tests.cli.test_mapping import ROW, WHOLE
@@ -90,8 +90,8 @@ def test_formats_that_come_with_leadscore(name: str) -> None:
     mapping = read_preset(name)
     assert mapping.title
     assert mapping.recognise or mapping.columns, "a format is recognised by something"
-    assert preset_text(name).startswith("#"), "a format begins with a comment that describes it"
+    assert preset_path(name).read_text().startswith("#"), "a format begins with a comment that describes it"
 
 
 def test_every_mapping_file_that_is_shipped_has_a_name() -> None:
-    assert {path.stem for path in Path(files.__file__).parent.glob("presets/*.yaml")} == set(PRESETS)
+    assert {path.stem for path in preset_path("ga4").parent.glob("*.yaml")} == set(PRESETS)

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from cli.events.files.records import EventFile, column_key
-from cli.events.mapping.files import PRESETS, read_mapping, read_preset
+from cli.events.mapping.files import read_mapping, read_preset
+from cli.events.mapping.presets import AUTO, PRESETS
 from cli.events.mapping.schema import MappingFile
 from cli.terminal.connection import CommandError
 from shared.message_files.scalars import shown
 
-AUTO = "auto"
 _OWN_LAYOUT = "leadscore"
 _OWN_FIELDS = {"leadid", "eventid", "eventtype"}
 _SHOWN_COLUMNS = 12

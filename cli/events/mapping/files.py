@@ -8,28 +8,12 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from cli.events.mapping.presets import preset_path
 from cli.events.mapping.schema import EventSection, MappingFile, PropertiesSection, TimeSection, TypeSection
 from cli.terminal.connection import CommandError
 from cli.terminal.files import flaw_lines
 from shared.message_files.documents import MAX_BYTES, Document, read_documents
 from shared.message_files.messages import Flaw, Flawed
-
-PRESETS = (
-    "leadscore-export",
-    "leadscore",
-    "segment",
-    "posthog",
-    "mixpanel",
-    "amplitude",
-    "ga4",
-    "snowplow",
-    "snowplow-tsv",
-    "marketo",
-    "hubspot",
-    "salesforce",
-    "mautic",
-)
-"""The names of the mapping files that come with leadscore, in the order in which a file is compared with them."""
 
 _SECTIONS: dict[object, type[BaseModel]] = {
     "events": EventSection,
@@ -55,22 +39,7 @@ def read_preset(name: str) -> MappingFile:
     Raises:
         CommandError: There is none of this name.
     """
-    return read_mapping(_preset_path(name))
-
-
-def preset_text(name: str) -> str:
-    """Returns the text of a mapping file that comes with leadscore.
-
-    Raises:
-        CommandError: There is none of this name.
-    """
-    return _preset_path(name).read_text(encoding="utf-8")
-
-
-def _preset_path(name: str) -> Path:
-    if name not in PRESETS:
-        raise CommandError(f"--format {name!r} is not known: give auto, {', '.join(PRESETS[:-1])} or {PRESETS[-1]}")
-    return Path(__file__).parent / "presets" / f"{name}.yaml"
+    return read_mapping(preset_path(name))
 
 
 def read_mapping(path: Path) -> MappingFile:
