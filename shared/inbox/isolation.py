@@ -6,7 +6,9 @@ it lasts; nor does an error that many rows share.
 """
 
 import asyncio
+import contextlib
 import random
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -19,6 +21,10 @@ from shared.inbox.parking import MAX_ATTEMPTS, IsolatedRow, Parking
 from shared.mongo import TransactionTimeout
 from shared.tasks import is_cancelled
 
+ALERT_SECONDS = 60.0
+"""A worker that has met no isolated row for this long, since its start or the last one, looks for them less often."""
+IDLE_FACTOR = 5
+"""How much less often: then only rows that other workers have isolated can be due."""
 _LOG = logs.get(__name__)
 
 
@@ -37,6 +43,8 @@ class IsolatedRetries:
         self._parking = parking
         self._step = step
         self._deferred: list[IsolatedRow] = []
+        self._alert_until = time.monotonic() + ALERT_SECONDS
+        self._isolated = asyncio.Event()
 
     async def attempt(self, row_id: str, partition: int) -> bool:
         """Tries a row alone, unless it is not due or the circuit is open. Returns whether it was divided instead.
@@ -54,7 +62,7 @@ class IsolatedRetries:
         return False
 
     async def run(self, *, every: float = 1.0) -> None:
-        """Retries the rows that are due every `every` seconds, until it is cancelled."""
+        """Retries the rows that are due every `every` seconds, until it is cancelled; see `ALERT_SECONDS`."""
         while not is_cancelled():
             try:
                 deferred, self._deferred = self._deferred, []
@@ -67,9 +75,21 @@ class IsolatedRetries:
                     await self._probe()
             except PyMongoError as error:
                 _LOG.warning("isolated rows not tried", error=str(error))
+            await self._pause(every)
+
+    async def _pause(self, every: float) -> None:
+        """Waits for `every` seconds; if this worker has met no isolated row lately, for longer or until it does."""
+        if time.monotonic() < self._alert_until:
             await asyncio.sleep(every)
+            return
+        self._isolated.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_FACTOR * every):
+                await self._isolated.wait()
 
     async def _attempt(self, isolated_row: IsolatedRow) -> None:
+        self._alert_until = time.monotonic() + ALERT_SECONDS
+        self._isolated.set()
         try:
             done = await self._step([isolated_row.partition], 1, [isolated_row.row_id])
         except BaseException as error:

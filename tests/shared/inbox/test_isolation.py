@@ -13,6 +13,7 @@ from pymongo.errors import (
 )
 from structlog.testing import capture_logs
 
+from shared.inbox import isolation as isolation_module
 from shared.inbox import parking as parking_module
 from shared.inbox.breaker import Breaker
 from shared.inbox.collection import Inbox
@@ -209,3 +210,20 @@ async def test_a_row_that_is_too_large_is_parked_immediately(
     [parked] = await Parking(inbox).page((), 10)
     assert (parked.row_id, parked.attempts, parked.reason_code) == (ids[3], 1, ReasonCode.TOO_LARGE)
     assert parked.reason == "the lead has 1,000,000 events: discard the event"
+
+
+@pytest.mark.usefixtures("fast_retries")
+async def test_an_idle_worker_looks_for_isolated_rows_less_often_until_it_isolates_one(
+    database: Database, inbox: Inbox, doorbell: Doorbell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation_module, "IDLE_FACTOR", 1_000_000)
+    monkeypatch.setattr(isolation_module, "ALERT_SECONDS", 0.0)
+    [row_id] = await put_letters(inbox, 1)
+    reader = Reader(database, inbox, row_id)
+    drainer = Drainer(inbox, doorbell, reader.step, batch_rows=BATCH)
+    monkeypatch.setattr(isolation_module, "ALERT_SECONDS", 60.0)
+    async with running(drainer.run(), drainer.isolated_retries.run(every=0.01)):
+        await asyncio.sleep(0)  # it has looked, and pauses for hours
+        await drained(inbox, drainer, 0)
+    assert await states(inbox) == {"parked": 1}
+    assert reader.tries[row_id] > MAX_ATTEMPTS
