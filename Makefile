@@ -66,7 +66,7 @@ generate: install .venv/tools/installed ## Generate the stubs of clients/python 
 	$(call GENERATE,$(STUBS))
 
 bench: install ## Measure speed and cost beside a reference, in ten minutes (ONLY="cpu …"; SCALE=1: half an hour)
-	$(BIN)/python -m benchmarks $(if $(SCALE),scale,$(ONLY)) $(if $(SHARE),--share $(SHARE))
+	$(BIN)/python -m benchmarks $(if $(SCALE),scale,$(ONLY)) $(if $(SHARE),--share $(SHARE)) $(if $(FUNNEL),--funnel $(FUNNEL))
 
 proof: install ## Plant faults into copies of the code: the rounds of make chaos must catch each
 	$(BIN)/pytest tests/chaos/test_planted.py
