@@ -46,6 +46,7 @@ def test_times_are_read_without_a_declared_format(value: object) -> None:
     [
         ("2026-01-31T12:00:00.123Z", 123_000),
         ("2026-01-31T12:00:00,123Z", 123_000),
+        ("2026-01-31T11:59:60.123Z", 123_000),
         ("2026-01-31T12:00:00.123456789Z", 123_456),
         (f"{SECONDS}.123", 123_000),
         (Decimal(f"{SECONDS}.123"), 123_000),
@@ -84,6 +85,10 @@ def test_fractions_of_a_second_are_kept(value: object, microsecond: int) -> None
         ("2026-01-31T12:00:00", "has no time zone"),
         (date(2026, 1, 31), "has no time zone"),
         ("2026-13-31T12:00:00Z", "is not a time: month must be in 1..12"),
+        ("2026-01-31T12:00:60Z", "is not a time: second must be in 0..59"),
+        ("9999-12-31T23:59:60Z", "is not a time: date value out of range"),
+        ("2026-01-31T24:00:00Z", "is not a time: hour must be in 0..23"),
+        ("0000-00-00 00:00:00", "is not a time: year 0 is out of range"),
         ("2026-W05-6T12:00:00", "is not a time such as .* --time-format"),
         ("20260131T120000Z", "is not a time such as"),
         ("Jan 31, 2026, 2:22 PM", r"read it with --time-format '%b %d, %Y, %I:%M %p'"),

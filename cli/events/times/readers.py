@@ -134,11 +134,12 @@ def _from_text(text: str, localise: Callable[[datetime], datetime]) -> datetime:
     found = _VARIANT.match(text)
     if not found:
         raise ValueError(refusals.of_text(text))
-    zone = found["zone"] or ""
+    zone, clock = found["zone"] or "", found["time"] or "00:00"
     offset = "+00:00" if zone in _UTC_NAMES else zone
+    leap_second = timedelta(seconds=clock.startswith("59:60", len("23:")))
     try:
-        parsed = datetime.fromisoformat(f"{found['date']}T{found['time'] or '00:00'}{offset}")
-    except ValueError as error:
+        parsed = datetime.fromisoformat(f"{found['date']}T{clock.replace('59:60', '59:59')}{offset}") + leap_second
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{shown(text)} is not a time: {error}") from None
     return parsed if parsed.tzinfo else localise(parsed)
 
