@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from automation_service.domain.inactivity import Search
 from automation_service.domain.lead import Change
@@ -77,6 +77,8 @@ class InactivitySearch:
         passed = (await self.leads.page(now, "", 1)).decay_date
         if not passed or (last is not None and passed <= last.date_bucket):
             return last or Search(passed, now, now, is_done=True)
+        # Not later than the date lasts anywhere, so that a clock that is ahead makes no lead inactive.
+        now = min(now, datetime.fromisoformat(f"{passed}T12:00Z") + timedelta(days=1))
         days = min((_days(rule) for rule in rules), default=0)
         search = Search(passed, now, now - timedelta(days=days), is_done=not rules)
         await self.searches.put(search, last)

@@ -135,6 +135,14 @@ async def test_a_rule_that_is_created_after_a_daily_run_waits_for_the_next_one()
     assert len(await searching.daily_run(1)) == 1
 
 
+async def test_a_clock_that_is_ahead_makes_no_lead_inactive() -> None:
+    searching = Searching([silent("ada", 3)], inactive(9))
+    searching.now = NOW + 30 * DAY
+    while await searching.search.step():
+        pass
+    assert searching.executions.executions == {}
+
+
 async def test_nothing_is_searched_before_the_first_daily_run() -> None:
     searching = Searching([silent("ada", 9)], inactive(3))
     searching.leads.decay_date = ""
