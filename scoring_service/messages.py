@@ -7,7 +7,6 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service import model_codec
 from scoring_service.domain.entry import Entry
-from scoring_service.domain.entry_query import LeadEntry
 from scoring_service.domain.lead_counts import LeadGroup
 from scoring_service.domain.lead_query import InactiveLead
 from scoring_service.domain.model import ScoringModel
@@ -109,14 +108,6 @@ def score_entry(lead_id: str, entry: Entry) -> pb.ScoreEntry:
         tick_count=entry.tick_count,
         historical=entry.historical,
     )
-
-
-def exported_entry(found: LeadEntry) -> pb.ScoreEntry:
-    """Returns a history entry with the properties of its event."""
-    message = score_entry(found.lead_id, found.entry)
-    if found.entry.properties:
-        message.properties.CopyFrom(wire.to_struct(found.entry.properties))
-    return message
 
 
 def decay_progress(progress: DecayProgress, *, dry_run: bool) -> pb.DecayScoresResponse:

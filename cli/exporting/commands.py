@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from google.protobuf.timestamp_pb2 import Timestamp
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from cli.automation import executions as automation
@@ -61,23 +62,28 @@ def leads(
 def history(
     since: Since = "", until: Until = "", output: Output = "-", file_format: Format = "", base_port: BasePort = 50051
 ) -> None:
-    """Export the history entries of all leads, those of a lead together and in order.
+    """Export the history entries of all leads, oldest first for each lead.
 
     The export has every entry that exists when it starts.
     """
-    _write_entries(pb.ListScoreEntriesRequest(), since, until, HISTORY, output, file_format, base_port)
+    request = pb.ListScoreEntriesRequest(from_time=_begin(since), until_time=_end(until))
+    with Connection(base_port).scoring() as stub:
+        rows = every(stub.ListScoreEntries, request, "entries", page_size=PAGE)
+        _write(rows, HISTORY, output, file_format)
 
 
 @app.command()
 def events(
     since: Since = "", until: Until = "", output: Output = "-", file_format: Format = "", base_port: BasePort = 50051
 ) -> None:
-    """Export all scored events with their properties and points, those of a lead together and in order.
+    """Export all accepted events as they are stored, ordered by id.
 
-    Retracted events are included. `leadscore status` shows how many accepted events are not scored yet.
+    The export has every event that was accepted before it starts, also those that are not scored yet.
     """
-    request = pb.ListScoreEntriesRequest(kinds=[pb.ENTRY_KIND_EVENT])
-    _write_entries(request, since, until, EVENTS, output, file_format, base_port)
+    request = pb.ListEventsRequest(from_time=_begin(since), until_time=_end(until))
+    with Connection(base_port).scoring() as stub:
+        rows = every(stub.ListEvents, request, "events", page_size=PAGE)
+        _write(rows, EVENTS, output, file_format)
 
 
 @app.command()
@@ -101,22 +107,12 @@ def executions(
         _write(rows, EXECUTIONS, output, file_format)
 
 
-def _write_entries(
-    request: pb.ListScoreEntriesRequest,
-    since: str,
-    until: str,
-    table: Table,
-    output: str,
-    file_format: str,
-    base_port: int,
-) -> None:
-    if since:
-        request.from_time.CopyFrom(span_begin(since))
-    if until:
-        request.until_time.CopyFrom(span_end(until))
-    with Connection(base_port).scoring() as stub:
-        rows = every(stub.ListScoreEntries, request, "entries", page_size=PAGE)
-        _write(rows, table, output, file_format)
+def _begin(since: str) -> Timestamp | None:
+    return span_begin(since) if since else None
+
+
+def _end(until: str) -> Timestamp | None:
+    return span_end(until) if until else None
 
 
 def _write(rows: Iterable[Any], table: Table, output: str, file_format: str) -> None:

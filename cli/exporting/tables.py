@@ -19,6 +19,7 @@ class Kind(Enum):
 
     TEXT = "text"
     INTEGER = "integer"
+    BOOLEAN = "boolean"
     TIME = "time"
     DATE = "date"
     JSON = "json"
@@ -116,14 +117,19 @@ EVENTS = Table(
     "event",
     "events",
     (
-        _text("event_id"),
-        _field("lead_id", Kind.TEXT),
+        _field("event_id", Kind.TEXT),
+        _text("lead_id"),
         _text("event_type"),
         _time("event_time"),
+        _text("source"),
+        _enum("state", "EVENT_STATE_"),
+        _time("accept_time"),
+        _time("sent_time"),
+        _time("original_event_time"),
+        Column("historical", Kind.BOOLEAN, lambda event: event.historical),
+        Column("cut_properties", Kind.JSON, lambda event: list(event.cut_properties)),
+        _field("properties_left_out", Kind.INTEGER),
         _struct("properties"),
-        _time("record_time"),
-        _text("rule_id"),
-        *_integers("model_version", "points", "delta", "sequence"),
     ),
 )
 HISTORY = Table(

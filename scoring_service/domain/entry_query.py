@@ -1,4 +1,4 @@
-"""A list of the entries of all leads."""
+"""Lists of everything: the entries of all leads, and all accepted events."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,12 +7,19 @@ from scoring_service.domain.entry import Entry, EntryKind
 
 
 @dataclass(frozen=True, slots=True)
+class TimeRange:
+    """The event times in [start, end); None means that there is no bound."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EntryQuery:
-    """The entries to list: those of some kinds (empty: of all) with an event time in [from_time, until_time)."""
+    """The entries to list: those of some kinds (empty: of all) with an event time in a range."""
 
     kinds: frozenset[EntryKind] = frozenset()
-    from_time: datetime | None = None
-    until_time: datetime | None = None
+    times: TimeRange = TimeRange()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from scoring_service import messages
 from scoring_service.domain.lead_query import ANY_SCORE, LeadQuery
+from scoring_service.servicer.export_messages import accepted_event, exported_entry
 from scoring_service.servicer.requests import (
     CURSOR_KEYS,
     MAX_IDS,
@@ -16,6 +17,7 @@ from scoring_service.servicer.requests import (
     cursor_of,
     entry_query,
     lead_order,
+    time_range,
     wanted_parts,
 )
 from scoring_service.usecases.export import Export
@@ -105,10 +107,16 @@ class LeadRpcs(scoring_pb2_grpc.ScoringServiceServicer):
         """See `scoring.proto`."""
         query = entry_query(request)
         kinds = sorted(kind.value for kind in query.kinds)
-        asked = ("ListScoreEntries", kinds, str(query.from_time), str(query.until_time))
+        asked = ("ListScoreEntries", kinds, str(query.times))
         page = asked_page(request, asked, str, int, default=100, limit=MAX_PAGE)
         found, is_full = await self._export.entries(query, after=page.after, limit=page.limit)
         entries, token = page.cut(found, lambda each: (each.lead_id, each.entry.sequence), is_full=is_full)
-        return pb.ListScoreEntriesResponse(
-            entries=await unhurried(messages.exported_entry, entries), next_page_token=token
-        )
+        return pb.ListScoreEntriesResponse(entries=await unhurried(exported_entry, entries), next_page_token=token)
+
+    async def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:
+        """See `scoring.proto`."""
+        times = time_range(request)
+        page = asked_page(request, ("ListEvents", str(times)), str, default=100, limit=MAX_PAGE)
+        found, is_full = await self._export.events(times, after=page.after, limit=page.limit)
+        events, token = page.cut(found, lambda row: (row["_id"],), is_full=is_full)
+        return pb.ListEventsResponse(events=await unhurried(accepted_event, events), next_page_token=token)

@@ -7,7 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service.domain.entry import EntryKind
-from scoring_service.domain.entry_query import EntryQuery
+from scoring_service.domain.entry_query import EntryQuery, TimeRange
 from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_counts import CountQuery
 from scoring_service.domain.lead_query import LeadOrder
@@ -134,8 +134,12 @@ def entry_query(request: pb.ListScoreEntriesRequest) -> EntryQuery:
     for kind in request.kinds:
         if kind not in _KINDS:
             raise InvalidArgument("kinds", f"has {kind}, must be values of EntryKind")
-    return EntryQuery(
-        frozenset(_KINDS[kind] for kind in request.kinds),
+    return EntryQuery(frozenset(_KINDS[kind] for kind in request.kinds), time_range(request))
+
+
+def time_range(request: pb.ListScoreEntriesRequest | pb.ListEventsRequest) -> TimeRange:
+    """Returns the range of event times to list."""
+    return TimeRange(
         arguments.optional_time("from_time", request),
         arguments.optional_time("until_time", request),
     )

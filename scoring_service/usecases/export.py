@@ -1,9 +1,10 @@
-"""Lists the history of all leads, for exports."""
+"""Lists all entries and all accepted events, for exports."""
 
 from dataclasses import dataclass
 
-from scoring_service.domain.entry_query import EntryQuery, LeadEntry
+from scoring_service.domain.entry_query import EntryQuery, LeadEntry, TimeRange
 from scoring_service.store.exports import ExportReader
+from shared.mongo import Document
 from shared.rpc.pagination import Cursor
 
 
@@ -16,3 +17,7 @@ class Export:
     async def entries(self, query: EntryQuery, *, after: Cursor, limit: int) -> tuple[list[LeadEntry], bool]:
         """Returns one page of entries of all leads, and whether there may be more."""
         return await self.reader.entries(query, after=after, limit=limit)
+
+    async def events(self, times: TimeRange, *, after: Cursor, limit: int) -> tuple[list[Document], bool]:
+        """Returns one page of rows of the inbox `events`, with their properties, and whether there may be more."""
+        return await self.reader.events(times, after=after, limit=limit)

@@ -88,7 +88,7 @@ def test_parquet_of_nothing_has_the_columns() -> None:
     ("table", "message"),
     [
         (LEADS, pb.LeadScore()),
-        (EVENTS, pb.ScoreEntry()),
+        (EVENTS, pb.AcceptedEvent()),
         (HISTORY, pb.ScoreEntry(first_tick_date="2026-01-31", kind=pb.ENTRY_KIND_DECAY)),
         (EXECUTIONS, automation_pb2.AutomationExecution(date_bucket="2026-01-31", deliveries=[{}])),
     ],

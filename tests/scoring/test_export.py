@@ -128,3 +128,42 @@ async def test_pages_are_cut_where_events_are_large(
     pages = [page async for page in entry_pages(stub)]
     assert [each.event_id for page in pages for each in page.entries] == [f"e{n}" for n in range(6)]
     assert len(pages) == 6, "expected a page per event: two do not fit"
+
+
+async def test_all_accepted_events_are_listed_by_id_whatever_became_of_them(scoring: Scoring, stub: Stub) -> None:
+    await scoring.put(("e1", "ada", "signup", days_ago(2)), ("e3", "bob", "signup", days_ago(1)), plan="pro", seats=3)
+    await scoring.drain_all()
+    await scoring.put(("e2", "cy", "signup", NOW), ("e4", "dee", "signup", NOW), plan="free")
+    await scoring.events.rows.update_one({"_id": "e4"}, {"$set": {"state": "parked", "attempts": 5}})
+    for size in (1, 3, 0):
+        request, found = pb.ListEventsRequest(page_size=size), list[pb.AcceptedEvent]()
+        while not found or request.page_token:
+            page = await stub.ListEvents(request)
+            found += page.events
+            request.page_token = page.next_page_token
+        assert [each.event_id for each in found] == ["e1", "e2", "e3", "e4"], f"pages of {size}"
+        states = [pb.EventState.Name(each.state).removeprefix("EVENT_STATE_") for each in found]
+        assert states == ["SCORED", "PENDING", "SCORED", "PARKED"]
+        assert [each.properties["plan"] for each in found] == ["pro", "free", "pro", "free"], (
+            "expected the properties, wherever they are stored"
+        )
+    assert (found[0].lead_id, found[0].event_time, found[0].properties["seats"]) == ("ada", at(days_ago(2)), 3)
+    within = await stub.ListEvents(pb.ListEventsRequest(from_time=at(days_ago(2)), until_time=at(days_ago(1))))
+    assert [each.event_id for each in within.events] == ["e1"]
+
+
+async def test_the_list_of_events_has_every_event_that_was_accepted_before(scoring: Scoring, stub: Stub) -> None:
+    await scoring.put(*((f"m{number}", "ada", "signup", days_ago(1)) for number in range(6)))
+    request, found = pb.ListEventsRequest(page_size=2), list[str]()
+    for number in range(20):
+        page = await stub.ListEvents(request)
+        found += [each.event_id for each in page.events]
+        await scoring.put((f"a{number}", "ada", "signup", NOW), (f"m3-{number}", "bob", "signup", NOW))
+        await scoring.drain_all()
+        request.page_token = page.next_page_token
+        if not request.page_token or number > 8:
+            break
+    request.page_size = 1_000
+    found += [each.event_id for each in (await stub.ListEvents(request)).events] if request.page_token else []
+    assert {f"m{number}" for number in range(6)} <= set(found), "expected the events that were accepted before"
+    assert found == sorted(set(found)), "expected each event once, in order"

@@ -50,6 +50,14 @@ class EntryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENTRY_KIND_RECALCULATION: _ClassVar[EntryKind]
     ENTRY_KIND_DECAY_RESET: _ClassVar[EntryKind]
 
+class EventState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVENT_STATE_UNSPECIFIED: _ClassVar[EventState]
+    EVENT_STATE_PENDING: _ClassVar[EventState]
+    EVENT_STATE_SCORED: _ClassVar[EventState]
+    EVENT_STATE_PARKED: _ClassVar[EventState]
+    EVENT_STATE_DISCARDED: _ClassVar[EventState]
+
 class ParkReasonCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     PARK_REASON_CODE_UNSPECIFIED: _ClassVar[ParkReasonCode]
@@ -111,6 +119,11 @@ ENTRY_KIND_ADJUSTMENT: EntryKind
 ENTRY_KIND_RETRACTION: EntryKind
 ENTRY_KIND_RECALCULATION: EntryKind
 ENTRY_KIND_DECAY_RESET: EntryKind
+EVENT_STATE_UNSPECIFIED: EventState
+EVENT_STATE_PENDING: EventState
+EVENT_STATE_SCORED: EventState
+EVENT_STATE_PARKED: EventState
+EVENT_STATE_DISCARDED: EventState
 PARK_REASON_CODE_UNSPECIFIED: ParkReasonCode
 PARK_REASON_CODE_FAILED: ParkReasonCode
 PARK_REASON_CODE_WORKER_DIED: ParkReasonCode
@@ -388,6 +401,56 @@ class ListScoreEntriesResponse(_message.Message):
     entries: _containers.RepeatedCompositeFieldContainer[ScoreEntry]
     next_page_token: str
     def __init__(self, entries: _Optional[_Iterable[_Union[ScoreEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class AcceptedEvent(_message.Message):
+    __slots__ = ("event_id", "lead_id", "event_type", "event_time", "properties", "source", "state", "accept_time", "sent_time", "original_event_time", "historical", "cut_properties", "properties_left_out")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ACCEPT_TIME_FIELD_NUMBER: _ClassVar[int]
+    SENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    ORIGINAL_EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    HISTORICAL_FIELD_NUMBER: _ClassVar[int]
+    CUT_PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    PROPERTIES_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    lead_id: str
+    event_type: str
+    event_time: _timestamp_pb2.Timestamp
+    properties: _struct_pb2.Struct
+    source: str
+    state: EventState
+    accept_time: _timestamp_pb2.Timestamp
+    sent_time: _timestamp_pb2.Timestamp
+    original_event_time: _timestamp_pb2.Timestamp
+    historical: bool
+    cut_properties: _containers.RepeatedScalarFieldContainer[str]
+    properties_left_out: int
+    def __init__(self, event_id: _Optional[str] = ..., lead_id: _Optional[str] = ..., event_type: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., source: _Optional[str] = ..., state: _Optional[_Union[EventState, str]] = ..., accept_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sent_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., original_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., historical: bool = ..., cut_properties: _Optional[_Iterable[str]] = ..., properties_left_out: _Optional[int] = ...) -> None: ...
+
+class ListEventsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "from_time", "until_time")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_TIME_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    from_time: _timestamp_pb2.Timestamp
+    until_time: _timestamp_pb2.Timestamp
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListEventsResponse(_message.Message):
+    __slots__ = ("events", "next_page_token")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[AcceptedEvent]
+    next_page_token: str
+    def __init__(self, events: _Optional[_Iterable[_Union[AcceptedEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class DecayScoresRequest(_message.Message):
     __slots__ = ("as_of_time", "dry_run")

@@ -82,6 +82,11 @@ class ScoringServiceStub(object):
                 request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesRequest.SerializeToString,
                 response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesResponse.FromString,
                 _registered_method=True)
+        self.ListEvents = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/ListEvents',
+                request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsRequest.SerializeToString,
+                response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsResponse.FromString,
+                _registered_method=True)
         self.DecayScores = channel.unary_stream(
                 '/leadscore.scoring.v1.ScoringService/DecayScores',
                 request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.DecayScoresRequest.SerializeToString,
@@ -275,6 +280,19 @@ class ScoringServiceServicer(object):
 
         Transactional: per page. The history is append-only, so the list is complete: its pages have every entry that
         existed when the first page was read, exactly once. Entries that are appended meanwhile may appear as well.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEvents(self, request, context):
+        """Lists all accepted events, whether they are scored or not, for exports.
+
+        Transactional: per page. The list is complete: its pages have every event that was accepted before the first page was
+        read, exactly once. Events that are accepted meanwhile may appear as well.
         Idempotent: yes, a read.
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
@@ -589,6 +607,11 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesRequest.FromString,
                     response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesResponse.SerializeToString,
             ),
+            'ListEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvents,
+                    request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsRequest.FromString,
+                    response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsResponse.SerializeToString,
+            ),
             'DecayScores': grpc.unary_stream_rpc_method_handler(
                     servicer.DecayScores,
                     request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.DecayScoresRequest.FromString,
@@ -877,6 +900,33 @@ class ScoringService(object):
             '/leadscore.scoring.v1.ScoringService/ListScoreEntries',
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesRequest.SerializeToString,
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/ListEvents',
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsRequest.SerializeToString,
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -116,6 +116,15 @@ class ScoringServiceStub:
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
     """
+    ListEvents: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListEventsRequest, _scoring_pb2.ListEventsResponse]
+    """Lists all accepted events, whether they are scored or not, for exports.
+
+    Transactional: per page. The list is complete: its pages have every event that was accepted before the first page was
+    read, exactly once. Events that are accepted meanwhile may appear as well.
+    Idempotent: yes, a read.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
+    """
     DecayScores: _grpc.UnaryStreamMultiCallable[_scoring_pb2.DecayScoresRequest, _scoring_pb2.DecayScoresResponse]
     """Applies every decay tick up to the date of `as_of_time` that has not been applied yet, and streams its progress.
     The last message is the summary (`done`). Call it daily, for example from cron. Missed days are caught up tick by
@@ -401,6 +410,15 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
 
     Transactional: per page. The history is append-only, so the list is complete: its pages have every entry that
     existed when the first page was read, exactly once. Entries that are appended meanwhile may appear as well.
+    Idempotent: yes, a read.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
+    """
+    ListEvents: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListEventsRequest, _scoring_pb2.ListEventsResponse]  # type: ignore[assignment]
+    """Lists all accepted events, whether they are scored or not, for exports.
+
+    Transactional: per page. The list is complete: its pages have every event that was accepted before the first page was
+    read, exactly once. Events that are accepted meanwhile may appear as well.
     Idempotent: yes, a read.
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
@@ -729,6 +747,21 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Transactional: per page. The history is append-only, so the list is complete: its pages have every entry that
         existed when the first page was read, exactly once. Entries that are appended meanwhile may appear as well.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def ListEvents(
+        self,
+        request: _scoring_pb2.ListEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.ListEventsResponse, _abc.Awaitable[_scoring_pb2.ListEventsResponse]]:
+        """Lists all accepted events, whether they are scored or not, for exports.
+
+        Transactional: per page. The list is complete: its pages have every event that was accepted before the first page was
+        read, exactly once. Events that are accepted meanwhile may appear as well.
         Idempotent: yes, a read.
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
