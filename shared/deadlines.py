@@ -1,10 +1,10 @@
 """Deadlines: an outgoing call never outlives the incoming call that caused it.
 
-Guarantee: inside `deadline()`, the remaining time limits each MongoDB operation and each outgoing RPC; outside of it,
-outgoing RPCs are limited to `DEFAULT_SECONDS`.
+Guarantee: inside `deadline()`, the remaining time limits each MongoDB operation and each outgoing RPC, and when it has
+passed, none begins; outside of it, outgoing RPCs are limited to `DEFAULT_SECONDS`.
 """
 
-import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
@@ -23,6 +23,9 @@ and calls would time out on a dead connection until the kernel closes it after 1
 """
 PING_SECONDS = 20.0
 """A connection is closed if a ping is not answered within this time."""
+SHORTEST = 1e-9
+"""What pymongo is given for no time, because it treats 0 as no limit. It has passed before any command is sent; in a
+millisecond, a command could still get through."""
 
 _OPTIONS = [
     # 500 leads with many attributes exceed the 4 MiB default of grpc, and a retry would exceed it again.
@@ -50,9 +53,9 @@ class deadline:  # noqa: N801 (used like a function, as the context managers of 
         self._seconds = seconds
 
     def __enter__(self) -> None:
-        ends_at, enclosing = asyncio.get_running_loop().time() + self._seconds, _ends_at.get()
+        ends_at, enclosing = time.monotonic() + self._seconds, _ends_at.get()
         self._token = _ends_at.set(ends_at if enclosing is None else min(enclosing, ends_at))
-        self._mongo = pymongo.timeout(max(self._seconds, 0.001))  # pymongo treats 0 as no limit
+        self._mongo = pymongo.timeout(max(self._seconds, SHORTEST))
         self._mongo.__enter__()
 
     def __exit__(self, *error: object) -> None:
@@ -63,11 +66,11 @@ class deadline:  # noqa: N801 (used like a function, as the context managers of 
 def seconds_left() -> float:
     """Returns the seconds until the deadline, 0 when it has passed."""
     ends_at = _ends_at.get()
-    return DEFAULT_SECONDS if ends_at is None else max(0.0, ends_at - asyncio.get_running_loop().time())
+    return DEFAULT_SECONDS if ends_at is None else max(0.0, ends_at - time.monotonic())
 
 
 class _Bounded(grpc.aio.UnaryUnaryClientInterceptor):
-    """Sets the deadline of every outgoing call that has none."""
+    """Sets the deadline of every outgoing call that has none, and makes no call once it has passed."""
 
     async def intercept_unary_unary(
         self,
@@ -76,14 +79,22 @@ class _Bounded(grpc.aio.UnaryUnaryClientInterceptor):
         request: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401 (grpc's own signature)
         if client_call_details.timeout is None:
+            left = seconds_left()
+            if not left:
+                raise _deadline_exceeded()  # given no time, gRPC lets most calls through
             client_call_details = grpc.aio.ClientCallDetails(
                 client_call_details.method,
-                seconds_left(),
+                left,
                 client_call_details.metadata,
                 client_call_details.credentials,
                 client_call_details.wait_for_ready,
             )
         return await continuation(client_call_details, request)
+
+
+def _deadline_exceeded() -> grpc.aio.AioRpcError:
+    nothing = grpc.aio.Metadata()
+    return grpc.aio.AioRpcError(grpc.StatusCode.DEADLINE_EXCEEDED, nothing, nothing, "the deadline has passed")
 
 
 def connect(target: str) -> grpc.aio.Channel:

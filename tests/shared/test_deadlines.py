@@ -12,7 +12,7 @@ from google.protobuf.wrappers_pb2 import DoubleValue
 from pymongo.errors import PyMongoError
 
 from shared import deadlines
-from shared.mongo import Database
+from shared.mongo import Database, is_timeout
 from shared.rpc.server import Context
 
 SLACK = 8.0
@@ -107,9 +107,13 @@ async def test_a_mongodb_operation_ends_at_the_deadline(database: Database) -> N
     assert time.monotonic() - started < 0.3 + SLACK
 
 
-async def test_an_expired_deadline_stops_mongodb_operations_too() -> None:
-    with deadlines.deadline(0):
-        assert _mongo_left() <= 0.001
+async def test_no_command_is_sent_to_mongodb_after_the_deadline(database: Database) -> None:
+    await database.things.insert_one({"_id": "before"})
+    for attempt in range(50):
+        with deadlines.deadline(0), pytest.raises(PyMongoError) as caught:
+            await database.things.insert_one({"_id": attempt})
+        assert is_timeout(caught.value), f"expected a time-out, not {caught.value!r}"
+    assert [row["_id"] async for row in database.things.find()] == ["before"]
 
 
 async def test_an_outgoing_call_outside_a_request_has_the_default_deadline(channel: grpc.aio.Channel) -> None:
@@ -135,6 +139,14 @@ async def test_an_outgoing_call_without_an_answer_ends_at_the_deadline(
         await ask(channel, "Never")
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     assert time.monotonic() - started < seconds + SLACK
+
+
+async def test_no_call_is_made_after_the_deadline(channel: grpc.aio.Channel) -> None:
+    await ask(channel)
+    for _ in range(50):
+        with deadlines.deadline(0), pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ask(channel)
+        assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 async def test_a_call_to_an_unreachable_server_ends_within_the_deadline() -> None:
