@@ -9,6 +9,7 @@ import pytest
 from pyarrow import parquet
 
 from cli.events.importing import ImportOptions, open_import
+from cli.exporting import tables
 from cli.terminal.connection import CommandError
 from shared import wire
 from tests.cli.importing import BERLIN, EXPORTS, ROW, events, flaws, read, written
@@ -131,7 +132,8 @@ def test_an_export_is_recognised_and_becomes_its_events(name: str) -> None:
     found = events(EXPORTS / name, options)
     ids = [(each["event_id"], each["lead_id"], each["event_type"], each["event_time"]) for each in found]
     assert ids == EXPECTED[name][1]
-    assert {each.get("source", "leadscore") for each in found} == {opened.format.split("-")[0]}
+    source = "website" if name == "exported.ndjson" else opened.format.split("-")[0]
+    assert {each.get("source", "leadscore") for each in found} == {source}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_an_export_is_recognised_and_becomes_its_events(name: str) -> None:
         ("salesforce.csv", 0, {"Email": INES, "ISCONVERTED": False, "COMPANY": "Kiosk"}),
         ("mautic.csv", 0, {"email": INES, "points": 40, "zipcode": "01099", "mobile": "+351 1234"}),
         ("events.csv", 0, {"seats": 12, "zip": "01099"}),
-        ("exported.ndjson", 0, {"seats": 12, "points": None}),
+        ("exported.ndjson", 0, {"seats": 12, "state": None}),
     ],
 )
 def test_properties_have_their_types(name: str, index: int, properties: dict[str, Any]) -> None:
@@ -163,6 +165,20 @@ def test_properties_have_their_types(name: str, index: int, properties: dict[str
 
 def test_the_same_data_is_the_same_event_as_csv_and_as_ndjson() -> None:
     assert events(EXPORTS / "events.csv")[0] == events(EXPORTS / "events.ndjson")[0]
+
+
+def test_an_exported_event_keeps_its_corrected_time_and_its_mark() -> None:
+    (event,) = events(EXPORTS / "exported.ndjson")
+    assert event["event_time"] == "2026-11-20T08:01:00Z"
+    assert event["historical"] is True
+    assert "sent_time" not in event, "the time would be corrected a second time"
+
+
+def test_what_export_writes_is_recognised(tmp_path: Path) -> None:
+    columns = tuple(column.name for column in tables.EVENTS.columns)
+    (tmp_path / "events.csv").write_text(",".join(columns) + "\n")
+    with open_import(tmp_path / "events.csv", ImportOptions()) as opened:
+        assert opened.format == "leadscore-export"
 
 
 def test_reading_an_export_again_gives_the_same_ids() -> None:
