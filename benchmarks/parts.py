@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from benchmarks import (
     automations,
     cost,
+    files,
     freshness,
     funnel,
     heavy,
@@ -33,6 +34,8 @@ SYSTEMS: Mapping[str, Mapping[str, Callable[[Running, Options], Iterator[Figure]
         "reads": reads.intelligence,
         "summary": reads.summary,
         "memory": cost.memory,
+        "import": files.imports,
+        "export": files.exports,
     },
     "funnel": {
         "funnel": funnel.shuffled,
@@ -54,7 +57,7 @@ SEPARATE: Mapping[str, Callable[[Options], Iterator[Figure]]] = {
 }
 """The parts that start systems of their own."""
 SYSTEM_OF = {name: system for system, parts in SYSTEMS.items() for name in parts} | dict.fromkeys(SEPARATE, "")
-ON_REQUEST = {"heavy-long", "overload", "automations", "peer", "scale"}
+ON_REQUEST = {"import", "export", "heavy-long", "overload", "automations", "peer", "scale"}
 """The parts that do not fit into ten minutes with the others."""
 
 LIMIT_SECONDS = 600
@@ -72,6 +75,8 @@ PLANNED_SECONDS: Mapping[str, int] = {
     "reads": 25,
     "summary": 4,
     "memory": 1,
+    "import": 60,
+    "export": 15,
     "funnel": 85,
     "size": 3,
     "bytes": 3,

@@ -8,7 +8,7 @@ from pathlib import Path
 from leadscore.scoring.v1 import scoring_pb2
 from pymongo import MongoClient
 
-from benchmarks import cost, freshness, funnel, reads, throughput
+from benchmarks import cost, files, freshness, funnel, reads, throughput
 from benchmarks.harness import reference
 from benchmarks.harness.fill import Filling, fill
 from benchmarks.harness.load import load
@@ -22,6 +22,16 @@ from benchmarks.harness.running import running as another
 LEADS, FEW_LEADS = 1_000_000, throughput.MANY_LEADS
 EVENTS, FEW_EVENTS = 10_000_000, 100_000
 POPULATION = "scale"
+PARTS = (
+    freshness.visible,
+    reads.intelligence,
+    reads.summary,
+    reads.top,
+    files.exports,
+    cost.memory,
+    funnel.size,
+)
+"""What is measured after the throughput, in this order."""
 VERIFY_SECONDS = 90.0
 DECAY_SECONDS = 15.0
 STREAM_SECONDS = 600.0
@@ -33,7 +43,15 @@ def scale(running: Running, options: Options) -> Iterator[Figure]:
     fill(running, filling)
     verify(running, filling.events)
     yield pipeline(running, options)
-    for part in (freshness.visible, reads.intelligence, reads.summary, reads.top, cost.memory, funnel.size):
+    for part in (
+        freshness.visible,
+        reads.intelligence,
+        reads.summary,
+        reads.top,
+        files.exports,
+        cost.memory,
+        funnel.size,
+    ):
         yield from part(running, options)
     yield decay(running)
 
