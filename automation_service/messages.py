@@ -5,7 +5,7 @@ from leadscore.automation.v1 import automation_pb2 as pb
 from automation_service.domain.condition import Outcome
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution
-from automation_service.domain.lead import Change, Passage
+from automation_service.domain.lead import NO_ROW, Change, Passage
 from automation_service.ports import Backlog
 from automation_service.rule_codec import RISK_NUMBERS
 from shared import wire
@@ -95,7 +95,7 @@ def read_hypothetical(change: pb.SupposedChange) -> Change:
     scores = tuple(dict.fromkeys((change.score_before, change.score_after)))
     stages = tuple(dict.fromkeys((change.stage_before, change.stage_after)))
     return Change(
-        row_id="",
+        row=NO_ROW,
         lead_id=change.lead_id,
         sequence=0,
         scores=scores,

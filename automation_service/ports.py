@@ -10,7 +10,7 @@ from automation_service.domain.delivery import Answer, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Firings, Key
 from automation_service.domain.feasibility import Model
 from automation_service.domain.inactivity import InactiveLead, Search
-from automation_service.domain.lead import Change, Insight
+from automation_service.domain.lead import Change, Insight, Row
 from automation_service.domain.need import Need
 from automation_service.domain.rule import Rule
 from shared.inbox.breaker import StoppedDrain
@@ -24,18 +24,28 @@ Clock = Callable[[], datetime]
 class Source(Protocol):
     """Where changes to evaluate come from."""
 
-    async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
-        """Returns the changes whose rows are still pending, in the given order."""
+    async def still_pending(self, rows: Collection[Row]) -> set[Row]:
+        """Returns those of the rows that are still pending."""
 
-    async def mark(self, changes: Sequence[Change]) -> None:
-        """Marks the rows of the changes as done. Call it in the last transaction that records their executions."""
+    async def mark(self, rows: Collection[Row]) -> None:
+        """Marks rows as done. Call it in the last transaction that records the executions of their changes."""
 
-    async def skip(self, changes: Sequence[Change]) -> None:
-        """Marks the rows of the changes that are still pending as done, in one write outside of a transaction."""
+    async def skip(self, rows: Collection[Row]) -> None:
+        """Marks those of the rows that are still pending as done, in one write outside of a transaction."""
+
+
+class PendingRows(list[Row]):
+    """Rows that were found, and the number of changes in them.
+
+    `is_full` means that a limit was reached, so more may be pending.
+    """
+
+    changes = 0
+    is_full = False
 
 
 class PendingChanges(list[Change]):
-    """Changes that were read. `is_full` means that a limit was reached, so more may be pending."""
+    """Changes that were read. `is_full` means that there was no room for all of them."""
 
     is_full = False
 
@@ -46,11 +56,17 @@ class Changes(Source, Protocol):
     async def transact(self, body: Callable[[], Awaitable[T]]) -> T:
         """Runs `body` in a transaction. After a conflict it runs again from the start."""
 
-    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> PendingChanges:
-        """Returns the changes of the oldest pending rows of the partitions, ordered by lead and sequence.
+    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> PendingRows:
+        """Returns the oldest pending rows of the partitions, without reading their changes.
 
-        The last row is the one that reaches `limit` changes, or a bound of bytes. With `ids`, the changes of these rows
-        are returned; without, those of rows that have failed in isolation are left out.
+        The last row is the one that reaches `limit` changes. With `ids`, only these rows are returned; without, rows
+        that have failed in isolation are left out.
+        """
+
+    async def read(self, rows: Sequence[Row]) -> PendingChanges:
+        """Returns the changes in those of the rows that are still pending, ordered by lead and sequence.
+
+        It reads the first rows, as many as a bound of bytes allows, and at least one.
         """
 
     async def lock(self, lead_ids: Collection[str]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from automation_service.domain.lead import DECAY, Change, Passage
+from automation_service.domain.lead import DECAY, NO_ROW, Change, Passage
 
 
 class InactiveLead(NamedTuple):
@@ -34,7 +34,7 @@ class Search:
         """Returns the change at which rules for inactivity are evaluated: one that leaves the lead as it is."""
         passage = Passage((lead.score,), (lead.stage,))
         return Change(
-            row_id="",
+            row=NO_ROW,
             lead_id=lead.lead_id,
             sequence=lead.sequence,
             scores=passage.scores,

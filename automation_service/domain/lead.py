@@ -45,11 +45,21 @@ class Passage(NamedTuple):
     events: tuple[LeadEvent, ...] = ()
 
 
+class Row(NamedTuple):
+    """A row of the inbox, by its id and its partition. Its changes are marked together."""
+
+    row_id: str
+    partition: int
+
+
+NO_ROW = Row("", 0)
+"""The row of a change that nobody has stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What one transaction of the scoring service did to a lead: events, a decay run, a correction, or a rescore.
 
-    `row_id` names the row of the inbox that holds the change; changes in one row are marked together.
     `sequence` is that of the last history entry that it appended. `scores` and `stages` are all values of the lead from
     before the change to after it, without consecutive duplicates. `date_bucket` is the date of the transaction,
     YYYY-MM-DD, and `inactive_days` the whole days since the lead's last event; both were computed in the transaction.
@@ -59,7 +69,7 @@ class Change:
     none of them.
     """
 
-    row_id: str
+    row: Row
     lead_id: str
     sequence: int
     scores: tuple[int, ...]

@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
-from automation_service.domain.lead import Change
-from automation_service.ports import PendingChanges
+from automation_service.domain.lead import Row
+from automation_service.ports import PendingChanges, PendingRows
 from automation_service.store import documents
 from automation_service.store.schema import PARTITIONS
 from shared import mongo
-from shared.inbox.collection import Inbox
+from shared.inbox.bundles import count_of
+from shared.inbox.collection import NO_ITEMS, Inbox
 from shared.locks import take_locks
 from shared.mongo import Database, Document
 
@@ -29,33 +30,41 @@ class MongoChanges:
         """Runs `body` in a transaction; see `Changes`."""
         return await mongo.transact(self._database, body, seconds=self._seconds)
 
-    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> PendingChanges:
-        """Returns the oldest pending changes of the partitions; see `Changes`."""
-        rows = await self._inbox.pending(partitions, limit, ids=ids, max_bytes=MAX_BYTES)
-        changes = PendingChanges(change for row in rows for change in documents.read_changes(row))
+    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> PendingRows:
+        """Returns the oldest pending rows of the partitions; see `Changes`."""
+        found = await self._inbox.pending(partitions, limit, NO_ITEMS, ids=ids)
+        rows = PendingRows(Row(row["_id"], row["partition"]) for row in found)
+        rows.changes, rows.is_full = sum(map(count_of, found)), found.is_full
+        return rows
+
+    async def read(self, rows: Sequence[Row]) -> PendingChanges:
+        """Returns the changes in pending rows; see `Changes`."""
+        partitions, ids = sorted({row.partition for row in rows}), [row.row_id for row in rows]
+        found = await self._inbox.pending(partitions, len(rows), ids=ids, max_bytes=MAX_BYTES)
+        changes = PendingChanges(change for row in found for change in documents.read_changes(row))
         changes.sort(key=lambda change: (change.lead_id, change.sequence))
-        changes.is_full = rows.is_full
+        changes.is_full = found.is_full and len(found) < len(rows)
         return changes
 
-    async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
-        """Returns the changes that are still pending; see `Changes`."""
-        ids = await self._inbox.still_pending(self._rows(changes))
-        return [change for change in changes if change.row_id in ids]
+    async def still_pending(self, rows: Collection[Row]) -> set[Row]:
+        """Returns the rows that are still pending; see `Changes`."""
+        ids = await self._inbox.still_pending(_documents(rows))
+        return {row for row in rows if row.row_id in ids}
 
     async def lock(self, lead_ids: Collection[str]) -> None:
         """Takes the locks of the partitions of the leads; see `Changes`."""
         if lead_ids:
             await take_locks(self._database[PARTITIONS], set(map(self._inbox.partition_of, lead_ids)))
 
-    async def mark(self, changes: Sequence[Change]) -> None:
-        """Marks the rows of the changes as done; see `Changes`."""
-        await self._inbox.mark(self._rows(changes))
+    async def mark(self, rows: Collection[Row]) -> None:
+        """Marks rows as done; see `Changes`."""
+        await self._inbox.mark(_documents(rows))
 
-    async def skip(self, changes: Sequence[Change]) -> None:
-        """Marks the rows of the changes that are still pending as done; see `Changes`."""
-        await self._inbox.skip(self._rows(changes))
+    async def skip(self, rows: Collection[Row]) -> None:
+        """Marks the rows that are still pending as done; see `Changes`."""
+        if rows:
+            await self._inbox.skip(_documents(rows))
 
-    def _rows(self, changes: Sequence[Change]) -> list[Document]:
-        """Returns id and partition of each row that holds one of the changes."""
-        lead_ids = {change.row_id: change.lead_id for change in changes}
-        return [{"_id": row_id, "partition": self._inbox.partition_of(lead_id)} for row_id, lead_id in lead_ids.items()]
+
+def _documents(rows: Collection[Row]) -> list[Document]:
+    return [{"_id": row.row_id, "partition": row.partition} for row in rows]

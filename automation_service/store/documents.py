@@ -8,7 +8,7 @@ from automation_service.domain.action import Action
 from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Key
-from automation_service.domain.lead import Change, LeadEvent, Passage, Risk
+from automation_service.domain.lead import Change, LeadEvent, Passage, Risk, Row
 from automation_service.domain.preset import Preset
 from automation_service.domain.receiver import Email, Receiver, Slack, Webhook
 from automation_service.domain.rule import Draft, Per, Rule
@@ -33,15 +33,16 @@ def read_changes(row: Document) -> list[Change]:
     Raises:
         ValueError: It holds none.
     """
-    changes = [_read_change(row["_id"], change) for change in changes_in(row)]
+    found = Row(row["_id"], row["partition"])
+    changes = [_read_change(found, change) for change in changes_in(row)]
     if not changes:
         raise ValueError("the row has no changes")
     return changes
 
 
-def _read_change(row_id: str, change: ScoreChange) -> Change:
+def _read_change(row: Row, change: ScoreChange) -> Change:
     return Change(
-        row_id=row_id,
+        row=row,
         lead_id=change.lead_id,
         sequence=change.sequence,
         scores=change.scores,

@@ -9,7 +9,7 @@ from functools import partial
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain import need
 from automation_service.domain.execution import Candidate, Execution, candidates, execution, fire
-from automation_service.domain.lead import Change, Insight
+from automation_service.domain.lead import Change, Insight, Row
 from automation_service.domain.need import BASICS, Need
 from automation_service.domain.rule import Rule
 from automation_service.ports import Changes, Clock, DeliveryQueue, Executions, Insights, Rules, Source
@@ -37,27 +37,31 @@ class Evaluation:
     async def step(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> int:
         """Evaluates pending changes of the partitions. Returns their number, at least `limit` if more may follow.
 
-        With `ids`, all changes of these rows are evaluated. If no rule can fire at any of them, one write marks the
-        rows. Otherwise all go into one transaction, or into several if their deliveries are large. The intelligence
-        service is asked before, only about leads for which a rule can still fire, and for the contents of deliveries
-        only if a rule holds. The rules are read after the changes, so a rule sees every change that is committed after
-        it was enabled.
+        With `ids`, all changes of these rows are evaluated. If no rule is enabled, they are not even read. If no rule
+        can fire at any of them, one write marks the rows. Otherwise all go into one transaction, or into several if
+        their deliveries are large. The intelligence service is asked before, only about leads for which a rule can
+        still fire, and for the contents of deliveries only if a rule holds. The rules are read after the rows are
+        found, so a rule sees every change that is committed after it was enabled.
 
         Raises:
             WorkTooLarge: The intelligence service cannot answer about so many changes in time. Transactions that were
                 already committed stay committed.
         """
-        pending = await self.changes.pending(partitions, limit, ids)
-        if pending:
-            await self.evaluate(pending, await self.rules.enabled(), self.changes)
-        return max(len(pending), limit) if pending.is_full else len(pending)
+        rows = await self.changes.pending(partitions, limit, ids)
+        rules = await self.rules.enabled() if rows else ()
+        if not rules:
+            await self.changes.skip(rows)
+            return max(rows.changes, limit) if rows.is_full else rows.changes
+        changes = await self.changes.read(rows)
+        await self.evaluate(changes, rules, self.changes)
+        return max(len(changes), limit) if rows.is_full or changes.is_full else len(changes)
 
     async def evaluate(self, changes: Sequence[Change], rules: Sequence[Rule], source: Source) -> None:
         """Evaluates rules at changes, records what fires, and marks the changes in their source; see `step`."""
         started = time.perf_counter()
         possible = await self._candidates(changes, rules)
         if not possible:
-            await source.skip(changes)
+            await source.skip(_rows(changes))
             return
         insights = await self._inquiry.judge(possible)
         needs, executions = self._inquiry.needs(possible, insights), 0
@@ -110,8 +114,8 @@ class Evaluation:
 
         It runs in a transaction. Another worker may have settled some of the changes before.
         """
-        pending = await source.still_pending(finished or portion)
-        ids = {change.change_id for change in portion} & {change.change_id for change in pending}
+        pending = await source.still_pending(_rows(finished or portion))
+        ids = {change.change_id for change in portion if change.row in pending}
         due = [each for each in possible if each.change.change_id in ids]
         taken = await self.executions.recorded({each.key for each in due})
         looking_back = [each for each in due if each.looks_back]
@@ -126,6 +130,10 @@ class Evaluation:
         if finished:
             await source.mark(pending)
         return recorded
+
+
+def _rows(changes: Sequence[Change]) -> set[Row]:
+    return {change.row for change in changes}
 
 
 def _sizes(

@@ -1,12 +1,12 @@
 """Find inactive leads after each daily run, also those that decay does not change."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from automation_service.domain.inactivity import Search
-from automation_service.domain.lead import Change
+from automation_service.domain.lead import Row
 from automation_service.domain.rule import Rule
 from automation_service.domain.trigger import Inactive
 from automation_service.ports import Clock, InactiveLeads, Rules, Searches
@@ -24,14 +24,14 @@ _LOG = logs.get(__name__)
 class Unmarked:
     """A `Source` of changes that nobody marks, because they are found again until a rule has fired for them."""
 
-    async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
+    async def still_pending(self, rows: Collection[Row]) -> set[Row]:
         """Returns all of them."""
-        return list(changes)
+        return set(rows)
 
-    async def mark(self, changes: Sequence[Change]) -> None:
+    async def mark(self, rows: Collection[Row]) -> None:
         """Does nothing."""
 
-    async def skip(self, changes: Sequence[Change]) -> None:
+    async def skip(self, rows: Collection[Row]) -> None:
         """Does nothing."""
 
 

@@ -9,7 +9,7 @@ from automation_service.domain import need
 from automation_service.domain.condition import Outcome
 from automation_service.domain.delivery import Delivery
 from automation_service.domain.execution import Candidate, Execution, NothingToRetry, candidates, execution, fire
-from automation_service.domain.lead import Change, LeadNotFound, facts_of
+from automation_service.domain.lead import NO_ROW, Change, LeadNotFound, facts_of
 from automation_service.domain.rule import Draft, Rule, RuleDisabled, RuleNotFound
 from automation_service.ports import Clock, Executions, Insights, Rules
 from automation_service.usecases.inquiry import Inquiry
@@ -59,7 +59,7 @@ class RuleTester:
         insight = (await self.insights.of([lead_id], need.EVERYTHING)).get(lead_id)
         if insight is None:
             raise LeadNotFound(lead_id)
-        change = Change("", lead_id, 0, (insight.score,), (insight.stage,), (), now.date().isoformat(), now, 0)
+        change = Change(NO_ROW, lead_id, 0, (insight.score,), (insight.stage,), (), now.date().isoformat(), now, 0)
         candidate = Candidate(change, tested)
         trigger = Outcome("trigger", holds=True, explanation=f"assumed: {tested.draft.trigger}")
         fired = execution(candidate, insight, now, self.validator.templates.render, self.sender)

@@ -31,6 +31,8 @@ from shared.mongo import Database, Document, durable
 from shared.partitions import BY_ID, Partitions, among
 from shared.settings import StartupError
 
+NO_ITEMS: Document = {"partition": 1, "count": 1}
+"""A projection of what is known about a row without reading its items."""
 _OLDEST_FIRST = [("partition", ASCENDING), ("accept_time", ASCENDING)]
 
 
@@ -104,7 +106,7 @@ class Inbox:
             # Without a hint, the planner may choose another index after a few rows, and cache that choice.
             cursor = cursor.hint("pending").batch_size(limit // self._items_per_row + 1)
             rows = await read_bounded(self.rows, cursor, limit, max_bytes, bundles.count_of)
-            if rows and fields is None:
+            if rows and (fields is None or "count" in fields):
                 self._items_per_row = sum(map(bundles.count_of, rows)) // len(rows)
             return rows
         cursor = cursor.hint(BY_ID)

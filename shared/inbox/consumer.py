@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 from shared import logs, wire
 from shared.deadlines import deadline
 from shared.inbox.breaker import Breaker
-from shared.inbox.collection import Inbox
+from shared.inbox.collection import NO_ITEMS, Inbox
 from shared.inbox.doorbell import MAX_TOGETHER, Doorbell, Lease
 from shared.inbox.isolation import IsolatedRetries, Step
 from shared.inbox.parking import Parking
@@ -149,7 +149,7 @@ class Drainer:
     async def _cut(self, lease: Lease, limit: int) -> int:
         self.heartbeat.beat()
         with deadline(READ_SECONDS):
-            rows = await self._inbox.pending(lease.partitions, limit, {"partition": 1, "count": 1})
+            rows = await self._inbox.pending(lease.partitions, limit, NO_ITEMS)
         halves = Portions(rows, (len(rows) + 1) // 2)
         goes_on = rows.is_full
         while (half := halves.next()) and not self.isolated_retries.breaker.is_open:

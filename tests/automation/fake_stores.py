@@ -13,9 +13,9 @@ from automation_service.domain.execution import (
     Firings,
     Key,
 )
-from automation_service.domain.lead import Change
+from automation_service.domain.lead import Change, Row
 from automation_service.domain.rule import Rule, RuleExists, RuleNotFound
-from automation_service.ports import Claim, Due, ExecutionQuery, PendingChanges, Settlement
+from automation_service.ports import Claim, Due, ExecutionQuery, PendingChanges, PendingRows, Settlement
 from shared.rpc.pagination import Cursor
 
 T = TypeVar("T")
@@ -31,27 +31,31 @@ class FakeChanges:
         """Runs `body`."""
         return await body()
 
-    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> PendingChanges:
-        """Returns the oldest changes, whatever the partition."""
-        found = [each for each in self.waiting if ids is None or each.row_id in ids]
-        return PendingChanges(sorted(found[:limit], key=lambda each: (each.lead_id, each.sequence)))
+    async def pending(self, partitions: Sequence[int], limit: int, ids: Sequence[str] | None = None) -> PendingRows:
+        """Returns the oldest rows, whatever the partition; each has one change."""
+        rows = PendingRows([each.row for each in self.waiting if ids is None or each.row.row_id in ids][:limit])
+        rows.changes = len(rows)
+        return rows
 
-    async def still_pending(self, changes: Sequence[Change]) -> list[Change]:
-        """Returns those of the changes that nobody has marked."""
-        rows = {each.row_id for each in self.waiting}
-        return [each for each in changes if each.row_id in rows]
+    async def read(self, rows: Sequence[Row]) -> PendingChanges:
+        """Returns the changes in rows that nobody has marked."""
+        found = [each for each in self.waiting if each.row in rows]
+        return PendingChanges(sorted(found, key=lambda each: (each.lead_id, each.sequence)))
+
+    async def still_pending(self, rows: Collection[Row]) -> set[Row]:
+        """Returns those of the rows that nobody has marked."""
+        return {each.row for each in self.waiting} & set(rows)
 
     async def lock(self, lead_ids: Collection[str]) -> None:
         """Does nothing: transactions are one at a time."""
 
-    async def mark(self, changes: Sequence[Change]) -> None:
-        """Marks changes as done."""
-        rows = {each.row_id for each in changes}
-        self.waiting = [each for each in self.waiting if each.row_id not in rows]
+    async def mark(self, rows: Collection[Row]) -> None:
+        """Marks rows as done."""
+        self.waiting = [each for each in self.waiting if each.row not in rows]
 
-    async def skip(self, changes: Sequence[Change]) -> None:
-        """Marks changes as done."""
-        await self.mark(changes)
+    async def skip(self, rows: Collection[Row]) -> None:
+        """Marks rows as done."""
+        await self.mark(rows)
 
 
 class FakeRules:

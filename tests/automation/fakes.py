@@ -16,7 +16,7 @@ from automation_service.domain.execution import (
     execution,
 )
 from automation_service.domain.feasibility import Model
-from automation_service.domain.lead import Change, Insight, LeadEvent, Passage, Risk
+from automation_service.domain.lead import Change, Insight, LeadEvent, Passage, Risk, Row
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.need import Need
 from automation_service.domain.receiver import Webhook
@@ -56,7 +56,7 @@ def change(lead_id: str = "ada", sequence: int = 1, score: int = 40, stage: str 
     """Returns a change in which an event brought a lead to a score and a stage; it is in a row of its own."""
     passage = Passage((0, score), ("cold", stage), (event(f"{lead_id}-{sequence}"),))
     return Change(
-        row_id=f"{lead_id}:{sequence}",
+        row=Row(f"{lead_id}:{sequence}", 0),
         lead_id=lead_id,
         sequence=sequence,
         scores=passage.scores,

@@ -10,6 +10,7 @@ import bson
 import pytest
 
 from automation_service.domain.execution import Candidate, fire
+from automation_service.domain.lead import Row
 from automation_service.store import schema
 from automation_service.store.rules import MongoRules
 from automation_service.usecases import evaluation as module
@@ -43,7 +44,7 @@ async def inbox(database: Database) -> Inbox:
     await inbox.migrate()
     await schema.migrate(database, partitions=1)
     await MongoRules(database).create(rule())
-    await put(inbox, *(replace(change(lead_id), row_id=f"row-{number // 20}") for number, lead_id in enumerate(LEADS)))
+    await put(inbox, *(replace(change(each), row=Row(f"row-{number // 20}", 0)) for number, each in enumerate(LEADS)))
     return inbox
 
 
@@ -137,3 +138,22 @@ async def test_a_change_that_the_driver_cannot_decode_parks_alone(
     async with running(doorbell.run(), drainer.run(), drainer.isolated_retries.run(every=0.01)):
         await eventually(is_parked, what="the change is parked")
     assert await others_fired(database)
+
+
+async def test_changes_are_not_read_while_no_rule_is_enabled(database: Database, inbox: Inbox) -> None:
+    assert await MongoRules(database).replace(replace(rule(enabled=False), revision=2), 1)
+    await inbox.rows.update_one({"_id": "row-0"}, {"$set": {"changes": "unreadable"}})
+    assert await evaluation(database, inbox, FakeInsights()).step([0], 40) == 40
+    assert await inbox.count_pending() == 0
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_a_row_is_marked_in_its_own_partition_whatever_leads_it_names(database: Database, enabled: bool) -> None:
+    inbox = Inbox(database, score_changes.CONTRACT, partitions=8)
+    await inbox.migrate()
+    await schema.migrate(database, partitions=8)
+    await MongoRules(database).create(rule(enabled=enabled))
+    strange = next(lead_id for lead_id in LEADS if inbox.partition_of(lead_id) != 0)
+    await put(inbox, change(strange), change(strange, 2, stage="cold"))  # into partition 0
+    assert await evaluation(database, inbox, FakeInsights()).step([0], 10) == 2
+    assert await inbox.count_pending() == 0

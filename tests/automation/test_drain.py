@@ -1,7 +1,7 @@
 """Draining `score_changes` in MongoDB: exactly one execution per lead, rule and date, whatever happens twice."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -11,10 +11,10 @@ import pytest
 
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.execution import Execution, Key
-from automation_service.domain.lead import DECAY, Change, Insight
+from automation_service.domain.lead import DECAY, Change, Insight, Row
 from automation_service.domain.need import Need
 from automation_service.domain.trigger import Inactive
-from automation_service.ports import ExecutionQuery, Insights, PendingChanges
+from automation_service.ports import ExecutionQuery, Insights, PendingRows
 from automation_service.store import changes as changes_module
 from automation_service.store import schema
 from automation_service.store.changes import MongoChanges
@@ -77,7 +77,7 @@ def evaluation(
 
 async def put(inbox: Inbox, *changes: Change) -> None:
     """Puts changes as the scoring service does; those with one row id, and so of one date, into one row."""
-    for index, (row_id, group) in enumerate(groupby(changes, key=lambda each: each.row_id)):
+    for index, (row_id, group) in enumerate(groupby(changes, key=lambda each: each.row.row_id)):
         in_row = [_as_scored(each) for each in group]
         time = NOW + timedelta(milliseconds=index)
         [row] = pending_bundles(score_changes.CONTRACT, 0, [each.to_document() for each in in_row], time)
@@ -115,7 +115,8 @@ async def executions(database: Database) -> list[Execution]:
 async def test_changes_are_read_as_they_were_put(database: Database, inbox: Inbox) -> None:
     put_changes = [change("bob"), change("ada", 3), change("ada", 2)]
     await put(inbox, *put_changes)
-    read = await MongoChanges(database, inbox, transaction_seconds=10).pending([0], 10)
+    changes = MongoChanges(database, inbox, transaction_seconds=10)
+    read = await changes.read(await changes.pending([0], 10))
     assert read == [put_changes[2], put_changes[1], put_changes[0]]
 
 
@@ -128,11 +129,12 @@ async def test_a_drain_leaves_one_execution_per_key_and_nothing_waiting(database
 
 
 async def test_all_changes_of_a_row_are_read_evaluated_and_marked_together(database: Database, inbox: Inbox) -> None:
-    in_row = [replace(change(lead_id), row_id="row") for lead_id in LEADS]
+    in_row = [replace(change(lead_id), row=Row("row", 0)) for lead_id in LEADS]
     await put(inbox, *in_row, change("zoe"))
     changes = MongoChanges(database, inbox, transaction_seconds=10)
-    assert await changes.pending([0], 1) == sorted(in_row, key=lambda each: each.lead_id), "no row is read in part"
-    assert len(await changes.pending([0], 41)) == 41
+    first, all_rows = await changes.pending([0], 1), await changes.pending([0], 41)
+    assert await changes.read(first) == sorted(in_row, key=lambda each: each.lead_id), "no row is read in part"
+    assert (first.changes, all_rows.changes) == (40, 41)
     assert await inbox.count_pending() == 41
     assert await evaluation(database, inbox, FakeInsights()).step([0], 500) == 41
     assert sorted(each.key.lead_id for each in await executions(database)) == sorted([*LEADS, "zoe"])
@@ -159,7 +161,7 @@ async def test_a_row_whose_deliveries_need_several_transactions_is_marked_by_the
     monkeypatch.setattr(module, "MAX_BYTES", 10_000)
     made = rule("call", None, webhook())
     assert await MongoRules(database).replace(replace(made, revision=2), 1)
-    await put(inbox, *(replace(change(lead_id), row_id="row") for lead_id in LEADS))
+    await put(inbox, *(replace(change(lead_id), row=Row("row", 0)) for lead_id in LEADS))
     evaluated = evaluation(database, inbox, FakeInsights())
     transact, left = evaluated.changes.transact, iter(range(3))
 
@@ -199,8 +201,8 @@ async def test_two_drains_of_different_rows_of_one_key_leave_one_execution(
     drains = [evaluation(database, inbox, insights) for _ in range(2)]
     for drain, own in zip(drains, (first, second), strict=True):
 
-        async def pending(*_: object, own: Change = own) -> PendingChanges:
-            return PendingChanges([own])
+        async def pending(*_: object, own: Change = own) -> PendingRows:
+            return PendingRows([own.row])
 
         monkeypatch.setattr(drain.changes, "pending", pending)
     await asyncio.gather(*(drain.step([0], 100) for drain in drains))
@@ -223,15 +225,15 @@ async def test_two_drains_of_different_dates_of_one_lead_see_each_other(
         look, waits = drain.changes.still_pending, iter([meeting])
 
         async def still_pending(
-            changes: Sequence[Change], look: Any = look, waits: Iterator[asyncio.Barrier] = waits
-        ) -> list[Change]:
-            found = await look(changes)
+            rows: Collection[Row], look: Any = look, waits: Iterator[asyncio.Barrier] = waits
+        ) -> set[Row]:
+            found: set[Row] = await look(rows)
             for each in waits:
                 await each.wait()  # until both see the database as it is before either of them
-            return list(found)
+            return found
 
         monkeypatch.setattr(drain.changes, "still_pending", still_pending)
-        drains.append(drain.step([0], 100, [own.row_id]))
+        drains.append(drain.step([0], 100, [own.row.row_id]))
     await asyncio.gather(*drains)
     assert len(await executions(database)) == 1
     assert await inbox.waiting() == {}

@@ -19,6 +19,7 @@ from automation_service.clients import IntelligenceInsights
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.condition import Conditions
 from automation_service.domain.execution import Execution
+from automation_service.domain.lead import Row
 from automation_service.domain.rule import Rule
 from automation_service.ports import ExecutionQuery
 from automation_service.store import schema as automation_schema
@@ -78,7 +79,7 @@ async def inbox(database: Database) -> Inbox:
         state = lead.state._replace(score=40, event_count=1, last_event_time=NOW, attributes=Attributes.of(ATTRIBUTES))
         row = documents.write_lead(replace(lead, state=state)) | {"partition": 0}
         await database["leads"].insert_one(row)
-    await put(inbox, *(replace(change(lead_id), row_id="all") for lead_id in LEADS))
+    await put(inbox, *(replace(change(lead_id), row=Row("all", 0)) for lead_id in LEADS))
     return inbox
 
 

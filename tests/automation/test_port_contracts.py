@@ -30,6 +30,7 @@ from tests.automation.test_network import TLS
 ADDRESSES = {"crm.example": "127.0.0.1", "localhost": "169.254.169.254"}
 """The hosts of receivers: one whose address is allowed, and one whose address is forbidden."""
 PENDING = [change("bob"), change("ada", 3), change("ada", 2)]
+ROWS = [each.row for each in PENDING]
 
 
 @pytest.fixture(params=["memory", "mongodb"])
@@ -44,26 +45,30 @@ async def changes(request: pytest.FixtureRequest, database: Database) -> Changes
 
 
 async def test_pending_changes_are_ordered_by_lead_and_sequence(changes: Changes) -> None:
-    assert await changes.pending([0], 10) == [PENDING[2], PENDING[1], PENDING[0]]
+    rows = await changes.pending([0], 10)
+    assert (rows, rows.changes) == ([each.row for each in PENDING], 3)
+    assert await changes.read(rows) == [PENDING[2], PENDING[1], PENDING[0]]
     assert len(await changes.pending([0], 2)) == 2
-    assert await changes.pending([0], 10, [PENDING[0].row_id]) == [PENDING[0]]
+    assert await changes.pending([0], 10, [PENDING[0].row.row_id]) == [PENDING[0].row]
+    assert await changes.read(rows[:1]) == [PENDING[0]]
 
 
 async def test_marked_changes_are_no_longer_pending(changes: Changes) -> None:
     async def settle() -> int:
         await changes.lock(["ada"])
-        await changes.mark(PENDING[1:])
+        await changes.mark(ROWS[1:])
         return 7
 
     assert await changes.transact(settle) == 7
-    assert await changes.still_pending(PENDING) == [PENDING[0]]
-    assert await changes.pending([0], 10) == [PENDING[0]]
+    assert await changes.still_pending(ROWS) == {ROWS[0]}
+    assert await changes.pending([0], 10) == [ROWS[0]]
+    assert await changes.read(ROWS) == [PENDING[0]]
 
 
 async def test_skipped_changes_are_no_longer_pending(changes: Changes) -> None:
-    await changes.skip(PENDING[1:])
-    await changes.skip(PENDING[1:])
-    assert await changes.pending([0], 10) == [PENDING[0]]
+    await changes.skip(ROWS[1:])
+    await changes.skip(ROWS[1:])
+    assert await changes.pending([0], 10) == [ROWS[0]]
 
 
 @pytest.fixture(params=["fake", "dispatcher"])

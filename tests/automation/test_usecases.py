@@ -239,13 +239,13 @@ async def test_a_change_settled_by_another_drain_does_not_hide_a_later_one(monke
     """Both changes fire with one key; the first is settled, without an execution, after this step has read it."""
     changes = FakeChanges(change(sequence=1), change(sequence=2))
     evaluated = evaluation(changes, FakeRules(rule()), FakeInsights())
-    found = await changes.pending([0], 10)
+    found = await changes.read(await changes.pending([0], 10))
     changes.waiting = [change(sequence=2)]
 
-    async def pending(partitions: Sequence[int], limit: int, ids: Sequence[str] | None) -> object:
+    async def read(_: object) -> object:
         return found
 
-    monkeypatch.setattr(changes, "pending", pending)
+    monkeypatch.setattr(changes, "read", read)
     await evaluated.step([0], 10)
     recorded = await evaluated.executions.page(ExecutionQuery(10))
     assert [each.change_sequence for each in recorded] == [2]
