@@ -34,6 +34,11 @@ LONGEST = {"test_chaos", "test_automations", "test_bad_input", "test_crashes", "
 """Modules that take longest: they come first, so that the workers of pytest-xdist end at about the same time."""
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Names bytes by their argument: gzip writes the time into them, and all workers of pytest-xdist must agree."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest modules first, and marks every test that needs servers, which `make unit` leaves out."""
     items.sort(key=lambda item: item.path.stem not in LONGEST)
