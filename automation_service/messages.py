@@ -5,7 +5,7 @@ from leadscore.automation.v1 import automation_pb2 as pb
 from automation_service.domain.condition import Outcome
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution
-from automation_service.domain.lead import NO_ROW, Change, Passage
+from automation_service.domain.lead import NO_ROW, Change, Transition
 from automation_service.ports import Backlog
 from automation_service.rule_codec import RISK_NUMBERS
 from shared import wire
@@ -104,7 +104,7 @@ def read_hypothetical(change: pb.SupposedChange) -> Change:
         date_bucket="",
         last_event_time=wire.EPOCH,
         inactive_days=0,
-        passages=(Passage(scores, stages),),
+        transitions=(Transition(scores, stages),),
     )
 
 

@@ -133,13 +133,13 @@ def _fires(rule: Document, change: Document) -> bool:
 
 
 def _occurs(rule: Document, change: Document) -> bool:
-    trigger, passages = rule["trigger"], change["passages"]
+    trigger, transitions = rule["trigger"], change["transitions"]
     match trigger["kind"]:
         case "while_condition_holds":
-            return bool(passages)
+            return bool(transitions)
         case "stage_entered":
-            return any(stage in trigger["stages"] for each in passages for stage in each["stages"][1:])
+            return any(stage in trigger["stages"] for each in transitions for stage in each["stages"][1:])
         case "event_received":
-            return any(event["event_type"] == trigger["event_type"] for each in passages for event in each["events"])
+            return any(event["event_type"] == trigger["event_type"] for each in transitions for event in each["events"])
         case kind:
             raise Unsupported(f"rule {rule['_id']!r} with the trigger {kind!r}")

@@ -154,7 +154,7 @@ def _changes(rows: LeadRows) -> Iterator[Violation]:
         ):
             yield Violation("I6", f"change {change['_id']!r} does not match the entries since the previous change")
         live = sorted(each["_id"] for each in entries if each["kind"] == "EVENT" and not each.get("historical"))
-        if sorted(event["event_id"] for each in change["passages"] for event in each["events"]) != live:
+        if sorted(event["event_id"] for each in change["transitions"] for event in each["events"]) != live:
             yield Violation("I6", f"change {change['_id']!r} does not have exactly the live events of its entries")
         reported += len(entries)
     for entry in rows.entries[reported:]:

@@ -158,7 +158,7 @@ def candidates(changes: Iterable[Change], rules: Sequence[Rule]) -> list[Candida
     return [
         Candidate(change, rule, event)
         for change in changes
-        if change.passages
+        if change.transitions
         for rule in rules
         if rule.draft.conditions.can_hold(change.stage, change.score)
         for event in _causes(change, rule.draft)
@@ -172,9 +172,9 @@ def _causes(change: Change, draft: Draft) -> Sequence[LeadEvent | None]:
     which its conditions hold.
     """
     found: list[LeadEvent | None] = []
-    for passage in change.passages:
-        if draft.trigger.occurs(change, passage):
-            found += events_of(draft.trigger, passage) or (None,)
+    for transition in change.transitions:
+        if draft.trigger.occurs(change, transition):
+            found += events_of(draft.trigger, transition) or (None,)
     if draft.per is Per.EVENT:
         return found
     return found[-1:] if isinstance(draft.trigger, WhileConditionHolds) else found[:1]

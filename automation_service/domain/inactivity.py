@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from automation_service.domain.lead import DECAY, NO_ROW, Change, Passage
+from automation_service.domain.lead import DECAY, NO_ROW, Change, Transition
 
 
 class InactiveLead(NamedTuple):
@@ -32,17 +32,17 @@ class Search:
 
     def change_of(self, lead: InactiveLead) -> Change:
         """Returns the change at which rules for inactivity are evaluated: one that leaves the lead as it is."""
-        passage = Passage((lead.score,), (lead.stage,))
+        transition = Transition((lead.score,), (lead.stage,))
         return Change(
             row=NO_ROW,
             lead_id=lead.lead_id,
             sequence=lead.sequence,
-            scores=passage.scores,
-            stages=passage.stages,
+            scores=transition.scores,
+            stages=transition.stages,
             event_types=(),
             date_bucket=self.date_bucket,
             last_event_time=lead.last_event_time,
             inactive_days=(self.begin_time - lead.last_event_time) // timedelta(days=1),
             kinds=(DECAY,),
-            passages=(passage,),
+            transitions=(transition,),
         )

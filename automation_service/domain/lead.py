@@ -33,7 +33,7 @@ class LeadEvent(NamedTuple):
     properties: Mapping[str, Any]
 
 
-class Passage(NamedTuple):
+class Transition(NamedTuple):
     """What an event, a run of decay ticks, a publication or a correction did to a lead.
 
     `scores` and `stages` are as in `Change`. `events` are the events that did it: several if they came late; none if
@@ -65,7 +65,7 @@ class Change:
     YYYY-MM-DD, and `inactive_days` the whole days since the lead's last event; both were computed in the transaction.
     `kinds` are the kinds of the appended history entries.
 
-    `passages` are the parts of the change that triggers look at. What is historical, or was published quietly, is in
+    `transitions` are the parts of the change that triggers look at. What is historical, or was published quietly, is in
     none of them.
     """
 
@@ -79,7 +79,7 @@ class Change:
     last_event_time: datetime | None
     inactive_days: int
     kinds: tuple[str, ...] = ()
-    passages: tuple[Passage, ...] = ()
+    transitions: tuple[Transition, ...] = ()
 
     @property
     def change_id(self) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from automation_service.domain.lead import DECAY, Change, LeadEvent, Passage
+from automation_service.domain.lead import DECAY, Change, LeadEvent, Transition
 from automation_service.domain.limits import InvalidRule, check_distinct, check_range, check_text
 
 MAX_DAYS = 3650
@@ -28,8 +28,8 @@ class Direction(StrEnum):
 class WhileConditionHolds:
     """Occurs in every change, so the conditions alone decide."""
 
-    def occurs(self, change: Change, passage: Passage) -> bool:
-        """Returns whether the trigger occurs in a passage of a change."""
+    def occurs(self, change: Change, transition: Transition) -> bool:
+        """Returns whether the trigger occurs in a transition of a change."""
         return True
 
     def check(self) -> None:
@@ -45,9 +45,9 @@ class StageEntered:
 
     stages: tuple[str, ...]
 
-    def occurs(self, change: Change, passage: Passage) -> bool:
-        """Returns whether the trigger occurs in a passage of a change."""
-        return any(after in self.stages for after in passage.stages[1:])
+    def occurs(self, change: Change, transition: Transition) -> bool:
+        """Returns whether the trigger occurs in a transition of a change."""
+        return any(after in self.stages for after in transition.stages[1:])
 
     def check(self) -> None:
         """Checks the fields; see `check_trigger`."""
@@ -63,9 +63,9 @@ class StageLeft:
 
     stages: tuple[str, ...]
 
-    def occurs(self, change: Change, passage: Passage) -> bool:
-        """Returns whether the trigger occurs in a passage of a change."""
-        return any(before in self.stages for before in passage.stages[:-1])
+    def occurs(self, change: Change, transition: Transition) -> bool:
+        """Returns whether the trigger occurs in a transition of a change."""
+        return any(before in self.stages for before in transition.stages[:-1])
 
     def check(self) -> None:
         """Checks the fields; see `check_trigger`."""
@@ -82,10 +82,10 @@ class ScoreCrossed:
     threshold: int
     direction: Direction
 
-    def occurs(self, change: Change, passage: Passage) -> bool:
-        """Returns whether the trigger occurs in a passage of a change."""
+    def occurs(self, change: Change, transition: Transition) -> bool:
+        """Returns whether the trigger occurs in a transition of a change."""
         upward = self.direction is Direction.UPWARD
-        steps = pairwise(passage.scores if upward else passage.scores[::-1])
+        steps = pairwise(transition.scores if upward else transition.scores[::-1])
         return any(low < self.threshold <= high for low, high in steps)
 
     def check(self) -> None:
@@ -101,9 +101,9 @@ class EventReceived:
 
     event_type: str
 
-    def occurs(self, change: Change, passage: Passage) -> bool:
-        """Returns whether the trigger occurs in a passage of a change."""
-        return any(event.event_type == self.event_type for event in passage.events)
+    def occurs(self, change: Change, transition: Transition) -> bool:
+        """Returns whether the trigger occurs in a transition of a change."""
+        return any(event.event_type == self.event_type for event in transition.events)
 
     def check(self) -> None:
         """Checks the fields; see `check_trigger`."""
@@ -122,8 +122,8 @@ class Inactive:
 
     days: int
 
-    def occurs(self, change: Change, passage: Passage) -> bool:
-        """Returns whether the trigger occurs in a passage of a change."""
+    def occurs(self, change: Change, transition: Transition) -> bool:
+        """Returns whether the trigger occurs in a transition of a change."""
         return DECAY in change.kinds and not change.event_types and change.inactive_days >= self.days
 
     def check(self) -> None:
@@ -134,18 +134,18 @@ class Inactive:
         return f"the daily run finds the lead without an event for {in_days(self.days)}"
 
 
-def events_of(trigger: "Trigger", passage: Passage) -> Sequence[LeadEvent]:
-    """Returns the events of a passage, in which the trigger occurs, that a rule can fire for.
+def events_of(trigger: "Trigger", transition: Transition) -> Sequence[LeadEvent]:
+    """Returns the events that a rule can fire for, of a transition in which its trigger occurs.
 
     If several late events together moved a lead, the last of them counts as the one that did.
     """
     match trigger:
         case WhileConditionHolds():
-            return passage.events
+            return transition.events
         case EventReceived(event_type):
-            return [event for event in passage.events if event.event_type == event_type]
+            return [event for event in transition.events if event.event_type == event_type]
         case _:
-            return passage.events[-1:]
+            return transition.events[-1:]
 
 
 Trigger = WhileConditionHolds | StageEntered | StageLeft | ScoreCrossed | EventReceived | Inactive

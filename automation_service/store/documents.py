@@ -8,7 +8,7 @@ from automation_service.domain.action import Action
 from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Key
-from automation_service.domain.lead import Change, LeadEvent, Passage, Risk, Row
+from automation_service.domain.lead import Change, LeadEvent, Risk, Row, Transition
 from automation_service.domain.preset import Preset
 from automation_service.domain.receiver import Email, Receiver, Slack, Webhook
 from automation_service.domain.rule import Draft, Per, Rule
@@ -52,9 +52,9 @@ def _read_change(row: Row, change: ScoreChange) -> Change:
         last_event_time=change.last_event_time,
         inactive_days=change.inactive_days,
         kinds=change.kinds,
-        passages=tuple(
-            Passage(each.scores, each.stages, tuple(LeadEvent(*event) for event in each.events))
-            for each in change.passages
+        transitions=tuple(
+            Transition(each.scores, each.stages, tuple(LeadEvent(*event) for event in each.events))
+            for each in change.transitions
         ),
     )
 

@@ -36,7 +36,7 @@ def an_entry_is_duplicated_at_the_end(snapshot: Snapshot) -> str:
     scores = {"scores": [last["score_after"]], "stages": [last["stage_after"]], **same}
     change, row = snapshot.change(lead_id="ada", sequence=last["sequence"])
     another = change | scores | {"sequence": sequence, "event_types": [first["event_type"]]}
-    another["passages"] = [{**scores, "events": [{"event_id": "another", "event_type": first["event_type"]}]}]
+    another["transitions"] = [{**scores, "events": [{"event_id": "another", "event_type": first["event_type"]}]}]
     times = {"record_time": first["record_time"], "date_bucket": "2026-03-20"}
     snapshot.add("score_changes", row, _id="another", changes=[another], **times)
     return "'another'"

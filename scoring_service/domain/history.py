@@ -58,7 +58,7 @@ class HistoryBuilder:
         replaced_from = self._checkpoints_from if may_have_checkpoints(before.state) else before.state.fact_count
         path = self._path
         return LeadUpdate(
-            before, after, self._log.entries, path.points, path.passages, self._checkpoints, replaced_from
+            before, after, self._log.entries, path.points, path.transitions, self._checkpoints, replaced_from
         )
 
     def refolds_from(self, facts: Iterable[Fact], standing: Standing) -> Position | None:

@@ -45,7 +45,7 @@ class PathPoint(NamedTuple):
     stage: str
 
 
-class Passage(NamedTuple):
+class Transition(NamedTuple):
     """What a fact, a run of ticks, a publication or a correction did to a lead.
 
     `path` lists the scores from before it to after it. `events` are the events that did it: one, or late events that
@@ -61,14 +61,14 @@ class LeadUpdate:
     """An update of a lead: its states before and after, the entries between them, and new checkpoints.
 
     `path` lists the scores in between, with the first and the last; late events and their recalculation are one step.
-    `passages` are the parts of it for which automations may fire. `checkpoints` replace all stored ones with more than
-    `checkpoints_from` facts.
+    `transitions` are the parts of it for which automations may fire. `checkpoints` replace all stored ones with more
+    than `checkpoints_from` facts.
     """
 
     before: Lead
     after: Lead
     entries: Sequence[Entry]
     path: Sequence[PathPoint]
-    passages: Sequence[Passage] = ()
+    transitions: Sequence[Transition] = ()
     checkpoints: Sequence[LeadState] = ()
     checkpoints_from: int = 0

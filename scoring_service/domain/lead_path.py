@@ -1,17 +1,17 @@
-"""The scores that a lead goes through in one update, and the passages of that path for which automations may fire."""
+"""The scores that a lead goes through in one update, and the transitions for which automations may fire."""
 
 from collections.abc import Iterable, Sequence
 
-from scoring_service.domain.lead import Passage, PathPoint
+from scoring_service.domain.lead import PathPoint, Transition
 from scoring_service.domain.timeline import Fact, JudgedEvent
 
 
 class LeadPath:
-    """Collects the points of a path, without consecutive duplicates, and its passages, without the quiet ones."""
+    """Collects the points of a path, without consecutive duplicates, and its transitions, except quiet ones."""
 
     def __init__(self, start: PathPoint) -> None:
         self.points = [start]
-        self.passages: list[Passage] = []
+        self.transitions: list[Transition] = []
 
     @property
     def end(self) -> PathPoint:
@@ -22,7 +22,7 @@ class LeadPath:
         """Appends what ticks, a publication or a correction did to the lead."""
         passed = self._append(points)
         if not quiet and len(passed) > 1:
-            self.passages.append(Passage(passed))
+            self.transitions.append(Transition(passed))
 
     def extend_by(self, facts: Sequence[Fact], point: PathPoint, *, quiet: bool = False) -> None:
         """Appends what facts did to the lead, either all historical or none.
@@ -32,7 +32,7 @@ class LeadPath:
         events = [fact.event for fact in facts if isinstance(fact, JudgedEvent)]
         passed = self._append([point])
         if not any(event.historical for event in events):
-            self.passages.append(Passage(passed[-1:] if quiet else passed, events))
+            self.transitions.append(Transition(passed[-1:] if quiet else passed, events))
 
     def _append(self, points: Iterable[PathPoint]) -> list[PathPoint]:
         """Returns the new points, and before them the last one so far."""

@@ -9,7 +9,7 @@ from bson import DBRef
 
 from scoring_service.domain.attributes import Attributes
 from scoring_service.domain.entry import Entry, EntryKind
-from scoring_service.domain.lead import Lead, LeadUpdate, Passage
+from scoring_service.domain.lead import Lead, LeadUpdate, Transition
 from scoring_service.domain.lead_change import change_of, without_repeats
 from scoring_service.domain.lead_state import LeadState, Usage
 from scoring_service.domain.model import Event
@@ -19,7 +19,7 @@ from shared import wire
 from shared.contracts import score_changes
 from shared.contracts.events import EventRow
 from shared.contracts.score_changes import ChangeEvent, ScoreChange
-from shared.contracts.score_changes import Passage as PassageRow
+from shared.contracts.score_changes import Transition as TransitionRow
 from shared.inbox.bundles import pending_bundles
 from shared.mongo import Document
 
@@ -222,18 +222,18 @@ def _write_change(update: LeadUpdate, batch: AppendBatch) -> Document:
         date_bucket=batch.date_bucket,
         last_event_time=update.after.state.last_event_time,
         record_time=batch.record_time,
-        passages=tuple(map(_write_passage, update.passages)),
+        transitions=tuple(map(_write_transition, update.transitions)),
     ).to_document()
 
 
-def _write_passage(passage: Passage) -> PassageRow:
-    return PassageRow(
-        without_repeats([point.score for point in passage.path]),
-        without_repeats([point.stage for point in passage.path]),
+def _write_transition(transition: Transition) -> TransitionRow:
+    return TransitionRow(
+        without_repeats([point.score for point in transition.path]),
+        without_repeats([point.stage for point in transition.path]),
         tuple(
             [
                 ChangeEvent(event.event_id, event.event_type, event.event_time, event.properties)
-                for event in passage.events
+                for event in transition.events
             ]
         ),
     )

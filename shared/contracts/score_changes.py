@@ -27,7 +27,7 @@ class ChangeEvent(NamedTuple):
     properties: Mapping[str, Any]
 
 
-class Passage(NamedTuple):
+class Transition(NamedTuple):
     """What an event, a run of decay ticks, a publication or a correction did to a lead.
 
     `scores` and `stages` are what the lead passed through, as in `ScoreChange`. `events` are the events that did it:
@@ -39,13 +39,13 @@ class Passage(NamedTuple):
     events: tuple[ChangeEvent, ...] = ()
 
     def to_document(self) -> dict[str, Any]:
-        """Returns the passage as a part of the row."""
+        """Returns the transition as a part of the row."""
         events = [dict(zip(ChangeEvent._fields, event, strict=True)) for event in self.events]
         return {"scores": self.scores, "stages": self.stages, "events": events}
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "Passage":
-        """Returns the passage that a part of a row holds."""
+    def from_document(cls, document: Mapping[str, Any]) -> "Transition":
+        """Returns the transition that a part of a row holds."""
         events = tuple(ChangeEvent(**event) for event in document["events"])
         return cls(tuple(document["scores"]), tuple(document["stages"]), events)
 
@@ -58,9 +58,9 @@ class ScoreChange(NamedTuple):
     without consecutive duplicates. `event_types` are the types of the scored events, and `kinds` the kinds of the
     history entries, both sorted.
 
-    `passages` are the parts of the change for which automations may fire, each with all that the lead passed through,
-    so triggers do not depend on how events were batched. What historical events did to the lead, and what follows from
-    them, is in none of them.
+    `transitions` are the parts of the change for which automations may fire, each with everything that the lead passed
+    through, so triggers do not depend on how events were batched. What historical events did to the lead, and what
+    follows from them, is in none of them.
 
     `last_event_time` is None for a lead without events; `inactive_days` are the whole days from then to `record_time`,
     the time of the commit. `date_bucket` is the date of the commit (YYYY-MM-DD, in the configured time zone). All
@@ -81,7 +81,7 @@ class ScoreChange(NamedTuple):
     inactive_days: int
     date_bucket: str
     record_time: datetime
-    passages: tuple[Passage, ...]
+    transitions: tuple[Transition, ...]
 
     def to_document(self) -> dict[str, Any]:
         """Returns the item of a row, without what all changes in the row have in common."""
@@ -98,7 +98,7 @@ class ScoreChange(NamedTuple):
             "kinds": self.kinds,
             "last_event_time": self.last_event_time,
             "inactive_days": self.inactive_days,
-            "passages": [passage.to_document() for passage in self.passages],
+            "transitions": [transition.to_document() for transition in self.transitions],
         }
 
     @classmethod
@@ -119,7 +119,7 @@ class ScoreChange(NamedTuple):
             item["inactive_days"],
             row["date_bucket"],
             row["record_time"],
-            tuple(map(Passage.from_document, item["passages"])),
+            tuple(map(Transition.from_document, item["transitions"])),
         )
 
 

@@ -16,7 +16,7 @@ from automation_service.domain.execution import (
     execution,
 )
 from automation_service.domain.feasibility import Model
-from automation_service.domain.lead import Change, Insight, LeadEvent, Passage, Risk, Row
+from automation_service.domain.lead import Change, Insight, LeadEvent, Risk, Row, Transition
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.need import Need
 from automation_service.domain.receiver import Webhook
@@ -54,19 +54,19 @@ def event(event_id: str = "e1", event_type: str = "page_view", **properties: obj
 
 def change(lead_id: str = "ada", sequence: int = 1, score: int = 40, stage: str = "hot", day: int = 1) -> Change:
     """Returns a change in which an event brought a lead to a score and a stage; it is in a row of its own."""
-    passage = Passage((0, score), ("cold", stage), (event(f"{lead_id}-{sequence}"),))
+    transition = Transition((0, score), ("cold", stage), (event(f"{lead_id}-{sequence}"),))
     return Change(
         row=Row(f"{lead_id}:{sequence}", 0),
         lead_id=lead_id,
         sequence=sequence,
-        scores=passage.scores,
-        stages=passage.stages,
+        scores=transition.scores,
+        stages=transition.stages,
         event_types=("page_view",),
         date_bucket=f"2026-03-{day:02}",
         last_event_time=NOW - timedelta(hours=1),
         inactive_days=0,
         kinds=("EVENT",),
-        passages=(passage,),
+        transitions=(transition,),
     )
 
 

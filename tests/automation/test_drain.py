@@ -24,7 +24,7 @@ from automation_service.store.schema import EXECUTIONS
 from automation_service.usecases import evaluation as module
 from automation_service.usecases.evaluation import Evaluation
 from shared.contracts import score_changes
-from shared.contracts.score_changes import ChangeEvent, Passage, ScoreChange, common_fields
+from shared.contracts.score_changes import ChangeEvent, ScoreChange, Transition, common_fields
 from shared.inbox.bundles import pending_bundles
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
@@ -101,9 +101,9 @@ def _as_scored(change: Change) -> ScoreChange:
         inactive_days=change.inactive_days,
         date_bucket=change.date_bucket,
         record_time=NOW,
-        passages=tuple(
-            Passage(part.scores, part.stages, tuple(ChangeEvent(*event) for event in part.events))
-            for part in change.passages
+        transitions=tuple(
+            Transition(part.scores, part.stages, tuple(ChangeEvent(*event) for event in part.events))
+            for part in change.transitions
         ),
     )
 

@@ -8,7 +8,7 @@ import pytest
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.condition import Conditions
 from automation_service.domain.execution import Key, candidates, execution, fire
-from automation_service.domain.lead import Change, Passage, Risk
+from automation_service.domain.lead import Change, Risk, Transition
 from automation_service.domain.rule import Per, Rule
 from automation_service.domain.trigger import (
     Direction,
@@ -70,13 +70,13 @@ def test_an_execution_keeps_what_made_it_fire() -> None:
     assert (execution.velocity, execution.risk, execution.next_action) == (9, Risk.LOW, "prioritize_contact")
 
 
-def of_passages(*passages: Passage) -> Change:
-    return replace(change(), passages=passages)
+def of_transitions(*transitions: Transition) -> Change:
+    return replace(change(), transitions=transitions)
 
 
-def fired_for(rule_: Rule, *passages: Passage) -> list[tuple[str, str]]:
+def fired_for(rule_: Rule, *transitions: Transition) -> list[tuple[str, str]]:
     """Returns the event ids of the executions, each with that of its key."""
-    fired = fire(candidates([of_passages(*passages)], [rule_]), {"ada": INSIGHT}, set(), {})
+    fired = fire(candidates([of_transitions(*transitions)], [rule_]), {"ada": INSIGHT}, set(), {})
     return [(each.event.event_id if each.event else "", each.key.event_id) for each in fired]
 
 
@@ -85,15 +85,15 @@ def asking(trigger: Trigger, per: Per = Per.DATE) -> Rule:
     return replace(asked, draft=replace(asked.draft, trigger=trigger, per=per))
 
 
-VIEW = Passage((0, 5), ("cold",), (event("view"),))
-FIRST = Passage((5, 40), ("cold", "hot"), (event("first", "demo_request", product="CRM"),))
-SECOND = Passage((40, 90), ("hot", "qualified"), (event("second", "demo_request", product="ERP"),))
-LATE = Passage((0, 90), ("cold", "qualified"), (event("a"), event("b", "demo_request"), event("c")))
-DECAYED = Passage((90, 85), ("qualified",))
+VIEW = Transition((0, 5), ("cold",), (event("view"),))
+FIRST = Transition((5, 40), ("cold", "hot"), (event("first", "demo_request", product="CRM"),))
+SECOND = Transition((40, 90), ("hot", "qualified"), (event("second", "demo_request", product="ERP"),))
+LATE = Transition((0, 90), ("cold", "qualified"), (event("a"), event("b", "demo_request"), event("c")))
+DECAYED = Transition((90, 85), ("qualified",))
 
 
 @pytest.mark.parametrize(
-    ("trigger", "passages", "of_date", "of_event"),
+    ("trigger", "transitions", "of_date", "of_event"),
     [
         (EventReceived("demo_request"), (VIEW, FIRST, SECOND), ["first"], ["first", "second"]),
         (EventReceived("demo_request"), (LATE,), ["b"], ["b"]),
@@ -106,16 +106,16 @@ DECAYED = Passage((90, 85), ("qualified",))
     ],
 )
 def test_a_rule_fires_for_the_event_that_its_trigger_saw(
-    trigger: Trigger, passages: tuple[Passage, ...], of_date: list[str], of_event: list[str]
+    trigger: Trigger, transitions: tuple[Transition, ...], of_date: list[str], of_event: list[str]
 ) -> None:
-    assert fired_for(asking(trigger), *passages) == [(event_id, "") for event_id in of_date]
-    assert fired_for(asking(trigger, Per.EVENT), *passages) == [(event_id, event_id) for event_id in of_event]
+    assert fired_for(asking(trigger), *transitions) == [(event_id, "") for event_id in of_date]
+    assert fired_for(asking(trigger, Per.EVENT), *transitions) == [(event_id, event_id) for event_id in of_event]
 
 
 def test_a_webhook_carries_the_event() -> None:
     asked = asking(EventReceived("demo_request"), Per.EVENT)
     asked = replace(asked, draft=replace(asked.draft, actions=(webhook(),)))
-    found = fire(candidates([of_passages(VIEW, FIRST, SECOND, DECAYED)], [asked]), {"ada": INSIGHT}, set(), {})
+    found = fire(candidates([of_transitions(VIEW, FIRST, SECOND, DECAYED)], [asked]), {"ada": INSIGHT}, set(), {})
     sent = [execution(each, INSIGHT, NOW, SandboxedTemplates().render, SENDER) for each in found]
     assert len({each.execution_id for each in sent}) == 2
     data = [json.loads(each.deliveries[0].body)["data"] for each in sent]
@@ -128,5 +128,5 @@ def test_a_webhook_carries_the_event() -> None:
     assert data[1]["event"]["properties"] == {"product": "ERP"}
     decayed = asking(ScoreCrossed(90, Direction.DOWNWARD))
     decayed = replace(decayed, draft=replace(decayed.draft, actions=(webhook(),)))
-    [delivery] = executed(of_passages(DECAYED), decayed).deliveries
+    [delivery] = executed(of_transitions(DECAYED), decayed).deliveries
     assert json.loads(delivery.body)["data"]["event"] is None

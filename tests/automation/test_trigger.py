@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from automation_service.domain.condition import Conditions
 from automation_service.domain.execution import Candidate, Firing, candidates, fire
-from automation_service.domain.lead import DECAY, Change, Passage
+from automation_service.domain.lead import DECAY, Change, Transition
 from automation_service.domain.rule import Rule
 from automation_service.domain.trigger import (
     Direction,
@@ -29,16 +29,16 @@ from tests.scoring.models import BUILT_IN
 STAGES = tuple(each.stage for each in BUILT_IN.stages)
 
 
-def through(*scores: int) -> Passage:
-    """Returns a passage in which a page view brought a lead through some scores."""
+def through(*scores: int) -> Transition:
+    """Returns a transition in which a page view brought a lead through some scores."""
     stages = [BUILT_IN.stage_of(score) for score in scores]
-    return Passage(
+    return Transition(
         tuple(score for score, _ in groupby(scores)), tuple(stage for stage, _ in groupby(stages)), (event(),)
     )
 
 
-def occurs_in(trigger: Trigger, passage: Passage) -> bool:
-    return trigger.occurs(replace(change(), passages=(passage,)), passage)
+def occurs_in(trigger: Trigger, transition: Transition) -> bool:
+    return trigger.occurs(replace(change(), transitions=(transition,)), transition)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def silent(day: int, days: int, last_event_days_ago: int = 100) -> Change:
         kinds=(DECAY,),
         inactive_days=days,
         last_event_time=NOW - timedelta(days=last_event_days_ago),
-        passages=(Passage((41, 40), ("hot",)),),
+        transitions=(Transition((41, 40), ("hot",)),),
     )
 
 
@@ -101,7 +101,7 @@ def test_inactivity_is_found_by_decay_alone_and_not_too_early() -> None:
     assert not candidates([replace(silent(1, 10), event_types=("page_view",))], [ten])
     for kind in ("ADJUSTMENT", "RETRACTION", "MODEL"):
         assert not candidates([replace(silent(1, 10), kinds=(kind,))], [ten])
-    assert not candidates([replace(silent(1, 10), passages=())], [ten]), "the inactivity follows history"
+    assert not candidates([replace(silent(1, 10), transitions=())], [ten]), "the inactivity follows history"
 
 
 def with_trigger(trigger: Trigger, cool_down_days: int = 0) -> Rule:

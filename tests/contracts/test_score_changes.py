@@ -8,8 +8,8 @@ import pytest
 from shared.contracts.score_changes import (
     CONTRACT,
     ChangeEvent,
-    Passage,
     ScoreChange,
+    Transition,
     changes_in,
     common_fields,
     lead_of,
@@ -33,13 +33,13 @@ CHANGE = ScoreChange(
     inactive_days=0,
     date_bucket="2026-03-20",
     record_time=TIME + timedelta(milliseconds=870),
-    passages=(
-        Passage(
+    transitions=(
+        Transition(
             (15, 20),
             ("warm",),
             (ChangeEvent("view-7", "page_view", TIME - timedelta(milliseconds=2250), {"url": "/pricing"}),),
         ),
-        Passage((20, 65), ("warm", "qualified")),
+        Transition((20, 65), ("warm", "qualified")),
     ),
 )
 BOB = CHANGE._replace(lead_id="bob@example.com", sequence=1)

@@ -47,7 +47,7 @@ def _as_scored(change: LeadChange) -> ScoreChange:
         inactive_days=0,
         date_bucket="2026-03-20",
         record_time=change.record_time,
-        passages=(),
+        transitions=(),
     )
 
 

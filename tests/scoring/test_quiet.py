@@ -1,4 +1,4 @@
-"""What is historical, or published quietly, is in no passage of a change, so no automation can fire for it."""
+"""What is historical, or published quietly, is in no transition of a change, so no automation can fire for it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring_service.domain.lead import Passage
+from scoring_service.domain.lead import Transition
 from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.timeline import Mode
 from tests.examples import examples
@@ -26,9 +26,9 @@ def event(number: int, points: int, days: float, *, historical: bool = False) ->
     return Event(f"e{number}", KIND[points], START + days * DAY, {}, historical)
 
 
-def passages(live: Live) -> list[tuple[list[int], list[str]]]:
-    """Returns the scores and the event ids of the passages of the last update."""
-    found = live.stored.updates[-1].passages
+def transitions(live: Live) -> list[tuple[list[int], list[str]]]:
+    """Returns the scores and the event ids of the transitions of the last update."""
+    found = live.stored.updates[-1].transitions
     return [([point.score for point in each.path], [event.event_id for event in each.events]) for each in found]
 
 
@@ -43,20 +43,20 @@ def decay(live: Live, days: int) -> None:
 def test_history_moves_a_lead_quietly_and_the_next_live_event_is_seen_from_there() -> None:
     live = built_in()
     live.do(Scored([event(1, 50, 0, historical=True), event(2, 20, 1, historical=True)]))
-    assert (live.lead.state.score, passages(live)) == (70, [])
+    assert (live.lead.state.score, transitions(live)) == (70, [])
     live.do(Scored([event(3, 20, 2)]))
-    assert passages(live) == [([70, 90], ["e3"])]
+    assert transitions(live) == [([70, 90], ["e3"])]
 
 
 def test_the_decay_of_history_is_quiet_until_a_live_event_came() -> None:
     live = built_in()
     live.do(Scored([event(1, 100, 0, historical=True)]))
     decay(live, 9)
-    assert (live.lead.state.score < 100, passages(live)) == (True, [])
+    assert (live.lead.state.score < 100, transitions(live)) == (True, [])
     live.do(Scored([event(2, 20, 9.5)]))
     before = live.lead.state.score
     decay(live, 19)
-    [(scores, ids)] = passages(live)
+    [(scores, ids)] = transitions(live)
     assert (scores[0], ids, scores[-1] < before) == (before, [], True)
 
 
@@ -64,9 +64,9 @@ def test_late_history_is_quiet_although_the_last_event_is_live() -> None:
     live = built_in()
     live.do(Scored([event(1, 20, 10)]))
     live.do(Scored([event(2, 50, 0, historical=True)]))
-    assert passages(live) == []
+    assert transitions(live) == []
     decay(live, 18)
-    assert len(passages(live)) == 1, "the inactivity follows a live event"
+    assert len(transitions(live)) == 1, "the inactivity follows a live event"
 
 
 def test_ticks_that_were_deferred_in_history_are_quiet_after_a_live_event() -> None:
@@ -75,7 +75,7 @@ def test_ticks_that_were_deferred_in_history_are_quiet_after_a_live_event() -> N
     live.do(Scored([event(1, 100, 0, historical=True), event(2, 50, 30, historical=True)]))
     live.do(Scored([event(3, 20, 60)]))
     decay(live, 61)
-    assert (live.lead.state.score < 170, passages(live)) == (True, [])
+    assert (live.lead.state.score < 170, transitions(live)) == (True, [])
 
 
 def test_a_late_live_event_is_seen_without_the_deferred_ticks_of_history() -> None:
@@ -83,7 +83,7 @@ def test_a_late_live_event_is_seen_without_the_deferred_ticks_of_history() -> No
     live.do(Scored([event(1, 100, 0, historical=True), event(2, 50, 30)]))
     live.through = START.date() + 31 * DAY
     live.do(Scored([event(3, 20, 29)]))
-    assert passages(live) == [([live.lead.state.score], ["e3"])]
+    assert transitions(live) == [([live.lead.state.score], ["e3"])]
 
 
 def test_a_quiet_publication_is_quiet_and_a_retraction_only_of_history() -> None:
@@ -94,12 +94,12 @@ def test_a_quiet_publication_is_quiet_and_a_retraction_only_of_history() -> None
         live.do(Published(Mode.RESCORE, double, DAY, at_once=False))
         live.publications[-1] = replace(live.publications[-1], quiet=quiet)
         live.finish(None)
-        assert passages(live) == ([] if quiet else [([40, 80], [])])
+        assert transitions(live) == ([] if quiet else [([40, 80], [])])
 
 
 @given(models(), scripts(), lasts)
 @examples(150)
-def test_without_history_the_passages_are_the_whole_path(
+def test_without_history_the_transitions_are_the_whole_path(
     model: ScoringModel, script: list[Act], last: date | None
 ) -> None:
     live = Live({1: replace(model, version=1)})
@@ -107,16 +107,16 @@ def test_without_history_the_passages_are_the_whole_path(
         live.do(act)
     live.finish(last)
     for update in live.stored.updates:
-        joined = [point for passage in update.passages for point in passage.path]
+        joined = [point for transition in update.transitions for point in transition.path]
         assert list(_without_repeats(joined)) in ([], list(update.path)) or len(update.path) == 1
         assert len(update.path) == 1 or joined
-    seen = [each.event_id for update in live.stored.updates for part in update.passages for each in part.events]
+    seen = [each.event_id for update in live.stored.updates for part in update.transitions for each in part.events]
     assert sorted(seen) == sorted({each.event_id for act in script if isinstance(act, Scored) for each in act.events})
 
 
 @given(models(), scripts(), lasts, st.randoms(use_true_random=False))
 @examples(150)
-def test_what_is_historical_is_in_no_passage(
+def test_what_is_historical_is_in_no_transition(
     model: ScoringModel, script: list[Act], last: date | None, chance: object
 ) -> None:
     """Law 9. History changes neither score nor stage; only events of one kind are recorded together."""
@@ -133,18 +133,18 @@ def test_what_is_historical_is_in_no_passage(
 
 @given(models(), scripts(), lasts)
 @examples(150)
-def test_a_lead_of_history_alone_has_no_passage(model: ScoringModel, script: list[Act], last: date | None) -> None:
+def test_a_lead_of_history_alone_has_no_transition(model: ScoringModel, script: list[Act], last: date | None) -> None:
     """Whatever decays it, publishes a model or retracts its events; only adjustments are seen."""
     live = Live({1: replace(model, version=1)})
     for act in script:
         if not isinstance(act, Adjusted):
             live.do(_marked(act, historical=True))
     live.finish(last)
-    assert not any(update.passages for update in live.stored.updates)
+    assert not any(update.transitions for update in live.stored.updates)
 
 
 def _check_last_update(live: Live, act: Act) -> None:
-    found = live.stored.updates[-1].passages if live.stored.updates else ()
+    found = live.stored.updates[-1].transitions if live.stored.updates else ()
     asleep = live.lead.state.last_event_historical
     by_events = [each for each in found if each.events]
     assert not any(event.historical for each in by_events for event in each.events)
@@ -156,7 +156,7 @@ def _check_last_update(live: Live, act: Act) -> None:
         assert _of_live_inactivity(live, found) or not found
 
 
-def _of_live_inactivity(live: Live, found: Sequence[Passage]) -> bool:
+def _of_live_inactivity(live: Live, found: Sequence[Transition]) -> bool:
     """Returns whether the lead was awake before the update, so that its ticks and publications were live."""
     return bool(found) and not live.stored.updates[-1].before.state.last_event_historical
 
@@ -183,8 +183,8 @@ async def test_a_lead_gets_live_and_historical_events_in_separate_changes(scorin
         pass
     rows = await scoring.changes.rows.find().sort("_id").to_list()
     changes = [change for row in rows for change in row["changes"]]
-    assert [[each["scores"] for each in change["passages"]] for change in changes] == [[[0, 50]], [], [[90, 190]]]
-    [sent] = changes[0]["passages"][0]["events"]
+    assert [[each["scores"] for each in change["transitions"]] for change in changes] == [[[0, 50]], [], [[90, 190]]]
+    [sent] = changes[0]["transitions"][0]["events"]
     assert (sent["event_id"], sent["event_type"], sent["properties"]) == ("e1", "demo_request", {})
     assert await scoring.verify() == []
 
@@ -202,4 +202,4 @@ def test_an_adjustment_is_seen_although_the_lead_has_only_history() -> None:
     live = built_in()
     live.do(Scored([event(1, 20, 0, historical=True)]))
     live.do(Adjusted(1, START + DAY, 30, None))
-    assert passages(live) == [([20, 50], [])]
+    assert transitions(live) == [([20, 50], [])]
