@@ -159,7 +159,7 @@ def parked_event(parked: Parked) -> pb.ParkedEvent:
     """Returns a parked event."""
     return pb.ParkedEvent(
         event_id=parked.row_id,
-        lead_id=parked.row["lead_id"],
+        lead_id=str(parked.row.get("lead_id") or ""),  # the row may be damaged
         attempts=parked.attempts,
         reason=parked.reason,
         reason_code=f"PARK_REASON_CODE_{parked.reason_code.value}",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pymongo
+from bson.codec_options import DatetimeConversion
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
@@ -108,6 +109,15 @@ def naive(collection: Collection) -> Collection:
     The driver decodes aware ones three times as slowly, which matters where thousands of documents are read.
     """
     options = collection.codec_options.with_options(tz_aware=False, tzinfo=None)
+    return collection.with_options(codec_options=options)
+
+
+def lenient(collection: Collection) -> Collection:
+    """Returns the collection with times outside of the years 1 to 9999 clamped, for rows that may be damaged.
+
+    By default, the driver raises an error, and a damaged document hides all others that are read with it.
+    """
+    options = collection.codec_options.with_options(datetime_conversion=DatetimeConversion.DATETIME_CLAMP)
     return collection.with_options(codec_options=options)
 
 

@@ -23,7 +23,7 @@ from shared.deadlines import deadline
 from shared.inbox.collection import Inbox
 from shared.inbox.failures import Failure, ReasonCode
 from shared.inbox.schema import APART, PENDING
-from shared.mongo import Document, durable
+from shared.mongo import Document, durable, lenient
 from shared.rpc.pagination import Cursor
 
 PARKED = "parked"
@@ -143,7 +143,7 @@ class Parking:
         if after:
             time, row_id = after
             condition["$or"] = [{"park_time": {"$gt": time}}, {"park_time": time, "_id": {"$gt": row_id}}]
-        rows = self._rows.find(condition).sort([("park_time", ASCENDING), ("_id", ASCENDING)]).limit(limit)
+        rows = lenient(self._rows).find(condition).sort([("park_time", ASCENDING), ("_id", ASCENDING)]).limit(limit)
         return [_parked(row) async for row in rows]
 
     async def retry(self, row_ids: Sequence[str] | None) -> int:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC
 from typing import Any, TypeAlias
 
+import bson
 import grpc
 import pytest
 from leadscore.automation.v1 import automation_pb2 as pb
@@ -64,6 +65,14 @@ async def test_a_parked_change_that_names_no_lead_is_listed(inbox: Inbox, stub: 
     await inbox.rows.update_one({"_id": "ada:1"}, {"$set": {"changes": [None]}})
     found = await stub.ListParkedChanges(pb.ListParkedChangesRequest())
     assert [each.lead_id for each in found.parked_changes] == ["", "ada", "ada"]
+
+
+async def test_a_parked_change_that_the_driver_cannot_decode_is_listed(inbox: Inbox, stub: Stub) -> None:
+    """A time after the year 9999."""
+    damaged = {"lead_id": "ada", "last_event_time": bson.DatetimeMS(300_000_000_000_000)}
+    await inbox.rows.update_one({"_id": "ada:1"}, {"$set": {"changes": [damaged]}})
+    found = await stub.ListParkedChanges(pb.ListParkedChangesRequest())
+    assert [each.lead_id for each in found.parked_changes] == ["ada", "ada", "ada"]
 
 
 async def test_a_retry_takes_some_or_all_and_twice_is_once(inbox: Inbox, stub: Stub) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import bson
 import grpc
 import pytest
 from leadscore.scoring.v1 import scoring_pb2 as pb
@@ -32,6 +33,23 @@ async def test_parked_events_are_listed_page_by_page(stub: Stub) -> None:
     last = await stub.ListParkedEvents(pb.ListParkedEventsRequest(page_size=2, page_token=first.next_page_token))
     assert [each.event_id for each in last.parked_events] == ["e3"]
     assert last.next_page_token == ""
+
+
+@pytest.mark.parametrize(
+    ("damage", "lead_ids"),
+    [
+        ({"$set": {"event_time": bson.DatetimeMS(300_000_000_000_000)}}, ["ada", "ada", "ada"]),
+        ({"$set": {"lead_id": None}}, ["", "ada", "ada"]),
+        ({"$unset": {"lead_id": ""}}, ["", "ada", "ada"]),
+    ],
+    ids=["a time after the year 9999", "no text as lead", "no lead"],
+)
+async def test_a_damaged_event_is_listed_with_the_others(
+    scoring: Scoring, stub: Stub, damage: dict[str, Any], lead_ids: list[str]
+) -> None:
+    await scoring.events.rows.update_one({"_id": "e1"}, damage)
+    found = await stub.ListParkedEvents(pb.ListParkedEventsRequest())
+    assert [each.lead_id for each in found.parked_events] == lead_ids
 
 
 async def test_a_parked_event_is_reported_and_is_no_violation(scoring: Scoring, stub: Stub) -> None:
