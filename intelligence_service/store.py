@@ -16,7 +16,7 @@ from intelligence_service.ports import StreamPosition
 from shared import logs
 from shared.contracts.score_changes import CONTRACT, ScoreChange
 from shared.inbox.contract import report_newer_rows
-from shared.mongo import Database, Document
+from shared.mongo import Database, Document, lenient
 from shared.rpc.errors import InvalidArgument, Stopping, is_refusal_of_all
 
 BATCH = 100
@@ -54,7 +54,7 @@ class MongoLeadChanges:
     """Implements `LeadChanges` with a change stream, which returns changes once a majority has committed them."""
 
     def __init__(self, database: Database) -> None:
-        self._changes = database[CONTRACT.collection]
+        self._changes = lenient(database[CONTRACT.collection])
         self._reported_versions: set[int] = set()
 
     def _check_version(self, change: Document) -> None:
@@ -77,6 +77,8 @@ class MongoLeadChanges:
             # The changes in a row that was divided have been seen before.
             {"$match": {"operationType": "insert", "fullDocument.divided": {"$exists": False}}},
             {"$project": {"fullDocument": 1}},
+            # Most of a row, and shown to nobody. Fields that are left out would make a change unreadable.
+            {"$set": {f"fullDocument.{CONTRACT.items}.passages": []}},
         ]
         start = _read(token).start if token else {}
         try:

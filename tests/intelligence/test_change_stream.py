@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from typing import Any
 
+import bson
 import pytest
 from pymongo.errors import ExecutionTimeout, OperationFailure
 
@@ -64,6 +65,25 @@ async def test_a_change_that_is_newer_than_this_program_ends_the_watch(database:
         await database[CHANGES].insert_one(document(change("ada")) | {"schema_version": 2})
         with pytest.raises(Stopping):
             await take(watch, 1)
+
+
+@pytest.mark.parametrize("field", ["last_event_time", "record_time", "passages"])
+async def test_a_change_that_the_driver_cannot_decode_does_not_end_the_watch(database: Database, field: str) -> None:
+    """A time after the year 9999; passages are not even sent."""
+    await database.create_collection(CHANGES)
+    too_late = bson.DatetimeMS(300_000_000_000_000)
+    row = document(change("ada"))
+    item = bson.decode(row[CONTRACT.items][0].raw)
+    damaged = {
+        "last_event_time": row | {"changes": [item | {"last_event_time": too_late}]},
+        "record_time": row | {"record_time": too_late},
+        "passages": row | {"changes": [item | {"passages": [{"events": [{"event_time": too_late}]}]}]},
+    }
+    async with contextlib.aclosing(Watchers(MongoLeadChanges(database), intelligence())) as watchers:
+        watch = await begin(watchers)
+        await database[CHANGES].insert_one(damaged[field])
+        await put(database, change("bob"))
+        assert seen(await take(watch, 2)) == [("ada", 1), ("bob", 1)]
 
 
 async def test_the_stream_of_the_database_is_watched_and_resumed(database: Database) -> None:
@@ -195,8 +215,11 @@ class FailingCollection:
     ],
     ids=lambda error: str(error.code),
 )
-async def test_an_error_of_the_database_is_not_reported_as_a_bad_token(error: OperationFailure, token: str) -> None:
-    changes = MongoLeadChanges({CHANGES: FailingCollection(error)})  # type: ignore[arg-type]  # the store uses no more of it
+async def test_an_error_of_the_database_is_not_reported_as_a_bad_token(
+    database: Database, monkeypatch: pytest.MonkeyPatch, error: OperationFailure, token: str
+) -> None:
+    changes = MongoLeadChanges(database)
+    monkeypatch.setattr(changes, "_changes", FailingCollection(error))
     with pytest.raises(OperationFailure) as caught:
         await anext(changes.after(token))
     assert caught.value is error
