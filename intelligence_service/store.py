@@ -78,7 +78,7 @@ class MongoLeadChanges:
             {"$match": {"operationType": "insert", "fullDocument.divided": {"$exists": False}}},
             {"$project": {"fullDocument": 1}},
             # Most of a row, and shown to nobody. Fields that are left out would make a change unreadable.
-            {"$set": {f"fullDocument.{CONTRACT.items}.passages": []}},
+            {"$set": {f"fullDocument.{CONTRACT.items}.transitions": []}},
         ]
         start = _read(token).start if token else {}
         try:

@@ -67,17 +67,18 @@ async def test_a_change_that_is_newer_than_this_program_ends_the_watch(database:
             await take(watch, 1)
 
 
-@pytest.mark.parametrize("field", ["last_event_time", "record_time", "passages"])
+@pytest.mark.parametrize("field", ["last_event_time", "record_time", "transitions"])
 async def test_a_change_that_the_driver_cannot_decode_does_not_end_the_watch(database: Database, field: str) -> None:
-    """A time after the year 9999; passages are not even sent."""
+    """A time after the year 9999; transitions are not even sent."""
     await database.create_collection(CHANGES)
     too_late = bson.DatetimeMS(300_000_000_000_000)
     row = document(change("ada"))
     item = bson.decode(row[CONTRACT.items][0].raw)
+    assert field in item | row, "the contract has another name for it"
     damaged = {
         "last_event_time": row | {"changes": [item | {"last_event_time": too_late}]},
         "record_time": row | {"record_time": too_late},
-        "passages": row | {"changes": [item | {"passages": [{"events": [{"event_time": too_late}]}]}]},
+        "transitions": row | {"changes": [item | {"transitions": [{"events": [{"event_time": too_late}]}]}]},
     }
     async with contextlib.aclosing(Watchers(MongoLeadChanges(database), intelligence())) as watchers:
         watch = await begin(watchers)
