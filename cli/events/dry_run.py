@@ -4,15 +4,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from leadscore.automation.v1 import automation_pb2
 from leadscore.scoring.v1 import scoring_pb2
 
 from cli.events.executions import LiveEvents
 from cli.events.lines import Line
+from cli.events.times.limits import stored_time
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
 from cli.terminal.output import say
 from cli.terminal.pages import listed
+from shared import wire
 
 SHOWN_EVENTS = 10
 MAX_GROUPS = 1000
@@ -34,12 +37,16 @@ class Reason:
 
 @dataclass(slots=True)
 class Preview:
-    """What the lines of a file would become. `first` are its first events, `types` counts the events of each type."""
+    """What the lines of a file would become if they were sent at `now`.
+
+    `first` are its first events, with the times that would be stored; `types` counts the events of each type.
+    """
 
     first: list[Line] = field(default_factory=list)
     types: Counter[str] = field(default_factory=Counter)
     live: LiveEvents = field(default_factory=LiveEvents)
     reasons: dict[str, Reason] = field(default_factory=dict)
+    now: datetime = field(default_factory=wire.now)
 
     @property
     def rejected(self) -> int:
@@ -49,20 +56,25 @@ class Preview:
     def add(self, line: Line) -> None:
         """Counts a line."""
         if line.event is None:
-            self._reject(line)
+            self._reject(line.number, line.flaw or "")
+            return
+        try:
+            time = stored_time(line.event, self.now)
+        except ValueError as error:
+            self._reject(line.number, str(error))
             return
         if len(self.first) < SHOWN_EVENTS:
+            line.event.event_time.CopyFrom(wire.to_timestamp(time))
             self.first.append(line)
         kind = line.event.event_type
         self.types[kind if kind in self.types or len(self.types) < MAX_GROUPS else "(others)"] += 1
         self.live.add(line.event)
 
-    def _reject(self, line: Line) -> None:
-        text = line.flaw or ""
+    def _reject(self, line: int, text: str) -> None:
         cause = _VALUES.sub("", text)
         if cause not in self.reasons and len(self.reasons) >= MAX_GROUPS:
             cause, text = "", "other reasons"
-        self.reasons.setdefault(cause, Reason(line.number, text)).count += 1
+        self.reasons.setdefault(cause, Reason(line, text)).count += 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,12 @@ def _checked(lines: Iterable[Line], limit: int) -> Iterator[Line]:
 
 def _needs_choice(line: Line, limit: int) -> bool:
     event = line.event
-    return event is not None and event.event_time.seconds < limit and not event.historical
+    if event is None or event.historical:
+        return False
+    # The clock of a sender may be wrong by years: only the time between event and sending is right.
+    if event.HasField("sent_time"):
+        limit = event.sent_time.seconds - int(OLD.total_seconds())
+    return event.event_time.seconds < limit
 
 
 def _about(line: Line) -> str:

@@ -114,4 +114,4 @@ def _about_system(preview: Preview, system: System) -> Iterable[str]:
     if system.rules:
         counts = executions_at_most(preview.live, system.rules)
         rules = ", ".join(f"{rule_id} {count:,}" for rule_id, count in counts.items() if count)
-        yield f"automation rules would make at most so many executions: {rules or 'none'}"
+        yield f"executions that automation rules would make, at most: {rules or 'none'}"

@@ -4,7 +4,7 @@ import io
 import json
 import socket
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,13 @@ def test_events_that_the_file_marks_as_historical_need_no_choice(tmp_path: Path)
     assert service.historical == ["ada-1"]
 
 
+@pytest.mark.parametrize(("sent", "exit_code"), [("1970-01-01T01:00:00Z", 0), ("1970-01-02T06:00:00Z", 1)])
+def test_the_age_of_an_event_with_a_sent_time_is_counted_from_it(tmp_path: Path, sent: str, exit_code: int) -> None:
+    never_set = {"occurred_at": "1970-01-01T00:00:07Z", "sent_time": sent}
+    with serving() as (_, connection):
+        assert run(connection.base_port, written(tmp_path / "e.ndjson", ROW | never_set)).exit_code == exit_code
+
+
 def test_an_old_event_far_into_the_file_stops_the_command(tmp_path: Path) -> None:
     rows = ids(*(f"new-{number}" for number in range(LOOK_AHEAD)))
     with serving() as (service, connection):
@@ -179,6 +186,19 @@ def test_a_dry_run_groups_the_reasons_of_lines(tmp_path: Path) -> None:
     assert reasons == [(2, 1), (1, 3)]
     assert found["first_events"][0]["line"] == 4
     assert found["first_events"][0]["event_id"] == "ada-1"
+
+
+def test_a_dry_run_rejects_times_that_the_service_would_reject(tmp_path: Path) -> None:
+    row = ROW | {"occurred_at": "2100-01-31T12:00:00Z"}
+    rows = [row, row | {"sent_time": "2100-01-31T12:00:10Z"}, ROW | {"occurred_at": "1970-01-01T00:00:07Z"}]
+    result = run(nobody(), written(tmp_path / "events.ndjson", *rows), "--dry-run", "--json")
+    found = json.loads(result.stdout)
+    assert (found["events"], found["rejected"]) == (1, 2)
+    reasons = [reason["reason"] for reason in found["reasons"]]
+    assert "is more than 5 minutes ahead of the clock" in reasons[0]
+    assert "is before 1971: no time, or another unit" in reasons[1]
+    stored = datetime.fromisoformat(found["first_events"][0]["event_time"])
+    assert abs(wire.now() - timedelta(seconds=10) - stored) < timedelta(minutes=1)
 
 
 def test_a_dry_run_compares_with_the_model_in_force() -> None:

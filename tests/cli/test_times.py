@@ -100,7 +100,7 @@ def test_fractions_of_a_second_are_kept(value: object, microsecond: int) -> None
         ("", "is not a time"),
         ("nan", "is not a time"),
         ("x" * 100_000, "is not a time"),
-        (True, "is not a time"),
+        (True, "'true' is not a time"),
         (None, "is not a time"),
         ([], "is not a time"),
     ],

@@ -11,6 +11,7 @@ accepted without a declared format:
 A time without a zone is read in the zone that was declared, and refused if there is none.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -149,7 +150,12 @@ def _from_date(value: object, localise: Callable[[datetime], datetime]) -> datet
         return value if value.tzinfo else localise(value)
     if isinstance(value, date):
         return localise(datetime.combine(value, time.min))
-    raise ValueError(f"{shown(str(value))} is not a time")
+    raise ValueError(f"{_written(value)} is not a time")
+
+
+def _written(value: object) -> str:
+    """Returns a value as it was in the file: true, not True."""
+    return shown(json.dumps(value, default=str) if isinstance(value, bool | list | dict) else str(value))
 
 
 def _by_digits(number: int | Decimal, shown: object) -> datetime:
@@ -171,7 +177,7 @@ def _to_number(value: object) -> Decimal:
     text = str(value).strip()
     if not _NUMBER.match(text):
         raise ValueError(
-            refusals.of_lost_digits(text) if refusals.is_scientific(text) else f"{shown(str(value))} is not a number"
+            refusals.of_lost_digits(text) if refusals.is_scientific(text) else f"{_written(value)} is not a number"
         )
     return Decimal(text)
 
@@ -181,7 +187,7 @@ def _in_units(per: int | Decimal) -> Reader:
         try:
             return _since_epoch(_to_number(value), per)
         except (OverflowError, ArithmeticError):
-            raise ValueError(f"{shown(str(value))} is after the year 9999") from None
+            raise ValueError(f"{_written(value)} is after the year 9999") from None
 
     return read
 
@@ -195,7 +201,7 @@ def _spreadsheet(localise: Callable[[datetime], datetime]) -> Reader:
             # A day's fraction has few digits, so its milliseconds are rounded.
             return localise(first + timedelta(milliseconds=round(_to_number(value) * 86_400_000)))
         except (OverflowError, ArithmeticError):
-            raise ValueError(f"{shown(str(value))} is after the year 9999") from None
+            raise ValueError(f"{_written(value)} is after the year 9999") from None
 
     return read
 
@@ -205,7 +211,7 @@ def _pattern(pattern: str, localise: Callable[[datetime], datetime]) -> Reader:
         try:
             found = datetime.strptime(str(value).strip(), pattern)  # noqa: DTZ007 (the zone is declared)
         except ValueError:
-            raise ValueError(f"{shown(str(value))} is not a time in the format {pattern!r}") from None
+            raise ValueError(f"{_written(value)} is not a time in the format {pattern!r}") from None
         return found if found.tzinfo else localise(found)
 
     return read
