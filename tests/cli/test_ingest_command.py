@@ -195,8 +195,8 @@ def test_a_dry_run_rejects_times_that_the_service_would_reject(tmp_path: Path) -
     found = json.loads(result.stdout)
     assert (found["events"], found["rejected"]) == (1, 2)
     reasons = [reason["reason"] for reason in found["reasons"]]
-    assert "is more than 5 minutes ahead of the clock" in reasons[0]
-    assert "is before 1971: no time, or another unit" in reasons[1]
+    assert "is more than 5 minutes ahead of the server's clock" in reasons[0]
+    assert "is before 1971: it stands for a missing time" in reasons[1]
     stored = datetime.fromisoformat(found["first_events"][0]["event_time"])
     assert abs(wire.now() - timedelta(seconds=10) - stored) < timedelta(minutes=1)
 

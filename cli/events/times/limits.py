@@ -30,8 +30,9 @@ def stored_time(event: pb.Event, now: datetime) -> datetime:
 
 
 def _checked(time: datetime, now: datetime, remark: str = "") -> datetime:
+    if EARLIEST <= time <= now + MAX_AHEAD:
+        return time
+    shown = f"event_time: {time.isoformat()}{remark}"
     if time < EARLIEST:
-        raise ValueError(f"event_time: {time.isoformat()}{remark} is before 1971: no time, or another unit")
-    if time > now + MAX_AHEAD:
-        raise ValueError(f"event_time: {time.isoformat()}{remark} is more than 5 minutes ahead of the clock")
-    return time
+        raise ValueError(f"{shown} is before 1971: it stands for a missing time, or has another unit")
+    raise ValueError(f"{shown} is more than 5 minutes ahead of the server's clock")
