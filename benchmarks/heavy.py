@@ -103,7 +103,7 @@ async def quiet(system: System) -> AsyncIterator[Measured]:
     await _decay(system, wire.now() - timedelta(days=QUIET_DAYS))
     async with watching(system, 0) as bystanders:
         leads, seconds = await _decay(system, wire.now())
-    name = f"decay of {QUIET_LEADS:,} quiet leads that are {QUIET_DAYS} days behind"
+    name = f"decay of {QUIET_LEADS:,} inactive leads that are {QUIET_DAYS} days behind"
     yield Figure(name, "leads/s", [leads / seconds], goal=at_least(5_000)), bystanders
 
 

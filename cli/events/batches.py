@@ -17,7 +17,7 @@ MAX_FLAWS = 10
 class Totals:
     """The outcomes so far.
 
-    `flaws` are the first rejected lines and the last one, which tells where a damaged file could not be read on.
+    `flaws` are the first rejected lines and the last one, which tells where reading a damaged file ended.
     `conflicts` are the same of the lines whose event id belongs to another event. Both have line number and reason.
     `shortened` counts the accepted and duplicate events of which some properties were cut or left out. `warned` counts
     those with an id or a type that may look like another one; `warnings` has the first of these, and the last one.
@@ -95,7 +95,7 @@ def batches(lines: Iterable[Line], limit: int) -> Iterator[Batch]:
     for line in lines:
         size = line.event.ByteSize() + 8 if line.event is not None else 0
         if size > MAX_BATCH_BYTES:
-            line, size = Line(line.number, None, f"has {size:,} bytes, at most {MAX_BATCH_BYTES:,} can be sent"), 0
+            line, size = Line(line.number, None, f"has {size:,} bytes, must have at most {MAX_BATCH_BYTES:,}"), 0
         if len(batch.lines) == limit or batch.size + size > MAX_BATCH_BYTES:
             yield batch
             batch = Batch()

@@ -1,4 +1,4 @@
-"""`leadscore ingest` and `leadscore formats`: events of files, and what leadscore knows of the files of others."""
+"""`leadscore ingest` and `leadscore formats`: sending the events in a file, and the formats that files may have."""
 
 import sys
 from collections.abc import Iterator
@@ -31,22 +31,28 @@ class OnConflict(StrEnum):
 
 
 def ingest_file(
-    file: Annotated[str, typer.Argument(help="NDJSON, JSON, CSV or Parquet, also gzip or zip; - for standard input.")],
+    file: Annotated[
+        str, typer.Argument(help="NDJSON, JSON, CSV or Parquet, or one of these in gzip or zip; - for standard input.")
+    ],
     format_name: Annotated[
-        str, typer.Option("--format", help=f"What the fields mean: {', '.join(PRESETS)}. {AUTO} tells by the columns.")
+        str,
+        typer.Option("--format", help=f"Format of the file: {', '.join(PRESETS)}. {AUTO} detects it from the columns."),
     ] = AUTO,
     mapping: Annotated[Path | None, typer.Option(help="A mapping file, instead of --format.")] = None,
-    time_zone: Annotated[str, typer.Option(help="Zone of times without one, such as Europe/Berlin.")] = "",
+    time_zone: Annotated[str, typer.Option(help="Time zone of times that name none, such as Europe/Berlin.")] = "",
     time_format: Annotated[
         str, typer.Option(help="How times are written: seconds, spreadsheet, '%d/%m/%Y %H:%M' …")
     ] = "",
     encoding: Annotated[str, typer.Option(help="Encoding of the file, such as cp1252. Default: detected.")] = "",
     history: Annotated[
         bool | None,
-        typer.Option("--history/--live", help="Whether the events are history, for which no automation fires."),
+        typer.Option(
+            "--history/--live", help="Whether no automation fires for these events, or automations fire as always."
+        ),
     ] = None,
     on_conflict: Annotated[
-        OnConflict, typer.Option(help="Whether it is an error if an event id belongs to another event.")
+        OnConflict,
+        typer.Option(help="What the exit status says if an event id belongs to another event: error is 1, keep is 0."),
     ] = OnConflict.ERROR,
     is_dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
     batch_size: Annotated[int, typer.Option(min=1, max=1000, help="Events per call.")] = 500,
@@ -56,9 +62,9 @@ def ingest_file(
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Send the events of a file: of leadscore's own layout, or an export of another tool.
+    """Send the events in a file, which has leadscore's own layout or is an export of another tool.
 
-    Sending a file again changes nothing. The exit status is 1 if an event was rejected. docs/importing.md describes
+    Sending a file again changes nothing. The exit status is 1 if an event is rejected. docs/importing.md describes
     the formats and mapping files.
     """
     # No other command needs pydantic, which takes a while to import.
@@ -90,7 +96,7 @@ def list_formats(
     name: Annotated[str, typer.Argument(help="Print the mapping file of this format.", show_default=False)] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the formats that `leadscore ingest` knows, or print one of them to begin your own mapping file with."""
+    """List the formats that `leadscore ingest` knows, or print one of them as a start for your own mapping file."""
     from cli.events.mapping.files import read_preset
 
     if name:
@@ -113,7 +119,9 @@ def _times(zone: str, time_format: str) -> TimeOptions:
 
 
 def _ask(about: str) -> bool:
-    return typer.confirm(f"{about}. Send all events as history, for which no automation fires?", default=True, err=True)
+    return typer.confirm(
+        f"{about}. Send all events as history, so that no automation fires for them?", default=True, err=True
+    )
 
 
 def _preview(connection: Connection, lines: Iterator[Line], unit: str, *, as_json: bool) -> None:
@@ -139,7 +147,7 @@ def _send(connection: Connection, lines: Iterator[Line], *, batch_size: int, con
             batch_size=batch_size,
             concurrency=concurrency,
             on_progress=on_progress,
-            on_backpressure=lambda reason: say(f"waiting, because the ingest service asks to retry later: {reason}"),
+            on_backpressure=lambda reason: say(f"waiting, because the ingest service asked to retry later: {reason}"),
         )
 
 

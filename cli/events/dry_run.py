@@ -28,7 +28,7 @@ _IDENTIFY = "identify"
 
 @dataclass(slots=True)
 class Reason:
-    """A cause for which lines would be rejected: how many, the first of them, and what is wrong with it."""
+    """A reason why lines would be rejected: the first of these lines, what is wrong with it, and how many there are."""
 
     line: int
     text: str
@@ -101,7 +101,7 @@ def ask_system(connection: Connection) -> System:
     try:
         return System(_known_types(connection), _enabled_rules(connection))
     except CommandError as error:
-        say(f"not compared with the model in force and with automation rules: {error}")
+        say(f"not compared with the model in force and the automation rules: {error}")
         return System(None, None)
 
 

@@ -1,6 +1,6 @@
 """How many executions each automation rule can make for the events of a file.
 
-The numbers are upper bounds: the scores of the leads and the conditions of a rule decide how many it will be.
+The numbers are upper bounds: how many there will be depends on the scores of the leads and the conditions of a rule.
 """
 
 from collections import Counter, defaultdict

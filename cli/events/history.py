@@ -1,4 +1,4 @@
-"""Events of the past: whether automations fire for what happened long before it was sent."""
+"""Old events: whether automations fire for what happened long before it was sent."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -23,7 +23,7 @@ def with_choice(lines: Iterator[Line], historical: bool | None, ask: Callable[[s
         ask: Asks a person for the choice; None if nobody can be asked.
 
     Raises:
-        CommandError: An event is old, there is no choice, and nobody can be asked, or not any more.
+        CommandError: An event is old, there is no choice, and nobody can be asked, or lines have already been sent.
     """
     if historical is None:
         limit = int((wire.now() - OLD).timestamp())
@@ -70,6 +70,6 @@ def _about(line: Line) -> str:
 
 def _choice_needed(line: Line) -> CommandError:
     return CommandError(
-        f"{_about(line)}: add --history, so that no automation fires for the events of this file, or --live, so that "
-        "automations fire for them as for all others"
+        f"{_about(line)}: add --history, so that no automation fires for the events in this file, or --live, so that "
+        "automations fire as for all other events"
     )

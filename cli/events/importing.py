@@ -1,4 +1,4 @@
-"""Files become lines of events: the records of a file, and the mapping that says what their fields mean."""
+"""Opens a file of events: finds its mapping, which says what the fields mean, and turns its records into lines."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from cli.terminal.connection import CommandError
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What the command line says of a file: how to read it, and what its fields mean."""
+    """What the command line says about a file: how to read it, and what its fields mean."""
 
     format: str = AUTO
     mapping: Path | None = None
@@ -50,7 +50,7 @@ def open_import(path: Path | None, options: ImportOptions) -> Iterator[Import]:
     """Opens a file, or standard input if there is no path.
 
     Raises:
-        CommandError: The file cannot be read, its format is not known, or it lacks columns that the mapping needs.
+        CommandError: The file cannot be read, its format is unknown, or it lacks columns that the mapping needs.
     """
     with open_events(path, options.encoding) as file:
         name, mapping = find_mapping(file, options.format, options.mapping)
@@ -78,7 +78,7 @@ def _table_lines(
     columns = mapping.columns or file.columns
     if missing := missing_columns(mapping, Table(columns)):
         raise CommandError(
-            f"{file.name} has no column for {missing[0]}: its first {file.unit} must name the columns, or give a "
+            f"{file.name} has no column for {missing[0]}: name the columns in its first {file.unit}, or pass a "
             "mapping file with --mapping; see docs/importing.md"
         )
     declared = declared_cells(mapping.types, columns)

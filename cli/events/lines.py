@@ -1,4 +1,4 @@
-"""A line of a file: an event, or the reason why it is none."""
+"""A line of a file: an event, or the reason why it is not one."""
 
 from typing import NamedTuple
 

@@ -14,7 +14,7 @@ _DECODER = msgspec.json.Decoder(Record)
 
 @contextmanager
 def spooled(records: Iterable[Record], look: Callable[[Record], None]) -> Iterator[Iterator[Record]]:
-    """Looks at all records of a table, whose cells are texts, and then yields them again, once."""
+    """Looks at all records of a table, whose cells are text, and then yields them again, once."""
     with tempfile.TemporaryFile() as file:
         for record in records:
             look(record)

@@ -28,7 +28,7 @@ def totals_lines(totals: Totals, unit: str) -> Iterator[str]:
         f"{totals.rejected:,} rejected in {totals.seconds:.1f} s ({rate:,.0f} events/s)"
     )
     if totals.shortened:
-        yield f"  {counted(totals.shortened, 'event')} had too many or too long properties, and lost a part of them"
+        yield f"  {counted(totals.shortened, 'event')} had too many or too long properties, and were shortened"
     if totals.warned:
         yield f"  {counted(totals.warned, 'event was', 'events were')} accepted with a warning"
     yield from (f"  {unit} {line}: warning: {reason}" for line, reason in totals.warnings)
@@ -68,12 +68,12 @@ def preview_view(preview: Preview, system: System, unit: str) -> RenderableType:
         pieces.heading(f"{counted(preview.rejected, unit)} would be rejected"),
     ]
     for reason in sorted(preview.reasons.values(), key=lambda each: -each.count):
-        sections.append(pieces.plain(f"{reason.count:,} for the reason of {unit} {reason.line:,}: {reason.text}"))
+        sections.append(pieces.plain(f"{reason.count:,}, first {unit} {reason.line:,}: {reason.text}"))
     return Group(*sections)
 
 
 def preview_json(preview: Preview, system: System) -> dict[str, object]:
-    """Returns a preview as JSON values; what is not known is null."""
+    """Returns a preview as JSON values; what is unknown is null."""
     return {
         "events": preview.types.total(),
         "event_types": dict(preview.types.most_common()),
@@ -110,7 +110,7 @@ def _about_system(preview: Preview, system: System) -> Iterable[str]:
     if system.types is not None:
         unknown = ", ".join(f"{kind} ({count:,})" for kind, count in unknown_types(preview, system.types).items())
         if unknown:
-            yield f"worth 0 points, because the model in force does not know them: {unknown}"
+            yield f"worth 0 points, because the model in force has no rule for them: {unknown}"
     if system.rules:
         counts = executions_at_most(preview.live, system.rules)
         rules = ", ".join(f"{rule_id} {count:,}" for rule_id, count in counts.items() if count)

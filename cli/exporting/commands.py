@@ -22,7 +22,7 @@ PAGE = 1_000
 EXECUTIONS_PAGE = 500
 
 Format = Annotated[
-    str, typer.Option("--format", help=f"{', '.join(FORMATS)}. Default: by the ending of the file, else ndjson.")
+    str, typer.Option("--format", help=f"{', '.join(FORMATS)}. Default: by the file's extension, or else ndjson.")
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="The file to write. Default: standard output.")]
 Since = Annotated[str, typer.Option(help="Only what happened on or after this date or time.")]
@@ -78,7 +78,7 @@ def events(
 ) -> None:
     """Export all accepted events as they are stored, ordered by id.
 
-    The export has every event that was accepted before it starts, also those that are not scored yet.
+    The export has every event that was accepted before it starts, including those that are not scored yet.
     """
     request = pb.ListEventsRequest(from_time=_begin(since), until_time=_end(until))
     with Connection(base_port).scoring() as stub:
@@ -124,7 +124,7 @@ def _write(rows: Iterable[Any], table: Table, output: str, file_format: str) -> 
     rows = _counting(rows, table)
     if output == "-":
         if name == "parquet":
-            raise CommandError("Parquet cannot be written to standard output: give a file with --output")
+            raise CommandError("Parquet cannot be written to standard output: name a file with --output")
         write(rows, table.columns, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return

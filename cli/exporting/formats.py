@@ -32,8 +32,8 @@ def write_ndjson(rows: Rows, columns: Sequence[Column], stream: IO[bytes]) -> No
 def write_csv(rows: Rows, columns: Sequence[Column], stream: IO[bytes]) -> None:
     """Writes CSV in UTF-8 with a header. Objects and lists are JSON; an empty cell means no value.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front, as OWASP recommends against CSV
-    injection. The other formats have such texts unchanged.
+    Text that a spreadsheet would take for a formula gets an apostrophe in front, as OWASP recommends against CSV
+    injection. The other formats leave it unchanged.
     """
     text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
     writer = csv.writer(text)
@@ -69,7 +69,7 @@ def write_parquet(rows: Rows, columns: Sequence[Column], stream: IO[bytes]) -> N
 
 
 FORMATS: dict[str, Writer] = {"ndjson": write_ndjson, "csv": write_csv, "parquet": write_parquet}
-"""By name, which is also the ending of a file's name."""
+"""By name, which is also the extension of the file."""
 
 
 def _groups(rows: Rows) -> Iterator[list[Any]]:

@@ -171,7 +171,7 @@ def _decay(connection: Connection) -> None:
     with connection.scoring() as stub:
         for progress in stub.DecayScores(scoring_pb2.DecayScoresRequest(), timeout=60):
             last = progress
-    say(f"{counted(last.leads_changed, 'quiet lead')} lost {counted(last.points_removed, 'point')}")
+    say(f"{counted(last.leads_changed, 'inactive lead')} lost {counted(last.points_removed, 'point')}")
 
 
 def _lines(events: Sequence[ingest_pb2.Event]) -> Iterator[Line]:

@@ -113,7 +113,7 @@ def publish(
     """Put a model in force. A file is stored as a draft first, which remains if publishing it fails.
 
     It first counts how many automations would fire for leads that the model moves. If there are more than 100, it asks;
-    in a script, it wants --yes or --quiet.
+    in a script, it requires --yes or --quiet.
     """
     connection = Connection(base_port)
     request = pb.PublishScoringModelRequest(

@@ -17,7 +17,7 @@ from cli.terminal.output import bar, is_terminal
 from cli.terminal.pages import in_pages, listed
 
 MAX_EXECUTIONS = 100
-"""Executions that a publication may cause without a question."""
+"""Executions that a publication may cause without asking."""
 MAX_LEADS = 2**62
 
 Differences = Iterable[Sequence[pb.LeadDifference]]
@@ -25,7 +25,7 @@ Differences = Iterable[Sequence[pb.LeadDifference]]
 
 
 def require_consent(connection: Connection, version: int, *, rescores: bool) -> None:
-    """Finds out what publishing a version would fire, and asks if that is much.
+    """Finds out how many automations publishing a version would fire, and asks if there are many.
 
     Raises:
         CommandError: There is nobody to ask.

@@ -41,7 +41,7 @@ def decay(
             progress.update(answer.leads_checked, total=answer.leads_total)
     what = "would lose" if dry_run else "lost"
     people = (
-        f"through {answer.through_date}: {answer.leads_changed:,} of {counted(answer.leads_checked, 'quiet lead')} "
+        f"through {answer.through_date}: {answer.leads_changed:,} of {counted(answer.leads_checked, 'inactive lead')} "
         f"{what} {counted(answer.points_removed, 'point')} in {counted(answer.entries_appended, 'entry', 'entries')}"
     )
     show(people, answer, as_json=as_json)

@@ -29,7 +29,9 @@ def simulate(
     ] = "",
     landmark: Annotated[str, typer.Option(help="Time after a lead's first event at which its score is taken.")] = "7d",
     report: Annotated[Path | None, typer.Option(help="Write an HTML report with plots to this file.")] = None,
-    limit: Annotated[int, typer.Option(min=0, max=10_000, help="Print so many leads, largest change first.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Print at most this many leads, largest change first.")
+    ] = 20,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:

@@ -254,7 +254,7 @@ def _list(data: object) -> list[object]:
 
 def _refuse_unknown(key: str, known: Iterable[str]) -> NoReturn:
     nearest = difflib.get_close_matches(key, known, 1)
-    _refuse(f"is not known; is {nearest[0]} meant?" if nearest else f"is not known; known are {', '.join(known)}")
+    _refuse(f"is unknown; did you mean {nearest[0]}?" if nearest else f"is unknown; must be one of {', '.join(known)}")
 
 
 def _refuse(sentence: str) -> NoReturn:

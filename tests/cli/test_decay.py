@@ -32,7 +32,7 @@ def test_decay_runs_as_ever() -> None:
         ]
         people = run("decay", "--as-of", "2026-03-20T12:00Z", "--dry-run")
         programs = run("decay", "--json")
-    assert people.stdout == "through 2026-03-20: 4 of 5 quiet leads would lose 25 points in 4 entries\n"
+    assert people.stdout == "through 2026-03-20: 4 of 5 inactive leads would lose 25 points in 4 entries\n"
     assert json_of(programs)[0]["points_removed"] == "25"
     assert [(each.dry_run, each.HasField("as_of_time")) for each in service.requests] == [(True, True), (False, False)]
 

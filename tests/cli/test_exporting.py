@@ -125,7 +125,7 @@ def test_a_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     ("arguments", "reason"),
     [
         (("--format", "xls"), "--format is 'xls', must be one of ndjson, csv, parquet"),
-        (("--format", "parquet"), "Parquet cannot be written to standard output: give a file with --output"),
+        (("--format", "parquet"), "Parquet cannot be written to standard output: name a file with --output"),
         (("-o", "/nowhere/leads.csv"), "/nowhere/leads.csv cannot be written: No such file or directory"),
         (
             ("--active-since", "monday"),

@@ -189,7 +189,7 @@ def test_reading_an_export_again_gives_the_same_ids() -> None:
 def test_a_contact_export_without_a_zone_is_refused_with_the_option() -> None:
     found = flaws(EXPORTS / "hubspot.csv")
     assert len(found) == 2
-    assert all("has no time zone: name it, such as --time-zone Europe/Berlin" in flaw for flaw in found)
+    assert all("has no time zone: name one, such as --time-zone Europe/Berlin" in flaw for flaw in found)
 
 
 @pytest.mark.parametrize("field", ["occurred_at", "event_time", "timestamp"])
@@ -223,9 +223,9 @@ def test_columns_are_found_whatever_their_case_blanks_and_underscores(tmp_path: 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("lead_id,event_type,timestamp\na,b,c\n", "has no column for event_id: its first line must name the columns"),
+        ("lead_id,event_type,timestamp\na,b,c\n", "has no column for event_id: name the columns in its first line"),
         ("lead_id,event_id,event_type\na,b,c\n", "has no column for event_time"),
-        ("name,e-mail\nAda,a@x.example\n", "with the fields name, e-mail, which no format has: .* --mapping"),
+        ("name,e-mail\nAda,a@x.example\n", "with the fields name, e-mail, which match no known format: .* --mapping"),
     ],
 )
 def test_a_table_without_the_columns_is_refused_as_a_whole(tmp_path: Path, content: str, message: str) -> None:
@@ -237,7 +237,7 @@ def test_a_table_without_the_columns_is_refused_as_a_whole(tmp_path: Path, conte
 def test_json_of_no_known_layout_is_refused_as_a_whole(tmp_path: Path) -> None:
     path = written(tmp_path / "rows.ndjson", {f"field {number}": number for number in range(20)})
     with pytest.raises(
-        CommandError, match=r"is NDJSON with the fields field 0, .*, field 11 and 8 more, which no format"
+        CommandError, match=r"is NDJSON with the fields field 0, .*, field 11 and 8 more, which match no known format"
     ):
         read(path)
 

@@ -63,7 +63,7 @@ def test_conflicts_are_reported_apart_from_rejected_lines(tmp_path: Path) -> Non
     lines = result.stdout.splitlines()
     assert lines[0].startswith("2 accepted, 1 duplicate, 1 in conflict, 1 rejected in ")
     assert lines[1:] == [
-        "  1 event had too many or too long properties, and lost a part of them",
+        "  1 event had too many or too long properties, and were shortened",
         "  line 1: conflict: differs in properties",
         "  line 3: bad�[2J is bad",
     ]
@@ -126,7 +126,7 @@ def test_a_person_is_asked(tmp_path: Path, answer: str, historical: list[str]) -
     with serving() as (service, connection):
         result = run(connection.base_port, file, answer=answer)
     assert result.exit_code == 0
-    assert "Send all events as history, for which no automation fires?" in result.stderr
+    assert "Send all events as history, so that no automation fires for them?" in result.stderr
     assert (service.ids, service.historical) == ({"old"}, historical)
 
 
@@ -172,7 +172,7 @@ def test_a_dry_run_sends_nothing_and_needs_no_server() -> None:
     assert "4 events would be sent" in result.stdout
     assert "0 lines would be rejected" in result.stdout
     assert "is NDJSON, read as Segment or RudderStack messages (--format segment)" in result.stderr
-    assert "not compared with the model in force and with automation rules: no scoring service answers" in result.stderr
+    assert "not compared with the model in force and the automation rules: no scoring service answers" in result.stderr
 
 
 def test_a_dry_run_groups_the_reasons_of_lines(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_dry_run_compares_with_the_model_in_force() -> None:
         shown = leadscore("ingest", EXPORTS / "segment.ndjson", "--dry-run").stdout
     assert found["unknown_event_types"] == {"page_view": 1, "demo_request": 1, "Order Completed": 1}
     assert found["executions_at_most"] == {}
-    assert "worth 0 points, because the model in force does not know them: page_view (1), demo_request (1)" in shown
+    assert "worth 0 points, because the model in force has no rule for them: page_view (1), demo_request (1)" in shown
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_dry_run_compares_with_the_model_in_force() -> None:
     [
         (["--time-zone", "Mars"], "'Mars' is not a time zone"),
         (["--time-format", "dd"], "'dd' is not a time format"),
-        (["--format", "excel"], "--format 'excel' is not known"),
+        (["--format", "excel"], "--format 'excel' is unknown"),
         (["--mapping", "/nowhere.yaml"], "/nowhere.yaml cannot be read"),
         (["--mapping", "/nowhere.yaml", "--format", "segment"], "--format and --mapping cannot be given together"),
     ],

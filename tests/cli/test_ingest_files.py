@@ -67,7 +67,7 @@ def nested() -> bytes:
         ),
         (zipped(lines(CSV) + b"\n" * 9_000_000), "it expands to more than 500 times its size"),
         (gzip.compress(CSV[0] + b"y" * 9_000_000), "line 1 does not end within 65,536 characters"),
-        (gzip.compress(lines(CSV))[:20], "the gzip data ends early: get the whole file, and send all of it again"),
+        (gzip.compress(lines(CSV))[:20], "the gzip data ends early: get a complete copy, and send all of it again"),
         (replaced(CSV, 1, "e-1,Hélène".encode("cp1252")), "if that is right, add --encoding cp1252"),
         (nested(), "the column 'params' is nested: send the rows as NDJSON, with duckdb -c "),
         (b"\x28\xb5\x2f\xfd", "it looks like a Zstandard file, but events are expected as CSV, NDJSON, "),
@@ -100,16 +100,21 @@ def test_a_file_that_cannot_be_read_is_one_line(
         (
             b"[" + b",".join([*NDJSON[:900], b"{,"]),
             901,
-            "cannot be read, nor what follows: the next value is not JSON",
+            "cannot be read, and neither can what follows: the next value is not JSON",
             900,
         ),
         (
             b"[" + b",".join(NDJSON[:900]),
             901,
-            "cannot be read, nor what follows: the text is not JSON: ',' or ']'",
+            "cannot be read, and neither can what follows: the text is not JSON: ',' or ']'",
             900,
         ),
-        (gzip.compress(lines(NDJSON))[:-2], 1200, "cannot be read, nor what follows: the gzip data ends early", 1199),
+        (
+            gzip.compress(lines(NDJSON))[:-2],
+            1200,
+            "cannot be read, and neither can what follows: the gzip data ends early",
+            1199,
+        ),
     ],
 )
 def test_what_was_read_stays_and_the_repaired_file_completes_it(
@@ -133,7 +138,7 @@ def test_a_damaged_gzip_keeps_what_comes_before_the_damage(tmp_path: Path) -> No
     (file := tmp_path / "events.gz").write_bytes(damaged(gzip.compress(lines(NDJSON))))
     with serving() as (service, connection):
         result = run(connection.base_port, file)
-    assert "cannot be read, nor what follows: the gzip data " in result.stdout
+    assert "cannot be read, and neither can what follows: the gzip data " in result.stdout
     assert 100 < len(service.ids) < len(ALL)
     assert result.exit_code == 1
 
@@ -144,5 +149,5 @@ def test_the_flaw_that_ends_a_file_is_shown_after_many_others(tmp_path: Path) ->
         result = run(connection.base_port, file)
     flaws = [line for line in result.stdout.splitlines() if line.startswith("  line ")]
     assert len(flaws) == 10
-    assert flaws[-1].startswith("  line 1220: cannot be read, nor what follows: the gzip data ends early")
+    assert flaws[-1].startswith("  line 1220: cannot be read, and neither can what follows: the gzip data ends early")
     assert len(service.ids) == 1199

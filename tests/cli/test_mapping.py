@@ -213,7 +213,7 @@ def test_a_record_becomes_every_event_whose_conditions_hold(tmp_path: Path) -> N
         ("v-1", "unknown", noon),
     ]
     path = written(tmp_path / "rows.ndjson", ROW | {"kind": "test"} | created)
-    assert flaws(path, options(tmp_path, mapping)) == ["is none of the events that the mapping describes"]
+    assert flaws(path, options(tmp_path, mapping)) == ["matches none of the events in the mapping"]
 
 
 def test_a_table_without_a_header(tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from tests.cli.test_mapping import ROW, WHOLE
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        (WHOLE + "lead: x\n", "line 6, lead: is not known; is lead_id meant?"),
+        (WHOLE + "lead: x\n", "line 6, lead: is unknown; did you mean lead_id?"),
         (
             WHOLE + "properties: {everything: true}\n",
-            "everything: is not known; known are objects, fields, rest, without",
+            "everything: is unknown; must be one of objects, fields, rest, without",
         ),
-        (WHOLE.replace(": when", ": {from: when, zne: UTC}"), "line 5, event_time.zne: is not known; is zone meant?"),
+        (WHOLE.replace(": when", ": {from: when, zne: UTC}"), "line 5, event_time.zne: is unknown; did you mean zone?"),
         (WHOLE.replace(": when", ": {zone: UTC}"), "line 5, event_time.from: is missing"),
         (
             WHOLE.replace(": when", ": {from: when, zone: Mars}"),
@@ -33,15 +33,15 @@ from tests.cli.test_mapping import ROW, WHOLE
             "line 2, lead_id: must be a field such as userId, a list of fields, a template",
         ),
         (WHOLE.replace(": who", ": []"), "line 2, lead_id: must be a field such as userId"),
-        (WHOLE.replace(": who", ": '{who'"), "line 2, lead_id: is '{who', which has a brace without its other half"),
+        (WHOLE.replace(": who", ": '{who'"), "line 2, lead_id: is '{who', which has an unmatched brace"),
         (WHOLE.replace(": who", ": 'crm-{}'"), "line 2, lead_id: has braces without a field in them"),
         (WHOLE.replace(": who", ": {hash: []}"), "line 2, lead_id: must be a field"),
         (WHOLE + "types: {size: integer}\n", "line 6, types.size: must be 'text', 'number' or 'boolean'"),
         (
             WHOLE + "events:\n- when: {size: 7.5}\n",
-            "line 7, events[0].when.size: must be a text, a list of texts, true",
+            "line 7, events[0].when.size: must be text, a list of text values, true",
         ),
-        (WHOLE + "events:\n- wenn: {a: b}\n", "line 7, events[0].wenn: is not known; is when meant?"),
+        (WHOLE + "events:\n- wenn: {a: b}\n", "line 7, events[0].wenn: is unknown; did you mean when?"),
         (WHOLE.replace("lead_id: who\n", ""), "lead_id is missing: give it once, or in each of the events"),
         (WHOLE.replace("title: Visits\n", ""), "title: is missing"),
         (WHOLE + "title: twice\n", "line 6, column 1: 'title' is given twice"),
@@ -80,7 +80,7 @@ def test_a_mapping_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_an_unknown_format_is_answered_with_all_formats(tmp_path: Path) -> None:
     with pytest.raises(
-        CommandError, match=r"--format 'hubspott' is not known: give auto, leadscore-export, .* or mautic"
+        CommandError, match=r"--format 'hubspott' is unknown: give auto, leadscore-export, .* or mautic"
     ):
         read(written(tmp_path / "rows.ndjson", ROW), ImportOptions(format="hubspott"))
 

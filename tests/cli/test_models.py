@@ -107,9 +107,9 @@ def test_all_that_the_file_gets_wrong_is_told_a_line_each(tmp_path: Path, monkey
         main()
     assert str(caught.value).splitlines() == [
         f"leadscore: {path} is not a valid model",
-        "  rules[0].pionts: is not known; is points meant?",
+        "  rules[0].pionts: is unknown; did you mean points?",
         "  rules[0].points: is text, must be a whole number",
-        "  �[31m: is not known; known are " + ", ".join(pb.ScoringModel.DESCRIPTOR.fields_by_name),
+        "  �[31m: is unknown; must be one of " + ", ".join(pb.ScoringModel.DESCRIPTOR.fields_by_name),
     ]
 
 

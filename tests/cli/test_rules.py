@@ -120,11 +120,11 @@ def test_json_may_use_the_short_words() -> None:
 @pytest.mark.parametrize(
     ("text", "flaw"),
     [
-        ("rule_id: a\ntriger: {}", "line 2, triger: is not known; "),
-        (CALL.replace("threshold", "treshold"), "line 5, trigger.score_crossed.treshold: is not known; "),
+        ("rule_id: a\ntriger: {}", "line 2, triger: is unknown; "),
+        (CALL.replace("threshold", "treshold"), "line 5, trigger.score_crossed.treshold: is unknown; "),
         (CALL.replace("upward", "up"), "line 5, trigger.score_crossed.direction: is 'up', must be upward or downward"),
         ("rules:\n- rule_id: a\n- rule_id: b\n  actions: 3", "line 4, rules[1].actions: is a number, must be a list"),
-        ("conditions: {attributes: [{property: a, atleast: 3}]}", "conditions.attributes[0].atleast: is not known; "),
+        ("conditions: {attributes: [{property: a, atleast: 3}]}", "conditions.attributes[0].atleast: is unknown; "),
         ("conditions: {attributes: [{property: a, at_least: x}]}", "attributes[0].at_least: is text, must be a number"),
         ("conditions: {attributes: [{property: a}]}", "line 1, conditions.attributes[0]: has no comparison"),
         ("rules: []\nrule_id: a", "line 2, rule_id: is not allowed beside rules"),

@@ -1,1 +1,1 @@
-"""Files of events, from bytes to records: what the formats, encodings and archives of the world have in common."""
+"""Files of events, from bytes to records, whatever their format, encoding and compression are."""

@@ -43,7 +43,7 @@ def unpacked(file: io.BufferedReader, name: str) -> tuple[io.BufferedReader, lis
         archives.append("gzip")
         content = peekable(_Gunzip(content).read)
     if archives and content.peek().startswith(_ZIP_MAGICS):
-        raise Unreadable(f"it is a zip in a {archives[-1]}: unpack it, and send each file in it")
+        raise Unreadable(f"it is a zip inside a {archives[-1]}: unpack it, and send each file")
     return content, archives
 
 
@@ -72,9 +72,11 @@ class _Gunzip:
         try:
             data: bytes = self._file.read1(size)  # `read` would lose what comes before damage
         except EOFError:
-            raise Unreadable("the gzip data ends early: get the whole file, and send all of it again") from None
+            raise Unreadable("the gzip data ends early: get a complete copy, and send all of it again") from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise Unreadable(f"the gzip data is damaged ({error}): repair it, and send all of it again") from None
+            raise Unreadable(
+                f"the gzip data is damaged ({error}): get an intact copy, and send all of it again"
+            ) from None
         self._count += len(data)
         _check_expansion(self._packed.count, self._count)
         return data
@@ -85,13 +87,13 @@ class _Member:
 
     def __init__(self, packed: io.BufferedReader, name: str) -> None:
         if not packed.seekable():
-            raise Unreadable("a zip cannot be read from a pipe: save it, and name the file")
+            raise Unreadable("a zip cannot be read from a pipe: save it to a file, and send that")
         try:
             archive = zipfile.ZipFile(packed)
             member = _only_member(archive, name)
             self._file = cast("zipfile.ZipExtFile", archive.open(member))
         except (zipfile.BadZipFile, ValueError) as error:  # a ValueError is about a name or an offset
-            raise Unreadable(f"the zip is damaged ({error}): get the whole file again") from None
+            raise Unreadable(f"the zip is damaged ({error}): get an intact copy") from None
         except NotImplementedError as error:
             raise Unreadable(f"the zip cannot be unpacked ({error}): unpack it with another tool") from None
         _check_expansion(member.compress_size, member.file_size)
@@ -100,7 +102,7 @@ class _Member:
         try:
             return self._file.read1(size)
         except (EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError) as error:  # bzip2 has no own error
-            raise Unreadable(f"the zip is damaged ({error}): repair it, and send all of it again") from None
+            raise Unreadable(f"the zip is damaged ({error}): get an intact copy, and send all of it again") from None
 
 
 def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
@@ -131,6 +133,6 @@ def _is_litter(filename: str) -> bool:
 def _check_expansion(packed: int, unpacked: int) -> None:
     if unpacked > max(FREE_BYTES, packed * MAX_EXPANSION):
         raise Unreadable(
-            f"it expands to more than {MAX_EXPANSION} times its size, as files of events do not: "
-            "if it is one, unpack it first, and send that"
+            f"it expands to more than {MAX_EXPANSION} times its size, which files of events do not: "
+            "if this one does, unpack it, and send the result"
         )

@@ -10,7 +10,7 @@ from cli.events.files.records import Unreadable
 MAX_HEADER = 64 * 1024
 """Longest header, in characters."""
 
-_DELIMITERS = {",": "commas", ";": "semicolons", "|": "bars", "\t": "tabs"}
+_DELIMITERS = {",": "commas", ";": "semicolons", "|": "vertical bars", "\t": "tabs"}
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?$')
 
@@ -22,8 +22,8 @@ class CsvLayout:
     Attributes:
         delimiter: What separates the cells.
         first: The number of the line with the header, after blank lines and the `sep=` line of Excel.
-        header: The names of the columns, without the blanks around them; empty for a column without a name.
-        quoted: Whether cells may be in quotation marks. If not, these are characters as all others.
+        header: The names of the columns, without the spaces around them; empty for a column without a name.
+        quoted: Whether cells may be in quotation marks. If not, these are ordinary characters.
     """
 
     delimiter: str
@@ -51,13 +51,17 @@ def csv_layout(head: str) -> CsvLayout:
             break
         first += 1
     if len(lines[first:]) == 1 and len(lines[first]) >= MAX_HEADER:
-        raise Unreadable(f"line {first + 1} does not end within {MAX_HEADER:,} characters, so it is no header of CSV")
+        raise Unreadable(
+            f"line {first + 1} does not end within {MAX_HEADER:,} characters, so it cannot be the header of CSV"
+        )
     delimiter = delimiter or _delimiter("".join(lines[first : first + 1]))
     header, quoted = _first_row(lines[first:], delimiter), True
     if not header and delimiter == "\t":
         header, quoted = _cells(lines[first].split("\t")), False
     if not any(header):
-        raise Unreadable(f"line {first + 1} should name the columns of CSV: it is empty, or a quotation mark is open")
+        raise Unreadable(
+            f"line {first + 1} should name the columns of CSV: it is empty, or a quotation mark is not closed"
+        )
     return CsvLayout(delimiter, first + 1, header, quoted)
 
 

@@ -52,7 +52,7 @@ def _record(lines: "_Lines", header: Sequence[str], cells: list[str]) -> Record 
     fields: Fields = {name: cell for name, cell in zip(header, map(str.strip, cells), strict=False) if cell}
     fields.pop("", None)
     if len(cells) > len(header) and any(map(str.strip, cells[len(header) :])):
-        return Record(lines.row, None, f"has more cells ({len(cells)}) than there are columns ({len(header)})")
+        return Record(lines.row, None, f"has {len(cells)} cells, but there are only {len(header)} columns")
     if not lines.is_text:
         return Record(lines.row, None, NOT_TEXT)
     return Record(lines.row, fields) if fields else None

@@ -34,7 +34,7 @@ class JsonText:
         self._at = 0
 
     def peek(self) -> str:
-        """Skips blanks, and returns the next character; an empty text at the end."""
+        """Skips white space, and returns the next character; an empty string at the end."""
         while True:
             while (character := self._buffer[self._at : self._at + 1]) and character in " \t\r\n":
                 self._at += 1
@@ -102,6 +102,6 @@ class JsonText:
         if is_cut and len(self._buffer) > MAX_RECORD:
             return f"the next value is longer than {MAX_RECORD:,} characters, or does not end"
         if is_cut:
-            return "the JSON ends early: get the whole file, and send all of it again"
+            return "the JSON ends early: get a complete copy, and send all of it again"
         around = self._buffer[max(0, place - 20) : place + 20]
         return f"the next value is not JSON: {reason} near {around!r}"

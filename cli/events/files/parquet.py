@@ -19,10 +19,10 @@ _ERRORS = (pyarrow.ArrowException, OSError, UnicodeDecodeError)
 
 
 class ParquetRows:
-    """The rows of a Parquet file. Times are texts, those with a time zone in UTC; NaN is null.
+    """The rows of a Parquet file. Times are text, in UTC if they have a time zone; NaN is null.
 
     Attributes:
-        columns: Their names, without the blanks around them.
+        columns: Their names, without the spaces around them.
 
     Raises:
         Unreadable: The file is damaged, or a column is nested. When iterated: a part of it is damaged.
@@ -96,7 +96,7 @@ def _from_bytes(value: bytes) -> str:
 
 _CONVERSIONS: dict[type, Callable[[Any], Any]] = {
     float: _from_float,
-    bytes: _from_bytes,  # texts of old programs
+    bytes: _from_bytes,  # text written by old programs
     UUID: str,
     timedelta: str,
 }
@@ -104,4 +104,4 @@ _CONVERSIONS: dict[type, Callable[[Any], Any]] = {
 
 def _damaged(error: Exception) -> Unreadable:
     first_line = str(error).partition("\n")[0]
-    return Unreadable(f"the Parquet file is damaged ({first_line}): get it again, and send all of it again")
+    return Unreadable(f"the Parquet file is damaged ({first_line}): get an intact copy, and send all of it again")

@@ -15,14 +15,14 @@ MAX_RECORD = 1024 * 1024
 Fields = dict[str, Any]
 """The values of a record by column.
 
-The cells of CSV are texts without the blanks around them; empty ones are left out. Other files have the types of JSON:
+The cells of CSV are text without the spaces around it; empty ones are left out. Other files have the types of JSON:
 text, bool, None, lists, objects, whole numbers as int of any size, other numbers as Decimal with the digits of the
 file. All numbers are finite, and a double can represent the magnitude of each Decimal.
 """
 
 
 class Record(NamedTuple):
-    """One line, item or row of a file, counted from 1: its fields, or the flaw because of which it has none."""
+    """One line, item or row of a file, counted from 1: its fields, or the flaw that explains why it has none."""
 
     number: int
     fields: Fields | None
@@ -41,9 +41,9 @@ class EventFile:
         name: What errors call the file.
         layout: What the file looks like, for people: `CSV separated by semicolons, in UTF-16`.
         unit: What the numbers of its records count.
-        columns: The header of CSV and the columns of Parquet, without the blanks around them. Of JSON the keys of the
+        columns: The header of CSV and the columns of Parquet, without the spaces around them. For JSON, the keys of the
             first objects, and those of the objects in them, as `properties.plan`.
-        typed: Whether the values have types. Those of CSV are all texts.
+        typed: Whether the values have types. Those of CSV are all text.
         read: Yields what `records` does, with errors that know neither file nor place.
     """
 
@@ -73,11 +73,11 @@ class EventFile:
             reason = (isinstance(error, OSError) and error.strerror) or str(error)
             if not number:
                 raise CommandError(f"{self.name}: {reason}") from None
-            yield Record(number + 1, None, f"cannot be read, nor what follows: {reason}")
+            yield Record(number + 1, None, f"cannot be read, and neither can what follows: {reason}")
 
 
 def column_key(name: str) -> str:
-    """Returns what two names of one column have in common: letter case, blanks and underscores do not matter."""
+    """Returns what two names of one column have in common: letter case, spaces and underscores do not matter."""
     return "".join(name.split()).replace("_", "").casefold()
 
 

@@ -1,8 +1,8 @@
-"""Types of the columns of CSV, whose cells are all texts.
+"""Types of the columns of CSV, whose cells are all text.
 
 A column is a column of numbers if all its cells are numbers as JSON writes them: with leading zeros, a plus sign or
-thousands separators they are texts, and so are numbers of 2^53 and more, whose last digits would change. It is a column
-of booleans if all its cells are `true` or `false`. In both, `null` is null. All other columns are columns of texts.
+thousands separators they are text, and so are numbers of 2^53 and more, whose last digits would change. It is a column
+of booleans if all its cells are `true` or `false`. In both, `null` is null. All other columns are columns of text.
 Empty cells say nothing, and are left out.
 
 So a column has one type, and the same data has the same types as CSV and as JSON.
@@ -27,7 +27,7 @@ _NULLS = {"null", "NULL", "Null"}
 _BOOLEANS = {"true": True, "false": False, "True": True, "False": False, "TRUE": True, "FALSE": False}
 _DECLARED_BOOLEANS = {**_BOOLEANS, "1": True, "0": False}
 _EXACT_DIGITS = 15
-"""A number of so many digits is below `EXACT` for certain."""
+"""A number with at most this many digits is certainly below `EXACT`."""
 
 
 def declared_cells(types: Mapping[str, CellType], columns: Sequence[str]) -> dict[str, Convert] | None:
@@ -116,7 +116,9 @@ def _to_boolean(column: str) -> Convert:
         if text in _NULLS:
             return None
         if text not in _DECLARED_BOOLEANS:
-            raise ValueError(f"{column}: is {text!r}, must be true or false: declare the column as text in a mapping")
+            raise ValueError(
+                f"{column}: is {text!r}, must be true or false: declare the column as text in a mapping file"
+            )
         return _DECLARED_BOOLEANS[text]
 
     return convert

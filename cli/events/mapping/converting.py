@@ -70,7 +70,7 @@ class Converter:
         typed = self._typed(fields) if self._cells else fields
         events = [event for build in self._builds if (event := build(fields, typed)) is not None]
         if not events:
-            raise ValueError("is none of the events that the mapping describes")
+            raise ValueError("matches none of the events in the mapping")
         return events
 
     def _typed(self, fields: Fields) -> Fields:

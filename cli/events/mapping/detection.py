@@ -23,21 +23,21 @@ def find_mapping(file: EventFile, format_name: str, path: Path | None) -> tuple[
         path: A mapping file to use instead; None if there is none.
 
     Raises:
-        CommandError: The format is not known, the mapping file is invalid, or no preset has the columns of the file.
+        CommandError: The format is unknown, the mapping file is invalid, or no preset has the columns of the file.
     """
     if path:
         return str(path), read_mapping(path)
     name = _recognised(file) if format_name == AUTO else format_name
     if name is None:
         raise CommandError(
-            f"{file.name} is {file.layout} with {_columns(file)}, which no format has: "
-            "say what they mean in a mapping file, and give it with --mapping; see docs/importing.md"
+            f"{file.name} is {file.layout} with {_columns(file)}, which match no known format: "
+            "say what they mean in a mapping file, and pass it with --mapping; see docs/importing.md"
         )
     return name, read_preset(name)
 
 
 def is_table(file: EventFile) -> bool:
-    """Returns whether a file has columns, which are found by names that are spelled in other ways."""
+    """Returns whether a file has columns, which are found by names that are spelled differently."""
     return not file.typed or file.unit == "row"
 
 

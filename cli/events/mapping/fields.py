@@ -20,7 +20,7 @@ _FLAGS = {"true": True, "false": False}
 
 
 def required_text(name: str, value: Value | None, columns: Columns) -> Callable[[Fields], str]:
-    """Returns the reader of a text, which may also be a number. It refuses records without a value."""
+    """Returns the reader of text, which may also be a number. It refuses records without a value."""
     get, refuse = getter(value, columns), _refusal(name, value)
 
     def read(fields: Fields) -> str:
@@ -31,7 +31,7 @@ def required_text(name: str, value: Value | None, columns: Columns) -> Callable[
 
 
 def optional_text(name: str, value: Value | None, columns: Columns) -> Callable[[Fields], str | None]:
-    """Returns the reader of a text, which may also be a number; it returns None for records without a value."""
+    """Returns the reader of text, which may also be a number; it returns None for records without a value."""
     get = getter(value, columns)
     return lambda fields: _as_text(name, get(fields))
 

@@ -94,4 +94,4 @@ def _unknown(path: tuple[int | str, ...]) -> str:
     section = next((_SECTIONS.get(part, MappingFile) for part in reversed(outer) if isinstance(part, str)), MappingFile)
     known = [field.alias or name for name, field in section.model_fields.items()]
     nearest = difflib.get_close_matches(str(name), known, 1)
-    return f"is not known; is {nearest[0]} meant?" if nearest else f"is not known; known are {', '.join(known)}"
+    return f"is unknown; did you mean {nearest[0]}?" if nearest else f"is unknown; must be one of {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""Values of records: as ids and other texts, as objects, and as the properties of an event."""
+"""Values of records: as text such as ids, as objects, and as the properties of an event."""
 
 import re
 from decimal import Decimal
@@ -10,14 +10,14 @@ from cli.events.files.json_values import DECODER, json_flaw
 MAX_LEVELS = 20
 """Maximum nesting of properties. Protobuf cannot parse much deeper ones, and would reject their whole batch."""
 EXACT = 2**53
-"""Numbers of this magnitude and more become texts, because a double can change their last digits."""
+"""Numbers of this magnitude and more become text, because a double can change their last digits."""
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}\Z")
 _DECIMAL = re.compile(r"-?[0-9]{1,309}(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?\Z")
 
 
 def to_text(value: object) -> str | None:
-    """Returns a text or a number as text; None for an empty value.
+    """Returns text or a number as text; None for an empty value.
 
     Raises:
         ValueError: The value is neither. The text is a sentence without its subject.
@@ -32,7 +32,7 @@ def to_text(value: object) -> str | None:
 
 
 def from_json(value: object) -> object:
-    """Returns the value that a text holds as JSON, with its numbers as in a record; other values stay as they are.
+    """Returns the value that text contains as JSON, with its numbers as in a record; other values stay as they are.
 
     Raises:
         ValueError: The text is not JSON.

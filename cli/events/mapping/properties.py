@@ -43,7 +43,7 @@ def compile_properties(
 
 
 def _rest(record: Fields, taken: set[str]) -> dict[str, object]:
-    # False and 0 are values; null, blank texts, and lists and objects without members are none.
+    # False and 0 are values; null, blank text, and lists and objects without members are none.
     return {
         name: value
         for name, value in record.items()

@@ -64,12 +64,12 @@ class PropertiesSection(_Section):
 def _parse_choices(written: object) -> tuple[str | bool, ...]:
     choices = tuple(written) if isinstance(written, list) else (written,)
     if not choices or not all(isinstance(choice, str | bool) for choice in choices):
-        raise ValueError("must be a text, a list of texts, true if the field has a value, or false if it has none")
+        raise ValueError("must be text, a list of text values, true if the field has a value, or false if it has none")
     return choices
 
 
 Condition = dict[str, Annotated[tuple[str | bool, ...], PlainValidator(_parse_choices)]]
-"""The values that each of some fields may have: texts, true for any, false for none."""
+"""The values that each of some fields may have: text, true for any, false for none."""
 
 
 class EventSection(_Section):

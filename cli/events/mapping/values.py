@@ -1,6 +1,6 @@
-"""The values of a mapping file: texts that say where a value of an event comes from.
+"""The values of a mapping file, which say where the values of an event come from.
 
-* `context.traits.email` is a path: the field of that name or, if there is none, a field inside of a field.
+* `context.traits.email` is a path: the field of that name or, if there is none, a nested field.
 * `[userId, anonymousId]` is a list: the first of its values that is not empty.
 * `mkto-{marketoGUID}` is a template: the paths in braces are replaced by their values, and `{a|b}` by the first of them
   that is not empty. A template is empty if one of its values is.
@@ -8,7 +8,7 @@
 * `{hash: [event, time]}` is a short hash of several values, for ids that the file does not have.
 * `{pairs: event_params}` is a list of objects with a `key` and a `value`, as one object.
 
-A value that is an object may also be a text with its JSON. Null and blank texts are empty.
+A value that is an object may also be text that contains its JSON. Null and blank text are empty.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _HASH_BYTES = 16
 
 
 class Columns:
-    """The columns of a table, which are found by name whatever their letter case, blanks and underscores are.
+    """The columns of a table, which are found by name whatever their letter case, spaces and underscores are.
 
     Fields of files that are not tables are found by their exact names: then `columns` is None.
     """
@@ -44,7 +44,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A field, or a field inside of a field."""
+    """A field, or a nested field."""
 
     name: str
 
@@ -82,7 +82,7 @@ class FirstOf:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text with values in it; `parts` are texts and values in turn, and begin with a text."""
+    """Text with values in it; `parts` alternate between text and values, and begin with text."""
 
     parts: "tuple[str | Value, ...]"
 
@@ -142,8 +142,8 @@ class Hash:
 class Pairs:
     """A list of keys and values as an object. A value may be an object with one field that is set, as in BigQuery.
 
-    A text in a field such as `int_value` or `float_value` is then a number, because BigQuery writes 64-bit numbers as
-    texts.
+    Text in a field such as `int_value` or `float_value` is then a number, because BigQuery writes 64-bit numbers as
+    text.
     """
 
     value: "Value"
@@ -196,7 +196,7 @@ def _template(text: str) -> Template:
     texts = _PLACE.split(text)
     parts = [part if index % 2 == 0 else _alternatives(part) for index, part in enumerate(texts)]
     if any("{" in part or "}" in part for part in parts if isinstance(part, str)):
-        raise ValueError(f"is {text!r}, which has a brace without its other half")
+        raise ValueError(f"is {text!r}, which has an unmatched brace")
     return Template(tuple(parts))
 
 

@@ -38,7 +38,7 @@ def localiser(zone: tzinfo | None, repeated: Repeated | None) -> Callable[[datet
 
 
 def _refuse(time: datetime) -> datetime:
-    raise ValueError(f"'{time}' has no time zone: name it, such as --time-zone Europe/Berlin or --time-zone UTC")
+    raise ValueError(f"'{time}' has no time zone: name one, such as --time-zone Europe/Berlin or --time-zone UTC")
 
 
 def _offset(time: datetime) -> str:

@@ -3,8 +3,8 @@
 Guarantee: a value has one reading, or it is refused with a sentence that names the option that would read it. What is
 accepted without a declared format:
 
-* RFC 3339 with `T` or a blank, with or without seconds; the zone is `Z`, `UTC`, `GMT` or an offset such as `+01`;
-* a date alone, which is its midnight;
+* RFC 3339 with `T` or a space, with or without seconds; the zone is `Z`, `UTC`, `GMT` or an offset such as `+01`;
+* a date alone, which means midnight at its start;
 * a number since 1970, whose unit is told by its whole digits: 10 are seconds, 13 milliseconds, 16 microseconds and
   19 nanoseconds, which covers 2001 to 2286.
 
@@ -67,7 +67,7 @@ class TimeRule:
 
 @dataclass(frozen=True, slots=True)
 class TimeOptions:
-    """What the command line says of times, instead of the mapping file: the zone of those without one, the format."""
+    """What the command line says about times: the zone of those without one, and the format. It overrides mappings."""
 
     zone: tzinfo | None = None
     format: str = ""

@@ -57,7 +57,7 @@ def of_number(text: str) -> str:
         return f"{text} may be a spreadsheet's date: read it with --time-format spreadsheet"
     return (
         f"{text} is not a time: seconds since 1970 have 10 digits, milliseconds 13, microseconds 16, nanoseconds 19; "
-        "for others name the unit, such as --time-format seconds"
+        "for other numbers, name the unit, such as --time-format seconds"
     )
 
 
@@ -67,9 +67,10 @@ def of_text(text: str) -> str:
         return of_lost_digits(text)
     patterns = _patterns(text)
     if not patterns:
-        return f"{shown(text)} is not a time such as 2026-01-31T12:00:00Z: declare what it is with --time-format"
+        return f"{shown(text)} is not a time such as 2026-01-31T12:00:00Z: name its format with --time-format"
     if len(patterns) == 2:
-        return f"{shown(text)} has its day or its month first: --time-format {patterns[0]!r} or {patterns[1]!r}"
+        day_first, month_first = patterns
+        return f"{shown(text)} may begin with day or month: use --time-format {day_first!r} or {month_first!r}"
     return f"{shown(text)} is not a time such as 2026-01-31T12:00:00Z: read it with --time-format {patterns[0]!r}"
 
 

@@ -8,7 +8,7 @@ from cli.events.files.opening import open_events
 from cli.events.files.records import Fields, Record
 from cli.terminal.connection import CommandError
 
-DAMAGE = "cannot be read, nor what follows: "
+DAMAGE = "cannot be read, and neither can what follows: "
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class _Pipe(io.BytesIO):
     [
         (
             zipped(("export.csv", b"id\n1\n")),
-            "standard input: a zip cannot be read from a pipe: save it, and name the file",
+            "standard input: a zip cannot be read from a pipe: save it to a file, and send that",
         ),
         (b"PAR1", "standard input: Parquet cannot be read from a pipe or an archive: send it as a file of its own"),
     ],
@@ -113,7 +113,7 @@ def test_a_zip_with_a_password(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pack", [lambda inner: zipped(("a.zip", inner)), gzip.compress])
 def test_a_zip_in_an_archive(tmp_path: Path, pack: type[bytes]) -> None:
-    assert "it is a zip in a " in read(tmp_path / "a", pack(zipped(("a.csv", b"id\n1\n")))).error
+    assert "it is a zip inside a " in read(tmp_path / "a", pack(zipped(("a.csv", b"id\n1\n")))).error
 
 
 @pytest.mark.parametrize("count", [2, 20_000])
@@ -121,7 +121,7 @@ def test_a_gzip_that_ends_early_is_read_up_to_its_end(tmp_path: Path, count: int
     packed = gzip.compress(random_rows(count))
     for end in (-4, len(packed) // 2):
         outcome = read(tmp_path / "events.csv.gz", packed[:end])
-        message = "the gzip data ends early: get the whole file, and send all of it again"
+        message = "the gzip data ends early: get a complete copy, and send all of it again"
         if count > 2:
             assert outcome.damage == message
             assert len(outcome.read) > count * 0.4
@@ -136,7 +136,7 @@ def test_a_damaged_gzip_is_read_up_to_the_damage(tmp_path: Path) -> None:
     outcome = read(tmp_path / "events.csv.gz", bytes(packed))
     assert len(outcome.read) > 20_000
     assert outcome.damage.startswith("the gzip data is damaged (")
-    assert outcome.damage.endswith("): repair it, and send all of it again")
+    assert outcome.damage.endswith("): get an intact copy, and send all of it again")
 
 
 def test_a_damaged_zip(tmp_path: Path) -> None:
@@ -157,7 +157,9 @@ def free_bytes(monkeypatch: pytest.MonkeyPatch) -> int:
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, free_bytes: int) -> None:
     outcome = read(tmp_path / "a.zip", zipped(("a.csv", b"id,x\n" + b"1,2\n" * (free_bytes // 4 + 1))))
     assert outcome.records == []
-    assert f"a.zip: it expands to more than {MAX_EXPANSION} times its size, as files of events do not" in outcome.error
+    assert (
+        f"a.zip: it expands to more than {MAX_EXPANSION} times its size, which files of events do not" in outcome.error
+    )
 
 
 def test_a_gzip_bomb_ends_the_reading(tmp_path: Path, free_bytes: int) -> None:

@@ -33,7 +33,7 @@ def rows_of(path: Path, text: str) -> list[tuple[int, str | None]]:
         (TEXT, "CSV separated by commas"),
         (TEXT.replace(",", ";"), "CSV separated by semicolons"),
         (TEXT.replace(",", "\t"), "CSV separated by tabs"),
-        (TEXT.replace(",", "|"), "CSV separated by bars"),
+        (TEXT.replace(",", "|"), "CSV separated by vertical bars"),
         ("sep=,\r\n" + TEXT, "CSV separated by commas"),
         ("sep=\t\r\n" + TEXT.replace(",", "\t"), "CSV separated by tabs"),
         ('"sep=^"\r\n' + TEXT.replace(",", "^"), "CSV separated by '^'"),
@@ -95,7 +95,7 @@ def test_malformed_rows_do_not_affect_others(tmp_path: Path) -> None:
     outcome = read(tmp_path / "events.csv", rows.encode())
     assert [record.number for record in outcome.records] == [2, 3, 4, 5, 6, 7, 8]
     assert set(outcome.flaws) == {3, 4, 5}
-    assert outcome.flaws[3] == "has more cells (3) than there are columns (2)"
+    assert outcome.flaws[3] == "has 3 cells, but there are only 2 columns"
     assert outcome.flaws[4].startswith("is not CSV: ")
     assert outcome.flaws[5] == "is not CSV: a cell is longer than 131,072 characters"
 
@@ -146,7 +146,7 @@ def test_a_file_without_a_header(tmp_path: Path, content: bytes) -> None:
 
 def test_a_file_without_a_line_end(tmp_path: Path) -> None:
     outcome = read(tmp_path / "events.csv", b"id,x," + b"y" * 1_000_000)
-    assert "line 1 does not end within 65,536 characters, so it is no header of CSV" in outcome.error
+    assert "line 1 does not end within 65,536 characters, so it cannot be the header of CSV" in outcome.error
 
 
 def test_a_file_without_a_header_is_read_under_the_names_that_are_given(tmp_path: Path) -> None:

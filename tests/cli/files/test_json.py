@@ -121,9 +121,9 @@ def test_a_line_that_is_not_json_does_not_affect_others(tmp_path: Path, line: by
 @pytest.mark.parametrize(
     ("rest", "error"),
     [
-        (b'{"id": 3', "the JSON ends early: get the whole file, and send all of it again"),
-        (b'{"id": "abc', "the JSON ends early: get the whole file, and send all of it again"),
-        (b"", "the JSON ends early: get the whole file, and send all of it again"),
+        (b'{"id": 3', "the JSON ends early: get a complete copy, and send all of it again"),
+        (b'{"id": "abc', "the JSON ends early: get a complete copy, and send all of it again"),
+        (b"", "the JSON ends early: get a complete copy, and send all of it again"),
         (b'{"id": 3}', "the text is not JSON: ',' or ']' is expected, but it ends early"),
         (b'{"id": 3} {"id": 4}]', "the text is not JSON: ',' or ']' is expected, but '{' follows"),
         (b'{"id": 3,, "x": 4}]', 'is not JSON: Expecting property name enclosed in double quotes near \'{"id": 3,, '),

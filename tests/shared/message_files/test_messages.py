@@ -40,7 +40,7 @@ def test_a_model_is_written_in_the_documented_format() -> None:
 def test_a_field_is_named_by_its_proto_name_or_its_json_name() -> None:
     by_json_name = read_yaml("{property: x, in: [1]}", scoring_pb2.Condition)
     assert by_json_name == read_yaml("{property: x, one_of: [1]}", scoring_pb2.Condition)
-    assert flaws_of("rules: [{ruleId: x}]") == ["rules[0].ruleId: is not known; is rule_id meant?"]
+    assert flaws_of("rules: [{ruleId: x}]") == ["rules[0].ruleId: is unknown; did you mean rule_id?"]
     assert flaws_of("{in: [1], one_of: [1]}", scoring_pb2.Condition) == ["one_of: cannot be given together with in"]
 
 
@@ -67,7 +67,7 @@ def test_all_flaws_are_reported_with_their_paths() -> None:
     """
     assert flaws_of(text) == [
         "rules[0].rule_id: is a number, must be text",
-        "rules[0].pionts: is not known; is points meant?",
+        "rules[0].pionts: is unknown; did you mean points?",
         "rules[0].points: is true or false, must be a whole number",
         "rules[0].event_types: is text, must be a list",
         "rules[1].conditions[0].contains: is a number, must be text",
@@ -101,7 +101,7 @@ def test_values_that_no_field_accepts_are_refused() -> None:
         from_plain({"a": b""}, Struct)
     with pytest.raises(Flawed, match="a: is not a finite number"):
         from_plain({"a": 10**400}, Struct)
-    with pytest.raises(Flawed, match=r"^1: is not known; known are stage, minimum_score$"):
+    with pytest.raises(Flawed, match=r"^1: is unknown; must be one of stage, minimum_score$"):
         from_plain({1: 1}, scoring_pb2.Stage)
     with pytest.raises(Flawed, match="is not UTF-8"):
         from_plain({"\ud800": 1}, Struct)

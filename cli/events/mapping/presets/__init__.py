@@ -31,5 +31,5 @@ def preset_path(name: str) -> Path:
         CommandError: There is no such format.
     """
     if name not in PRESETS:
-        raise CommandError(f"--format {name!r} is not known: give {AUTO}, {', '.join(PRESETS[:-1])} or {PRESETS[-1]}")
+        raise CommandError(f"--format {name!r} is unknown: give {AUTO}, {', '.join(PRESETS[:-1])} or {PRESETS[-1]}")
     return Path(__file__).parent / f"{name}.yaml"
