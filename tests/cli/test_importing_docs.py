@@ -11,6 +11,7 @@ from cli.__main__ import app
 from cli.events.mapping.files import read_mapping
 from cli.events.mapping.presets import PRESETS
 from cli.events.mapping.schema import EventSection, MappingFile
+from cli.terminal.connection import CommandError
 from tests.cli.importing import EXPORTS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "importing.md").read_text()
@@ -54,3 +55,10 @@ def test_a_mapping_file_is_valid(text: str, tmp_path: Path) -> None:
 
 def test_the_mapping_file_of_the_example_is_the_one_that_its_command_uses() -> None:
     assert MAPPINGS[0] == (EXPORTS / "leads.yaml").read_text()
+
+
+def test_the_mistake_of_the_example_is_reported_as_shown(tmp_path: Path) -> None:
+    (tmp_path / "leads.yaml").write_text(MAPPINGS[0].replace("zone:", "zne:"))
+    with pytest.raises(CommandError) as caught:
+        read_mapping(tmp_path / "leads.yaml")
+    assert str(caught.value).removeprefix(f"{tmp_path}/") in TEXT
