@@ -135,7 +135,7 @@ def _read_value(path: str, value: ProtoValue) -> Value:
         case "bool_value":
             return value.bool_value
         case _:
-            raise InvalidRule(path, "must be a text, a number, or a boolean")
+            raise InvalidRule(path, "must be text, a number, or a boolean")
 
 
 def _write_value(value: Value) -> ProtoValue:

@@ -26,7 +26,7 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
         description="Seconds to wait after each failed attempt, separated by commas. If the attempt after the last "
         "wait fails, the delivery has failed.",
     )
-    delivery_refused_schedule: str = Field(
+    refused_delivery_schedule: str = Field(
         "60,600,3600,21600",
         description="The same for attempts that the receiver refused: a status other than 2xx, 408, 410, 425, 429 and "
         "5xx. If it is empty, a refused delivery has failed.",
@@ -45,7 +45,7 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
     smtp_password: SecretStr = Field(SecretStr(""), description="Password of that user.")
     smtp_sender: str = Field("leadscore@localhost.localdomain", description="Sender address of e-mails.")
 
-    @field_validator("delivery_schedule", "delivery_refused_schedule")
+    @field_validator("delivery_schedule", "refused_delivery_schedule")
     @classmethod
     def _check_schedule(cls, text: str) -> str:
         if any(not 0 < float(each) <= 30 * 86_400 for each in text.split(",") if text):
@@ -71,8 +71,8 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
 
     @property
     def schedule(self) -> Schedule:
-        """`delivery_schedule` and `delivery_refused_schedule` as durations."""
-        return Schedule(_waits(self.delivery_schedule), _waits(self.delivery_refused_schedule))
+        """`delivery_schedule` and `refused_delivery_schedule` as durations."""
+        return Schedule(_waits(self.delivery_schedule), _waits(self.refused_delivery_schedule))
 
     @property
     def networks(self) -> Networks:

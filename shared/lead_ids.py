@@ -18,13 +18,13 @@ from shared.settings import StartupError
 STEPS = ("trim", "nfc", "email")
 """The steps that a deployment can choose.
 
-`trim` removes blanks and invisible characters around an id, `nfc` composes its characters (Unicode NFC), and `email`
+`trim` removes spaces and invisible characters around an id, `nfc` composes its characters (Unicode NFC), and `email`
 writes e-mail addresses in lower case.
 """
 
 _FIELDS = ("lead_id", "lead_ids")
 _UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
-"""Unicode categories of blanks, control characters and invisible characters, such as the zero-width space."""
+"""Unicode categories of spaces, control characters and invisible characters, such as the zero-width space."""
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 

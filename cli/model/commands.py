@@ -63,7 +63,7 @@ def show_model(source: Source = IN_FORCE, base_port: BasePort = 50051, as_json: 
 def validate(file: File, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     """Check a file without storing it. Reports each mistake with its path; the exit status is 1 if there is one.
 
-    Warns of conditions that compare values of different types, such as a number with a text, in a sample of events.
+    Warns of conditions that compare values of different types, such as a number with text, in a sample of events.
     """
     answer = _create(Connection(base_port), read_model(file), validate_only=True)
     model = answer.scoring_model

@@ -16,7 +16,7 @@ MAX_TEXT_BYTES = 8_192
 MAX_LEVELS = 8
 """Levels of nesting; a scalar property is at level 1."""
 MAX_BYTES = 65_536
-"""Bytes of all properties together: of names and texts in UTF-8, and `VALUE_BYTES` for each other value."""
+"""Bytes of all properties together: of names and text in UTF-8, and `VALUE_BYTES` for each other value."""
 VALUE_BYTES = 8
 MAX_NUMBER = 2.0**53
 """From here on, doubles are too far apart for some integers."""
@@ -33,7 +33,7 @@ _UNSTORABLE = math.inf
 
 
 class Shortening(NamedTuple):
-    """What was shortened in an event: the names of the properties with cut texts, and how many were left out."""
+    """What was shortened in an event: the names of the properties whose text was cut, and how many were left out."""
 
     cut: tuple[str, ...]
     left_out: int
@@ -42,7 +42,7 @@ class Shortening(NamedTuple):
 def fitted(properties: Mapping[str, Any]) -> tuple[Mapping[str, Any], Shortening | None]:
     """Validates properties. Returns them as they are to be stored, and what was shortened, if anything.
 
-    Texts are cut to `MAX_TEXT_BYTES`, at the end of a character. Left out are properties that have a name that is too
+    Text is cut to `MAX_TEXT_BYTES`, between two characters. Left out are properties that have a name that is too
     long or too many levels and, of the rest in alphabetical order, those beyond `MAX_PROPERTIES`. The result depends on
     the properties alone.
 
@@ -53,7 +53,7 @@ def fitted(properties: Mapping[str, Any]) -> tuple[Mapping[str, Any], Shortening
         return properties, None
     total = _names_bytes(properties) + sum(map(_value_bytes, properties, properties.values(), repeat(1)))
     if total <= MAX_TEXT_BYTES and len(properties) <= MAX_PROPERTIES:
-        return properties, None  # none of its texts can be too long
+        return properties, None  # none of its text can be too long
     return _shortened(properties)
 
 
@@ -64,7 +64,9 @@ def _shortened(properties: Mapping[str, Any]) -> tuple[Mapping[str, Any], Shorte
     kept_sizes = {name: _bytes_of(name, value) for name, value in kept.items()}
     total = sum(kept_sizes.values())
     if total > MAX_BYTES:
-        raise InvalidEvent("properties", f"have {total:,} bytes even with texts cut, at most {MAX_BYTES:,} are allowed")
+        raise InvalidEvent(
+            "properties", f"have {total:,} bytes even after text was cut, at most {MAX_BYTES:,} are allowed"
+        )
     cut = tuple(name for name in names if kept_sizes[name] < sizes[name])
     left_out = len(properties) - len(kept)
     return kept, Shortening(cut, left_out) if cut or left_out else None

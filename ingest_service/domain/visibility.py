@@ -1,16 +1,16 @@
-"""Texts that look like others although they differ: blanks around them, invisible characters, decomposed letters."""
+"""Text that looks like other text although it differs: spaces around it, invisible characters, decomposed letters."""
 
 import unicodedata
 from itertools import pairwise
 
 _UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
-"""Unicode categories of blanks, control characters and invisible characters, such as the zero-width space."""
+"""Unicode categories of spaces, control characters and invisible characters, such as the zero-width space."""
 _JOINERS = "\u200c\u200d"
 """Invisible characters that belong between letters of some scripts, and between emoji."""
 
 
 def unseen(text: str) -> str:
-    """Returns what cannot be seen in a text, such as "ends with U+0020"; the empty text if there is nothing.
+    """Returns what cannot be seen in text, such as "ends with U+0020"; an empty string if there is nothing.
 
     It is for a reader, who may want to know that another text looks the same.
     """

@@ -247,7 +247,7 @@ def _scalars(path: str, operands: Sequence[object]) -> Iterator[Flaw]:
     for operand in operands:
         if key_of(operand) is None:
             yield Flaw(
-                path, "must be a text, a number, true or false; to test for a missing property, use `exists: false`"
+                path, "must be text, a number, true or false; to test for a missing property, use `exists: false`"
             )
         elif isinstance(operand, float) and not math.isfinite(operand):
             yield Flaw(path, "is not a finite number")

@@ -1,4 +1,4 @@
-"""Comparisons of values of different types, such as a number with a text: they never hold, and nobody is told why.
+"""Comparisons of values of different types, such as a number with text: they never hold, and nothing says why.
 
 They are not mistakes of a model, which may be written before its events come in. So they are counted in events that
 were stored.

@@ -45,7 +45,8 @@ class EventRow(NamedTuple):
     (UTC, milliseconds), `properties` a JSON object, `source` where the event came from (may be empty). No automation
     fires for an event that is `historical`. `sent_time` is when it was sent, by the clock of the sender. If the error
     of that clock was corrected in `event_time`, `original_event_time` is the time that the client gave. If properties
-    were too large, `shortened` has the names of those with cut texts (`cut`) and how many were left out (`left_out`).
+    were too large, `shortened` has the names of those whose text was cut (`cut`) and the number of those left out
+    (`left_out`).
     """
 
     event_id: str

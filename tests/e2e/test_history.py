@@ -23,7 +23,7 @@ KINDS = ("page_view", "signup", "demo_request", "contract_signed")
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    settings = {"LEADSCORE_DELIVERY_REFUSED_SCHEDULE": "0.3"}
+    settings = {"LEADSCORE_REFUSED_DELIVERY_SCHEDULE": "0.3"}
     with running_system(tmp_path_factory.mktemp("history"), settings=settings) as system:
         yield system
 

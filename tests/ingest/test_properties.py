@@ -118,7 +118,7 @@ def test_an_event_that_is_too_large_even_so_is_refused(properties: dict[str, Any
 
 def test_the_message_says_how_large_the_properties_are() -> None:
     assert MAX_BYTES == 65536
-    with pytest.raises(InvalidEvent, match=r"properties: have 65,552 bytes even with texts cut, at most 65,536"):
+    with pytest.raises(InvalidEvent, match=r"properties: have 65,552 bytes even after text was cut, at most 65,536"):
         fitted({f"p{number}": TEXT for number in range(8)})
 
 

@@ -283,7 +283,7 @@ class AutomationServiceServicer(object):
         Transactional: per execution.
         Idempotent: yes, until the next attempts are made.
         Errors:
-        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or none of those, or a date or
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be retried, or a date or
         a time is invalid.
         * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
         """

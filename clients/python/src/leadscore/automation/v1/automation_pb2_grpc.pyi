@@ -153,7 +153,7 @@ class AutomationServiceStub:
     Transactional: per execution.
     Idempotent: yes, until the next attempts are made.
     Errors:
-    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or none of those, or a date or
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be retried, or a date or
       a time is invalid.
     * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
     """
@@ -322,7 +322,7 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     Transactional: per execution.
     Idempotent: yes, until the next attempts are made.
     Errors:
-    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or none of those, or a date or
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be retried, or a date or
       a time is invalid.
     * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
     """
@@ -554,7 +554,7 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         Transactional: per execution.
         Idempotent: yes, until the next attempts are made.
         Errors:
-        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or none of those, or a date or
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be retried, or a date or
           a time is invalid.
         * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
         """
