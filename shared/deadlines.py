@@ -23,9 +23,9 @@ and calls would time out on a dead connection until the kernel closes it after 1
 """
 PING_SECONDS = 20.0
 """A connection is closed if a ping is not answered within this time."""
-SHORTEST = 1e-9
-"""What pymongo is given for no time, because it treats 0 as no limit. It has passed before any command is sent; in a
-millisecond, a command could still get through."""
+EXPIRED_SECONDS = 1e-9
+"""The timeout that pymongo is given when no time is left, because it treats 0 as no limit. It ends before any
+command is sent; within a millisecond, a command could still get through."""
 
 _OPTIONS = [
     # 500 leads with many attributes exceed the 4 MiB default of grpc, and a retry would exceed it again.
@@ -55,7 +55,7 @@ class deadline:  # noqa: N801 (used like a function, as the context managers of 
     def __enter__(self) -> None:
         ends_at, enclosing = time.monotonic() + self._seconds, _ends_at.get()
         self._token = _ends_at.set(ends_at if enclosing is None else min(enclosing, ends_at))
-        self._mongo = pymongo.timeout(max(self._seconds, SHORTEST))
+        self._mongo = pymongo.timeout(max(self._seconds, EXPIRED_SECONDS))
         self._mongo.__enter__()
 
     def __exit__(self, *error: object) -> None:

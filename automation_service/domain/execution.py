@@ -76,7 +76,7 @@ Firings = Mapping[tuple[str, str], Firing]
 class Candidate:
     """A change and a rule that may fire on it, judging by the change alone.
 
-    `event` is the event that the rule fires for; None if something else did what it fires on, such as decay.
+    `event` is the event that the rule fires for; None if it fires on something else, such as decay.
     """
 
     change: Change
@@ -166,7 +166,7 @@ def candidates(changes: Iterable[Change], rules: Sequence[Rule]) -> list[Candida
 
 
 def _causes(change: Change, draft: Draft) -> Sequence[LeadEvent | None]:
-    """Returns the events of a change that a rule may fire for; None stands for all that no event did.
+    """Returns the events of a change that a rule may fire for; None stands for everything that no event caused.
 
     A rule that fires once per date gets the first one; if it has no trigger, the last one, which led to the state for
     which its conditions hold.

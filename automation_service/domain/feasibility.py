@@ -55,7 +55,7 @@ class Model:
 
 
 def warnings(draft: Draft, model: Model) -> list[str]:
-    """Returns one sentence for each reason why a rule can never fire, or fires seldom."""
+    """Returns one sentence for each reason why a rule can never fire, or rarely fires."""
     conditions = draft.conditions
     return [
         *_of_scores(conditions, model),

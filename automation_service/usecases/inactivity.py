@@ -1,4 +1,4 @@
-"""Find inactive leads after each daily run, also those that decay does not change."""
+"""Finds inactive leads after each daily run, including those that decay does not change."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -37,7 +37,7 @@ class Unmarked:
 
 @dataclass(frozen=True, slots=True)
 class InactivitySearch:
-    """Evaluates the rules for inactivity at all leads that have been inactive for long enough, once per daily run.
+    """Evaluates the rules for inactivity for all leads that have been inactive for long enough, once per daily run.
 
     Any number of workers may search: executions are unique, and a rule fires once per period of inactivity.
     """

@@ -57,7 +57,7 @@ def list_executions(
 def execution_list(
     lead_id: str, rule_id: str, date_bucket: str, state: str, since: str, until: str
 ) -> pb.ListAutomationExecutionsRequest:
-    """Returns the request for the executions that the options of a command name; an empty text means all.
+    """Returns the request for the executions that the options of a command select; an empty string means all.
 
     Raises:
         CommandError: The state, or the start or the end of the time span, is invalid.

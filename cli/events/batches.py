@@ -9,15 +9,15 @@ from cli.events.lines import Line
 
 MAX_BATCH_BYTES = 1000 * 1024
 """Largest batch, a little below the 1 MiB that a server accepts."""
-MAX_FLAWS = 10
-"""Number of flaws, of conflicts and of warnings that are kept."""
+MAX_LISTED = 10
+"""Maximum number of rejections, of conflicts and of warnings that are listed."""
 
 
 @dataclass(slots=True)
 class Totals:
     """The outcomes so far.
 
-    `flaws` are the first rejected lines and the last one, which tells where reading a damaged file ended.
+    `rejections` are the first rejected lines and the last one, which tells where reading a damaged file ended.
     `conflicts` are the same of the lines whose event id belongs to another event. Both have line number and reason.
     `shortened` counts the accepted and duplicate events of which some properties were cut or left out. `warned` counts
     those with an id or a type that may look like another one; `warnings` has the first of these, and the last one.
@@ -30,7 +30,7 @@ class Totals:
     shortened: int = 0
     warned: int = 0
     seconds: float = 0.0
-    flaws: list[tuple[int, str]] = field(default_factory=list)
+    rejections: list[tuple[int, str]] = field(default_factory=list)
     conflicts: list[tuple[int, str]] = field(default_factory=list)
     warnings: list[tuple[int, str]] = field(default_factory=list)
 
@@ -65,11 +65,11 @@ class Totals:
 
     def _reject(self, line: int, reason: str) -> None:
         self.rejected += 1
-        _keep(self.flaws, line, reason)
+        _keep(self.rejections, line, reason)
 
 
 def _keep(lines: list[tuple[int, str]], line: int, reason: str) -> None:
-    del lines[MAX_FLAWS - 1 :]
+    del lines[MAX_LISTED - 1 :]
     lines.append((line, reason))
 
 

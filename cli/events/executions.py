@@ -41,6 +41,6 @@ class LiveEvents:
         return len(self.every_lead) if is_counted else self.events.total()
 
 
-def executions_at_most(live: LiveEvents, rules: Iterable[automation_pb2.AutomationRule]) -> dict[str, int]:
+def max_executions(live: LiveEvents, rules: Iterable[automation_pb2.AutomationRule]) -> dict[str, int]:
     """Returns how many executions each rule can make, by rule id, most first."""
     return dict(Counter({rule.rule_id: live.at_most(rule) for rule in rules}).most_common())

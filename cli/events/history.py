@@ -8,8 +8,8 @@ from cli.events.lines import Line
 from cli.terminal.connection import CommandError
 from shared import wire
 
-OLD = timedelta(days=1)
-"""Events that are older need a choice, because automations would fire for them today."""
+MAX_LIVE_AGE = timedelta(days=1)
+"""Age up to which events are sent without a choice; for older ones, automations would fire long after the fact."""
 LOOK_AHEAD = 500
 """Number of lines that are looked at before the first one is sent."""
 
@@ -26,7 +26,7 @@ def with_choice(lines: Iterator[Line], historical: bool | None, ask: Callable[[s
         CommandError: An event is old, there is no choice, and nobody can be asked, or lines have already been sent.
     """
     if historical is None:
-        limit = int((wire.now() - OLD).timestamp())
+        limit = int((wire.now() - MAX_LIVE_AGE).timestamp())
         head = list(islice(lines, LOOK_AHEAD))
         lines = chain(head, lines)
         old = next((line for line in head if _needs_choice(line, limit)), None)
@@ -59,7 +59,7 @@ def _needs_choice(line: Line, limit: int) -> bool:
         return False
     # The clock of a sender may be wrong by years: only the time between event and sending is right.
     if event.HasField("sent_time"):
-        limit = event.sent_time.seconds - int(OLD.total_seconds())
+        limit = event.sent_time.seconds - int(MAX_LIVE_AGE.total_seconds())
     return event.event_time.seconds < limit
 
 

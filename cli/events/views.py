@@ -9,7 +9,7 @@ from rich.padding import Padding
 
 from cli.events.batches import Totals
 from cli.events.dry_run import Preview, System, unknown_types
-from cli.events.executions import executions_at_most
+from cli.events.executions import max_executions
 from cli.events.lines import Line
 from cli.terminal import pieces
 from cli.terminal.counts import counted
@@ -33,7 +33,7 @@ def totals_lines(totals: Totals, unit: str) -> Iterator[str]:
         yield f"  {counted(totals.warned, 'event was', 'events were')} accepted with a warning"
     yield from (f"  {unit} {line}: warning: {reason}" for line, reason in totals.warnings)
     yield from (f"  {unit} {line}: conflict: {reason}" for line, reason in totals.conflicts)
-    yield from (f"  {unit} {line}: {reason}" for line, reason in totals.flaws)
+    yield from (f"  {unit} {line}: {reason}" for line, reason in totals.rejections)
 
 
 def totals_json(totals: Totals) -> dict[str, object]:
@@ -49,7 +49,7 @@ def totals_json(totals: Totals) -> dict[str, object]:
         "events_per_second": round(totals.lines / max(totals.seconds, 0.001)),
         "warnings": [{"line": line, "reason": reason} for line, reason in totals.warnings],
         "conflicts": [{"line": line, "reason": reason} for line, reason in totals.conflicts],
-        "flaws": [{"line": line, "reason": reason} for line, reason in totals.flaws],
+        "rejections": [{"line": line, "reason": reason} for line, reason in totals.rejections],
     }
 
 
@@ -78,7 +78,7 @@ def preview_json(preview: Preview, system: System) -> dict[str, object]:
         "events": preview.types.total(),
         "event_types": dict(preview.types.most_common()),
         "unknown_event_types": None if system.types is None else unknown_types(preview, system.types),
-        "executions_at_most": None if system.rules is None else executions_at_most(preview.live, system.rules),
+        "max_executions": None if system.rules is None else max_executions(preview.live, system.rules),
         "rejected": preview.rejected,
         "reasons": [
             {"count": reason.count, "first_line": reason.line, "reason": reason.text}
@@ -112,6 +112,6 @@ def _about_system(preview: Preview, system: System) -> Iterable[str]:
         if unknown:
             yield f"worth 0 points, because the model in force has no rule for them: {unknown}"
     if system.rules:
-        counts = executions_at_most(preview.live, system.rules)
+        counts = max_executions(preview.live, system.rules)
         rules = ", ".join(f"{rule_id} {count:,}" for rule_id, count in counts.items() if count)
         yield f"executions that automation rules would make, at most: {rules or 'none'}"

@@ -11,7 +11,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from cli.automation import executions as automation
 from cli.exporting.formats import FORMATS
-from cli.exporting.pages import every
+from cli.exporting.pages import all_items
 from cli.exporting.tables import EVENTS, EXECUTIONS, HISTORY, LEADS, Table
 from cli.terminal.connection import CommandError, Connection
 from cli.terminal.counts import counted
@@ -54,7 +54,7 @@ def leads(
         active_since=span_begin(active_since, "--active-since") if active_since else None,
     )
     with Connection(base_port).scoring() as stub:
-        rows = every(stub.ListLeadScores, request, "lead_scores", page_size=PAGE)
+        rows = all_items(stub.ListLeadScores, request, "lead_scores", page_size=PAGE)
         _write(rows, LEADS, output, file_format)
 
 
@@ -68,7 +68,7 @@ def history(
     """
     request = pb.ListScoreEntriesRequest(from_time=_begin(since), until_time=_end(until))
     with Connection(base_port).scoring() as stub:
-        rows = every(stub.ListScoreEntries, request, "entries", page_size=PAGE)
+        rows = all_items(stub.ListScoreEntries, request, "entries", page_size=PAGE)
         _write(rows, HISTORY, output, file_format)
 
 
@@ -82,7 +82,7 @@ def events(
     """
     request = pb.ListEventsRequest(from_time=_begin(since), until_time=_end(until))
     with Connection(base_port).scoring() as stub:
-        rows = every(stub.ListEvents, request, "events", page_size=PAGE)
+        rows = all_items(stub.ListEvents, request, "events", page_size=PAGE)
         _write(rows, EVENTS, output, file_format)
 
 
@@ -103,7 +103,7 @@ def executions(
     """
     request = automation.execution_list("", rule_id, date_bucket, state, since, until)
     with Connection(base_port).automation() as stub:
-        rows = every(stub.ListAutomationExecutions, request, "executions", page_size=EXECUTIONS_PAGE)
+        rows = all_items(stub.ListAutomationExecutions, request, "executions", page_size=EXECUTIONS_PAGE)
         _write(rows, EXECUTIONS, output, file_format)
 
 

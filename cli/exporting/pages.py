@@ -8,7 +8,7 @@ PAGE_SECONDS = 120.0
 """Deadline of one page; a page can take long if few of the many rows that the service reads match."""
 
 
-def every(call: Callable[..., Any], request: Any, field: str, *, page_size: int) -> Iterator[Any]:  # noqa: ANN401 (any list)
+def all_items(call: Callable[..., Any], request: Any, field: str, *, page_size: int) -> Iterator[Any]:  # noqa: ANN401 (any list)
     """Yields all items of a list. `field` is the field of the response that holds them.
 
     The request is modified for each page.

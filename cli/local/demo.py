@@ -104,7 +104,7 @@ def _ingest(connection: Connection, events: Sequence[ingest_pb2.Event]) -> None:
     )
     wait_until_scored(connection, timeout=60, on_progress=lambda _: None)
     if totals.accepted != len(events):
-        raise CommandError(f"{totals.accepted} of {len(events)} events were accepted: {totals.flaws}")
+        raise CommandError(f"{totals.accepted} of {len(events)} events were accepted: {totals.rejections}")
 
 
 def _show(connection: Connection, lead_id: str, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ class InvalidEvent(Exception):
 
 
 class EventIdConflict(Exception):
-    """The event id belongs to another event. `differing_fields` are the fields that make it another one."""
+    """The event id belongs to another event. `differing_fields` are the fields in which the two differ."""
 
     field = "event_id"
 

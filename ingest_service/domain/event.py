@@ -85,7 +85,7 @@ def checked(event: Event, now: datetime) -> Event:
 
 
 def warning_of(event: Event) -> str:
-    """Returns a sentence about a lead id or a type that looks like another one; the empty text for most events."""
+    """Returns a sentence about a lead id or a type that looks like another one; an empty string for most events."""
     both = event.lead_id + event.event_type
     if both.isascii() and both.isprintable() and " " not in both:
         return ""

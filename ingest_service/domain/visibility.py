@@ -12,7 +12,7 @@ _JOINERS = "\u200c\u200d"
 def unseen(text: str) -> str:
     """Returns what cannot be seen in text, such as "ends with U+0020"; an empty string if there is nothing.
 
-    It is for a reader, who may want to know that another text looks the same.
+    It is for people, who may want to know that another id looks the same.
     """
     if _is_unseen(text[0]):
         return f"begins with {_code(text[0])}"

@@ -18,7 +18,7 @@ _NUMBERS = (Operator.GREATER_THAN, Operator.AT_LEAST, Operator.LESS_THAN, Operat
 
 
 class Mismatch(NamedTuple):
-    """A condition that compares a property with values of another type than it has.
+    """A condition that compares a property with values of a type that the property does not have.
 
     `field` is the path of the condition in the model, such as `rules[2].conditions[0]`. Types are `text`, `number` and
     `bool`.

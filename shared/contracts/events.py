@@ -35,7 +35,7 @@ TRANSPORT_PROPERTIES = frozenset(
         *("dvce_sent_tstamp", "collector_tstamp", "etl_tstamp", "load_tstamp", "$mp_processing_time_ms"),
     }
 )
-"""Properties with which analytics tools say when a message travelled; they differ whenever it is sent again."""
+"""Properties in which analytics tools record when a message travelled; they differ whenever it is sent again."""
 
 
 class EventRow(NamedTuple):
@@ -107,7 +107,7 @@ def declared(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def digest_of(properties: Mapping[str, Any]) -> bytes:
-    """Returns the digest of all properties but those of transport, 16 bytes.
+    """Returns the digest, 16 bytes, of all properties except those in `TRANSPORT_PROPERTIES`.
 
     Numbers of different types have different digests: 1, 1.0 and true are three values.
     """

@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from shared.message_files import durations
 
-EXACT = 2**53
+INEXACT_FROM = 2**53
 """Whole numbers below this magnitude are written as integers, not as floats."""
 
 _RANGES = {
@@ -85,7 +85,7 @@ def to_number(value: object) -> float:
 
 def from_number(number: float) -> int | float:
     """Returns a number as people write it: 250, not 250.0."""
-    whole = abs(number) < EXACT and number.is_integer() and (number or math.copysign(1, number) > 0)
+    whole = abs(number) < INEXACT_FROM and number.is_integer() and (number or math.copysign(1, number) > 0)
     return int(number) if whole else number
 
 

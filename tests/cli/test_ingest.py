@@ -16,7 +16,7 @@ from leadscore.ingest.v1 import ingest_pb2 as pb
 from leadscore.ingest.v1 import ingest_pb2_grpc
 
 from cli.events import sending
-from cli.events.batches import MAX_BATCH_BYTES, MAX_FLAWS, Totals
+from cli.events.batches import MAX_BATCH_BYTES, MAX_LISTED, Totals
 from cli.events.ingest import ingest
 from cli.events.lines import Line
 from cli.terminal.connection import CommandError, Connection
@@ -143,7 +143,7 @@ def test_rejected_lines_are_reported_in_file_order() -> None:
     with serving() as (_, connection):
         totals = send(connection, sent, concurrency=4, batch_size=3)
     assert (totals.accepted, totals.rejected) == (11, 3)
-    assert totals.flaws == [(1, "is not JSON"), (13, "bad-1 is bad"), (14, "is nested too deeply")]
+    assert totals.rejections == [(1, "is not JSON"), (13, "bad-1 is bad"), (14, "is nested too deeply")]
 
 
 def test_only_deferred_events_are_sent_again_and_the_reason_is_reported_once() -> None:
@@ -166,7 +166,7 @@ def test_only_the_first_flaws_are_kept() -> None:
     with serving() as (service, connection):
         totals = send(connection, lines(*["flawed"] * 50))
     assert totals.rejected == 50
-    assert len(totals.flaws) == MAX_FLAWS
+    assert len(totals.rejections) == MAX_LISTED
     assert service.sizes == []
 
 
@@ -177,7 +177,7 @@ def test_batches_stay_below_the_servers_limit_in_bytes() -> None:
         totals = send(connection, lines(*large, oversized))
     assert (totals.accepted, totals.rejected) == (5, 1)
     assert service.sizes == [2, 2, 1]
-    assert "at most" in totals.flaws[0][1]
+    assert "at most" in totals.rejections[0][1]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_conflicts_are_reported_apart_from_rejected_lines(tmp_path: Path) -> Non
     counts = ("accepted", "duplicate", "conflict", "rejected", "shortened")
     assert {name: as_json[name] for name in counts} == dict(zip(counts, (0, 3, 1, 1, 1), strict=True))
     assert as_json["conflicts"] == [{"line": 1, "reason": "differs in properties"}]
-    assert as_json["flaws"] == [{"line": 3, "reason": "bad\x1b[2J is bad"}]
+    assert as_json["rejections"] == [{"line": 3, "reason": "bad\x1b[2J is bad"}]
 
 
 def test_ids_that_look_like_others_are_warned_of(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_dry_run_compares_with_the_model_in_force() -> None:
         found = json.loads(leadscore("ingest", EXPORTS / "segment.ndjson", "--dry-run", "--json").stdout)
         shown = leadscore("ingest", EXPORTS / "segment.ndjson", "--dry-run").stdout
     assert found["unknown_event_types"] == {"page_view": 1, "demo_request": 1, "Order Completed": 1}
-    assert found["executions_at_most"] == {}
+    assert found["max_executions"] == {}
     assert "worth 0 points, because the model in force has no rule for them: page_view (1), demo_request (1)" in shown
 
 

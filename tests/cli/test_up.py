@@ -82,7 +82,7 @@ def test_ingested_events_become_a_scored_lead(up: Up, tmp_path: Path) -> None:
     first = up.run("ingest", str(file), "--live", "--wait", "--json")
     counted = json.loads(first.stdout)
     assert (counted["accepted"], counted["rejected"], first.returncode) == (3, 1, 1)
-    assert counted["flaws"][0]["line"] == 1
+    assert counted["rejections"][0]["line"] == 1
     assert json.loads(up.run("ingest", str(file), "--live", "--json").stdout)["duplicate"] == 3
     assert json.loads(up.run("lead", "ada", "--json").stdout)["score"] == "60"
     assert len(up.run("history", "ada", "--json").stdout.splitlines()) == 3

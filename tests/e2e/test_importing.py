@@ -28,7 +28,7 @@ async def ingest(system: System, name: str) -> dict[str, Any]:
 async def test_all_events_of_all_exports_are_accepted_once(system: System) -> None:
     for name in FILES:
         first, again = await ingest(system, name), await ingest(system, name)
-        assert first["flaws"] == first["conflicts"] == again["flaws"] == again["conflicts"] == [], name
+        assert first["rejections"] == first["conflicts"] == again["rejections"] == again["conflicts"] == [], name
         assert (first["duplicate"], again["accepted"]) == (0, 0), name
         assert again["duplicate"] == first["accepted"] > 0, name
     await all_scored(system)

@@ -109,7 +109,7 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     names = archive.namelist()
     if document := office_document(names):
         raise Unreadable(document)
-    members = [each for each in archive.infolist() if not each.is_dir() and not _is_litter(each.filename)]
+    members = [each for each in archive.infolist() if not each.is_dir() and not _is_metadata(each.filename)]
     if len(members) != 1:
         advice = _advice([member.filename for member in members], name)
         raise Unreadable(f"the zip holds {len(members):,} files, and exactly one is expected: {advice}")
@@ -126,7 +126,7 @@ def _advice(members: list[str], name: str) -> str:
     return f"send each of them, with unzip -p {shlex.quote(name)} {example} | leadscore ingest -"
 
 
-def _is_litter(filename: str) -> bool:
+def _is_metadata(filename: str) -> bool:
     return filename.startswith("__MACOSX/") or filename.endswith(".DS_Store")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from cli.events.files.records import Record
-from cli.events.mapping.json_values import EXACT
+from cli.events.mapping.json_values import INEXACT_FROM
 from cli.events.mapping.schema import CellType
 from cli.events.mapping.values import Columns
 
@@ -27,7 +27,7 @@ _NULLS = {"null", "NULL", "Null"}
 _BOOLEANS = {"true": True, "false": False, "True": True, "False": False, "TRUE": True, "FALSE": False}
 _DECLARED_BOOLEANS = {**_BOOLEANS, "1": True, "0": False}
 _EXACT_DIGITS = 15
-"""A number with at most this many digits is certainly below `EXACT`."""
+"""A number with at most this many digits is certainly below `INEXACT_FROM`."""
 
 
 def declared_cells(types: Mapping[str, CellType], columns: Sequence[str]) -> dict[str, Convert] | None:
@@ -91,7 +91,7 @@ def _is_number(cell: str) -> bool:
     if not found:
         return False
     # Most cells are short, and then too small to be compared.
-    return (len(cell) <= _EXACT_DIGITS and found[1] is None) or abs(Decimal(cell)) < EXACT
+    return (len(cell) <= _EXACT_DIGITS and found[1] is None) or abs(Decimal(cell)) < INEXACT_FROM
 
 
 def _converts(kinds: Mapping[str, CellType]) -> dict[str, Convert]:

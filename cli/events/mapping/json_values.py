@@ -9,7 +9,7 @@ from cli.events.files.json_values import DECODER, json_flaw
 
 MAX_LEVELS = 20
 """Maximum nesting of properties. Protobuf cannot parse much deeper ones, and would reject their whole batch."""
-EXACT = 2**53
+INEXACT_FROM = 2**53
 """Numbers of this magnitude and more become text, because a double can change their last digits."""
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}\Z")
@@ -77,7 +77,7 @@ def set_property(target: Value, value: object, levels: int = MAX_LEVELS) -> None
 
 
 def _set_number(target: Value, value: float | Decimal) -> None:
-    if -EXACT < value < EXACT:
+    if -INEXACT_FROM < value < INEXACT_FROM:
         target.number_value = float(value)
     else:
         target.string_value = str(value)

@@ -24,7 +24,7 @@ Fields = Mapping[str, object]
 Getter = Callable[[Fields], object]
 """Returns a value of a record; None if it is empty."""
 
-_PLACE = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _HASH_BYTES = 16
 
 
@@ -193,7 +193,7 @@ def parse_value(written: object) -> Value:
 
 
 def _template(text: str) -> Template:
-    texts = _PLACE.split(text)
+    texts = _PLACEHOLDER.split(text)
     parts = [part if index % 2 == 0 else _alternatives(part) for index, part in enumerate(texts)]
     if any("{" in part or "}" in part for part in parts if isinstance(part, str)):
         raise ValueError(f"is {text!r}, which has an unmatched brace")

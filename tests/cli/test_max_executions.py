@@ -6,7 +6,7 @@ from leadscore.ingest.v1 import ingest_pb2
 
 from cli.events import executions
 from cli.events.dry_run import Preview, System
-from cli.events.executions import LiveEvents, executions_at_most
+from cli.events.executions import LiveEvents, max_executions
 from cli.events.views import preview_json
 
 RULES = (
@@ -25,19 +25,19 @@ def counted(*, historical: bool = False) -> LiveEvents:
 
 
 def test_a_rule_fires_at_most_once_per_lead_or_event() -> None:
-    assert executions_at_most(counted(), RULES) == {"each": 3, "hot": 3, "demo": 2, "never": 0}
+    assert max_executions(counted(), RULES) == {"each": 3, "hot": 3, "demo": 2, "never": 0}
 
 
 def test_no_rule_fires_for_history() -> None:
-    assert set(executions_at_most(counted(historical=True), RULES).values()) == {0}
+    assert set(max_executions(counted(historical=True), RULES).values()) == {0}
 
 
 def test_with_too_many_leads_each_event_counts_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executions, "MAX_LEADS", 2)
-    assert executions_at_most(counted(), RULES) == {"hot": 5, "demo": 3, "each": 3, "never": 0}
+    assert max_executions(counted(), RULES) == {"hot": 5, "demo": 3, "each": 3, "never": 0}
 
 
 def test_the_numbers_are_part_of_a_dry_run() -> None:
     preview = preview_json(Preview(live=counted()), System(frozenset(), RULES))
-    assert preview["executions_at_most"] == {"each": 3, "hot": 3, "demo": 2, "never": 0}
-    assert preview_json(Preview(), System(None, None))["executions_at_most"] is None
+    assert preview["max_executions"] == {"each": 3, "hot": 3, "demo": 2, "never": 0}
+    assert preview_json(Preview(), System(None, None))["max_executions"] is None
