@@ -14,6 +14,7 @@ from leadscore.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 from chaos.fault import Scene
 from chaos.journal import Bystander, Health
 from chaos.receipts import GOOD
+from chaos.sender import set_event_time
 from chaos.waiting import FRESH_SECONDS, HEALTH_SECONDS
 from chaos.world import PARTITIONS
 from shared import wire
@@ -67,7 +68,7 @@ class _Observer:
     async def _send(self, name: str, *, delivered: bool) -> None:
         [event] = self.scene.load.make(1, lead=name)
         event.event_type = "signup"  # gives enough points for the rules to fire
-        event.event_time.CopyFrom(wire.to_timestamp(wire.now()))
+        set_event_time(event, wire.now())
         await self.scene.load.send([event])
         self.acknowledged[event.lead_id] = time.monotonic()
         if delivered:

@@ -27,6 +27,12 @@ DECAY_BEGINS_DAYS = 40
 """How many days before the start of a world its first decay run is dated."""
 
 
+def set_event_time(event: pb.Event, time: datetime) -> None:
+    """Sets when an event happened, by a clock that is right: a wrong one would move recent events into the future."""
+    event.event_time.CopyFrom(wire.to_timestamp(time))
+    event.ClearField("sent_time")
+
+
 class Sender(Calls):
     """Makes and sends events; the ids of leads and events have the prefix of the round."""
 

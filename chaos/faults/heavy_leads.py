@@ -11,6 +11,7 @@ from leadscore.ingest.v1 import ingest_pb2
 from chaos.backlogs import record_event_backlog
 from chaos.bystanders import bystanders, neighbours
 from chaos.fault import Scene, fault
+from chaos.sender import set_event_time
 from chaos.waiting import VISIBLE_AGE
 from shared import wire
 
@@ -31,7 +32,7 @@ async def shuffled(scene: Scene) -> None:
     events = scene.load.make(SHUFFLED_EVENTS, lead="heavy")
     first = wire.now() - timedelta(days=365)
     for number, event in enumerate(events):
-        event.event_time.CopyFrom(wire.to_timestamp(first + timedelta(days=365) * number / len(events)))
+        set_event_time(event, first + timedelta(days=365) * number / len(events))
     scene.chance.shuffle(events)
     async with bystanders(scene, "heavy", "heavy lead shuffled"), _watching_backlog(scene):
         await _send(scene, events)
@@ -45,13 +46,13 @@ async def bursts(scene: Scene) -> None:
     first = wire.now() - BURSTS * BURST_EVERY
     for number, event in enumerate(events):
         burst, minute = divmod(number, BURST_EVENTS)
-        event.event_time.CopyFrom(wire.to_timestamp(first + burst * BURST_EVERY + timedelta(minutes=minute)))
+        set_event_time(event, first + burst * BURST_EVERY + timedelta(minutes=minute))
     async with bystanders(scene, "bursts", "heavy lead bursts"), _watching_backlog(scene):
         await _send(scene, events)
         await scene.load.decay(days=1)
         [event] = scene.load.make(1, lead="bursts")
         event.event_type = "page_view"
-        event.event_time.CopyFrom(wire.to_timestamp(wire.now()))
+        set_event_time(event, wire.now())
         await scene.load.send([event])
         await scene.load.decay(days=1)
         await _wait_until_scored(scene, "bursts", len(events) + 1)
@@ -69,7 +70,7 @@ async def fat_attributes(scene: Scene) -> None:
             identify, signup = scene.load.make(2, lead=name)
             identify.event_type, signup.event_type = "identify", "signup"
             identify.properties.CopyFrom(properties)
-            signup.event_time.CopyFrom(wire.to_timestamp(wire.now()))
+            set_event_time(signup, wire.now())
             await scene.load.send([identify, signup])
     async with bystanders(scene, "fat", "fat attributes", delivered=True):
         await asyncio.sleep(scene.chance.uniform(4.0, 6.0))

@@ -167,6 +167,8 @@ LIKELY: dict[str, dict[str, Any] | Callable[[int], dict[str, Any]]] = {
     "TestAutomationRule": lambda number: {"rule": likely_rule(f"likely-{number}"), "lead_id": "lead-0"},
     "GetAutomationExecution": {"execution_id": _EXECUTION_ID},
     "RetryAutomationExecution": {"execution_id": _EXECUTION_ID},
+    "RetryAutomationExecutions": {"state": "EXECUTION_STATE_FAILED"},
+    "ListInactiveLeads": lambda _: {"inactive_since": wire.to_timestamp(wire.now())},
     "WatchLeads": {"lead_ids": ["lead-1"]},
     "RetryParkedEvents": {"event_ids": ["likely-1"]},
     "RetryParkedChanges": {"change_ids": ["lead-0:1"]},

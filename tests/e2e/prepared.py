@@ -48,8 +48,8 @@ async def publish_model(system: System) -> None:
     await stub.PublishScoringModel(request, timeout=30)
 
 
-async def park_rows(system: System) -> None:
-    """Parks two events and two changes, so that their lists have two pages."""
+async def plant_failures(system: System) -> None:
+    """Parks two events and two changes, and fails two executions, so that their lists have two pages."""
     parked = {"state": "parked", "attempts": 5, "reason": "planted", "reason_code": "FAILED", "park_time": wire.now()}
     async with AsyncMongoClient[dict[str, Any]](system.mongo.uri, tz_aware=True) as client:
         for name in ("events", "score_changes"):
@@ -57,6 +57,9 @@ async def park_rows(system: System) -> None:
             for row in await rows.find({}).limit(2).to_list():
                 planted = {**row, **parked, "_id": f"parked-{row['_id']}"}
                 await rows.replace_one({"_id": planted["_id"]}, planted, upsert=True)
+        executions = client["leadscore"]["automation_executions"]
+        for row in await executions.find({}).limit(2).to_list():
+            await executions.update_one({"_id": row["_id"]}, {"$set": {"state": "failed"}})
 
 
 async def wait_for_executions(system: System, lead: str) -> None:
