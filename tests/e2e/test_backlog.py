@@ -44,7 +44,7 @@ async def test_ingest_waits_for_scoring_and_continues(impatient: System, tmp_pat
     assert command.stderr is not None
     layout, message = [(await asyncio.wait_for(command.stderr.readline(), 60)).decode() for _ in range(2)]
     assert "leadscore's own layout" in layout
-    assert "waiting, because the ingest service asks to retry later: events of partition" in message
+    assert "waiting, because the ingest service asked to retry later: events of partition" in message
     impatient.start("scoring-worker")
     assert await asyncio.wait_for(command.wait(), 60) == 0
     assert "accepting events again" in impatient.log("ingest")
