@@ -95,7 +95,8 @@ class LeadTransaction:
     ) -> LeadUpdate | None:
         """Applies steps of a builder to a lead, commits the update and returns it.
 
-        `is_due` runs inside the transaction; if it returns False, nothing is written and `run` returns None.
+        `is_due` runs before anything is folded, and again inside the transaction; if it returns False, nothing is
+        written and `run` returns None.
 
         Raises:
             LeadNotFound: The lead has no history and there is nothing to score.
@@ -103,6 +104,8 @@ class LeadTransaction:
         """
         for attempt in range(MAX_ATTEMPTS):
             async with self.lead_writer.snapshot():
+                if not await is_due():
+                    return None
                 read = await self._read(lead_id)
                 if not read.lead.sequence and not rows:
                     raise LeadNotFound(lead_id)

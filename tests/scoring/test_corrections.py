@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from scoring_service.domain.entry import EntryKind
+from scoring_service.domain.entry import Entry, EntryKind
 from scoring_service.domain.errors import EventNotFound, EventNotScored, LeadNotFound, RequestIdConflict
 from scoring_service.domain.timeline import Mode
 from scoring_service.usecases.corrections import AdjustmentRequest
@@ -186,6 +186,24 @@ async def test_all_events_of_a_lead_can_be_retracted(scoring: Scoring) -> None:
     await scoring.drain_all()
     assert await score(scoring) == 10
     assert await scoring.verify() == []
+
+
+async def test_two_servers_retract_an_event_once(seeded: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await seeded.corrections.retract("e2", "a bot", "eve")
+    look, asked_before = seeded.lead_writer.entry, False
+
+    async def blind_at_first(entry_id: str, lead_id: str | None = None) -> tuple[str, Entry] | None:
+        # What a second server sees that looks before the first one has committed.
+        nonlocal asked_before
+        if entry_id == "retraction:e2" and not asked_before:
+            asked_before = True
+            return None
+        return await look(entry_id, lead_id)
+
+    monkeypatch.setattr(seeded.lead_writer, "entry", blind_at_first)
+    assert await seeded.corrections.retract("e2", "a bot", "eve") == first
+    assert asked_before, "expected the second server to look before it folds"
+    assert await seeded.verify() == []
 
 
 async def test_only_scored_events_can_be_retracted(scoring: Scoring) -> None:
