@@ -18,6 +18,7 @@ from intelligence_service.servicer import ERRORS, IntelligenceServicer
 from intelligence_service.settings import IntelligenceSettings
 from intelligence_service.watchers import Watchers
 from shared.contracts.score_changes import CONTRACT
+from shared.lead_ids import LeadIds
 from shared.mongo import Database
 from shared.settings import load
 from testkit.serving import refusal, served
@@ -60,6 +61,7 @@ async def test_a_server_that_stops_does_not_wait_for_its_watchers(
     database: Database, database_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await database.create_collection(CONTRACT.collection)
+    await LeadIds("").record(database)
     port, before = free_port(), signal.getsignal(signal.SIGTERM)
     monkeypatch.setenv("LEADSCORE_PORT", str(port))
     monkeypatch.setenv("LEADSCORE_MONGO_URI", database_uri)
@@ -69,7 +71,10 @@ async def test_a_server_that_stops_does_not_wait_for_its_watchers(
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = intelligence_pb2_grpc.IntelligenceServiceStub(channel)
         answers = aiter(stub.WatchLeads(pb.WatchLeadsRequest(), wait_for_ready=True))
-        assert (await anext(answers)).resume_token
+        first = asyncio.ensure_future(anext(answers))
+        await asyncio.wait([first, server], return_when=asyncio.FIRST_COMPLETED)
+        assert not server.done(), "expected the server to run"
+        assert (await first).resume_token
         signal.raise_signal(signal.SIGTERM)
         await asyncio.wait_for(server, settings.stop_seconds / 2)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
