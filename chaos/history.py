@@ -185,7 +185,7 @@ def _is_path(change: Document, entries: list[Document]) -> bool:
     """Returns whether the scores of a change form a path through its entries.
 
     Late events are one step with the RECALCULATION that follows them, so scores between entries can be missing. A DECAY
-    entry can have additional scores within it, each lower than the previous one.
+    entry can have additional scores within it, each closer to the end of the entry than the previous one.
     """
     points = [entries[0]["score_before"], *(each["score_after"] for each in entries)]
     scores, stages = change["scores"], change["stages"]
@@ -194,8 +194,8 @@ def _is_path(change: Document, entries: list[Document]) -> bool:
     at = 0
     for score in scores:
         while at < len(points) and points[at] != score:
-            within = at and entries[at - 1]["kind"] == "DECAY" and points[at - 1] > score > points[at]
-            if within:
+            low, high = sorted(points[at - 1 : at + 1]) if at else (score, score)
+            if low < score < high and entries[at - 1]["kind"] == "DECAY":
                 break
             at += 1
         if at == len(points):

@@ -27,7 +27,7 @@ _KNOWN = {
     "rule": {"rule_id", "event_types", "points", "conditions", "limits", "group_id"},
     "limit": {"max_points", "max_times", "period"},
     "group": {"group_id", "cap", "parent_group_id"},
-    "decay": {"grace", "percent_per_day", "half_life", "floor"},
+    "decay": {"grace", "percent_per_day", "half_life", "floor", "toward_zero"},
 }
 
 
@@ -128,9 +128,14 @@ class Timeline:
             kept = round(_WHOLE * 2 ** -(timedelta(days=1) / _span(decay["half_life"])))
         else:
             kept = (100 - decay["percent_per_day"]) * _WHOLE // 100
-        lowest = max(decay.get("floor", 0), model.get("score_floor", 0), 0)
+        lowest, highest = (
+            max(decay.get("floor", 0), model.get("score_floor", 0), 0),
+            min(model.get("score_ceiling", 0), 0),
+        )
         if walk.score > lowest:
             walk.score = max(lowest, walk.score * kept // _WHOLE)
+        elif decay.get("toward_zero") and walk.score < highest:
+            walk.score = min(highest, -(-walk.score * kept // _WHOLE))
 
     def _granted(self, walk: _Walk, model: Document, step: Step) -> int:
         rule = _rule(model, step.event_type, step.properties)

@@ -146,6 +146,7 @@ class _Reader:
             percent_per_day=decay.percent_per_day if rate == "percent_per_day" else None,
             half_life=wire.to_span(decay.half_life) if rate == "half_life" else None,
             floor=decay.floor,
+            toward_zero=decay.toward_zero,
         )
 
     def _fit(self, fit: pb.Fit) -> Fit:
@@ -205,7 +206,11 @@ def _write_condition(condition: Condition) -> pb.Condition:
 
 def _write_decay(decay: Decay) -> pb.Decay:
     return pb.Decay(
-        grace=decay.grace, percent_per_day=decay.percent_per_day, half_life=decay.half_life, floor=decay.floor
+        grace=decay.grace,
+        percent_per_day=decay.percent_per_day,
+        half_life=decay.half_life,
+        floor=decay.floor,
+        toward_zero=decay.toward_zero,
     )
 
 

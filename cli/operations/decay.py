@@ -39,10 +39,9 @@ def decay(
     with Connection(base_port).scoring() as stub, bar("decaying") as progress:
         for answer in stub.DecayScores(request, timeout=STREAM_SECONDS):
             progress.update(answer.leads_checked, total=answer.leads_total)
-    what = "would lose" if dry_run else "lost"
     people = (
         f"through {answer.through_date}: {answer.leads_changed:,} of {counted(answer.leads_checked, 'inactive lead')} "
-        f"{what} {counted(answer.points_removed, 'point')} in {counted(answer.entries_appended, 'entry', 'entries')}"
+        f"{_moved(answer)} in {counted(answer.entries_appended, 'entry', 'entries')}"
     )
     show(people, answer, as_json=as_json)
 
@@ -69,9 +68,16 @@ def reset(
             progress.update(answer.leads_checked, total=answer.leads_total)
     people = (
         f"back to {answer.to_date}: {answer.leads_changed:,} of {counted(answer.leads_checked, 'lead')} "
-        f"got {counted(answer.points_restored, 'point')} back"
+        f"{'got' if answer.points_restored >= 0 else 'gave'} {counted(abs(answer.points_restored), 'point')} back"
     )
     show(people, answer, as_json=as_json)
+
+
+def _moved(answer: pb.DecayScoresResponse) -> str:
+    """Returns what decay did in all, such as `lost 3 points`; negative scores can gain points."""
+    loses = answer.points_removed >= 0
+    verb = ("would lose" if loses else "would gain") if answer.dry_run else ("lost" if loses else "gained")
+    return f"{verb} {counted(abs(answer.points_removed), 'point')}"
 
 
 def _refuse_options(context: typer.Context) -> None:

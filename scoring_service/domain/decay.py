@@ -1,4 +1,4 @@
-"""Decay: the daily ticks that take points from a lead once it has been inactive for longer than the grace period."""
+"""Decay: the daily ticks that move the score of a lead once it has been inactive for longer than the grace period."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -8,6 +8,17 @@ from scoring_service.domain.calendar import DAY, Calendar
 from scoring_service.domain.lead_state import LeadState
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import BEGINNING, Timeline
+
+
+class Due(NamedTuple):
+    """Which leads ticks may change: those without an event after `inactive_since` whose date is before `through`.
+
+    Leads with a negative score are among them only if `includes_negative`.
+    """
+
+    inactive_since: datetime
+    through: date
+    includes_negative: bool
 
 
 class Tick(NamedTuple):
@@ -20,6 +31,11 @@ class Tick(NamedTuple):
     score: int
     model: ScoringModel
     historical: bool
+
+
+def due(timeline: Timeline, calendar: Calendar, through: date) -> Due:
+    """Returns which leads the ticks up to a date may change."""
+    return Due(calendar.midnight(through) - timeline.shortest_grace, through, timeline.lifts_negative_scores)
 
 
 def ticks(timeline: Timeline, calendar: Calendar, state: LeadState, through: date | None) -> Iterator[Tick]:

@@ -97,13 +97,14 @@ class Stage:
 class Decay:
     """After `grace` without an event, every midnight removes a part of the score, down to `floor`.
 
-    Either `percent_per_day` or `half_life` is set.
+    Either `percent_per_day` or `half_life` is set. With `toward_zero`, negative scores rise by the same rule.
     """
 
     grace: timedelta
     percent_per_day: int | None = None
     half_life: timedelta | None = None
     floor: int = 0
+    toward_zero: bool = False
 
     @cached_property
     def retained(self) -> int:
@@ -194,6 +195,11 @@ class ScoringModel:
         return max(self.score_floor, self.decay.floor, 0)
 
     @cached_property
+    def _decay_ceiling(self) -> int:
+        """Where negative scores end if they decay."""
+        return min(self.score_ceiling, 0)
+
+    @cached_property
     def _chains(self) -> dict[str, tuple[RuleGroup, ...]]:
         groups = {group.group_id: group for group in self.groups}
         chains: dict[str, tuple[RuleGroup, ...]] = {"": ()}
@@ -236,13 +242,15 @@ class ScoringModel:
     def decayed(self, score: int) -> int:
         """Returns the score after a tick: floor(score × millionths / 1,000,000), but not below the floor of decay.
 
-        So every decaying score ends at the highest of that floor, the floor of the model, and 0.
+        So every decaying score ends at the highest of that floor, the floor of the model, and 0. If negative scores
+        decay, one of −s changes as one of s would without a floor, and ends at 0 or at a lower ceiling of the model.
         """
         lowest = self._decay_floor
-        if score <= lowest:
-            return score
-        left = score * self.decay.retained // WHOLE
-        return max(lowest, left)
+        if score > lowest:
+            return max(lowest, self._left_of(score))
+        if self.decay.toward_zero and score < self._decay_ceiling:
+            return min(self._decay_ceiling, -self._left_of(-score))
+        return score
 
     def score_range(self, stage: str) -> tuple[int | None, int | None]:
         """Returns the lowest score of a stage and of the next stage; None for the first stage and after the last one.
@@ -257,3 +265,6 @@ class ScoringModel:
             raise UnknownStage(stage, names)
         index = names.index(stage)
         return self._minimums[index] if index else None, self._minimums[index + 1] if index + 1 < len(names) else None
+
+    def _left_of(self, points: int) -> int:
+        return points * self.decay.retained // WHOLE

@@ -172,6 +172,11 @@ class Timeline:
         """The shortest grace period of all models in force: no lead decays sooner."""
         return min(model.grace for model in self._models)
 
+    @cached_property
+    def lifts_negative_scores(self) -> bool:
+        """Whether negative scores decay toward zero under one of the models in force."""
+        return any(model.decay.toward_zero for model in self._models)
+
     def is_quiet_since(self, number: int) -> bool:
         """Returns whether one of the publications after this one is quiet."""
         return any(publication.quiet for publication in self.publications[number:])

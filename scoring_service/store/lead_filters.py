@@ -1,21 +1,23 @@
 """MongoDB filters for leads that a background job has to visit, and for parts of leads."""
 
 from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
+from scoring_service.domain.decay import Due
 from scoring_service.domain.lead_query import LeadRange
 from scoring_service.domain.timeline import Mode, Timeline
 from shared.mongo import Document
 
 
-def inactive(inactive_since: datetime, through: date) -> Document:
-    """Returns the filter for leads to which decay ticks up to a date may apply.
+def inactive(due: Due) -> Document:
+    """Returns the filter for leads to which decay ticks may apply.
 
-    They have points and no event after `inactive_since`, or deferred ticks.
+    They have a score that decays and no recent event, or deferred ticks.
     """
+    decays = {"$ne": 0} if due.includes_negative else {"$gt": 0}
     return {
-        "decayed_through": {"$lt": through.isoformat()},
-        "$or": [{"score": {"$gt": 0}, "last_event_time": {"$lte": inactive_since}}, {"deferred_ticks": True}],
+        "decayed_through": {"$lt": due.through.isoformat()},
+        "$or": [{"score": decays, "last_event_time": {"$lte": due.inactive_since}}, {"deferred_ticks": True}],
     }
 
 

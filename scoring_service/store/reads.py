@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pymongo import ASCENDING, DESCENDING
 
+from scoring_service.domain.decay import Due
 from scoring_service.domain.entry import Entry, EntryKind
 from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_counts import ActiveLead
@@ -183,13 +184,13 @@ class LeadReader:
         """Returns the number of leads, from the metadata of the collection."""
         return await self._database["leads"].estimated_document_count()
 
-    async def count_inactive_leads(self, inactive_since: datetime, through: date) -> int:
+    async def count_inactive_leads(self, due: Due) -> int:
         """Returns the number of inactive leads; see `lead_filters`."""
-        return await self._database["leads"].count_documents(inactive(inactive_since, through))
+        return await self._database["leads"].count_documents(inactive(due))
 
-    async def inactive_leads(self, inactive_since: datetime, through: date) -> AsyncIterator[Lead]:
+    async def inactive_leads(self, due: Due) -> AsyncIterator[Lead]:
         """Yields the inactive leads; see `lead_filters`."""
-        async for row in self._database["leads"].find(inactive(inactive_since, through)):
+        async for row in self._database["leads"].find(inactive(due)):
             yield documents.read_lead(row)
 
     async def count_stale_leads(self, timeline: Timeline) -> int:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pymongo import DeleteMany, ReplaceOne
 
+from scoring_service.domain.decay import Due
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.lead import Decision, Lead, LeadUpdate, Standing
 from scoring_service.domain.lead_state import LeadState
@@ -106,8 +107,7 @@ class LeadWriter:
     async def take_lead(self, lead_id: str) -> Standing:
         """Locks one lead for this transaction, and returns the standing of its partition.
 
-        Drains of the partition go on, but its decay date and its publication cannot change until the commit. See
-        `locks`.
+        Drains of the partition go on, but its decay date and its publication stay until the commit. See `locks`.
         """
         partition = self.partition_of(lead_id)
         await locks.take(self._database, partition, locks.of_lead(partition, lead_id))
@@ -155,9 +155,9 @@ class LeadWriter:
         """Returns the leads that exist, by id."""
         return await find_leads(self._database, self._events.partitions, lead_ids)
 
-    async def inactive_leads(self, partition: int, inactive_since: datetime, through: date) -> list[str]:
+    async def inactive_leads(self, partition: int, due: Due) -> list[str]:
         """Returns the ids of the leads of a partition to which decay ticks up to a date may apply; see `inactive`."""
-        return await self._ids({"partition": partition, **inactive(inactive_since, through)})
+        return await self._ids({"partition": partition, **inactive(due)})
 
     async def leads_decayed_beyond(self, partition: int, day: date) -> list[str]:
         """Returns the ids of the leads of a partition to which ticks after a date were applied."""

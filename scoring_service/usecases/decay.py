@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 
+from scoring_service.domain.decay import Due, due
 from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.errors import DecayDateAhead
 from scoring_service.domain.lead import Decision, Standing
@@ -22,7 +23,10 @@ _LOG = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DecayProgress:
-    """Totals so far of a decay run or a decay reset."""
+    """Totals so far of a decay run or a decay reset.
+
+    `points_removed` is net: points by which negative scores rise count as less than none.
+    """
 
     through: date
     leads_total: int
@@ -76,7 +80,7 @@ class DecayRun:
         through, timeline = await self._date_of(as_of), await self._stores.lead_reader.timeline()
         progress = await self._start(through, timeline)
         standing = Standing(through, timeline.number)
-        async for lead in self._stores.lead_reader.inactive_leads(self._inactive_since(through, timeline), through):
+        async for lead in self._stores.lead_reader.inactive_leads(self._due(through, timeline)):
             writer = HistoryWriter(self._stores.fact_reader, timeline, self._stores.calendar, self._stores.clock())
             updates = await writer.updates([writer.pending(lead, standing)])
             progress = progress.plus(list(map(effects_of, updates)), EntryKind.DECAY)
@@ -113,8 +117,8 @@ class DecayRun:
         return through
 
     async def _start(self, through: date, timeline: Timeline) -> DecayProgress:
-        inactive_since = self._inactive_since(through, timeline)
-        return DecayProgress(through, await self._stores.lead_reader.count_inactive_leads(inactive_since, through))
+        leads = await self._stores.lead_reader.count_inactive_leads(self._due(through, timeline))
+        return DecayProgress(through, leads)
 
     async def _find(self, through: date, partition: int) -> Sequence[str]:
         """Moves a partition to a date, so that drains apply its ticks from now on; returns the leads to catch up."""
@@ -122,9 +126,7 @@ class DecayRun:
         if standing.through != through:
             return ()  # another run has moved it to a later date
         timeline = await self._stores.lead_writer.timeline(standing.publication)
-        return await self._stores.lead_writer.inactive_leads(
-            partition, self._inactive_since(through, timeline), through
-        )
+        return await self._stores.lead_writer.inactive_leads(partition, self._due(through, timeline))
 
     async def _set_back(self, to: date, decision: Decision, partition: int) -> Sequence[str]:
         """Sets a partition back to a date, and returns the leads that are decayed beyond it.
@@ -134,5 +136,5 @@ class DecayRun:
         standing = await self._stores.lead_writer.set_decay_back(partition, to, decision)
         return await self._stores.lead_writer.leads_decayed_beyond(partition, to) if standing.through == to else ()
 
-    def _inactive_since(self, through: date, timeline: Timeline) -> datetime:
-        return self._stores.calendar.midnight(through) - timeline.shortest_grace
+    def _due(self, through: date, timeline: Timeline) -> Due:
+        return due(timeline, self._stores.calendar, through)

@@ -28,6 +28,7 @@ def test_decay_runs_as_ever() -> None:
                 entries_appended=4,
                 points_removed=25,
                 done=True,
+                dry_run=True,
             )
         ]
         people = run("decay", "--as-of", "2026-03-20T12:00Z", "--dry-run")
@@ -35,6 +36,17 @@ def test_decay_runs_as_ever() -> None:
     assert people.stdout == "through 2026-03-20: 4 of 5 inactive leads would lose 25 points in 4 entries\n"
     assert json_of(programs)[0]["points_removed"] == "25"
     assert [(each.dry_run, each.HasField("as_of_time")) for each in service.requests] == [(True, True), (False, False)]
+
+
+def test_points_that_negative_scores_gain_are_told_as_such() -> None:
+    with serving() as (service, run):
+        service.answers = [pb.DecayScoresResponse(through_date="2026-03-20", points_removed=-3, done=True)]
+        decayed, decayed_as_json = run("decay"), run("decay", "--json")
+        service.answers = [pb.ResetDecayResponse(to_date="2026-03-10", points_restored=-3, done=True)]
+        reset = run(*RESET)
+    assert decayed.stdout == "through 2026-03-20: 0 of 0 inactive leads gained 3 points in 0 entries\n"
+    assert json_of(decayed_as_json)[0]["points_removed"] == "-3"
+    assert reset.stdout == "back to 2026-03-10: 0 of 0 leads gave 3 points back\n"
 
 
 def test_a_reset_tells_what_came_back() -> None:

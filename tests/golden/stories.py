@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from scoring_service.domain.model import Decay, Limit, Period, Rule, RuleGroup, ScoringModel
+from scoring_service.domain.model import Decay, Limit, Period, Rule, RuleGroup, ScoringModel, Stage
 from scoring_service.store.schema import built_in
 from tests.golden.documents import Document
 
@@ -26,7 +26,14 @@ def models() -> dict[str, ScoringModel]:
         decay=Decay(timedelta(days=3), half_life=timedelta(days=10), floor=5),
     )
     generous = replace(base, display_name="Generous", rules=tuple(replace(r, points=2 * r.points) for r in base.rules))
-    return {"built_in": base, "campaign": campaign, "generous": generous}
+    forgiving = replace(
+        base,
+        display_name="Forgiving",
+        score_floor=-100,
+        stages=(Stage("disqualified", -100), *base.stages),
+        decay=Decay(timedelta(days=7), percent_per_day=5, toward_zero=True),
+    )
+    return {"built_in": base, "campaign": campaign, "generous": generous, "forgiving": forgiving}
 
 
 def stories() -> dict[str, Document]:
@@ -101,6 +108,15 @@ def stories() -> dict[str, Document]:
             record(through="2026-03-20"),
             record(through="2026-06-01"),
             models=["campaign"],
+        ),
+        "toward_zero": story(
+            "A negative score decays up to zero; a late event raises it from where decay had taken it.",
+            record(*(event(f"e{n}", "unsubscribe", f"2026-03-01T0{n}:00:00+00:00") for n in range(1, 4))),
+            record(through="2026-03-12"),
+            record(event("e4", "signup", "2026-03-10T12:00:00+00:00"), through="2026-03-12"),
+            record(through="2026-03-25"),
+            record(through="2026-06-01"),
+            models=["forgiving"],
         ),
         "rescore": story(
             "A model published from now on, then one published for all time.",

@@ -100,9 +100,11 @@ def _tick(walk: Walk, model: ScoringModel, time: datetime) -> None:
         kept = round(1_000_000 * 2 ** -(timedelta(days=1) / decay.half_life))
     else:
         kept = (100 - (decay.percent_per_day or 0)) * 10_000
-    lowest = max(decay.floor, model.score_floor, 0)
+    lowest, highest = max(decay.floor, model.score_floor, 0), min(model.score_ceiling, 0)
     if walk.score > lowest:
         walk.score = max(lowest, walk.score * kept // 1_000_000)
+    elif decay.toward_zero and walk.score < highest:
+        walk.score = min(highest, -(abs(walk.score) * kept // 1_000_000))
 
 
 def _points(walk: Walk, model: ScoringModel, event: Event) -> int:

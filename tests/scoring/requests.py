@@ -214,7 +214,7 @@ WHOLE = pb.ScoringModel(
     score_floor=-10,
     score_ceiling=500,
     stages=[pb.Stage(stage="cold", minimum_score=-10), pb.Stage(stage="hot", minimum_score=31)],
-    decay=pb.Decay(grace=span(days=7, hours=1), half_life=span(days=30), floor=3),
+    decay=pb.Decay(grace=span(days=7, hours=1), half_life=span(days=30), floor=3, toward_zero=True),
     velocity=pb.Velocity(window=span(hours=36), weight=3),
     risk=pb.RiskThreshold(idle=span(days=7)),
     next_actions=[

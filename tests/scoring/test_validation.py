@@ -158,7 +158,7 @@ def test_a_valid_model_survives_a_round_trip() -> None:
             }
         ],
         "groups": [{"group_id": "g", "cap": 50}],
-        "decay": {"grace": "3d", "half_life": "10d", "floor": 5},
+        "decay": {"grace": "3d", "half_life": "10d", "floor": 5, "toward_zero": True},
         "fit": FIT,
     }
     model = model_codec.read_model(plain.from_plain(content, pb.ScoringModel), 4)

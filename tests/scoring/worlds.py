@@ -107,7 +107,7 @@ def limits(draw: st.DrawFn) -> tuple[Limit, ...]:
 def models(draw: st.DrawFn) -> ScoringModel:
     """Draws a valid model; the test sets its version."""
     groups = draw(st.sampled_from([(), ("a",), ("a", "b")]))
-    floor = draw(st.sampled_from((-20, 0, 5)))
+    floor = draw(st.sampled_from((-100, -20, 0, 5)))
     decay = draw(
         st.sampled_from(
             [
@@ -115,6 +115,8 @@ def models(draw: st.DrawFn) -> ScoringModel:
                 Decay(timedelta(days=2), half_life=timedelta(days=5)),
                 Decay(timedelta(days=30), percent_per_day=50, floor=7),
                 Decay(timedelta(), percent_per_day=0),
+                Decay(timedelta(days=3), percent_per_day=20, toward_zero=True),
+                Decay(timedelta(days=1), half_life=timedelta(days=9), floor=7, toward_zero=True),
             ]
         )
     )
@@ -137,7 +139,11 @@ def models(draw: st.DrawFn) -> ScoringModel:
         ),
         score_floor=floor,
         score_ceiling=draw(st.sampled_from((100, 10_000))),
-        stages=(Stage("cold", floor), Stage("hot", draw(st.integers(10, 60)))),
+        stages=(
+            Stage("frozen", floor),
+            *([Stage("cold", -9)] if floor < -9 else []),
+            Stage("hot", draw(st.integers(10, 60))),
+        ),
         velocity=Velocity(timedelta(days=1), 3),
         idle=timedelta(days=7),
         next_actions=(NextAction("monitor"),),

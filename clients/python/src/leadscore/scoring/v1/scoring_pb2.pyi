@@ -1125,16 +1125,18 @@ class Stage(_message.Message):
     def __init__(self, stage: _Optional[str] = ..., minimum_score: _Optional[int] = ...) -> None: ...
 
 class Decay(_message.Message):
-    __slots__ = ("grace", "percent_per_day", "half_life", "floor")
+    __slots__ = ("grace", "percent_per_day", "half_life", "floor", "toward_zero")
     GRACE_FIELD_NUMBER: _ClassVar[int]
     PERCENT_PER_DAY_FIELD_NUMBER: _ClassVar[int]
     HALF_LIFE_FIELD_NUMBER: _ClassVar[int]
     FLOOR_FIELD_NUMBER: _ClassVar[int]
+    TOWARD_ZERO_FIELD_NUMBER: _ClassVar[int]
     grace: _duration_pb2.Duration
     percent_per_day: int
     half_life: _duration_pb2.Duration
     floor: int
-    def __init__(self, grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., percent_per_day: _Optional[int] = ..., half_life: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., floor: _Optional[int] = ...) -> None: ...
+    toward_zero: bool
+    def __init__(self, grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., percent_per_day: _Optional[int] = ..., half_life: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., floor: _Optional[int] = ..., toward_zero: bool = ...) -> None: ...
 
 class Velocity(_message.Message):
     __slots__ = ("window", "weight")
