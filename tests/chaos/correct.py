@@ -116,7 +116,9 @@ async def run_services(database: Database, journal: Journal) -> None:
             await scoring.rollout.step()
     await scoring.corrections.adjust(AdjustmentRequest("r1", "ada", 5, None, "why", "me"))
     await scoring.corrections.retract("e5", "why", "me")
-    scoring.now += timedelta(days=9)
+    # b2b.yaml has negative scores decay, too: several ticks raise this one.
+    await scoring.corrections.adjust(AdjustmentRequest("r2", "bob", None, -30, "why", "me"))
+    scoring.now += timedelta(days=15)
     await scoring.run_decay(scoring.now)
     await drain(scoring)
 
