@@ -25,14 +25,28 @@ async def served(
     prepare: Callable[[Message], None] = unchanged,
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Serves on a free port and yields a channel to it."""
+    async with (
+        listening(errors, *register, gate=gate, prepare=prepare) as port,
+        deadlines.connect(f"127.0.0.1:{port}") as channel,
+    ):
+        yield channel
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    errors: ErrorTable,
+    *register: Callable[[grpc.aio.Server], object],
+    gate: Callable[[], None] = nothing_refused,
+    prepare: Callable[[Message], None] = unchanged,
+) -> AsyncIterator[int]:
+    """Serves on a free port and yields it."""
     server = grpc.aio.server()
     for each in register:
         each(guarded(server, errors, Admission(32, 1.0, gate), CALL_SECONDS, prepare=prepare))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with deadlines.connect(f"127.0.0.1:{port}") as channel:
-            yield channel
+        yield port
     finally:
         await server.stop(None)
 

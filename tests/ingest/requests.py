@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import grpc
@@ -11,10 +12,10 @@ from leadscore.ingest.v1 import ingest_pb2_grpc
 from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, IngestServicer
 from ingest_service.usecases.ingest import Ingest
-from shared import wire
+from shared import deadlines, wire
 from shared.group_commit import GroupCommit
 from shared.lead_ids import LeadIds
-from testkit.serving import served
+from testkit.serving import listening
 from tests.ingest.fakes import NOW, FakeDoorbell, FakeEventStore, event, nothing_refused
 
 Stub: TypeAlias = "ingest_pb2_grpc.IngestServiceAsyncStub"
@@ -23,14 +24,24 @@ Stub: TypeAlias = "ingest_pb2_grpc.IngestServiceAsyncStub"
 @contextlib.asynccontextmanager
 async def ingesting(store: FakeEventStore, lead_ids: str = "") -> AsyncIterator[grpc.aio.Channel]:
     """Serves the IngestService with a store, and yields a channel to it."""
+    async with (
+        ingest_port(store, lead_ids) as port,
+        deadlines.connect(f"127.0.0.1:{port}") as channel,
+    ):
+        yield channel
+
+
+@contextlib.asynccontextmanager
+async def ingest_port(store: FakeEventStore, lead_ids: str = "", now: datetime = NOW) -> AsyncIterator[int]:
+    """Serves the IngestService with a store and a clock that stands still, and yields the port."""
     group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=5)
-    servicer = IngestServicer(Ingest(store, group, FakeDoorbell(), lambda: NOW, nothing_refused))
-    async with served(
+    servicer = IngestServicer(Ingest(store, group, FakeDoorbell(), lambda: now, nothing_refused))
+    async with listening(
         ERRORS,
         lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, server),
         prepare=LeadIds(lead_ids).apply,
-    ) as channel:
-        yield channel
+    ) as port:
+        yield port
 
 
 def message(event_id: str = "e1", **fields: Any) -> pb.Event:
