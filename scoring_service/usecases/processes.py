@@ -136,8 +136,10 @@ class _Child:
             self._writer.write(_CANCEL)
             await asyncio.wait([answering], timeout=CANCEL_SECONDS)
             answering.cancel()
-            await asyncio.gather(answering, return_exceptions=True)
+            outcomes = await asyncio.gather(answering, return_exceptions=True)
+            self._is_busy = isinstance(outcomes[0], BaseException)
             raise
+        self._is_busy = False
         if isinstance(answer, _Raised):
             raise answer.error()
         return cast("T", answer)
@@ -160,7 +162,6 @@ class _Child:
             answer = await _receive(self._reader)
         except (ConnectionError, asyncio.IncompleteReadError):
             raise ProcessEnded from None
-        self._is_busy = False
         return answer
 
 

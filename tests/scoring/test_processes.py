@@ -55,6 +55,12 @@ async def test_a_killed_process_fails_its_work_and_is_replaced(pool: Processes) 
     assert await pool.run(assisting.pid) > 0
 
 
+async def test_processes_are_kept_while_short_works_follow_each_other(pool: Processes) -> None:
+    async with asyncio.TaskGroup() as group:
+        runs = [group.create_task(pool.run(assisting.pid)) for _ in range(500)]
+    assert len({run.result() for run in runs}) <= pool.count
+
+
 async def test_cancelled_work_is_cancelled_in_its_process_which_goes_on(pool: Processes, tmp_path: Path) -> None:
     file = tmp_path / "begun"
     working = asyncio.create_task(pool.run(partial(assisting.hang, file)))
