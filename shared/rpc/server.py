@@ -88,16 +88,7 @@ async def serve(service: Service, settings: ServerSettings) -> None:
         StartupError: The port is taken.
         BackgroundTaskEnded: A part of the server has failed.
     """
-    server = grpc.aio.server(
-        options=[
-            # A stale process must not share the port; see `shared.processes`.
-            ("grpc.so_reuseport", int(settings.processes > 1)),
-            ("grpc.max_receive_message_length", MESSAGE_BYTES),
-            ("grpc.keepalive_time_ms", round(KEEPALIVE_SECONDS * 1000)),
-            ("grpc.http2.ping_timeout_ms", round(PING_SECONDS * 1000)),
-            ("grpc.http2.min_ping_interval_without_data_ms", round(CALLER_PING_SECONDS * 1000)),
-        ],
-    )
+    server = _new_server(settings)
     admission = Admission(settings.call_slots, settings.queue_seconds, service.gate)
     streams = Streams(service.streams, settings.stream_slots, settings.queue_seconds)
     log = CallLog()
@@ -128,6 +119,19 @@ async def serve(service: Service, settings: ServerSettings) -> None:
             await server.stop(settings.stop_seconds if stop.is_set() else FAILED_STOP_SECONDS)
             log.report()
     _LOG.info("stopped")
+
+
+def _new_server(settings: ServerSettings) -> grpc.aio.Server:
+    return grpc.aio.server(
+        options=[
+            # A stale process must not share the port; see `shared.processes`.
+            ("grpc.so_reuseport", int(settings.processes > 1)),
+            ("grpc.max_receive_message_length", MESSAGE_BYTES),
+            ("grpc.keepalive_time_ms", round(KEEPALIVE_SECONDS * 1000)),
+            ("grpc.http2.ping_timeout_ms", round(PING_SECONDS * 1000)),
+            ("grpc.http2.min_ping_interval_without_data_ms", round(CALLER_PING_SECONDS * 1000)),
+        ],
+    )
 
 
 def guarded(
