@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from shared.inbox.contract import InboxContract
 
-CONTRACT = InboxContract("events", done="scored", schema_version=2, consumer="scoring_service", cleared=("properties",))
+CONTRACT = InboxContract("events", done="scored", schema_version=1, consumer="scoring_service", cleared=("properties",))
 """The history keeps the properties of a scored event, so its row need not."""
 
 PAYLOAD = ("lead_id", "event_type", "event_time", "properties", "source")
 """Fields of every row, besides its id and its version."""
 OPTIONAL = ("historical", "sent_time", "original_event_time", "shortened")
-"""Fields that only rows of version 2 have, and only if they are set."""
+"""Fields that a row has only if they are set."""
 FIELDS: dict[str, Any] = dict.fromkeys((*PAYLOAD, *OPTIONAL), 1)
 """A projection of the fields that `EventRow.from_document` reads."""
 DECLARED: dict[str, Any] = dict.fromkeys(

@@ -211,7 +211,7 @@ async def test_a_row_is_a_pending_event_in_its_partition(events: MongoEventStore
     assert await inbox.rows.find().to_list() == [
         {
             "_id": EVENT.event_id,
-            "schema_version": 2,
+            "schema_version": 1,
             "lead_id": EVENT.lead_id,
             "event_type": EVENT.event_type,
             "event_time": EVENT.event_time,
