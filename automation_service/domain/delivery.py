@@ -100,8 +100,8 @@ class Delivery:
         """Returns the delivery after an attempt.
 
         After its n-th failed attempt it waits for the n-th duration of the schedule times `jitter`, or for as long as
-        the receiver asked if that is longer. Refused attempts are counted apart, and have their own durations. If there
-        is no n-th duration, the delivery has failed.
+        the receiver asked if that is longer. Refused attempts are counted separately and have a schedule of their
+        own. When the schedule has no duration left, the delivery has failed.
         """
         attempt = Attempt(began, took, answer.status, answer.error, answer.text)
         after = replace(

@@ -1,7 +1,7 @@
 """The partitions of executions, which their ids contain.
 
-An id begins with the checksum of its lead, so whoever has the id of an execution, or of one of its deliveries, reaches
-its row without asking every partition.
+The id of an execution begins with the checksum of its lead, and so do the ids of its deliveries. Either id is therefore
+enough to find the row without searching every partition.
 """
 
 import re

@@ -19,8 +19,8 @@ class Totals:
 
     `rejections` are the first rejected lines and the last one, which tells where reading a damaged file ended.
     `conflicts` are the same of the lines whose event id belongs to another event. Both have line number and reason.
-    `shortened` counts the accepted and duplicate events of which some properties were cut or left out. `warned` counts
-    those with an id or a type that may look like another one; `warnings` has the first of these, and the last one.
+    `shortened` counts the accepted and duplicate events that lost a part of their properties. `warned` counts those
+    with an id or a type that may look like another one; `warnings` has the first of these, and the last one.
     """
 
     accepted: int = 0

@@ -20,10 +20,10 @@ def with_choice(lines: Iterator[Line], historical: bool | None, ask: Callable[[s
     Args:
         lines: The lines.
         historical: The choice; None if there is none. Then events may be marked by the file, or be fresh.
-        ask: Asks a person for the choice; None if nobody can be asked.
+        ask: Asks the user for the choice; None in a script.
 
     Raises:
-        CommandError: An event is old, there is no choice, and nobody can be asked, or lines have already been sent.
+        CommandError: An event is old and no choice was made: in a script, or after the first lines were sent.
     """
     if historical is None:
         limit = int((wire.now() - MAX_LIVE_AGE).timestamp())

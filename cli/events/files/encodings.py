@@ -98,7 +98,7 @@ def _named(name: str) -> tuple[_Decode | None, str]:
     try:
         " ".encode(name)
     except LookupError:
-        raise Unreadable(f"there is no encoding {name!r}: examples are cp1252, utf-16-le and shift_jis") from None
+        raise Unreadable(f"{name!r} is not a known encoding: try cp1252, utf-16-le or shift_jis") from None
     if codecs.lookup(name).name in ("utf-8", "utf-8-sig"):
         return None, "UTF-8"
     return codecs.getincrementaldecoder(name)("surrogateescape").decode, name

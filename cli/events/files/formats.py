@@ -1,4 +1,4 @@
-"""Recognising files that are no files of events, to say what they are and which command helps."""
+"""Recognises files in other formats, such as archives and spreadsheets, and names the command that converts them."""
 
 import shlex
 from collections.abc import Iterable

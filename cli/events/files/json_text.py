@@ -16,7 +16,7 @@ _ANY_NUMBER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=st
 
 
 class Value(NamedTuple):
-    """A value of a JSON text, or the flaw because of which there is none."""
+    """A value of a JSON text, or the flaw that makes it unreadable."""
 
     content: Any
     flaw: str | None = None

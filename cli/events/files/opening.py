@@ -21,12 +21,12 @@ from cli.terminal.connection import CommandError
 
 _PARQUET_MAGIC = b"PAR1"
 _SAMPLE = 20
-"""How many objects of JSON are looked at to find out the columns."""
+"""How many objects of JSON are examined to detect the columns."""
 
 
 @contextmanager
 def open_events(path: Path | None, encoding: str | None = None) -> Iterator[EventFile]:
-    """Opens a file, or standard input if there is no path, and finds out its format.
+    """Opens a file and detects its format. Without a path, it opens standard input.
 
     Args:
         path: The file.
@@ -34,7 +34,7 @@ def open_events(path: Path | None, encoding: str | None = None) -> Iterator[Even
 
     Raises:
         CommandError: The file cannot be read. The text says what it looks like, what was expected, and which command
-            would do it.
+            helps.
     """
     name = str(path) if path else "standard input"
     with ExitStack() as stack:
