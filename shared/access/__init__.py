@@ -1,0 +1,1 @@
+"""Who may call what: API keys, roles, limits and the audit log."""
