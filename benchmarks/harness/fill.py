@@ -55,7 +55,7 @@ class Filling:
         """Yields the lead and the event, in order of time, of one process."""
         chance, began = random.Random(f"{self.population}-{number}"), wire.now() - SPAN
         for each in range(number, self.events, parts):
-            time_ = began + SPAN * each / self.events
+            time_ = began + SPAN * (each / self.events)
             time_ = time_.replace(microsecond=time_.microsecond // 1000 * 1000)
             lead_id = f"{self.population}-{chance.randrange(number, self.leads, parts)}"
             yield lead_id, Event(f"fill-{each:08}", chance.choice(KINDS), time_, properties(each))

@@ -1,5 +1,7 @@
 """What a system is filled with is what its pipeline would have stored."""
 
+from datetime import timedelta
+
 from benchmarks.harness.fill import Filling, write
 from shared import wire
 from shared.mongo import Database
@@ -35,3 +37,9 @@ async def test_the_pipeline_goes_on_after_what_was_filled(database: Database, da
     after = (await scoring.lead_reader.leads(["filled-0"]))["filled-0"]
     assert after.state.score == before.state.score + 10
     assert await scoring.verify() == []
+
+
+def test_the_last_of_ten_million_events_is_within_the_year() -> None:
+    number = 9_999_999
+    [(_, event)] = Filling("filled", number + 1, number + 1).part(number, number + 1)
+    assert wire.now() - timedelta(minutes=1) < event.event_time <= wire.now()
