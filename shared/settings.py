@@ -46,6 +46,9 @@ class ServerSettings(ProcessSettings):
         default=False,
         description="Allow addresses other than loopback, without TLS or authentication.",
     )
+    authentication: bool = Field(
+        default=False, description="Require an API key, or a client certificate of a service, from every caller."
+    )
     reflection: bool = Field(default=True, description="Serve gRPC reflection, for tools such as grpcurl.")
     call_seconds: Seconds = Field(10.0, description="Maximum duration of a unary call, in seconds.")
     call_slots: int = Field(
@@ -98,6 +101,15 @@ class StoreSettings(MongoSettings):
         ge=1,
         le=MAX_PARTITIONS,
         description="Number of partitions of every inbox; cannot be changed once a database exists.",
+    )
+
+
+class CallerSettings(ProcessSettings):
+    """Settings of every process that calls services."""
+
+    api_key: SecretStr = Field(SecretStr(""), description="API key that this process shows to services that it calls.")
+    api_key_file: str = Field(
+        "", description="File that the API key is read from instead, and read again when it changes."
     )
 
 
