@@ -34,7 +34,68 @@ class ProcessSettings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Minimum level of log lines.")
 
 
-class ServerSettings(ProcessSettings):
+class TlsSettings(ProcessSettings):
+    """Settings of every process that serves or calls a service: its own certificate, and which ones it trusts."""
+
+    tls: bool = Field(default=False, description="Call services over TLS; implied by `LEADSCORE_TLS_CA_FILE`.")
+    tls_cert_file: str = Field(
+        "",
+        description="Certificate of this process and those of its issuers, PEM. A server with one serves TLS only, and "
+        "the process shows it to servers that require one.",
+    )
+    tls_key_file: str = Field("", description="Private key of the certificate, PEM, without a passphrase.")
+    tls_ca_file: str = Field(
+        "",
+        description="Certificates of the authorities that this process trusts, PEM; empty means those of the system.",
+    )
+    tls_server_name: str = Field(
+        "", description="Name that the certificates of called servers must have, instead of the host of their address."
+    )
+    tls_clients: str = Field(
+        "off", pattern="^(off|required)$", description="Whether servers require a client certificate from every caller."
+    )
+    tls_service_names: str = Field(
+        "",
+        description="DNS names, separated by commas; a caller whose certificate has one of them has the role service.",
+    )
+
+    @property
+    def serves_tls(self) -> bool:
+        """Whether a server with these settings serves TLS."""
+        return bool(self.tls_cert_file)
+
+    @property
+    def calls_over_tls(self) -> bool:
+        """Whether calls to services use TLS."""
+        return self.tls or bool(self.tls_ca_file)
+
+    @property
+    def service_names(self) -> frozenset[str]:
+        """`tls_service_names` as a set."""
+        return frozenset(name for name in self.tls_service_names.split(",") if name)
+
+    @model_validator(mode="after")
+    def _require_what_tls_needs(self) -> Self:
+        if bool(self.tls_cert_file) != bool(self.tls_key_file):
+            raise ValueError("LEADSCORE_TLS_CERT_FILE and LEADSCORE_TLS_KEY_FILE are needed together")
+        if self.tls_clients == "required" and not (self.serves_tls and self.tls_ca_file):
+            # Any website owner has a certificate that the authorities of the system have signed.
+            raise ValueError("LEADSCORE_TLS_CLIENTS=required needs LEADSCORE_TLS_CERT_FILE and LEADSCORE_TLS_CA_FILE")
+        if self.service_names and self.tls_clients != "required":
+            raise ValueError("LEADSCORE_TLS_SERVICE_NAMES needs LEADSCORE_TLS_CLIENTS=required")
+        return self
+
+
+class CallerSettings(TlsSettings):
+    """Settings of every process that calls services."""
+
+    api_key: SecretStr = Field(SecretStr(""), description="API key that this process shows to services that it calls.")
+    api_key_file: str = Field(
+        "", description="File that the API key is read from instead, and read again when it changes."
+    )
+
+
+class ServerSettings(CallerSettings):
     """Settings of every server."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -73,7 +134,7 @@ class ServerSettings(ProcessSettings):
 
     @model_validator(mode="after")
     def _require_loopback_unless_insecure(self) -> Self:
-        if not (self.insecure or _is_loopback(self.host)):
+        if not (self.insecure or self.serves_tls or _is_loopback(self.host)):
             raise ValueError(
                 f"LEADSCORE_HOST={self.host} can be reached from other machines, without TLS or authentication: "
                 "use 127.0.0.1, or set LEADSCORE_INSECURE=true in a network that you trust"
@@ -104,16 +165,7 @@ class StoreSettings(MongoSettings):
     )
 
 
-class CallerSettings(ProcessSettings):
-    """Settings of every process that calls services."""
-
-    api_key: SecretStr = Field(SecretStr(""), description="API key that this process shows to services that it calls.")
-    api_key_file: str = Field(
-        "", description="File that the API key is read from instead, and read again when it changes."
-    )
-
-
-class WorkerSettings(ProcessSettings):
+class WorkerSettings(CallerSettings):
     """Settings of every worker."""
 
     health_port: int = Field(ge=0, le=65535, description="Port of a worker's health service; 0 disables it.")

@@ -1,0 +1,33 @@
+"""Certificates for tests: an authority, and what it issues, in files."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import trustme
+
+HERE = ("127.0.0.1", "localhost")
+"""The names of servers in tests."""
+
+
+class Authority:
+    """A certificate authority. Its own certificate is in `file`."""
+
+    def __init__(self, directory: Path, name: str = "authority") -> None:
+        self._directory = directory
+        self._authority = trustme.CA()
+        directory.mkdir(parents=True, exist_ok=True)
+        self.file = directory / f"{name}.pem"
+        self._authority.cert_pem.write_to_path(self.file)
+
+    def issue(self, name: str, *hosts: str, expired: bool = False) -> dict[str, str]:
+        """Issues a certificate for some hosts, or replaces that of the same name; returns the settings that name it."""
+        ends = datetime.now(UTC) + timedelta(days=-1 if expired else 30)
+        leaf = self._authority.issue_cert(*(hosts or HERE), not_before=ends - timedelta(days=60), not_after=ends)
+        certificate, key = self._directory / f"{name}.crt", self._directory / f"{name}.key"
+        certificate.write_bytes(b"".join(each.bytes() for each in leaf.cert_chain_pems))
+        key.write_bytes(leaf.private_key_pem.bytes())
+        return {"LEADSCORE_TLS_CERT_FILE": str(certificate), "LEADSCORE_TLS_KEY_FILE": str(key)}
+
+    def trusted(self) -> dict[str, str]:
+        """Returns the settings of a process that trusts this authority."""
+        return {"LEADSCORE_TLS_CA_FILE": str(self.file)}
