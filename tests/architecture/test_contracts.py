@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from google.api import annotations_pb2
 
 from shared.rpc.errors import ErrorTable
 from shared.settings import ServerSettings, StartupError, load
@@ -50,9 +51,17 @@ def test_every_stream_has_a_kind(context: str) -> None:
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
-def test_protos_import_well_known_types_only(context: str) -> None:
-    imported = re.findall(r'^import "([^"]+)";', proto(context), re.MULTILINE)
+def test_protos_import_well_known_types_and_annotations_only(context: str) -> None:
+    imported = set(re.findall(r'^import "([^"]+)";', proto(context), re.MULTILINE)) - {"google/api/annotations.proto"}
     assert all(name.startswith("google/protobuf/") for name in imported), imported
+
+
+def test_the_annotations_are_those_of_the_stubs() -> None:
+    installed = Path(annotations_pb2.__file__).parent
+    for path in (ROOT / "protos/google/api").iterdir():
+        assert path.read_bytes() == (installed / path.name).read_bytes(), (
+            f"copy {path.name} of googleapis-common-protos"
+        )
 
 
 @pytest.mark.parametrize("context", CONTEXTS)

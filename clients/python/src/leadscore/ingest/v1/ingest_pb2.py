@@ -22,36 +22,41 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n leadscore/ingest/v1/ingest.proto\x12\x13leadscore.ingest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x01\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07lead_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\nproperties\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06source\x18\x06 \x01(\t\x12-\n\tsent_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nhistorical\x18\x08 \x01(\x08\"<\n\nShortening\x12\x16\n\x0e\x63ut_properties\x18\x01 \x03(\t\x12\x16\n\x0eleft_out_count\x18\x02 \x01(\x05\"?\n\x12IngestEventRequest\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.leadscore.ingest.v1.Event\"\x8a\x01\n\x13IngestEventResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.leadscore.ingest.v1.Outcome\x12\x33\n\nshortening\x18\x02 \x01(\x0b\x32\x1f.leadscore.ingest.v1.Shortening\x12\x0f\n\x07warning\x18\x03 \x01(\t\"F\n\x18\x42\x61tchIngestEventsRequest\x12*\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1a.leadscore.ingest.v1.Event\"P\n\x19\x42\x61tchIngestEventsResponse\x12\x33\n\x08outcomes\x18\x01 \x03(\x0b\x32!.leadscore.ingest.v1.EventOutcome\"\xb1\x02\n\x0c\x45ventOutcome\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.leadscore.ingest.v1.Outcome\x12\x30\n\x06reason\x18\x03 \x01(\x0e\x32 .leadscore.ingest.v1.ErrorReason\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12.\n\x0bretry_delay\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10\x64iffering_fields\x18\x07 \x03(\t\x12\x33\n\nshortening\x18\x08 \x01(\x0b\x32\x1f.leadscore.ingest.v1.Shortening\x12\x0f\n\x07warning\x18\t \x01(\t*~\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x01\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x02\x12\x14\n\x10OUTCOME_REJECTED\x10\x03\x12\x17\n\x13OUTCOME_RETRY_LATER\x10\x04*\xb2\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_EVENT_INVALID\x10\x01\x12\"\n\x1e\x45RROR_REASON_EVENT_ID_CONFLICT\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_BATCH_INVALID\x10\x03\x12!\n\x1d\x45RROR_REASON_ARGUMENT_INVALID\x10\x04\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x05\x12 \n\x1c\x45RROR_REASON_BACKLOG_TOO_OLD\x10\x06\x12\x1c\n\x18\x45RROR_REASON_LEAD_BEHIND\x10\x07\x12!\n\x1d\x45RROR_REASON_PARTITION_BEHIND\x10\x08\x32\xe5\x01\n\rIngestService\x12`\n\x0bIngestEvent\x12\'.leadscore.ingest.v1.IngestEventRequest\x1a(.leadscore.ingest.v1.IngestEventResponse\x12r\n\x11\x42\x61tchIngestEvents\x12-.leadscore.ingest.v1.BatchIngestEventsRequest\x1a..leadscore.ingest.v1.BatchIngestEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n leadscore/ingest/v1/ingest.proto\x12\x13leadscore.ingest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xee\x01\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07lead_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\nproperties\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06source\x18\x06 \x01(\t\x12-\n\tsent_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nhistorical\x18\x08 \x01(\x08\"<\n\nShortening\x12\x16\n\x0e\x63ut_properties\x18\x01 \x03(\t\x12\x16\n\x0eleft_out_count\x18\x02 \x01(\x05\"?\n\x12IngestEventRequest\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.leadscore.ingest.v1.Event\"\x8a\x01\n\x13IngestEventResponse\x12-\n\x07outcome\x18\x01 \x01(\x0e\x32\x1c.leadscore.ingest.v1.Outcome\x12\x33\n\nshortening\x18\x02 \x01(\x0b\x32\x1f.leadscore.ingest.v1.Shortening\x12\x0f\n\x07warning\x18\x03 \x01(\t\"F\n\x18\x42\x61tchIngestEventsRequest\x12*\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1a.leadscore.ingest.v1.Event\"P\n\x19\x42\x61tchIngestEventsResponse\x12\x33\n\x08outcomes\x18\x01 \x03(\x0b\x32!.leadscore.ingest.v1.EventOutcome\"\xb1\x02\n\x0c\x45ventOutcome\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.leadscore.ingest.v1.Outcome\x12\x30\n\x06reason\x18\x03 \x01(\x0e\x32 .leadscore.ingest.v1.ErrorReason\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\x12.\n\x0bretry_delay\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10\x64iffering_fields\x18\x07 \x03(\t\x12\x33\n\nshortening\x18\x08 \x01(\x0b\x32\x1f.leadscore.ingest.v1.Shortening\x12\x0f\n\x07warning\x18\t \x01(\t*~\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x01\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x02\x12\x14\n\x10OUTCOME_REJECTED\x10\x03\x12\x17\n\x13OUTCOME_RETRY_LATER\x10\x04*\xb2\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_EVENT_INVALID\x10\x01\x12\"\n\x1e\x45RROR_REASON_EVENT_ID_CONFLICT\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_BATCH_INVALID\x10\x03\x12!\n\x1d\x45RROR_REASON_ARGUMENT_INVALID\x10\x04\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x05\x12 \n\x1c\x45RROR_REASON_BACKLOG_TOO_OLD\x10\x06\x12\x1c\n\x18\x45RROR_REASON_LEAD_BEHIND\x10\x07\x12!\n\x1d\x45RROR_REASON_PARTITION_BEHIND\x10\x08\x32\x9e\x02\n\rIngestService\x12{\n\x0bIngestEvent\x12\'.leadscore.ingest.v1.IngestEventRequest\x1a(.leadscore.ingest.v1.IngestEventResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\n/v1/events:\x05\x65vent\x12\x8f\x01\n\x11\x42\x61tchIngestEvents\x12-.leadscore.ingest.v1.BatchIngestEventsRequest\x1a..leadscore.ingest.v1.BatchIngestEventsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/events:batch:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'leadscore.ingest.v1.ingest_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=1123
-  _globals['_OUTCOME']._serialized_end=1249
-  _globals['_ERRORREASON']._serialized_start=1252
-  _globals['_ERRORREASON']._serialized_end=1558
-  _globals['_EVENT']._serialized_start=153
-  _globals['_EVENT']._serialized_end=391
-  _globals['_SHORTENING']._serialized_start=393
-  _globals['_SHORTENING']._serialized_end=453
-  _globals['_INGESTEVENTREQUEST']._serialized_start=455
-  _globals['_INGESTEVENTREQUEST']._serialized_end=518
-  _globals['_INGESTEVENTRESPONSE']._serialized_start=521
-  _globals['_INGESTEVENTRESPONSE']._serialized_end=659
-  _globals['_BATCHINGESTEVENTSREQUEST']._serialized_start=661
-  _globals['_BATCHINGESTEVENTSREQUEST']._serialized_end=731
-  _globals['_BATCHINGESTEVENTSRESPONSE']._serialized_start=733
-  _globals['_BATCHINGESTEVENTSRESPONSE']._serialized_end=813
-  _globals['_EVENTOUTCOME']._serialized_start=816
-  _globals['_EVENTOUTCOME']._serialized_end=1121
-  _globals['_INGESTSERVICE']._serialized_start=1561
-  _globals['_INGESTSERVICE']._serialized_end=1790
+  _globals['_INGESTSERVICE'].methods_by_name['IngestEvent']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['IngestEvent']._serialized_options = b'\202\323\344\223\002\023\"\n/v1/events:\005event'
+  _globals['_INGESTSERVICE'].methods_by_name['BatchIngestEvents']._loaded_options = None
+  _globals['_INGESTSERVICE'].methods_by_name['BatchIngestEvents']._serialized_options = b'\202\323\344\223\002\025\"\020/v1/events:batch:\001*'
+  _globals['_OUTCOME']._serialized_start=1153
+  _globals['_OUTCOME']._serialized_end=1279
+  _globals['_ERRORREASON']._serialized_start=1282
+  _globals['_ERRORREASON']._serialized_end=1588
+  _globals['_EVENT']._serialized_start=183
+  _globals['_EVENT']._serialized_end=421
+  _globals['_SHORTENING']._serialized_start=423
+  _globals['_SHORTENING']._serialized_end=483
+  _globals['_INGESTEVENTREQUEST']._serialized_start=485
+  _globals['_INGESTEVENTREQUEST']._serialized_end=548
+  _globals['_INGESTEVENTRESPONSE']._serialized_start=551
+  _globals['_INGESTEVENTRESPONSE']._serialized_end=689
+  _globals['_BATCHINGESTEVENTSREQUEST']._serialized_start=691
+  _globals['_BATCHINGESTEVENTSREQUEST']._serialized_end=761
+  _globals['_BATCHINGESTEVENTSRESPONSE']._serialized_start=763
+  _globals['_BATCHINGESTEVENTSRESPONSE']._serialized_end=843
+  _globals['_EVENTOUTCOME']._serialized_start=846
+  _globals['_EVENTOUTCOME']._serialized_end=1151
+  _globals['_INGESTSERVICE']._serialized_start=1591
+  _globals['_INGESTSERVICE']._serialized_end=1877
 # @@protoc_insertion_point(module_scope)
