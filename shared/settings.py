@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from shared.access.token_rules import TokenRules, read_roles, require_safe
+
 MAX_SECONDS = 86_400.0
 """Maximum of every setting in seconds: one day. Much longer values are mistakes, and overflow in MongoDB and Python."""
 MAX_PARTITIONS = 4_096
@@ -110,6 +112,18 @@ class ServerSettings(CallerSettings):
     authentication: bool = Field(
         default=False, description="Require an API key, or a client certificate of a service, from every caller."
     )
+    oidc_issuer: str = Field("", description="URL of an OpenID Connect issuer whose tokens are accepted beside keys.")
+    oidc_audience: str = Field("", description="Audience that these tokens must be for.")
+    oidc_roles: str = Field(
+        "", description="Roles that the values of the claim give: value=role pairs, separated by commas."
+    )
+    oidc_roles_claim: str = Field(
+        "roles", min_length=1, description="Claim that the roles are read from; may be a path such as a.b."
+    )
+    oidc_name_claim: str = Field("sub", min_length=1, description="Claim that the caller's name is read from.")
+    oidc_leeway_seconds: int = Field(
+        60, ge=0, le=600, description="By how many seconds the clocks of the issuer and of this machine may differ."
+    )
     reflection: bool = Field(default=True, description="Serve gRPC reflection, for tools such as grpcurl.")
     call_seconds: Seconds = Field(10.0, description="Maximum duration of a unary call, in seconds.")
     call_slots: int = Field(
@@ -131,6 +145,32 @@ class ServerSettings(CallerSettings):
             "database exists."
         ),
     )
+
+    @property
+    def token_rules(self) -> TokenRules | None:
+        """The `oidc_…` settings; None if there is no issuer."""
+        if not self.oidc_issuer:
+            return None
+        return TokenRules(
+            self.oidc_issuer,
+            self.oidc_audience,
+            read_roles(self.oidc_roles),
+            self.oidc_roles_claim,
+            self.oidc_name_claim,
+            self.oidc_leeway_seconds,
+        )
+
+    @model_validator(mode="after")
+    def _require_complete_token_rules(self) -> Self:
+        if self.oidc_issuer:
+            try:
+                require_safe(self.oidc_issuer)
+                read_roles(self.oidc_roles)
+            except ValueError as error:
+                raise ValueError(f"LEADSCORE_OIDC_ISSUER or LEADSCORE_OIDC_ROLES: {error}") from None
+            if not self.oidc_audience:
+                raise ValueError("LEADSCORE_OIDC_AUDIENCE is missing: tokens for other programs would be accepted")
+        return self
 
     @model_validator(mode="after")
     def _require_loopback_unless_insecure(self) -> Self:

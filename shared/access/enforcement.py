@@ -7,7 +7,7 @@ that is not in the table. Nothing here waits or reads the database, except for t
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shared.access import callers
 from shared.access.audit import AuditLog
@@ -21,6 +21,9 @@ from shared.mongo import Database
 from shared.rpc.errors import ErrorTable
 from shared.settings import ServerSettings
 from shared.tasks import running
+
+if TYPE_CHECKING:
+    from shared.access.oidc import Tokens
 
 Method: TypeAlias = Any
 """A method of a servicer."""
@@ -109,11 +112,19 @@ async def opened(
     if not settings.authentication:
         yield Access(methods, audit=audit)
         return
-    ring, rates = KeyRing(database), Rates(database)
+    ring, rates, tokens = KeyRing(database), Rates(database), _tokens(settings)
     await ring.refresh()
-    authentication = Authentication(ring)
-    async with running(ring.run(), rates.run()):
+    authentication = Authentication(ring, tokens=tokens)
+    async with running(ring.run(), rates.run(), *([tokens.run()] if tokens else [])):
         yield Access(methods, authentication, rates, audit)
+
+
+def _tokens(settings: ServerSettings) -> "Tokens | None":
+    if settings.token_rules is None:
+        return None
+    from shared.access.oidc import Tokens  # only here, because its imports take longer than all others together
+
+    return Tokens(settings.token_rules)
 
 
 def _counted(rates: Rates, count: Count, method: Method) -> Method:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from shared.access.roles import Role
 from shared.settings import (
     ProcessSettings,
     ServerSettings,
@@ -203,3 +204,42 @@ def test_a_time_zone_has_an_iana_name() -> None:
     for name in ("Berlin", "", "../etc/passwd", "/etc/passwd", "\0"):
         with pytest.raises(ValueError, match="is not a time zone: use an IANA name such as UTC or Europe/Berlin"):
             zone(name)
+
+
+OIDC = {
+    "LEADSCORE_OIDC_ISSUER": "https://issuer.example",
+    "LEADSCORE_OIDC_AUDIENCE": "leadscore",
+    "LEADSCORE_OIDC_ROLES": "analysts=read,admins=admin,admins=operate",
+}
+
+
+def test_an_issuer_of_tokens_is_read_as_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(Settings).token_rules is None
+    for name, value in OIDC.items():
+        monkeypatch.setenv(name, value)
+    rules = load(Settings).token_rules
+    assert rules is not None
+    assert (rules.issuer, rules.audience, rules.roles_claim, rules.leeway) == (
+        "https://issuer.example", "leadscore", "roles", 60,
+    )  # fmt: skip
+    assert rules.roles["admins"] == {Role.ADMIN, Role.OPERATE}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LEADSCORE_OIDC_ISSUER", "http://issuer.example"),
+        ("LEADSCORE_OIDC_AUDIENCE", ""),
+        ("LEADSCORE_OIDC_ROLES", ""),
+        ("LEADSCORE_OIDC_ROLES", "analysts=owner"),
+        ("LEADSCORE_OIDC_LEEWAY_SECONDS", "-1"),
+    ],
+)
+def test_an_issuer_whose_tokens_cannot_be_judged_prevents_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for each, good in OIDC.items():
+        monkeypatch.setenv(each, good)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartupError, match=name):
+        load(Settings)
