@@ -1,0 +1,1 @@
+"""Keys and audit records, as values and errors."""

@@ -1,0 +1,1 @@
+"""MongoDB: the keys, the audit log, and their indexes."""

@@ -1,0 +1,1 @@
+"""What the RPCs and `bootstrap` do."""
