@@ -13,13 +13,14 @@ from cli.events.dry_run import ask_system, preview_of
 from cli.events.history import marked, with_choice
 from cli.events.ingest import ingest, wait_until_scored
 from cli.events.lines import Line
-from cli.events.mapping.presets import AUTO, PRESETS, preset_path
-from cli.events.times.readers import TimeOptions, check_format, to_zone
+from cli.events.mapping.formats import AUTO, preset_path
 from cli.events.views import preview_json, preview_view, totals_json, totals_lines
 from cli.terminal.connection import CommandError, Connection
 from cli.terminal.counts import counted
 from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import bar, print_json, say, show
+from shared.mapping.presets import PRESETS
+from shared.mapping.times.readers import TimeOptions, check_format, to_zone
 from shared.message_files.documents import read_documents
 
 

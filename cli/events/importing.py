@@ -9,13 +9,14 @@ from cli.events.files.opening import open_events
 from cli.events.files.records import EventFile, Record
 from cli.events.lines import Line
 from cli.events.mapping.cells import ObservedCells, declared_cells
-from cli.events.mapping.converting import Converter, Table, missing_columns
 from cli.events.mapping.detection import find_mapping, is_table
-from cli.events.mapping.presets import AUTO
-from cli.events.mapping.schema import MappingFile
+from cli.events.mapping.formats import AUTO
+from cli.events.mapping.lines import Table, to_lines
 from cli.events.spool import spooled
-from cli.events.times.readers import TimeOptions
 from cli.terminal.connection import CommandError
+from shared.mapping.converting import missing_columns
+from shared.mapping.schema import MappingFile
+from shared.mapping.times.readers import TimeOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def _lines(file: EventFile, mapping: MappingFile, times: TimeOptions) -> Iterato
     records = file.records(mapping.columns or None)
     if file.typed:
         table = Table(file.columns) if is_table(file) else None
-        return Converter(mapping, times, table).lines(records)
+        return to_lines(records, mapping, times, table)
     return _table_lines(file, mapping, times, records)
 
 
@@ -76,15 +77,15 @@ def _table_lines(
     file: EventFile, mapping: MappingFile, times: TimeOptions, records: Iterator[Record]
 ) -> Iterator[Line]:
     columns = mapping.columns or file.columns
-    if missing := missing_columns(mapping, Table(columns)):
+    if missing := missing_columns(mapping, columns):
         raise CommandError(
             f"{file.name} has no column for {missing[0]}: name the columns in its first {file.unit}, or pass a "
             "mapping file with --mapping; see docs/importing.md"
         )
     declared = declared_cells(mapping.types, columns)
     if declared is not None:
-        yield from Converter(mapping, times, Table(columns, declared)).lines(records)
+        yield from to_lines(records, mapping, times, Table(columns, declared))
         return
     observed = ObservedCells(mapping.types, columns)
     with spooled(records, observed.look) as again:
-        yield from Converter(mapping, times, Table(columns, observed.converts())).lines(again)
+        yield from to_lines(again, mapping, times, Table(columns, observed.converts()))

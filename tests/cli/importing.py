@@ -6,7 +6,7 @@ from typing import Any
 
 from cli.events.importing import ImportOptions, open_import
 from cli.events.lines import Line
-from cli.events.times.readers import TimeOptions, to_zone
+from shared.mapping.times.readers import TimeOptions, to_zone
 from shared.message_files.messages import to_plain
 
 EXPORTS = Path(__file__).parent / "exports"

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from cli.events.files.records import Record
 from cli.events.mapping.cells import ObservedCells
-from cli.events.mapping.converting import Converter, Table
 from cli.events.mapping.files import read_preset
-from cli.events.mapping.presets import PRESETS
-from cli.events.mapping.schema import MappingFile
-from cli.events.times.readers import TimeOptions
+from cli.events.mapping.lines import Table, to_lines
+from shared.mapping.presets import PRESETS
+from shared.mapping.schema import MappingFile
+from shared.mapping.times.readers import TimeOptions
 from tests.cli.importing import BERLIN
 
 NUMBERS = st.integers() | st.decimals(allow_nan=False, allow_infinity=False, places=3) | st.just(Decimal("1E+30"))
@@ -37,7 +37,7 @@ def names(mapping: MappingFile) -> list[str]:
 
 
 def check(mapping: MappingFile, table: Table | None, fields: Mapping[str, Any], options: TimeOptions) -> None:
-    for line in Converter(mapping, options, table).lines([Record(7, dict(fields))]):
+    for line in to_lines([Record(7, dict(fields))], mapping, options, table):
         assert line.number == 7
         assert (line.event is None) != (line.flaw is None)
         if line.event is not None:

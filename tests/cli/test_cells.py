@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cli.events.importing import ImportOptions
-from cli.events.mapping.presets import AUTO
+from cli.events.mapping.formats import AUTO
 from tests.cli.importing import events, read
 
 

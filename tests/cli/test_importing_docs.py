@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from cli.__main__ import app
 from cli.events.mapping.files import read_mapping
-from cli.events.mapping.presets import PRESETS
-from cli.events.mapping.schema import EventSection, MappingFile
 from cli.terminal.connection import CommandError
+from shared.mapping.presets import PRESETS
+from shared.mapping.schema import EventSection, MappingFile
 from tests.cli.importing import EXPORTS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "importing.md").read_text()

@@ -6,8 +6,8 @@ import pytest
 
 from cli.events.importing import ImportOptions
 from cli.events.mapping.files import read_mapping, read_preset
-from cli.events.mapping.presets import PRESETS, preset_path
 from cli.terminal.connection import CommandError
+from shared.mapping.presets import PRESETS, preset_path
 from tests.cli.importing import read, written
 from tests.cli.test_mapping import ROW, WHOLE
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from cli.events.times.readers import TimeRule, check_format, time_reader, to_zone
+from shared.mapping.times.readers import TimeRule, check_format, time_reader, to_zone
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SECONDS = int(NOON.timestamp())

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import msgspec
 
 from cli.events.files.encodings import NOT_TEXT
-from cli.events.files.json_values import DECODER, exact, json_flaw
 from cli.events.files.records import MAX_RECORD, Record
+from shared.mapping.exact_json import DECODER, exact, json_flaw
 
 _FAST_DECODER = msgspec.json.Decoder(float_hook=exact)
 """Twice as fast as the standard library. What it accepts, it decodes to the same values, with all digits."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from cli.events.files.encodings import NOT_TEXT, is_text
-from cli.events.files.json_values import DECODER, json_flaw
 from cli.events.files.records import MAX_RECORD, Unreadable
+from shared.mapping.exact_json import DECODER, json_flaw
 
 _CHUNK = 64 * 1024
 _ANY_NUMBER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from cli.terminal.connection import CommandError
+from shared.mapping.values import column_key
 
 MAX_RECORD = 1024 * 1024
 """Longest line, row or item that is read, in bytes or characters; the ingest service accepts no longer message."""
@@ -74,11 +75,6 @@ class EventFile:
             if not number:
                 raise CommandError(f"{self.name}: {reason}") from None
             yield Record(number + 1, None, f"cannot be read, and neither can what follows: {reason}")
-
-
-def column_key(name: str) -> str:
-    """Returns what two names of one column have in common: letter case, spaces and underscores do not matter."""
-    return "".join(name.split()).replace("_", "").casefold()
 
 
 def check_columns(names: Sequence[str], where: str) -> None:

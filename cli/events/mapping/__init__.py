@@ -1,1 +1,1 @@
-"""Mapping files: where the fields of an event come from in a record of a file; presets for the exports of vendors."""
+"""What the fields of a file mean: its format, the types of its cells, and the lines that it becomes."""

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from cli.events.files.records import Record
-from cli.events.mapping.json_values import INEXACT_FROM
-from cli.events.mapping.schema import CellType
-from cli.events.mapping.values import Columns
+from shared.mapping.json_values import INEXACT_FROM
+from shared.mapping.schema import CellType
+from shared.mapping.values import Columns
 
 Convert = Callable[[object], object]
 """Returns the value of a cell. Raises ValueError if the cell is not of the type of its column."""

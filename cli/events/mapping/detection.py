@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from cli.events.files.records import EventFile, column_key
+from cli.events.files.records import EventFile
 from cli.events.mapping.files import read_mapping, read_preset
-from cli.events.mapping.presets import AUTO, PRESETS
-from cli.events.mapping.schema import MappingFile
+from cli.events.mapping.formats import AUTO
 from cli.terminal.connection import CommandError
+from shared.mapping.presets import PRESETS
+from shared.mapping.schema import MappingFile
+from shared.mapping.values import column_key
 from shared.message_files.scalars import shown
 
 _OWN_LAYOUT = "leadscore"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from cli.events.files.encodings import NOT_TEXT
 from cli.events.files.json_documents import json_documents
 from cli.events.files.json_lines import json_lines
-from cli.events.files.json_values import DECODER
 from cli.events.files.records import MAX_RECORD, Record
+from shared.mapping.exact_json import DECODER
 from tests.cli.files.reading import read
 
 EVENTS: list[dict[str, Any]] = [{"event_id": f"e-{number}", "properties": {"plan": "pro"}} for number in range(3)]

@@ -10,10 +10,10 @@ from typing import NoReturn
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cli.events.mapping.json_values import to_text
-from cli.events.mapping.schema import Condition, EventSection, TimeSection
-from cli.events.mapping.values import Columns, Fields, Getter, Path, Value, nothing
-from cli.events.times.readers import TimeOptions, TimeRule, time_reader, to_zone
+from shared.mapping.json_values import to_text
+from shared.mapping.schema import Condition, EventSection, TimeSection
+from shared.mapping.times.readers import TimeOptions, TimeRule, time_reader, to_zone
+from shared.mapping.values import Columns, Fields, Getter, Path, Value, nothing
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FLAGS = {"true": True, "false": False}

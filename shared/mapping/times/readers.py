@@ -19,8 +19,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from cli.events.times import refusals
-from cli.events.times.local import Repeated, localiser
+from shared.mapping.times import refusals
+from shared.mapping.times.local import Repeated, localiser
 from shared.message_files.scalars import shown
 
 Reader = Callable[[object], datetime]

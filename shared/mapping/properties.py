@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from cli.events.mapping.json_values import from_json
-from cli.events.mapping.schema import PropertiesSection
-from cli.events.mapping.values import Columns, Fields, Getter
+from shared.mapping.json_values import from_json
+from shared.mapping.schema import PropertiesSection
+from shared.mapping.values import Columns, Fields, Getter
 
 _NEVER_EMPTY = {bool, int, float, Decimal}
 

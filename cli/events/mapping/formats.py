@@ -1,27 +1,13 @@
-"""The mapping files that come with leadscore, by the names of their formats."""
+"""The formats that `--format` takes."""
 
 from pathlib import Path
 
 from cli.terminal.connection import CommandError
+from shared.mapping import presets
+from shared.mapping.presets import PRESETS
 
 AUTO = "auto"
 """Stands for the first format whose columns a file has."""
-PRESETS = (
-    "leadscore-export",
-    "leadscore",
-    "segment",
-    "posthog",
-    "mixpanel",
-    "amplitude",
-    "ga4",
-    "snowplow",
-    "snowplow-tsv",
-    "marketo",
-    "hubspot",
-    "salesforce",
-    "mautic",
-)
-"""The formats, in the order in which a file is compared with them."""
 
 
 def preset_path(name: str) -> Path:
@@ -32,4 +18,4 @@ def preset_path(name: str) -> Path:
     """
     if name not in PRESETS:
         raise CommandError(f"--format {name!r} is unknown: give {AUTO}, {', '.join(PRESETS[:-1])} or {PRESETS[-1]}")
-    return Path(__file__).parent / f"{name}.yaml"
+    return presets.preset_path(name)

@@ -17,8 +17,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cli.events.files.records import column_key
-from cli.events.mapping.json_values import from_json, to_object, to_text
+from shared.mapping.json_values import from_json, to_object, to_text
 
 Fields = Mapping[str, object]
 Getter = Callable[[Fields], object]
@@ -26,6 +25,11 @@ Getter = Callable[[Fields], object]
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _HASH_BYTES = 16
+
+
+def column_key(name: str) -> str:
+    """Returns what two names of one column have in common: letter case, spaces and underscores do not matter."""
+    return "".join(name.split()).replace("_", "").casefold()
 
 
 class Columns:

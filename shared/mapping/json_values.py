@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from google.protobuf.struct_pb2 import NULL_VALUE, Value
 
-from cli.events.files.json_values import DECODER, json_flaw
+from shared.mapping.exact_json import DECODER, json_flaw
 
 MAX_LEVELS = 20
 """Maximum nesting of properties. Protobuf cannot parse much deeper ones, and would reject their whole batch."""

@@ -1,19 +1,15 @@
-"""Turns the records of a file into events, as a mapping file says. The mapping is compiled once per file.
+"""Turns records into events, as a mapping file says. The mapping is compiled once.
 
 Only what protobuf cannot represent, and what has no value at all, is refused here. The ingest service validates the
 rest.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from leadscore.ingest.v1 import ingest_pb2 as pb
 
-from cli.events.files.records import Record
-from cli.events.lines import Line
-from cli.events.mapping.cells import Convert
-from cli.events.mapping.fields import (
+from shared.mapping.fields import (
     condition,
     optional_flag,
     optional_text,
@@ -21,69 +17,41 @@ from cli.events.mapping.fields import (
     required_text,
     required_time,
 )
-from cli.events.mapping.json_values import set_property
-from cli.events.mapping.properties import compile_properties
-from cli.events.mapping.schema import REQUIRED, EventSection, MappingFile, PropertiesSection, TimeSection, TypeSection
-from cli.events.mapping.values import Columns, Fields, Value
-from cli.events.times.readers import TimeOptions
+from shared.mapping.json_values import set_property
+from shared.mapping.properties import compile_properties
+from shared.mapping.schema import REQUIRED, EventSection, MappingFile, PropertiesSection, TimeSection, TypeSection
+from shared.mapping.times.readers import TimeOptions
+from shared.mapping.values import Columns, Fields, Value
 
 Build = Callable[[Fields, Fields], pb.Event | None]
 """Returns the event of a record, given as it is and with typed cells; None if the event does not apply to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The columns of a table, and how the cells of some of them become values."""
-
-    columns: Sequence[str]
-    cells: Mapping[str, Convert] = field(default_factory=dict)
-
-
 class Converter:
-    """Turns records into the lines of their events.
+    """Turns records into events.
 
-    `table` is None for a file whose fields are found by their exact names.
+    `columns` are those of a table; None for records whose fields are found by their exact names.
     """
 
-    def __init__(self, mapping: MappingFile, options: TimeOptions, table: Table | None) -> None:
-        columns = Columns(None if table is None else table.columns)
-        self._builds = [_compile(section, options, columns) for section in _sections(mapping)]
-        self._cells = dict(table.cells) if table else {}
+    def __init__(self, mapping: MappingFile, options: TimeOptions, columns: Sequence[str] | None) -> None:
+        found = Columns(columns)
+        self._builds = [_compile(section, options, found) for section in _sections(mapping)]
 
-    def lines(self, records: Iterable[Record]) -> Iterator[Line]:
-        """Yields a line for each event of a record, or for its flaw."""
-        for number, fields, flaw in records:
-            if fields is None:
-                yield Line(number, None, flaw)
-                continue
-            try:
-                events = self._events(fields)
-            except UnicodeEncodeError:
-                yield Line(number, None, "is not UTF-8")
-            except ValueError as error:
-                yield Line(number, None, str(error))
-            else:
-                for event in events:
-                    yield Line(number, event, None)
+    def events(self, fields: Fields, typed: Fields) -> list[pb.Event]:
+        """Returns the events of a record, given as it is and with typed cells; none if the mapping has none for it.
 
-    def _events(self, fields: Fields) -> list[pb.Event]:
-        typed = self._typed(fields) if self._cells else fields
-        events = [event for build in self._builds if (event := build(fields, typed)) is not None]
-        if not events:
-            raise ValueError("matches none of the events in the mapping")
-        return events
-
-    def _typed(self, fields: Fields) -> Fields:
-        typed = dict(fields)
-        for column, convert in self._cells.items():
-            if column in typed:
-                typed[column] = convert(typed[column])
-        return typed
+        Raises:
+            ValueError: The record has a flaw. The text is a sentence that begins with the field of the event.
+        """
+        try:
+            return [event for build in self._builds if (event := build(fields, typed)) is not None]
+        except UnicodeEncodeError:
+            raise ValueError("is not UTF-8") from None
 
 
-def missing_columns(mapping: MappingFile, table: Table) -> list[str]:
-    """Returns which of the fields that each event needs have no column in a table."""
-    columns = Columns(table.columns)
+def missing_columns(mapping: MappingFile, names: Sequence[str]) -> list[str]:
+    """Returns which of the fields that each event needs have no column in a table, whose columns have these names."""
+    columns = Columns(names)
     return [
         name
         for name in REQUIRED

@@ -4,9 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
-from cli.events.mapping.values import VALUE_KEYS, Value, parse_value
-from cli.events.times.local import Repeated
-from cli.events.times.readers import check_format, to_zone
+from shared.mapping.times.local import Repeated
+from shared.mapping.times.readers import check_format, to_zone
+from shared.mapping.values import VALUE_KEYS, Value, parse_value
 
 ValueField = Annotated[Value, PlainValidator(parse_value)]
 CellType = Literal["text", "number", "boolean"]
@@ -44,7 +44,7 @@ class TypeSection(_Section):
 
 
 class TimeSection(_Section):
-    """A time: where it comes from and how it is read; see `cli.events.times.readers`."""
+    """A time: where it comes from and how it is read; see `shared.mapping.times.readers`."""
 
     source: ValueField = Field(alias="from")
     format: Annotated[str, AfterValidator(check_format)] = ""
