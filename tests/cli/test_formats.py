@@ -26,6 +26,13 @@ EXPECTED: dict[str, tuple[str, list[tuple[str, str, str, str]]]] = {
             ("msg-4", "anon-4", "Order Completed", "2026-11-20T08:04:00.500Z"),
         ],
     ),
+    "cloudevents.ndjson": (
+        "cloudevents",
+        [
+            ("/shop/1042", INES, "demo_request", "2026-11-20T08:01:00Z"),
+            ("/shop/1043", INES, "page_view", "2026-11-20T07:02:00Z"),
+        ],
+    ),
     "posthog.jsonl": (
         "posthog",
         [
@@ -132,7 +139,8 @@ def test_an_export_is_recognised_and_becomes_its_events(name: str) -> None:
     found = events(EXPORTS / name, options)
     ids = [(each["event_id"], each["lead_id"], each["event_type"], each["event_time"]) for each in found]
     assert ids == EXPECTED[name][1]
-    source = "website" if name == "exported.ndjson" else opened.format.split("-")[0]
+    own_sources = {"exported.ndjson": "website", "cloudevents.ndjson": "/shop"}
+    source = own_sources.get(name, opened.format.split("-")[0])
     assert {each.get("source", "leadscore") for each in found} == {source}
 
 
@@ -142,6 +150,7 @@ def test_an_export_is_recognised_and_becomes_its_events(name: str) -> None:
         ("segment.ndjson", 0, {"email": INES, "seats": 12}),
         ("segment.ndjson", 2, {"plan": "pro", "revenue": 49.9}),
         ("segment.ndjson", 3, {"order": "9007199254740993"}),
+        ("cloudevents.ndjson", 0, {"plan": "pro", "seats": 12}),
         ("posthog.jsonl", 1, {"email": INES, "first_seen": "web"}),
         ("amplitude.json.gz", 0, {"plan": "pro", "city": "Kiel", "user_properties": {"utm": "spring"}}),
         ("amplitude.json.gz", 1, {"utm": "spring"}),

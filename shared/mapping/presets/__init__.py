@@ -12,6 +12,7 @@ PRESETS = (
     "ga4",
     "snowplow",
     "snowplow-tsv",
+    "cloudevents",
     "marketo",
     "hubspot",
     "salesforce",
