@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("ingest_service", "scoring_service", "automation_service", "intelligence_service")
+SERVICES = ("ingest_service", "scoring_service", "automation_service", "intelligence_service", "gateway_service")
 AROUND = ("cli", "testkit", "tests", "chaos", "benchmarks")
 MANDATORY = {"__init__", "__main__", "app", "settings", "usecases", "servicer"}
 OPTIONAL = {
     *("ports", "store", "clients", "messages", "model_codec", "rule_codec"),
     "delivery",  # of webhooks and e-mails: only automation delivers
+    "server",  # of HTTP: only the gateway serves it
     "watchers",  # of changes: only intelligence lets anyone watch
+    "webhooks",  # of others: only the gateway receives them
 }
 """Any of these, and those above, may be a package: one that has grown is split, and keeps its name."""
 NOT_YET_USED = {

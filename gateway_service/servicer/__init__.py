@@ -1,0 +1,1 @@
+"""HTTP ⇄ records: the paths, the bodies, the credentials, and the answers."""

@@ -1,0 +1,1 @@
+"""Webhooks of others: which there are, how they are signed, and what they mean."""
