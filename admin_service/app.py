@@ -5,6 +5,7 @@ import contextlib
 
 from leadscore.admin.v1 import admin_pb2_grpc
 
+from admin_service.access import METHODS
 from admin_service.servicer import ERRORS, SERVICE, AdminServicer
 from admin_service.settings import AdminSettings
 from admin_service.store import schema
@@ -12,6 +13,7 @@ from admin_service.store.audit import MongoAuditLog
 from admin_service.store.keys import MongoKeys
 from admin_service.usecases.keys import Draft, KeyBook
 from shared import mongo, wire
+from shared.access import enforcement
 from shared.lead_ids import LeadIds
 from shared.rpc.server import Service, serve
 from shared.settings import StartupError
@@ -25,14 +27,16 @@ async def run_server(settings: AdminSettings) -> None:
         lead_ids = LeadIds(settings.lead_ids)
         await lead_ids.check(database)
         servicer = AdminServicer(KeyBook(MongoKeys(database), wire.now), MongoAuditLog(database).page, wire.now)
-        service = Service(
-            SERVICE,
-            lambda server: admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, server),
-            ERRORS,
-            lambda: mongo.is_primary(database),
-            prepare=lead_ids.apply,
-        )
-        await serve(service, settings)
+        async with enforcement.opened(database, settings, METHODS, ERRORS, service="admin") as access:
+            service = Service(
+                SERVICE,
+                lambda server: admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, server),
+                ERRORS,
+                lambda: mongo.is_primary(database),
+                access,
+                prepare=lead_ids.apply,
+            )
+            await serve(service, settings)
 
 
 async def run_migration(settings: AdminSettings, *, sharded: bool = False) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from leadscore.automation.v1 import automation_pb2_grpc
 
+from automation_service.access import METHODS
 from automation_service.clients import IntelligenceInsights, ScoringInactiveLeads, ScoringModels
 from automation_service.delivery.address_guard import Guard, GuardedTransport, SystemResolver
 from automation_service.delivery.attempt import MAX_SETTLED, SETTLE_SECONDS, DeliveryAttempt
@@ -27,6 +28,7 @@ from automation_service.usecases.inactivity import InactivitySearch
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester
 from shared import deadlines, mongo, wire
+from shared.access import enforcement
 from shared.contracts import score_changes
 from shared.group_commit import GroupCommit
 from shared.inbox.broker import DoorbellBroker
@@ -63,16 +65,16 @@ async def run_server(settings: AutomationSettings) -> None:
             Parking(changes),
             MongoBacklog(database, changes, wire.now).read,
         )
-        await serve(
-            Service(
+        async with enforcement.opened(database, settings, METHODS, ERRORS, service="automation") as access:
+            service = Service(
                 SERVICE,
                 lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server),
                 ERRORS,
                 lambda: mongo.is_primary(database),
+                access,
                 prepare=lead_ids.apply,
-            ),
-            settings,
-        )
+            )
+            await serve(service, settings)
 
 
 @contextlib.asynccontextmanager

@@ -27,6 +27,8 @@ from automation_service.ports import Backlog, ExecutionQuery
 from automation_service.rule_codec import read_rule, write_rule
 from automation_service.usecases.rules import RuleBook
 from automation_service.usecases.trials import RuleTester
+from shared.access import callers
+from shared.access.errors import ACCESS
 from shared.inbox.parking import Parking
 from shared.rpc.arguments import identifier, identifiers, ids_or_all, optional_text, optional_time
 from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
@@ -37,6 +39,7 @@ SERVICE = "leadscore.automation.v1.AutomationService"
 
 ERRORS: ErrorTable = {
     **ARGUMENTS,
+    **ACCESS,
     InvalidRule: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "RULE_INVALID"),
     Unrenderable: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "RULE_INVALID"),
     RuleExists: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "RULE_EXISTS"),
@@ -204,7 +207,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         count = await self._parking.discard(
             ids_or_all("change_ids", request.change_ids, every=request.all, limit=MAX_CHANGES),
             identifier("reason", request.reason, limit=MAX_REASON),
-            identifier("actor", request.actor),
+            identifier("actor", callers.actor(request.actor)),
         )
         return pb.DiscardParkedChangesResponse(discarded_count=count)
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from leadscore.ingest.v1 import ingest_pb2_grpc
 
+from ingest_service.access import METHODS
 from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.settings import IngestSettings
@@ -14,11 +15,13 @@ from ingest_service.store import SHARD_KEYS, EventIds, MongoEventStore
 from ingest_service.usecases.backlog import BacklogMonitor
 from ingest_service.usecases.ingest import Ingest
 from shared import logs, mongo, wire
+from shared.access import enforcement, rates
 from shared.contracts import events
 from shared.group_commit import GroupCommit
 from shared.inbox import broker
 from shared.inbox.collection import Inbox
 from shared.inbox.doorbell import Doorbell
+from shared.indexes import create_indexes
 from shared.lead_ids import LeadIds
 from shared.rpc.server import Service, serve
 from shared.sharding import shard
@@ -45,15 +48,19 @@ async def run_server(settings: IngestSettings) -> None:
         group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=settings.call_seconds)
         monitor = BacklogMonitor(inbox, wire.now, limits=settings.limits, partitions=settings.partitions)
         ingest = Ingest(store, group, doorbell, wire.now, monitor.refusal)
-        service = Service(
-            SERVICE,
-            lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestServicer(ingest), server),
-            ERRORS,
-            lambda: mongo.is_primary(database),
-            gate=monitor.check_call,
-            prepare=lead_ids.apply,
-        )
-        async with running(doorbell.run(), monitor.run()):
+        async with (
+            enforcement.opened(database, settings, METHODS, ERRORS, service="ingest") as access,
+            running(doorbell.run(), monitor.run()),
+        ):
+            service = Service(
+                SERVICE,
+                lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestServicer(ingest), server),
+                ERRORS,
+                lambda: mongo.is_primary(database),
+                access,
+                gate=monitor.check_call,
+                prepare=lead_ids.apply,
+            )
             await serve(service, settings)
 
 
@@ -66,7 +73,7 @@ async def warn_of_clock(database: mongo.Database, clock: Callable[[], datetime])
 
 
 async def run_migration(settings: IngestSettings, *, sharded: bool = False) -> None:
-    """Creates the inbox `events` and records the form of lead ids.
+    """Creates the inbox `events` and the counts of keys' events, and records the form of lead ids.
 
     Initiates the replica set if necessary, or shards the collections of a cluster.
     """
@@ -77,6 +84,7 @@ async def run_migration(settings: IngestSettings, *, sharded: bool = False) -> N
     async with contextlib.aclosing(database.client):
         inbox = Inbox(database, events.CONTRACT, partitions=settings.partitions)
         await inbox.migrate()
+        await create_indexes(database, rates.INDEXES)
         await LeadIds(settings.lead_ids).record(database)
         if sharded:
             await inbox.record_shards(await shard(database, SHARD_KEYS, partitions=settings.partitions))

@@ -12,17 +12,20 @@ from ingest_service.domain.event import Event, InvalidBatch, check_batch
 from ingest_service.ports import PutResult
 from ingest_service.usecases.ingest import Ingest, Outcome, Receipt
 from shared import wire
+from shared.access.errors import ACCESS, KeyLimitExceeded
 from shared.rpc.errors import ARGUMENTS, OVERLOADED, ErrorRow, ErrorTable, InvalidArgument, Overloaded
 from shared.rpc.server import Context
 
 SERVICE = "leadscore.ingest.v1.IngestService"
 
 ERRORS: ErrorTable = {
+    **ACCESS,
     InvalidArgument: ARGUMENTS[InvalidArgument],
     Overloaded: OVERLOADED,
     BacklogTooOld: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "BACKLOG_TOO_OLD"),
     LeadBehind: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "LEAD_BEHIND"),
     PartitionBehind: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "PARTITION_BEHIND"),
+    KeyLimitExceeded: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "KEY_LIMIT_EXCEEDED"),
     InvalidEvent: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "EVENT_INVALID"),
     EventIdConflict: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "EVENT_ID_CONFLICT"),
     InvalidBatch: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "BATCH_INVALID"),

@@ -4,6 +4,7 @@ import contextlib
 
 from leadscore.intelligence.v1 import intelligence_pb2_grpc
 
+from intelligence_service.access import METHODS
 from intelligence_service.clients import ScoringModels, ScoringServiceReader, is_serving
 from intelligence_service.servicer import ERRORS, SERVICE, STREAMS, IntelligenceServicer
 from intelligence_service.settings import IntelligenceSettings
@@ -11,6 +12,7 @@ from intelligence_service.store import MongoLeadChanges
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers
 from shared import deadlines, mongo
+from shared.access import enforcement
 from shared.lead_ids import LeadIds
 from shared.rpc.server import Service, serve
 
@@ -24,16 +26,18 @@ async def run_server(settings: IntelligenceSettings) -> None:
         intelligence = Intelligence(ScoringServiceReader(channel), ScoringModels(channel))
         watchers = Watchers(MongoLeadChanges(database), intelligence)
         servicer = IntelligenceServicer(intelligence, watchers)
-        async with contextlib.aclosing(watchers):
-            await serve(
-                Service(
-                    SERVICE,
-                    lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server),
-                    ERRORS,
-                    lambda: is_serving(channel),
-                    leave=watchers.stop,
-                    streams=STREAMS,
-                    prepare=lead_ids.apply,
-                ),
-                settings,
+        async with (
+            contextlib.aclosing(watchers),
+            enforcement.opened(database, settings, METHODS, ERRORS, service="intelligence") as access,
+        ):
+            service = Service(
+                SERVICE,
+                lambda server: intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(servicer, server),
+                ERRORS,
+                lambda: is_serving(channel),
+                access,
+                leave=watchers.stop,
+                streams=STREAMS,
+                prepare=lead_ids.apply,
             )
+            await serve(service, settings)

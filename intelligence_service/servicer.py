@@ -16,6 +16,7 @@ from intelligence_service.ports import Order, Wanted
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers, WatchUpdate
 from shared import wire
+from shared.access.errors import ACCESS
 from shared.rpc import arguments, pagination
 from shared.rpc.admission import StreamKind, StreamTable
 from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
@@ -34,6 +35,7 @@ MAX_STAGES = 100
 
 ERRORS: ErrorTable = {
     **ARGUMENTS,
+    **ACCESS,
     LeadNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "LEAD_NOT_FOUND"),
     WatcherTooSlow: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHER_TOO_SLOW"),
     TooManyWatchers: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_WATCHERS"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
+from scoring_service.access import METHODS
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.replay import engine
 from scoring_service.servicer import ERRORS, SERVICE, STREAMS, ScoringServicer
@@ -37,6 +38,7 @@ from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.slow_lane import SlowLane
 from scoring_service.usecases.verify import Verification
 from shared import mongo, wire
+from shared.access import enforcement
 from shared.contracts import events, score_changes
 from shared.inbox import broker
 from shared.inbox.broker import DoorbellBroker
@@ -102,17 +104,17 @@ async def run_server(settings: ScoringSettings) -> None:
             Parking(parts.events),
             BacklogReport(backlog, parts.models, calendar, wire.now),
         )
-        await serve(
-            Service(
+        async with enforcement.opened(parts.database, settings, METHODS, ERRORS, service="scoring") as access:
+            service = Service(
                 SERVICE,
                 lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server),
                 ERRORS,
                 lambda: mongo.is_primary(parts.database),
+                access,
                 streams=STREAMS,
                 prepare=lead_ids.apply,
-            ),
-            settings,
-        )
+            )
+            await serve(service, settings)
 
 
 async def run_helper(settings: ScoringSettings) -> None:

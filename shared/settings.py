@@ -107,7 +107,7 @@ class ServerSettings(CallerSettings):
     )
     insecure: bool = Field(
         default=False,
-        description="Allow addresses other than loopback, without TLS or authentication.",
+        description="Allow addresses other than loopback without TLS and authentication.",
     )
     authentication: bool = Field(
         default=False, description="Require an API key, or a client certificate of a service, from every caller."
@@ -174,10 +174,12 @@ class ServerSettings(CallerSettings):
 
     @model_validator(mode="after")
     def _require_loopback_unless_insecure(self) -> Self:
-        if not (self.insecure or self.serves_tls or _is_loopback(self.host)):
+        is_secure = self.serves_tls and self.authentication
+        if not (self.insecure or is_secure or _is_loopback(self.host)):
             raise ValueError(
                 f"LEADSCORE_HOST={self.host} can be reached from other machines, without TLS or authentication: "
-                "use 127.0.0.1, or set LEADSCORE_INSECURE=true in a network that you trust"
+                "use 127.0.0.1, set LEADSCORE_TLS_CERT_FILE, LEADSCORE_TLS_KEY_FILE and LEADSCORE_AUTHENTICATION=on, "
+                "or set LEADSCORE_INSECURE=true in a network that you trust"
             )
         return self
 

@@ -14,10 +14,12 @@ from scoring_service.domain.model import ModelNotFound, UnknownStage
 from scoring_service.domain.model_validation import InvalidModel
 from scoring_service.domain.timeline import EngineMismatch, ModelOutdated
 from scoring_service.usecases.lead_transaction import Overtaken
+from shared.access.errors import ACCESS
 from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, TooLarge
 
 ERRORS: ErrorTable = {
     **ARGUMENTS,
+    **ACCESS,
     LeadNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "LEAD_NOT_FOUND"),
     DecayDateAhead: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "DECAY_DATE_AHEAD"),
     EngineMismatch: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "ENGINE_MISMATCH"),

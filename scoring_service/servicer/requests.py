@@ -17,6 +17,7 @@ from scoring_service.domain.timeline import Mode
 from scoring_service.usecases.corrections import AdjustmentRequest
 from scoring_service.usecases.queries import Wanted
 from shared import logs, wire
+from shared.access import callers
 from shared.rpc import arguments
 from shared.rpc.arguments import identifier, identifiers
 from shared.rpc.errors import InvalidArgument
@@ -100,8 +101,13 @@ def adjustment(request: pb.AdjustLeadScoreRequest) -> AdjustmentRequest:
         delta=request.delta if change == "delta" else None,
         target=request.target if change == "target" else None,
         reason=identifier("reason", request.reason, limit=MAX_REASON),
-        actor=identifier("actor", request.actor),
+        actor=actor(request.actor),
     )
+
+
+def actor(claimed: str) -> str:
+    """Returns the actor to record: the caller's name, or the claimed one if authentication is off."""
+    return identifier("actor", callers.actor(claimed))
 
 
 def calendar_date(field: str, text: str) -> date:

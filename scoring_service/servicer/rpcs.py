@@ -13,6 +13,7 @@ from scoring_service.servicer.leads import LeadRpcs
 from scoring_service.servicer.requests import (
     MAX_IDS,
     MAX_REASON,
+    actor,
     adjustment,
     as_of_time,
     calendar_date,
@@ -88,7 +89,7 @@ class ScoringServicer(LeadRpcs):
     async def ResetDecay(self, request: pb.ResetDecayRequest, context: Context) -> AsyncIterator[pb.ResetDecayResponse]:
         """See `scoring.proto`."""
         to = calendar_date("to_date", request.to_date)
-        decision = Decision(identifier("reason", request.reason, limit=MAX_REASON), identifier("actor", request.actor))
+        decision = Decision(identifier("reason", request.reason, limit=MAX_REASON), actor(request.actor))
         async for progress in self._decay.reset(to, decision):
             yield messages.reset_progress(progress)
 
@@ -139,7 +140,7 @@ class ScoringServicer(LeadRpcs):
         count = await self._parking.discard(
             ids_or_all("event_ids", request.event_ids, every=request.all, limit=MAX_IDS),
             identifier("reason", request.reason, limit=MAX_REASON),
-            identifier("actor", request.actor),
+            actor(request.actor),
         )
         return pb.DiscardParkedEventsResponse(discarded_count=count)
 
@@ -179,7 +180,7 @@ class ScoringServicer(LeadRpcs):
                 model_version("version", request.version),
                 model_version("base_version", request.base_version),
                 publication_mode(request.mode),
-                identifier("actor", request.actor),
+                actor(request.actor),
                 optional_text("note", request.note, limit=MAX_REASON),
                 quiet=request.quiet,
             )
@@ -223,7 +224,7 @@ class ScoringServicer(LeadRpcs):
             self._corrections.retract(
                 identifier("event_id", request.event_id),
                 identifier("reason", request.reason, limit=MAX_REASON),
-                identifier("actor", request.actor),
+                actor(request.actor),
             )
         )
         if entry is None:

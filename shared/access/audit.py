@@ -13,6 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextvars import Context as Variables
 from typing import Any
+from urllib.parse import unquote
 
 import pymongo
 from google.rpc import code_pb2
@@ -42,9 +43,14 @@ class AuditLog:
         self._ending: set[asyncio.Task[None]] = set()
 
     def unary(self, method: str, subject: Callable[[Any], str], inner: Any) -> Any:  # noqa: ANN401 (as grpc has it)
-        """Returns a method that answers once, with a row for each call. `subject` says what a request is about."""
+        """Returns a method that answers once, with a row for each call.
+
+        `subject` says what a request is about. It returns an empty text for one that changes nothing and needs no row.
+        """
 
         async def audited(request: Any, context: Any) -> object:  # noqa: ANN401
+            if not subject(request):
+                return await inner(request, context)
             row_id = await self.begin(method, subject(request), actor_of(request), address_of(context.peer()))
             try:
                 response: object = await inner(request, context)
@@ -123,4 +129,4 @@ def actor_of(request: Any) -> str:  # noqa: ANN401 (any message)
 def address_of(peer: str) -> str:
     """Returns the host of a peer of gRPC, such as `ipv4:127.0.0.1:5000`, or the peer itself if it has none."""
     kind, _, address = peer.partition(":")
-    return address.rpartition(":")[0].replace("%5B", "").replace("%5D", "") if kind in ("ipv4", "ipv6") else peer
+    return unquote(address.rpartition(":")[0]).strip("[]") if kind in ("ipv4", "ipv6") else peer

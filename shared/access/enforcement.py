@@ -114,7 +114,7 @@ async def opened(
         return
     ring, rates, tokens = KeyRing(database), Rates(database), _tokens(settings)
     await ring.refresh()
-    authentication = Authentication(ring, tokens=tokens)
+    authentication = Authentication(ring, settings.service_names, tokens)
     async with running(ring.run(), rates.run(), *([tokens.run()] if tokens else [])):
         yield Access(methods, authentication, rates, audit)
 

@@ -1,8 +1,9 @@
 """A gRPC server as every service runs it.
 
-Guarantee: health is SERVING only while the service can do its work, and answers under any load. Each RPC is bounded in
-time, is logged (see `shared.rpc.call_log`; refused ones share a line), and fails only with the errors that its proto
-lists. At SIGTERM the server reports NOT_SERVING, finishes running calls, and exits.
+Guarantee: health is SERVING only while the service can do its work, and answers under any load. Each RPC is only for
+callers with its role (health and reflection are for everybody), is bounded in time, is logged (see
+`shared.rpc.call_log`; refused ones share a line), and fails only with the errors that its proto lists. At SIGTERM the
+server reports NOT_SERVING, finishes running calls, and exits.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from shared import logs
+from shared.access.enforcement import OPEN, Access
+from shared.access.errors import Unauthenticated
 from shared.deadlines import KEEPALIVE_SECONDS, PING_SECONDS, deadline
 from shared.rpc.admission import Admission, Streams, StreamTable, nothing_refused
 from shared.rpc.call_log import CallLog
@@ -64,7 +67,7 @@ def unchanged(request: Message) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a server serves: a proto service's full name, how to add its servicer, its errors, and its health.
+    """What a server serves: a proto service's full name, how to add its servicer, its errors, its health, who may call.
 
     `gate` raises an error while all calls must be refused. `leave` is called when the server stops, and makes calls
     that would not end on their own fail with `Stopping`. `streams` maps each streaming method to its kind. `prepare`
@@ -75,6 +78,7 @@ class Service:
     register: Callable[[grpc.aio.Server], None]
     errors: ErrorTable
     probe: Callable[[], Awaitable[bool]]
+    access: Access
     gate: Callable[[], None] = nothing_refused
     leave: Callable[[], None] = nothing_to_end
     streams: StreamTable = field(default_factory=dict)
@@ -93,7 +97,16 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     streams = Streams(service.streams, settings.stream_slots, settings.queue_seconds)
     log = CallLog()
     service.register(
-        guarded(server, service.errors, admission, settings.call_seconds, streams, log, prepare=service.prepare)
+        guarded(
+            server,
+            service.errors,
+            admission,
+            settings.call_seconds,
+            streams,
+            log,
+            prepare=service.prepare,
+            access=service.access,
+        )
     )
     servicer = Health(["", service.name], service.probe, max_failures=UNHEALTHY_PROBES)
     servicer.register(server)
@@ -143,10 +156,11 @@ def guarded(
     log: CallLog | None = None,
     *,
     prepare: Callable[[Message], None] = unchanged,
+    access: Access = OPEN,
 ) -> grpc.aio.Server:
-    """Returns what to add a servicer to, instead of the server, to have its calls admitted, bounded and translated."""
+    """Returns what to add a servicer to, instead of the server, to have its calls checked, bounded and translated."""
     streams, log = streams or Streams(), log or CallLog()
-    return _Calls(server, errors, admission, call_seconds, streams, log, prepare)  # type: ignore[return-value]  # it has what registration calls
+    return _Calls(server, errors, admission, call_seconds, streams, log, prepare, access)  # type: ignore[return-value]  # it has what registration calls
 
 
 class _Calls:
@@ -165,6 +179,7 @@ class _Calls:
         streams: Streams,
         log: CallLog,
         prepare: Callable[[Message], None],
+        access: Access,
     ) -> None:
         self._server = server
         self._errors = errors
@@ -173,6 +188,7 @@ class _Calls:
         self._streams = streams
         self._log = log
         self._prepare = prepare
+        self._access = access
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
         """Registers the handlers of a service, wrapped, by the names of their methods."""
@@ -195,12 +211,15 @@ class _Calls:
     def _stream(self, method: str, parse: Parse, inner: Any) -> Any:  # noqa: ANN401 (as grpc has it)
         """Wraps a method that answers with a stream. Streams may be long, so they use no slots of unary calls."""
         name = method.rsplit("/", 1)[-1]
+        inner = self._access.stream(name, inner)
 
         async def stream(data: bytes, context: Context) -> AsyncIterator[object]:
             start = time.perf_counter()
             try:
+                caller = self._access.admit(name, context)
                 async with self._streams.slot(name, context.time_remaining()):
                     async for response in inner(self._request(parse, data), context):
+                        self._access.check(caller)
                         yield response
             except BaseException as error:
                 await self._fail(method, time.perf_counter() - start, error, context)
@@ -211,12 +230,15 @@ class _Calls:
 
     def _unary(self, method: str, parse: Parse, inner: Any) -> Any:  # noqa: ANN401 (as grpc has it)
         """Wraps a method that answers once."""
+        name = method.rsplit("/", 1)[-1]
+        inner = self._access.unary(name, inner)
 
         async def unary(data: bytes, context: Context) -> object:
             start = time.perf_counter()
             left = context.time_remaining()
             seconds = self._call_seconds if left is None else min(left, self._call_seconds)
             try:
+                self._access.admit(name, context)
                 # What is bounded by the deadline ends by itself; whatever else a call may wait for is cut off after it.
                 async with asyncio.timeout(seconds + GRACE_SECONDS):
                     with deadline(seconds):
@@ -250,7 +272,7 @@ class _Calls:
         code, pushback = code_pb2.Code.Name(status.code), retry_seconds_of(fault)
         if code == "INTERNAL":
             self._log.write_fault(method, code, seconds, fault)
-        elif pushback is None or isinstance(fault, grpc.aio.AioRpcError):  # what we refuse ourselves is counted
+        elif not _is_counted(fault, pushback):
             self._log.write(method, code, seconds, error=logs.cut(str(fault)))
         answer = rpc_status.to_status(status)
         metadata = answer.trailing_metadata
@@ -258,3 +280,9 @@ class _Calls:
             # What gRPC's own retries go by; they do not read the status.
             metadata = (*metadata, ("grpc-retry-pushback-ms", str(round(pushback * 1000))))
         await context.abort(answer.code, answer.details, metadata)
+
+
+def _is_counted(fault: Exception, pushback: float | None) -> bool:
+    """Returns whether a fault shares a log line with others: calls that we refuse ourselves can be very many."""
+    is_refusal = isinstance(fault, Unauthenticated) or pushback is not None
+    return is_refusal and not isinstance(fault, grpc.aio.AioRpcError)

@@ -5,6 +5,10 @@ from tests.architecture.test_shape import ROOT, SERVICES, modules, packages
 DRIVERS = {"pymongo", "bson", "redis", "grpc", "dramatiq"}
 EDGES = {"store", "clients", "servicer", "app"}
 OWNERS = {
+    "shared/access/audit.py",
+    "shared/access/errors.py",
+    "shared/access/rates.py",
+    "shared/access/ring.py",
     "shared/bounded_reads.py",
     "shared/deadlines.py",
     "shared/inbox/actor.py",
@@ -21,10 +25,12 @@ OWNERS = {
     "shared/indexes.py",
     "shared/locks.py",
     "shared/mongo.py",
+    "shared/rpc/channels.py",
     "shared/rpc/errors.py",
     "shared/rpc/health.py",
     "shared/rpc/retries.py",
     "shared/rpc/server.py",
+    "shared/rpc/tls.py",
     "shared/sharding.py",
 }
 """The other modules that own a driver, or need its types or errors."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 
 from shared import entrypoint, processes
+from shared.access.enforcement import OPEN
 from shared.rpc.server import Service, serve
 from shared.settings import ServerSettings
 from tests.shared.rpc.running_server import healthy
@@ -18,7 +19,7 @@ async def own_id(_: str) -> str:
 def pour(settings: ServerSettings) -> None:
     """Serve until SIGTERM."""
     processes.fork(settings)
-    asyncio.run(serve(Service(NAME, Teapot(own_id).register, ERRORS, healthy), settings))
+    asyncio.run(serve(Service(NAME, Teapot(own_id).register, ERRORS, healthy, OPEN), settings))
 
 
 if __name__ == "__main__":

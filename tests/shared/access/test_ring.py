@@ -11,6 +11,8 @@ from pymongo.errors import ServerSelectionTimeoutError
 from shared.access.keys import NewKey, new_key
 from shared.access.ring import KeyRing
 from shared.access.roles import Role
+from shared.tasks import running
+from testkit.waiting import eventually
 from tests.shared.access.rings import EXPIRED, NOW, FakeKeys, made, ring_from, ring_of, stored
 
 TRIES = 10_000
@@ -73,6 +75,25 @@ async def test_keys_remain_valid_while_they_cannot_be_read() -> None:
     with pytest.raises(ServerSelectionTimeoutError):
         await ring.refresh()
     assert ring.caller(text)
+
+
+async def test_keys_are_read_again_and_again_even_after_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.access.ring.REFRESH_SECONDS", 0.01)
+    text, document = made(Role.READ)
+    keys = FakeKeys()
+    ring = await ring_from(keys)
+
+    async def has_failed_twice() -> bool:
+        return keys.reads > 2
+
+    async def is_known() -> bool:
+        return ring.caller(text) is not None
+
+    async with running(ring.run()):
+        keys.error = ServerSelectionTimeoutError("no primary")
+        await eventually(has_failed_twice, what="further reads after one that failed")
+        keys.error, keys.documents = None, [document]
+        await eventually(is_known, what="a new key is known")
 
 
 async def test_a_damaged_document_disables_its_own_key_only() -> None:

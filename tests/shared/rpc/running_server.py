@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.typing import EventDict
 
 from cli.local.embedded import free_port
+from shared.access.enforcement import OPEN
 from shared.rpc.admission import Admission
 from shared.rpc.server import Service, guarded, nothing_to_end, serve
 from shared.settings import ServerSettings
@@ -94,7 +95,7 @@ async def running(
     """Runs a server, and stops it at the end if the test has not."""
     port = free_port()
     settings = settings_of(host=host, port=port, stop_seconds=stop_seconds, reflection=reflection)
-    service = Service(NAME, Teapot(kitchen.pour).register, ERRORS, probe, leave=leave)
+    service = Service(NAME, Teapot(kitchen.pour).register, ERRORS, probe, OPEN, leave=leave)
     task = asyncio.create_task(serve(service, settings))
     try:
         async with grpc.aio.insecure_channel(f"localhost:{port}") as channel:

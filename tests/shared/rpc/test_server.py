@@ -7,6 +7,7 @@ import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from shared.access.enforcement import OPEN
 from shared.rpc.server import MESSAGE_BYTES, Service, serve
 from shared.settings import StartupError
 from testkit.waiting import eventually
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("fast_probes", "contained_sigterm")
 async def test_a_port_in_use_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        service = Service(NAME, Teapot(Kitchen().pour).register, ERRORS, healthy)
+        service = Service(NAME, Teapot(Kitchen().pour).register, ERRORS, healthy, OPEN)
         with pytest.raises(StartupError) as caught:
             await serve(service, settings_of(port=port))
     sentence = f"127.0.0.1:{port} is in use: stop the process that uses it, or choose another LEADSCORE_PORT"
@@ -29,7 +30,7 @@ async def test_a_port_in_use_is_reported_in_one_line() -> None:
 async def test_two_servers_never_share_a_port() -> None:
     async with running(Kitchen(), healthy) as server:
         await eventually(server.is_healthy, what="SERVING at first")
-        second = Service(NAME, Teapot(Kitchen().pour).register, ERRORS, healthy)
+        second = Service(NAME, Teapot(Kitchen().pour).register, ERRORS, healthy, OPEN)
         with pytest.raises(StartupError, match=rf"^127\.0\.0\.1:{server.port} is in use"):
             await serve(second, settings_of(port=server.port))
 

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from cli.local.embedded import free_port
 from shared import tasks
+from shared.access.enforcement import OPEN
 from shared.rpc import server as servers
 from shared.rpc.errors import Stopping
 from shared.rpc.server import Service, serve
@@ -117,7 +118,7 @@ async def test_a_server_stops_soon_after_a_background_task_failed_even_with_runn
         raise ZeroDivisionError
 
     async def whole(port: int) -> None:
-        service = Service(NAME, Teapot(kitchen.pour).register, ERRORS, healthy)
+        service = Service(NAME, Teapot(kitchen.pour).register, ERRORS, healthy, OPEN)
         async with tasks.running(part()):
             await serve(service, settings_of(port=port, stop_seconds=600))
 

@@ -2,6 +2,7 @@
 
 LeadscoreError
 ├── InvalidArgument    the request is not valid; retrying it does not help
+├── AccessDenied       the API key is not valid, or does not have the role that the call needs
 ├── NotFound           no event of this lead has been scored yet
 ├── Conflict           another event has this event id
 ├── Overloaded         the server refused the call; nothing was stored
@@ -52,6 +53,10 @@ class LeadscoreError(Exception):
 
 class InvalidArgument(LeadscoreError):
     """The request is not valid. Retrying it does not help."""
+
+
+class AccessDenied(LeadscoreError):
+    """The API key is missing, unknown, expired or revoked, or does not have the role that the call needs."""
 
 
 class NotFound(LeadscoreError):
@@ -110,6 +115,8 @@ class EventsRejected(LeadscoreError):
 _CLASSES: dict[grpc.StatusCode, type[LeadscoreError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
     grpc.StatusCode.OUT_OF_RANGE: InvalidArgument,
+    grpc.StatusCode.UNAUTHENTICATED: AccessDenied,
+    grpc.StatusCode.PERMISSION_DENIED: AccessDenied,
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.ALREADY_EXISTS: Conflict,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,

@@ -28,6 +28,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_NOTHING_TO_RETRY: _ClassVar[ErrorReason]
     ERROR_REASON_RULE_DISABLED: _ClassVar[ErrorReason]
     ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
+    ERROR_REASON_CALLER_UNKNOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_ROLE_MISSING: _ClassVar[ErrorReason]
 
 class Risk(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -95,6 +97,8 @@ ERROR_REASON_EXECUTION_NOT_FOUND: ErrorReason
 ERROR_REASON_NOTHING_TO_RETRY: ErrorReason
 ERROR_REASON_RULE_DISABLED: ErrorReason
 ERROR_REASON_OVERLOADED: ErrorReason
+ERROR_REASON_CALLER_UNKNOWN: ErrorReason
+ERROR_REASON_ROLE_MISSING: ErrorReason
 RISK_UNSPECIFIED: Risk
 RISK_LOW: Risk
 RISK_HIGH: Risk

@@ -33,6 +33,8 @@ class AutomationServiceStub:
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
@@ -205,6 +207,8 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
@@ -373,6 +377,8 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.

@@ -32,6 +32,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_BACKLOG_TOO_OLD: _ClassVar[ErrorReason]
     ERROR_REASON_LEAD_BEHIND: _ClassVar[ErrorReason]
     ERROR_REASON_PARTITION_BEHIND: _ClassVar[ErrorReason]
+    ERROR_REASON_CALLER_UNKNOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_ROLE_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_KEY_LIMIT_EXCEEDED: _ClassVar[ErrorReason]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_ACCEPTED: Outcome
 OUTCOME_DUPLICATE: Outcome
@@ -46,6 +49,9 @@ ERROR_REASON_OVERLOADED: ErrorReason
 ERROR_REASON_BACKLOG_TOO_OLD: ErrorReason
 ERROR_REASON_LEAD_BEHIND: ErrorReason
 ERROR_REASON_PARTITION_BEHIND: ErrorReason
+ERROR_REASON_CALLER_UNKNOWN: ErrorReason
+ERROR_REASON_ROLE_MISSING: ErrorReason
+ERROR_REASON_KEY_LIMIT_EXCEEDED: ErrorReason
 
 class Event(_message.Message):
     __slots__ = ("event_id", "lead_id", "event_type", "event_time", "properties", "source", "sent_time", "historical")

@@ -32,6 +32,10 @@ class IngestServiceStub(object):
     once, even if processes crash afterwards. It is always safe to send an event again with the same `event_id`. Do so
     after UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the response arrived.
 
+    Every RPC can return these errors, in addition to its own:
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
+
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
@@ -60,6 +64,10 @@ class IngestServiceServicer(object):
     once, even if processes crash afterwards. It is always safe to send an event again with the same `event_id`. Do so
     after UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the response arrived.
 
+    Every RPC can return these errors, in addition to its own:
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
+
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
@@ -72,8 +80,8 @@ class IngestServiceServicer(object):
         * INVALID_ARGUMENT (EVENT_INVALID): the event is invalid; the violation names the field. Nothing was stored.
         * ALREADY_EXISTS (EVENT_ID_CONFLICT): the id belongs to another event. Nothing was changed. `differing_fields` in
         the metadata of ErrorInfo names the fields that differ, separated by commas.
-        * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD): nothing was stored. Retry after
-        the delay in RetryInfo.
+        * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was
+        stored. Retry after the delay in RetryInfo.
         * UNAVAILABLE, DEADLINE_EXCEEDED: the event may or may not have been stored. Retry with the same id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -92,8 +100,8 @@ class IngestServiceServicer(object):
         Idempotent: by `event_id`, also within the batch.
         Errors:
         * INVALID_ARGUMENT (BATCH_INVALID): the batch is empty or has more than 1,000 events. Nothing was stored.
-        * RESOURCE_EXHAUSTED (OVERLOADED, BACKLOG_TOO_OLD): nothing was stored. Retry the batch after the delay in
-        RetryInfo.
+        * RESOURCE_EXHAUSTED (OVERLOADED, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was stored. Retry the batch after
+        the delay in RetryInfo.
         * UNAVAILABLE, DEADLINE_EXCEEDED: any of the events may or may not have been stored. Retry the whole batch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -127,6 +135,10 @@ class IngestService(object):
     An acknowledged event (ACCEPTED or DUPLICATE) has been written with majority write concern and will be scored exactly
     once, even if processes crash afterwards. It is always safe to send an event again with the same `event_id`. Do so
     after UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the response arrived.
+
+    Every RPC can return these errors, in addition to its own:
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """

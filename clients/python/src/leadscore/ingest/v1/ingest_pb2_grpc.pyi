@@ -33,6 +33,10 @@ class IngestServiceStub:
     once, even if processes crash afterwards. It is always safe to send an event again with the same `event_id`. Do so
     after UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the response arrived.
 
+    Every RPC can return these errors, in addition to its own:
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
+
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
@@ -49,8 +53,8 @@ class IngestServiceStub:
     * INVALID_ARGUMENT (EVENT_INVALID): the event is invalid; the violation names the field. Nothing was stored.
     * ALREADY_EXISTS (EVENT_ID_CONFLICT): the id belongs to another event. Nothing was changed. `differing_fields` in
       the metadata of ErrorInfo names the fields that differ, separated by commas.
-    * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD): nothing was stored. Retry after
-      the delay in RetryInfo.
+    * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was
+      stored. Retry after the delay in RetryInfo.
     * UNAVAILABLE, DEADLINE_EXCEEDED: the event may or may not have been stored. Retry with the same id.
     """
     BatchIngestEvents: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.BatchIngestEventsRequest, _ingest_pb2.BatchIngestEventsResponse]
@@ -65,8 +69,8 @@ class IngestServiceStub:
     Idempotent: by `event_id`, also within the batch.
     Errors:
     * INVALID_ARGUMENT (BATCH_INVALID): the batch is empty or has more than 1,000 events. Nothing was stored.
-    * RESOURCE_EXHAUSTED (OVERLOADED, BACKLOG_TOO_OLD): nothing was stored. Retry the batch after the delay in
-      RetryInfo.
+    * RESOURCE_EXHAUSTED (OVERLOADED, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was stored. Retry the batch after
+      the delay in RetryInfo.
     * UNAVAILABLE, DEADLINE_EXCEEDED: any of the events may or may not have been stored. Retry the whole batch.
     """
 
@@ -77,6 +81,10 @@ class IngestServiceAsyncStub(IngestServiceStub):
     An acknowledged event (ACCEPTED or DUPLICATE) has been written with majority write concern and will be scored exactly
     once, even if processes crash afterwards. It is always safe to send an event again with the same `event_id`. Do so
     after UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the response arrived.
+
+    Every RPC can return these errors, in addition to its own:
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
@@ -91,8 +99,8 @@ class IngestServiceAsyncStub(IngestServiceStub):
     * INVALID_ARGUMENT (EVENT_INVALID): the event is invalid; the violation names the field. Nothing was stored.
     * ALREADY_EXISTS (EVENT_ID_CONFLICT): the id belongs to another event. Nothing was changed. `differing_fields` in
       the metadata of ErrorInfo names the fields that differ, separated by commas.
-    * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD): nothing was stored. Retry after
-      the delay in RetryInfo.
+    * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was
+      stored. Retry after the delay in RetryInfo.
     * UNAVAILABLE, DEADLINE_EXCEEDED: the event may or may not have been stored. Retry with the same id.
     """
     BatchIngestEvents: _aio.UnaryUnaryMultiCallable[_ingest_pb2.BatchIngestEventsRequest, _ingest_pb2.BatchIngestEventsResponse]  # type: ignore[assignment]
@@ -107,8 +115,8 @@ class IngestServiceAsyncStub(IngestServiceStub):
     Idempotent: by `event_id`, also within the batch.
     Errors:
     * INVALID_ARGUMENT (BATCH_INVALID): the batch is empty or has more than 1,000 events. Nothing was stored.
-    * RESOURCE_EXHAUSTED (OVERLOADED, BACKLOG_TOO_OLD): nothing was stored. Retry the batch after the delay in
-      RetryInfo.
+    * RESOURCE_EXHAUSTED (OVERLOADED, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was stored. Retry the batch after
+      the delay in RetryInfo.
     * UNAVAILABLE, DEADLINE_EXCEEDED: any of the events may or may not have been stored. Retry the whole batch.
     """
 
@@ -118,6 +126,10 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
     An acknowledged event (ACCEPTED or DUPLICATE) has been written with majority write concern and will be scored exactly
     once, even if processes crash afterwards. It is always safe to send an event again with the same `event_id`. Do so
     after UNAVAILABLE, DEADLINE_EXCEEDED, or a connection that broke before the response arrived.
+
+    Every RPC can return these errors, in addition to its own:
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
@@ -136,8 +148,8 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         * INVALID_ARGUMENT (EVENT_INVALID): the event is invalid; the violation names the field. Nothing was stored.
         * ALREADY_EXISTS (EVENT_ID_CONFLICT): the id belongs to another event. Nothing was changed. `differing_fields` in
           the metadata of ErrorInfo names the fields that differ, separated by commas.
-        * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD): nothing was stored. Retry after
-          the delay in RetryInfo.
+        * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was
+          stored. Retry after the delay in RetryInfo.
         * UNAVAILABLE, DEADLINE_EXCEEDED: the event may or may not have been stored. Retry with the same id.
         """
 
@@ -158,8 +170,8 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         Idempotent: by `event_id`, also within the batch.
         Errors:
         * INVALID_ARGUMENT (BATCH_INVALID): the batch is empty or has more than 1,000 events. Nothing was stored.
-        * RESOURCE_EXHAUSTED (OVERLOADED, BACKLOG_TOO_OLD): nothing was stored. Retry the batch after the delay in
-          RetryInfo.
+        * RESOURCE_EXHAUSTED (OVERLOADED, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was stored. Retry the batch after
+          the delay in RetryInfo.
         * UNAVAILABLE, DEADLINE_EXCEEDED: any of the events may or may not have been stored. Retry the whole batch.
         """
 

@@ -31,6 +31,8 @@ class IntelligenceServiceStub(object):
 
     All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): unary RPCs only. The server is overloaded. Retry after the delay in RetryInfo.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
@@ -75,6 +77,8 @@ class IntelligenceServiceServicer(object):
 
     All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): unary RPCs only. The server is overloaded. Retry after the delay in RetryInfo.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
@@ -198,6 +202,8 @@ class IntelligenceService(object):
 
     All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): unary RPCs only. The server is overloaded. Retry after the delay in RetryInfo.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.

@@ -32,6 +32,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_ENGINE_MISMATCH: _ClassVar[ErrorReason]
     ERROR_REASON_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_LEAD_CONTENDED: _ClassVar[ErrorReason]
+    ERROR_REASON_CALLER_UNKNOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_ROLE_MISSING: _ClassVar[ErrorReason]
 
 class LeadOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -108,6 +110,8 @@ ERROR_REASON_DECAY_DATE_AHEAD: ErrorReason
 ERROR_REASON_ENGINE_MISMATCH: ErrorReason
 ERROR_REASON_TOO_LARGE: ErrorReason
 ERROR_REASON_LEAD_CONTENDED: ErrorReason
+ERROR_REASON_CALLER_UNKNOWN: ErrorReason
+ERROR_REASON_ROLE_MISSING: ErrorReason
 LEAD_ORDER_UNSPECIFIED: LeadOrder
 LEAD_ORDER_SCORE: LeadOrder
 LEAD_ORDER_LAST_EVENT_TIME: LeadOrder

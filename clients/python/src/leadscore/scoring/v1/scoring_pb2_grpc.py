@@ -31,6 +31,8 @@ class ScoringServiceStub(object):
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow. Every RPC is safe to retry.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
     * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
     Finish the upgrade.
@@ -180,6 +182,8 @@ class ScoringServiceServicer(object):
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow. Every RPC is safe to retry.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
     * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
     Finish the upgrade.
@@ -711,6 +715,8 @@ class ScoringService(object):
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow. Every RPC is safe to retry.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
     * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
     Finish the upgrade.

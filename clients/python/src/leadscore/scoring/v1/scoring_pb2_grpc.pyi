@@ -32,6 +32,8 @@ class ScoringServiceStub:
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow. Every RPC is safe to retry.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
     * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
       Finish the upgrade.
@@ -333,6 +335,8 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow. Every RPC is safe to retry.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
     * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
       Finish the upgrade.
@@ -630,6 +634,8 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: MongoDB is unreachable or slow. Every RPC is safe to retry.
+    * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
+    * PERMISSION_DENIED (ROLE_MISSING): the caller does not have the role that the method needs.
     * RESOURCE_EXHAUSTED (OVERLOADED): the server is overloaded and did nothing. Retry after the delay in RetryInfo.
     * FAILED_PRECONDITION (ENGINE_MISMATCH): the server's release computes scores by other rules than the database's.
       Finish the upgrade.
