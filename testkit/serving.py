@@ -9,6 +9,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from shared import deadlines
+from shared.access.enforcement import OPEN, Access
 from shared.rpc.admission import Admission, nothing_refused
 from shared.rpc.errors import ErrorTable
 from shared.rpc.server import guarded, unchanged
@@ -38,11 +39,12 @@ async def listening(
     *register: Callable[[grpc.aio.Server], object],
     gate: Callable[[], None] = nothing_refused,
     prepare: Callable[[Message], None] = unchanged,
+    access: Access = OPEN,
 ) -> AsyncIterator[int]:
     """Serves on a free port and yields it."""
     server = grpc.aio.server()
     for each in register:
-        each(guarded(server, errors, Admission(32, 1.0, gate), CALL_SECONDS, prepare=prepare))
+        each(guarded(server, errors, Admission(32, 1.0, gate), CALL_SECONDS, prepare=prepare, access=access))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

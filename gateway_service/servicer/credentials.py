@@ -6,6 +6,7 @@ import binascii
 import grpc
 
 from gateway_service.servicer.refusals import Refused, reason
+from shared.access.errors import Unauthenticated
 
 MAX_CHARACTERS = 4_096
 """Longest key or token; metadata of gRPC must be shorter than 8 KiB."""
@@ -31,10 +32,10 @@ def bearer(header: str | None, write_key: str | None = None) -> str | None:
     return f"{_BEARER} {key}"
 
 
-def unauthenticated(sentence: str = "the API key is missing, unknown, expired or revoked") -> Refused:
-    """Returns the refusal of a request whose credentials are not valid."""
-    code = grpc.StatusCode.UNAUTHENTICATED
-    return Refused(code, sentence, reason("UNAUTHENTICATED"), headers={"www-authenticate": f"{_BEARER}, Basic"})
+def unauthenticated() -> Refused:
+    """Returns the refusal of a request whose credentials cannot be valid, as the ingest service words it."""
+    headers = {"www-authenticate": f"{_BEARER}, Basic"}
+    return Refused(grpc.StatusCode.UNAUTHENTICATED, str(Unauthenticated()), reason("CALLER_UNKNOWN"), headers=headers)
 
 
 def _key(header: str) -> str:

@@ -14,8 +14,8 @@ from gateway_service.domain.records import Record, items
 from gateway_service.domain.report import Report
 from gateway_service.ports import EventIngest
 from gateway_service.servicer.bodies import content_type, parse_json, require_json
-from gateway_service.servicer.credentials import bearer, unauthenticated
-from gateway_service.servicer.refusals import Refused
+from gateway_service.servicer.credentials import bearer
+from gateway_service.servicer.refusals import Refused, reason
 from gateway_service.servicer.requests import Endpoint, Handle, Requests
 from gateway_service.usecases import deliver
 from gateway_service.webhooks.configuration import Webhook
@@ -82,7 +82,7 @@ class Gateway:
         if webhook is None:
             raise Refused(grpc.StatusCode.NOT_FOUND, "there is no webhook of this name")
         if not webhook.signature.is_valid(request.headers, body, self._clock()):
-            raise unauthenticated(SIGNATURE)
+            raise Refused(grpc.StatusCode.UNAUTHENTICATED, SIGNATURE, reason("SIGNATURE_INVALID"))
         signed = {name: request.headers.get(name) for name in webhook.signature.HEADERS}
         records = _webhook_records(parse_json(body), signed)
         ingest = self._callers.gateway if webhook.key is None else self._callers.caller(bearer(None, webhook.key))

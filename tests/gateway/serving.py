@@ -12,6 +12,7 @@ from gateway_service.app import application, read_formats
 from gateway_service.clients import IngestService
 from gateway_service.servicer.routes import Callers, Gateway
 from gateway_service.settings import GatewaySettings
+from shared.access.enforcement import OPEN, Access
 from shared.rpc.call_log import CallLog
 from shared.rpc.channels import connect
 from tests.ingest.fakes import NOW, FakeEventStore
@@ -32,11 +33,16 @@ async def always_serving() -> bool:
 
 @contextlib.asynccontextmanager
 async def gateway(
-    store: FakeEventStore, *, clock: Callable[[], datetime] = lambda: NOW, now: datetime = NOW, **settings: Any
+    store: FakeEventStore,
+    *,
+    clock: Callable[[], datetime] = lambda: NOW,
+    now: datetime = NOW,
+    access: Access = OPEN,
+    **settings: Any,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Yields a client of a gateway with a clock, and an ingest service whose time is `now`."""
     async with (
-        ingest_port(store, now=now) as port,
+        ingest_port(store, now=now, access=access) as port,
         connect(f"127.0.0.1:{port}", settings_of()) as channel,
         answering(
             Callers(partial(IngestService.of_caller, channel), IngestService(channel)), clock, **settings

@@ -68,8 +68,8 @@ async def client(
     (tmp_path / "crm.secret").write_text(f"{OLD_SECRET}\n{SECRET}\n")
     (tmp_path / "webhooks.yaml").write_text(FILE.replace("URL", URL))
     monkeypatch.setenv("OUR_HUBSPOT_SECRET", APP_SECRET)
-    settings = {"webhooks_file": str(tmp_path / "webhooks.yaml")}
-    async with gateway(store, clock=lambda: NOW, now=NOW, **settings) as opened:
+    webhooks = str(tmp_path / "webhooks.yaml")
+    async with gateway(store, clock=lambda: NOW, now=NOW, webhooks_file=webhooks) as opened:
         yield opened
 
 

@@ -13,6 +13,7 @@ from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, IngestServicer
 from ingest_service.usecases.ingest import Ingest
 from shared import deadlines, wire
+from shared.access.enforcement import OPEN, Access
 from shared.group_commit import GroupCommit
 from shared.lead_ids import LeadIds
 from testkit.serving import listening
@@ -32,7 +33,9 @@ async def ingesting(store: FakeEventStore, lead_ids: str = "") -> AsyncIterator[
 
 
 @contextlib.asynccontextmanager
-async def ingest_port(store: FakeEventStore, lead_ids: str = "", now: datetime = NOW) -> AsyncIterator[int]:
+async def ingest_port(
+    store: FakeEventStore, lead_ids: str = "", now: datetime = NOW, access: Access = OPEN
+) -> AsyncIterator[int]:
     """Serves the IngestService with a store and a clock that stands still, and yields the port."""
     group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=5)
     servicer = IngestServicer(Ingest(store, group, FakeDoorbell(), lambda: now, nothing_refused))
@@ -40,6 +43,7 @@ async def ingest_port(store: FakeEventStore, lead_ids: str = "", now: datetime =
         ERRORS,
         lambda server: ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, server),
         prepare=LeadIds(lead_ids).apply,
+        access=access,
     ) as port:
         yield port
 
