@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(shell find protos/leadscore -name '*.proto')
 STUBS := clients/python/src
-CODE := automation_service benchmarks chaos cli clients gateway_service ingest_service intelligence_service scoring_service shared testkit tests
+CODE := admin_service automation_service benchmarks chaos cli clients gateway_service ingest_service intelligence_service scoring_service shared testkit tests
 TOOLS := .venv/tools/bin
 GENERATE = $(TOOLS)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)

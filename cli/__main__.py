@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import VERSION
+from cli.access import audit, keys
 from cli.automation import executions, rules
 from cli.events import commands as events
 from cli.exporting import commands as exporting
@@ -48,6 +49,8 @@ app.command()(status)
 app.command()(verify)
 app.add_typer(parked.app, name="parked")
 app.add_typer(decay.app, name="decay")
+app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

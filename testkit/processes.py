@@ -18,7 +18,7 @@ from pathlib import Path
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     # multiprocessing imports the main module of the tests into each process if the server has not.
-    ["__main__", *(f"{service}_service.app" for service in ("ingest", "scoring", "automation", "intelligence"))]
+    ["__main__", *(f"{service}_service.app" for service in ("ingest", "scoring", "automation", "intelligence", "admin"))]
 )
 
 _POLLING = threading.Lock()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from leadscore.admin.v1 import admin_pb2_grpc
 from leadscore.automation.v1 import automation_pb2_grpc
 from leadscore.ingest.v1 import ingest_pb2_grpc
 from leadscore.intelligence.v1 import intelligence_pb2_grpc
@@ -21,7 +22,7 @@ from leadscore.scoring.v1 import scoring_pb2_grpc
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis, free_port
 from testkit.processes import Process
 
-SERVERS = ("ingest", "scoring", "automation", "intelligence")
+SERVERS = ("ingest", "scoring", "automation", "intelligence", "admin")
 WORKERS = ("scoring-worker", "automation-worker")
 READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
@@ -57,7 +58,7 @@ class System:
 
     def migrate(self) -> None:
         """Creates the collections and indexes of the services."""
-        for service in ("ingest", "scoring", "automation"):
+        for service in ("ingest", "scoring", "automation", "admin"):
             migration = Process(f"{service}_service", ["migrate"], self._environment, self._directory / "migrate.log")
             status = migration.wait(60)
             assert status == 0, self.log("migrate")
@@ -162,6 +163,10 @@ class System:
     def intelligence(self) -> "intelligence_pb2_grpc.IntelligenceServiceAsyncStub":
         """Returns a stub of the intelligence service."""
         return intelligence_pb2_grpc.IntelligenceServiceStub(self.channel("intelligence"))
+
+    def admin(self) -> "admin_pb2_grpc.AdminServiceAsyncStub":
+        """Returns a stub of the admin service."""
+        return admin_pb2_grpc.AdminServiceStub(self.channel("admin"))
 
     async def close_channels(self) -> None:
         """Closes the channels; call it in the event loop that used them."""

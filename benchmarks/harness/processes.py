@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import psutil
 
-SERVICES = ("ingest", "scoring", "automation", "intelligence")
+SERVICES = ("ingest", "scoring", "automation", "intelligence", "admin")
 DATABASES = ("mongod", "redis-server")
 _ROLES = {"serve": "server", "work": "worker", "assist": "helper"}
 

@@ -1,4 +1,4 @@
-"""`leadscore export …`: writes all leads, events, history entries or executions to a file."""
+"""`leadscore export …`: writes all leads, events, history entries, executions or audit records to a file."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,10 +9,11 @@ import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
+from cli.access import audit as auditing
 from cli.automation import executions as automation
 from cli.exporting.formats import FORMATS
 from cli.exporting.pages import all_items
-from cli.exporting.tables import EVENTS, EXECUTIONS, HISTORY, LEADS, Table
+from cli.exporting.tables import AUDIT, EVENTS, EXECUTIONS, HISTORY, LEADS, Table
 from cli.terminal.connection import CommandError, Connection
 from cli.terminal.counts import counted
 from cli.terminal.options import BasePort, span_begin, span_end
@@ -29,7 +30,8 @@ Since = Annotated[str, typer.Option(help="Only what happened on or after this da
 Until = Annotated[str, typer.Option(help="Only what happened through this date, or before this time.")]
 
 app = typer.Typer(
-    help="Export leads, events, history entries or executions as NDJSON, CSV or Parquet.", no_args_is_help=True
+    help="Export leads, events, history entries, executions or the audit log as NDJSON, CSV or Parquet.",
+    no_args_is_help=True,
 )
 
 
@@ -105,6 +107,27 @@ def executions(
     with Connection(base_port).automation() as stub:
         rows = all_items(stub.ListAutomationExecutions, request, "executions", page_size=EXECUTIONS_PAGE)
         _write(rows, EXECUTIONS, output, file_format)
+
+
+@app.command()
+def audit(
+    actor: auditing.Actor = "",
+    about: auditing.Object = "",
+    method: auditing.Method = "",
+    since: auditing.Since = "",
+    until: auditing.Until = "",
+    output: Output = "-",
+    file_format: Format = "",
+    base_port: BasePort = 50051,
+) -> None:
+    """Export the audit log, newest first: the calls that changed what people have decided.
+
+    The export has every record that exists when it starts.
+    """
+    request = auditing.audit_query(actor, about, method, since, until)
+    with Connection(base_port).admin() as stub:
+        rows = all_items(stub.ListAuditLog, request, "audit_records", page_size=PAGE)
+        _write(rows, AUDIT, output, file_format)
 
 
 def _begin(since: str) -> Timestamp | None:

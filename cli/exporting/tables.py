@@ -175,3 +175,12 @@ EXECUTIONS = Table(
         Column("deliveries", Kind.JSON, _deliveries),
     ),
 )
+AUDIT = Table(
+    "record",
+    "records",
+    (
+        _field("record_id", Kind.TEXT),
+        _time("call_time"),
+        *(_text(name) for name in ("actor", "key_id", "address", "service", "method", "object", "outcome")),
+    ),
+)

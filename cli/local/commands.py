@@ -28,6 +28,9 @@ def up(
     ingest_processes: Annotated[
         int, typer.Option(min=1, max=MAX_PROCESSES, help="Processes of the ingest server, all at its port.")
     ] = 1,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Refuse calls without an API key; makes keys in the data directory.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole system on this machine until Ctrl-C.
@@ -37,8 +40,15 @@ def up(
     from cli.local.up import run_until_stopped
 
     connection = Connection(base_port)
-    plan = Plan(connection, data_dir.resolve(), scoring_workers or cores(), automation_workers, ingest_processes)
-    run_until_stopped(plan, say, lambda: _print_ready(connection, as_json=as_json))
+    plan = Plan(
+        connection,
+        data_dir.resolve(),
+        scoring_workers or cores(),
+        automation_workers,
+        ingest_processes,
+        keys=keys,
+    )
+    run_until_stopped(plan, say, lambda: _print_ready(plan, as_json=as_json))
 
 
 def demo(as_json: AsJson = False) -> None:
@@ -48,7 +58,8 @@ def demo(as_json: AsJson = False) -> None:
     run_demo(as_json=as_json)
 
 
-def _print_ready(connection: Connection, *, as_json: bool) -> None:
+def _print_ready(plan: Plan, *, as_json: bool) -> None:
+    connection = plan.connection
     targets = {service: connection.target(service) for service in SERVICES}
     if as_json:
         print_json(targets)
@@ -63,7 +74,9 @@ def _print_ready(connection: Connection, *, as_json: bool) -> None:
         )
         OUT.print("\ntry:", style="dim")
         method = "leadscore.ingest.v1.IngestService/IngestEvent"
-        OUT.print(f"grpcurl -plaintext -d '{event}' {targets['ingest']} {method}", soft_wrap=True, markup=False)
+        key = f' -H "authorization: Bearer $(cat {plan.key_file})"' if plan.keys else ""
+        command = f"grpcurl -plaintext{key} -d '{event}' {targets['ingest']} {method}"
+        OUT.print(command, soft_wrap=True, markup=False)
         OUT.print(f"leadscore lead ada --base-port {connection.base_port}\n", highlight=False)
         OUT.print("ready")
         OUT.file.flush()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cli.access.bootstrap import ADMIN_KEY
 from cli.operations.health import Health, ask
 from cli.terminal.connection import SERVICES, Connection, full_name
 
@@ -52,6 +53,7 @@ class Plan:
     The default is one scoring worker per core: scoring is most of the work, and a worker uses one core.
 
     With `own_databases` the system starts its own MongoDB and Redis, even if the environment configures others.
+    With `keys` it has API keys, in the directory `keys` of the data directory, and refuses calls without one.
     """
 
     connection: Connection
@@ -61,6 +63,12 @@ class Plan:
     ingest_processes: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
     own_databases: bool = False
+    keys: bool = False
+
+    @property
+    def key_file(self) -> Path:
+        """The file of the key for people, if the system has keys."""
+        return self.data_dir / "keys" / ADMIN_KEY
 
     def programs(self) -> list[Program]:
         """Returns every process: first the servers, at the ports that clients use, then the workers."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from cli.access.bootstrap import local_keys
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
 from cli.local.plan import Plan
 from cli.local.ports import require_free_ports
@@ -35,8 +36,10 @@ def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
         stack.enter_context(_locked(plan.data_dir))
         environment, embedded = _databases(plan, stack, say)
         say("creating collections and indexes")
-        for service in ("ingest", "scoring", "automation"):
+        for service in ("ingest", "scoring", "automation", "admin"):
             _migrate(service, environment)
+        if plan.keys:
+            environment |= local_keys(plan.key_file.parent, environment)
         say("starting the services")
         supervisor = stack.enter_context(supervised(plan, environment))
 

@@ -10,12 +10,13 @@ import grpc
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
+from leadscore.admin.v1.admin_pb2_grpc import AdminServiceStub
 from leadscore.automation.v1.automation_pb2_grpc import AutomationServiceStub
 from leadscore.ingest.v1.ingest_pb2_grpc import IngestServiceStub
 from leadscore.intelligence.v1.intelligence_pb2_grpc import IntelligenceServiceStub
 from leadscore.scoring.v1.scoring_pb2_grpc import ScoringServiceStub
 
-SERVICES = ("ingest", "scoring", "automation", "intelligence")
+SERVICES = ("ingest", "scoring", "automation", "intelligence", "admin")
 """In port order, starting at the base port."""
 CALL_SECONDS = 15.0
 """Deadline of a unary call."""
@@ -82,6 +83,12 @@ class Connection:
         """Opens a stub of the intelligence service."""
         with self.channel("intelligence") as channel:
             yield IntelligenceServiceStub(channel)
+
+    @contextmanager
+    def admin(self) -> "Iterator[AdminServiceStub]":
+        """Opens a stub of the admin service."""
+        with self.channel("admin") as channel:
+            yield AdminServiceStub(channel)
 
     @contextmanager
     def channel(self, service: str) -> Iterator[grpc.Channel]:

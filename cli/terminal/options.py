@@ -18,8 +18,8 @@ BasePort = Annotated[
     typer.Option(
         envvar="LEADSCORE_BASE_PORT",
         min=1,
-        max=65532,
-        help="Port of the ingest service; scoring, automation and intelligence are on the three after it.",
+        max=65531,
+        help="Port of the ingest service; scoring, automation, intelligence and admin are on the four after it.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]

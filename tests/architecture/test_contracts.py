@@ -14,7 +14,7 @@ from shared.rpc.errors import ErrorTable
 from shared.settings import ServerSettings, StartupError, load
 
 ROOT = Path(__file__).parents[2]
-CONTEXTS = ("ingest", "scoring", "automation", "intelligence")
+CONTEXTS = ("ingest", "scoring", "automation", "intelligence", "admin")
 
 
 def proto(context: str) -> str:

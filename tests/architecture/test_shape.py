@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("ingest_service", "scoring_service", "automation_service", "intelligence_service", "gateway_service")
+SERVICES = (
+    "ingest_service",
+    "scoring_service",
+    "automation_service",
+    "intelligence_service",
+    "admin_service",
+    "gateway_service",
+)
 AROUND = ("cli", "testkit", "tests", "chaos", "benchmarks")
 MANDATORY = {"__init__", "__main__", "app", "settings", "usecases", "servicer"}
 OPTIONAL = {

@@ -10,6 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2 import HealthCheckResponse
+from leadscore.admin.v1 import admin_pb2_grpc
 from leadscore.automation.v1 import automation_pb2_grpc
 from leadscore.intelligence.v1 import intelligence_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2_grpc
@@ -19,6 +20,7 @@ from cli.__main__ import app
 from cli.local.demo import free_base_port
 from cli.local.plan import HEALTH_OFFSET
 from cli.terminal.connection import SERVICES, full_name
+from tests.cli.fake_admin import FakeAdmin
 from tests.cli.fake_automation import FakeAutomation
 from tests.cli.fake_intelligence import FakeIntelligence
 from tests.cli.fake_scoring import FakeScoring
@@ -30,6 +32,7 @@ class Services(FakeScoring):
     def __init__(self) -> None:
         super().__init__()
         self.automation = FakeAutomation()  # type: ignore[abstract]  # other calls are answered with UNIMPLEMENTED
+        self.admin = FakeAdmin()  # type: ignore[abstract]  # the same
         self.health = HealthServicer()
 
 
@@ -62,7 +65,9 @@ def serving(*, automation: bool = False, worker: str = "") -> Iterator[tuple[Ser
             server.add_insecure_port(f"127.0.0.1:{base + HEALTH_OFFSET}")
         if automation or worker:
             server.add_insecure_port(f"127.0.0.1:{base + 2}")
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(service.admin, server)
         server.add_insecure_port(f"127.0.0.1:{base + 3}")
+        server.add_insecure_port(f"127.0.0.1:{base + 4}")
         environment = {"LEADSCORE_BASE_PORT": str(base), "COLUMNS": "100"}
         server.start()
         try:

@@ -20,13 +20,13 @@ from tests.cli.fake_scoring import NOON
 from tests.cli.servicer import Run, Services, json_of, serving
 
 NOW = wire.to_time(NOON)
-ALL_SERVE = dict.fromkeys(("ingest", "scoring", "automation", "intelligence"), Health.SERVING)
+ALL_SERVE = dict.fromkeys(("ingest", "scoring", "automation", "intelligence", "admin"), Health.SERVING)
 DECAYED = scoring.DecayedThrough(earliest_date="2026-01-31", latest_date="2026-01-31")
 
 
 @pytest.fixture
 def system() -> Iterator[tuple[Services, Run]]:
-    """Four services that serve, and a worker."""
+    """Five services that serve, and a worker."""
     with serving(worker=worker_name("scoring")) as (service, run):
         yield service, run
 
@@ -127,7 +127,10 @@ def test_every_service_is_down_when_nothing_runs() -> None:
     with serving() as (_, run):
         pass
     result = run("status")
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (2, "down: ingest, scoring, automation, intelligence")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (
+        2,
+        "down: ingest, scoring, automation, intelligence, admin",
+    )
 
 
 def status(**fields: Any) -> Status:

@@ -24,12 +24,15 @@ COMMAND = [sys.executable, "-m", "cli"]
 class Up:
     """A running `leadscore up`."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *options: str) -> None:
         self.data_dir = data_dir
         self.base_port = free_base_port()
         self.environment = os.environ | {"LEADSCORE_BASE_PORT": str(self.base_port)}
         self.process = subprocess.Popen(
-            [*COMMAND, "up", "--data-dir", str(data_dir)], env=self.environment, stdout=subprocess.PIPE, text=True
+            [*COMMAND, "up", "--data-dir", str(data_dir), *options],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self.process.stdout is not None
         self.lines = []
@@ -67,7 +70,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 
 def test_every_service_listens_on_this_machine_only(up: Up) -> None:
-    assert all(listens_on_127_0_0_1_only(up.base_port + number) for number in (0, 1, 2, 3, 10, 11))
+    assert all(listens_on_127_0_0_1_only(up.base_port + number) for number in (0, 1, 2, 3, 4, 10, 11))
 
 
 def test_it_prints_the_addresses_of_the_services(up: Up) -> None:
@@ -261,7 +264,7 @@ def test_a_demo_has_its_own_databases_and_leaves_nothing_running_after_sigterm(t
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_stops_cleanly_and_restarts_with_its_data(up: Up, number: signal.Signals) -> None:
     started = descendants(up.process.pid)
-    assert len(started) >= 9  # two databases, the supervisor, four servers, two workers
+    assert len(started) >= 10  # two databases, the supervisor, five servers, two workers
     assert up.stop(number) == 0
     assert not [pid for pid in started if is_alive(pid)]
     up.__init__(up.data_dir)  # type: ignore[misc]

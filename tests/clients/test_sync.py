@@ -82,7 +82,7 @@ def test_values_that_cannot_be_sent_are_refused_before_the_call(client: Client) 
 
 
 def test_a_call_ends_in_time_when_no_server_answers() -> None:
-    nobody = Targets(*["127.0.0.1:1"] * 4)
+    nobody = Targets(*["127.0.0.1:1"] * 5)
     started = time.monotonic()
     with (
         Client(nobody, retry=RetryPolicy(attempt_seconds=0.5, total_seconds=1.5)) as client,

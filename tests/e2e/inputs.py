@@ -10,6 +10,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
+from leadscore.admin.v1 import admin_pb2
 from leadscore.automation.v1 import automation_pb2
 from leadscore.ingest.v1 import ingest_pb2
 from leadscore.intelligence.v1 import intelligence_pb2
@@ -38,7 +39,7 @@ WALKS = (
 MODEL = write_model(built_in())
 ENDLESS = ("WatchLeads",)
 """Methods that stream until the caller cancels."""
-FILES = (ingest_pb2, scoring_pb2, automation_pb2, intelligence_pb2)
+FILES = (ingest_pb2, scoring_pb2, automation_pb2, intelligence_pb2, admin_pb2)
 METHODS: tuple[MethodDescriptor, ...] = tuple(
     method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods
 )
@@ -172,6 +173,9 @@ LIKELY: dict[str, dict[str, Any] | Callable[[int], dict[str, Any]]] = {
     "WatchLeads": {"lead_ids": ["lead-1"]},
     "RetryParkedEvents": {"event_ids": ["likely-1"]},
     "RetryParkedChanges": {"change_ids": ["lead-0:1"]},
+    "CreateApiKey": lambda number: {"name": "website", "roles": ["ROLE_INGEST"], "request_id": f"likely-{number}"},
+    "RevokeApiKey": {"key_id": "aaaaaaaaaaaa"},
+    "RotateApiKey": lambda number: {"key_id": "aaaaaaaaaaab", "request_id": f"likely-{number}"},
     "BatchGetLeadScores": {"lead_ids": ["lead-1"]},
     "BatchGetLeadIntelligence": {"lead_ids": ["lead-1"]},
 }  # fmt: skip

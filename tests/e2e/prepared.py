@@ -1,5 +1,6 @@
 """Creates rows of every kind before the inputs are sent, so that requests find something."""
 
+from dataclasses import replace
 from typing import Any
 
 from leadscore.automation.v1 import automation_pb2
@@ -7,6 +8,8 @@ from leadscore.scoring.v1 import scoring_pb2
 from pymongo import AsyncMongoClient
 
 from shared import wire
+from shared.access.keys import ApiKey
+from shared.access.roles import Role
 from testkit.system import System
 from testkit.traffic import all_scored, make_events, send
 from testkit.waiting import eventually
@@ -60,6 +63,18 @@ async def plant_failures(system: System) -> None:
         executions = client["leadscore"]["automation_executions"]
         for row in await executions.find({}).limit(2).to_list():
             await executions.update_one({"_id": row["_id"]}, {"$set": {"state": "failed"}})
+
+
+async def plant_keys_and_records(system: System) -> None:
+    """Stores two keys and two audit records, so that their lists have two pages."""
+    key = ApiKey("aaaaaaaaaaaa", "planted", frozenset({Role.READ}), b"", wire.now(), "tester")
+    record = {"_id": "0", "at": wire.now(), "actor": "tester", "service": "scoring", "method": "AdjustLeadScore"}
+    async with AsyncMongoClient[dict[str, Any]](system.mongo.uri, tz_aware=True) as client:
+        database = client["leadscore"]
+        for each in (key, replace(key, key_id="aaaaaaaaaaab")):
+            await database["api_keys"].replace_one({"_id": each.key_id}, each.to_document(), upsert=True)
+        for each_id in ("0", "1"):
+            await database["audit_log"].replace_one({"_id": each_id}, record | {"_id": each_id}, upsert=True)
 
 
 async def wait_for_executions(system: System, lead: str) -> None:

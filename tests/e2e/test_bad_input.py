@@ -34,7 +34,14 @@ from tests.e2e.inputs import (
     varied,
 )
 from tests.e2e.naughty import NAUGHTY
-from tests.e2e.prepared import CALL_SECONDS, plant_failures, prepare, publish_model, wait_for_executions
+from tests.e2e.prepared import (
+    CALL_SECONDS,
+    plant_failures,
+    plant_keys_and_records,
+    prepare,
+    publish_model,
+    wait_for_executions,
+)
 
 INPUTS = int(os.environ.get("LEADSCORE_FUZZ_INPUTS", "4000"))
 IN_FLIGHT = 50
@@ -87,6 +94,7 @@ async def test_forged_page_tokens(system: System) -> None:
     await prepare(system)
     await publish_model(system)
     await plant_failures(system)
+    await plant_keys_and_records(system)
     inputs = []
     for method in LISTS:
         orders = method.input_type.fields_by_name.get("order")

@@ -49,7 +49,7 @@ async def test_kill_everything_at_once(fresh: System) -> None:
     events = make_events(6000, leads=60, seed=6)
     sending = asyncio.create_task(send(fresh, events, clients=2))
     await _some_are_scored(fresh)
-    names = ("ingest", "scoring", "automation", "intelligence", "scoring-worker", "automation-worker")
+    names = ("ingest", "scoring", "automation", "intelligence", "admin", "scoring-worker", "automation-worker")
     for name in names:
         fresh.kill(name)
     for name in names:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 BASE_PORT = 50051
-SERVICES = ("ingest", "scoring", "automation", "intelligence")
+SERVICES = ("ingest", "scoring", "automation", "intelligence", "admin")
 """The services, in the order of their ports."""
 
 CHANNEL_OPTIONS = (
@@ -30,6 +30,7 @@ class Targets:
     scoring: str
     automation: str
     intelligence: str
+    admin: str
 
     @classmethod
     def at(cls, host: str = "127.0.0.1", base_port: int = BASE_PORT) -> Self:
@@ -41,7 +42,7 @@ class Targets:
         """Returns the addresses from the environment.
 
         `LEADSCORE_BASE_PORT` changes the ports of all services; `LEADSCORE_INGEST_TARGET`, `LEADSCORE_SCORING_TARGET`
-        and so on replace the address of one service. The defaults are 127.0.0.1:50051 and the next three ports.
+        and so on replace the address of one service. The defaults are 127.0.0.1:50051 and the next four ports.
         """
         base_port = int(os.environ.get("LEADSCORE_BASE_PORT", BASE_PORT))
         return cls(

@@ -1,0 +1,1 @@
+"""API keys, and the log of what callers have decided."""

@@ -1,0 +1,94 @@
+"""`leadscore up --keys`: a system that refuses calls without a key, and the commands that manage keys."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared import wire
+from testkit.waiting import eventually
+from tests.cli.importing import ROW
+from tests.cli.test_up import Up
+
+REFUSED = "the API key is missing, unknown, expired or revoked"
+REVOKED_SECONDS = 10
+"""The time within which every server must refuse a revoked key."""
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """A system with keys, whose commands run with the key for people unless they name another."""
+    running = Up(tmp_path_factory.mktemp("up"), "--keys")
+    running.environment["LEADSCORE_API_KEY_FILE"] = str(running.data_dir / "keys" / "admin.key")
+    yield running
+    if running.process.poll() is None:
+        running.stop(signal.SIGTERM)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_the_keys_can_be_read_by_their_owner_only(up: Up) -> None:
+    keys = up.data_dir / "keys"
+    assert mode(keys) == 0o700
+    assert {file.name: mode(file) for file in keys.iterdir()} == {"admin.key": 0o600, "services.key": 0o600}
+
+
+def test_a_call_without_a_key_is_refused(up: Up) -> None:
+    for arguments in (["lead", "ada"], ["rules", "list"], ["summary"], ["keys", "list"], ["audit", "list"]):
+        refused = up.run(*arguments, LEADSCORE_API_KEY_FILE="", LEADSCORE_API_KEY="lsk_aaaaaaaaaaaa_none")
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), arguments
+        assert REFUSED in refused.stderr
+
+
+def test_services_call_each_other_with_their_own_key(up: Up, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text(json.dumps(ROW))
+    sent = up.run("ingest", str(file), "--live", "--wait")
+    assert sent.returncode == 0, sent.stderr
+    shown = up.run("lead", "ada", "--json")  # intelligence asks scoring
+    assert json.loads(shown.stdout)["score"] == "20", shown.stderr
+
+
+async def test_a_key_works_until_it_is_revoked_and_the_audit_log_says_who_did_it(up: Up) -> None:
+    made = json.loads(up.run("keys", "create", "--name", "analyst", "--role", "read", "--json").stdout)
+    key = {"LEADSCORE_API_KEY_FILE": "", "LEADSCORE_API_KEY": made["text"]}
+
+    async def answers() -> bool:
+        return (await asyncio.to_thread(up.run, "summary", **key)).returncode == 0
+
+    async def is_refused() -> bool:
+        return REFUSED in (await asyncio.to_thread(up.run, "summary", **key)).stderr
+
+    await eventually(answers, what="the servers know the new key", within=REVOKED_SECONDS)
+    denied = up.run("keys", "list", **key)
+    assert "needs a caller with the role admin (PERMISSION_DENIED, ROLE_MISSING)" in denied.stderr
+    began = wire.now()
+    assert up.run("keys", "revoke", made["key_id"]).returncode == 0
+    await eventually(is_refused, what="a revoked key is refused", within=REVOKED_SECONDS)
+    assert (wire.now() - began).total_seconds() < REVOKED_SECONDS
+    records = [json.loads(line) for line in up.run("audit", "list", "--json").stdout.splitlines()]
+    found = [(each["actor"], each["method"], each["object"], each["outcome"]) for each in records]
+    assert ("admin", "RevokeApiKey", made["key_id"], "OK") in found
+    assert ("admin", "CreateApiKey", "analyst", "OK") in found
+    assert all(each["address"] == "127.0.0.1" and each["key_id"] for each in records)
+
+
+def test_a_restart_keeps_the_keys(up: Up) -> None:
+    keys = up.data_dir / "keys"
+    before = {file.name: file.read_text() for file in keys.iterdir()}
+    assert up.stop(signal.SIGTERM) == 0
+    up.__init__(up.data_dir, "--keys")  # type: ignore[misc]
+    assert {file.name: file.read_text() for file in keys.iterdir()} == before
+    environment = os.environ | {"LEADSCORE_API_KEY": before["admin.key"]}
+    assert up.run("keys", "list", **environment).returncode == 0
+    up.stop(signal.SIGTERM)
+    (keys / "admin.key").unlink()
+    failed = up.run("up", "--data-dir", str(up.data_dir), "--keys")
+    assert failed.returncode == 1
+    assert "admin.key is missing" in failed.stderr
