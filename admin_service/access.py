@@ -1,24 +1,26 @@
-"""Who may call what, and which calls are audited."""
+"""Who may call which method, and which calls are audited."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from leadscore.admin.v1 import admin_pb2 as pb
 
 from shared.access.enforcement import Methods
 from shared.access.roles import Role
 
-ROLES: Mapping[str, Role] = {
-    "CreateApiKey": Role.ADMIN,
-    "ListApiKeys": Role.ADMIN,
-    "RevokeApiKey": Role.ADMIN,
-    "RotateApiKey": Role.ADMIN,
-    "ListAuditLog": Role.ADMIN,
-}
 
-AUDITED: Mapping[str, Callable[[Any], str]] = {
-    "CreateApiKey": lambda request: request.name,
-    "RevokeApiKey": lambda request: request.key_id,
-    "RotateApiKey": lambda request: request.key_id,
-}
-"""What a call is about; a new key has no id before it is made, so its name stands for it."""
+def _new_key(request: pb.CreateApiKeyRequest) -> str:
+    return f"key named {request.name}"  # it has no id before it is made
 
-METHODS = Methods(ROLES, AUDITED)
+
+def _key(request: pb.RevokeApiKeyRequest | pb.RotateApiKeyRequest) -> str:
+    return f"key {request.key_id}"
+
+
+METHODS = Methods(
+    roles={
+        "CreateApiKey": Role.ADMIN,
+        "ListApiKeys": Role.ADMIN,
+        "RevokeApiKey": Role.ADMIN,
+        "RotateApiKey": Role.ADMIN,
+        "ListAuditLog": Role.ADMIN,
+    },
+    audited={"CreateApiKey": _new_key, "RevokeApiKey": _key, "RotateApiKey": _key},
+)

@@ -14,7 +14,7 @@ from cli.terminal.output import say, show
 from cli.terminal.pages import in_pages
 
 Actor = Annotated[str, typer.Option("--actor", help="Only calls of this actor.")]
-Object = Annotated[str, typer.Option("--object", help="Only calls about this lead, rule, key or model version.")]
+Object = Annotated[str, typer.Option("--object", help="Only calls about this, such as 'rule call-hot' or 'lead ada'.")]
 Method = Annotated[str, typer.Option("--method", help="Only calls of this method, such as AdjustLeadScore.")]
 Since = Annotated[str, typer.Option(help="Only calls on or after this date or time.")]
 Until = Annotated[str, typer.Option(help="Only calls through this date, or before this time.")]

@@ -74,8 +74,8 @@ async def test_a_key_works_until_it_is_revoked_and_the_audit_log_says_who_did_it
     assert (wire.now() - began).total_seconds() < REVOKED_SECONDS
     records = [json.loads(line) for line in up.run("audit", "list", "--json").stdout.splitlines()]
     found = [(each["actor"], each["method"], each["object"], each["outcome"]) for each in records]
-    assert ("admin", "RevokeApiKey", made["key_id"], "OK") in found
-    assert ("admin", "CreateApiKey", "analyst", "OK") in found
+    assert ("admin", "RevokeApiKey", f"key {made['key_id']}", "OK") in found
+    assert ("admin", "CreateApiKey", "key named analyst", "OK") in found
     assert all(each["address"] == "127.0.0.1" and each["key_id"] for each in records)
 
 
