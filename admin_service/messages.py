@@ -14,7 +14,6 @@ from shared.rpc.errors import InvalidArgument
 MAX_EVENTS = 10**9
 """The largest limit of a key, in events."""
 _ROLES = {pb.Role.Value(f"ROLE_{role.name}"): role for role in Role}
-_NUMBERS = {role: number for number, role in _ROLES.items()}
 
 
 def read_roles(roles: Sequence[pb.Role]) -> frozenset[Role]:
@@ -52,7 +51,7 @@ def write_key(key: ApiKey, now: datetime) -> pb.ApiKey:
     return pb.ApiKey(
         key_id=key.key_id,
         name=key.name,
-        roles=[_NUMBERS[role] for role in sorted(key.roles)],
+        roles=[f"ROLE_{role.name}" for role in sorted(key.roles)],
         limits=limits if key.limits != Limits() else None,
         state=_state(key, now),
         create_time=wire.to_timestamp(key.created_at),

@@ -15,10 +15,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
 
+_SERVICES = ("ingest", "scoring", "automation", "intelligence", "admin")
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     # multiprocessing imports the main module of the tests into each process if the server has not.
-    ["__main__", *(f"{service}_service.app" for service in ("ingest", "scoring", "automation", "intelligence", "admin"))]
+    ["__main__", *(f"{service}_service.app" for service in _SERVICES)]
 )
 
 _POLLING = threading.Lock()

@@ -1,7 +1,8 @@
 """The audit log, which every server inserts into; here it is only read."""
 
 from admin_service.domain.audit import AuditQuery, AuditRecord
-from admin_service.store.schema import AUDIT_LOG, LATEST_FIRST
+from admin_service.store.schema import LATEST_FIRST
+from shared.access.audit import COLLECTION
 from shared.mongo import Database, Document
 from shared.rpc.pagination import Cursor
 
@@ -10,7 +11,7 @@ class MongoAuditLog:
     """Reads audit records."""
 
     def __init__(self, database: Database) -> None:
-        self._records = database[AUDIT_LOG]
+        self._records = database[COLLECTION]
 
     async def page(self, query: AuditQuery, after: Cursor, limit: int) -> list[AuditRecord]:
         """Returns a page of records, newest first."""
@@ -24,8 +25,8 @@ def _filter(query: AuditQuery, after: Cursor) -> Document:
     for bound, time in (("$gte", query.from_time), ("$lt", query.until_time)):
         which += [{"at": {bound: time}}] if time else []
     if after:
-        time, record_id = after
-        which.append({"$or": [{"at": {"$lt": time}}, {"at": time, "_id": {"$lt": record_id}}]})
+        at, record_id = after
+        which.append({"$or": [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": record_id}}]})
     return {"$and": which} if which else {}
 
 

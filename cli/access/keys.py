@@ -136,10 +136,10 @@ def _write(make: Callable[[], Made], output: str, *, as_json: bool) -> Made:
     return made
 
 
-def _role(name: str) -> pb.Role:
+def _role(name: str) -> str:
     if name not in ROLES:
         raise CommandError(f"--role is {name!r}, must be one of {', '.join(ROLES)}")
-    return pb.Role.Value(f"ROLE_{name.upper()}")
+    return f"ROLE_{name.upper()}"
 
 
 def _after(text: str) -> Timestamp:

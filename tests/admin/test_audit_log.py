@@ -7,8 +7,8 @@ import grpc
 import pytest
 from leadscore.admin.v1 import admin_pb2 as pb
 
-from admin_service.store.schema import AUDIT_LOG
 from shared import wire
+from shared.access.audit import COLLECTION
 from shared.mongo import Database
 from testkit.serving import refusal
 from tests.admin.calling import Clock, Stub
@@ -35,7 +35,7 @@ async def rows(database: Database, clock: Clock, stub: Stub) -> list[dict[str, A
         for number in range(12)
     ]
     del rows[0]["outcome"]
-    await database[AUDIT_LOG].insert_many(rows)
+    await database[COLLECTION].insert_many(rows)
     return rows
 
 

@@ -38,7 +38,8 @@ async def test_a_new_key_is_accepted_with_its_roles_and_limits(stub: Stub, datab
     await ring.refresh()
     caller = ring.caller(made.text)
     assert caller is not None
-    assert (caller.name, caller.roles, caller.key_id) == ("website", {Role.INGEST, Role.READ}, made.api_key.key_id)
+    assert (caller.name, caller.key_id) == ("website", made.api_key.key_id)
+    assert caller.roles == {Role.INGEST, Role.READ}
     assert caller.limits is not None
     assert (caller.limits.per_second, caller.limits.burst, caller.limits.per_day) == (10, 20, 1000)
 
@@ -113,11 +114,8 @@ async def test_both_keys_can_be_used_during_a_rotation(stub: Stub, database: Dat
     clock.now += 80 * DAY
     new = await stub.RotateApiKey(rotate_request(old.api_key.key_id))
     assert new.old_api_key.key_id == new.api_key.replaces == old.api_key.key_id
-    assert (new.api_key.name, new.api_key.roles, new.api_key.limits) == (
-        "website",
-        [pb.ROLE_INGEST],
-        pb.Limits(per_day=5),
-    )
+    assert (new.api_key.name, new.api_key.limits) == ("website", pb.Limits(per_day=5))
+    assert new.api_key.roles == [pb.ROLE_INGEST]
     assert new.api_key.expire_time == wire.to_timestamp(clock.now + 90 * DAY)
     ring = KeyRing(database, lambda: clock.now.timestamp())
     await ring.refresh()

@@ -1,5 +1,8 @@
 """An admin service that makes and lists keys, and lists audit records."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import grpc
 from leadscore.admin.v1 import admin_pb2 as pb
 from leadscore.admin.v1 import admin_pb2_grpc
@@ -48,9 +51,14 @@ class FakeAdmin(admin_pb2_grpc.AdminServiceServicer):
         return pb.ListAuditLogResponse(audit_records=map(record, numbers), next_page_token=token)
 
 
-def key(name: str, roles: list[pb.Role], **fields: object) -> pb.ApiKey:
+def key(name: str, roles: Iterable[pb.Role], **fields: Any) -> pb.ApiKey:
     """Returns a key."""
-    good = {"key_id": "abcdefghijkl", "state": pb.KEY_STATE_LIVE, "create_time": NOON, "expire_time": NOON}
+    good: dict[str, Any] = {
+        "key_id": "abcdefghijkl",
+        "state": pb.KEY_STATE_LIVE,
+        "create_time": NOON,
+        "expire_time": NOON,
+    }
     return pb.ApiKey(name=name, roles=roles, limits=pb.Limits(per_second=5, per_day=1000), **(good | fields))
 
 
