@@ -29,7 +29,7 @@ def test_the_number_of_cores_is_at_least_one_and_at_most_the_limit(monkeypatch: 
 
 def test_every_worker_has_a_health_port_of_its_own() -> None:
     ports = [each.port for each in programs(scoring_workers=4, automation_workers=3).values()]
-    assert len(set(ports)) == len(ports) == 4 + 4 + 3
+    assert len(set(ports)) == len(ports) == 5 + 4 + 3
 
 
 def test_only_the_ingest_server_runs_as_several_processes() -> None:
