@@ -30,11 +30,11 @@ def judge(_running: Running, _options: Options) -> Iterator[Figure]:
 
 
 def simulate(running: Running, options: Options) -> Iterator[Figure]:
-    """Measures a simulation of another model with a ranking, over the funnel alone."""
+    """Measures a simulation of another model that judges both at one landmark, over the funnel alone."""
     ensure_stored(running, options)
     running.settle()
     pairs = in_turn(options, "simulate", lambda: _simulate(running), lambda: _read_history(running))
-    yield _figure("simulate with ranking", running, pairs, 5)
+    yield _figure("simulate and judge", running, pairs, 5)
 
 
 def rescore(running: Running, options: Options) -> Iterator[Figure]:

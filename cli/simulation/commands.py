@@ -1,6 +1,7 @@
 """`leadscore simulate`: shows what publishing a model would change."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +9,7 @@ from typing import Annotated
 
 import grpc
 import typer
+from google.protobuf.duration_pb2 import Duration
 from leadscore.automation.v1.automation_pb2_grpc import AutomationServiceStub
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
@@ -18,6 +20,7 @@ from cli.simulation.views import simulation_view
 from cli.terminal.connection import CommandError, Connection
 from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort
 from cli.terminal.output import bar, print_json, say, show, to_json
+from shared import wire
 from shared.message_files import durations
 
 
@@ -27,7 +30,23 @@ def simulate(
         str,
         typer.Option(help="Event types that mean conversion, comma-separated; shows how well scores predict it."),
     ] = "",
-    landmark: Annotated[str, typer.Option(help="Time after a lead's first event at which its score is taken.")] = "7d",
+    lost: Annotated[
+        str,
+        typer.Option(
+            help="Event types that mean that a lead is lost; leads without an outcome are then left out.",
+        ),
+    ] = "",
+    landmark: Annotated[
+        str,
+        typer.Option(help="Times after a lead's first event at which its score is taken, such as 1h,1d,7d."),
+    ] = "7d",
+    horizon: Annotated[
+        str, typer.Option(help="Time after the landmark in which a conversion counts.", show_default="any later one")
+    ] = "",
+    train_before: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Judge only leads whose first event is on or after this day (UTC)."),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report with plots to this file.")] = None,
     limit: Annotated[
         int, typer.Option(min=0, max=10_000, help="Print at most this many leads, largest change first.")
@@ -38,7 +57,13 @@ def simulate(
     """Show what publishing a model with `--mode rescore` would change for every lead. Nothing is stored."""
     writer = _report_writer(report)
     connection = Connection(base_port)
-    request = _request(conversion, landmark)
+    request = pb.SimulateScoringModelRequest(
+        conversion_event_types=_names(conversion),
+        lost_event_types=_names(lost),
+        landmarks=[_duration("--landmark", each) for each in _names(landmark)],
+        horizon=_duration("--horizon", horizon) if horizon else None,
+        train_before=wire.to_timestamp(train_before.replace(tzinfo=UTC)) if train_before else None,
+    )
     found = Simulation(find_model(connection, IN_FORCE), find_model(connection, source), source, limit)
     if found.after.version:
         request.version = found.after.version
@@ -57,13 +82,15 @@ def simulate(
         show(simulation_view(found), as_json=False)
 
 
-def _request(conversion: str, landmark: str) -> pb.SimulateScoringModelRequest:
-    types = [name.strip() for name in conversion.split(",") if name.strip()]
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _duration(option: str, text: str) -> Duration:
     try:
-        span = durations.to_duration(landmark)
+        return durations.to_duration(text)
     except ValueError as error:
-        raise CommandError(f"--landmark {error}") from None
-    return pb.SimulateScoringModelRequest(conversion_event_types=types, landmark=span)
+        raise CommandError(f"{option} {error}") from None
 
 
 def _report_writer(report: Path | None) -> ModuleType | None:

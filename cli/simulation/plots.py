@@ -76,12 +76,12 @@ def changes(counts: Mapping[int, int]) -> str:
     return plot.svg
 
 
-def rates(before: pb.Ranking, after: pb.Ranking) -> str:
-    """Draws the conversion rate of each decile of the leads."""
-    with _plot("rates", 3.2) as (plot, axes):
-        for ranking, name, colour, shift in ((before, "in force", BEFORE, -0.2), (after, "simulated", AFTER, 0.2)):
+def rates(name: str, before: pb.Ranking, after: pb.Ranking) -> str:
+    """Draws the conversion rate of each decile of the leads; `name` is unique on the page."""
+    with _plot(name, 3.2) as (plot, axes):
+        for ranking, label, colour, shift in ((before, "in force", BEFORE, -0.2), (after, "simulated", AFTER, 0.2)):
             positions = [index + shift for index in range(len(ranking.deciles))]
-            axes.bar(positions, [each.rate for each in ranking.deciles], width=0.4, color=colour, label=name)
+            axes.bar(positions, [each.rate for each in ranking.deciles], width=0.4, color=colour, label=label)
         axes.axhline(
             after.converted_count / (after.lead_count or 1), color="#8a94a6", linestyle="--", label="all leads"
         )
@@ -94,14 +94,14 @@ def rates(before: pb.Ranking, after: pb.Ranking) -> str:
     return plot.svg
 
 
-def gains(before: pb.Ranking, after: pb.Ranking) -> str:
-    """Draws the share of all conversions among the leads with the highest scores."""
-    with _plot("gains", 3.2) as (plot, axes):
+def gains(name: str, before: pb.Ranking, after: pb.Ranking) -> str:
+    """Draws the share of all conversions among the leads with the highest scores; `name` is unique on the page."""
+    with _plot(name, 3.2) as (plot, axes):
         axes.plot([0, 1], [0, 1], color="#8a94a6", linestyle="--", label="chance")
-        for ranking, name, colour in ((before, "in force", BEFORE), (after, "simulated", AFTER)):
+        for ranking, label, colour in ((before, "in force", BEFORE), (after, "simulated", AFTER)):
             leads = _cumulative_shares([each.lead_count for each in ranking.deciles])
             converted = _cumulative_shares([each.converted_count for each in ranking.deciles])
-            axes.plot(leads, converted, color=colour, marker="o", markersize=3, label=name)
+            axes.plot(leads, converted, color=colour, marker="o", markersize=3, label=label)
         axes.set_xlabel("leads, highest scores first")
         axes.set_ylabel("conversions among them")
         for axis in (axes.xaxis, axes.yaxis):

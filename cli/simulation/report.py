@@ -6,9 +6,9 @@ import jinja2
 from markupsafe import Markup
 
 from cli.model.views import mismatch_sentence
-from cli.simulation import plots
+from cli.simulation import judgements, plots
 from cli.simulation.run import Simulation, change_of, grade_matrix, stage_matrix
-from cli.simulation.views import auc_of, count_of, name_of
+from cli.simulation.views import name_of
 from cli.terminal.output import printable
 from shared import wire
 
@@ -18,8 +18,15 @@ def to_html(simulation: Simulation, now: datetime | None = None) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("cli"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": count_of, "signed": "{:+,}".format, "percent": "{:.1%}".format}
-    environment.filters |= {"printable": printable, "auc": auc_of, "change": change_of}
+    environment.filters |= {"number": judgements.count_of, "signed": "{:+,}".format, "percent": "{:.1%}".format}
+    environment.filters |= {
+        "landmark": judgements.landmark_of,
+        "p_value": judgements.p_value_of,
+        "precision": judgements.precision_of,
+        "lift": judgements.lift_of,
+        "base_rate": judgements.base_rate_of,
+    }
+    environment.filters |= {"printable": printable, "auc": judgements.auc_of, "change": change_of}
     summary = simulation.summary
     return environment.get_template("simulation.html").render(
         before=name_of(simulation.before),
@@ -33,7 +40,8 @@ def to_html(simulation: Simulation, now: datetime | None = None) -> str:
         rules=sorted(summary.rules, key=lambda rule: (-rule.share, rule.rule_id)),
         unused_rules=[rule.rule_id for rule in summary.rules if not rule.event_count],
         mismatches=[mismatch_sentence(each) for each in summary.type_mismatches],
-        ranked=summary.HasField("ranking_after"),
+        judgements=summary.judgements,
+        notes=[*judgements.notes(summary), *judgements.warnings(summary)],
         plots={name: Markup(svg) for name, svg in _plots(simulation).items()},  # noqa: S704 (matplotlib escapes texts)
     )
 
@@ -45,9 +53,9 @@ def _plots(simulation: Simulation) -> dict[str, str]:
         drawn["migration"] = plots.migration(matrix)
     if any(simulation.changes):
         drawn["changes"] = plots.changes(simulation.changes)
-    if summary.HasField("ranking_after"):
-        drawn["rates"] = plots.rates(summary.ranking_before, summary.ranking_after)
-        drawn["gains"] = plots.gains(summary.ranking_before, summary.ranking_after)
+    for number, each in enumerate(summary.judgements):
+        drawn[f"rates{number}"] = plots.rates(f"rates{number}", each.before, each.after)
+        drawn[f"gains{number}"] = plots.gains(f"gains{number}", each.before, each.after)
     if summary.rules:
         drawn["shares"] = plots.shares(summary.rules)
     return drawn

@@ -1,7 +1,6 @@
 """Views of the results of a simulation on the terminal."""
 
 from collections.abc import Iterable, Iterator
-from itertools import zip_longest
 
 from leadscore.scoring.v1 import scoring_pb2 as pb
 from rich.columns import Columns
@@ -10,6 +9,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from cli.model.views import mismatch_sentence
+from cli.simulation.judgements import judgement_sections
 from cli.simulation.run import Matrix, Simulation, change_of, grade_matrix, stage_matrix
 from cli.terminal import pieces
 from cli.terminal.output import printable
@@ -32,11 +32,7 @@ def _sections(simulation: Simulation) -> Iterator[RenderableType]:
     yield _head(simulation)
     matrices = [("stages: from row to column", stage_matrix(simulation)), ("fit grades", grade_matrix(simulation))]
     yield Columns([Panel(_matrix_table(matrix), title=title) for title, matrix in matrices if matrix])
-    if summary.HasField("ranking_after"):
-        yield pieces.heading("how well scores predict conversion")
-        yield _ranking_head(summary.ranking_before, summary.ranking_after)
-        yield _ranking_table("stage", summary.ranking_before.stages, summary.ranking_after.stages)
-        yield _ranking_table("decile", summary.ranking_before.deciles, summary.ranking_after.deciles)
+    yield from judgement_sections(summary)
     yield pieces.heading("rules of the simulated model")
     yield _rules_table(summary.rules)
     if summary.type_mismatches:
@@ -75,41 +71,6 @@ def _matrix_table(matrix: Matrix) -> RenderableType:
         )
         table.add_row(pieces.styled(name) or "–", *cells)
     return table
-
-
-def _ranking_head(before: pb.Ranking, after: pb.Ranking) -> RenderableType:
-    table = pieces.table("", "in force", "simulated", right={"in force", "simulated"})
-    for name, field in (("leads ranked", "lead_count"), ("converted after the landmark", "converted_count")):
-        table.add_row(name, *(f"{getattr(each, field):,}" for each in (before, after)))
-    table.add_row("excluded: converted before", *(f"{each.converted_before_count:,}" for each in (before, after)))
-    table.add_row("AUC", *(Text(auc_of(each), "bold") for each in (before, after)))
-    return table
-
-
-def auc_of(ranking: pb.Ranking) -> str:
-    """Returns the area under the curve as text; a dash if it is not defined."""
-    return f"{ranking.auc:.3f}" if ranking.HasField("auc") else "–"
-
-
-def count_of(leads: float) -> str:
-    """Returns a number of leads as text, with one decimal if it is not whole."""
-    return f"{leads:,.1f}".removesuffix(".0")
-
-
-def _ranking_table(
-    name: str, before: Iterable[pb.ConversionRate], after: Iterable[pb.ConversionRate]
-) -> RenderableType:
-    columns = (f"{name} in force", "leads", "rate", "lift", f"{name} simulated", "leads ", "rate ", "lift ")
-    table = pieces.table(*columns, right={column for column in columns if name not in column})
-    for old, new in zip_longest(before, after):
-        table.add_row(*_rate_cells(old), *_rate_cells(new))
-    return Group(Text(), table)
-
-
-def _rate_cells(rate: pb.ConversionRate | None) -> tuple[Text | str, ...]:
-    if rate is None:
-        return "", "", "", ""
-    return pieces.styled(rate.name), count_of(rate.lead_count), f"{rate.rate:.1%}", f"{rate.lift:.2f}"
 
 
 def _rules_table(rules: Iterable[pb.RuleShare]) -> RenderableType:

@@ -1,12 +1,14 @@
-"""How well scores predict conversion: rates and lift per stage and decile, and the area under the ROC curve.
+"""How well scores rank leads by whether they convert: AUC, average precision, and rates and lift in groups.
 
-It keeps counts per score, so memory does not grow with the number of leads.
+It works on the number of leads per score, so its cost depends on how many different scores there are.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
+
+from scoring_service.domain.discrimination import Auc, auc_of
 
 DECILES = 10
 
@@ -28,63 +30,55 @@ class ConversionRate:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How well scores ranked leads that had not converted yet. `auc` is None if all of them convert, or none."""
+    """How well the scores of a model rank leads.
+
+    `auc` and `average_precision` are None if all leads convert, or none. The average precision is the mean of the share
+    of converted leads among those with at least the same score, over all converted leads; chance gives the base rate.
+    """
 
     leads: int
     converted: int
-    converted_before: int
-    auc: float | None
+    auc: Auc | None
+    average_precision: float | None
     stages: tuple[ConversionRate, ...]
     deciles: tuple[ConversionRate, ...]
 
 
-@dataclass(slots=True)
-class RankingTally:
-    """Counts leads by their score."""
+def ranking_of(
+    converted: Mapping[int, int], others: Mapping[int, int], stages: Sequence[str], stage_of: Callable[[int], str]
+) -> Ranking:
+    """Returns the ranking of leads counted by score; `stages` are all stages in order."""
+    return _Scores(Counter(converted), Counter(converted) + Counter(others)).ranking(
+        auc_of(converted, others), stages, stage_of
+    )
 
-    leads: Counter[int] = field(default_factory=Counter)
-    converted: Counter[int] = field(default_factory=Counter)
-    converted_before: int = 0
 
-    def add(self, score: int, *, converts: bool) -> None:
-        """Counts a lead with its score at the landmark, and whether it converted later."""
-        self.leads[score] += 1
-        self.converted[score] += converts
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """The number of leads with each score, and of those that convert."""
 
-    def add_all(self, other: "RankingTally") -> None:
-        """Adds the counts of other leads."""
-        self.leads.update(other.leads)
-        self.converted.update(other.converted)
-        self.converted_before += other.converted_before
+    converted: Counter[int]
+    leads: Counter[int]
 
-    def leave_out(self) -> None:
-        """Counts a lead that had converted before the landmark: there is nothing left to predict."""
-        self.converted_before += 1
-
-    def ranking(self, stages: Sequence[str], stage_of: Callable[[int], str]) -> Ranking:
-        """Returns the ranking of the leads counted so far; `stages` are all stages in order."""
+    def ranking(self, auc: Auc | None, stages: Sequence[str], stage_of: Callable[[int], str]) -> Ranking:
         leads, converted = self.leads.total(), self.converted.total()
         base = converted / leads if leads else 0.0
         return Ranking(
             leads=leads,
             converted=converted,
-            converted_before=self.converted_before,
-            auc=self._auc(leads, converted),
+            auc=auc,
+            average_precision=self._average_precision(converted) if auc else None,
             stages=tuple(self._by_stage(stages, stage_of, base)),
             deciles=tuple(self._by_decile(leads, base)),
         )
 
-    def _auc(self, leads: int, converted: int) -> float | None:
-        """Returns the Mann-Whitney statistic, with midranks for ties, divided by the number of pairs."""
-        if not 0 < converted < leads:
-            return None
-        below, wins = 0, 0.0
-        for score in sorted(self.leads):
-            positive = self.converted[score]
-            negative = self.leads[score] - positive
-            wins += positive * (below + negative / 2)
-            below += negative
-        return wins / (converted * (leads - converted))
+    def _average_precision(self, converted: int) -> float:
+        leads_above, converted_above, found = 0, 0, 0.0
+        for score in sorted(self.leads, reverse=True):
+            leads_above += self.leads[score]
+            converted_above += self.converted[score]
+            found += self.converted[score] * converted_above / leads_above
+        return found / converted
 
     def _by_stage(self, stages: Sequence[str], stage_of: Callable[[int], str], base: float) -> Iterator[ConversionRate]:
         found = {

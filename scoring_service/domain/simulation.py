@@ -1,29 +1,22 @@
 """Simulates the publication of a model: what it would change, counted lead by lead."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.judgement import Judgement, JudgementTally, Leak, LeakTally
 from scoring_service.domain.lead import Lead
 from scoring_service.domain.model import Event, ScoringModel
-from scoring_service.domain.ranking import Ranking, RankingTally
 from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Adjustment, Fact, JudgedEvent, Mode, Publication, Timeline
 from scoring_service.domain.type_mismatches import Mismatch, TypeCheck, most_common
+from shared.outcomes import Question
 
 MAX_UNKNOWN = 100
 """The maximum number of event types without a rule in a summary."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """The event types that count as conversions, and how long after its first event a lead is ranked (the landmark)."""
-
-    conversions: frozenset[str]
-    landmark: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,11 @@ class RuleShare:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What publishing would do to all leads; `stages` and `fit_grades` count leads by (before, after)."""
+    """What publishing would do to all leads; `stages` and `fit_grades` count leads by (before, after).
+
+    There is a judgement for each landmark that was asked for. It has no lead that began before the time from which
+    leads are judged; their number is `began_before`.
+    """
 
     leads_changed: int
     points_before: int
@@ -71,8 +68,9 @@ class Summary:
     rules: tuple[RuleShare, ...]
     unknown_event_types: tuple[tuple[str, int], ...]
     type_mismatches: tuple[tuple[Mismatch, int], ...]
-    ranking_before: Ranking | None
-    ranking_after: Ranking | None
+    judgements: tuple[Judgement, ...]
+    leaks: tuple[Leak, ...]
+    began_before: int
 
 
 @dataclass(slots=True)
@@ -88,7 +86,9 @@ class Tally:
     points: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     mismatches: Counter[Mismatch] = field(default_factory=Counter)
-    rankings: tuple[RankingTally, RankingTally] = field(default_factory=lambda: (RankingTally(), RankingTally()))
+    judgements: defaultdict[timedelta, JudgementTally] = field(default_factory=lambda: defaultdict(JudgementTally))
+    leaks: LeakTally = field(default_factory=LeakTally)
+    began_before: int = 0
 
     def add(self, other: "Tally") -> None:
         """Adds the counts of other leads."""
@@ -101,8 +101,10 @@ class Tally:
         self.points.update(other.points)
         self.unknown.update(other.unknown)
         self.mismatches.update(other.mismatches)
-        for ranking, more in zip(self.rankings, other.rankings, strict=True):
-            ranking.add_all(more)
+        for landmark, judgement in other.judgements.items():
+            self.judgements[landmark].add_all(judgement)
+        self.leaks.add_all(other.leaks)
+        self.began_before += other.began_before
 
     def count(self, found: Difference) -> None:
         """Counts a lead."""
@@ -121,12 +123,9 @@ class Tally:
                 else:
                     self.events[fact.rule.rule_id] += 1
 
-    def summary(self, before: ScoringModel, after: ScoringModel, *, ranked: bool) -> Summary:
-        """Returns the summary, with the rankings by both models if leads were ranked."""
-        ranking_before, ranking_after = (
-            tally.ranking([stage.stage for stage in model.stages], model.stage_of) if ranked else None
-            for tally, model in zip(self.rankings, (before, after), strict=True)
-        )
+    def summary(self, before: ScoringModel, after: ScoringModel, question: Question | None) -> Summary:
+        """Returns the summary; if there is a question, with the judgement of both models at each of its landmarks."""
+        landmarks = question.landmarks if question else ()
         return Summary(
             leads_changed=self.leads_changed,
             points_before=self.points_before,
@@ -136,8 +135,9 @@ class Tally:
             rules=tuple(self._shares(after)),
             unknown_event_types=tuple(self.unknown.most_common(MAX_UNKNOWN)),
             type_mismatches=most_common(self.mismatches),
-            ranking_before=ranking_before,
-            ranking_after=ranking_after,
+            judgements=tuple(self.judgements[each].judgement(each, before, after) for each in landmarks),
+            leaks=tuple(self.leaks.leaks(self.events)) if question else (),
+            began_before=self.began_before,
         )
 
     def _shares(self, model: ScoringModel) -> Iterator[RuleShare]:
@@ -149,9 +149,19 @@ class Tally:
 
 
 class Simulation:
-    """Folds leads under a model that is not in force, and counts the differences in its `tally`."""
+    """Folds leads under a model that is not in force, and counts the differences in its `tally`.
 
-    def __init__(self, before: Timeline, model: ScoringModel, calendar: Calendar, question: Question | None) -> None:
+    With a question, it judges both models; nothing is known of what happened after `observed_until`.
+    """
+
+    def __init__(
+        self,
+        before: Timeline,
+        model: ScoringModel,
+        calendar: Calendar,
+        question: Question | None,
+        observed_until: datetime,
+    ) -> None:
         self.tally = Tally()
         self._before = before
         self._after = rescored(before, model)
@@ -159,6 +169,7 @@ class Simulation:
         self._types = TypeCheck(model)
         self._calendar = calendar
         self._question = question
+        self._observed_until = observed_until
 
     def add(self, lead: Lead, recorded: Sequence[Event | Adjustment], through: date | None) -> Difference:
         """Counts a lead with its recorded facts, decayed through a date, and returns what would change for it."""
@@ -180,7 +191,7 @@ class Simulation:
         self.tally.mismatches.update(self._mismatches(facts, after.attributes.values))
         self.tally.points.update(after.contributions)
         if self._question is not None:
-            self._rank(self._question, recorded, facts)
+            self._judge(self._question, recorded, facts)
         return found
 
     def _mismatches(self, facts: Sequence[Fact], attributes: Mapping[str, Any]) -> Iterator[Mismatch]:
@@ -189,25 +200,38 @@ class Simulation:
                 yield from self._types.in_event(fact.event)
         yield from self._types.in_attributes(attributes)
 
-    def _rank(self, question: Question, recorded: Sequence[Event | Adjustment], after: Sequence[Fact]) -> None:
-        """Counts the lead with its scores at the landmark: from the facts before it, none of which is a conversion."""
-        events = [fact.event for fact in after if isinstance(fact, JudgedEvent)]
-        if not events:
+    def _judge(self, question: Question, recorded: Sequence[Event | Adjustment], after: Sequence[Fact]) -> None:
+        """Counts the lead at each landmark; with its scores from the facts before it, if its outcome came after it."""
+        judged = [fact for fact in after if isinstance(fact, JudgedEvent)]
+        if not judged:
             return
-        landmark = events[0].event_time + question.landmark
-        converted = next((event.event_time for event in events if event.event_type in question.conversions), None)
-        if converted is not None and converted < landmark:
-            for tally in self.tally.rankings:
-                tally.leave_out()
+        began, decision = (
+            judged[0].event.event_time,
+            question.decision((each.event.event_type, each.event.event_time) for each in judged),
+        )
+        if decision is not None:
+            self.tally.leaks.add(judged, decision.time)
+        if question.train_before is not None and began < question.train_before:
+            self.tally.began_before += 1
             return
+        for landmark in question.landmarks:
+            outcome = question.outcome(decision, began + landmark, self._observed_until)
+            tally = self.tally.judgements[landmark]
+            if outcome in tally.pairs:
+                tally.add(outcome, *self._scores_at(began + landmark, recorded, after))
+            else:
+                tally.leave_out(outcome)
+
+    def _scores_at(
+        self, landmark: datetime, recorded: Sequence[Event | Adjustment], after: Sequence[Fact]
+    ) -> tuple[int, int]:
+        """Returns the scores by both models, as if decay had run every day until the landmark."""
         before = self._before.judge_all([each for each in recorded if each.event_time < landmark])
-        # Decay counts as if it had run every day until the landmark.
         day = self._calendar.date_of(landmark)
-        for tally, timeline, known in zip(
-            self.tally.rankings, (self._before, self._after), (before, after[: len(before)]), strict=True
-        ):
-            state = fold(timeline, self._calendar, known, day)
-            tally.add(state.score, converts=converted is not None)
+        return (
+            fold(self._before, self._calendar, before, day).score,
+            fold(self._after, self._calendar, after[: len(before)], day).score,
+        )
 
 
 def rescored(timeline: Timeline, model: ScoringModel) -> Timeline:

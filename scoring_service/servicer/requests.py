@@ -12,14 +12,14 @@ from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_counts import CountQuery
 from scoring_service.domain.lead_query import LeadOrder
 from scoring_service.domain.model_validation import MAX_SCORE
-from scoring_service.domain.simulation import Question
 from scoring_service.domain.timeline import Mode
 from scoring_service.usecases.corrections import AdjustmentRequest
 from scoring_service.usecases.queries import Wanted
 from shared import logs, wire
 from shared.access import callers
+from shared.outcomes import Question
 from shared.rpc import arguments
-from shared.rpc.arguments import identifier, identifiers
+from shared.rpc.arguments import identifier, identifiers, optional_time
 from shared.rpc.errors import InvalidArgument
 from shared.rpc.read_masks import ReadMask
 
@@ -32,9 +32,9 @@ MAX_REASON = 1_024
 MAX_RANGES = 200
 """Largest number of score ranges in one request."""
 MAX_SPAN = timedelta(days=3_650)
-"""Longest time for which events can be recent, or after which leads can be idle."""
+"""Longest time for which events can be recent, or after which leads can be idle, are judged or convert."""
 DEFAULT_LANDMARK = timedelta(days=7)
-MAX_LANDMARK = timedelta(days=3_650)
+MAX_LANDMARKS = 10
 _ORDERS = {
     pb.LEAD_ORDER_UNSPECIFIED: LeadOrder.SCORE,
     pb.LEAD_ORDER_SCORE: LeadOrder.SCORE,
@@ -75,15 +75,20 @@ def publication_mode(mode: pb.PublicationMode) -> Mode:
 
 
 def conversion_question(request: pb.SimulateScoringModelRequest) -> Question | None:
-    """Returns the conversion that a simulation should rank leads by, or None if the request names no event type."""
-    landmark = wire.to_span(request.landmark) if request.HasField("landmark") else DEFAULT_LANDMARK
-    if not timedelta() < landmark <= MAX_LANDMARK:
-        bounds = f"must be more than 0 and at most {MAX_LANDMARK.days:,} days"
-        raise InvalidArgument("landmark", f"is {landmark}, {bounds}")
+    """Returns what scores should predict, or None if the request names no conversion."""
+    landmarks = [_long_span("landmarks", each) for each in request.landmarks] or [DEFAULT_LANDMARK]
+    if len(landmarks) > MAX_LANDMARKS:
+        raise InvalidArgument("landmarks", f"are {len(landmarks)}, must be at most {MAX_LANDMARKS}")
+    horizon = _long_span("horizon", request.horizon) if request.HasField("horizon") else None
     if not request.conversion_event_types:
         return None
-    types = identifiers("conversion_event_types", request.conversion_event_types, limit=100)
-    return Question(frozenset(types), landmark)
+    conversions = frozenset(identifiers("conversion_event_types", request.conversion_event_types, limit=100))
+    lost = request.lost_event_types
+    losses = frozenset(identifiers("lost_event_types", lost, limit=100)) if lost else frozenset[str]()
+    if both := sorted(conversions & losses):
+        raise InvalidArgument("lost_event_types", f"{both[0]!r} is a conversion event type, too")
+    train_before = optional_time("train_before", request)
+    return Question(conversions, losses, tuple(dict.fromkeys(landmarks)), horizon, train_before)
 
 
 def adjustment(request: pb.AdjustLeadScoreRequest) -> AdjustmentRequest:
@@ -155,6 +160,12 @@ def _span(field: str, duration: Duration) -> timedelta:
     span = wire.to_span(duration)
     if not timedelta() <= span <= MAX_SPAN:
         raise InvalidArgument(field, f"is {span}, must be from 0 to {MAX_SPAN.days:,} days")
+    return span
+
+
+def _long_span(field: str, duration: Duration) -> timedelta:
+    if not (span := _span(field, duration)):
+        raise InvalidArgument(field, "is 0, must be more")
     return span
 
 

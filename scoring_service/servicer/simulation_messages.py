@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
+from scoring_service.domain.judgement import Judgement
 from scoring_service.domain.ranking import ConversionRate, Ranking
 from scoring_service.domain.simulation import Difference, Summary
 from scoring_service.domain.type_mismatches import Mismatch
@@ -65,8 +66,12 @@ def _summary(summary: Summary) -> pb.SimulationSummary:
             for event_type, count in summary.unknown_event_types
         ],
         type_mismatches=type_mismatches(summary.type_mismatches),
-        ranking_before=_ranking(summary.ranking_before) if summary.ranking_before else None,
-        ranking_after=_ranking(summary.ranking_after) if summary.ranking_after else None,
+        judgements=[_judgement(each) for each in summary.judgements],
+        leaks=[
+            pb.Leak(rule_id=each.rule_id, event_count=each.events, followed_count=each.followed)
+            for each in summary.leaks
+        ],
+        began_before_count=summary.began_before,
     )
 
 
@@ -76,12 +81,28 @@ def _migrations(counts: Mapping[tuple[str, str], int]) -> list[pb.Migration]:
     ]
 
 
+def _judgement(found: Judgement) -> pb.Judgement:
+    comparison = found.comparison
+    return pb.Judgement(
+        landmark=found.landmark,
+        decided_before_count=found.decided_before,
+        censored_count=found.censored,
+        before=_ranking(found.before),
+        after=_ranking(found.after),
+        comparison=pb.Comparison(auc_difference=comparison.difference, p_value=comparison.p_value)
+        if comparison
+        else None,
+    )
+
+
 def _ranking(ranking: Ranking) -> pb.Ranking:
     return pb.Ranking(
         lead_count=ranking.leads,
         converted_count=ranking.converted,
-        converted_before_count=ranking.converted_before,
-        auc=ranking.auc,
+        auc=ranking.auc.value if ranking.auc else None,
+        auc_low=ranking.auc.low if ranking.auc else None,
+        auc_high=ranking.auc.high if ranking.auc else None,
+        average_precision=ranking.average_precision,
         stages=[_rate(each) for each in ranking.stages],
         deciles=[_rate(each) for each in ranking.deciles],
     )

@@ -184,6 +184,13 @@ class LeadReader:
         """Returns the number of leads, from the metadata of the collection."""
         return await self._database["leads"].estimated_document_count()
 
+    async def last_event_time(self) -> datetime | None:
+        """Returns the time of the last event of all leads; None if there is no event."""
+        lead = await self._database["leads"].find_one(
+            {}, {"last_event_time": 1}, sort=[("last_event_time", DESCENDING)]
+        )
+        return lead["last_event_time"] if lead else None
+
     async def count_inactive_leads(self, due: Due) -> int:
         """Returns the number of inactive leads; see `lead_filters`."""
         return await self._database["leads"].count_documents(inactive(due))

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_query import LeadRange
 from scoring_service.domain.model import Event, ScoringModel
-from scoring_service.domain.simulation import Difference, Question, Simulation, Summary, Tally
+from scoring_service.domain.simulation import Difference, Simulation, Summary, Tally
 from scoring_service.domain.timeline import Adjustment
 from scoring_service.store.facts import FactReader
 from scoring_service.usecases.cores import Cores, Stores
 from scoring_service.usecases.history_writer import off_the_loop
 from scoring_service.usecases.scan import ranges
+from shared.outcomes import Question
 
 PIECE_FACTS = 5_000
 """Largest number of facts that are in memory for several leads together."""
@@ -39,15 +41,16 @@ class Simulate:
         """Yields what publishing a model for all events would change, range by range, and then the summary."""
         lead_reader = self.cores.stores.lead_reader
         timeline, total = await lead_reader.timeline(), await lead_reader.count_leads()
-        works = (partial(_simulate, timeline.number, model, question, each) async for each in ranges(lead_reader))
+        observed_until = await lead_reader.last_event_time() or timeline.publications[-1].publish_time
+        asked = partial(_simulate, timeline.number, model, question, observed_until)
+        works = (partial(asked, each) async for each in ranges(lead_reader))
         progress, tally = SimulationProgress(total), Tally()
         async for found in self.cores.for_leads(total).each(works):
             tally.add(found.tally)
             checked = progress.leads_checked + found.leads
             progress = replace(progress, leads_checked=checked, differences=found.differences)
             yield progress
-        summary = tally.summary(timeline.latest, model, ranked=question is not None)
-        yield replace(progress, differences=(), summary=summary)
+        yield replace(progress, differences=(), summary=tally.summary(timeline.latest, model, question))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,17 @@ class _Found:
 
 
 async def _simulate(
-    publication: int, model: ScoringModel, question: Question | None, leads: LeadRange, stores: Stores
+    publication: int,
+    model: ScoringModel,
+    question: Question | None,
+    observed_until: datetime,
+    leads: LeadRange,
+    stores: Stores,
 ) -> _Found:
     """Simulates the leads of a range, as of one point in time; a publication does not reach a lead without a row."""
     async with stores.lead_reader.snapshot():
-        simulation = Simulation(await stores.lead_writer.timeline(publication), model, stores.calendar, question)
+        timeline = await stores.lead_writer.timeline(publication)
+        simulation = Simulation(timeline, model, stores.calendar, question, observed_until)
         found = await stores.lead_reader.leads_in(leads)
         # A decay run skips leads that its ticks do not change; a publication applies these ticks, too.
         decayed = await stores.lead_reader.decayed_through([lead.lead_id for lead in found])

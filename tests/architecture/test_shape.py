@@ -49,10 +49,10 @@ def packages(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_domain_imports_the_standard_library_itself_and_conditions(service: str) -> None:
+def test_the_domain_imports_the_standard_library_itself_and_what_it_shares(service: str) -> None:
     for path in modules(f"{service}/domain"):
         foreign = {name for name in imports(path) if not name.startswith(f"{service}.domain")}
-        foreign -= {name for name in foreign if name.startswith("shared.conditions")}
+        foreign -= {name for name in foreign if name.startswith(("shared.conditions", "shared.outcomes"))}
         assert {name.split(".")[0] for name in foreign} <= sys.stdlib_module_names, path
 
 

@@ -15,13 +15,13 @@ import pytest
 from google.rpc import code_pb2
 
 from scoring_service.domain.errors import HistoryInconsistent
-from scoring_service.domain.simulation import Question
 from scoring_service.usecases import cores, processes, scan
 from scoring_service.usecases.cores import Cores
 from scoring_service.usecases.processes import ProcessEnded, Processes
 from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.verify import Verification
+from shared.outcomes import Question
 from shared.rpc.errors import status_of
 from testkit.waiting import eventually
 from tests.scoring import assisting
@@ -120,7 +120,7 @@ async def test_processes_give_the_answers_of_this_process(
     await scoring.drain_all()
     await scoring.database["leads"].update_one({"_id": "lead11"}, {"$inc": {"score": 1}})
     await scoring.database["leads"].delete_one({"_id": "lead12"})
-    question = Question(frozenset({"contract_signed"}), timedelta(days=7))
+    question = Question(frozenset({"contract_signed"}), frozenset(), (timedelta(days=7),), None, None)
     async with Processes((sys.executable, "-m", "scoring_service", "assist"), 2) as helpers:
         spread = Cores(scoring.cores.stores, helpers)
         for here, there in (

@@ -1,5 +1,7 @@
 """Models over gRPC: stored, published and simulated, over a real database."""
 
+from typing import Any
+
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from leadscore.scoring.v1 import scoring_pb2 as pb
@@ -202,21 +204,23 @@ async def test_a_stored_version_is_simulated(scoring: Scoring, stub: Stub) -> No
         assert progress[-1].summary.leads_changed == len(changed)
 
 
-async def test_rankings_are_of_scores_at_the_landmark(scoring: Scoring, stub: Stub) -> None:
+async def test_scores_at_the_landmark_are_judged(scoring: Scoring, stub: Stub) -> None:
     await seed_conversions(scoring)
 
-    async def rankings(event_type: str, landmark: Duration | None) -> list[pb.Ranking]:
+    async def judged(event_type: str, *landmarks: Duration) -> list[pb.Judgement]:
         request = pb.SimulateScoringModelRequest(
-            draft=worth(40), conversion_event_types=[event_type], landmark=landmark
+            draft=worth(40), conversion_event_types=[event_type], landmarks=landmarks
         )
-        summary = (await answers(stub, "SimulateScoringModel", request))[-1].summary
-        return [summary.ranking_before, summary.ranking_after]
+        return list((await answers(stub, "SimulateScoringModel", request))[-1].summary.judgements)
 
-    weeks = await rankings("contract_signed", None)
-    assert weeks == await rankings("contract_signed", span(days=7)), "the default is 7 days"
-    for ranking, stage in zip(weeks, ("warm", "hot"), strict=True):
-        assert (ranking.lead_count, ranking.converted_count, ranking.converted_before_count) == (3, 1, 0)
+    [week] = await judged("contract_signed")
+    assert week.landmark == span(days=7), "the default is 7 days"
+    assert (week.decided_before_count, week.censored_count, week.HasField("comparison")) == (0, 0, False)
+    for ranking, stage in ((week.before, "warm"), (week.after, "hot")):
+        assert (ranking.lead_count, ranking.converted_count) == (3, 1)
         assert ranking.auc == 0.75, "bob ranks above cyd and level with ada"
+        assert not ranking.HasField("auc_low"), "one converted lead has no interval"
+        assert ranking.average_precision == 0.5
         assert [each.name for each in ranking.stages] == ["cold", "warm", "hot", "qualified"]
         rates = [each for each in ranking.stages if each.lead_count]
         assert rates == [
@@ -226,8 +230,27 @@ async def test_rankings_are_of_scores_at_the_landmark(scoring: Scoring, stub: St
         assert [each.name for each in ranking.deciles] == [str(decile) for decile in range(1, 11)]
         assert sum(each.lead_count for each in ranking.deciles) == pytest.approx(3)
         assert ranking.deciles[0].rate == 0.5
-    for ranking in await rankings("contract_signed", span(days=10)):
-        assert (ranking.lead_count, ranking.converted_count, ranking.converted_before_count) == (2, 0, 1)
-        assert not ranking.HasField("auc"), "there is no AUC if nobody converts"
-    for ranking in await rankings("never", None):
-        assert (ranking.lead_count, ranking.converted_count, ranking.HasField("auc")) == (3, 0, False)
+    same, late = await judged("contract_signed", span(days=7), span(days=9.5))
+    assert same == week
+    assert (late.decided_before_count, late.after.lead_count, late.censored_count) == (1, 0, 2), (
+        "nothing is known of what happened after the last event"
+    )
+    assert not late.after.HasField("auc")
+    [never] = await judged("never")
+    assert (never.after.lead_count, never.after.converted_count, never.after.HasField("auc")) == (3, 0, False)
+
+
+async def test_outcomes_are_limited_by_losses_a_horizon_and_a_split(scoring: Scoring, stub: Stub) -> None:
+    await seed_conversions(scoring)
+
+    async def counted(**options: Any) -> tuple[int, int, int, int]:
+        request = pb.SimulateScoringModelRequest(version=1, conversion_event_types=["contract_signed"], **options)
+        summary = (await answers(stub, "SimulateScoringModel", request))[-1].summary
+        [judgement] = summary.judgements
+        ranking = judgement.after
+        return ranking.lead_count, ranking.converted_count, judgement.censored_count, summary.began_before_count
+
+    assert await counted(lost_event_types=["unsubscribe"]) == (1, 1, 2, 0)
+    assert await counted(horizon=span(days=1)) == (3, 0, 0, 0)
+    assert await counted(horizon=span(days=3)) == (1, 1, 2, 0)
+    assert await counted(train_before=wire.to_timestamp(NOW)) == (0, 0, 0, 3)

@@ -3,16 +3,18 @@
 import hashlib
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import bson
 import pytest
 
 from scoring_service.domain.fit import Fit, FitRule
 from scoring_service.domain.model import Decay, Limit, Period, Rule, ScoringModel
-from scoring_service.domain.simulation import Difference, Question, Summary
+from scoring_service.domain.simulation import Difference, Summary
 from scoring_service.domain.timeline import Mode
 from scoring_service.usecases.corrections import AdjustmentRequest
 from shared.conditions import Condition, Operator
+from shared.outcomes import Question
 from tests.scoring.conftest import NOW, Scoring, days_ago
 from tests.scoring.models import BUILT_IN
 
@@ -78,7 +80,7 @@ async def fingerprint(scoring: Scoring) -> dict[str, str]:
 async def test_nothing_is_written(scoring: Scoring) -> None:
     await seed(scoring)
     before = await fingerprint(scoring)
-    await simulated(scoring, Question(frozenset({"contract_signed"}), timedelta(days=7)))
+    await simulated(scoring, question(timedelta(days=7)))
     assert await fingerprint(scoring) == before
 
 
@@ -137,26 +139,61 @@ async def test_rules_that_never_match_and_unknown_event_types_are_reported(scori
     assert dict(summary.unknown_event_types) == {"identify": 12, "download": 10, "contract_signed": 5}
 
 
-async def test_a_ranking_uses_only_events_before_the_landmark(scoring: Scoring) -> None:
+def question(*landmarks: timedelta, lost: str = "", **others: Any) -> Question:
+    losses = frozenset({lost} if lost else ())
+    return replace(Question(frozenset({"contract_signed"}), losses, landmarks, None, None), **others)
+
+
+async def test_leads_are_judged_by_events_before_the_landmark(scoring: Scoring) -> None:
     await seed(scoring)
-    _, summary = await simulated(scoring, Question(frozenset({"contract_signed"}), timedelta(days=7)))
-    ranking = summary.ranking_before
-    assert ranking is not None
-    assert (ranking.leads, ranking.converted, ranking.converted_before) == (11, 4, 1)
-    _, early = await simulated(scoring, Question(frozenset({"contract_signed"}), timedelta(hours=1)))
-    assert early.ranking_before is not None
-    assert early.ranking_before.auc == 0.5, (
+    _, summary = await simulated(scoring, question(timedelta(hours=1), timedelta(days=7)))
+    early, late = summary.judgements
+    assert (late.before.leads, late.before.converted, late.decided_before, late.censored) == (11, 4, 1, 0)
+    assert early.before.leads == 12
+    assert early.before.auc is not None
+    assert early.before.auc.value == 0.5, (
         "within the first hour all leads have the same score, and contracts do not count"
     )
-    assert early.ranking_before.leads == 12
+    assert early.comparison is not None
+    assert early.comparison.difference == 0
 
 
-async def test_without_a_conversion_there_is_no_ranking(scoring: Scoring) -> None:
+async def test_leads_without_an_outcome_are_left_out_if_losses_are_named(scoring: Scoring) -> None:
+    await seed(scoring)
+    _, summary = await simulated(scoring, question(timedelta(days=7), lost="unsubscribe"))
+    [judgement] = summary.judgements
+    assert (judgement.before.leads, judgement.before.converted) == (4, 4)
+    assert (judgement.decided_before, judgement.censored) == (1, 7)
+    assert judgement.before.auc is None, "all leads with an outcome converted"
+
+
+async def test_leads_that_began_before_the_split_are_not_judged(scoring: Scoring) -> None:
+    await seed(scoring)
+    _, everything = await simulated(scoring, question(timedelta(days=7), train_before=days_ago(1_000)))
+    assert (everything.began_before, everything.judgements[0].before.leads) == (0, 11)
+    _, nothing = await simulated(scoring, question(timedelta(days=7), train_before=NOW + timedelta(days=1)))
+    assert (nothing.began_before, nothing.judgements[0].before.leads) == (12, 0)
+
+
+async def test_a_planted_leak_is_found(scoring: Scoring) -> None:
+    for number in range(30):
+        lead, signed = f"lead-{number}", days_ago(number % 7 + 1)
+        await scoring.put(
+            (f"{lead}-v", lead, "page_view", signed - timedelta(days=3)),
+            (f"{lead}-d", lead, "demo_request", signed - timedelta(minutes=2)),
+            (f"{lead}-c", lead, "contract_signed", signed),
+        )
+    await scoring.drain_all()
+    _, summary = await simulated(scoring, question(timedelta(days=1)), model=BUILT_IN)
+    assert [(each.rule_id, each.events, each.followed) for each in summary.leaks] == [("demo_request", 30, 30)]
+
+
+async def test_without_a_conversion_nothing_is_judged(scoring: Scoring) -> None:
     await seed(scoring)
     _, summary = await simulated(scoring)
-    assert (summary.ranking_before, summary.ranking_after) == (None, None)
+    assert (summary.judgements, summary.leaks) == ((), ())
 
 
 async def test_an_empty_database_is_simulated(scoring: Scoring) -> None:
-    found, summary = await simulated(scoring, Question(frozenset({"x"}), timedelta(days=1)))
+    found, summary = await simulated(scoring, question(timedelta(days=1), conversions=frozenset({"x"})))
     assert (found, summary.leads_changed, summary.stages) == ([], 0, {})

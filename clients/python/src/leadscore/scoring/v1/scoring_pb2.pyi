@@ -880,16 +880,22 @@ class ModelPublication(_message.Message):
     def __init__(self, publication: _Optional[int] = ..., version: _Optional[int] = ..., base_version: _Optional[int] = ..., mode: _Optional[_Union[PublicationMode, str]] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., note: _Optional[str] = ..., leads_left: _Optional[int] = ..., quiet: bool = ...) -> None: ...
 
 class SimulateScoringModelRequest(_message.Message):
-    __slots__ = ("draft", "version", "conversion_event_types", "landmark")
+    __slots__ = ("draft", "version", "conversion_event_types", "landmarks", "lost_event_types", "horizon", "train_before")
     DRAFT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CONVERSION_EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
-    LANDMARK_FIELD_NUMBER: _ClassVar[int]
+    LANDMARKS_FIELD_NUMBER: _ClassVar[int]
+    LOST_EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
+    TRAIN_BEFORE_FIELD_NUMBER: _ClassVar[int]
     draft: ScoringModel
     version: int
     conversion_event_types: _containers.RepeatedScalarFieldContainer[str]
-    landmark: _duration_pb2.Duration
-    def __init__(self, draft: _Optional[_Union[ScoringModel, _Mapping]] = ..., version: _Optional[int] = ..., conversion_event_types: _Optional[_Iterable[str]] = ..., landmark: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    landmarks: _containers.RepeatedCompositeFieldContainer[_duration_pb2.Duration]
+    lost_event_types: _containers.RepeatedScalarFieldContainer[str]
+    horizon: _duration_pb2.Duration
+    train_before: _timestamp_pb2.Timestamp
+    def __init__(self, draft: _Optional[_Union[ScoringModel, _Mapping]] = ..., version: _Optional[int] = ..., conversion_event_types: _Optional[_Iterable[str]] = ..., landmarks: _Optional[_Iterable[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]]] = ..., lost_event_types: _Optional[_Iterable[str]] = ..., horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., train_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class SimulateScoringModelResponse(_message.Message):
     __slots__ = ("leads_checked", "leads_total", "differences", "summary", "done")
@@ -926,7 +932,7 @@ class LeadDifference(_message.Message):
     def __init__(self, lead_id: _Optional[str] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., fit_grade_before: _Optional[str] = ..., fit_grade_after: _Optional[str] = ..., last_event_historical: bool = ...) -> None: ...
 
 class SimulationSummary(_message.Message):
-    __slots__ = ("leads_changed", "points_before", "points_after", "stages", "fit_grades", "rules", "unknown_event_types", "ranking_before", "ranking_after", "type_mismatches")
+    __slots__ = ("leads_changed", "points_before", "points_after", "stages", "fit_grades", "rules", "unknown_event_types", "judgements", "leaks", "type_mismatches", "began_before_count")
     LEADS_CHANGED_FIELD_NUMBER: _ClassVar[int]
     POINTS_BEFORE_FIELD_NUMBER: _ClassVar[int]
     POINTS_AFTER_FIELD_NUMBER: _ClassVar[int]
@@ -934,9 +940,10 @@ class SimulationSummary(_message.Message):
     FIT_GRADES_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
-    RANKING_BEFORE_FIELD_NUMBER: _ClassVar[int]
-    RANKING_AFTER_FIELD_NUMBER: _ClassVar[int]
+    JUDGEMENTS_FIELD_NUMBER: _ClassVar[int]
+    LEAKS_FIELD_NUMBER: _ClassVar[int]
     TYPE_MISMATCHES_FIELD_NUMBER: _ClassVar[int]
+    BEGAN_BEFORE_COUNT_FIELD_NUMBER: _ClassVar[int]
     leads_changed: int
     points_before: int
     points_after: int
@@ -944,10 +951,45 @@ class SimulationSummary(_message.Message):
     fit_grades: _containers.RepeatedCompositeFieldContainer[Migration]
     rules: _containers.RepeatedCompositeFieldContainer[RuleShare]
     unknown_event_types: _containers.RepeatedCompositeFieldContainer[UnknownEventType]
-    ranking_before: Ranking
-    ranking_after: Ranking
+    judgements: _containers.RepeatedCompositeFieldContainer[Judgement]
+    leaks: _containers.RepeatedCompositeFieldContainer[Leak]
     type_mismatches: _containers.RepeatedCompositeFieldContainer[TypeMismatch]
-    def __init__(self, leads_changed: _Optional[int] = ..., points_before: _Optional[int] = ..., points_after: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., fit_grades: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[RuleShare, _Mapping]]] = ..., unknown_event_types: _Optional[_Iterable[_Union[UnknownEventType, _Mapping]]] = ..., ranking_before: _Optional[_Union[Ranking, _Mapping]] = ..., ranking_after: _Optional[_Union[Ranking, _Mapping]] = ..., type_mismatches: _Optional[_Iterable[_Union[TypeMismatch, _Mapping]]] = ...) -> None: ...
+    began_before_count: int
+    def __init__(self, leads_changed: _Optional[int] = ..., points_before: _Optional[int] = ..., points_after: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., fit_grades: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[RuleShare, _Mapping]]] = ..., unknown_event_types: _Optional[_Iterable[_Union[UnknownEventType, _Mapping]]] = ..., judgements: _Optional[_Iterable[_Union[Judgement, _Mapping]]] = ..., leaks: _Optional[_Iterable[_Union[Leak, _Mapping]]] = ..., type_mismatches: _Optional[_Iterable[_Union[TypeMismatch, _Mapping]]] = ..., began_before_count: _Optional[int] = ...) -> None: ...
+
+class Judgement(_message.Message):
+    __slots__ = ("landmark", "decided_before_count", "censored_count", "before", "after", "comparison")
+    LANDMARK_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_BEFORE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CENSORED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    landmark: _duration_pb2.Duration
+    decided_before_count: int
+    censored_count: int
+    before: Ranking
+    after: Ranking
+    comparison: Comparison
+    def __init__(self, landmark: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., decided_before_count: _Optional[int] = ..., censored_count: _Optional[int] = ..., before: _Optional[_Union[Ranking, _Mapping]] = ..., after: _Optional[_Union[Ranking, _Mapping]] = ..., comparison: _Optional[_Union[Comparison, _Mapping]] = ...) -> None: ...
+
+class Comparison(_message.Message):
+    __slots__ = ("auc_difference", "p_value")
+    AUC_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    P_VALUE_FIELD_NUMBER: _ClassVar[int]
+    auc_difference: float
+    p_value: float
+    def __init__(self, auc_difference: _Optional[float] = ..., p_value: _Optional[float] = ...) -> None: ...
+
+class Leak(_message.Message):
+    __slots__ = ("rule_id", "event_count", "followed_count")
+    RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    rule_id: str
+    event_count: int
+    followed_count: int
+    def __init__(self, rule_id: _Optional[str] = ..., event_count: _Optional[int] = ..., followed_count: _Optional[int] = ...) -> None: ...
 
 class TypeMismatch(_message.Message):
     __slots__ = ("field", "rule_id", "property", "expected_type", "found_type", "count")
@@ -996,20 +1038,24 @@ class UnknownEventType(_message.Message):
     def __init__(self, event_type: _Optional[str] = ..., event_count: _Optional[int] = ...) -> None: ...
 
 class Ranking(_message.Message):
-    __slots__ = ("lead_count", "converted_count", "converted_before_count", "auc", "stages", "deciles")
+    __slots__ = ("lead_count", "converted_count", "auc", "auc_low", "auc_high", "average_precision", "stages", "deciles")
     LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
     CONVERTED_COUNT_FIELD_NUMBER: _ClassVar[int]
-    CONVERTED_BEFORE_COUNT_FIELD_NUMBER: _ClassVar[int]
     AUC_FIELD_NUMBER: _ClassVar[int]
+    AUC_LOW_FIELD_NUMBER: _ClassVar[int]
+    AUC_HIGH_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_PRECISION_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
     DECILES_FIELD_NUMBER: _ClassVar[int]
     lead_count: int
     converted_count: int
-    converted_before_count: int
     auc: float
+    auc_low: float
+    auc_high: float
+    average_precision: float
     stages: _containers.RepeatedCompositeFieldContainer[ConversionRate]
     deciles: _containers.RepeatedCompositeFieldContainer[ConversionRate]
-    def __init__(self, lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ..., converted_before_count: _Optional[int] = ..., auc: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., deciles: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ...) -> None: ...
+    def __init__(self, lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ..., auc: _Optional[float] = ..., auc_low: _Optional[float] = ..., auc_high: _Optional[float] = ..., average_precision: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., deciles: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ...) -> None: ...
 
 class ConversionRate(_message.Message):
     __slots__ = ("name", "lead_count", "converted_count", "rate", "lift")

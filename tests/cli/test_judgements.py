@@ -1,0 +1,36 @@
+"""What a simulation shows of how well scores predict conversion."""
+
+import pytest
+
+from cli.simulation.report import to_html
+from cli.simulation.views import simulation_view
+from tests.cli.terminal import text_of
+from tests.cli.test_simulate import NOW, judgement, simulated
+from tests.cli.test_simulation_report import Page
+
+
+def test_several_landmarks_share_a_table_and_have_a_plot_each() -> None:
+    simulation = simulated()
+    simulation.summary.judgements.append(judgement(seconds=7 * 86400))
+    text, html = text_of(simulation_view(simulation)), to_html(simulation, NOW)
+    assert "1h" in text
+    assert "7d" in text
+    assert "decile" not in text, "the rates of several landmarks are in the report"
+    assert html.count("Conversion rate of each decile") == 2
+    assert len(Page(html).ids) == len(set(Page(html).ids))
+
+
+@pytest.mark.parametrize(
+    ("leads", "converted", "sentence"),
+    [
+        (0, 0, "1h: no lead can be judged: choose an earlier landmark or a shorter horizon"),
+        (9, 0, "1h: no lead converted after the landmark: check the names in --conversion"),
+        (9, 9, "1h: all leads that can be judged converted: name the event types of lost leads"),
+    ],
+)
+def test_a_landmark_that_cannot_be_judged_says_why(leads: int, converted: int, sentence: str) -> None:
+    simulation = simulated()
+    ranking = simulation.summary.judgements[0].after
+    ranking.lead_count, ranking.converted_count = leads, converted
+    assert sentence in text_of(simulation_view(simulation)).replace("\n", " ")
+    assert sentence in to_html(simulation, NOW)
