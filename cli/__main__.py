@@ -13,6 +13,7 @@ from cli.exporting import commands as exporting
 from cli.leads import commands as leads
 from cli.leads import corrections
 from cli.leads.watch import watch
+from cli.learning.commands import fit
 from cli.local import commands as local
 from cli.model import commands as models
 from cli.operations import decay, parked
@@ -41,6 +42,7 @@ app.command()(watch)
 app.command()(corrections.adjust)
 app.command()(corrections.retract)
 app.command()(corrections.rebuild)
+models.app.command("fit")(fit)
 app.add_typer(models.app, name="model")
 app.command()(simulate)
 app.add_typer(rules.app, name="rules")

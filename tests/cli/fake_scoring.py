@@ -62,6 +62,7 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
         """What a stream answers."""
         self.parked_events = 1
         self.lead_scores: list[pb.LeadScore] = []
+        self.entries: list[pb.ScoreEntry] = []
         self.leads_left = 0
         """How many leads a publication changes; each look at the publications finds one less."""
         self.backlog = pb.GetScoringBacklogResponse()
@@ -127,6 +128,11 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
         return pb.ListLeadScoresResponse(
             lead_scores=[self.lead_scores[number] for number in numbers], next_page_token=token
         )
+
+    def ListScoreEntries(self, request: Any, context: grpc.ServicerContext) -> pb.ListScoreEntriesResponse:
+        """See `scoring.proto`."""
+        numbers, token = page(len(self.entries), request)
+        return pb.ListScoreEntriesResponse(entries=[self.entries[number] for number in numbers], next_page_token=token)
 
     def SimulateScoringModel(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         """See `scoring.proto`."""

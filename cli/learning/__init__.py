@@ -1,0 +1,1 @@
+"""Learning: a model whose points are fitted to what became of the leads."""
