@@ -3,22 +3,15 @@
 Guarantee: nothing here waits or reads the database, and an unknown key costs no more than a known one.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from shared import logs
-from shared.access.audit import address_of
 from shared.access.callers import Caller
 from shared.access.errors import Unauthenticated
 from shared.access.keys import PREFIX
+from shared.access.refusals import Refusals
 from shared.access.ring import KeyRing
 from shared.access.roles import Role
-
-REPORT_SECONDS = 60.0
-"""Interval of the log lines about calls without a valid key."""
-
-_LOG = logs.get(__name__)
 
 
 class Call(Protocol):
@@ -43,7 +36,7 @@ class Authentication:
         self._ring = ring
         self._services = frozenset(services)
         self._tokens = tokens
-        self._refusals = _Refusals()
+        self._refusals = Refusals()
 
     def caller(self, call: Call) -> Caller:
         """Returns the caller.
@@ -62,6 +55,10 @@ class Authentication:
             self._refusals.count(call)
             raise Unauthenticated
         return caller
+
+    async def hold(self, size: int, seconds_left: float | None) -> None:
+        """Waits before a refused call is answered; see `Refusals`."""
+        await self._refusals.hold(size, seconds_left)
 
     def check(self, caller: Caller) -> None:
         """Checks that the caller of a long call may go on.
@@ -87,25 +84,3 @@ def _bearer(call: Call) -> str | None:
             scheme, _, text = value.partition(" ")
             return text if scheme.lower() == "bearer" else ""
     return None
-
-
-class _Refusals:
-    """Counts the callers that have not shown who they are: one log line at once, and then one a minute at most."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._peer = ""
-        self._is_waiting = False
-
-    def count(self, call: Call) -> None:
-        self._count += 1
-        self._peer = call.peer()
-        if not self._is_waiting:
-            self._report()
-
-    def _report(self) -> None:
-        self._is_waiting = self._count > 0
-        if self._is_waiting:
-            _LOG.warning("calls without a valid API key refused", count=self._count, address=address_of(self._peer))
-            self._count = 0
-            asyncio.get_running_loop().call_later(REPORT_SECONDS, self._report)

@@ -77,6 +77,11 @@ class Access:
         callers.enter(caller)
         return caller
 
+    async def hold(self, size: int, seconds_left: float | None) -> None:
+        """Waits before a call without a valid key is answered, so that guessing keys takes no time from others."""
+        if self._authentication is not None:
+            await self._authentication.hold(size, seconds_left)
+
     def check(self, caller: Caller | None) -> None:
         """Checks that the caller of a stream may go on.
 

@@ -222,7 +222,7 @@ class _Calls:
                         self._access.check(caller)
                         yield response
             except BaseException as error:
-                await self._fail(method, time.perf_counter() - start, error, context)
+                await self._fail(method, time.perf_counter() - start, error, context, len(data))
                 raise
             self._log.write(method, "OK", time.perf_counter() - start)
 
@@ -245,7 +245,7 @@ class _Calls:
                         async with self._admission.slot(len(data), seconds):
                             response: object = await inner(self._request(parse, data), context)
             except BaseException as error:
-                await self._fail(method, time.perf_counter() - start, error, context)
+                await self._fail(method, time.perf_counter() - start, error, context, len(data))
                 raise
             self._log.answered(method, time.perf_counter() - start)
             return response
@@ -262,12 +262,14 @@ class _Calls:
         self._prepare(request)
         return request
 
-    async def _fail(self, method: str, seconds: float, fault: BaseException, context: Context) -> None:
+    async def _fail(self, method: str, seconds: float, fault: BaseException, context: Context, size: int) -> None:
         """Writes the log line of a call that failed, and gives the caller its status."""
         if not isinstance(fault, Exception):
             # The caller has left or the server is stopping; there is no one to answer.
             self._log.write(method, "CANCELLED", seconds)
             return
+        if isinstance(fault, Unauthenticated):
+            await self._access.hold(size, context.time_remaining())
         status = status_of(fault, self._errors)
         code, pushback = code_pb2.Code.Name(status.code), retry_seconds_of(fault)
         if code == "INTERNAL":
