@@ -7,7 +7,8 @@ RUN python -m venv /venv \
     && /venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements.lock
 
 FROM python:3.11-slim
-RUN useradd --system --no-create-home --uid 10001 leadscore
+# A volume at /secrets gets the owner and the mode of the directory in the image.
+RUN useradd --system --no-create-home --uid 10001 leadscore && install -d -o leadscore -m 700 /secrets
 COPY --from=dependencies /venv /venv
 COPY . /app
 # The code is run from where it lies: nothing is built, so nothing beyond the lock file is fetched.

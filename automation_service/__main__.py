@@ -1,8 +1,8 @@
-"""`python -m automation_service serve | work | migrate`."""
+"""`python -m automation_service serve | work | migrate | reencrypt`."""
 
 from functools import partial
 
-from automation_service.app import open_worker, run_migration, run_server
+from automation_service.app import open_worker, run_migration, run_reencryption, run_server
 from automation_service.settings import AutomationSettings
 from shared import entrypoint, event_loops, processes
 from shared.contracts import score_changes
@@ -38,6 +38,11 @@ def migrate_sharded(settings: AutomationSettings) -> None:
     event_loops.run(run_migration(settings, sharded=True))
 
 
+def reencrypt(settings: AutomationSettings) -> None:
+    """Encrypt all stored secrets with the first key of LEADSCORE_SECRET_KEYS. Safe to run again."""
+    event_loops.run(run_reencryption(settings))
+
+
 if __name__ == "__main__":
-    commands = {"serve": serve, "work": work, "migrate": migrate}
+    commands = {"serve": serve, "work": work, "migrate": migrate, "reencrypt": reencrypt}
     entrypoint.run("automation_service", AutomationSettings, commands, sharded=migrate_sharded)

@@ -25,9 +25,10 @@ from automation_service.store.rules import MongoRules
 from automation_service.store.searches import MongoSearches
 from automation_service.usecases.evaluation import Evaluation
 from automation_service.usecases.inactivity import InactivitySearch
+from automation_service.usecases.reencryption import reencrypt
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester
-from shared import deadlines, mongo, wire
+from shared import deadlines, logs, mongo, wire
 from shared.access import enforcement
 from shared.contracts import score_changes
 from shared.group_commit import GroupCommit
@@ -38,12 +39,18 @@ from shared.inbox.doorbell import Doorbell
 from shared.inbox.parking import Parking
 from shared.lead_ids import LeadIds
 from shared.rpc.server import Service, serve
+from shared.settings import StartupError
 from shared.sharding import shard
 from shared.tasks import running
+
+MAX_NAMED = 10
+"""Rules that an error names."""
+_LOG = logs.get(__name__)
 
 
 async def run_server(settings: AutomationSettings) -> None:
     """Serves the AutomationService until SIGTERM."""
+    keys = settings.secret_keyring()
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with (
         contextlib.aclosing(database.client),
@@ -56,7 +63,7 @@ async def run_server(settings: AutomationSettings) -> None:
         await schema.check(database, partitions=settings.partitions)
         lead_ids = LeadIds(settings.lead_ids)
         await lead_ids.check(database)
-        rules, executions = MongoRules(database), MongoExecutions(database, changes.partitions)
+        rules, executions = MongoRules(database, keys), MongoExecutions(database, changes.partitions)
         validator = RuleValidator(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
         insights = IntelligenceInsights(intelligence)
         servicer = AutomationServicer(
@@ -80,6 +87,7 @@ async def run_server(settings: AutomationSettings) -> None:
 @contextlib.asynccontextmanager
 async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -> AsyncIterator[Drainer]:
     """Opens what a worker needs, and runs its drains, the sweeper and the delivery loop."""
+    keys = settings.secret_keyring()
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with (
         contextlib.aclosing(database.client),
@@ -92,9 +100,9 @@ async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -
         await inbox.check()
         await schema.check(database, partitions=settings.partitions)
         doorbell = Doorbell(connected, score_changes.CONTRACT.collection)
-        rules, deliveries = MongoRules(database), MongoDeliveries(database, inbox.partitions)
+        rules, deliveries = MongoRules(database, keys), MongoDeliveries(database, inbox.partitions)
         settling = GroupCommit(deliveries.settle, limit=MAX_SETTLED, seconds=SETTLE_SECONDS)
-        attempt = DeliveryAttempt(settling, rules, receivers, settings.schedule, wire.now)
+        attempt = DeliveryAttempt(settling, rules, receivers, keys, settings.schedule, wire.now)
         dispatcher = Dispatcher(deliveries, attempt, wire.now)
         evaluation = Evaluation(
             MongoChanges(database, inbox, transaction_seconds=settings.transaction_seconds),
@@ -147,3 +155,20 @@ async def run_migration(settings: AutomationSettings, *, sharded: bool = False) 
         await schema.migrate(database, partitions=settings.partitions)
         if sharded:
             await shard(database, schema.SHARD_KEYS, partitions=settings.partitions)
+
+
+async def run_reencryption(settings: AutomationSettings) -> None:
+    """Encrypts the secrets of all rules with the first of the keys, and logs how many rules it rewrote.
+
+    Raises:
+        StartupError: Some rules have a secret that no key decrypts. All others are rewritten.
+    """
+    keys = settings.secret_keyring()
+    database = await mongo.connect(settings.mongo_uri.get_secret_value())
+    async with contextlib.aclosing(database.client):
+        count, unreadable = await reencrypt(MongoRules(database, keys), keys)
+    _LOG.info("secrets encrypted", rules=count)
+    if unreadable:
+        more = f" and {len(unreadable) - MAX_NAMED} more" if len(unreadable) > MAX_NAMED else ""
+        named = ", ".join(unreadable[:MAX_NAMED])
+        raise StartupError(f"no key decrypts all secrets of these rules, which stay as they are: {named}{more}")

@@ -61,7 +61,7 @@ def read_rule(rule: pb.AutomationRule) -> Draft:
 
 
 def write_rule(rule: Rule) -> pb.AutomationRule:
-    """Returns a stored rule without its secrets."""
+    """Returns a stored rule without its secrets, and with the origins of URLs only."""
     draft = rule.draft
     return pb.AutomationRule(
         rule_id=draft.rule_id,
@@ -205,7 +205,7 @@ def _write_action(action: Action) -> pb.Action:
     written = pb.Action(action_id=action.action_id, preset=_preset_name(action.preset), parameters=action.parameters)
     match action.receiver:
         case Webhook(url=url):
-            written.webhook.url = url
+            written.webhook.url = origin(url)
         case Slack(url, text):
             written.slack.MergeFrom(pb.Slack(url=origin(url), text=text))
         case Email(to, to_attribute, subject, body):

@@ -8,10 +8,11 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from automation_service.domain.address import Networks, read_networks
 from automation_service.domain.delivery import Schedule
 from automation_service.domain.receiver import is_address
+from shared.secrets import SecretSettings
 from shared.settings import ServerSettings, StoreSettings, WorkerSettings
 
 
-class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings):
+class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings, SecretSettings):
     """The settings of server, store and worker, the addresses of other services, and how to deliver."""
 
     port: int = Field(50053, ge=1, le=65535, description="Port to listen on.")

@@ -21,6 +21,7 @@ from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis, free_port
 from testkit.processes import Process
+from testkit.secret_keys import KEY
 
 SERVERS = ("ingest", "scoring", "automation", "intelligence", "admin")
 WORKERS = ("scoring-worker", "automation-worker")
@@ -49,6 +50,7 @@ class System:
             # The receivers of tests run on this machine.
             "LEADSCORE_WEBHOOK_HTTP": "true",
             "LEADSCORE_WEBHOOK_NETWORKS": "127.0.0.0/8",
+            "LEADSCORE_SECRET_KEYS": KEY,
             **settings,
         }
 

@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 
 from automation_service.domain.action import Action
 from automation_service.domain.delivery import Answer, Delivery, Fate, Schedule
+from automation_service.domain.redaction import redacted
 from automation_service.domain.rule import Rule
+from automation_service.domain.sealing import opened
 from automation_service.ports import Claim, Clock, Receivers, Rules, Settlement
 from shared import logs
 from shared.group_commit import GroupCommit
+from shared.secrets import SecretKeys, SecretUnreadable
 
 ATTEMPT_SECONDS = 15.0
 """Longest time for an attempt, in seconds."""
@@ -33,6 +36,7 @@ class DeliveryAttempt:
     settling: GroupCommit[Settlement, None]
     rules: Rules
     receivers: Receivers
+    keys: SecretKeys
     schedule: Schedule
     clock: Clock
 
@@ -55,7 +59,7 @@ class DeliveryAttempt:
             await self.settling.add(Settlement(claim, delivery.cancelled()))
             return
         began = self.clock()
-        answer = await self._attempt(action, delivery)
+        answer = await self._attempt(rule, action, delivery)
         on_answer(answer.fate)
         settled = self._settled(delivery, answer, began)
         await self.settling.add(Settlement(claim, settled))
@@ -63,14 +67,20 @@ class DeliveryAttempt:
         if answer.fate is Fate.GONE:
             await self._disable(rule, f"{action.endpoint} answered {answer.status}")
 
-    async def _attempt(self, action: Action, delivery: Delivery) -> Answer:
+    async def _attempt(self, rule: Rule, action: Action, delivery: Delivery) -> Answer:
+        try:
+            return await self._send(opened(rule.draft.rule_id, action, self.keys), delivery)
+        except SecretUnreadable as error:
+            return Answer(Fate.UNSENT, error=str(error))
+
+    async def _send(self, action: Action, delivery: Delivery) -> Answer:
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 return await self.receivers.send(action, delivery)
         except TimeoutError:
             return Answer(Fate.RETRY, error=f"no answer within {ATTEMPT_SECONDS:g} s")
         except Exception as error:  # noqa: BLE001 (an attempt that is not counted would be repeated forever)
-            text = logs.one_line(error)
+            text = logs.cut(redacted(repr(error), action.receiver))
             _LOG.warning("attempt failed", delivery=delivery.delivery_id, error=text)
             return Answer(Fate.RETRY, error=text)
 

@@ -16,7 +16,8 @@ from automation_service.delivery.address_guard import CONNECT_SECONDS, AddressRe
 from automation_service.domain.action import Action
 from automation_service.domain.delivery import ANSWER_BYTES, Answer, Delivery, Fate, fate_of_reply, fate_of_status
 from automation_service.domain.limits import InvalidRule
-from automation_service.domain.receiver import Email, Webhook
+from automation_service.domain.receiver import Email, Slack, Webhook
+from automation_service.domain.redaction import redacted
 
 MAX_BYTES = 65_536
 """Bytes of a response that are read. After that the connection is closed."""
@@ -67,25 +68,24 @@ class HttpReceivers:
             return [f"{field}.url: the host has no address at the moment"]
         return []
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    async def post(self, receiver: Webhook | Slack, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Posts a body. The status alone decides the outcome, even if the rest of the response is long or slow."""
         try:
-            if httpx.URL(url).scheme not in self._schemes:  # the rule was stored when http was allowed
+            if httpx.URL(receiver.url).scheme not in self._schemes:  # the rule was stored when http was allowed
                 return Answer(Fate.FINAL, error="the URL is not https, and LEADSCORE_WEBHOOK_HTTP is false")
-            async with self._client.stream("POST", url, content=body, headers=headers) as response:
+            async with self._client.stream("POST", receiver.url, content=body, headers=headers) as response:
                 text = await _beginning(response)
                 self._client.cookies.clear()
                 return Answer(
                     fate_of_status(response.status_code),
                     response.status_code,
-                    text,
+                    _cut(redacted(text, receiver)),
                     retry_after=_retry_after(response.headers.get("retry-after", ""), self._clock()),
                 )
         except (httpx.HTTPError, httpx.InvalidURL, httpcore.ConnectError) as error:
             refused = isinstance(error, AddressRefused) or isinstance(error.__cause__, AddressRefused)
-            return Answer(
-                Fate.FINAL if refused else Fate.RETRY, error=f"{type(error).__name__}: {error}"[:ANSWER_BYTES]
-            )
+            text = redacted(f"{type(error).__name__}: {error}", receiver)
+            return Answer(Fate.FINAL if refused else Fate.RETRY, error=_cut(text))
 
     def sign(self, action: Webhook, delivery: Delivery) -> dict[str, str]:
         """Returns the Standard Webhooks headers for a delivery, signed now with every secret of the action."""
@@ -157,13 +157,13 @@ class AllReceivers:
         """Makes one attempt; see `Receivers`."""
         match action.receiver:
             case Webhook() as webhook:
-                return await self._http.post(webhook.url, delivery.body, self._http.sign(webhook, delivery))
+                return await self._http.post(webhook, delivery.body, self._http.sign(webhook, delivery))
             case Email():
                 if self._smtp is None:
                     return Answer(Fate.RETRY, error="e-mail is disabled: LEADSCORE_SMTP_HOST is empty")
                 return await self._smtp.send(delivery)
             case slack:
-                return await self._http.post(slack.url, delivery.body, {})
+                return await self._http.post(slack, delivery.body, {})
 
 
 def _is_readable(url: httpx.URL) -> bool:
@@ -176,11 +176,15 @@ def _is_readable(url: httpx.URL) -> bool:
 
 def _storable(text: str) -> str:
     """Returns a text cut to the stored length and without characters that UTF-8 cannot encode."""
-    return text.encode(errors="replace").decode()[:ANSWER_BYTES]
+    return _cut(text.encode(errors="replace").decode())
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:ANSWER_BYTES].decode(errors="ignore")
 
 
 async def _beginning(response: httpx.Response) -> str:
-    """Returns the beginning of a response body, as received: nothing is decompressed."""
+    """Returns the first `MAX_BYTES` of a response body, as received: nothing is decompressed."""
     found = b""
     with contextlib.suppress(httpx.HTTPError, TimeoutError):
         async with asyncio.timeout(TEXT_SECONDS):
@@ -188,7 +192,7 @@ async def _beginning(response: httpx.Response) -> str:
                 found += chunk
                 if len(found) > MAX_BYTES:
                     break
-    return found[:ANSWER_BYTES].decode(errors="replace")
+    return found[:MAX_BYTES].decode(errors="replace")
 
 
 def _retry_after(text: str, now: datetime) -> timedelta:

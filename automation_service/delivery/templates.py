@@ -5,7 +5,7 @@ concatenation. So each piece of its output is at most as long as a value. All pi
 rendering stops at `MAX_OUTPUT`. Jinja's sandbox is a second line of defence.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -34,10 +34,9 @@ class SandboxedTemplates:
     """Checks and renders templates."""
 
     def __init__(self) -> None:
-        self._jinja = _Environment(undefined=ChainableUndefined, autoescape=False, keep_trailing_newline=True)
-        self._jinja.globals.clear()
-        self._jinja.filters["round"] = _round
+        self._jinja = _environment()
         self._compiled = lru_cache(MAX_COMPILED)(self._jinja.from_string)
+        self._compiled_for_chat = lru_cache(MAX_COMPILED)(_environment(escape_for_chat).from_string)
         self._attributes = lru_cache(MAX_COMPILED)(self._find_attributes)
 
     def check(self, field: str, template: str) -> None:
@@ -56,15 +55,18 @@ class SandboxedTemplates:
         except (TemplateError, RecursionError, SyntaxError, ValueError, MemoryError) as error:
             raise InvalidRule(field, f"is not a valid template: {error}") from None
 
-    def render(self, template: str, values: Mapping[str, Any]) -> str:
+    def render(self, template: str, values: Mapping[str, Any], *, for_chat: bool = False) -> str:
         """Renders a checked template. A name without a value renders as an empty text.
+
+        In a text for a chat, values are escaped after their filters; the text around them is markup as it stands.
 
         Raises:
             Unrenderable: A filter does not support its value.
         """
         texts, room = list[str](), MAX_OUTPUT
+        compiled = self._compiled_for_chat if for_chat else self._compiled
         try:
-            for text in self._compiled(template).generate(values):
+            for text in compiled(template).generate(values):
                 texts.append(text[:room])
                 room -= len(texts[-1])
                 if not room:
@@ -103,6 +105,19 @@ class _Environment(ImmutableSandboxedEnvironment):
             except (LookupError, TypeError):
                 pass
         return self.undefined(obj=obj, name=argument)
+
+
+def escape_for_chat(value: object) -> str:
+    """Returns a value as the text that Slack shows for it, whatever mentions or links it contains."""
+    return str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _environment(finalize: Callable[[object], str] | None = None) -> _Environment:
+    """Returns an environment. It puts every value through `finalize`, but not the text of the template."""
+    jinja = _Environment(undefined=ChainableUndefined, autoescape=False, keep_trailing_newline=True, finalize=finalize)
+    jinja.globals.clear()
+    jinja.filters["round"] = _round
+    return jinja
 
 
 def _round(value: float, precision: int = 0, method: Literal["common", "ceil", "floor"] = "common") -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from automation_service.domain.limits import InvalidRule, check_range, check_text
 from automation_service.domain.preset import DEFAULTS, Preset
 from automation_service.domain.receiver import Email, Receiver, Slack, Webhook, check_receiver
-from automation_service.domain.url import origin
+from automation_service.domain.url import has_origin, origin
 
 MAX_ACTIONS = 5
 """The maximum number of actions of a rule."""
@@ -73,18 +73,31 @@ def check_actions(actions: tuple[Action, ...], *, allow_http: bool) -> None:
         check_receiver(path, action.receiver, allow_http=allow_http)
 
 
-def keep_secrets(action: Action, stored: Action | None) -> Action:
-    """Returns the action with the secrets of the stored action, unless it has its own.
+def keep_secrets(path: str, action: Action, stored: Action | None) -> Action:
+    """Returns the action with the URL and the secrets of the stored action where it has none of its own.
 
-    The URL of a Slack webhook is a secret. Responses contain only its origin, so an origin that comes back unchanged
-    keeps the stored URL.
+    Responses contain only the origin of a URL, so an origin that comes back unchanged keeps the stored URL. Secrets
+    belong to an origin: another one would receive requests with valid signatures.
+
+    Raises:
+        InvalidRule: The webhook has another origin and no secrets. `path` is the action's path in the rule.
     """
     match action.receiver, stored and stored.receiver:
-        case Webhook(secrets=()), Webhook(secrets=secrets):
-            return replace(action, receiver=replace(action.receiver, secrets=secrets))
-        case Slack(url=given), Slack(url=url) if given in ("", origin(url)):
-            return replace(action, receiver=replace(action.receiver, url=url))
+        case Webhook() as given, Webhook() as kept:
+            return replace(action, receiver=_keep_webhook(f"{path}.webhook.secrets", given, kept))
+        case Slack(url=url) as given, Slack() as kept if url in ("", origin(kept.url)):
+            return replace(action, receiver=replace(given, url=kept.url, sealed_url=kept.sealed_url))
     return action
+
+
+def _keep_webhook(path: str, given: Webhook, kept: Webhook) -> Webhook:
+    if given.url in ("", origin(kept.url)):
+        given = replace(given, url=kept.url, sealed_url=kept.sealed_url)
+    if given.secrets:
+        return given
+    if not has_origin(given.url, origin(kept.url)):
+        raise InvalidRule(path, f"must be given with a new origin: the stored secrets are for {origin(kept.url)} only")
+    return replace(given, secrets=kept.secrets, sealed_secrets=kept.sealed_secrets)
 
 
 def _check_parameters(path: str, action: Action) -> None:

@@ -29,12 +29,13 @@ class ExecutionState(StrEnum):
 class Fate(Enum):
     """The outcome of an attempt.
 
-    It arrived; retry it; the receiver refused it, so retry it by the schedule for refusals; do not retry it; or disable
-    the rule (410 Gone).
+    It arrived; retry it; retry it, but its receiver is not to blame; the receiver refused it, so retry it by the
+    schedule for refusals; do not retry it; or disable the rule (410 Gone).
     """
 
     ARRIVED = "arrived"
     RETRY = "retry"
+    UNSENT = "unsent"
     REFUSED = "refused"
     FINAL = "final"
     GONE = "gone"
@@ -120,7 +121,7 @@ class Delivery:
 
     def _waits_left(self, fate: Fate, schedule: Schedule) -> Sequence[timedelta]:
         match fate:
-            case Fate.RETRY:
+            case Fate.RETRY | Fate.UNSENT:
                 return schedule.failed[self.tries - self.refusals :]
             case Fate.REFUSED:
                 return schedule.refused[self.refusals :]

@@ -6,10 +6,10 @@ There is at most one execution per lead, rule and date, or, for rules that say s
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from automation_service.domain import letter
 from automation_service.domain.action import Action
@@ -20,8 +20,12 @@ from automation_service.domain.receiver import Email, Slack, is_address
 from automation_service.domain.rule import Draft, Per, Rule
 from automation_service.domain.trigger import Inactive, WhileConditionHolds, events_of
 
-Render = Callable[[str, Mapping[str, Any]], str]
-"""Renders a template with values; raises `Unrenderable` if a value is not supported."""
+
+class Render(Protocol):
+    """Renders a template with values; raises `Unrenderable` if a value is not supported."""
+
+    def __call__(self, template: str, values: Mapping[str, Any], *, for_chat: bool) -> str:
+        """Returns the text. If it is for a chat, values are escaped, so that they are text and not markup."""
 
 
 class Unrenderable(Exception):
@@ -235,7 +239,10 @@ def _delivery(
     delivery = Delivery(f"{execution_id}-{action.action_id}", action.action_id, action.kind, action.endpoint, b"")
     try:
         recipients = _recipients(action, insight)
-        texts = {name: render(template, values["data"]) for name, template in action.templates.items()}
+        is_chat = isinstance(action.receiver, Slack)
+        texts = {
+            name: render(template, values["data"], for_chat=is_chat) for name, template in action.templates.items()
+        }
         match action.receiver:
             case Slack():
                 body = write({"text": texts["text"]})

@@ -19,18 +19,25 @@ _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Receives signed requests. Each request is signed with every secret."""
+    """Receives signed requests. Each request is signed with every secret.
 
-    url: str
+    In a stored rule, `url` is only the origin and `secrets` is empty; the whole URL and the secrets are encrypted. See
+    `sealing.py`.
+    """
+
+    url: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    sealed_url: bytes | None = field(default=None, repr=False)
+    sealed_secrets: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Slack:
-    """A Slack-compatible incoming webhook. The URL is a secret: anyone who knows it can post."""
+    """A Slack-compatible incoming webhook. Anyone who knows the URL can post, so it is stored as a `Webhook`'s is."""
 
     url: str = field(repr=False)
     text: str = ""
+    sealed_url: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +60,10 @@ def check_receiver(path: str, receiver: Receiver, *, allow_http: bool) -> None:
         InvalidRule: The receiver is not valid.
     """
     match receiver:
-        case Webhook(url, secrets):
+        case Webhook(url, secrets, sealed_secrets=stored):
             check_url(f"{path}.webhook.url", url, allow_http=allow_http)
-            _check_secrets(f"{path}.webhook.secrets", secrets)
+            if stored is None:
+                _check_secrets(f"{path}.webhook.secrets", secrets)
         case Slack(url, text):
             check_url(f"{path}.slack.url", url, allow_http=allow_http)
             check_text(f"{path}.slack.text", text, limit=MAX_TEMPLATE)

@@ -20,6 +20,14 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme, ''))}"
 
 
+def has_origin(url: str, expected: str) -> bool:
+    """Returns whether a URL, which need not be valid, has an origin."""
+    try:
+        return origin(url) == expected
+    except ValueError:
+        return False
+
+
 def check_url(path: str, url: str, *, allow_http: bool) -> SplitResult:
     """Checks the form of a URL, but not the addresses of its host, and returns its parts.
 

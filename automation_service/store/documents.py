@@ -4,14 +4,12 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from automation_service.domain.action import Action
 from automation_service.domain.condition import AttributeCondition, Conditions
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Key
 from automation_service.domain.lead import Change, LeadEvent, Risk, Row, Transition
-from automation_service.domain.preset import Preset
-from automation_service.domain.receiver import Email, Receiver, Slack, Webhook
 from automation_service.domain.rule import Draft, Per, Rule
+from automation_service.domain.sealing import Cipher
 from automation_service.domain.trigger import (
     Direction,
     EventReceived,
@@ -22,6 +20,7 @@ from automation_service.domain.trigger import (
     Trigger,
     WhileConditionHolds,
 )
+from automation_service.store.receivers import read_action, write_action
 from shared.conditions import Operator
 from shared.contracts.score_changes import ScoreChange, changes_in
 from shared.mongo import Document
@@ -59,8 +58,8 @@ def _read_change(row: Row, change: ScoreChange) -> Change:
     )
 
 
-def write_rule(rule: Rule) -> Document:
-    """Returns a rule's row."""
+def write_rule(rule: Rule, cipher: Cipher) -> Document:
+    """Returns a rule's row, in which its secrets are encrypted."""
     draft = rule.draft
     return {
         "_id": draft.rule_id,
@@ -68,7 +67,7 @@ def write_rule(rule: Rule) -> Document:
         "enabled": draft.enabled,
         "trigger": write_trigger(draft.trigger),
         "conditions": asdict(draft.conditions),
-        "actions": [_write_action(action) for action in draft.actions],
+        "actions": [write_action(draft.rule_id, action, cipher) for action in draft.actions],
         "cool_down_days": draft.cool_down_days,
         "per": draft.per.value,
         "revision": rule.revision,
@@ -86,7 +85,7 @@ def read_rule(row: Document) -> Rule:
         enabled=row["enabled"],
         conditions=_read_conditions(row["conditions"]),
         trigger=read_trigger(row["trigger"]),
-        actions=tuple(_read_action(action) for action in row["actions"]),
+        actions=tuple(read_action(action) for action in row["actions"]),
         cool_down_days=row["cool_down_days"],
         per=Per(row["per"]),
     )
@@ -248,25 +247,3 @@ def _read_conditions(row: Document) -> Conditions:
             ),
         }
     )
-
-
-def _write_action(action: Action) -> Document:
-    return {
-        "action_id": action.action_id,
-        "preset": action.preset.value,
-        # A list of pairs: names may contain characters that field names may not.
-        "parameters": [list(each) for each in action.parameters.items()],
-        action.kind: asdict(action.receiver),
-    }
-
-
-def _read_action(row: Document) -> Action:
-    return Action(row["action_id"], _read_receiver(row), Preset(row["preset"]), dict(row["parameters"]))
-
-
-def _read_receiver(row: Document) -> Receiver:
-    if "webhook" in row:
-        return Webhook(row["webhook"]["url"], tuple(row["webhook"]["secrets"]))
-    if "slack" in row:
-        return Slack(**row["slack"])
-    return Email(**row["email"] | {"to": tuple(row["email"]["to"])})

@@ -12,19 +12,24 @@ from automation_service.store.schema import RULES
 from shared import mongo
 from shared.mongo import Database
 from shared.rpc.pagination import Cursor
+from shared.secrets import SecretKeys
 
 
 class MongoRules:
-    """Implements `Rules` on MongoDB. The `_id` of a row is the rule's id."""
+    """Implements `Rules` on MongoDB. The `_id` of a row is the rule's id.
 
-    def __init__(self, database: Database) -> None:
+    Secrets are encrypted when a rule is written, and still are when it is read.
+    """
+
+    def __init__(self, database: Database, keys: SecretKeys) -> None:
         self._database = database
         self._rules = database[RULES]
+        self._keys = keys
 
     async def create(self, rule: Rule) -> None:
         """Stores a new rule; see `Rules`."""
         try:
-            await mongo.durable(self._rules).insert_one(documents.write_rule(rule))
+            await mongo.durable(self._rules).insert_one(documents.write_rule(rule, self._keys))
         except DuplicateKeyError:
             raise RuleExists(rule.draft.rule_id) from None
 
@@ -47,7 +52,7 @@ class MongoRules:
 
     async def replace(self, rule: Rule, revision: int) -> bool:
         """Replaces a rule if it still has this revision; see `Rules`."""
-        row = documents.write_rule(rule)
+        row = documents.write_rule(rule, self._keys)
         replaced = await mongo.durable(self._rules).replace_one({"_id": row["_id"], "revision": revision}, row)
         if replaced.matched_count and not rule.draft.enabled:
             await cancel_deliveries(self._database, row["_id"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain import feasibility
-from automation_service.domain.action import keep_secrets
+from automation_service.domain.action import Action, keep_secrets
 from automation_service.domain.rule import Draft, Rule, RuleChanged, RuleExists, RuleNotFound, check_rule, check_stages
 from automation_service.ports import Clock, Models, Receivers, Rules
 
@@ -78,8 +78,8 @@ class RuleBook:
     ) -> tuple[Rule, list[str]]:
         """Replaces some fields of a rule and returns it with warnings. Revision 0 updates whatever is stored.
 
-        An action without secrets keeps the secrets of the stored action with its id. Enabling a rule clears its
-        `disable_reason`. With `validate_only` nothing is stored.
+        An action without secrets keeps the secrets of the stored action with its id, if its URL has the same origin.
+        Enabling a rule clears its `disable_reason`. With `validate_only` nothing is stored.
 
         Raises:
             RuleNotFound: No rule has this id.
@@ -89,9 +89,9 @@ class RuleBook:
         stored = await self.rules.get(draft.rule_id)
         if revision not in (0, stored.revision):
             raise RuleChanged(draft.rule_id)
-        actions = tuple(keep_secrets(action, stored.draft.action(action.action_id)) for action in draft.actions)
-        requested = replace(draft, actions=actions)
-        updated = replace(stored.draft, **{field: getattr(requested, field) for field in fields})
+        updated = replace(stored.draft, **{field: getattr(draft, field) for field in fields})
+        if "actions" in fields:
+            updated = replace(updated, actions=_with_secrets(draft, stored.draft))
         warnings = await self.validator.validate(updated, fields)
         reason = "" if updated.enabled else stored.disable_reason
         rule = Rule(updated, stored.revision + 1, stored.create_time, self.clock(), reason)
@@ -103,3 +103,10 @@ class RuleBook:
         with contextlib.suppress(RuleNotFound):
             await self.rules.get(rule_id)
             raise RuleExists(rule_id)
+
+
+def _with_secrets(draft: Draft, stored: Draft) -> tuple[Action, ...]:
+    return tuple(
+        keep_secrets(f"actions[{index}]", action, stored.action(action.action_id))
+        for index, action in enumerate(draft.actions)
+    )

@@ -66,7 +66,9 @@ def to_text(rule: pb.AutomationRule) -> str:
     if rule.disable_reason:
         comments.append(f"disabled by the service: {printable(rule.disable_reason)}")
     if any(action.HasField("webhook") or action.HasField("slack") for action in rule.actions):
-        comments.append("secrets are not shown; `leadscore rules add --replace` keeps the stored ones")
+        comments.append(
+            "secrets and paths of URLs are not shown; `leadscore rules add --replace` keeps the stored ones"
+        )
     return "".join(f"# {comment}\n" for comment in comments) + write_plain(_content(rule))
 
 

@@ -16,7 +16,13 @@ from cli.local.plan import Plan
 from cli.local.ports import require_free_ports
 from cli.local.supervisor import supervised
 from cli.terminal.connection import CommandError
+from shared.secrets import SecretSettings, keys_in
 from shared.settings import StartupError, StoreSettings, load
+
+
+class _Given(StoreSettings, SecretSettings):
+    """The settings that the environment may give; `up` provides the others."""
+
 
 Say = Callable[[str], None]
 """Prints a status line."""
@@ -86,7 +92,7 @@ def _locked(data_dir: Path) -> Iterator[None]:
 
 def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], list[EmbeddedMongo | EmbeddedRedis]]:
     try:
-        given = set() if plan.own_databases else load(StoreSettings).model_fields_set
+        given = set() if plan.own_databases else load(_Given).model_fields_set
     except StartupError as error:
         raise CommandError(str(error)) from None
     environment = (
@@ -97,6 +103,8 @@ def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], 
             "LEADSCORE_INTELLIGENCE_TARGET": plan.connection.target("intelligence"),
         }
     )
+    if "secret_keys" not in given:
+        environment["LEADSCORE_SECRET_KEYS"] = keys_in(plan.data_dir / "secret.key")
     embedded: list[EmbeddedMongo | EmbeddedRedis] = []
     if "mongo_uri" not in given:
         say("starting mongod")

@@ -23,6 +23,7 @@ from shared import wire
 from shared.indexes import create_indexes
 from shared.mongo import Database
 from testkit.receiver import Receiver, receiving
+from testkit.secret_keys import KEYS
 from testkit.serving import served
 from tests.automation.fake_stores import FakeExecutions, FakeRules
 from tests.automation.fakes import NOW, SENDER, FakeInsights, FakeModels, FakeReceivers, rule
@@ -34,7 +35,7 @@ from tests.automation.test_network import RESOLVER, TLS
 
 @pytest.fixture(params=["memory", "mongodb"])
 def rules(request: pytest.FixtureRequest, database: Database) -> Rules:
-    return FakeRules() if request.param == "memory" else MongoRules(database)
+    return FakeRules() if request.param == "memory" else MongoRules(database, KEYS)
 
 
 @pytest.fixture(params=["memory", "mongodb"])
@@ -49,7 +50,7 @@ async def stores(request: pytest.FixtureRequest, database: Database) -> tuple[Ru
     await create_indexes(database, INDEXES)
     if request.param == "mongodb":
         return (
-            MongoRules(database),
+            MongoRules(database, KEYS),
             MongoExecutions(database, PARTITIONED),
             MongoDeliveries(database, PARTITIONED),
         )

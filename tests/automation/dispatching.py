@@ -16,6 +16,7 @@ from automation_service.domain.delivery import (
 from automation_service.domain.execution import Execution
 from automation_service.ports import Receivers
 from shared.group_commit import GroupCommit
+from testkit.secret_keys import KEYS
 from testkit.waiting import eventually
 from tests.automation.fake_stores import FakeExecutions, FakeRules
 from tests.automation.fakes import NOW, rule, webhook
@@ -49,6 +50,7 @@ class Dispatching:
                 GroupCommit(self.executions.settle, limit=MAX_SETTLED, seconds=5),
                 self.rules,
                 receivers,
+                KEYS,
                 SCHEDULE,
                 self.clock,
             ),

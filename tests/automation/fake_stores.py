@@ -15,8 +15,11 @@ from automation_service.domain.execution import (
 )
 from automation_service.domain.lead import Change, Row
 from automation_service.domain.rule import Rule, RuleExists, RuleNotFound
+from automation_service.domain.sealing import sealed
 from automation_service.ports import Claim, Due, ExecutionQuery, PendingChanges, PendingRows, Settlement
 from shared.rpc.pagination import Cursor
+from shared.secrets import SecretKeys
+from testkit.secret_keys import KEYS
 
 T = TypeVar("T")
 
@@ -59,17 +62,18 @@ class FakeChanges:
 
 
 class FakeRules:
-    """`Rules` in memory; what is cancelled is in `executions`."""
+    """`Rules` in memory, with encrypted secrets; what is cancelled is in `executions`."""
 
-    def __init__(self, *rules: Rule, executions: "FakeExecutions | None" = None) -> None:
-        self.rules = {each.draft.rule_id: each for each in rules}
+    def __init__(self, *rules: Rule, executions: "FakeExecutions | None" = None, keys: SecretKeys = KEYS) -> None:
+        self._keys = keys
+        self.rules = {each.draft.rule_id: self._sealed(each) for each in rules}
         self._executions = executions or FakeExecutions()
 
     async def create(self, rule: Rule) -> None:
         """Stores a new rule."""
         if rule.draft.rule_id in self.rules:
             raise RuleExists(rule.draft.rule_id)
-        self.rules[rule.draft.rule_id] = rule
+        self.rules[rule.draft.rule_id] = self._sealed(rule)
 
     async def get(self, rule_id: str) -> Rule:
         """Returns a rule."""
@@ -94,7 +98,7 @@ class FakeRules:
         stored = self.rules.get(rule.draft.rule_id)
         if stored is None or stored.revision != revision:
             return False
-        self.rules[rule.draft.rule_id] = replace(rule)
+        self.rules[rule.draft.rule_id] = self._sealed(rule)
         if not rule.draft.enabled:
             self._cancel(rule.draft.rule_id)
         return True
@@ -104,6 +108,10 @@ class FakeRules:
         if self.rules.pop(rule_id, None) is None:
             raise RuleNotFound(rule_id)
         self._cancel(rule_id)
+
+    def _sealed(self, rule: Rule) -> Rule:
+        actions = tuple(sealed(rule.draft.rule_id, action, self._keys) for action in rule.draft.actions)
+        return replace(rule, draft=replace(rule.draft, actions=actions))
 
     def _cancel(self, rule_id: str) -> None:
         for key, each in self._executions.executions.items():

@@ -21,8 +21,10 @@ from automation_service.domain.limits import InvalidRule
 from automation_service.domain.need import Need
 from automation_service.domain.receiver import Webhook
 from automation_service.domain.rule import Draft, Rule
+from automation_service.domain.sealing import opened
 from scoring_service import model_codec
 from testkit.receiver import SECRET
+from testkit.secret_keys import KEYS
 from tests.scoring.models import BUILT_IN
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -45,6 +47,12 @@ def draft(rule_id: str = "call", conditions: Conditions | None = None, *actions:
 def rule(rule_id: str = "call", conditions: Conditions | None = None, *actions: Action, enabled: bool = True) -> Rule:
     """Returns a stored rule."""
     return Rule(draft(rule_id, conditions, *actions, enabled=enabled), 1, NOW, NOW)
+
+
+def plain(stored: Rule) -> Rule:
+    """Returns a stored rule with its secrets decrypted."""
+    actions = tuple(opened(stored.draft.rule_id, action, KEYS) for action in stored.draft.actions)
+    return replace(stored, draft=replace(stored.draft, actions=actions))
 
 
 def event(event_id: str = "e1", event_type: str = "page_view", **properties: object) -> LeadEvent:

@@ -14,6 +14,7 @@ from automation_service.store.schema import EXECUTIONS, INDEXES
 from shared.deadlines import deadline
 from shared.indexes import create_indexes
 from shared.mongo import Database
+from testkit.secret_keys import KEYS
 from tests.automation.fakes import NOW, change, executed, rule, webhook
 from tests.automation.partitioned import PARTITIONED
 from tests.automation.stores import BOTH, DISABLED, TICK, UNTIL, Stores, claim_one
@@ -69,7 +70,7 @@ async def test_an_attempt_in_progress_is_not_cancelled(stores: Stores, how: str)
 async def test_a_rule_is_disabled_or_deleted_even_if_cancelling_times_out(database: Database, how: str) -> None:
     """As when there is too much, or others write the same executions over and over."""
     await create_indexes(database, INDEXES)
-    rules, executions = MongoRules(database), MongoExecutions(database, PARTITIONED)
+    rules, executions = MongoRules(database, KEYS), MongoExecutions(database, PARTITIONED)
     await rules.create(BOTH)
     recorded = executed(change(), BOTH)
     await executions.record([recorded])
@@ -87,7 +88,7 @@ async def test_a_rule_is_disabled_or_deleted_even_if_cancelling_times_out(databa
 async def test_deliveries_are_cancelled_in_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancellation, "MAX_CANCELLED", 2)
     await create_indexes(database, INDEXES)
-    rules, executions = MongoRules(database), MongoExecutions(database, PARTITIONED)
+    rules, executions = MongoRules(database, KEYS), MongoExecutions(database, PARTITIONED)
     await rules.create(BOTH)
     await executions.record([executed(change(f"lead-{number}"), BOTH) for number in range(5)])
     assert await rules.replace(DISABLED, 1)
@@ -98,7 +99,7 @@ async def test_nothing_is_cancelled_if_the_rule_is_enabled_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await create_indexes(database, INDEXES)
-    rules, executions = MongoRules(database), MongoExecutions(database, PARTITIONED)
+    rules, executions = MongoRules(database, KEYS), MongoExecutions(database, PARTITIONED)
     await rules.create(BOTH)
     await executions.record([executed(change(), BOTH)])
 

@@ -24,6 +24,7 @@ from shared.inbox.doorbell import Doorbell
 from shared.inbox.parking import Parked, Parking
 from shared.mongo import Database, Document
 from shared.tasks import running
+from testkit.secret_keys import KEYS
 from testkit.waiting import eventually
 from tests.automation.fakes import FakeInsights, change, rule
 from tests.automation.test_drain import evaluation, executions, put
@@ -43,7 +44,7 @@ async def inbox(database: Database) -> Inbox:
     inbox = Inbox(database, score_changes.CONTRACT, partitions=1)
     await inbox.migrate()
     await schema.migrate(database, partitions=1)
-    await MongoRules(database).create(rule())
+    await MongoRules(database, KEYS).create(rule())
     await put(inbox, *(replace(change(each), row=Row(f"row-{number // 20}", 0)) for number, each in enumerate(LEADS)))
     return inbox
 
@@ -141,7 +142,7 @@ async def test_a_change_that_the_driver_cannot_decode_parks_alone(
 
 
 async def test_changes_are_not_read_while_no_rule_is_enabled(database: Database, inbox: Inbox) -> None:
-    assert await MongoRules(database).replace(replace(rule(enabled=False), revision=2), 1)
+    assert await MongoRules(database, KEYS).replace(replace(rule(enabled=False), revision=2), 1)
     await inbox.rows.update_one({"_id": "row-0"}, {"$set": {"changes": "unreadable"}})
     assert await evaluation(database, inbox, FakeInsights()).step([0], 40) == 40
     assert await inbox.count_pending() == 0
@@ -152,7 +153,7 @@ async def test_a_row_is_marked_in_its_own_partition_whatever_leads_it_names(data
     inbox = Inbox(database, score_changes.CONTRACT, partitions=8)
     await inbox.migrate()
     await schema.migrate(database, partitions=8)
-    await MongoRules(database).create(rule(enabled=enabled))
+    await MongoRules(database, KEYS).create(rule(enabled=enabled))
     strange = next(lead_id for lead_id in LEADS if inbox.partition_of(lead_id) != 0)
     await put(inbox, change(strange), change(strange, 2, stage="cold"))  # into partition 0
     assert await evaluation(database, inbox, FakeInsights()).step([0], 10) == 2

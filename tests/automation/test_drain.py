@@ -28,6 +28,7 @@ from shared.contracts.score_changes import ChangeEvent, ScoreChange, Transition,
 from shared.inbox.bundles import pending_bundles
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
+from testkit.secret_keys import KEYS
 from tests.automation.fakes import (
     INSIGHT,
     NOW,
@@ -61,7 +62,7 @@ async def inbox(database: Database) -> Inbox:
     inbox = Inbox(database, score_changes.CONTRACT, partitions=1)
     await inbox.migrate()
     await schema.migrate(database, partitions=1)
-    await MongoRules(database).create(rule())
+    await MongoRules(database, KEYS).create(rule())
     return inbox
 
 
@@ -71,7 +72,7 @@ def evaluation(
     changes = MongoChanges(database, inbox, transaction_seconds=10)
     templates, executions = SandboxedTemplates(), MongoExecutions(database, PARTITIONED)
     return Evaluation(
-        changes, MongoRules(database), executions, insights, templates, SENDER, FakeDeliveryQueue(), clock
+        changes, MongoRules(database, KEYS), executions, insights, templates, SENDER, FakeDeliveryQueue(), clock
     )
 
 
@@ -160,7 +161,7 @@ async def test_a_row_whose_deliveries_need_several_transactions_is_marked_by_the
     """The worker dies between two of them: the next one records what is missing, and nothing twice."""
     monkeypatch.setattr(module, "MAX_BYTES", 10_000)
     made = rule("call", None, webhook())
-    assert await MongoRules(database).replace(replace(made, revision=2), 1)
+    assert await MongoRules(database, KEYS).replace(replace(made, revision=2), 1)
     await put(inbox, *(replace(change(lead_id), row=Row("row", 0)) for lead_id in LEADS))
     evaluated = evaluation(database, inbox, FakeInsights())
     transact, left = evaluated.changes.transact, iter(range(3))
@@ -216,7 +217,7 @@ async def test_two_drains_of_different_dates_of_one_lead_see_each_other(
 ) -> None:
     """As when a change is tried alone beside a drain of the next day's. Else a rule fires in its own cool-down."""
     draft = replace(rule().draft, **looks_back)
-    assert await MongoRules(database).replace(replace(rule(), draft=draft, revision=2), 1)
+    assert await MongoRules(database, KEYS).replace(replace(rule(), draft=draft, revision=2), 1)
     days = [replace(change(sequence=day, day=day), event_types=(), kinds=(DECAY,), inactive_days=9) for day in (1, 2)]
     await put(inbox, *days)
     meeting, drains = asyncio.Barrier(2), []

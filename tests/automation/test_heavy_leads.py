@@ -53,6 +53,7 @@ from shared.inbox.parking import Parking
 from shared.mongo import Database
 from shared.rpc.server import Context
 from shared.tasks import running
+from testkit.secret_keys import KEYS
 from testkit.serving import served
 from testkit.waiting import eventually
 from tests.automation.fakes import NOW, SENDER, FakeDeliveryQueue, change, rule, webhook
@@ -125,13 +126,13 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
 
 def evaluating(database: Database, inbox: Inbox, insights: IntelligenceInsights) -> Evaluation:
     changes = MongoChanges(database, inbox, transaction_seconds=60)
-    rules, executions = MongoRules(database), MongoExecutions(database, PARTITIONED)
+    rules, executions = MongoRules(database, KEYS), MongoExecutions(database, PARTITIONED)
     return Evaluation(changes, rules, executions, insights, SandboxedTemplates(), SENDER, FakeDeliveryQueue(), wire.now)
 
 
 async def fired(database: Database, made: Rule, inbox: Inbox) -> list[Execution]:
     """Returns the executions that one step records with this rule."""
-    await MongoRules(database).create(made)
+    await MongoRules(database, KEYS).create(made)
     async with asked(database, IntelligenceServicer) as insights:
         assert await evaluating(database, inbox, insights).step([0], 500) == 30
     assert await inbox.waiting() == {}
@@ -162,7 +163,7 @@ async def test_a_lead_that_always_times_out_is_parked_and_the_others_are_evaluat
 ) -> None:
     monkeypatch.setattr(clients, "REQUEST_SECONDS", 1.0)
     monkeypatch.setattr(parking_module, "PAUSE", timedelta(milliseconds=10))
-    await MongoRules(database).create(rule("call", None, webhook()))
+    await MongoRules(database, KEYS).create(rule("call", None, webhook()))
     async with asked(database, Silent) as insights:
         evaluation = evaluating(database, inbox, insights)
         drainer = Drainer(inbox, doorbell, evaluation.step, batch_rows=500)

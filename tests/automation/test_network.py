@@ -222,7 +222,7 @@ def test_the_operator_can_list_networks() -> None:
 def test_a_secret_is_in_no_representation() -> None:
     assert SECRET not in repr(webhook())
     assert "T0" not in repr(Slack("https://hooks.example/T0/B0"))
-    assert repr(Webhook("u", (SECRET,))) == "Webhook(url='u')"
+    assert repr(Webhook("u", (SECRET,), b"u", b"s")) == "Webhook()"
 
 
 async def test_idle_connections_are_closed() -> None:

@@ -16,6 +16,7 @@ from shared.contracts import score_changes
 from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from shared.partitions import Partitions
+from testkit.secret_keys import KEYS
 from tests.automation.fakes import NOW, FakeInsights, change, executed, rule, webhook
 from tests.automation.stores import TICK, UNTIL
 from tests.automation.test_drain import evaluation, put
@@ -37,7 +38,7 @@ async def heard(database_uri: str) -> AsyncIterator[Heard]:
 
 async def test_a_drain_that_fires_is_one_transaction_on_one_partition(heard: Heard) -> None:
     database, inbox, commands = heard
-    rules, cooling = MongoRules(database), rule("cooling", None, webhook())
+    rules, cooling = MongoRules(database, KEYS), rule("cooling", None, webhook())
     await rules.create(rule())
     await rules.create(replace(cooling, draft=replace(cooling.draft, cool_down_days=3)))
     await put(inbox, change("ada"), change("bob"))

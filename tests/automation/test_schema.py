@@ -18,6 +18,7 @@ from shared.inbox.collection import Inbox
 from shared.indexes import create_indexes
 from shared.mongo import Database
 from shared.settings import StartupError
+from testkit.secret_keys import KEY, KEYS
 from tests.automation.fakes import change, executed, rule, webhook
 from tests.automation.partitioned import PARTITIONED
 from tests.shared.commands import overheard
@@ -38,7 +39,7 @@ async def test_listing_executions_uses_an_index(database: Database) -> None:
 async def test_acknowledged_writes_use_majority_write_concern(database_uri: str, database: Database) -> None:
     before = executed(change(), rule("call", None, webhook()))
     async with overheard(database_uri) as (heard, commands):
-        rules = MongoRules(heard)
+        rules = MongoRules(heard, KEYS)
         await rules.create(rule())
         assert await rules.replace(replace(rule(), revision=2), 1)
         await MongoExecutions(heard, PARTITIONED).revive(before, before)
@@ -62,7 +63,7 @@ async def test_server_and_worker_refuse_to_start_without_migrate(
     database_uri: str, database: Database, kind: str
 ) -> None:
     """The inbox alone, which the scoring service makes, is not enough to find a delivery that is due."""
-    settings = AutomationSettings.model_validate({"mongo_uri": database_uri, "port": free_port()})
+    settings = AutomationSettings.model_validate({"mongo_uri": database_uri, "port": free_port(), "secret_keys": KEY})
     await Inbox(database, score_changes.CONTRACT, partitions=settings.partitions).migrate()
     start = run_server(settings) if kind == "server" else open_worker(settings, NO_BROKER).__aenter__()
     with pytest.raises(StartupError, match="run migrate of the automation service"):

@@ -82,6 +82,28 @@ def test_a_template_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compiled == ["{{ risk }}"]
 
 
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ name }} & co <!here>", "&lt;!channel&gt; &lt;https://evil.example|Reset&gt; &amp; co & co <!here>"),
+        ("{{ name | upper }}", "&lt;!CHANNEL&gt; &lt;HTTPS://EVIL.EXAMPLE|RESET&gt; &amp; CO"),
+        ("{{ name | length }} {{ number }} {{ missing }}", "44 2.5 "),
+        ("{% if name == '<!channel> <https://evil.example|Reset> & co' %}yes{% endif %}", "yes"),
+        ("{{ list }}", "['&lt;!channel&gt;']"),
+        ("{{ '&lt;' }}", "&amp;lt;"),
+    ],
+)
+def test_values_in_a_text_for_a_chat_are_no_markup(template: str, text: str) -> None:
+    values = {
+        "name": "<!channel> <https://evil.example|Reset> & co",
+        "number": 2.5,
+        "list": ["<!channel>"],
+    }
+    subject = SandboxedTemplates()
+    assert subject.render(template, values, for_chat=True) == text
+    assert "&lt;!" not in subject.render(template, values), "expected other texts as they are"
+
+
 def test_the_output_is_bounded() -> None:
     assert len(SandboxedTemplates().render("{{ a }}" * 100, {"a": "x" * 10_000})) == MAX_OUTPUT
 

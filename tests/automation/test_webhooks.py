@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 from unittest.mock import Mock
+from urllib.parse import unquote
 
 import jsonschema
 import pytest
@@ -19,6 +20,7 @@ from automation_service.domain.receiver import Slack, Webhook
 from cli.local.embedded import free_port
 from shared import wire
 from testkit.receiver import SECRET, Receiver, Request, Writer, answering
+from testkit.secret_keys import KEYS
 from tests.automation.fakes import webhook
 from tests.automation.receiving import INSIGHT, delivery, send
 from tests.conftest import ROOT
@@ -162,6 +164,48 @@ async def test_a_misbehaving_receiver_yields_an_answer(
     assert (await send(subject, webhook(url=receiver.url()))).fate is Fate.ARRIVED
 
 
+async def _echo(request: Request, writer: Writer) -> None:
+    """Answers as servers do that do not know a path."""
+    quoted = request.path.replace("&", "&amp;").replace("/", "\\/")
+    body = f"Cannot POST {request.path}: no {quoted}, see {unquote(request.path)} " * 400
+    writer.write(f"HTTP/1.1 404 Not Found\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode())
+
+
+@pytest.mark.parametrize("kind", ["webhook", "slack"])
+async def test_an_answer_that_quotes_the_url_is_stored_without_it(
+    subject: AllReceivers, receiver: Receiver, kind: str
+) -> None:
+    receiver.behaviour = _echo
+    token, url = "T0aB1cD2eF3g", receiver.url("/in/T0aB1cD2eF3g/x?key=a%20long%20secret&u=1")
+    answer = await send(subject, webhook(url=url) if kind == "webhook" else Action("chat", Slack(url)))
+    assert (answer.status, answer.text.startswith("Cannot POST …: no ")) == (404, True)
+    assert not {part for part in (token, "long", "/in/") if part in answer.text}
+    assert 1000 < len(answer.text.encode()) <= 1024
+
+
+@pytest.mark.parametrize("kind", ["webhook", "slack"])
+async def test_an_error_that_quotes_the_url_or_the_secret_is_stored_without_it(
+    kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    action = webhook(url="https://crm.example/T0aB1cD2eF3g")
+    if kind == "slack":
+        action = Action("chat", Slack("https://crm.example/T0aB1cD2eF3g"))
+
+    async def send(action: Action, delivery: object) -> None:
+        raise RuntimeError(f"cannot send to https://crm.example/T0aB1cD2eF3g with {SECRET}")
+
+    receivers = Mock(send=send)
+    attempt_delivery = DeliveryAttempt(
+        settling=Mock(), rules=Mock(), receivers=receivers, keys=KEYS, schedule=Schedule(), clock=wire.now
+    )
+    answer = await attempt_delivery._send(action, delivery(action))
+    logged = capfd.readouterr()
+    for text in (answer.error, logged.out, logged.err):
+        assert "T0aB1cD2eF3g" not in text
+        assert kind == "slack" or SECRET.removeprefix("whsec_") not in text
+    assert answer.error.startswith("RuntimeError('cannot send to https://crm.example…")
+
+
 @pytest.mark.parametrize(
     ("behaviour", "fate", "error"),
     [
@@ -178,10 +222,10 @@ async def test_an_attempt_at_a_slow_receiver_times_out(
     receiver.behaviour = behaviour
     action = webhook(url=receiver.url())
     attempt_delivery = DeliveryAttempt(
-        settling=Mock(), rules=Mock(), receivers=subject, schedule=Schedule(), clock=wire.now
+        settling=Mock(), rules=Mock(), receivers=subject, keys=KEYS, schedule=Schedule(), clock=wire.now
     )
     async with asyncio.timeout(30):
-        answer = await attempt_delivery._attempt(action, delivery(action))
+        answer = await attempt_delivery._send(action, delivery(action))
     assert (answer.fate, answer.error) == (fate, error)
 
 

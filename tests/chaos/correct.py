@@ -33,6 +33,7 @@ from shared.contracts.score_changes import CONTRACT as CHANGES
 from shared.inbox.collection import Inbox
 from shared.message_files import yaml_text
 from shared.mongo import Database
+from testkit.secret_keys import KEYS
 from tests.automation.fakes import SENDER, FakeDeliveryQueue, FakeInsights, rule, webhook
 from tests.conftest import PARTITIONS, ROOT
 from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
@@ -80,7 +81,10 @@ async def drain(scoring: Scoring) -> None:
     while await scoring.drain_all(5):
         scoring.now += timedelta(milliseconds=1)
     changes = MongoChanges(scoring.database, scoring.changes, transaction_seconds=10)
-    rules, executions = MongoRules(scoring.database), MongoExecutions(scoring.database, scoring.changes.partitions)
+    rules, executions = (
+        MongoRules(scoring.database, KEYS),
+        MongoExecutions(scoring.database, scoring.changes.partitions),
+    )
     evaluation = Evaluation(
         changes, rules, executions, FakeInsights(), SandboxedTemplates(), SENDER, FakeDeliveryQueue(), scoring.clock
     )
@@ -97,7 +101,7 @@ async def run_services(database: Database, journal: Journal) -> None:
     await changes.migrate()
     await automation_schema.migrate(database, partitions=PARTITIONS)
     for each in RULES:
-        await MongoRules(database).create(each)
+        await MongoRules(database, KEYS).create(each)
     scoring = Scoring(database, events, changes)
     numbers = itertools.count()
     # Each event is accepted 1 ms after the one before, so they are scored in the order in which they arrived.

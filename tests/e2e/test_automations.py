@@ -4,17 +4,21 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
 
+import bson
 import pytest
 import redis.asyncio
 from leadscore.automation.v1 import automation_pb2 as pb
 from leadscore.ingest.v1 import ingest_pb2
+from pymongo import MongoClient
 
 from chaos import armed, crash_points
 from cli.local.embedded import free_port
 from shared import wire
 from testkit.receiver import SECRET, Receiver, answering, receiving
-from testkit.system import System, running_system
+from testkit.secret_keys import KEY
+from testkit.system import SERVERS, WORKERS, System, running_system
 from testkit.traffic import all_scored, send
 from testkit.waiting import eventually
 
@@ -45,12 +49,12 @@ def demo_requests(prefix: str, leads: int) -> list[ingest_pb2.Event]:
     ]
 
 
-async def create_rule(system: System, rule_id: str, receiver: Receiver) -> None:
-    """Creates a rule that notifies the receiver of hot leads."""
+async def create_rule(system: System, rule_id: str, receiver: Receiver, path: str = "") -> None:
+    """Creates a rule that notifies the receiver of hot leads, at a path if given."""
     rule = pb.AutomationRule(rule_id=rule_id, enabled=True)
     rule.conditions.stages.append("hot")
     action = rule.actions.add(action_id="crm")
-    action.webhook.url = receiver.url(f"/{rule_id}")
+    action.webhook.url = receiver.url(path or f"/{rule_id}")
     action.webhook.secrets.append(SECRET)
     await system.automation().CreateAutomationRule(pb.CreateAutomationRuleRequest(rule=rule), timeout=30)
 
@@ -187,9 +191,32 @@ async def test_a_receiver_that_is_gone_disables_its_rule_until_an_operator_enabl
     await processes.close_channels()
 
 
-def test_no_secret_is_in_any_log(processes: System) -> None:
-    for name in ("automation", "automation-worker"):
-        log = processes.log(name)
-        assert '"event": "delivery"' in log or name == "automation"
-        assert SECRET not in log
-        assert SECRET.removeprefix("whsec_") not in log
+async def test_no_secret_is_in_any_log_answer_or_collection(processes: System, receiver: Receiver) -> None:
+    path = "/T0aB1cD2eF3g"
+    receiver.behaviour = answering(404, f"no {path} here".encode())
+    await create_rule(processes, "quoted", receiver, path)
+    await send(processes, demo_requests("quoted", 1))
+
+    async def is_tried() -> bool:
+        return any(each.deliveries[0].attempts for each in await executions(processes, "quoted"))
+
+    await eventually(is_tried, what="the receiver has answered")
+    [tried] = await executions(processes, "quoted")
+    assert tried.deliveries[0].attempts[0].answer == "no … here"
+    rule = (await processes.automation().GetAutomationRule(pb.GetAutomationRuleRequest(rule_id="quoted"))).rule
+    assert rule.actions[0].webhook == pb.Webhook(url=receiver.url(""))
+    logs = {name: processes.log(name).encode() for name in (*SERVERS, *WORKERS, "migrate")}
+    assert b'"event": "delivery"' in logs["automation-worker"]
+    for place, found in (logs | stored_in(processes)).items():
+        for secret in (SECRET, SECRET.removeprefix("whsec_"), path[1:], KEY):
+            assert secret.encode() not in found, f"expected no secret in {place}"
+    await delete_rule(processes, "quoted")
+    await processes.close_channels()
+
+
+def stored_in(system: System) -> dict[str, bytes]:
+    """Returns what MongoDB stores, by collection."""
+    with MongoClient[dict[str, Any]](system.mongo.uri) as client:
+        database = client["leadscore"]
+        names = database.list_collection_names(filter={"type": "collection"})
+        return {name: b"".join(map(bson.encode, database[name].find())) for name in names}

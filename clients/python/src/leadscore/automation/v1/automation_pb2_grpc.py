@@ -150,7 +150,7 @@ class AutomationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetAutomationRule(self, request, context):
-        """Returns one rule, without its secrets.
+        """Returns one rule, without its secrets and with the origins of its URLs only.
 
         Transactional: yes, one read.
         Idempotent: yes, a read.
@@ -163,7 +163,7 @@ class AutomationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAutomationRules(self, request, context):
-        """Lists the rules by id, without their secrets.
+        """Lists the rules by id, without their secrets and with the origins of their URLs only.
 
         Transactional: per page.
         Idempotent: yes, a read.

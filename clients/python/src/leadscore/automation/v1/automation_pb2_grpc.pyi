@@ -54,7 +54,7 @@ class AutomationServiceStub:
     * ALREADY_EXISTS (RULE_EXISTS): a rule with this id exists.
     """
     GetAutomationRule: _grpc.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationRuleRequest, _automation_pb2.GetAutomationRuleResponse]
-    """Returns one rule, without its secrets.
+    """Returns one rule, without its secrets and with the origins of its URLs only.
 
     Transactional: yes, one read.
     Idempotent: yes, a read.
@@ -63,7 +63,7 @@ class AutomationServiceStub:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is malformed.
     """
     ListAutomationRules: _grpc.UnaryUnaryMultiCallable[_automation_pb2.ListAutomationRulesRequest, _automation_pb2.ListAutomationRulesResponse]
-    """Lists the rules by id, without their secrets.
+    """Lists the rules by id, without their secrets and with the origins of their URLs only.
 
     Transactional: per page.
     Idempotent: yes, a read.
@@ -225,7 +225,7 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     * ALREADY_EXISTS (RULE_EXISTS): a rule with this id exists.
     """
     GetAutomationRule: _aio.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationRuleRequest, _automation_pb2.GetAutomationRuleResponse]  # type: ignore[assignment]
-    """Returns one rule, without its secrets.
+    """Returns one rule, without its secrets and with the origins of its URLs only.
 
     Transactional: yes, one read.
     Idempotent: yes, a read.
@@ -234,7 +234,7 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is malformed.
     """
     ListAutomationRules: _aio.UnaryUnaryMultiCallable[_automation_pb2.ListAutomationRulesRequest, _automation_pb2.ListAutomationRulesResponse]  # type: ignore[assignment]
-    """Lists the rules by id, without their secrets.
+    """Lists the rules by id, without their secrets and with the origins of their URLs only.
 
     Transactional: per page.
     Idempotent: yes, a read.
@@ -405,7 +405,7 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _automation_pb2.GetAutomationRuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.GetAutomationRuleResponse, _abc.Awaitable[_automation_pb2.GetAutomationRuleResponse]]:
-        """Returns one rule, without its secrets.
+        """Returns one rule, without its secrets and with the origins of its URLs only.
 
         Transactional: yes, one read.
         Idempotent: yes, a read.
@@ -420,7 +420,7 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _automation_pb2.ListAutomationRulesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.ListAutomationRulesResponse, _abc.Awaitable[_automation_pb2.ListAutomationRulesResponse]]:
-        """Lists the rules by id, without their secrets.
+        """Lists the rules by id, without their secrets and with the origins of their URLs only.
 
         Transactional: per page.
         Idempotent: yes, a read.
