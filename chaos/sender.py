@@ -162,7 +162,7 @@ class Sender(Calls):
                 if outcome.outcome == pb.OUTCOME_RETRY_LATER:
                     later.append(event)
                 else:
-                    self._acknowledge(event, outcome.outcome)
+                    self._acknowledge(event, outcome.outcome, outcome.message)
             if later:
                 await asyncio.sleep(BACK_OFF_SECONDS)
                 await self._retried(lambda: self._batch(later))
@@ -170,10 +170,10 @@ class Sender(Calls):
             self.world.findings.add("I15", f"a batch with {events[0].event_id} was answered with {code.name}")
         return code not in RETRIED
 
-    def _acknowledge(self, event: pb.Event, outcome: pb.Outcome) -> None:
+    def _acknowledge(self, event: pb.Event, outcome: pb.Outcome, reason: str = "") -> None:
         journal = self.world.journal
         if outcome == pb.OUTCOME_REJECTED:
-            journal.wrongly_accepted.append(f"event {event.event_id} was refused, although it is well-formed and new")
+            journal.wrongly_accepted.append(f"event {event.event_id} is well-formed and new, but was refused: {reason}")
         elif outcome == pb.OUTCOME_ACCEPTED and event.event_id in journal.acknowledged:
             journal.wrongly_accepted.append(f"event {event.event_id} was accepted again instead of called a duplicate")
         else:
