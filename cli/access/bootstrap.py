@@ -13,6 +13,8 @@ from cli.terminal.connection import CommandError
 ADMIN_KEY, SERVICES_KEY = "admin.key", "services.key"
 PEOPLE = ("admin", "ingest", "read", "operate", "publish")
 """The roles of the key that `leadscore up --keys` makes for people: all but that of services."""
+SERVICES = ("service", "ingest")
+"""The roles of the key of the services: the gateway sends the events of webhooks with it."""
 _ALREADY = "neither revoked nor expired"
 """A part of the error that says that there is such a key already."""
 
@@ -46,7 +48,7 @@ def local_keys(directory: Path, environment: Mapping[str, str]) -> dict[str, str
         CommandError: The file of a key that can be used is missing, or a key cannot be made.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for file, roles in ((ADMIN_KEY, PEOPLE), (SERVICES_KEY, ("service",))):
+    for file, roles in ((ADMIN_KEY, PEOPLE), (SERVICES_KEY, SERVICES)):
         _make_unless_made(directory / file, roles, environment)
     # A key in the environment is that of a person; services must not act in their name.
     own = {"LEADSCORE_API_KEY": "", "LEADSCORE_API_KEY_FILE": str(directory / SERVICES_KEY)}
