@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,12 +13,15 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 from leadscore.admin.v1.admin_pb2_grpc import AdminServiceStub
 from leadscore.automation.v1.automation_pb2_grpc import AutomationServiceStub
+from leadscore.client.keys import key_from_environment, with_key
 from leadscore.ingest.v1.ingest_pb2_grpc import IngestServiceStub
 from leadscore.intelligence.v1.intelligence_pb2_grpc import IntelligenceServiceStub
 from leadscore.scoring.v1.scoring_pb2_grpc import ScoringServiceStub
 
 SERVICES = ("ingest", "scoring", "automation", "intelligence", "admin")
 """In port order, starting at the base port."""
+ADMIN_KEY = Path(".leadscore/keys/admin.key")
+"""The key that `leadscore up --keys` makes in its data directory, by default."""
 CALL_SECONDS = 15.0
 """Deadline of a unary call."""
 
@@ -95,7 +99,7 @@ class Connection:
         """Opens a channel; a failed call inside becomes a `CommandError`."""
         options = [("grpc.service_config", json.dumps(_RETRIES)), ("grpc.max_receive_message_length", -1)]
         try:
-            with grpc.insecure_channel(self.target(service), options=options) as channel:
+            with with_key(grpc.insecure_channel(self.target(service), options=options), own_key()) as channel:
                 yield channel
         except grpc.RpcError as error:
             raise self.explain(service, error) from None
@@ -110,9 +114,23 @@ class Connection:
             )
         reason = "".join(f", {info.reason}" for info in _details(error, error_details_pb2.ErrorInfo))
         violations = [f"{field}: {text}" if field else text for field, text in violations_of(error)]
+        if code is grpc.StatusCode.UNAUTHENTICATED:
+            details += ": set LEADSCORE_API_KEY or LEADSCORE_API_KEY_FILE"
         # The message already contains a single violation.
         flaws = violations if len(violations) > 1 else ()
         return CommandError(f"{service}: {details} ({code.name}{reason})", flaws)
+
+
+def own_key() -> str:
+    """Returns the API key of this command: from the environment, else that of a `leadscore up --keys` here, if any.
+
+    Raises:
+        CommandError: The file of the key cannot be read.
+    """
+    try:
+        return key_from_environment() or (ADMIN_KEY.read_text().strip() if ADMIN_KEY.exists() else "")
+    except OSError as error:
+        raise CommandError(f"the API key cannot be read: {error}") from None
 
 
 def full_name(service: str) -> str:

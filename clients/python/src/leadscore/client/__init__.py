@@ -9,6 +9,7 @@ from leadscore.client.async_batching import AsyncBatcher
 from leadscore.client.batching import Batcher
 from leadscore.client.connection import Targets
 from leadscore.client.errors import (
+    AccessDenied,
     Conflict,
     EventsRejected,
     FlushTimeout,
@@ -25,6 +26,7 @@ from leadscore.client.retry import RetryPolicy
 from leadscore.client.sync import Client
 
 __all__ = [
+    "AccessDenied",
     "AsyncBatcher",
     "AsyncClient",
     "Batcher",

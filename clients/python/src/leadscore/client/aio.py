@@ -11,6 +11,7 @@ from leadscore.client.async_batching import AsyncBatcher
 from leadscore.client.connection import CHANNEL_OPTIONS, Targets
 from leadscore.client.errors import LeadscoreError, Rejection, from_rpc_error
 from leadscore.client.events import IDENTIFY, Receipt, build_event
+from leadscore.client.keys import key_from_environment, with_key
 from leadscore.client.requests import WATCH_SECONDS, history_request, lead_request, watch_request
 from leadscore.client.retry import Attempts, RetryPolicy
 from leadscore.ingest.v1 import ingest_pb2
@@ -29,16 +30,20 @@ class AsyncClient:
 
     Args:
         targets: The addresses; by default `Targets.from_environment()`.
+        api_key: The key to show; by default `LEADSCORE_API_KEY`, or what is in the file `LEADSCORE_API_KEY_FILE`.
         retry: How calls are retried.
 
     Every method raises a `LeadscoreError` if its call still fails after the retries. The first call connects.
     """
 
-    def __init__(self, targets: Targets | None = None, *, retry: RetryPolicy | None = None) -> None:
+    def __init__(
+        self, targets: Targets | None = None, *, api_key: str | None = None, retry: RetryPolicy | None = None
+    ) -> None:
         targets = targets or Targets.from_environment()
+        key = key_from_environment() if api_key is None else api_key
         self._retry = retry or RetryPolicy()
         self._channels = [
-            grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+            with_key(grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS), key)
             for target in (targets.ingest, targets.scoring, targets.intelligence)
         ]
         ingest, scoring, intelligence = self._channels
