@@ -24,10 +24,11 @@ async def served(
     *register: Callable[[grpc.aio.Server], object],
     gate: Callable[[], None] = nothing_refused,
     prepare: Callable[[Message], None] = unchanged,
+    access: Access = OPEN,
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Serves on a free port and yields a channel to it."""
     async with (
-        listening(errors, *register, gate=gate, prepare=prepare) as port,
+        listening(errors, *register, gate=gate, prepare=prepare, access=access) as port,
         deadlines.connect(f"127.0.0.1:{port}") as channel,
     ):
         yield channel
