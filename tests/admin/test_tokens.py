@@ -1,7 +1,7 @@
 """A server that trusts an issuer lets the bearers of its tokens in, with the roles that their claims give."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import grpc
@@ -16,21 +16,31 @@ from admin_service.store.audit import MongoAuditLog
 from admin_service.usecases.keys import KeyBook
 from shared.access import enforcement
 from shared.mongo import Database
+from shared.settings import load
 from testkit.serving import refusal, served
 from testkit.waiting import eventually
 from tests.admin.calling import Clock, Stub, create_request
 from tests.shared.access.issuer import Issuer, running_issuer
 
 
+@pytest.fixture
+def issuer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
+    """An issuer that the settings in the environment trust."""
+    with running_issuer() as issuer:
+        for name, value in (
+            ("AUTHENTICATION", "on"),
+            ("OIDC_ISSUER", issuer.url),
+            ("OIDC_AUDIENCE", "leadscore"),
+            ("OIDC_ROLES", "sre=admin,analysts=read"),
+            ("OIDC_NAME_CLAIM", "email"),
+        ):
+            monkeypatch.setenv(f"LEADSCORE_{name}", value)
+        yield issuer
+
+
 @asynccontextmanager
-async def trusting(issuer: Issuer, database: Database, book: KeyBook, clock: Clock) -> AsyncIterator[Stub]:
-    settings = AdminSettings(
-        authentication=True,
-        oidc_issuer=issuer.url,
-        oidc_audience="leadscore",
-        oidc_roles="sre=admin,analysts=read",
-        oidc_name_claim="email",
-    )
+async def trusting(database: Database, book: KeyBook, clock: Clock) -> AsyncIterator[Stub]:
+    settings = load(AdminSettings)
     servicer = AdminServicer(book, MongoAuditLog(database).page, clock)
     async with (
         enforcement.opened(database, settings, METHODS, ERRORS, service="admin") as access,
@@ -47,29 +57,30 @@ def token(issuer: Issuer, role: str, **others: object) -> tuple[tuple[str, str],
     return (("authorization", f"Bearer {issuer.sign(claims | {'exp': int(time.time()) + 300} | others)}"),)
 
 
-async def test_the_bearer_of_a_token_is_the_actor(database: Database, book: KeyBook, clock: Clock) -> None:
-    with running_issuer() as issuer:
-        async with trusting(issuer, database, book, clock) as stub:
+async def test_the_bearer_of_a_token_is_the_actor(
+    issuer: Issuer, database: Database, book: KeyBook, clock: Clock
+) -> None:
+    async with trusting(database, book, clock) as stub:
 
-            async def is_let_in() -> bool:
-                try:
-                    await stub.ListApiKeys(pb.ListApiKeysRequest(), metadata=token(issuer, "sre"))
-                except grpc.aio.AioRpcError:
-                    return False
-                return True
+        async def is_let_in() -> bool:
+            try:
+                await stub.ListApiKeys(pb.ListApiKeysRequest(), metadata=token(issuer, "sre"))
+            except grpc.aio.AioRpcError:
+                return False
+            return True
 
-            await eventually(is_let_in, what="the issuer's keys are fetched")
-            made = await stub.CreateApiKey(create_request(), metadata=token(issuer, "sre"))
-            assert made.api_key.creator == "ada@example.com"
-            log = await stub.ListAuditLog(pb.ListAuditLogRequest(), metadata=token(issuer, "sre"))
-            (record,) = log.audit_records
-            assert (record.actor, record.key_id, record.method) == ("ada@example.com", "", "CreateApiKey")
-            assert (record.object, record.outcome) == ("key named website", "OK")
+        await eventually(is_let_in, what="the issuer's keys are fetched")
+        made = await stub.CreateApiKey(create_request(), metadata=token(issuer, "sre"))
+        assert made.api_key.creator == "ada@example.com"
+        log = await stub.ListAuditLog(pb.ListAuditLogRequest(), metadata=token(issuer, "sre"))
+        (record,) = log.audit_records
+        assert (record.actor, record.key_id, record.method) == ("ada@example.com", "", "CreateApiKey")
+        assert (record.object, record.outcome) == ("key named website", "OK")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ListApiKeys(pb.ListApiKeysRequest(), metadata=token(issuer, "analysts"))
+        assert refusal(caught.value)[:2] == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING")
+        for wrong in (token(issuer, "sre", aud="other"), token(issuer, "sre", exp=1), ()):
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await stub.ListApiKeys(pb.ListApiKeysRequest(), metadata=token(issuer, "analysts"))
-            assert refusal(caught.value)[:2] == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING")
-            for wrong in (token(issuer, "sre", aud="other"), token(issuer, "sre", exp=1), ()):
-                with pytest.raises(grpc.aio.AioRpcError) as caught:
-                    await stub.ListApiKeys(pb.ListApiKeysRequest(), metadata=wrong)
-                assert refusal(caught.value)[:2] == (grpc.StatusCode.UNAUTHENTICATED, "CALLER_UNKNOWN")
-                assert caught.value.details() == "the API key is missing, unknown, expired or revoked"
+                await stub.ListApiKeys(pb.ListApiKeysRequest(), metadata=wrong)
+            assert refusal(caught.value)[:2] == (grpc.StatusCode.UNAUTHENTICATED, "CALLER_UNKNOWN")
+            assert caught.value.details() == "the API key is missing, unknown, expired or revoked"
