@@ -88,7 +88,7 @@ async def test_every_field_of_a_rule_but_its_secrets_is_returned(stub: Stub) -> 
     created = await stub.CreateAutomationRule(pb.CreateAutomationRuleRequest(rule=FULL))
     expected = pb.AutomationRule()
     expected.MergeFrom(FULL)
-    del expected.actions[0].webhook.secrets[:]
+    expected.actions[0].webhook.CopyFrom(pb.Webhook(url="https://crm.example"))
     expected.actions[1].MergeFrom(pb.Action(action_id="2", slack=pb.Slack(url="https://chat.example")))
     expected.actions[2].action_id = "3"
     expected.MergeFrom(
@@ -100,6 +100,7 @@ async def test_every_field_of_a_rule_but_its_secrets_is_returned(stub: Stub) -> 
     for answer in (created, listed, await stub.GetAutomationRule(pb.GetAutomationRuleRequest(rule_id="full"))):
         assert SECRET not in str(answer)
         assert "chat.example/secret" not in str(answer)
+        assert "crm.example/" not in str(answer)
 
 
 @pytest.mark.parametrize(
@@ -117,14 +118,16 @@ async def test_a_trigger_is_returned_as_it_was_sent(stub: Stub, trigger: pb.Trig
     assert created.rule.trigger == trigger
 
 
-async def test_an_update_without_secrets_keeps_them(stub: Stub) -> None:
+@pytest.mark.parametrize(("action_id", "url"), [("other", "https://crm.example"), ("crm", "https://new.example/x")])
+async def test_an_update_without_secrets_keeps_those_of_its_action_and_origin(
+    stub: Stub, action_id: str, url: str
+) -> None:
     await stub.CreateAutomationRule(pb.CreateAutomationRuleRequest(rule=FULL))
     shown = (await stub.GetAutomationRule(pb.GetAutomationRuleRequest(rule_id="full"))).rule
-    shown.actions[0].webhook.url = "https://new.example/x"
+    shown.actions[0].webhook.url = "https://crm.example/new"
     shown.actions[1].slack.url = ""
     await stub.UpdateAutomationRule(pb.UpdateAutomationRuleRequest(rule=shown))
-    del shown.actions[0].webhook.secrets[:]
-    shown.actions[0].action_id = "other"
+    shown.actions[0].MergeFrom(pb.Action(action_id=action_id, webhook=pb.Webhook(url=url)))
     shown.revision = 0
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.UpdateAutomationRule(pb.UpdateAutomationRuleRequest(rule=shown))
