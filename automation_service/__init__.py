@@ -5,5 +5,5 @@ Promises: if a rule fires on a committed change, exactly one execution is record
 constant id. Each delivery reaches its receiver at least once, always with the same id and body, even if processes are
 killed and changes are drained twice.
 Never: computes velocity, risk or the next action (intelligence does), derives a date from its own clock, connects to an
-address that the operator has not allowed, or returns a secret.
+address that the operator has not allowed, returns a secret, or stores one that is not encrypted.
 """

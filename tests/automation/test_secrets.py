@@ -1,14 +1,14 @@
 """Secrets of receivers: encrypted in MongoDB, bound to their rule and origin, rotated, and reported if unreadable."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import bson
 import pytest
 
-from automation_service.app import run_reencryption, run_server
+from automation_service.app import open_worker, run_reencryption, run_server
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.action import Action
 from automation_service.domain.delivery import ExecutionState
@@ -39,6 +39,7 @@ CRM = Action("crm", Webhook(CRM_URL, (SECRET,)))
 CHAT = Action("chat", Slack(f"https://hooks.chat.example/services/{TOKEN}", "hi"))
 GUARDED = rule("guarded", None, CRM, CHAT)
 OTHER_KEY = new_key()
+NO_BROKER: Any = None
 
 
 def keys(*texts: str) -> SecretKeys:
@@ -132,11 +133,24 @@ async def test_what_cannot_be_read_is_named_and_left_as_it_is(database: Database
     assert await database["automation_rules"].find_one({"_id": "guarded"}) == stored
 
 
-async def test_server_and_reencryption_refuse_to_start_without_a_key(database_uri: str) -> None:
+async def test_the_command_encrypts_with_the_first_key(database: Database, database_uri: str) -> None:
+    await MongoRules(database, KEYS).create(GUARDED)
+    settings = AutomationSettings.model_validate({"mongo_uri": database_uri, "secret_keys": f"{OTHER_KEY},{KEY}"})
+    await run_reencryption(settings)
+    stored = await MongoRules(database, keys(OTHER_KEY)).get("guarded")
+    assert tuple(opened("guarded", action, keys(OTHER_KEY)) for action in stored.draft.actions) == (CRM, CHAT)
+
+
+@pytest.mark.parametrize("start", ["server", "worker", "reencryption"])
+async def test_nothing_that_needs_a_key_starts_without_one(database_uri: str, start: str) -> None:
     settings = AutomationSettings.model_validate({"mongo_uri": database_uri, "port": free_port(), "secret_keys": ""})
-    for start in (run_server, run_reencryption):
-        with pytest.raises(StartupError, match=r"^LEADSCORE_SECRET_KEYS is not set.*openssl rand -base64 32"):
-            await start(settings)
+    starting: dict[str, Callable[[], Awaitable[object]]] = {
+        "server": lambda: run_server(settings),
+        "worker": lambda: open_worker(settings, NO_BROKER).__aenter__(),
+        "reencryption": lambda: run_reencryption(settings),
+    }
+    with pytest.raises(StartupError, match=r"^LEADSCORE_SECRET_KEYS is not set.*openssl rand -base64 32"):
+        await starting[start]()
 
 
 def sealed_with(key: str, stored: Rule) -> FakeRules:
