@@ -60,7 +60,8 @@ def get(name: str) -> structlog.typing.FilteringBoundLogger:
 
 def one_line(error: BaseException) -> str:
     """Returns the type and text of an error on one line, cut to `MAX_CHARACTERS`."""
-    return cut(repr(error))
+    # The repr of a UnicodeError contains all that was read, such as a key from a damaged file.
+    return cut(f"{type(error).__name__}: {error}" if isinstance(error, UnicodeError) else repr(error))
 
 
 def cut(text: str) -> str:

@@ -1,8 +1,9 @@
 """The file that names the webhooks; docs/gateway.md describes it for the people who write one."""
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
@@ -65,7 +66,8 @@ class WebhooksFile(_Section):
     webhooks: dict[Name, WebhookSection]
 
 
-class Webhook(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Webhook:
     """A webhook that is received: how its requests are verified and turned into events, and the key to send these with.
 
     `key` is None if it is that of the gateway.
@@ -73,7 +75,7 @@ class Webhook(NamedTuple):
 
     signature: Signature
     converter: Converter
-    key: str | None
+    key: str | None = field(repr=False)
 
 
 def read_webhooks(path: Path) -> dict[str, Webhook]:

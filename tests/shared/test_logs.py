@@ -6,10 +6,13 @@ Logging is configured for a whole process, so each test runs a small process of 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from shared import logs
 
 PROLOGUE = """
 import logging, threading, warnings
@@ -82,6 +85,19 @@ def test_the_variables_of_a_frame_are_not_shown(statement: str) -> None:
 )
 def test_any_value_fits_on_one_line(value: str) -> None:
     assert len(lines(f'log.info("poured", value={value})\nlibrary.warning("poured %s", {value})')) == 2
+
+
+@pytest.mark.parametrize(
+    "undecodable",
+    [lambda: b"hunter2\xff".decode(), lambda: "hunter2\udc80".encode(), lambda: "hunter2\xe9".encode("ascii")],
+)
+def test_an_error_of_decoding_is_shown_without_what_was_read(undecodable: Callable[[], object]) -> None:
+    with pytest.raises(UnicodeError) as caught:
+        undecodable()
+    text = logs.one_line(caught.value)
+    assert text.startswith(type(caught.value).__name__)
+    assert "position 7" in text
+    assert "hunter2" not in text
 
 
 @pytest.mark.parametrize("value", ["{('a', 1): 2}", "type('Mute', (), {'__repr__': lambda self: 1 / 0})()"])
