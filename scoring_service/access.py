@@ -40,6 +40,7 @@ METHODS = Methods(
         "ListScoreHistory": Role.READ,
         "ListScoreEntries": Role.READ,
         "ListEvents": Role.READ,
+        "JudgeEvents": Role.SERVICE,
         "GetScoringBacklog": Role.READ,
         "GetScoringModel": Role.READ,
         "ListScoringModels": Role.READ,

@@ -9,7 +9,7 @@ from scoring_service import model_codec
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.lead_counts import LeadGroup
 from scoring_service.domain.lead_query import InactiveLead
-from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.model import ScoringModel, Verdicts
 from scoring_service.domain.timeline import Mode, Publication, StoredModel
 from scoring_service.usecases.backlog import Backlog, DecayedThrough
 from scoring_service.usecases.decay import DecayProgress
@@ -108,6 +108,12 @@ def score_entry(lead_id: str, entry: Entry) -> pb.ScoreEntry:
         tick_count=entry.tick_count,
         historical=entry.historical,
     )
+
+
+def judged_events(verdicts: Verdicts, event_ids: Iterable[str]) -> pb.JudgedEvents:
+    """Returns events with the same verdicts."""
+    each = [pb.Verdict(model_version=version, rule_id=rule_id) for version, rule_id in verdicts]
+    return pb.JudgedEvents(event_ids=event_ids, verdicts=each)
 
 
 def decay_progress(progress: DecayProgress, *, dry_run: bool) -> pb.DecayScoresResponse:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
-from scoring_service.domain.model import Event
+from scoring_service.domain.model import Event, Verdicts
 from scoring_service.domain.timeline import Adjustment
 
 RETRACTION_PREFIX = "retraction:"
@@ -35,9 +35,10 @@ _NOTHING: Mapping[str, Any] = {}
 class Entry(NamedTuple):
     """One change of a score. `points` is what the rule gave, `delta` how much the score changed; both are in points.
 
-    An EVENT entry has the id, type, time and properties of its event, so that the event can be judged again. Entries of
-    other kinds have generated ids: `adjustment:<request>`, `retraction:<event>`, otherwise `<kind>:<sequence>:<lead>`.
-    A retraction has the type and the time of the event that it removes.
+    An EVENT entry has the id, type, time and properties of its event, so that the event can be judged again; `verdicts`
+    replace properties that have been removed. Entries of other kinds have generated ids: `adjustment:<request>`,
+    `retraction:<event>`, otherwise `<kind>:<sequence>:<lead>`. A retraction has the type and the time of the event that
+    it removes.
 
     `historical` is that of the event. `target` is the score that an adjustment set, if it set one. A DECAY entry names
     its first and its last tick and their number.
@@ -65,6 +66,7 @@ class Entry(NamedTuple):
     last_tick: date | None = None
     tick_count: int = 0
     historical: bool = False
+    verdicts: Verdicts = ()
 
     @property
     def retracted_event_id(self) -> str:
@@ -72,10 +74,15 @@ class Entry(NamedTuple):
         return self.event_id.removeprefix(RETRACTION_PREFIX)
 
     @property
+    def event(self) -> Event:
+        """The event that an EVENT entry records."""
+        return Event(self.event_id, self.event_type, self.event_time, self.properties, self.historical, self.verdicts)
+
+    @property
     def fact(self) -> Event | Adjustment:
         """The fact that an EVENT or an ADJUSTMENT entry records."""
         if self.kind is EntryKind.EVENT:
-            return Event(self.event_id, self.event_type, self.event_time, self.properties, self.historical)
+            return self.event
         return Adjustment(self.event_id, self.event_time, self.points, self.reason, self.actor, self.target)
 
 

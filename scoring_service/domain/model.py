@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from scoring_service.domain.fit import NO_FIT, Fit, Fitness
@@ -24,6 +25,9 @@ NEVER = timedelta(days=36_500)
 
 _DAY = timedelta(days=1)
 _NO_PROPERTIES: Mapping[str, Any] = {}
+Verdicts = tuple[tuple[int, str], ...]
+"""Which rule matches an event under each version of the model: pairs of a version and a rule id, ascending by version.
+A pair holds until the next one; the id is empty if no rule matches. It replaces properties that have been removed."""
 
 
 class ModelNotFound(Exception):
@@ -136,13 +140,17 @@ class NextAction:
 
 
 class Event(NamedTuple):
-    """An event to score. A `historical` one, such as one of an import, must not cause automations to fire."""
+    """An event to score. A `historical` one, such as one of an import, must not cause automations to fire.
+
+    `verdicts` are set if the properties have been removed.
+    """
 
     event_id: str
     event_type: str
     event_time: datetime
     properties: Mapping[str, Any] = _NO_PROPERTIES
     historical: bool = False
+    verdicts: Verdicts = ()
 
 
 @dataclass(frozen=True)
@@ -176,6 +184,10 @@ class ScoringModel:
             for event_type in dict.fromkeys(rule.event_types):
                 compiled.setdefault(event_type, []).append((test, rule))
         return {event_type: tuple(rules) for event_type, rules in compiled.items()}
+
+    @cached_property
+    def _by_id(self) -> dict[str, Rule]:
+        return {rule.rule_id: rule for rule in self.rules}
 
     @cached_property
     def _minimums(self) -> list[int]:
@@ -217,7 +229,13 @@ class ScoringModel:
         return self.decay.grace if self.decay.retained < WHOLE else NEVER
 
     def rule_for(self, event: Event) -> Rule | None:
-        """Returns the first rule that matches an event, or None; the result depends on the event alone."""
+        """Returns the first rule that matches an event, or None; the result depends on the event alone.
+
+        An event without its properties keeps the rule that matched it under this version. A version that is newer than
+        its verdicts applies its rule of the same id, if it has one.
+        """
+        if event.verdicts:
+            return self._by_id.get(self._kept(event.verdicts))
         for test, rule in self._by_type.get(event.event_type, ()):
             if test is None or test(event.properties):
                 return rule
@@ -265,6 +283,11 @@ class ScoringModel:
             raise UnknownStage(stage, names)
         index = names.index(stage)
         return self._minimums[index] if index else None, self._minimums[index + 1] if index + 1 < len(names) else None
+
+    def _kept(self, verdicts: Verdicts) -> str:
+        """Returns the id of the rule by the last verdict up to this version."""
+        number = bisect_right(verdicts, self.version, key=itemgetter(0))
+        return verdicts[max(0, number - 1)][1]
 
     def _left_of(self, points: int) -> int:
         return points * self.decay.retained // WHOLE

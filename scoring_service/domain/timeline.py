@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from operator import attrgetter
 
-from scoring_service.domain.model import ADJUSTMENT, Event, Rule, ScoringModel
+from scoring_service.domain.model import ADJUSTMENT, Event, Rule, ScoringModel, Verdicts
 
 Position = tuple[datetime, str]
 """The position of a fact in the timeline of its lead: (event_time, event_id)."""
@@ -203,6 +203,16 @@ class Timeline:
         """Judges an event by the model in force at its time; the lead's other events do not matter."""
         model = self.model_at(event.event_time)
         return JudgedEvent(event, model, model.rule_for(event), (event.event_time, event.event_id))
+
+    def verdicts(self, event: Event) -> Verdicts:
+        """Returns which rule matches an event under each published version, to keep when its properties are removed."""
+        found: list[tuple[int, str]] = []
+        for version in sorted({publication.version for publication in self.publications}):
+            rule = self.models(version).rule_for(event)
+            rule_id = rule.rule_id if rule else ""
+            if not found or found[-1][1] != rule_id:
+                found.append((version, rule_id))
+        return tuple(found)
 
     def judge_adjustment(self, adjustment: Adjustment) -> JudgedAdjustment:
         """Returns an adjustment with the model in force at its time."""

@@ -150,12 +150,12 @@ class Inspection:
             yield "I3", f"entry {entry.sequence} is of event {entry.event_id!r}, which is not stored as scored"
         elif (event.event_type, event.event_time) != (entry.event_type, entry.event_time):
             yield "I3", f"entry {entry.sequence} differs from its event {entry.event_id!r} in type or time"
-        elif event.digest != self._digest_of(entry.properties):
+        elif not entry.verdicts and event.digest != self._digest_of(entry.properties):
             yield "I7", f"entry {entry.sequence} differs from its event {entry.event_id!r} in its properties"
 
     def _verdict(self, entry: Entry) -> Iterator[tuple[str, str]]:
         """Judges an event again, if the same model is still in force at the time of the event."""
-        judged = self._timeline.judge(Event(entry.event_id, entry.event_type, entry.event_time, entry.properties))
+        judged = self._timeline.judge(entry.event)
         verdict = judged.rule_id, judged.points
         recorded = entry.rule_id, entry.points
         if judged.model.version == entry.model_version and verdict != recorded:

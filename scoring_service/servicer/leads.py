@@ -113,6 +113,15 @@ class LeadRpcs(scoring_pb2_grpc.ScoringServiceServicer):
         entries, token = page.cut(found, lambda each: (each.lead_id, each.entry.sequence), is_full=is_full)
         return pb.ListScoreEntriesResponse(entries=await unhurried(exported_entry, entries), next_page_token=token)
 
+    async def JudgeEvents(self, request: pb.JudgeEventsRequest, context: Context) -> pb.JudgeEventsResponse:
+        """See `scoring.proto`."""
+        lead_ids = identifiers("lead_ids", request.lead_ids, limit=MAX_IDS)
+        event_ids = identifiers("event_ids", request.event_ids, limit=MAX_IDS)
+        found = await self._queries.verdicts(lead_ids, event_ids)
+        return pb.JudgeEventsResponse(
+            judged_events=[messages.judged_events(verdicts, ids) for verdicts, ids in found.items()]
+        )
+
     async def ListEvents(self, request: pb.ListEventsRequest, context: Context) -> pb.ListEventsResponse:
         """See `scoring.proto`."""
         times = time_range(request)

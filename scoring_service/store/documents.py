@@ -12,7 +12,7 @@ from scoring_service.domain.entry import Entry, EntryKind
 from scoring_service.domain.lead import Lead, LeadUpdate, Transition
 from scoring_service.domain.lead_change import change_of, without_repeats
 from scoring_service.domain.lead_state import LeadState, Usage
-from scoring_service.domain.model import Event
+from scoring_service.domain.model import Event, Verdicts
 from scoring_service.domain.timeline import Adjustment
 from scoring_service.store.batches import AppendBatch
 from shared import wire
@@ -119,7 +119,7 @@ def read_fact(row: Document) -> Event | Adjustment:
     time = row["event_time"].replace(tzinfo=UTC)
     if row["kind"] == "EVENT":
         properties, historical = row.get("properties", _NOTHING), row.get("historical", False)
-        return Event(row["_id"], row["event_type"], time, properties, historical)
+        return Event(row["_id"], row["event_type"], time, properties, historical, _read_verdicts(row))
     return Adjustment(
         row["_id"],
         time,
@@ -155,6 +155,7 @@ def read_entry(row: Document) -> Entry:
         last_tick=read_date(row.get("last_tick", "")),
         tick_count=row.get("tick_count", 0),
         historical=row.get("historical", False),
+        verdicts=_read_verdicts(row),
     )
 
 
@@ -240,6 +241,11 @@ def _write_transition(transition: Transition) -> TransitionRow:
 
 
 _NOTHING: Mapping[str, Any] = {}
+
+
+def _read_verdicts(row: Document) -> Verdicts:
+    # Whoever removes the properties of an event writes them: see `JudgeEvents` in `scoring.proto`.
+    return tuple((version, rule_id) for version, rule_id in row.get("verdicts", ()))
 
 
 def _read_attributes(attributes: Mapping[str, Any] | DBRef) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from scoring_service.domain.model import Event
 from scoring_service.domain.timeline import Adjustment, Position
 from scoring_service.store import documents
 from shared.mongo import Database, Document, naive
-from shared.partitions import Partitions
+from shared.partitions import BY_ID, Partitions
 
 BY_POSITION = "by_position"
 """The index of the history by lead, kind, event time and id."""
@@ -22,7 +22,8 @@ PIECE_FACTS = 1_000
 
 _FACTS = ["EVENT", "ADJUSTMENT"]
 _FIELDS = dict.fromkeys(
-    ("kind", "event_type", "event_time", "properties", "historical", "points", "reason", "actor", "target"), 1
+    ("kind", "event_type", "event_time", "properties", "verdicts", "historical", "points", "reason", "actor", "target"),
+    1,
 )
 
 
@@ -80,6 +81,12 @@ class FactReader:
                 yield [documents.read_fact(row) for row in rows if row["_id"] not in retracted]
         finally:
             reading.cancel()
+
+    async def events(self, lead_ids: Sequence[str], event_ids: Sequence[str]) -> list[Event]:
+        """Returns those of the events that are recorded in the histories of some leads."""
+        which = {"_id": {"$in": list(event_ids)}, **self._partitions.pin(lead_ids), "kind": "EVENT"}
+        rows = await self._entries.find(which, _FIELDS, hint=BY_ID).to_list()
+        return [fact for fact in map(documents.read_fact, rows) if isinstance(fact, Event)]
 
     async def checkpoint(self, lead_id: str, before: Position, max_facts: int | None) -> LeadState:
         """Returns the last checkpoint before a position with at most `max_facts` facts, or `EMPTY`."""

@@ -136,9 +136,7 @@ class Corrections:
         found = await self.lead_writer.entry(event_id)
         if found is not None and found[1].kind is EntryKind.EVENT:
             lead_id, entry = found
-            return lead_id, Event(
-                entry.event_id, entry.event_type, entry.event_time, entry.properties, entry.historical
-            )
+            return lead_id, entry.event
         if found is None and await self.lead_writer.is_pending(event_id):
             raise EventNotScored(event_id)
         raise EventNotFound(event_id)

@@ -1,7 +1,7 @@
 """Answers queries about scores and histories."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from scoring_service.domain.fit import Fitness
 from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_counts import CountQuery, LeadGroup, idle_leads
 from scoring_service.domain.lead_query import LeadQuery
-from scoring_service.domain.model import ScoringModel
+from scoring_service.domain.model import ScoringModel, Verdicts
 from scoring_service.store.facts import FactReader
 from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.as_of import AsOf
@@ -131,6 +131,15 @@ class Queries:
         if not entries and not after:
             raise LeadNotFound(lead_id)
         return entries
+
+    async def verdicts(self, lead_ids: Sequence[str], event_ids: Sequence[str]) -> Mapping[Verdicts, Sequence[str]]:
+        """Returns the ids of recorded events of some leads, by the rules that match them under each version."""
+        found: dict[Verdicts, list[str]] = defaultdict(list)
+        async with self.lead_reader.snapshot():
+            timeline = await self.lead_reader.timeline()
+            for event in await self.fact_reader.events(lead_ids, event_ids):
+                found[timeline.verdicts(event)].append(event.event_id)
+        return found
 
     async def _with_recent(self, leads: Sequence[Lead], model: ScoringModel, as_of: datetime | None) -> list[LeadScore]:
         time = as_of or self.clock()

@@ -457,6 +457,36 @@ class ListEventsResponse(_message.Message):
     next_page_token: str
     def __init__(self, events: _Optional[_Iterable[_Union[AcceptedEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class JudgeEventsRequest(_message.Message):
+    __slots__ = ("lead_ids", "event_ids")
+    LEAD_IDS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    lead_ids: _containers.RepeatedScalarFieldContainer[str]
+    event_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, lead_ids: _Optional[_Iterable[str]] = ..., event_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class JudgeEventsResponse(_message.Message):
+    __slots__ = ("judged_events",)
+    JUDGED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    judged_events: _containers.RepeatedCompositeFieldContainer[JudgedEvents]
+    def __init__(self, judged_events: _Optional[_Iterable[_Union[JudgedEvents, _Mapping]]] = ...) -> None: ...
+
+class JudgedEvents(_message.Message):
+    __slots__ = ("event_ids", "verdicts")
+    EVENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    event_ids: _containers.RepeatedScalarFieldContainer[str]
+    verdicts: _containers.RepeatedCompositeFieldContainer[Verdict]
+    def __init__(self, event_ids: _Optional[_Iterable[str]] = ..., verdicts: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ...) -> None: ...
+
+class Verdict(_message.Message):
+    __slots__ = ("model_version", "rule_id")
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    model_version: int
+    rule_id: str
+    def __init__(self, model_version: _Optional[int] = ..., rule_id: _Optional[str] = ...) -> None: ...
+
 class DecayScoresRequest(_message.Message):
     __slots__ = ("as_of_time", "dry_run")
     AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]

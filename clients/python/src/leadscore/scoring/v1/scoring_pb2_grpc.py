@@ -89,6 +89,11 @@ class ScoringServiceStub(object):
                 request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.JudgeEvents = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/JudgeEvents',
+                request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.JudgeEventsRequest.SerializeToString,
+                response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.JudgeEventsResponse.FromString,
+                _registered_method=True)
         self.DecayScores = channel.unary_stream(
                 '/leadscore.scoring.v1.ScoringService/DecayScores',
                 request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.DecayScoresRequest.SerializeToString,
@@ -300,6 +305,20 @@ class ScoringServiceServicer(object):
         Idempotent: yes, a read.
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def JudgeEvents(self, request, context):
+        """Says which rule each published version of the model gives recorded events. Whoever removes the properties of an
+        event stores these verdicts in their place, so that its points can still be computed. Ids of events that are not
+        recorded are ignored.
+
+        Transactional: yes, one consistent read.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ids, more than 500, or a malformed one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -615,6 +634,11 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsRequest.FromString,
                     response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'JudgeEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.JudgeEvents,
+                    request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.JudgeEventsRequest.FromString,
+                    response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.JudgeEventsResponse.SerializeToString,
             ),
             'DecayScores': grpc.unary_stream_rpc_method_handler(
                     servicer.DecayScores,
@@ -933,6 +957,33 @@ class ScoringService(object):
             '/leadscore.scoring.v1.ScoringService/ListEvents',
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsRequest.SerializeToString,
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def JudgeEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/JudgeEvents',
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.JudgeEventsRequest.SerializeToString,
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.JudgeEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -127,6 +127,16 @@ class ScoringServiceStub:
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
     """
+    JudgeEvents: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.JudgeEventsRequest, _scoring_pb2.JudgeEventsResponse]
+    """Says which rule each published version of the model gives recorded events. Whoever removes the properties of an
+    event stores these verdicts in their place, so that its points can still be computed. Ids of events that are not
+    recorded are ignored.
+
+    Transactional: yes, one consistent read.
+    Idempotent: yes, a read.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ids, more than 500, or a malformed one.
+    """
     DecayScores: _grpc.UnaryStreamMultiCallable[_scoring_pb2.DecayScoresRequest, _scoring_pb2.DecayScoresResponse]
     """Applies every decay tick up to the date of `as_of_time` that has not been applied yet, and streams its progress.
     The last message is the summary (`done`). Call it daily, for example from cron. Missed days are caught up tick by
@@ -426,6 +436,16 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Idempotent: yes, a read.
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
+    """
+    JudgeEvents: _aio.UnaryUnaryMultiCallable[_scoring_pb2.JudgeEventsRequest, _scoring_pb2.JudgeEventsResponse]  # type: ignore[assignment]
+    """Says which rule each published version of the model gives recorded events. Whoever removes the properties of an
+    event stores these verdicts in their place, so that its points can still be computed. Ids of events that are not
+    recorded are ignored.
+
+    Transactional: yes, one consistent read.
+    Idempotent: yes, a read.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ids, more than 500, or a malformed one.
     """
     DecayScores: _aio.UnaryStreamMultiCallable[_scoring_pb2.DecayScoresRequest, _scoring_pb2.DecayScoresResponse]  # type: ignore[assignment]
     """Applies every decay tick up to the date of `as_of_time` that has not been applied yet, and streams its progress.
@@ -771,6 +791,22 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         Idempotent: yes, a read.
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID, PAGE_TOKEN_INVALID): an argument or the page token is invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def JudgeEvents(
+        self,
+        request: _scoring_pb2.JudgeEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.JudgeEventsResponse, _abc.Awaitable[_scoring_pb2.JudgeEventsResponse]]:
+        """Says which rule each published version of the model gives recorded events. Whoever removes the properties of an
+        event stores these verdicts in their place, so that its points can still be computed. Ids of events that are not
+        recorded are ignored.
+
+        Transactional: yes, one consistent read.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ids, more than 500, or a malformed one.
         """
 
     @_abc_1.abstractmethod
