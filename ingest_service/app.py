@@ -11,8 +11,9 @@ from ingest_service.access import METHODS
 from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.settings import IngestSettings
-from ingest_service.store import SHARD_KEYS, EventIds, MongoEventStore
+from ingest_service.store import SHARD_KEYS, ErasureReader, EventIds, MongoEventStore
 from ingest_service.usecases.backlog import BacklogMonitor
+from ingest_service.usecases.erasures import ErasedLeads
 from ingest_service.usecases.ingest import Ingest
 from shared import logs, mongo, wire
 from shared.access import enforcement, rates
@@ -44,13 +45,17 @@ async def run_server(settings: IngestSettings) -> None:
         await warn_of_clock(database, wire.now)
         doorbell = Doorbell(broker.connect(settings.redis_url.get_secret_value()), events.CONTRACT.collection)
         event_ids = EventIds(database)
-        store = MongoEventStore(inbox, wire.now, event_ids if await event_ids.are_kept() else None)
+        erased = ErasedLeads(ErasureReader(database), begins_anew=settings.erased_leads == "restart")
+        await erased.refresh()
+        store = MongoEventStore(inbox, wire.now, event_ids if await event_ids.are_kept() else None, erased.resent)
         group = GroupCommit(store.put, limit=MAX_EVENTS, seconds=settings.call_seconds)
         monitor = BacklogMonitor(inbox, wire.now, limits=settings.limits, partitions=settings.partitions)
-        ingest = Ingest(store, group, doorbell, wire.now, monitor.refusal)
+        ingest = Ingest(
+            store, group, doorbell, wire.now, lambda lead_id: monitor.refusal(lead_id) or erased.refusal(lead_id)
+        )
         async with (
             enforcement.opened(database, settings, METHODS, ERRORS, service="ingest") as access,
-            running(doorbell.run(), monitor.run()),
+            running(doorbell.run(), monitor.run(), erased.run()),
         ):
             service = Service(
                 SERVICE,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Protocol, TypeAlias
 
+from ingest_service.domain.erasure import EventErased
 from ingest_service.domain.errors import EventIdConflict
 from ingest_service.domain.event import Event
 
@@ -17,8 +18,8 @@ class PutResult(Enum):
     """The same event was stored before."""
 
 
-PutOutcome: TypeAlias = PutResult | EventIdConflict
-"""The result for one event; a conflict if the id belongs to another event, and nothing was changed."""
+PutOutcome: TypeAlias = PutResult | EventIdConflict | EventErased
+"""The result for one event; an error if the id belongs to another event or one that was erased: nothing was changed."""
 
 
 class EventStore(Protocol):

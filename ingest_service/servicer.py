@@ -6,11 +6,12 @@ import grpc
 from leadscore.ingest.v1 import ingest_pb2 as pb
 from leadscore.ingest.v1 import ingest_pb2_grpc
 
-from ingest_service.domain.backlog import BacklogTooOld, LeadBehind, PartitionBehind, RetryLater
+from ingest_service.domain.backlog import BacklogTooOld, LeadBehind, PartitionBehind
+from ingest_service.domain.erasure import EventErased, LeadBeingErased, LeadErased
 from ingest_service.domain.errors import EventIdConflict, InvalidEvent
 from ingest_service.domain.event import Event, InvalidBatch, check_batch
 from ingest_service.ports import PutResult
-from ingest_service.usecases.ingest import Ingest, Outcome, Receipt
+from ingest_service.usecases.ingest import Ingest, NotNow, Outcome, Receipt
 from shared import wire
 from shared.access.errors import ACCESS, KeyLimitExceeded
 from shared.rpc.errors import ARGUMENTS, OVERLOADED, ErrorRow, ErrorTable, InvalidArgument, Overloaded
@@ -28,6 +29,9 @@ ERRORS: ErrorTable = {
     KeyLimitExceeded: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "KEY_LIMIT_EXCEEDED"),
     InvalidEvent: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "EVENT_INVALID"),
     EventIdConflict: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "EVENT_ID_CONFLICT"),
+    LeadErased: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "LEAD_ERASED"),
+    EventErased: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "EVENT_ERASED"),
+    LeadBeingErased: ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, "LEAD_BEING_ERASED"),
     InvalidBatch: ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, "BATCH_INVALID"),
 }
 
@@ -90,7 +94,7 @@ def _fill(result: pb.EventOutcome, event_id: str, outcome: Outcome) -> None:
         return
     reason = f"ERROR_REASON_{ERRORS[type(outcome)].reason}"
     result.MergeFrom(pb.EventOutcome(reason=reason, message=str(outcome)))
-    if isinstance(outcome, RetryLater):
+    if isinstance(outcome, NotNow):
         result.outcome = pb.OUTCOME_RETRY_LATER
         result.retry_delay.FromTimedelta(timedelta(seconds=outcome.retry_seconds))
         return

@@ -1,6 +1,7 @@
 """The settings of the ingest service: `LEADSCORE_<NAME>` in the environment."""
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field
 
@@ -36,6 +37,14 @@ class IngestSettings(ServerSettings, StoreSettings):
         description=(
             "Maximum number of unscored events of one lead. Above it, the service accepts no more events of the lead. "
             "0 means no limit."
+        ),
+    )
+
+    erased_leads: Literal["refuse", "restart"] = Field(
+        "refuse",
+        description=(
+            "What becomes of further events of a lead that was erased: refuse them, or let the lead begin anew. Events "
+            "that were erased are refused in either case."
         ),
     )
 

@@ -1,15 +1,18 @@
 """MongoDB ⇄ events: the producer's side of the inbox `events`."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 
+from pymongo import ASCENDING
 from pymongo.errors import BulkWriteError
 
+from ingest_service.domain.erasure import EventErased
 from ingest_service.domain.errors import EventIdConflict
 from ingest_service.domain.event import Event
 from ingest_service.ports import PutOutcome, PutResult
 from shared import mongo
+from shared.contracts.erasures import ERASED_EVENTS, ERASURES, KEY_ROW, ErasureState
 from shared.contracts.events import CONTRACT, DECLARED, EventRow, declared
 from shared.inbox import heavy_keys
 from shared.inbox.collection import Inbox
@@ -26,11 +29,21 @@ _DUPLICATE_KEY = 11000
 
 
 class MongoEventStore:
-    """An `EventStore` on top of the inbox. The `_id` of a row is the event id."""
+    """An `EventStore` on top of the inbox. The `_id` of a row is the event id.
 
-    def __init__(self, inbox: Inbox, clock: Callable[[], datetime], event_ids: "EventIds | None" = None) -> None:
+    `resent` returns the ids of events that were erased before.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        clock: Callable[[], datetime],
+        event_ids: "EventIds | None" = None,
+        resent: Callable[[Sequence[Event]], Awaitable[set[str]]] | None = None,
+    ) -> None:
         self._inbox = inbox
         self._event_ids = event_ids
+        self._resent = resent
         # Times are naive here, in UTC: the driver encodes aware ones so slowly that it shows in the cost of an event.
         self._rows = durable(naive(inbox.rows))
         self._clock = clock
@@ -42,6 +55,13 @@ class MongoEventStore:
         Raises:
             PyMongoError: The events may or may not have been stored. Putting the same events again is safe.
         """
+        erased = await self._resent(events) if self._resent else set[str]()
+        if erased:
+            stored = iter(await self._put([event for event in events if event.event_id not in erased]))
+            return [EventErased() if event.event_id in erased else next(stored) for event in events]
+        return await self._put(events)
+
+    async def _put(self, events: Sequence[Event]) -> list[PutOutcome]:
         accept_time = self._clock().replace(tzinfo=None)
         rows = [self._row(event, accept_time) for event in events]
         taken = await self._event_ids.reserve(rows) if self._event_ids else set[int]()
@@ -122,6 +142,38 @@ class EventIds:
             ids = [reserved[index]["_id"] for index in known]
             owners |= {row["_id"]: row["partition"] async for row in self._ids.find({"_id": {"$in": ids}})}
         return {index for index, row in enumerate(rows) if owners[row["_id"]] != row["partition"]}
+
+
+class ErasureChange(NamedTuple):
+    """The state of the last erasure of a lead, of whose id it has a digest."""
+
+    lead: bytes
+    state: ErasureState
+    change_time: datetime
+
+
+class ErasureReader:
+    """Reads the erasures that the admin service has recorded."""
+
+    def __init__(self, database: Database) -> None:
+        self._deployment = database["deployment"]
+        self._erasures = database[ERASURES]
+        self._events = database[ERASED_EVENTS]
+
+    async def key(self) -> bytes | None:
+        """Returns the key of the digests; None if the database has none yet."""
+        row = await self._deployment.find_one(KEY_ROW)
+        return bytes(row["key"]) if row else None
+
+    async def changed_since(self, time: datetime | None) -> list[ErasureChange]:
+        """Returns the erasures that have changed since a time, or all of them, in the order of their changes."""
+        which = {"change_time": {"$gte": time}} if time else {}
+        rows = self._erasures.find(which, dict.fromkeys(ErasureChange._fields, 1)).sort("change_time", ASCENDING)
+        return [ErasureChange(bytes(row["lead"]), ErasureState(row["state"]), row["change_time"]) async for row in rows]
+
+    async def erased(self, digests: Sequence[bytes]) -> list[bytes]:
+        """Returns those of the digests that are of erased events."""
+        return [bytes(row["_id"]) async for row in self._events.find({"_id": {"$in": digests}})]
 
 
 async def insert_new(collection: mongo.Collection, rows: Sequence[Document]) -> set[int]:

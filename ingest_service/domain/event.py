@@ -16,8 +16,8 @@ MAX_AHEAD = timedelta(minutes=5)
 """How far an event time may be ahead of the clock."""
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """Times in 1970 are those of missing values, of clocks that were never set, and of seconds read as milliseconds."""
-RESERVED_PREFIXES = ("decay:", "model:", "adjustment:", "retraction:")
-"""Prefixes of the ids of history entries that are not events."""
+RESERVED_PREFIXES = ("decay:", "model:", "adjustment:", "retraction:", "erased:")
+"""Prefixes of the ids of history entries that are not events, and of erased events."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

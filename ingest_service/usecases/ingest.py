@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ingest_service.domain.backlog import RetryLater
+from ingest_service.domain.erasure import EventErased, LeadBeingErased, LeadErased
 from ingest_service.domain.errors import EventIdConflict, InvalidEvent
 from ingest_service.domain.event import Event, checked, warning_of
 from ingest_service.domain.properties import Shortening
@@ -13,8 +14,10 @@ from ingest_service.ports import Doorbell, EventStore, PutOutcome, PutResult
 from shared.group_commit import GroupCommit
 from shared.tasks import to_the_end
 
-Refusal = InvalidEvent | EventIdConflict | RetryLater
-"""Why an event is not stored: permanently, or for now (RetryLater)."""
+NotNow = RetryLater | LeadBeingErased
+"""Why an event is not stored now, but may be later; with `retry_seconds`."""
+Refusal = InvalidEvent | EventIdConflict | EventErased | LeadErased | NotNow
+"""Why an event is not stored."""
 
 
 class Receipt(NamedTuple):
@@ -40,7 +43,7 @@ class Ingest:
     group: GroupCommit[Event, PutOutcome]
     doorbell: Doorbell
     clock: Callable[[], datetime]
-    backpressure: Callable[[str], RetryLater | None]
+    refusal: Callable[[str], NotNow | LeadErased | None]
     """Returns why events of this lead are currently refused, or None if they are accepted."""
 
     async def ingest_event(self, event: Event) -> Receipt:
@@ -49,14 +52,16 @@ class Ingest:
         Raises:
             InvalidEvent: The event is invalid.
             EventIdConflict: The id belongs to another event.
+            LeadErased, EventErased: The lead was erased, or it has begun anew and the event was erased before.
             PartitionBehind, LeadBehind: The backlog of the partition or lead is too large; retry later.
+            LeadBeingErased: The lead is being erased; retry later.
         """
         event = checked(event, self.clock())
-        refusal = self.backpressure(event.lead_id)
+        refusal = self.refusal(event.lead_id)
         if refusal is not None:
             raise refusal
         result = await self.group.add(event)
-        if isinstance(result, EventIdConflict):
+        if isinstance(result, Exception):
             raise result
         if result is PutResult.NEW:
             self.doorbell.ring([self.store.partition_of(event.lead_id)])
@@ -80,13 +85,13 @@ class Ingest:
         outcomes = map(_outcome, accepted, results)
         return [next(outcomes) if isinstance(each, Event) else each for each in admitted]
 
-    def _admitted(self, event: Event, now: datetime) -> Event | InvalidEvent | RetryLater:
+    def _admitted(self, event: Event, now: datetime) -> Event | InvalidEvent | LeadErased | NotNow:
         try:
             event = checked(event, now)
         except InvalidEvent as error:
             return error
-        return self.backpressure(event.lead_id) or event
+        return self.refusal(event.lead_id) or event
 
 
 def _outcome(event: Event, result: PutOutcome) -> Outcome:
-    return result if isinstance(result, EventIdConflict) else Receipt(result, event.shortening, warning_of(event))
+    return result if isinstance(result, Exception) else Receipt(result, event.shortening, warning_of(event))

@@ -58,7 +58,7 @@ def test_any_lead_id_of_1_to_256_characters_without_nul_is_valid(text: str) -> N
 
 
 def test_the_id_prefixes_of_other_history_entries_are_reserved() -> None:
-    assert set(RESERVED_PREFIXES) == {"decay:", "model:", "adjustment:", "retraction:"}
+    assert set(RESERVED_PREFIXES) == {"decay:", "model:", "adjustment:", "retraction:", "erased:"}
     for prefix in RESERVED_PREFIXES:
         for event_id in (prefix, f"{prefix}2026-03-01:ada"):
             assert field_of(event(event_id)) == "event_id"

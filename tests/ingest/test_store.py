@@ -65,7 +65,10 @@ async def put(store: EventStore, *events: Event) -> list[PutResult | tuple[str, 
 
 
 def _shown(result: PutOutcome) -> PutResult | tuple[str, ...]:
-    return result.differing_fields if isinstance(result, EventIdConflict) else result
+    if isinstance(result, PutResult):
+        return result
+    assert isinstance(result, EventIdConflict)
+    return result.differing_fields
 
 
 async def test_an_event_is_new_once_and_then_a_duplicate(store: EventStore) -> None:

@@ -35,6 +35,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_CALLER_UNKNOWN: _ClassVar[ErrorReason]
     ERROR_REASON_ROLE_MISSING: _ClassVar[ErrorReason]
     ERROR_REASON_KEY_LIMIT_EXCEEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_LEAD_ERASED: _ClassVar[ErrorReason]
+    ERROR_REASON_EVENT_ERASED: _ClassVar[ErrorReason]
+    ERROR_REASON_LEAD_BEING_ERASED: _ClassVar[ErrorReason]
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_ACCEPTED: Outcome
 OUTCOME_DUPLICATE: Outcome
@@ -52,6 +55,9 @@ ERROR_REASON_PARTITION_BEHIND: ErrorReason
 ERROR_REASON_CALLER_UNKNOWN: ErrorReason
 ERROR_REASON_ROLE_MISSING: ErrorReason
 ERROR_REASON_KEY_LIMIT_EXCEEDED: ErrorReason
+ERROR_REASON_LEAD_ERASED: ErrorReason
+ERROR_REASON_EVENT_ERASED: ErrorReason
+ERROR_REASON_LEAD_BEING_ERASED: ErrorReason
 
 class Event(_message.Message):
     __slots__ = ("event_id", "lead_id", "event_type", "event_time", "properties", "source", "sent_time", "historical")

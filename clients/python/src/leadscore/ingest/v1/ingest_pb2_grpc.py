@@ -80,8 +80,10 @@ class IngestServiceServicer(object):
         * INVALID_ARGUMENT (EVENT_INVALID): the event is invalid; the violation names the field. Nothing was stored.
         * ALREADY_EXISTS (EVENT_ID_CONFLICT): the id belongs to another event. Nothing was changed. `differing_fields` in
         the metadata of ErrorInfo names the fields that differ, separated by commas.
-        * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was
-        stored. Retry after the delay in RetryInfo.
+        * FAILED_PRECONDITION (LEAD_ERASED, EVENT_ERASED): the lead was erased, or the event was erased with its lead.
+        Nothing was stored; do not retry.
+        * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, LEAD_BEING_ERASED,
+        KEY_LIMIT_EXCEEDED): nothing was stored. Retry after the delay in RetryInfo.
         * UNAVAILABLE, DEADLINE_EXCEEDED: the event may or may not have been stored. Retry with the same id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -53,8 +53,10 @@ class IngestServiceStub:
     * INVALID_ARGUMENT (EVENT_INVALID): the event is invalid; the violation names the field. Nothing was stored.
     * ALREADY_EXISTS (EVENT_ID_CONFLICT): the id belongs to another event. Nothing was changed. `differing_fields` in
       the metadata of ErrorInfo names the fields that differ, separated by commas.
-    * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was
-      stored. Retry after the delay in RetryInfo.
+    * FAILED_PRECONDITION (LEAD_ERASED, EVENT_ERASED): the lead was erased, or the event was erased with its lead.
+      Nothing was stored; do not retry.
+    * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, LEAD_BEING_ERASED,
+      KEY_LIMIT_EXCEEDED): nothing was stored. Retry after the delay in RetryInfo.
     * UNAVAILABLE, DEADLINE_EXCEEDED: the event may or may not have been stored. Retry with the same id.
     """
     BatchIngestEvents: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.BatchIngestEventsRequest, _ingest_pb2.BatchIngestEventsResponse]
@@ -99,8 +101,10 @@ class IngestServiceAsyncStub(IngestServiceStub):
     * INVALID_ARGUMENT (EVENT_INVALID): the event is invalid; the violation names the field. Nothing was stored.
     * ALREADY_EXISTS (EVENT_ID_CONFLICT): the id belongs to another event. Nothing was changed. `differing_fields` in
       the metadata of ErrorInfo names the fields that differ, separated by commas.
-    * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was
-      stored. Retry after the delay in RetryInfo.
+    * FAILED_PRECONDITION (LEAD_ERASED, EVENT_ERASED): the lead was erased, or the event was erased with its lead.
+      Nothing was stored; do not retry.
+    * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, LEAD_BEING_ERASED,
+      KEY_LIMIT_EXCEEDED): nothing was stored. Retry after the delay in RetryInfo.
     * UNAVAILABLE, DEADLINE_EXCEEDED: the event may or may not have been stored. Retry with the same id.
     """
     BatchIngestEvents: _aio.UnaryUnaryMultiCallable[_ingest_pb2.BatchIngestEventsRequest, _ingest_pb2.BatchIngestEventsResponse]  # type: ignore[assignment]
@@ -148,8 +152,10 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         * INVALID_ARGUMENT (EVENT_INVALID): the event is invalid; the violation names the field. Nothing was stored.
         * ALREADY_EXISTS (EVENT_ID_CONFLICT): the id belongs to another event. Nothing was changed. `differing_fields` in
           the metadata of ErrorInfo names the fields that differ, separated by commas.
-        * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, KEY_LIMIT_EXCEEDED): nothing was
-          stored. Retry after the delay in RetryInfo.
+        * FAILED_PRECONDITION (LEAD_ERASED, EVENT_ERASED): the lead was erased, or the event was erased with its lead.
+          Nothing was stored; do not retry.
+        * RESOURCE_EXHAUSTED (OVERLOADED, LEAD_BEHIND, PARTITION_BEHIND, BACKLOG_TOO_OLD, LEAD_BEING_ERASED,
+          KEY_LIMIT_EXCEEDED): nothing was stored. Retry after the delay in RetryInfo.
         * UNAVAILABLE, DEADLINE_EXCEEDED: the event may or may not have been stored. Retry with the same id.
         """
 
