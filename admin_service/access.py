@@ -14,6 +14,18 @@ def _key(request: pb.RevokeApiKeyRequest | pb.RotateApiKeyRequest) -> str:
     return f"key {request.key_id}"
 
 
+def _lead(request: pb.EraseLeadRequest | pb.ExportLeadRequest) -> str:
+    return f"lead {request.lead_id}"  # an erasure replaces it by the pseudonym, also in older records
+
+
+def _erasures(request: pb.ReapplyErasuresRequest) -> str:
+    return f"{len(request.erasures)} erasures"
+
+
+def _old_events(request: pb.CompactEventsRequest) -> str:
+    return f"all before {request.before.ToJsonString()}"
+
+
 METHODS = Methods(
     roles={
         "CreateApiKey": Role.ADMIN,
@@ -21,6 +33,19 @@ METHODS = Methods(
         "RevokeApiKey": Role.ADMIN,
         "RotateApiKey": Role.ADMIN,
         "ListAuditLog": Role.ADMIN,
+        "EraseLead": Role.ADMIN,
+        "ListErasures": Role.ADMIN,
+        "ReapplyErasures": Role.ADMIN,
+        "ExportLead": Role.ADMIN,
+        "CompactEvents": Role.ADMIN,
     },
-    audited={"CreateApiKey": _new_key, "RevokeApiKey": _key, "RotateApiKey": _key},
+    audited={
+        "CreateApiKey": _new_key,
+        "RevokeApiKey": _key,
+        "RotateApiKey": _key,
+        "EraseLead": _lead,
+        "ExportLead": _lead,
+        "ReapplyErasures": _erasures,
+        "CompactEvents": _old_events,
+    },
 )

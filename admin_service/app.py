@@ -2,41 +2,90 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 
 from leadscore.admin.v1 import admin_pb2_grpc
 
 from admin_service.access import METHODS
-from admin_service.servicer import ERRORS, SERVICE, AdminServicer
+from admin_service.clients import ScoringService
+from admin_service.servicer import ERRORS, SERVICE, STREAMS, AdminServicer
 from admin_service.settings import AdminSettings
-from admin_service.store import schema
+from admin_service.store import erasures, schema
 from admin_service.store.audit import MongoAuditLog
+from admin_service.store.audit_traces import AuditTraces
+from admin_service.store.erasures import MongoErasures
 from admin_service.store.keys import MongoKeys
+from admin_service.store.known_leads import known_leads
+from admin_service.store.lead_export import LeadExport
+from admin_service.store.leads import Judge, LeadMover
+from admin_service.store.old_events import OldEvents
+from admin_service.store.old_executions import OldExecutions
+from admin_service.store.traces import Traces
+from admin_service.usecases.compaction import Compaction
+from admin_service.usecases.erasures import Erasing
 from admin_service.usecases.keys import Draft, KeyBook
+from admin_service.usecases.privacy import Privacy
 from shared import mongo, wire
 from shared.access import enforcement
 from shared.lead_ids import LeadIds
+from shared.mongo import Database
+from shared.rpc import channels
 from shared.rpc.server import Service, serve
 from shared.settings import StartupError
+from shared.tasks import running
 
 
 async def run_server(settings: AdminSettings) -> None:
     """Serves the AdminService until SIGTERM."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
-    async with contextlib.aclosing(database.client):
+    async with contextlib.aclosing(database.client), channels.connect(settings.scoring_target, settings) as channel:
         await schema.check(database)
         lead_ids = LeadIds(settings.lead_ids)
         await lead_ids.check(database)
-        servicer = AdminServicer(KeyBook(MongoKeys(database), wire.now), MongoAuditLog(database).page, wire.now)
-        async with enforcement.opened(database, settings, METHODS, ERRORS, service="admin") as access:
+        privacy = await open_privacy(database, ScoringService(channel).judge)
+        book = KeyBook(MongoKeys(database), wire.now)
+        servicer = AdminServicer(book, MongoAuditLog(database).page, privacy, wire.now)
+        async with (
+            enforcement.opened(database, settings, METHODS, ERRORS, service="admin") as access,
+            running(privacy.erasing.run()),
+        ):
             service = Service(
                 SERVICE,
                 lambda server: admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, server),
                 ERRORS,
                 lambda: mongo.is_primary(database),
                 access,
+                streams=STREAMS,
                 prepare=lead_ids.apply,
             )
             await serve(service, settings)
+
+
+async def open_privacy(database: Database, judge: Judge, clock: Callable[[], datetime] = wire.now) -> Privacy:
+    """Returns what erases, compacts and exports; `judge` returns the verdicts of events.
+
+    Raises:
+        StartupError: The database has no inbox of events.
+    """
+    partitions, digests = await schema.partitions(database), await erasures.digests(database)
+    stored, traces = MongoErasures(database), Traces(database, partitions)
+    erasing = Erasing(
+        stored,
+        LeadMover(database, partitions, judge),
+        traces,
+        AuditTraces(database),
+        digests,
+        partitions.count,
+        partial(known_leads, database),
+        clock,
+    )
+    return Privacy(
+        erasing,
+        Compaction(OldEvents(database, partitions), OldExecutions(database), judge),
+        LeadExport(database, partitions, traces),
+    )
 
 
 async def run_migration(settings: AdminSettings, *, sharded: bool = False) -> None:

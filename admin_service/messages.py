@@ -6,9 +6,12 @@ from datetime import datetime
 from leadscore.admin.v1 import admin_pb2 as pb
 
 from admin_service.domain.audit import AuditRecord
+from admin_service.domain.erasure import Counts, Erasure
 from shared import wire
 from shared.access.keys import ApiKey, Limits
 from shared.access.roles import Role
+from shared.contracts.erasures import DIGEST_BYTES
+from shared.rpc.arguments import time
 from shared.rpc.errors import InvalidArgument
 
 MAX_EVENTS = 10**9
@@ -81,3 +84,38 @@ def _state(key: ApiKey, now: datetime) -> pb.KeyState:
     if key.revoked_at:
         return pb.KEY_STATE_REVOKED
     return pb.KEY_STATE_LIVE if key.is_live(now) else pb.KEY_STATE_EXPIRED
+
+
+def write_erasure(erasure: Erasure) -> pb.Erasure:
+    """Returns an erasure."""
+    return pb.Erasure(
+        request_digest=erasure.request,
+        lead_digest=erasure.lead,
+        pseudonyms=erasure.pseudonyms,
+        erase_time=wire.to_timestamp(erasure.time),
+        actor=erasure.actor,
+        done=erasure.is_done,
+        entry_count=erasure.counts.entries,
+        event_count=erasure.counts.events,
+        execution_count=erasure.counts.executions,
+    )
+
+
+def read_erasure(field: str, message: pb.Erasure) -> Erasure:
+    """Returns an erasure that is to be repeated.
+
+    Raises:
+        InvalidArgument: A digest or the time is malformed.
+    """
+    for name in ("request_digest", "lead_digest"):
+        if len(getattr(message, name)) != DIGEST_BYTES:
+            raise InvalidArgument(f"{field}.{name}", f"must have {DIGEST_BYTES} bytes")
+    counts = Counts(message.entry_count, message.event_count, message.execution_count)
+    return Erasure(
+        message.request_digest,
+        message.lead_digest,
+        tuple(message.pseudonyms),
+        time(f"{field}.erase_time", message.erase_time),
+        message.actor,
+        counts=counts,
+    )

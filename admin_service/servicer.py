@@ -1,6 +1,7 @@
 """gRPC ⇄ domain, and the gRPC status of each error."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import grpc
@@ -8,14 +9,17 @@ from leadscore.admin.v1 import admin_pb2 as pb
 from leadscore.admin.v1 import admin_pb2_grpc
 
 from admin_service.domain.audit import AuditQuery, AuditRecord
+from admin_service.domain.erasure import ErasureConflict, NothingKnown, OtherKey
 from admin_service.domain.errors import KeyExists, KeyNotFound, KeyRevoked
 from admin_service.domain.lifetime import DEFAULT_OVERLAP
-from admin_service.messages import read_limits, read_roles, write_key, write_record
+from admin_service.messages import read_erasure, read_limits, read_roles, write_erasure, write_key, write_record
 from admin_service.usecases.keys import Draft, KeyBook
+from admin_service.usecases.privacy import Privacy
 from shared import wire
 from shared.access import callers
 from shared.access.errors import ACCESS
-from shared.rpc.arguments import identifier, optional_text, optional_time
+from shared.rpc.admission import StreamKind, StreamTable
+from shared.rpc.arguments import identifier, optional_text, optional_time, time
 from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.rpc.pagination import Cursor, asked_page
 from shared.rpc.server import Context
@@ -28,6 +32,15 @@ ERRORS: ErrorTable = {
     KeyNotFound: ErrorRow(grpc.StatusCode.NOT_FOUND, "KEY_NOT_FOUND"),
     KeyRevoked: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "KEY_REVOKED"),
     KeyExists: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "KEY_EXISTS"),
+    NothingKnown: ErrorRow(grpc.StatusCode.NOT_FOUND, "NOTHING_KNOWN"),
+    ErasureConflict: ErrorRow(grpc.StatusCode.ALREADY_EXISTS, "ERASURE_CONFLICT"),
+    OtherKey: ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, "OTHER_KEY"),
+}
+
+STREAMS: StreamTable = {
+    "CompactEvents": StreamKind.HEAVY,
+    "ExportLead": StreamKind.HEAVY,
+    "ReapplyErasures": StreamKind.HEAVY,
 }
 
 ReadAuditLog = Callable[[AuditQuery, Cursor, int], Awaitable[Sequence[AuditRecord]]]
@@ -35,13 +48,18 @@ ReadAuditLog = Callable[[AuditQuery, Cursor, int], Awaitable[Sequence[AuditRecor
 
 DEFAULT_PAGE, MAX_PAGE, MAX_RECORDS = 50, 500, 1_000
 MAX_OVERLAP = timedelta(days=366)
+SHORTEST_KEPT = timedelta(days=1)
+"""Properties of events that are not older cannot be removed: such events may still be sent again."""
 
 
 class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     """Translates between gRPC and the use cases."""
 
-    def __init__(self, book: KeyBook, read_audit_log: ReadAuditLog, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, book: KeyBook, read_audit_log: ReadAuditLog, privacy: Privacy, clock: Callable[[], datetime]
+    ) -> None:
         self._book = book
+        self._privacy = privacy
         self._read_audit_log = read_audit_log
         self._clock = clock
 
@@ -103,3 +121,47 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         found = await self._read_audit_log(query, page.after, page.limit)
         records, token = page.cut(found, lambda each: (each.call_time, each.record_id))
         return pb.ListAuditLogResponse(audit_records=map(write_record, records), next_page_token=token)
+
+    async def EraseLead(self, request: pb.EraseLeadRequest, context: Context) -> pb.EraseLeadResponse:
+        """See `admin.proto`."""
+        erasure = await self._privacy.erasing.erase(
+            identifier("lead_id", request.lead_id),
+            identifier("request_id", request.request_id),
+            callers.actor(optional_text("actor", request.actor)),
+        )
+        return pb.EraseLeadResponse(erasure=write_erasure(erasure))
+
+    async def ListErasures(self, request: pb.ListErasuresRequest, context: Context) -> pb.ListErasuresResponse:
+        """See `admin.proto`."""
+        page = asked_page(request, ("ListErasures",), datetime, str, default=DEFAULT_PAGE, limit=MAX_RECORDS)
+        found = await self._privacy.erasing.erasures.page(page.after, page.limit)
+        erasures, token = page.cut(found, lambda each: (each.time, each.request.hex()))
+        return pb.ListErasuresResponse(
+            erasures=map(write_erasure, erasures),
+            next_page_token=token,
+            key_id=self._privacy.erasing.digests.key_id,
+        )
+
+    async def ReapplyErasures(
+        self, request: pb.ReapplyErasuresRequest, context: Context
+    ) -> AsyncIterator[pb.ReapplyErasuresResponse]:
+        """See `admin.proto`."""
+        if not 1 <= len(request.erasures) <= MAX_RECORDS:
+            raise InvalidArgument("erasures", f"has {len(request.erasures)}, must have 1 to {MAX_RECORDS:,}")
+        erasures = [read_erasure(f"erasures[{index}]", each) for index, each in enumerate(request.erasures)]
+        yield pb.ReapplyErasuresResponse(lead_count=await self._privacy.erasing.reapply(erasures, request.key_id))
+
+    async def ExportLead(self, request: pb.ExportLeadRequest, context: Context) -> AsyncIterator[pb.ExportLeadResponse]:
+        """See `admin.proto`."""
+        async for document in self._privacy.export(identifier("lead_id", request.lead_id)):
+            yield pb.ExportLeadResponse(collection=document.collection, json=document.json)
+
+    async def CompactEvents(
+        self, request: pb.CompactEventsRequest, context: Context
+    ) -> AsyncIterator[pb.CompactEventsResponse]:
+        """See `admin.proto`."""
+        before = time("before", request.before)
+        if before > self._clock() - SHORTEST_KEPT:
+            raise InvalidArgument("before", "is less than a day ago")
+        async for progress in self._privacy.compaction.run(before):
+            yield pb.CompactEventsResponse(**asdict(progress))

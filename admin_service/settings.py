@@ -10,6 +10,7 @@ class AdminSettings(ServerSettings, MongoSettings):
     """The settings of the server, the database, and the first key."""
 
     port: int = Field(50055, ge=1, le=65535, description="Port to listen on.")
+    scoring_target: str = Field("127.0.0.1:50052", description="Address of the scoring service.")
     bootstrap_name: str = Field(
         "admin", min_length=1, max_length=256, description="Name of the key that `bootstrap` makes."
     )

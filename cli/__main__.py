@@ -19,6 +19,9 @@ from cli.model import commands as models
 from cli.operations import decay, parked
 from cli.operations.status import status
 from cli.operations.verify import verify
+from cli.privacy.access_request import export_lead
+from cli.privacy.compact import compact
+from cli.privacy.erase import erase
 from cli.simulation.commands import simulate
 from cli.terminal.connection import CommandError
 from cli.terminal.output import OUT, printable
@@ -33,6 +36,7 @@ app.command()(local.up)
 app.command()(local.demo)
 app.command("ingest")(events.ingest_file)
 app.command("formats")(events.list_formats)
+exporting.app.command("lead")(export_lead)
 app.add_typer(exporting.app, name="export")
 app.command()(leads.lead)
 app.command()(leads.history)
@@ -53,6 +57,8 @@ app.add_typer(parked.app, name="parked")
 app.add_typer(decay.app, name="decay")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
+app.command()(erase)
+app.command()(compact)
 
 
 def main() -> None:

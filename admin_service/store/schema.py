@@ -4,14 +4,19 @@ from collections.abc import Mapping, Sequence
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from admin_service.store import erasures
 from shared.access.audit import COLLECTION as AUDIT_LOG
 from shared.access.keys import COLLECTION as KEYS
+from shared.contracts.erasures import KEY_ROW
 from shared.indexes import check_indexes, create_indexes
 from shared.mongo import Database
+from shared.partitions import Partitions
+from shared.settings import StartupError
 
 LATEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    **erasures.INDEXES,
     KEYS: [
         IndexModel([("created_at", DESCENDING), ("_id", DESCENDING)], name="latest"),
         IndexModel(
@@ -31,15 +36,30 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 }
 
 
+async def partitions(database: Database) -> Partitions:
+    """Returns the partitions of the database.
+
+    Raises:
+        StartupError: The service that owns events has not been migrated.
+    """
+    row = await database["inboxes"].find_one({"_id": "events"})
+    if row is None:
+        raise StartupError("the database has no inbox 'events': run migrate of every service first")
+    return Partitions(row["partitions"], row.get("shards", 1))
+
+
 async def migrate(database: Database) -> None:
-    """Creates the collections and indexes; safe to run again."""
+    """Creates the collections and indexes, and the key of the digests of erasures; safe to run again."""
     await create_indexes(database, INDEXES)
+    await erasures.make_key(database)
 
 
 async def check(database: Database) -> None:
     """Checks at startup that the database has been migrated for this service.
 
     Raises:
-        StartupError: An index is missing.
+        StartupError: An index or the key of the digests is missing.
     """
     await check_indexes(database, INDEXES, service="admin")
+    if await database["deployment"].find_one(KEY_ROW) is None:
+        raise StartupError("the database has no key for erasures: run migrate of the admin service")

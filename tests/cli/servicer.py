@@ -32,7 +32,7 @@ class Services(FakeScoring):
     def __init__(self) -> None:
         super().__init__()
         self.automation = FakeAutomation()  # type: ignore[abstract]  # other calls are answered with UNIMPLEMENTED
-        self.admin = FakeAdmin()
+        self.admin = FakeAdmin()  # type: ignore[abstract]  # the same
         self.health = HealthServicer()
 
 

@@ -23,6 +23,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_KEY_EXISTS: _ClassVar[ErrorReason]
     ERROR_REASON_CALLER_UNKNOWN: _ClassVar[ErrorReason]
     ERROR_REASON_ROLE_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_NOTHING_KNOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_ERASURE_CONFLICT: _ClassVar[ErrorReason]
+    ERROR_REASON_OTHER_KEY: _ClassVar[ErrorReason]
 
 class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -49,6 +52,9 @@ ERROR_REASON_KEY_REVOKED: ErrorReason
 ERROR_REASON_KEY_EXISTS: ErrorReason
 ERROR_REASON_CALLER_UNKNOWN: ErrorReason
 ERROR_REASON_ROLE_MISSING: ErrorReason
+ERROR_REASON_NOTHING_KNOWN: ErrorReason
+ERROR_REASON_ERASURE_CONFLICT: ErrorReason
+ERROR_REASON_OTHER_KEY: ErrorReason
 ROLE_UNSPECIFIED: Role
 ROLE_INGEST: Role
 ROLE_READ: Role
@@ -214,3 +220,107 @@ class ListAuditLogResponse(_message.Message):
     audit_records: _containers.RepeatedCompositeFieldContainer[AuditRecord]
     next_page_token: str
     def __init__(self, audit_records: _Optional[_Iterable[_Union[AuditRecord, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class EraseLeadRequest(_message.Message):
+    __slots__ = ("lead_id", "request_id", "actor")
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    lead_id: str
+    request_id: str
+    actor: str
+    def __init__(self, lead_id: _Optional[str] = ..., request_id: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class EraseLeadResponse(_message.Message):
+    __slots__ = ("erasure",)
+    ERASURE_FIELD_NUMBER: _ClassVar[int]
+    erasure: Erasure
+    def __init__(self, erasure: _Optional[_Union[Erasure, _Mapping]] = ...) -> None: ...
+
+class Erasure(_message.Message):
+    __slots__ = ("request_digest", "lead_digest", "pseudonyms", "erase_time", "actor", "done", "entry_count", "event_count", "execution_count")
+    REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LEAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PSEUDONYMS_FIELD_NUMBER: _ClassVar[int]
+    ERASE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    request_digest: bytes
+    lead_digest: bytes
+    pseudonyms: _containers.RepeatedScalarFieldContainer[str]
+    erase_time: _timestamp_pb2.Timestamp
+    actor: str
+    done: bool
+    entry_count: int
+    event_count: int
+    execution_count: int
+    def __init__(self, request_digest: _Optional[bytes] = ..., lead_digest: _Optional[bytes] = ..., pseudonyms: _Optional[_Iterable[str]] = ..., erase_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., done: bool = ..., entry_count: _Optional[int] = ..., event_count: _Optional[int] = ..., execution_count: _Optional[int] = ...) -> None: ...
+
+class ListErasuresRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListErasuresResponse(_message.Message):
+    __slots__ = ("erasures", "next_page_token", "key_id")
+    ERASURES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    erasures: _containers.RepeatedCompositeFieldContainer[Erasure]
+    next_page_token: str
+    key_id: bytes
+    def __init__(self, erasures: _Optional[_Iterable[_Union[Erasure, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., key_id: _Optional[bytes] = ...) -> None: ...
+
+class ReapplyErasuresRequest(_message.Message):
+    __slots__ = ("erasures", "key_id")
+    ERASURES_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    erasures: _containers.RepeatedCompositeFieldContainer[Erasure]
+    key_id: bytes
+    def __init__(self, erasures: _Optional[_Iterable[_Union[Erasure, _Mapping]]] = ..., key_id: _Optional[bytes] = ...) -> None: ...
+
+class ReapplyErasuresResponse(_message.Message):
+    __slots__ = ("lead_count",)
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    lead_count: int
+    def __init__(self, lead_count: _Optional[int] = ...) -> None: ...
+
+class ExportLeadRequest(_message.Message):
+    __slots__ = ("lead_id",)
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    lead_id: str
+    def __init__(self, lead_id: _Optional[str] = ...) -> None: ...
+
+class ExportLeadResponse(_message.Message):
+    __slots__ = ("collection", "json")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    json: str
+    def __init__(self, collection: _Optional[str] = ..., json: _Optional[str] = ...) -> None: ...
+
+class CompactEventsRequest(_message.Message):
+    __slots__ = ("before",)
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    before: _timestamp_pb2.Timestamp
+    def __init__(self, before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CompactEventsResponse(_message.Message):
+    __slots__ = ("leads_total", "leads_checked", "events_compacted", "executions_compacted", "done")
+    LEADS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    LEADS_CHECKED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_COMPACTED_FIELD_NUMBER: _ClassVar[int]
+    EXECUTIONS_COMPACTED_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    leads_total: int
+    leads_checked: int
+    events_compacted: int
+    executions_compacted: int
+    done: bool
+    def __init__(self, leads_total: _Optional[int] = ..., leads_checked: _Optional[int] = ..., events_compacted: _Optional[int] = ..., executions_compacted: _Optional[int] = ..., done: bool = ...) -> None: ...

@@ -71,6 +71,31 @@ class AdminServiceStub(object):
                 request_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ListAuditLogRequest.SerializeToString,
                 response_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ListAuditLogResponse.FromString,
                 _registered_method=True)
+        self.EraseLead = channel.unary_unary(
+                '/leadscore.admin.v1.AdminService/EraseLead',
+                request_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.EraseLeadRequest.SerializeToString,
+                response_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.EraseLeadResponse.FromString,
+                _registered_method=True)
+        self.ListErasures = channel.unary_unary(
+                '/leadscore.admin.v1.AdminService/ListErasures',
+                request_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ListErasuresRequest.SerializeToString,
+                response_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ListErasuresResponse.FromString,
+                _registered_method=True)
+        self.ReapplyErasures = channel.unary_stream(
+                '/leadscore.admin.v1.AdminService/ReapplyErasures',
+                request_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ReapplyErasuresRequest.SerializeToString,
+                response_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ReapplyErasuresResponse.FromString,
+                _registered_method=True)
+        self.ExportLead = channel.unary_stream(
+                '/leadscore.admin.v1.AdminService/ExportLead',
+                request_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ExportLeadRequest.SerializeToString,
+                response_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ExportLeadResponse.FromString,
+                _registered_method=True)
+        self.CompactEvents = channel.unary_stream(
+                '/leadscore.admin.v1.AdminService/CompactEvents',
+                request_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.CompactEventsRequest.SerializeToString,
+                response_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.CompactEventsResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -158,6 +183,88 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseLead(self, request, context):
+        """Erases a lead: its attributes, the properties and ids of its events, and what automations have sent about it are
+        gone from every collection. The numbers of its history stay, under a pseudonym, so that sums, counts and audits
+        remain true. Events that are not scored yet are removed. Pending deliveries are cancelled.
+
+        Ingest servers refuse further events of the lead within 3 seconds, or let it begin anew (LEADSCORE_ERASED_LEADS).
+        Events that were erased are refused in either case. What a server accepts before it knows of the erasure is erased in
+        the background; the erasure is `done` after about 30 seconds.
+
+        Transactional: the history of a lead with up to 12,000 entries moves in one transaction; other collections follow.
+        Idempotent: by `request_id`. An erasure that was interrupted is completed by another call, or in the background.
+        Errors:
+        * NOT_FOUND (NOTHING_KNOWN): nothing is stored of this lead.
+        * ALREADY_EXISTS (ERASURE_CONFLICT): the `request_id` was used to erase another lead. Nothing was erased.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is missing or invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListErasures(self, request, context):
+        """Lists the erasures, oldest first. Save the list outside of the database, and call ReapplyErasures with it after a
+        restore. It contains digests and pseudonyms, no ids of leads.
+
+        Transactional: per page.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReapplyErasures(self, request, context):
+        """Repeats erasures that the database does not have, because it was restored from a backup that is older. Reads the ids
+        of all leads to find those that the digests belong to. Streams one message when it has ended.
+
+        Transactional: per lead, as EraseLead.
+        Idempotent: yes. Erasures that the database has are left alone.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no erasures, more than 1,000, or a malformed one.
+        * FAILED_PRECONDITION (OTHER_KEY): the list was saved from a database with another key for digests.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportLead(self, request, context):
+        """Streams everything that is stored of a lead, to answer a person who asks for it: one message per document.
+
+        Transactional: no. What changes meanwhile may be in the stream or not.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (NOTHING_KNOWN): nothing is stored of this lead.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is missing or invalid.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompactEvents(self, request, context):
+        """Removes the properties of scored events from before a time, and the bodies, recipients and answers of deliveries of
+        executions from before it, unless they are pending. Streams its progress; the last message is the summary (`done`).
+
+        Scores, stages and histories stay as they are, and VerifyScores can still check them: the rule that matched an event
+        under each published version of the model takes the place of its properties. A version that is published later gives
+        such an event the points of its rule with the same id, if it has one. Events of type `identify` keep their
+        properties, which are the attributes of their lead.
+
+        Transactional: per 500 events or executions.
+        Idempotent: yes. A run that was interrupted is completed by the next one.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): `before` is missing, or less than a day ago.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -185,6 +292,31 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListAuditLog,
                     request_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ListAuditLogRequest.FromString,
                     response_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ListAuditLogResponse.SerializeToString,
+            ),
+            'EraseLead': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseLead,
+                    request_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.EraseLeadRequest.FromString,
+                    response_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.EraseLeadResponse.SerializeToString,
+            ),
+            'ListErasures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListErasures,
+                    request_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ListErasuresRequest.FromString,
+                    response_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ListErasuresResponse.SerializeToString,
+            ),
+            'ReapplyErasures': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReapplyErasures,
+                    request_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ReapplyErasuresRequest.FromString,
+                    response_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ReapplyErasuresResponse.SerializeToString,
+            ),
+            'ExportLead': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportLead,
+                    request_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ExportLeadRequest.FromString,
+                    response_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.ExportLeadResponse.SerializeToString,
+            ),
+            'CompactEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.CompactEvents,
+                    request_deserializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.CompactEventsRequest.FromString,
+                    response_serializer=leadscore_dot_admin_dot_v1_dot_admin__pb2.CompactEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -334,6 +466,141 @@ class AdminService(object):
             '/leadscore.admin.v1.AdminService/ListAuditLog',
             leadscore_dot_admin_dot_v1_dot_admin__pb2.ListAuditLogRequest.SerializeToString,
             leadscore_dot_admin_dot_v1_dot_admin__pb2.ListAuditLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseLead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.admin.v1.AdminService/EraseLead',
+            leadscore_dot_admin_dot_v1_dot_admin__pb2.EraseLeadRequest.SerializeToString,
+            leadscore_dot_admin_dot_v1_dot_admin__pb2.EraseLeadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListErasures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.admin.v1.AdminService/ListErasures',
+            leadscore_dot_admin_dot_v1_dot_admin__pb2.ListErasuresRequest.SerializeToString,
+            leadscore_dot_admin_dot_v1_dot_admin__pb2.ListErasuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReapplyErasures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/leadscore.admin.v1.AdminService/ReapplyErasures',
+            leadscore_dot_admin_dot_v1_dot_admin__pb2.ReapplyErasuresRequest.SerializeToString,
+            leadscore_dot_admin_dot_v1_dot_admin__pb2.ReapplyErasuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportLead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/leadscore.admin.v1.AdminService/ExportLead',
+            leadscore_dot_admin_dot_v1_dot_admin__pb2.ExportLeadRequest.SerializeToString,
+            leadscore_dot_admin_dot_v1_dot_admin__pb2.ExportLeadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompactEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/leadscore.admin.v1.AdminService/CompactEvents',
+            leadscore_dot_admin_dot_v1_dot_admin__pb2.CompactEventsRequest.SerializeToString,
+            leadscore_dot_admin_dot_v1_dot_admin__pb2.CompactEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

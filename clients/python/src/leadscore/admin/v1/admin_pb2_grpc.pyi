@@ -95,6 +95,68 @@ class AdminServiceStub:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
     * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
     """
+    EraseLead: _grpc.UnaryUnaryMultiCallable[_admin_pb2.EraseLeadRequest, _admin_pb2.EraseLeadResponse]
+    """Erases a lead: its attributes, the properties and ids of its events, and what automations have sent about it are
+    gone from every collection. The numbers of its history stay, under a pseudonym, so that sums, counts and audits
+    remain true. Events that are not scored yet are removed. Pending deliveries are cancelled.
+
+    Ingest servers refuse further events of the lead within 3 seconds, or let it begin anew (LEADSCORE_ERASED_LEADS).
+    Events that were erased are refused in either case. What a server accepts before it knows of the erasure is erased in
+    the background; the erasure is `done` after about 30 seconds.
+
+    Transactional: the history of a lead with up to 12,000 entries moves in one transaction; other collections follow.
+    Idempotent: by `request_id`. An erasure that was interrupted is completed by another call, or in the background.
+    Errors:
+    * NOT_FOUND (NOTHING_KNOWN): nothing is stored of this lead.
+    * ALREADY_EXISTS (ERASURE_CONFLICT): the `request_id` was used to erase another lead. Nothing was erased.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is missing or invalid.
+    """
+    ListErasures: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListErasuresRequest, _admin_pb2.ListErasuresResponse]
+    """Lists the erasures, oldest first. Save the list outside of the database, and call ReapplyErasures with it after a
+    restore. It contains digests and pseudonyms, no ids of leads.
+
+    Transactional: per page.
+    Idempotent: yes, a read.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative.
+    * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
+    """
+    ReapplyErasures: _grpc.UnaryStreamMultiCallable[_admin_pb2.ReapplyErasuresRequest, _admin_pb2.ReapplyErasuresResponse]
+    """Repeats erasures that the database does not have, because it was restored from a backup that is older. Reads the ids
+    of all leads to find those that the digests belong to. Streams one message when it has ended.
+
+    Transactional: per lead, as EraseLead.
+    Idempotent: yes. Erasures that the database has are left alone.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no erasures, more than 1,000, or a malformed one.
+    * FAILED_PRECONDITION (OTHER_KEY): the list was saved from a database with another key for digests.
+    * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+    """
+    ExportLead: _grpc.UnaryStreamMultiCallable[_admin_pb2.ExportLeadRequest, _admin_pb2.ExportLeadResponse]
+    """Streams everything that is stored of a lead, to answer a person who asks for it: one message per document.
+
+    Transactional: no. What changes meanwhile may be in the stream or not.
+    Idempotent: yes, a read.
+    Errors:
+    * NOT_FOUND (NOTHING_KNOWN): nothing is stored of this lead.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is missing or invalid.
+    * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+    """
+    CompactEvents: _grpc.UnaryStreamMultiCallable[_admin_pb2.CompactEventsRequest, _admin_pb2.CompactEventsResponse]
+    """Removes the properties of scored events from before a time, and the bodies, recipients and answers of deliveries of
+    executions from before it, unless they are pending. Streams its progress; the last message is the summary (`done`).
+
+    Scores, stages and histories stay as they are, and VerifyScores can still check them: the rule that matched an event
+    under each published version of the model takes the place of its properties. A version that is published later gives
+    such an event the points of its rule with the same id, if it has one. Events of type `identify` keep their
+    properties, which are the attributes of their lead.
+
+    Transactional: per 500 events or executions.
+    Idempotent: yes. A run that was interrupted is completed by the next one.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): `before` is missing, or less than a day ago.
+    * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -162,6 +224,68 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
     * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
+    """
+    EraseLead: _aio.UnaryUnaryMultiCallable[_admin_pb2.EraseLeadRequest, _admin_pb2.EraseLeadResponse]  # type: ignore[assignment]
+    """Erases a lead: its attributes, the properties and ids of its events, and what automations have sent about it are
+    gone from every collection. The numbers of its history stay, under a pseudonym, so that sums, counts and audits
+    remain true. Events that are not scored yet are removed. Pending deliveries are cancelled.
+
+    Ingest servers refuse further events of the lead within 3 seconds, or let it begin anew (LEADSCORE_ERASED_LEADS).
+    Events that were erased are refused in either case. What a server accepts before it knows of the erasure is erased in
+    the background; the erasure is `done` after about 30 seconds.
+
+    Transactional: the history of a lead with up to 12,000 entries moves in one transaction; other collections follow.
+    Idempotent: by `request_id`. An erasure that was interrupted is completed by another call, or in the background.
+    Errors:
+    * NOT_FOUND (NOTHING_KNOWN): nothing is stored of this lead.
+    * ALREADY_EXISTS (ERASURE_CONFLICT): the `request_id` was used to erase another lead. Nothing was erased.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is missing or invalid.
+    """
+    ListErasures: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListErasuresRequest, _admin_pb2.ListErasuresResponse]  # type: ignore[assignment]
+    """Lists the erasures, oldest first. Save the list outside of the database, and call ReapplyErasures with it after a
+    restore. It contains digests and pseudonyms, no ids of leads.
+
+    Transactional: per page.
+    Idempotent: yes, a read.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative.
+    * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
+    """
+    ReapplyErasures: _aio.UnaryStreamMultiCallable[_admin_pb2.ReapplyErasuresRequest, _admin_pb2.ReapplyErasuresResponse]  # type: ignore[assignment]
+    """Repeats erasures that the database does not have, because it was restored from a backup that is older. Reads the ids
+    of all leads to find those that the digests belong to. Streams one message when it has ended.
+
+    Transactional: per lead, as EraseLead.
+    Idempotent: yes. Erasures that the database has are left alone.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no erasures, more than 1,000, or a malformed one.
+    * FAILED_PRECONDITION (OTHER_KEY): the list was saved from a database with another key for digests.
+    * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+    """
+    ExportLead: _aio.UnaryStreamMultiCallable[_admin_pb2.ExportLeadRequest, _admin_pb2.ExportLeadResponse]  # type: ignore[assignment]
+    """Streams everything that is stored of a lead, to answer a person who asks for it: one message per document.
+
+    Transactional: no. What changes meanwhile may be in the stream or not.
+    Idempotent: yes, a read.
+    Errors:
+    * NOT_FOUND (NOTHING_KNOWN): nothing is stored of this lead.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is missing or invalid.
+    * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+    """
+    CompactEvents: _aio.UnaryStreamMultiCallable[_admin_pb2.CompactEventsRequest, _admin_pb2.CompactEventsResponse]  # type: ignore[assignment]
+    """Removes the properties of scored events from before a time, and the bodies, recipients and answers of deliveries of
+    executions from before it, unless they are pending. Streams its progress; the last message is the summary (`done`).
+
+    Scores, stages and histories stay as they are, and VerifyScores can still check them: the rule that matched an event
+    under each published version of the model takes the place of its properties. A version that is published later gives
+    such an event the points of its rule with the same id, if it has one. Events of type `identify` keep their
+    properties, which are the attributes of their lead.
+
+    Transactional: per 500 events or executions.
+    Idempotent: yes. A run that was interrupted is completed by the next one.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): `before` is missing, or less than a day ago.
+    * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -257,6 +381,98 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
         * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseLead(
+        self,
+        request: _admin_pb2.EraseLeadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.EraseLeadResponse, _abc.Awaitable[_admin_pb2.EraseLeadResponse]]:
+        """Erases a lead: its attributes, the properties and ids of its events, and what automations have sent about it are
+        gone from every collection. The numbers of its history stay, under a pseudonym, so that sums, counts and audits
+        remain true. Events that are not scored yet are removed. Pending deliveries are cancelled.
+
+        Ingest servers refuse further events of the lead within 3 seconds, or let it begin anew (LEADSCORE_ERASED_LEADS).
+        Events that were erased are refused in either case. What a server accepts before it knows of the erasure is erased in
+        the background; the erasure is `done` after about 30 seconds.
+
+        Transactional: the history of a lead with up to 12,000 entries moves in one transaction; other collections follow.
+        Idempotent: by `request_id`. An erasure that was interrupted is completed by another call, or in the background.
+        Errors:
+        * NOT_FOUND (NOTHING_KNOWN): nothing is stored of this lead.
+        * ALREADY_EXISTS (ERASURE_CONFLICT): the `request_id` was used to erase another lead. Nothing was erased.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is missing or invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def ListErasures(
+        self,
+        request: _admin_pb2.ListErasuresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListErasuresResponse, _abc.Awaitable[_admin_pb2.ListErasuresResponse]]:
+        """Lists the erasures, oldest first. Save the list outside of the database, and call ReapplyErasures with it after a
+        restore. It contains digests and pseudonyms, no ids of leads.
+
+        Transactional: per page.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative.
+        * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def ReapplyErasures(
+        self,
+        request: _admin_pb2.ReapplyErasuresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_admin_pb2.ReapplyErasuresResponse], _abc.AsyncIterator[_admin_pb2.ReapplyErasuresResponse]]:
+        """Repeats erasures that the database does not have, because it was restored from a backup that is older. Reads the ids
+        of all leads to find those that the digests belong to. Streams one message when it has ended.
+
+        Transactional: per lead, as EraseLead.
+        Idempotent: yes. Erasures that the database has are left alone.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no erasures, more than 1,000, or a malformed one.
+        * FAILED_PRECONDITION (OTHER_KEY): the list was saved from a database with another key for digests.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportLead(
+        self,
+        request: _admin_pb2.ExportLeadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_admin_pb2.ExportLeadResponse], _abc.AsyncIterator[_admin_pb2.ExportLeadResponse]]:
+        """Streams everything that is stored of a lead, to answer a person who asks for it: one message per document.
+
+        Transactional: no. What changes meanwhile may be in the stream or not.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (NOTHING_KNOWN): nothing is stored of this lead.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is missing or invalid.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+        """
+
+    @_abc_1.abstractmethod
+    def CompactEvents(
+        self,
+        request: _admin_pb2.CompactEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_admin_pb2.CompactEventsResponse], _abc.AsyncIterator[_admin_pb2.CompactEventsResponse]]:
+        """Removes the properties of scored events from before a time, and the bodies, recipients and answers of deliveries of
+        executions from before it, unless they are pending. Streams its progress; the last message is the summary (`done`).
+
+        Scores, stages and histories stay as they are, and VerifyScores can still check them: the rule that matched an event
+        under each published version of the model takes the place of its properties. A version that is published later gives
+        such an event the points of its rule with the same id, if it has one. Events of type `identify` keep their
+        properties, which are the attributes of their lead.
+
+        Transactional: per 500 events or executions.
+        Idempotent: yes. A run that was interrupted is completed by the next one.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): `before` is missing, or less than a day ago.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,1 @@
+"""Forgetting persons, telling them what is known, and removing old details."""
