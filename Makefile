@@ -8,6 +8,8 @@ TOOLS := .venv/tools/bin
 GENERATE = $(TOOLS)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
+OPENAPI = $(BIN)/buf build protos -o -\#format=binpb | $(BIN)/python -m cli.http.openapi
+
 .PHONY: help install demo up unit test laws package lint format generate bench chaos proof pictures lock clean
 
 help: ## Show this list
@@ -54,6 +56,7 @@ lint: install .venv/tools/installed ## ruff, strict types, buf, generated code f
 	if test -d .git && git show-ref --quiet --verify refs/heads/main; then $(BIN)/buf breaking protos --against '.git#branch=main,subdir=protos'; fi
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call GENERATE,$$fresh) && diff -r -x client -x py.typed -x __pycache__ "$$fresh/leadscore" $(STUBS)/leadscore \
 		|| { echo 'the stubs are stale: run "make generate"'; exit 1; }
+	@$(OPENAPI) | diff -q - cli/http/openapi.json || { echo 'the OpenAPI document is stale: run "make generate"'; exit 1; }
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/architecture
 
@@ -62,8 +65,9 @@ format: install ## Format code and protos
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/buf format -w protos
 
-generate: install .venv/tools/installed ## Generate the stubs of clients/python from protos/
+generate: install .venv/tools/installed ## Generate the stubs of clients/python, and the OpenAPI document, from protos/
 	$(call GENERATE,$(STUBS))
+	@fresh=$$(mktemp) && $(OPENAPI) > "$$fresh" && cat "$$fresh" > cli/http/openapi.json; rm "$$fresh"
 
 bench: install ## Measure speed and cost beside a reference, in ten minutes (ONLY="cpu …"; SCALE=1: half an hour)
 	$(BIN)/python -m benchmarks $(if $(SCALE),scale,$(ONLY)) $(if $(SHARE),--share $(SHARE)) $(if $(FUNNEL),--funnel $(FUNNEL))

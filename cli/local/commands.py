@@ -28,6 +28,12 @@ def up(
     ingest_processes: Annotated[
         int, typer.Option(min=1, max=MAX_PROCESSES, help="Processes of the ingest server, all at its port.")
     ] = 1,
+    http: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65_535, metavar="PORT", help="Serve the HTTP API, too, at this port.", show_default="no"
+        ),
+    ] = None,
     keys: Annotated[
         bool, typer.Option("--keys", help="Refuse calls without an API key; makes keys in the data directory.")
     ] = False,
@@ -46,6 +52,7 @@ def up(
         scoring_workers or cores(),
         automation_workers,
         ingest_processes,
+        http,
         keys=keys,
     )
     run_until_stopped(plan, say, lambda: _print_ready(plan, as_json=as_json))
@@ -61,6 +68,8 @@ def demo(as_json: AsJson = False) -> None:
 def _print_ready(plan: Plan, *, as_json: bool) -> None:
     connection = plan.connection
     targets = {service: connection.target(service) for service in SERVICES}
+    if plan.http_port:
+        targets["http"] = f"127.0.0.1:{plan.http_port}"
     if as_json:
         print_json(targets)
     else:

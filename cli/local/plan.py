@@ -40,6 +40,16 @@ class Program:
         return ask(f"127.0.0.1:{self.port}", self.health_name, seconds=1) is Health.SERVING
 
 
+class HttpProgram(Program):
+    """A server whose callers speak HTTP, like its health check."""
+
+    def is_serving(self) -> bool:
+        """Returns whether the server says that it is healthy."""
+        from cli.http.health import is_healthy  # takes long to import
+
+        return is_healthy(self.port)
+
+
 def cores() -> int:
     """Returns the number of processor cores that this process may use, at most `MAX_PROCESSES`."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -52,6 +62,8 @@ class Plan:
 
     The default is one scoring worker per core: scoring is most of the work, and a worker uses one core.
 
+    With `http_port` it also serves the HTTP API, at that port.
+
     With `own_databases` the system starts its own MongoDB and Redis, even if the environment configures others.
     With `keys` it has API keys, in the directory `keys` of the data directory, and refuses calls without one.
     """
@@ -61,6 +73,7 @@ class Plan:
     scoring_workers: int = field(default_factory=cores)
     automation_workers: int = 1
     ingest_processes: int = 1
+    http_port: int | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     own_databases: bool = False
     keys: bool = False
@@ -71,7 +84,7 @@ class Plan:
         return self.data_dir / "keys" / ADMIN_KEY
 
     def programs(self) -> list[Program]:
-        """Returns every process: first the servers, at the ports that clients use, then the workers."""
+        """Returns every process: the servers, at the ports that clients use, the workers, and the HTTP API."""
         base = self.connection.base_port
         servers = [
             Program(
@@ -89,7 +102,14 @@ class Plan:
             for service, count in (("scoring", self.scoring_workers), ("automation", self.automation_workers))
             for number in range(count)
         ]
-        return servers + [
-            Program(f"{service}-worker-{number}", f"{service}_service", "work", base + HEALTH_OFFSET + index)
-            for index, (service, number) in enumerate(workers)
-        ]
+        return (
+            servers
+            + [
+                Program(f"{service}-worker-{number}", f"{service}_service", "work", base + HEALTH_OFFSET + index)
+                for index, (service, number) in enumerate(workers)
+            ]
+            + self._http()
+        )
+
+    def _http(self) -> list[Program]:
+        return [HttpProgram("http", "cli.http", "serve", self.http_port)] if self.http_port else []

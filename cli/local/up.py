@@ -15,7 +15,7 @@ from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
 from cli.local.plan import Plan
 from cli.local.ports import require_free_ports
 from cli.local.supervisor import supervised
-from cli.terminal.connection import CommandError
+from cli.terminal.connection import SERVICES, CommandError
 from shared.secrets import SecretSettings, keys_in
 from shared.settings import StartupError, StoreSettings, load
 
@@ -98,10 +98,8 @@ def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], 
     environment = (
         os.environ
         | dict(plan.settings)
-        | {
-            "LEADSCORE_SCORING_TARGET": plan.connection.target("scoring"),
-            "LEADSCORE_INTELLIGENCE_TARGET": plan.connection.target("intelligence"),
-        }
+        | {f"LEADSCORE_{service.upper()}_TARGET": plan.connection.target(service) for service in SERVICES}
+        | {"LEADSCORE_HTTP_CONFIG_DIR": str(plan.data_dir / "http")}
     )
     if "secret_keys" not in given:
         environment["LEADSCORE_SECRET_KEYS"] = keys_in(plan.data_dir / "secret.key")

@@ -1,0 +1,82 @@
+"""Which requests Envoy passes to which service, and what it answers itself."""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from cli.http.routes import Route, routes
+from cli.http.settings import HttpSettings
+
+# Generic for the type checker only.
+Json: TypeAlias = dict[str, Any]
+
+CALL_SECONDS = 15
+"""Longest time for a unary call; longer than the limit of the services, so that their answer arrives."""
+GATEWAY_PATHS = ("batch", "track", "identify", "page", "screen", "group", "alias", "cloudevents")
+_JSON_TYPE = r'(?i)application/json\s*(;\s*charset="?utf-8"?\s*)?'
+_UNTOUCHED: Json = {
+    "typed_per_filter_config": {
+        "envoy.filters.http.grpc_json_transcoder": {
+            "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
+            "disabled": True,
+        }
+    }
+}
+"""For requests that the transcoder must leave as they are."""
+
+
+def paths(settings: HttpSettings, document: str) -> list[Json]:
+    """Returns the routes of Envoy, in the order in which it tries them; `document` is the OpenAPI document."""
+    known = list(routes())
+    return [
+        _document(document),
+        *(_gateway() if settings.gateway_target else ()),
+        *(entry for route in known for entry in _entries(route)),
+        *(
+            _answer(_at(each), 405, "the path does not have this method")
+            for each in {r.pattern: r for r in known}.values()
+        ),
+        _answer({"prefix": "/"}, 404, "there is no such path: /openapi.json lists all"),
+    ]
+
+
+def _entries(route: Route) -> Iterator[Json]:
+    """Yields the entry that passes a call on and, if it has a body, one that refuses other types of content."""
+    verb = _header(":method", {"exact": route.verb})
+    if not route.body:
+        yield _call(route, _at(route, verb))
+        return
+    yield _call(route, _at(route, verb, _header("content-type", {"safe_regex": {"regex": _JSON_TYPE}})))
+    yield _answer(_at(route, verb), 415, "the content type must be application/json")
+
+
+def _call(route: Route, match: Json) -> Json:
+    # A watch may be silent for as long as no lead changes, and a job may take hours.
+    limits = {"timeout": "0s", "idle_timeout": "0s"} if route.streams else {"timeout": f"{CALL_SECONDS}s"}
+    entry: Json = {"match": match, "route": {"cluster": route.server, **limits}}
+    if route.body:
+        entry["metadata"] = {"filter_metadata": {"envoy.filters.http.lua": {"message": route.body.full_name}}}
+    return entry
+
+
+def _gateway() -> Iterator[Json]:
+    route = {"cluster": "gateway", "timeout": f"{CALL_SECONDS}s"}
+    for match in (*({"path": f"/v1/{name}"} for name in GATEWAY_PATHS), {"prefix": "/v1/webhooks/"}):
+        yield {"match": match, "route": route, **_UNTOUCHED}
+
+
+def _document(document: str) -> Json:
+    match = {"path": "/openapi.json", "headers": [_header(":method", {"exact": "GET"})]}
+    content_type = {"header": {"key": "content-type", "value": "application/json"}}
+    return _answer(match, 200, document) | {"response_headers_to_add": [content_type]}
+
+
+def _answer(match: Json, status: int, text: str) -> Json:
+    return {"match": match, "direct_response": {"status": status, "body": {"inline_string": text}}, **_UNTOUCHED}
+
+
+def _at(route: Route, *headers: Json) -> Json:
+    return {"safe_regex": {"regex": route.pattern}, "headers": list(headers)}
+
+
+def _header(name: str, text: Json) -> Json:
+    return {"name": name, "string_match": text}
