@@ -9,6 +9,7 @@ from benchmarks import (
     freshness,
     funnel,
     heavy,
+    http,
     ingest,
     model,
     overload,
@@ -29,6 +30,7 @@ SYSTEMS: Mapping[str, Mapping[str, Callable[[Running, Options], Iterator[Figure]
         "end-to-end-wide": throughput.end_to_end_wide,
         "durable": ingest.durable_batches,
         "single": ingest.single_calls,
+        "http": http.single_requests,
         "visible": freshness.visible,
         "cpu": cost.cpu,
         "reads": reads.intelligence,
@@ -57,7 +59,7 @@ SEPARATE: Mapping[str, Callable[[Options], Iterator[Figure]]] = {
 }
 """The parts that start systems of their own."""
 SYSTEM_OF = {name: system for system, parts in SYSTEMS.items() for name in parts} | dict.fromkeys(SEPARATE, "")
-ON_REQUEST = {"import", "export", "heavy-long", "overload", "automations", "peer", "scale"}
+ON_REQUEST = {"http", "import", "export", "heavy-long", "overload", "automations", "peer", "scale"}
 """The parts that do not fit into ten minutes with the others."""
 
 LIMIT_SECONDS = 600
@@ -70,6 +72,7 @@ PLANNED_SECONDS: Mapping[str, int] = {
     "end-to-end-wide": 50,
     "durable": 15,
     "single": 45,
+    "http": 30,
     "visible": 78,
     "cpu": 70,
     "reads": 25,

@@ -1,4 +1,4 @@
-"""The files of certificates, which Envoy reads again whenever one of them is replaced."""
+"""The files of certificates, which Envoy reads again whenever a file is renamed into their directory."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def source(directory: Path, name: str) -> Json:
 def write(settings: HttpSettings, directory: Path) -> None:
     """Writes the files that `source` refers to."""
     authorities = settings.tls_ca_file or certifi.where()
-    _write(directory, AUTHORITIES, {"validation_context": {"trusted_ca": _file(authorities)}})
+    _write(directory, AUTHORITIES, {"validation_context": {"trusted_ca": _file(authorities), **_watched(authorities)}})
     if settings.serves_tls:
         _write(directory, SERVER, _pair(settings.tls_cert_file, settings.tls_key_file))
     if settings.http_client_cert_file:
@@ -33,7 +33,14 @@ def _write(directory: Path, name: str, content: Json) -> None:
 
 
 def _pair(certificate: str, key: str) -> Json:
-    return {"tls_certificate": {"certificate_chain": _file(certificate), "private_key": _file(key)}}
+    pair: Json = {"certificate_chain": _file(certificate), "private_key": _file(key)}
+    # Without this, Envoy watches for the names of the two files only. Kubernetes renames a link to their directory.
+    together = Path(certificate).absolute().parent == Path(key).absolute().parent
+    return {"tls_certificate": pair | _watched(certificate) if together else pair}
+
+
+def _watched(file: str) -> Json:
+    return {"watched_directory": {"path": str(Path(file).absolute().parent)}}
 
 
 def _file(name: str) -> Json:

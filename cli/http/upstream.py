@@ -12,6 +12,14 @@ MAX_CALLS = 4_096
 """Largest number of calls in progress per service; the services have lower limits of their own."""
 CALLS_PER_CONNECTION = 32
 """So few that the calls spread over the processes of a server, each of which takes whole connections."""
+_GRPC_PROTOCOL: Json = {
+    "explicit_http_config": {"http2_protocol_options": {"max_concurrent_streams": CALLS_PER_CONNECTION}}
+}
+_GATEWAY_PROTOCOL: Json = {
+    "explicit_http_config": {"http_protocol_options": {}},
+    # Less than the gateway keeps an idle connection, or a request could meet its end.
+    "common_http_protocol_options": {"idle_timeout": "60s"},
+}
 _TYPE = "type.googleapis.com/envoy.extensions"
 
 
@@ -19,17 +27,19 @@ def clusters(settings: HttpSettings, directory: Path) -> list[Json]:
     """Returns a cluster per service, named like its server; certificates are described in the directory."""
     found = [_grpc(settings, directory, server, target) for server, target in settings.targets().items()]
     if settings.gateway_target:
-        found.append(_cluster(settings, directory, "gateway", settings.gateway_target))
+        found.append(_cluster(settings, directory, "gateway", settings.gateway_target, _GATEWAY_PROTOCOL))
     return found
 
 
-def _cluster(settings: HttpSettings, directory: Path, name: str, target: str) -> Json:
+def _cluster(settings: HttpSettings, directory: Path, name: str, target: str, protocol: Json) -> Json:
     host, port = target.rsplit(":", 1)
+    options = {"@type": f"{_TYPE}.upstreams.http.v3.HttpProtocolOptions", **protocol}
     endpoint = {"address": {"socket_address": {"address": host, "port_value": int(port)}}}
     cluster: Json = {
         "name": name,
         "type": "STRICT_DNS",
         "connect_timeout": "2s",
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
         "circuit_breakers": {
             "thresholds": [dict.fromkeys(("max_connections", "max_pending_requests", "max_requests"), MAX_CALLS)]
         },
@@ -44,10 +54,6 @@ def _cluster(settings: HttpSettings, directory: Path, name: str, target: str) ->
 
 
 def _grpc(settings: HttpSettings, directory: Path, server: str, target: str) -> Json:
-    protocol = {
-        "@type": f"{_TYPE}.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http2_protocol_options": {"max_concurrent_streams": CALLS_PER_CONNECTION}},
-    }
     check: Json = {
         "timeout": "1s",
         "interval": f"{HEALTH_SECONDS}s",
@@ -55,10 +61,7 @@ def _grpc(settings: HttpSettings, directory: Path, server: str, target: str) -> 
         "healthy_threshold": 1,
         "grpc_health_check": {},
     }
-    return _cluster(settings, directory, server, target) | {
-        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol},
-        "health_checks": [check],
-    }
+    return _cluster(settings, directory, server, target, _GRPC_PROTOCOL) | {"health_checks": [check]}
 
 
 def _tls(settings: HttpSettings, directory: Path, host: str) -> Json:

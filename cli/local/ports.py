@@ -17,7 +17,11 @@ def require_free_ports(programs: Iterable[Program]) -> None:
     Raises:
         CommandError: One cannot; the text says why and what to do.
     """
+    taken: dict[int, str] = {}
     for program in programs:
+        if other := taken.get(program.port):
+            raise CommandError(f"port {program.port} cannot be for both {other} and {program.name}")
+        taken[program.port] = program.name
         if reason := obstacle(program.port):
             raise CommandError(f"port {program.port} for {program.name} {reason}")
 

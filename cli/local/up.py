@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cli.access.bootstrap import local_keys
+from cli.http import envoy
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
 from cli.local.plan import Plan
 from cli.local.ports import require_free_ports
@@ -38,6 +39,8 @@ def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
         CommandError: The system cannot be started; the text gives the reason.
     """
     require_free_ports(plan.programs())
+    if plan.http_port:
+        _require_envoy()
     with ExitStack() as stack:
         stack.enter_context(_locked(plan.data_dir))
         environment, embedded = _databases(plan, stack, say)
@@ -71,6 +74,13 @@ def run_until_stopped(plan: Plan, say: Say, on_ready: Callable[[], None]) -> Non
         while not stop.wait(1.0):
             restart_databases()
         say("stopping")
+
+
+def _require_envoy() -> None:
+    try:
+        envoy.program()
+    except StartupError as error:
+        raise CommandError(str(error)) from None
 
 
 @contextmanager

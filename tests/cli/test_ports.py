@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from cli.local.embedded import free_port
 from cli.local.plan import Program
 from cli.local.ports import obstacle, require_free_ports
 from cli.terminal.connection import CommandError
@@ -60,3 +61,10 @@ def test_the_error_names_the_port_and_the_program() -> None:
     program = Program("scoring-worker-0", "scoring_service", "work", 65_540)
     with pytest.raises(CommandError, match=r"^port 65540 for scoring-worker-0 does not exist: choose a lower"):
         require_free_ports([program])
+
+
+def test_two_programs_need_two_ports() -> None:
+    port = free_port()
+    programs = [Program(name, "module", "serve", port) for name in ("ingest-0", "http")]
+    with pytest.raises(CommandError, match=r"cannot be for both ingest-0 and http$"):
+        require_free_ports(programs)

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cli.local.demo import free_base_port
+from cli.local.embedded import free_port
 from cli.local.plan import Plan, cores
 from cli.terminal.connection import Connection
 from testkit.waiting import eventually
@@ -27,9 +29,10 @@ class Up:
     def __init__(self, data_dir: Path, *options: str) -> None:
         self.data_dir = data_dir
         self.base_port = free_base_port()
+        self.http_port = free_port()
         self.environment = os.environ | {"LEADSCORE_BASE_PORT": str(self.base_port)}
         self.process = subprocess.Popen(
-            [*COMMAND, "up", "--data-dir", str(data_dir), *options],
+            [*COMMAND, "up", "--data-dir", str(data_dir), "--http", str(self.http_port), *options],
             env=self.environment,
             stdout=subprocess.PIPE,
             text=True,
@@ -71,6 +74,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 def test_every_service_listens_on_this_machine_only(up: Up) -> None:
     assert all(listens_on_127_0_0_1_only(up.base_port + number) for number in (0, 1, 2, 3, 4, 10, 11))
+    assert listens_on_127_0_0_1_only(up.http_port)
 
 
 def test_it_prints_the_addresses_of_the_services(up: Up) -> None:
@@ -101,6 +105,15 @@ def test_ingested_events_become_a_scored_lead(up: Up, tmp_path: Path) -> None:
         shown = up.run(*command)
         assert (shown.returncode, shown.stderr) == (0, ""), command
     assert "no violations" in up.run("verify").stdout
+
+
+def test_the_http_api_reaches_the_services(up: Up) -> None:
+    assert f"127.0.0.1:{up.http_port}" in "\n".join(up.lines)
+    url = f"http://127.0.0.1:{up.http_port}/v1"
+    event = ROW | {"event_id": "bob-1", "lead_id": "bob"}
+    assert httpx.post(f"{url}/events", json=event).json()["outcome"] == "OUTCOME_ACCEPTED"
+    assert httpx.get(f"{url}/models").json()["scoring_models"][0]["version"] == "1"
+    assert httpx.get(f"{url}/rules").status_code == httpx.get(f"{url}/leads:summary").status_code == 200
 
 
 def test_the_status_shows_every_service_and_worker(up: Up) -> None:
