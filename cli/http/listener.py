@@ -75,7 +75,8 @@ _LIMITS: Json = {
 _STRICTNESS: Json = {
     # Who calls is told to the services in x-forwarded-for; what callers claim about that is not believed.
     "use_remote_address": True,
-    "internal_address_config": {"cidr_ranges": []},
+    # Callers at internal addresses could set retries and time limits by headers. No list would mean all private ones.
+    "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
     "normalize_path": True,
     "merge_slashes": True,
     # Ids may contain slashes, as %2F.
@@ -106,6 +107,8 @@ def _transcoding() -> Json:
         "proto_descriptor_bin": base64.b64encode(descriptors().SerializeToString()).decode(),
         "services": [service.full_name for service in SERVICES.values()],
         "match_incoming_request_route": True,
+        # By default the limit of the connection, of which a body of that size would need a little more.
+        "max_request_body_size": 2 * MAX_BODY_BYTES,
         "convert_grpc_status": True,
         "print_options": {
             "always_print_primitive_fields": True,

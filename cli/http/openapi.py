@@ -124,7 +124,7 @@ def _parameter(name: str, place: str, field: FieldDescriptor, schemas: Schemas) 
 
 
 def _resolve(route: Route, names: Sequence[str]) -> FieldDescriptor:
-    message = route.method.input_type
+    message: Any = route.method.input_type
     for name in names[:-1]:
         message = message.fields_by_name[name].message_type
     field: FieldDescriptor = message.fields_by_name[names[-1]]

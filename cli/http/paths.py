@@ -1,5 +1,6 @@
 """Which requests Envoy passes to which service, and what it answers itself."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -29,6 +30,7 @@ def paths(settings: HttpSettings, document: str) -> list[Json]:
     known = list(routes())
     return [
         _document(document),
+        *(_preflight(settings) if settings.cors_origins else ()),
         *(_gateway() if settings.gateway_target else ()),
         *(entry for route in known for entry in _entries(route)),
         *(
@@ -52,10 +54,12 @@ def _entries(route: Route) -> Iterator[Json]:
 def _call(route: Route, match: Json) -> Json:
     # A watch may be silent for as long as no lead changes, and a job may take hours.
     limits = {"timeout": "0s", "idle_timeout": "0s"} if route.streams else {"timeout": f"{CALL_SECONDS}s"}
-    entry: Json = {"match": match, "route": {"cluster": route.server, **limits}}
-    if route.body:
-        entry["metadata"] = {"filter_metadata": {"envoy.filters.http.lua": {"message": route.body.full_name}}}
-    return entry
+    told = {"message": route.body.full_name if route.body else "", "streams": route.streams}
+    return {
+        "match": match,
+        "route": {"cluster": route.server, **limits},
+        "metadata": {"filter_metadata": {"envoy.filters.http.lua": told}},
+    }
 
 
 def _gateway() -> Iterator[Json]:
@@ -68,6 +72,18 @@ def _document(document: str) -> Json:
     match = {"path": "/openapi.json", "headers": [_header(":method", {"exact": "GET"})]}
     content_type = {"header": {"key": "content-type", "value": "application/json"}}
     return _answer(match, 200, document) | {"response_headers_to_add": [content_type]}
+
+
+def _preflight(settings: HttpSettings) -> Iterator[Json]:
+    """Yields what the filter for CORS answers itself: it leaves alone whatever has no cluster."""
+    origins = settings.cors_origins.split(",")
+    known = ".*" if "*" in origins else "|".join(map(re.escape, origins))
+    asked = [
+        _header(":method", {"exact": "OPTIONS"}),
+        _header("origin", {"safe_regex": {"regex": known}}),
+        {"name": "access-control-request-method", "present_match": True},
+    ]
+    yield {"match": {"prefix": "/v1/", "headers": asked}, "route": {"cluster": "ingest"}, **_UNTOUCHED}
 
 
 def _answer(match: Json, status: int, text: str) -> Json:

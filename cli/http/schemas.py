@@ -56,7 +56,7 @@ class Schemas:
     def field(self, field: FieldDescriptor) -> Json:
         """Returns the schema of a field, with its comment."""
         comment = self.comment(field.full_name)
-        description = {"description": comment} if comment else {}
+        description: Json = {"description": comment} if comment else {}
         if comment.startswith("Output only."):
             description["readOnly"] = True
         return self._shape(field) | description

@@ -49,7 +49,7 @@ def _cluster(settings: HttpSettings, directory: Path, name: str, target: str, pr
         },
     }
     if settings.calls_over_tls:
-        cluster["transport_socket"] = _tls(settings, directory, host)
+        cluster["transport_socket"] = _tls(settings, directory, host, "http/1.1" if name == "gateway" else "h2")
     return cluster
 
 
@@ -64,16 +64,17 @@ def _grpc(settings: HttpSettings, directory: Path, server: str, target: str) -> 
     return _cluster(settings, directory, server, target, _GRPC_PROTOCOL) | {"health_checks": [check]}
 
 
-def _tls(settings: HttpSettings, directory: Path, host: str) -> Json:
+def _tls(settings: HttpSettings, directory: Path, host: str, protocol: str) -> Json:
     name = settings.tls_server_name or host
     kind = "IP_ADDRESS" if _is_address(name) else "DNS"
     common: Json = {
+        "alpn_protocols": [protocol],
         "combined_validation_context": {
             "default_validation_context": {
                 "match_typed_subject_alt_names": [{"san_type": kind, "matcher": {"exact": name}}]
             },
             "validation_context_sds_secret_config": certificates.source(directory, certificates.AUTHORITIES),
-        }
+        },
     }
     if settings.http_client_cert_file:
         common["tls_certificate_sds_secret_configs"] = [certificates.source(directory, certificates.CLIENT)]

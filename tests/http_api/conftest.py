@@ -29,7 +29,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     with served() as (services, target):
         targets = dict.fromkeys(SERVICES, target)
         with running_http_api(tmp_path_factory.mktemp("http"), targets) as api:
-            yield Door(api, services)
+            door = Door(api, services)
+            with door.client:
+                yield door
 
 
 @pytest.fixture

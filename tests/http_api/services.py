@@ -56,7 +56,7 @@ def served(credentials: grpc.ServerCredentials | None = None) -> Iterator[tuple[
     """Serves them on a free port, over TLS if there are credentials, and yields them with their address."""
     services, server = Services(), grpc.server(ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers((services,))
-    health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)  # type: ignore[no-untyped-call]
+    health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), server)
     address = "127.0.0.1:0"
     port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     server.start()

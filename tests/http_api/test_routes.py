@@ -26,13 +26,12 @@ EVENT = {
 }
 
 
-@pytest.mark.parametrize("route", routes(), ids=lambda route: f"{route.verb} {route.template}")
+@pytest.mark.parametrize("route", list(routes()), ids=lambda route: f"{route.verb} {route.template}")
 def test_every_route_calls_its_method(door: Door, route: Route) -> None:
     path = route.template
     for variable in route.variables:
         path = path.replace(f"{{{variable}}}", "7")
-    body = {"json": {}} if route.body else {}
-    answer = door.client.request(route.verb, path, **body)  # type: ignore[arg-type]
+    answer = door.client.request(route.verb, path, json={} if route.body else None)
     assert answer.status_code == 200, answer.text
     method, request, _ = door.services.last()
     assert method == route.method.name
@@ -88,13 +87,10 @@ def test_numbers_of_zero_are_written(door: Door) -> None:
         "ada@example.com",
         "a+b",
         "…",
-        ".",
     ],
 )
 def test_any_id_arrives_if_it_is_quoted(door: Door, lead_id: str) -> None:
     quoted = quote(lead_id, safe="").replace(".", "%2E")
-    if lead_id == ".":
-        pytest.skip("a path cannot contain it")
     assert door.client.get(f"/v1/leads/{quoted}/history").status_code == 200
     _, request, _ = door.services.last()
     assert isinstance(request, scoring_pb2.ListScoreHistoryRequest)
@@ -108,7 +104,7 @@ def test_any_id_arrives_if_it_is_quoted(door: Door, lead_id: str) -> None:
 def test_dots_lead_to_no_other_method(door: Door, path: str) -> None:
     door.client.get(path)
     reached = {(method, getattr(request, "lead_id", "")) for method, request, _ in door.services.calls}
-    assert reached <= {("GetLeadScore", "../.."), ("ListEvents", "")}
+    assert reached <= {("GetLeadScore", "../.."), ("GetLeadScore", "history"), ("ListEvents", "")}
 
 
 def test_queries_fill_the_request(door: Door) -> None:
@@ -128,9 +124,9 @@ def test_queries_that_mean_nothing_are_refused(door: Door, query: str) -> None:
 
 
 def test_a_stream_is_one_json_per_line(door: Door) -> None:
-    door.services.answers["WatchLeads"] = lambda _, __: [
+    door.services.answers["WatchLeads"] = lambda _, __: (
         intelligence_pb2.WatchLeadsResponse(resume_token=str(number)) for number in range(3)
-    ]
+    )
     answer = door.client.get("/v1/leads:watch?lead_ids=ada&lead_ids=eve")
     assert answer.headers["content-type"] == "application/x-ndjson"
     assert [json.loads(line)["resume_token"] for line in answer.text.splitlines()] == ["0", "1", "2"]
@@ -143,7 +139,9 @@ def test_the_key_and_the_address_of_the_caller_are_passed_on(door: Door) -> None
     door.client.get("/v1/leads/ada", headers={"authorization": "Bearer lsk_x_y", "x-forwarded-for": "6.6.6.6"})
     _, _, metadata = door.services.last()
     assert metadata["authorization"] == "Bearer lsk_x_y"
-    assert metadata["x-forwarded-for"].endswith("127.0.0.1")
+    claimed, added = metadata["x-forwarded-for"].split(",")
+    assert claimed == "6.6.6.6"
+    assert added != claimed, "expected the address that Envoy sees at the end"
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def test_it_serves_tls_and_reads_certificates_again(tmp_path: Path) -> None:
         asyncio.run(eventually(is_replaced, what="the new certificate is shown"))
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_old_versions_of_tls_are_refused(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "certificates")
     pair = {name.removeprefix("LEADSCORE_"): value for name, value in authority.issue("server").items()}
