@@ -28,7 +28,15 @@ PARTITIONS = 8
 ROOT = Path(__file__).parents[1]
 SERVER_FIXTURES = {"mongo_uri", "redis_url", "door"}
 SERVER_DIRECTORIES = {"e2e", "clients"}
-SERVER_NAMES = {"subprocess", "EmbeddedMongo", "EmbeddedRedis", "gateway_process", "running_system", "running_http_api", "Series"}
+SERVER_NAMES = {
+    "subprocess",
+    "EmbeddedMongo",
+    "EmbeddedRedis",
+    "gateway_process",
+    "running_system",
+    "running_http_api",
+    "Series",
+}
 """A module that imports one of these starts servers or other processes."""
 LONGEST = {"test_chaos", "test_automations", "test_bad_input", "test_crashes", "test_failing_parts"}
 """Modules that take longest: they come first, so that the workers of pytest-xdist end at about the same time."""

@@ -57,6 +57,8 @@ def _grpc(settings: HttpSettings, directory: Path, server: str, target: str) -> 
     check: Json = {
         "timeout": "1s",
         "interval": f"{HEALTH_SECONDS}s",
+        # Or a service that nobody calls, or that starts later, is asked once a minute.
+        "no_traffic_interval": f"{HEALTH_SECONDS}s",
         "unhealthy_threshold": 2,
         "healthy_threshold": 1,
         "grpc_health_check": {},

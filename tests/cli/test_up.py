@@ -110,7 +110,7 @@ def test_ingested_events_become_a_scored_lead(up: Up, tmp_path: Path) -> None:
 def test_the_http_api_reaches_the_services(up: Up) -> None:
     assert f"127.0.0.1:{up.http_port}" in "\n".join(up.lines)
     url = f"http://127.0.0.1:{up.http_port}/v1"
-    event = ROW | {"event_id": "bob-1", "lead_id": "bob"}
+    event = {"event_id": "bob-1", "lead_id": "bob", "event_type": "signup", "event_time": "2026-05-01T12:00:00Z"}
     assert httpx.post(f"{url}/events", json=event).json()["outcome"] == "OUTCOME_ACCEPTED"
     assert httpx.get(f"{url}/models").json()["scoring_models"][0]["version"] == "1"
     assert httpx.get(f"{url}/rules").status_code == httpx.get(f"{url}/leads:summary").status_code == 200

@@ -24,7 +24,7 @@ def test_it_has_every_route() -> None:
 def test_a_body_needs_no_field_that_is_in_the_path() -> None:
     operation = DOCUMENT["paths"]["/v1/leads/{lead_id}:adjust"]["post"]
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    assert schema["required"] == ["reason", "actor", "request_id"]
+    assert schema["required"] == ["reason", "request_id"]
     assert "lead_id" not in schema["properties"]
     assert [(each["name"], each["in"], each["required"]) for each in operation["parameters"]] == [
         ("lead_id", "path", True)
