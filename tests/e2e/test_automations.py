@@ -16,6 +16,7 @@ from pymongo import MongoClient
 from chaos import armed, crash_points
 from cli.local.embedded import free_port
 from shared import wire
+from shared.secrets import new_key
 from testkit.receiver import SECRET, Receiver, answering, receiving
 from testkit.secret_keys import KEY
 from testkit.system import SERVERS, WORKERS, System, running_system
@@ -188,6 +189,30 @@ async def test_a_receiver_that_is_gone_disables_its_rule_until_an_operator_enabl
     await all_delivered(processes, "gone", ["gone-0"], within=60)
     await check_requests(processes, "gone", receiver)
     await delete_rule(processes, "gone")
+    await processes.close_channels()
+
+
+async def test_a_worker_without_the_key_delivers_nothing_until_it_has_it(processes: System, receiver: Receiver) -> None:
+    await create_rule(processes, "locked", receiver)
+    processes.stop("automation-worker")
+    processes.start("automation-worker", settings={"LEADSCORE_SECRET_KEYS": new_key()})
+    await send(processes, demo_requests("locked", 1))
+
+    async def is_tried() -> bool:
+        return any(each.deliveries[0].attempts for each in await executions(processes, "locked"))
+
+    await eventually(is_tried, what="the delivery is tried")
+    [found] = await executions(processes, "locked")
+    assert found.state == pb.EXECUTION_STATE_PENDING
+    assert "no key in LEADSCORE_SECRET_KEYS" in found.deliveries[0].attempts[0].error
+    assert receiver.requests == []
+    processes.stop("automation-worker")
+    processes.start("automation-worker", settings={"LEADSCORE_SECRET_KEYS": f"{new_key()},{KEY}"})
+    await all_delivered(processes, "locked", ["locked-0"], within=60)
+    await check_requests(processes, "locked", receiver)
+    processes.stop("automation-worker")
+    processes.start("automation-worker")
+    await delete_rule(processes, "locked")
     await processes.close_channels()
 
 
