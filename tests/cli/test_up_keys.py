@@ -60,10 +60,10 @@ async def test_a_key_works_until_it_is_revoked_and_the_audit_log_says_who_did_it
     key = {"LEADSCORE_API_KEY_FILE": "", "LEADSCORE_API_KEY": made["text"]}
 
     async def answers() -> bool:
-        return (await asyncio.to_thread(up.run, "summary", **key)).returncode == 0
+        return (await asyncio.to_thread(up.run, "rules", "list", **key)).returncode == 0
 
     async def is_refused() -> bool:
-        return REFUSED in (await asyncio.to_thread(up.run, "summary", **key)).stderr
+        return REFUSED in (await asyncio.to_thread(up.run, "rules", "list", **key)).stderr
 
     await eventually(answers, what="the servers know the new key", within=REVOKED_SECONDS)
     denied = up.run("keys", "list", **key)
