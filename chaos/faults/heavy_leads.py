@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
 from leadscore.ingest.v1 import ingest_pb2
 
@@ -22,8 +23,8 @@ BATCH = 500
 SENDERS = 4
 BACKLOG_SECONDS = 2.0
 FAT_LEADS = 30
-FAT_NAMES, FAT_VALUE = 64, [*[""] * 300, "x" * 2_700]
-"""The maximum number of properties, each about as long as ingest allows and with many elements."""
+FAT_PROPERTIES: dict[str, Any] = {f"attribute-{number}": [*[""] * 300, "x" * 1_000] for number in range(64)}
+"""Nearly the 64 KiB that an event may have, with many elements, which MongoDB stores at length."""
 
 
 @fault("heavy lead shuffled", f"{SHUFFLED_EVENTS} events of one lead over a year, in random order")
@@ -65,7 +66,7 @@ async def fat_attributes(scene: Scene) -> None:
     """All changes of the partition are evaluated, and those of bystanders soon."""
     names = [*islice(neighbours(scene, "fat"), FAT_LEADS)]
     async with scene.world.processes.frozen("automation-worker"):  # so that one batch contains them all
-        properties = wire.to_struct({f"attribute-{number}": FAT_VALUE for number in range(FAT_NAMES)})
+        properties = wire.to_struct(FAT_PROPERTIES)
         for name in names:
             identify, signup = scene.load.make(2, lead=name)
             identify.event_type, signup.event_type = "identify", "signup"
