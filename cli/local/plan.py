@@ -11,6 +11,8 @@ from cli.terminal.connection import SERVICES, Connection, full_name
 
 MAX_PROCESSES = 64
 """Largest number of processes of a kind; workers beyond the default number of partitions have nothing to do."""
+GATEWAY_OFFSET = 5
+"""Offset from the base port to the port of the gateway."""
 HEALTH_OFFSET = 10
 """Offset from the base port to the health ports of the workers: first scoring, then automation."""
 
@@ -62,7 +64,7 @@ class Plan:
 
     The default is one scoring worker per core: scoring is most of the work, and a worker uses one core.
 
-    With `http_port` it also serves the HTTP API, at that port.
+    With `http_port` it also serves the HTTP API, at that port, and the gateway.
 
     With `own_databases` the system starts its own MongoDB and Redis, even if the environment configures others.
     With `keys` it has API keys, in the directory `keys` of the data directory, and refuses calls without one.
@@ -111,5 +113,13 @@ class Plan:
             + self._http()
         )
 
+    @property
+    def gateway_port(self) -> int:
+        """The port of the gateway, which takes what other programs send to the HTTP API."""
+        return self.connection.base_port + GATEWAY_OFFSET
+
     def _http(self) -> list[Program]:
-        return [HttpProgram("http", "cli.http", "serve", self.http_port)] if self.http_port else []
+        if not self.http_port:
+            return []
+        gateway = HttpProgram("gateway-0", "gateway_service", "serve", self.gateway_port)
+        return [gateway, HttpProgram("http", "cli.http", "serve", self.http_port)]

@@ -110,6 +110,7 @@ def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], 
         | dict(plan.settings)
         | {f"LEADSCORE_{service.upper()}_TARGET": plan.connection.target(service) for service in SERVICES}
         | {"LEADSCORE_HTTP_CONFIG_DIR": str(plan.data_dir / "http")}
+        | {"LEADSCORE_GATEWAY_TARGET": f"127.0.0.1:{plan.gateway_port}"}
     )
     if "secret_keys" not in given:
         environment["LEADSCORE_SECRET_KEYS"] = keys_in(plan.data_dir / "secret.key")

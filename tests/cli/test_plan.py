@@ -32,6 +32,12 @@ def test_every_worker_has_a_health_port_of_its_own() -> None:
     assert len(set(ports)) == len(ports) == 5 + 4 + 3
 
 
+def test_the_gateway_runs_beside_the_http_api() -> None:
+    assert not {"gateway-0", "http"} & set(programs())
+    found = programs(http_port=8080)
+    assert (found["gateway-0"].port, found["http"].port) == (20_005, 8080)
+
+
 def test_only_the_ingest_server_runs_as_several_processes() -> None:
     found = {name: each.environment for name, each in programs(scoring_workers=1, ingest_processes=2).items()}
     assert found["ingest-0"] == 'LEADSCORE_PORT="20000",LEADSCORE_PROCESSES="2"'

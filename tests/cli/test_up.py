@@ -112,6 +112,8 @@ def test_the_http_api_reaches_the_services(up: Up) -> None:
     url = f"http://127.0.0.1:{up.http_port}/v1"
     event = {"event_id": "bob-1", "lead_id": "bob", "event_type": "signup", "event_time": "2026-05-01T12:00:00Z"}
     assert httpx.post(f"{url}/events", json=event).json()["outcome"] == "OUTCOME_ACCEPTED"
+    message = {"messageId": "m1", "userId": "bob", "event": "Signed Up"}
+    assert httpx.post(f"{url}/track", json=message).json()["accepted"] == 1, "the gateway runs, too"
     assert httpx.get(f"{url}/models").json()["scoring_models"][0]["version"] == "1"
     assert httpx.get(f"{url}/rules").status_code == httpx.get(f"{url}/leads:summary").status_code == 200
 
