@@ -28,7 +28,7 @@ from automation_service.usecases.inactivity import InactivitySearch
 from automation_service.usecases.reencryption import reencrypt
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester
-from shared import deadlines, logs, mongo, wire
+from shared import logs, mongo, wire
 from shared.access import enforcement
 from shared.contracts import score_changes
 from shared.group_commit import GroupCommit
@@ -38,6 +38,7 @@ from shared.inbox.consumer import Drainer, sweep
 from shared.inbox.doorbell import Doorbell
 from shared.inbox.parking import Parking
 from shared.lead_ids import LeadIds
+from shared.rpc.channels import connect
 from shared.rpc.server import Service, serve
 from shared.settings import StartupError
 from shared.sharding import shard
@@ -54,8 +55,8 @@ async def run_server(settings: AutomationSettings) -> None:
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with (
         contextlib.aclosing(database.client),
-        deadlines.connect(settings.scoring_target) as scoring,
-        deadlines.connect(settings.intelligence_target) as intelligence,
+        connect(settings.scoring_target, settings) as scoring,
+        connect(settings.intelligence_target, settings) as intelligence,
         _receivers(settings) as receivers,
     ):
         changes = Inbox(database, score_changes.CONTRACT, partitions=settings.partitions)
@@ -91,8 +92,8 @@ async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with (
         contextlib.aclosing(database.client),
-        deadlines.connect(settings.scoring_target) as scoring,
-        deadlines.connect(settings.intelligence_target) as intelligence,
+        connect(settings.scoring_target, settings) as scoring,
+        connect(settings.intelligence_target, settings) as intelligence,
         _receivers(settings) as receivers,
     ):
         contract, partitions = score_changes.CONTRACT, settings.partitions

@@ -11,16 +11,17 @@ from intelligence_service.settings import IntelligenceSettings
 from intelligence_service.store import MongoLeadChanges
 from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers
-from shared import deadlines, mongo
+from shared import mongo
 from shared.access import enforcement
 from shared.lead_ids import LeadIds
+from shared.rpc.channels import connect
 from shared.rpc.server import Service, serve
 
 
 async def run_server(settings: IntelligenceSettings) -> None:
     """Serves the IntelligenceService until SIGTERM."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
-    async with contextlib.aclosing(database.client), deadlines.connect(settings.scoring_target) as channel:
+    async with contextlib.aclosing(database.client), connect(settings.scoring_target, settings) as channel:
         lead_ids = LeadIds(settings.lead_ids)
         await lead_ids.check(database)
         intelligence = Intelligence(ScoringServiceReader(channel), ScoringModels(channel))
