@@ -19,7 +19,7 @@ from shared import wire
 from shared.access import callers
 from shared.access.errors import ACCESS
 from shared.rpc.admission import StreamKind, StreamTable
-from shared.rpc.arguments import identifier, optional_text, optional_time, time
+from shared.rpc.arguments import identifier, optional_text, optional_time
 from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
 from shared.rpc.pagination import Cursor, asked_page
 from shared.rpc.server import Context
@@ -160,7 +160,9 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         self, request: pb.CompactEventsRequest, context: Context
     ) -> AsyncIterator[pb.CompactEventsResponse]:
         """See `admin.proto`."""
-        before = time("before", request.before)
+        before = optional_time("before", request)
+        if before is None:
+            raise InvalidArgument("before", "is missing")
         if before > self._clock() - SHORTEST_KEPT:
             raise InvalidArgument("before", "is less than a day ago")
         async for progress in self._privacy.compaction.run(before):

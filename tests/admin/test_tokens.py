@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 import pytest
@@ -41,7 +42,8 @@ def issuer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
 @asynccontextmanager
 async def trusting(database: Database, book: KeyBook, clock: Clock) -> AsyncIterator[Stub]:
     settings = load(AdminSettings)
-    servicer = AdminServicer(book, MongoAuditLog(database).page, clock)
+    nothing: Any = None
+    servicer = AdminServicer(book, MongoAuditLog(database).page, nothing, clock)
     async with (
         enforcement.opened(database, settings, METHODS, ERRORS, service="admin") as access,
         served(
