@@ -16,11 +16,13 @@ from admin_service.domain import erased_rows
 from admin_service.domain.erased_rows import Verdicts
 from admin_service.domain.erasure import NOTHING, Counts
 from admin_service.domain.pseudonyms import FACTS, RETRACTION, NewIds
-from shared.mongo import Database, Document, naive, transact
+from shared.mongo import Database, Document, TransactionTimeout, naive, transact
 from shared.partitions import BY_ID, Partitions
 
 PIECE_ENTRIES = 12_000
 """Entries that one transaction moves, if no more of them have the same time."""
+MIN_PIECE_ENTRIES = 500
+"""If a transaction takes too long, the next ones move half as many entries, but not fewer than this."""
 TRANSACTION_SECONDS = 9.0
 """Longest time for one transaction; MongoDB ends it after ten seconds."""
 MAX_ATTEMPTS = 8
@@ -93,10 +95,17 @@ class LeadMover:
         Raises:
             Unsettled: The lead changed during every attempt.
         """
-        moved = Moved()
-        for until in [*await self._bounds(lead_id), None]:
-            moved += await self._move_unchanged(lead_id, ids, until, forget)
-        return moved
+        moved, size = Moved(), PIECE_ENTRIES
+        while True:
+            try:
+                for until in [*await self._bounds(lead_id, size), None]:
+                    moved += await self._move_unchanged(lead_id, ids, until, forget)
+            except TransactionTimeout:
+                if size <= MIN_PIECE_ENTRIES:
+                    raise
+                size //= 2  # the database is slow
+            else:
+                return moved
 
     async def _move_unchanged(self, lead_id: str, ids: NewIds, until: datetime | None, forget: Forget) -> Moved:
         for attempt in range(MAX_ATTEMPTS):
@@ -112,21 +121,21 @@ class LeadMover:
             await asyncio.sleep(PAUSE_SECONDS * 2**attempt)
         raise Unsettled
 
-    async def _bounds(self, lead_id: str) -> list[datetime]:
+    async def _bounds(self, lead_id: str, size: int) -> list[datetime]:
         """Returns the times that divide a long history into pieces; entries of the same time stay together."""
         lead = await self._leads.find_one(self._row(lead_id), {"sequence": 1}, hint=BY_ID)
-        if lead and lead["sequence"] <= PIECE_ENTRIES:
+        if lead and lead["sequence"] <= size:
             return []
         rows = self._history.find(self._partitions.lead(lead_id), {"_id": 0, "event_time": 1}, hint="by_sequence")
         times = sorted([row["event_time"] async for row in rows])
         bounds: list[datetime] = []
-        size = 0
+        total = 0
         for time, group in groupby(times):
             count = len(list(group))
-            if size and size + count > PIECE_ENTRIES:
+            if total and total + count > size:
                 bounds.append(time)
-                size = 0
-            size += count
+                total = 0
+            total += count
         return bounds
 
     async def _read(self, lead_id: str, until: datetime | None) -> "_Piece":

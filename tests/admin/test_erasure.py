@@ -2,13 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from admin_service.domain.erasure import ErasureConflict, NothingKnown, OtherKey
 from admin_service.store import leads
 from admin_service.store.traces import Traces
-from shared.mongo import Database
+from shared.mongo import Database, TransactionTimeout
 from tests.admin.erasing import BYSTANDERS, LEAD, World, new_privacy, new_world
 from tests.scoring.conftest import days_ago
 
@@ -120,6 +121,25 @@ async def test_a_long_history_moves_in_pieces(world: World, monkeypatch: pytest.
     assert before is not None
     assert after is not None
     assert after.state.score == before.state.score
+    assert await world.traces() == []
+    assert await world.scoring.verify() == []
+
+
+async def test_a_database_that_is_slow_gets_smaller_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leads, "MIN_PIECE_ENTRIES", 1)
+    monkeypatch.setattr(leads, "PIECE_ENTRIES", 16)
+    await world.live()
+    transact, sizes = leads.transact, list[int]()
+
+    async def slow(database: Database, body: Any, *, seconds: float) -> None:
+        sizes.append(len(body.args[1].entries))
+        if sizes[-1] > 4:
+            raise TransactionTimeout("too slow", 50)
+        await transact(database, body, seconds=seconds)
+
+    monkeypatch.setattr(leads, "transact", slow)
+    await world.privacy.erasing.erase(LEAD, "r1", "Charles")
+    assert max(sizes) > 4 >= sizes[-1]
     assert await world.traces() == []
     assert await world.scoring.verify() == []
 
