@@ -131,7 +131,7 @@ OTHERS: Mapping[str, Fields] = {
         "name": _OPERATOR,
         "created_by": _OPERATOR,
     },
-    "api_key_usage": _kept("_id", "events", "expires_at"),
+    "api_key_usage": _kept("_id", "key_id", "date", "events", "at"),
     "erasures": {
         **_kept("_id", "lead", "pseudonyms", "at", "change_time", "state", "entries", "events", "executions"),
         "actor": _OPERATOR,
