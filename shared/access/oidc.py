@@ -43,6 +43,10 @@ class IssuerError(Exception):
     """The issuer's answer cannot be used; the text says why."""
 
 
+_UNUSABLE = (httpx.HTTPError, httpx.InvalidURL, IssuerError, ValueError, RecursionError)
+"""Whatever an issuer answers, these are the only errors. They must not end the server."""
+
+
 class Tokens:
     """Tells who the bearer of a token is; `run` must be running."""
 
@@ -79,7 +83,7 @@ class Tokens:
                 try:
                     self._publish(await _fetch_keys(client, self._rules.issuer))
                     is_stale = False
-                except (httpx.HTTPError, IssuerError, ValueError) as error:
+                except _UNUSABLE as error:
                     if not is_stale:
                         _LOG.warning(
                             "keys of the token issuer cannot be fetched; the last ones remain valid",

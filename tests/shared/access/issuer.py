@@ -21,6 +21,9 @@ class Issuer:
         self.discoveries = 0
         self.fetches = 0
         self.is_down = False
+        self.jwks_uri: object = f"{url}/keys"
+        self.spoilt: bytes | None = None
+        """What it answers instead, if anything."""
         self.published: list[Any] = []
         self._keys: dict[str, jwk.Key] = {}
 
@@ -42,7 +45,7 @@ class Issuer:
         """Returns what it answers at a path."""
         if path == DISCOVERY:
             self.discoveries += 1
-            return {"issuer": self.calls_itself, "jwks_uri": f"{self.url}/keys"}
+            return {"issuer": self.calls_itself, "jwks_uri": self.jwks_uri}
         self.fetches += 1
         return {"keys": self.published}
 
@@ -54,6 +57,7 @@ def running_issuer() -> Iterator[Issuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             content = json.dumps(issuer.document(self.path)).encode()
+            content = content if issuer.spoilt is None else issuer.spoilt
             self.send_response(503 if issuer.is_down else 200)
             self.send_header("content-length", str(len(content)))
             self.end_headers()

@@ -53,6 +53,28 @@ def rules_of_names(rules: Mapping[str, Any]) -> dict[str, str]:
     return {rules["name_claim"]: "ada"} if "name_claim" in rules else {}
 
 
+async def check_recovery(issuer: Issuer, **spoilt: object) -> None:
+    """Checks that tokens are accepted while the issuer is spoilt, and that new keys are fetched when it is mended."""
+    good = {name: getattr(issuer, name) for name in spoilt}
+    async with trusting(issuer) as tokens:
+        vars(issuer).update(spoilt)
+        issuer.add_key("second")
+        new, asked = issuer.sign(claims(issuer), "second"), issuer.discoveries
+
+        async def is_asked_twice() -> bool:
+            assert tokens.verify(new) is None
+            return issuer.discoveries >= asked + 2
+
+        await eventually(is_asked_twice, what="the issuer is asked again although it answered nonsense")
+        assert tokens.verify(issuer.sign(claims(issuer))) is not None
+        vars(issuer).update(good)
+
+        async def is_known() -> bool:
+            return tokens.verify(new) is not None
+
+        await eventually(is_known, what="the key is fetched")
+
+
 def claims(issuer: Issuer, **others: Any) -> dict[str, Any]:
     """Returns the claims of a good token; None leaves one out."""
     good = {
@@ -198,6 +220,20 @@ async def test_an_issuer_with_another_name_is_not_trusted(issuer: Issuer) -> Non
     running.cancel()
     await asyncio.wait([running])
     assert issuer.fetches == 0
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://exa mple/keys", "https://[", "https://\0", "ftp://a", "http://issuer.example/keys", "", 7, None]
+)
+async def test_an_issuer_without_a_good_address_of_its_keys_harms_nothing(issuer: Issuer, uri: object) -> None:
+    await check_recovery(issuer, jwks_uri=uri)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no JSON", b"[]", b"7", b"\xff\xfe", b"[" * 200_000, b"{" + b" " * 2**20 + b"}"]
+)
+async def test_an_issuer_that_answers_nonsense_harms_nothing(issuer: Issuer, content: bytes) -> None:
+    await check_recovery(issuer, spoilt=content)
 
 
 async def test_remembered_tokens_are_bounded(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
