@@ -29,9 +29,13 @@ async def book(database: Database, clock: Clock) -> KeyBook:
 
 
 @pytest.fixture
-async def stub(database: Database, book: KeyBook, clock: Clock) -> AsyncIterator[Stub]:
+def servicer(database: Database, book: KeyBook, clock: Clock) -> AdminServicer:
     nothing: Any = None  # tests of the privacy of persons have a database with leads
-    servicer = AdminServicer(book, MongoAuditLog(database).page, nothing, clock)
+    return AdminServicer(book, MongoAuditLog(database).page, nothing, clock)
+
+
+@pytest.fixture
+async def stub(servicer: AdminServicer) -> AsyncIterator[Stub]:
     async with served(
         ERRORS, lambda server: admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, server)
     ) as channel:

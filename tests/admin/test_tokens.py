@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import grpc
 import pytest
@@ -13,14 +12,12 @@ from leadscore.admin.v1 import admin_pb2_grpc
 from admin_service.access import METHODS
 from admin_service.servicer import ERRORS, AdminServicer
 from admin_service.settings import AdminSettings
-from admin_service.store.audit import MongoAuditLog
-from admin_service.usecases.keys import KeyBook
 from shared.access import enforcement
 from shared.mongo import Database
 from shared.settings import load
 from testkit.serving import refusal, served
 from testkit.waiting import eventually
-from tests.admin.calling import Clock, Stub, create_request
+from tests.admin.calling import Stub, create_request
 from tests.shared.access.issuer import Issuer, running_issuer
 
 
@@ -40,10 +37,8 @@ def issuer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
 
 
 @asynccontextmanager
-async def trusting(database: Database, book: KeyBook, clock: Clock) -> AsyncIterator[Stub]:
+async def trusting(database: Database, servicer: AdminServicer) -> AsyncIterator[Stub]:
     settings = load(AdminSettings)
-    nothing: Any = None
-    servicer = AdminServicer(book, MongoAuditLog(database).page, nothing, clock)
     async with (
         enforcement.opened(database, settings, METHODS, ERRORS, service="admin") as access,
         served(
@@ -59,10 +54,8 @@ def token(issuer: Issuer, role: str, **others: object) -> tuple[tuple[str, str],
     return (("authorization", f"Bearer {issuer.sign(claims | {'exp': int(time.time()) + 300} | others)}"),)
 
 
-async def test_the_bearer_of_a_token_is_the_actor(
-    issuer: Issuer, database: Database, book: KeyBook, clock: Clock
-) -> None:
-    async with trusting(database, book, clock) as stub:
+async def test_the_bearer_of_a_token_is_the_actor(issuer: Issuer, database: Database, servicer: AdminServicer) -> None:
+    async with trusting(database, servicer) as stub:
 
         async def is_let_in() -> bool:
             try:
