@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from shared import logs, watchdog
-from shared.settings import ProcessSettings, StartupError, load
+from shared.rpc import handshake_log
+from shared.settings import ProcessSettings, StartupError, TlsSettings, load
 from shared.tasks import BackgroundTaskEnded
 
 S = TypeVar("S", bound=ProcessSettings)
@@ -47,6 +48,8 @@ def run(
     command = sharded if sharded and getattr(arguments, "sharded", False) else commands[arguments.command]
     try:
         loaded = load(settings)
+        if isinstance(loaded, TlsSettings) and (loaded.serves_tls or loaded.calls_over_tls):
+            handshake_log.begin()
         logs.configure(service, loaded.log_level)
         watchdog.arm()
         _tune_garbage_collector()
