@@ -27,6 +27,8 @@ from shared.rpc.errors import ErrorTable, status_of
 COLLECTION = "audit_log"
 MAX_CHARACTERS = 256
 """Longest text of an actor, and of what a call is about."""
+DOOR_HEADER = "x-envoy-external-address"
+"""Where the HTTP door, which is an Envoy, says who calls it."""
 END_SECONDS = 2.0
 """Longest time to add an outcome; the deadline of the call may have passed by then."""
 
@@ -51,7 +53,7 @@ class AuditLog:
         async def audited(request: Any, context: Any) -> object:  # noqa: ANN401
             if not subject(request):
                 return await inner(request, context)
-            row_id = await self.begin(method, subject(request), actor_of(request), address_of(context.peer()))
+            row_id = await self.begin(method, subject(request), actor_of(request), _origin(context))
             try:
                 response: object = await inner(request, context)
             except BaseException as error:
@@ -66,7 +68,7 @@ class AuditLog:
         """Returns a method that answers with a stream, with a row for each call."""
 
         async def audited(request: Any, context: Any) -> AsyncIterator[object]:  # noqa: ANN401
-            row_id = await self.begin(method, subject(request), actor_of(request), address_of(context.peer()))
+            row_id = await self.begin(method, subject(request), actor_of(request), _origin(context))
             try:
                 async for response in inner(request, context):
                     yield response
@@ -124,6 +126,18 @@ class AuditLog:
 def actor_of(request: Any) -> str:  # noqa: ANN401 (any message)
     """Returns the caller's name or, if authentication is off, the actor that the request claims, if any."""
     return callers.actor(getattr(request, "actor", ""))
+
+
+def _origin(context: Any) -> str:  # noqa: ANN401 (a call's context in gRPC)
+    """Returns the address of a caller. For a call through the HTTP door, it also names whom the door calls for.
+
+    A direct caller can invent the second part, but not the first.
+    """
+    address = address_of(context.peer())
+    for name, value in context.invocation_metadata():
+        if name == DOOR_HEADER:
+            return f"{address} for {value}"[:MAX_CHARACTERS]
+    return address
 
 
 def address_of(peer: str) -> str:
