@@ -8,6 +8,7 @@ from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import Descriptor, FileDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2
+from leadscore.admin.v1 import admin_pb2
 from leadscore.automation.v1 import automation_pb2
 from leadscore.ingest.v1 import ingest_pb2
 from leadscore.intelligence.v1 import intelligence_pb2
@@ -18,6 +19,7 @@ SERVICES = {
     "scoring": scoring_pb2.DESCRIPTOR.services_by_name["ScoringService"],
     "automation": automation_pb2.DESCRIPTOR.services_by_name["AutomationService"],
     "intelligence": intelligence_pb2.DESCRIPTOR.services_by_name["IntelligenceService"],
+    "admin": admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
 }
 """The services that have routes, by the names of their servers."""
 _VARIABLE = re.compile(r"\{([\w.]+)\}")

@@ -20,6 +20,7 @@ class HttpSettings(ServerSettings):
     intelligence_target: str = Field(
         "127.0.0.1:50054", pattern=_TARGET, description="Address of the intelligence service."
     )
+    admin_target: str = Field("127.0.0.1:50055", pattern=_TARGET, description="Address of the admin service.")
     gateway_target: str = Field(
         "", pattern=f"{_TARGET}|^$", description="Address of the gateway service. Without it, its paths do not exist."
     )

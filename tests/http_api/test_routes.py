@@ -42,6 +42,11 @@ def test_every_route_calls_its_method(door: Door, route: Route) -> None:
         assert str(value) == "7"
 
 
+def test_only_json_can_change_anything() -> None:
+    """A page of another origin may send a form, or nothing, without asking; not JSON."""
+    assert {route.verb for route in routes() if not route.body} == {"GET", "DELETE"}
+
+
 def test_an_event_arrives_as_it_was_sent(door: Door) -> None:
     door.services.answers["IngestEvent"] = lambda _, __: ingest_pb2.IngestEventResponse(
         outcome=ingest_pb2.OUTCOME_ACCEPTED
