@@ -114,7 +114,7 @@ def ingest_alone(running: Running) -> Iterator[IngestServer]:
     server = IngestServer(f"127.0.0.1:{port}", _with_path(running.mongo_uri, DATABASE))
     environment = os.environ | {
         "LEADSCORE_MONGO_URI": server.mongo_uri,
-        "LEADSCORE_REDIS_URL": _with_path(running.redis_url, str(REDIS_DATABASE)),
+        "LEADSCORE_REDIS_URL": urlsplit(running.redis_url)._replace(query=f"db={REDIS_DATABASE}").geturl(),
         "LEADSCORE_PORT": str(port),
     }
     subprocess.run(_command("migrate"), env=environment, check=True, capture_output=True)

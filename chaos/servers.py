@@ -12,9 +12,10 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from chaos.proxy import Proxy
-from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
-from shared import mongo
+from cli.local.embedded import EmbeddedMongo, EmbeddedRedis, free_port
+from cli.local.mongo_setup import create_user, user_uri
 from shared.mongo import Document
+from shared.private_files import new_secret, write_private
 
 APPLICATION = "leadscore"
 """The application name of the services' connections; fail points affect only these, not those of the harness."""
@@ -37,14 +38,11 @@ class Member(EmbeddedMongo):
 
     def command(self, command: Mapping[str, Any]) -> Document:
         """Runs a command in the database `admin` on this member, primary or not."""
-        with MongoClient[Document](
-            f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=30_000
-        ) as client:
+        with MongoClient[Document](self.member_uri, serverSelectionTimeoutMS=30_000) as client:
             return dict(client.admin.command(dict(command)))
 
-    def start(self) -> None:
-        """See `EmbeddedMongo`; also sets the run-time parameters, which a restart loses."""
-        super().start()
+    def _set_up(self) -> None:
+        """Sets the run-time parameters, which a restart loses; `Mongo` does the rest for all members."""
         self.command({"setParameter": 1, "transactionLifetimeLimitSeconds": ORPHAN_SECONDS})
 
     @contextlib.contextmanager
@@ -67,20 +65,24 @@ class Mongo:
 
     def __init__(self, directory: Path, count: int) -> None:
         self.members = [Member(directory / f"mongo-{number}") for number in range(count)]
+        self._password = new_secret()
+        for member in self.members:
+            member.key_file = self.members[0].key_file
+            write_private(member.data_dir / "password", self._password)
         self.proxy = Proxy(self.members[0].port)
 
     @property
     def uri(self) -> str:
         """The URI for the harness, which bypasses the proxy."""
         hosts = ",".join(f"127.0.0.1:{member.port}" for member in self.members)
-        return f"mongodb://{hosts}/leadscore?replicaSet=rs0"
+        return user_uri(hosts, self._password, "replicaSet=rs0")
 
     @property
     def product_uri(self) -> str:
         """The URI for the services: through the proxy for one member, direct for three."""
         if len(self.members) > 1:
             return self.uri
-        return f"mongodb://127.0.0.1:{self.proxy.port}/leadscore?directConnection=true"
+        return user_uri(f"127.0.0.1:{self.proxy.port}", self._password, "directConnection=true")
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -123,14 +125,11 @@ class Mongo:
                 member.command(_FAIL_POINT | {"mode": "off"})
 
     def _initiate(self) -> None:
-        if len(self.members) == 1:
-            mongo.initiate(self.uri)
-            return
         hosts = [{"_id": number, "host": f"127.0.0.1:{each.port}"} for number, each in enumerate(self.members)]
         spans = {"electionTimeoutMillis": ELECTION_MILLISECONDS, "heartbeatIntervalMillis": HEARTBEAT_MILLISECONDS}
         with contextlib.suppress(OperationFailure):  # already initiated
             self.members[0].command({"replSetInitiate": {"_id": "rs0", "members": hosts, "settings": spans}})
-        self.primary()
+        create_user(self.primary().member_uri, self._password)
 
     def _find_primary(self) -> Member | None:
         for member in self.members:
@@ -149,13 +148,13 @@ class Redis(EmbeddedRedis):
     """A redis-server behind a proxy: `url` for the harness, `product_url` for the services."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+        super().__init__(directory, free_port())
         self.proxy = Proxy(self.port)
 
     @property
     def product_url(self) -> str:
         """The URL for the services, through the proxy."""
-        return f"redis://127.0.0.1:{self.proxy.port}/0"
+        return self.url.replace(f":{self.port}/", f":{self.proxy.port}/")
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

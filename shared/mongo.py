@@ -90,7 +90,7 @@ async def connect(uri: str) -> Database:
         if isinstance(error, ConnectionFailure):
             raise StartupError(_no_primary_at(hosts)) from None
         if isinstance(error, PyMongoError):
-            raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
+            raise StartupError(f"LEADSCORE_MONGO_URI: {_text_of(error)}") from None
         raise
     return client.get_default_database("leadscore")
 
@@ -199,7 +199,7 @@ def initiate(uri: str) -> None:
             return  # by another process, just now
         if error.code == _NO_REPLICATION_ENABLED:
             raise StartupError(_no_replica_set(hosts)) from None
-        raise StartupError(f"MongoDB at {','.join(hosts)} refuses: {error.details}") from None
+        raise StartupError(f"MongoDB at {','.join(hosts)} refuses: {_text_of(error)}") from None
     except (PyMongoError, ValueError, OSError) as error:
         raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
 
@@ -277,6 +277,12 @@ def _parse(uri: str) -> Document:
         # An unescaped @: the parser takes a part of the password for the host, and errors would show it.
         raise StartupError(_UNREADABLE)
     return parsed
+
+
+def _text_of(error: PyMongoError) -> str:
+    """Returns the server's own sentence, if there is one: the driver adds the whole reply to it."""
+    details = error.details if isinstance(error, OperationFailure) else None
+    return str((details or {}).get("errmsg") or error)
 
 
 def _hosts(parsed: Document) -> list[str]:

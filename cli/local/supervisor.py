@@ -1,6 +1,7 @@
 """Runs the processes of a system under supervisor, which restarts those that exit."""
 
 import configparser
+import io
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import TypeAlias
 
 from cli.local.plan import Plan, Program
 from cli.terminal.connection import CommandError
+from shared.private_files import UMASK, make_private, write_private
 
 READY_SECONDS = 180.0
 STOP_SECONDS = 30
@@ -26,13 +28,18 @@ def supervised(plan: Plan, environment: Mapping[str, str]) -> Iterator[Superviso
     Raises:
         CommandError: A program did not start; the text has the last line of its log.
     """
-    config = plan.data_dir / "supervisord.conf"
-    with config.open("w") as file:
-        _configuration(plan).write(file)
+    config, text = plan.data_dir / "supervisord.conf", io.StringIO()
+    _configuration(plan).write(text)
+    write_private(config, text.getvalue())
     command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(config)]
     # In a session of its own, so that this process decides in which order processes stop.
     supervisor = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        umask=UMASK,  # for the logs
     )
     try:
         _wait_until_serving(plan, supervisor)
@@ -50,7 +57,7 @@ def _configuration(plan: Plan) -> configparser.RawConfigParser:
         "childlogdir": str(plan.data_dir),
     } | ({"user": "root"} if os.geteuid() == 0 else {})
     logs = plan.data_dir / "logs"
-    logs.mkdir(exist_ok=True)
+    make_private(logs)
     for program in plan.programs():
         configuration[f"program:{program.name}"] = {
             "command": f'"{sys.executable}" -m {program.module} {program.command}',

@@ -17,6 +17,7 @@ from cli.local.plan import Plan
 from cli.local.ports import require_free_ports
 from cli.local.supervisor import supervised
 from cli.terminal.connection import SERVICES, CommandError
+from shared.private_files import append_private, make_private
 from shared.secrets import SecretSettings, keys_in
 from shared.settings import StartupError, StoreSettings, load
 
@@ -86,8 +87,9 @@ def _require_envoy() -> None:
 @contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        lock = (data_dir / "lock").open("w")
+        if not data_dir.exists():  # one that exists may have other uses: what is put there is private by itself
+            make_private(data_dir)
+        lock = append_private(data_dir / "lock")
     except OSError as error:
         raise CommandError(f"{data_dir} cannot be used: {error.strerror}; choose another --data-dir") from None
     with lock:

@@ -7,7 +7,7 @@ import pymongo
 import pytest
 import redis
 
-from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
+from cli.local.embedded import EmbeddedMongo, EmbeddedRedis, free_port
 from cli.local.receiver import receiving
 from cli.terminal.connection import CommandError
 from shared import mongo
@@ -73,7 +73,6 @@ def test_mongod_keeps_its_data_after_a_stop_and_a_crash(tmp_path: Path) -> None:
     for count in range(3):
         # A new object each time, as if `leadscore up` was run again in the same directory.
         with EmbeddedMongo(tmp_path) as server:
-            mongo.initiate(server.uri)
             with pymongo.MongoClient[mongo.Document](server.uri) as client:
                 rows = client.get_default_database().rows
                 assert rows.count_documents({}) == count
@@ -89,7 +88,7 @@ def test_redis_answers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_listens_on_this_machine_only(tmp_path: Path, kind: type[Embedded]) -> None:
-    with kind(tmp_path) as server:
+    with kind(tmp_path, free_port()) as server:
         assert listens_on_127_0_0_1_only(server.port)
 
 
@@ -104,6 +103,14 @@ def test_a_port_in_use_fails_with_one_line(tmp_path: Path, kind: type[Embedded])
         port = other.getsockname()[1]
         with pytest.raises(CommandError, match=f"port {port} for .* is in use"):
             kind(tmp_path, port).start()
+
+
+def test_a_socket_in_use_fails_with_one_line_and_one_of_a_killed_server_does_not(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path) as server:
+        with pytest.raises(CommandError, match=r"/redis\.sock for redis-server in .* is in use"):
+            EmbeddedRedis(tmp_path).start()
+        server.kill()
+        server.start()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -69,7 +69,6 @@ class Breakable:
 @pytest.fixture(scope="module")
 def breakable_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with BreakableMongo(tmp_path_factory.mktemp("breakable")) as server:
-        mongo.initiate(server.uri)
         yield server.uri
 
 

@@ -1,6 +1,7 @@
 """A connection reports a bad URI or an unreachable server in one line, without the password."""
 
 import asyncio
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -71,6 +72,13 @@ async def test_an_unreachable_server_is_reported_with_its_address() -> None:
         await mongo.connect("mongodb://user:hunter2@127.0.0.1:1/leadscore?replicaSet=rs0")
     remedy = "start it or set LEADSCORE_MONGO_URI; run migrate if it is new"
     assert str(caught.value) == f"no MongoDB primary answers at 127.0.0.1:1: {remedy}"
+
+
+async def test_a_wrong_password_is_reported_in_one_line(mongo_uri: str) -> None:
+    uri = re.sub(":[0-9a-f]{64}@", ":hunter2@", mongo_uri)
+    for attempt in (mongo.connect(uri), asyncio.to_thread(mongo.initiate, uri)):
+        with pytest.raises(StartupError, match=r": Authentication failed\.$"):
+            await attempt
 
 
 @pytest.mark.parametrize(("path", "name"), [("/other?", "other"), ("/?", "leadscore")])

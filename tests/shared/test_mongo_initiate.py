@@ -9,13 +9,13 @@ import pytest
 import trustme
 from pymongo import MongoClient
 
-from cli.local.embedded import EmbeddedMongo
 from shared import mongo
 from shared.mongo import Document
 from shared.settings import StartupError
+from tests.bare_mongo import BareMongo
 
 
-class Standalone(EmbeddedMongo):
+class Standalone(BareMongo):
     """A mongod without options, and so without a replica set."""
 
     def _arguments(self) -> list[str]:
@@ -31,9 +31,9 @@ def standalone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]
 
 
 @pytest.fixture
-def new(tmp_path: Path) -> Iterator[EmbeddedMongo]:
+def new(tmp_path: Path) -> Iterator[BareMongo]:
     """A mongod with `--replSet` that has not been initiated."""
-    with EmbeddedMongo(tmp_path) as server:
+    with BareMongo(tmp_path) as server:
         yield server
 
 
@@ -47,7 +47,7 @@ async def test_a_server_without_a_replica_set_is_reported_with_the_remedy(standa
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_initiating_twice_makes_one_replica_set(new: EmbeddedMongo, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_initiating_twice_makes_one_replica_set(new: BareMongo, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StartupError, match="run migrate if it is new"):
         await mongo.connect(new.uri)
     with pytest.raises(StartupError, match=r"^LEADSCORE_MONGO_URI must end with \?replicaSet="):
@@ -64,7 +64,7 @@ def test_one_reachable_member_shows_that_the_replica_set_exists(
     mongo_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mongo, "LOOK_SECONDS", 30.0)
-    mongo.initiate(mongo_uri.replace("mongodb://", "mongodb://127.0.0.1:1,"))
+    mongo.initiate(mongo_uri.replace("@", "@127.0.0.1:1,"))
 
 
 @pytest.fixture
@@ -74,13 +74,13 @@ def trusted(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def guarded(tmp_path: Path, trusted: Path) -> Iterator[EmbeddedMongo]:
+def guarded(tmp_path: Path, trusted: Path) -> Iterator[BareMongo]:
     """A mongod that requires TLS and has not been initiated."""
     authority, certificate = trustme.CA(), tmp_path / "certificate.pem"
     authority.cert_pem.write_to_path(trusted)
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
 
-    class Guarded(EmbeddedMongo):
+    class Guarded(BareMongo):
         def _arguments(self) -> list[str]:
             files = ["--tlsCertificateKeyFile", str(certificate), "--tlsCAFile", str(trusted)]
             return [
@@ -96,7 +96,7 @@ def guarded(tmp_path: Path, trusted: Path) -> Iterator[EmbeddedMongo]:
 
 
 @pytest.mark.parametrize("trust", ["tlsCAFile={0}", "tlsInsecure=true"])
-async def test_a_server_that_requires_tls_can_be_initiated(guarded: EmbeddedMongo, trusted: Path, trust: str) -> None:
+async def test_a_server_that_requires_tls_can_be_initiated(guarded: BareMongo, trusted: Path, trust: str) -> None:
     uri = f"{guarded.uri}&tls=true&{trust.format(trusted)}"
     for _ in range(2):
         await asyncio.to_thread(mongo.initiate, uri)
@@ -105,7 +105,7 @@ async def test_a_server_that_requires_tls_can_be_initiated(guarded: EmbeddedMong
     await database.client.close()
 
 
-async def test_two_concurrent_initiations_both_succeed(new: EmbeddedMongo, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_concurrent_initiations_both_succeed(new: BareMongo, monkeypatch: pytest.MonkeyPatch) -> None:
     is_initiated = mongo._is_initiated
     meeting = threading.Barrier(2, timeout=30)
 

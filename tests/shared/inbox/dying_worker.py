@@ -1,4 +1,4 @@
-"""`python -m tests.shared.inbox.dying_worker MONGO REDIS INBOX BAD SECONDS`: crashes on a letter, or reads slowly.
+"""`python -m tests.shared.inbox.dying_worker INBOX BAD SECONDS`: crashes on a letter, or reads slowly.
 
 It prints a line when it begins, and ends when no letter is pending.
 """
@@ -59,5 +59,5 @@ async def main(mongo_uri: str, redis_url: str, queue: str, bad: str, seconds: fl
 
 
 if __name__ == "__main__":
-    _, uri, url, name, letter, pause = sys.argv
-    asyncio.run(main(uri, url, name, letter, float(pause)))
+    _, name, letter, pause = sys.argv
+    asyncio.run(main(os.environ["MONGO"], os.environ["REDIS"], name, letter, float(pause)))

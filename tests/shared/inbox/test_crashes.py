@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import subprocess
 import sys
@@ -21,13 +22,14 @@ class Workers:
     """Starts workers that may crash, one after another."""
 
     def __init__(self, database_uri: str, redis_url: str) -> None:
-        self._arguments = (database_uri, redis_url, f"letters_{uuid.uuid4().hex}")
+        self._environment = os.environ | {"MONGO": database_uri, "REDIS": redis_url}
+        self._inbox = f"letters_{uuid.uuid4().hex}"
 
     @contextlib.contextmanager
     def started(self, bad: str = "-", seconds: float = 0) -> "Iterator[subprocess.Popen[str]]":
         """Runs a worker, and yields its process once it has begun."""
-        command = [sys.executable, "-m", "tests.shared.inbox.dying_worker", *self._arguments, bad, str(seconds)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        command = [sys.executable, "-m", "tests.shared.inbox.dying_worker", self._inbox, bad, str(seconds)]
+        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None
                 assert process.stdout.readline() == "begins\n"

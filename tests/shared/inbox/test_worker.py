@@ -17,7 +17,7 @@ from shared.watchdog import FAILED
 from testkit.waiting import eventually
 
 PROGRAM = """
-import asyncio, contextlib, sys, threading
+import asyncio, contextlib, os, sys, threading
 import dramatiq
 from shared import entrypoint, watchdog
 from shared.inbox import worker
@@ -62,7 +62,7 @@ def run(settings: WorkerSettings) -> None:
     watchdog.end_process = lambda *_, **__: None  # so that its health can be asked for
     worker.work(settings, REDIS, "127.0.0.1", opened, lambda broker, app: None)
 
-REDIS = sys.argv.pop(1)
+REDIS = os.environ["REDIS"]
 sys.modules["test_service"] = sys.modules["__main__"]
 entrypoint.run("test_service", WorkerSettings, {"run": run})
 """
@@ -98,8 +98,8 @@ class Running:
 def working(redis_url: str, port: int) -> Iterator[Running]:
     """Starts a worker."""
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, redis_url, "run"],
-        env={"LEADSCORE_HEALTH_PORT": str(port), "PYTHONPATH": ":".join(sys.path)},
+        [sys.executable, "-c", PROGRAM, "run"],
+        env={"REDIS": redis_url, "LEADSCORE_HEALTH_PORT": str(port), "PYTHONPATH": ":".join(sys.path)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -45,21 +45,21 @@ def register(broker, app):
         await asyncio.to_thread(stopping.wait, 10)
 
 brokers.REDIS_SECONDS = 10.0
-client = brokers.connect(sys.argv[1])
-for _ in range(int(sys.argv[2])):
+client = brokers.connect(os.environ["REDIS"])
+for _ in range(int(sys.argv[1])):
     stopping = threading.Event()
     client.client.delete(client.key("pour"))
     client.enqueue(dramatiq.Message(queue_name="pour", actor_name="pour", args=(), kwargs={}, options={}))
     overdue = threading.Timer(30, os._exit, [3])
     overdue.start()
-    workers.work(WorkerSettings(health_port=0), sys.argv[1], "127.0.0.1", application, register)
+    workers.work(WorkerSettings(health_port=0), os.environ["REDIS"], "127.0.0.1", application, register)
     overdue.cancel()
 """
 """Runs workers one after another, each stopped as it becomes ready; exits with 3 if one does not stop."""
 
 
 STUCK = """
-import asyncio, contextlib, sys, threading
+import asyncio, contextlib, os, sys, threading
 import dramatiq
 from shared import logs
 from shared.inbox import broker as brokers
@@ -86,14 +86,15 @@ def register(broker, app):
         await asyncio.to_thread(stopping.wait, 60)
 
 logs.configure("test", "info")
-workers.work(WorkerSettings(health_port=0), sys.argv[1], "127.0.0.1", application, register)
+workers.work(WorkerSettings(health_port=0), os.environ["REDIS"], "127.0.0.1", application, register)
 """
 """Runs a worker whose messages end when it is stopped."""
 
 
 def test_a_signal_during_startup_is_not_lost(redis_url: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, redis_url, str(ROUNDS)],
+        [sys.executable, "-c", PROGRAM, str(ROUNDS)],
+        env=os.environ | {"REDIS": redis_url},
         capture_output=True,
         text=True,
         timeout=100,
@@ -120,7 +121,8 @@ def test_a_worker_stops_while_redis_is_unavailable(break_: Callable[[EmbeddedRed
     with EmbeddedRedis(tmp_path) as server:
         send(brokers.connect(server.url), *range(3 * workers.THREADS))  # some run, and some have been fetched already
         with subprocess.Popen(
-            [sys.executable, "-c", STUCK, server.url],
+            [sys.executable, "-c", STUCK],
+            env=os.environ | {"REDIS": server.url},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

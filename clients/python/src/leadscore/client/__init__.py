@@ -24,7 +24,6 @@ from leadscore.client.errors import (
 from leadscore.client.events import Receipt
 from leadscore.client.retry import RetryPolicy
 from leadscore.client.sync import Client
-from leadscore.client.tls import Tls
 
 __all__ = [
     "AccessDenied",
@@ -44,6 +43,5 @@ __all__ = [
     "Rejection",
     "RetryPolicy",
     "Targets",
-    "Tls",
     "Unavailable",
 ]
