@@ -1,4 +1,4 @@
-"""`python -m intelligence_service serve`."""
+"""`python -m intelligence_service serve | migrate`."""
 
 from intelligence_service.app import run_server
 from intelligence_service.settings import IntelligenceSettings
@@ -11,5 +11,9 @@ def serve(settings: IntelligenceSettings) -> None:
     event_loops.run(run_server(settings))
 
 
+def migrate(_: IntelligenceSettings) -> None:
+    """Create nothing, as this service stores nothing, unless asked for its user."""
+
+
 if __name__ == "__main__":
-    entrypoint.run("intelligence_service", IntelligenceSettings, {"serve": serve})
+    entrypoint.run("intelligence_service", IntelligenceSettings, {"serve": serve, "migrate": migrate})

@@ -9,17 +9,22 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
-from shared import logs, watchdog
-from shared.rpc import handshake_log
-from shared.settings import ProcessSettings, StartupError, TlsSettings, load
+from shared import event_loops, logs, watchdog
+from shared.settings import MongoSettings, ProcessSettings, StartupError, load
 from shared.tasks import BackgroundTaskEnded
 
 S = TypeVar("S", bound=ProcessSettings)
 YOUNG_OBJECTS = 10_000
 """New objects after which the garbage collector looks for cycles. With Python's default of 700, a worker spends a
 seventh of its time on that, because a batch makes many objects and hardly any cycle."""
+_WITH_USERS = (
+    "Also create a user of MongoDB for this service, with the rights that it needs, and write its URI to "
+    "DIRECTORY/SERVICE/leadscore_mongo_uri."
+)
+_LOG = logs.get(__name__)
 
 
 def run(
@@ -31,7 +36,8 @@ def run(
 ) -> None:
     """Runs the command that the command line names, with the settings from the environment.
 
-    Each command's docstring is its help. `sharded` is what `migrate --sharded` runs.
+    Each command's docstring is its help. `sharded` is what `migrate --sharded` runs. `migrate --with-users` also
+    creates the service's own user of MongoDB.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {service}",
@@ -42,18 +48,20 @@ def run(
     chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in commands.items():
         subparser = chosen.add_parser(name, help=command.__doc__)
+        if name == "migrate":
+            subparser.add_argument("--with-users", type=Path, metavar="DIRECTORY", help=_WITH_USERS)
         if name == "migrate" and sharded is not None:
             subparser.add_argument("--sharded", action="store_true", help=sharded.__doc__)
     arguments = parser.parse_args()
     command = sharded if sharded and getattr(arguments, "sharded", False) else commands[arguments.command]
     try:
         loaded = load(settings)
-        if isinstance(loaded, TlsSettings) and (loaded.serves_tls or loaded.calls_over_tls):
-            handshake_log.begin()
         logs.configure(service, loaded.log_level)
         watchdog.arm()
         _tune_garbage_collector()
         command(loaded)
+        if isinstance(loaded, MongoSettings) and getattr(arguments, "with_users", None):
+            _create_user(loaded, service.removesuffix("_service"), arguments.with_users)
     except StartupError as error:
         sys.exit(f"{service}: {error}")
     except BackgroundTaskEnded:
@@ -62,6 +70,13 @@ def run(
         os._exit(watchdog.FAILED)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _create_user(settings: MongoSettings, service: str, directory: Path) -> None:
+    from shared import database_users  # not every process needs a driver
+
+    path = event_loops.run(database_users.create_user(settings.mongo_uri.get_secret_value(), service, directory))
+    _LOG.info("user created", service=service, file=str(path))
 
 
 def _tune_garbage_collector() -> None:

@@ -1,27 +1,27 @@
 """Runs the whole system as processes, each in its own process group, so that any of them can be killed.
 
-Unlike `leadscore up`, it does not restart processes that end.
+Unlike `leadscore up`, it does not restart processes that end, and each service has its own user of MongoDB, who may do
+no more than `shared.database_rights` says.
 """
 
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from leadscore.admin.v1 import admin_pb2_grpc
 from leadscore.automation.v1 import automation_pb2_grpc
-from leadscore.client.tls import Tls, open_async_channel, open_channel
 from leadscore.ingest.v1 import ingest_pb2_grpc
 from leadscore.intelligence.v1 import intelligence_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis, free_port
+from shared.database_users import FILE
 from testkit.processes import Process
 from testkit.secret_keys import KEY
 
@@ -42,6 +42,7 @@ class System:
         self.redis = redis
         self.ports = {name: free_port() for name in SERVERS}
         self._directory = directory
+        self._users = directory / "users"
         self._processes: dict[str, Process] = {}
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._environment = os.environ | {
@@ -61,11 +62,16 @@ class System:
         return f"127.0.0.1:{self.ports[server]}"
 
     def migrate(self) -> None:
-        """Creates the collections and indexes of the services."""
-        for service in ("ingest", "scoring", "automation", "admin"):
-            migration = Process(f"{service}_service", ["migrate"], self._environment, self._directory / "migrate.log")
+        """Creates the collections, the indexes and the database users of the services."""
+        command, log = ["migrate", "--with-users", str(self._users)], self._directory / "migrate.log"
+        for service in SERVERS:
+            migration = Process(f"{service}_service", command, self._environment, log)
             status = migration.wait(60)
             assert status == 0, self.log("migrate")
+
+    def _user(self, service: str) -> dict[str, str]:
+        """Returns the variable with the URI of a service's own user."""
+        return {"LEADSCORE_MONGO_URI": (self._users / service / FILE).read_text()}
 
     def start(self, name: str, *, module: str = "", settings: Mapping[str, str] = NO_SETTINGS) -> None:
         """Starts a process; additional workers have a number at the end of their `name`.
@@ -80,7 +86,7 @@ class System:
         self._processes[name] = Process(
             module or f"{service}_service",
             [service, command] if module else [command],
-            self._environment | port | dict(settings),
+            self._environment | self._user(service) | port | dict(settings),
             self._directory / f"{name}.log",
         )
 
@@ -146,15 +152,16 @@ class System:
         """Returns what a process has logged."""
         return (self._directory / f"{name}.log").read_text()
 
+    def refused_rights(self) -> list[str]:
+        """Returns the log lines about commands that MongoDB has refused: a right is missing in the table."""
+        lines = (line for log in self._directory.glob("*.log") for line in log.read_text().splitlines())
+        return [line for line in lines if "not authorized on" in line]
+
     def channel(self, server: str) -> grpc.aio.Channel:
         """Returns a channel to a server; call it in the event loop that uses it."""
         if server not in self._channels:
-            self._channels[server] = self.open_channel(server)
+            self._channels[server] = grpc.aio.insecure_channel(self.target(server))
         return self._channels[server]
-
-    def open_channel(self, server: str, options: Iterable[tuple[str, Any]] = ()) -> grpc.aio.Channel:
-        """Opens another channel to a server, over TLS if the settings of the system say so."""
-        return open_async_channel(self.target(server), Tls.from_environment(self._environment), options)
 
     def ingest(self) -> "ingest_pb2_grpc.IngestServiceAsyncStub":
         """Returns a stub of the ingest service."""
@@ -184,7 +191,7 @@ class System:
 
     def is_serving(self, server: str) -> bool:
         """Returns whether a server or a worker reports SERVING within a second."""
-        with open_channel(self.target(server), Tls.from_environment(self._environment)) as channel:
+        with grpc.insecure_channel(self.target(server)) as channel:
             try:
                 stub = health_pb2_grpc.HealthStub(channel)
                 answer = stub.Check(  # type: ignore[attr-defined]  # the stubs lack it
@@ -213,3 +220,4 @@ def running_system(
         for name in workers:
             system.start(name)
         yield system
+        assert system.refused_rights() == [], "\n".join(system.refused_rights())

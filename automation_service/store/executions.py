@@ -8,7 +8,7 @@ from automation_service.domain.execution import Execution, ExecutionNotFound, Fi
 from automation_service.ports import ExecutionQuery
 from automation_service.store import documents
 from automation_service.store.execution_ids import is_execution_id, these, this
-from automation_service.store.schema import EXECUTIONS, LATEST_FIRST
+from automation_service.store.schema import EXECUTIONS, LATEST_FIRST, PARTITIONS
 from shared import mongo
 from shared.mongo import Database, Document
 from shared.partitions import BY_ID, Partitions
@@ -21,7 +21,7 @@ class MongoExecutions:
     """Implements `Executions` on MongoDB. The unique index `once` guarantees one execution per key."""
 
     def __init__(self, database: Database, partitions: Partitions) -> None:
-        self._database = database
+        self._locks = database[PARTITIONS]
         self._partitions = partitions
         self._executions = database[EXECUTIONS]
 
@@ -41,8 +41,8 @@ class MongoExecutions:
         ]
         found: dict[tuple[str, str], Firing] = {}
         for start in range(0, len(wanted), MAX_PAIRS):
-            batch = {"$documents": {"$literal": wanted[start : start + MAX_PAIRS]}}
-            async for row in await self._database.aggregate([batch, LAST_FIRING]):
+            stages = [*rows_of(wanted[start : start + MAX_PAIRS]), LAST_FIRING]
+            async for row in await self._locks.aggregate(stages):
                 for firing in row["firings"]:
                     found[row["lead_id"], row["rule_id"]] = Firing(**firing)
         return found
@@ -94,6 +94,21 @@ class MongoExecutions:
 
 
 _PAIR = ("partition", "lead_id", "rule_id")
+
+
+def rows_of(pairs: Sequence[Document]) -> list[Document]:
+    """Returns stages that turn one row, the lock of the first pair's partition, into a row for each pair.
+
+    The stage `$documents` needs no row, but a user who may read every collection.
+    """
+    return [
+        {"$match": {"_id": pairs[0]["partition"]}},
+        {"$project": {"pair": {"$literal": pairs}}},
+        {"$unwind": "$pair"},
+        {"$replaceRoot": {"newRoot": "$pair"}},
+    ]
+
+
 LAST_FIRING: Document = {
     "$lookup": {
         "from": EXECUTIONS,

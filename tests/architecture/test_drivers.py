@@ -10,6 +10,7 @@ OWNERS = {
     "shared/access/rates.py",
     "shared/access/ring.py",
     "shared/bounded_reads.py",
+    "shared/database_users.py",
     "shared/deadlines.py",
     "shared/inbox/actor.py",
     "shared/inbox/broker.py",

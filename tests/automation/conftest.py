@@ -15,7 +15,7 @@ from automation_service.servicer import ERRORS, AutomationServicer
 from automation_service.store.deliveries import MongoDeliveries
 from automation_service.store.executions import MongoExecutions
 from automation_service.store.rules import MongoRules
-from automation_service.store.schema import INDEXES
+from automation_service.store.schema import INDEXES, migrate
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester
 from cli.local.embedded import free_port
@@ -40,7 +40,7 @@ def rules(request: pytest.FixtureRequest, database: Database) -> Rules:
 
 @pytest.fixture(params=["memory", "mongodb"])
 async def executions(request: pytest.FixtureRequest, database: Database) -> Executions:
-    await create_indexes(database, INDEXES)
+    await migrate(database, partitions=PARTITIONED.count)
     return FakeExecutions() if request.param == "memory" else MongoExecutions(database, PARTITIONED)
 
 

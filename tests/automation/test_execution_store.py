@@ -12,7 +12,7 @@ from automation_service.domain.trigger import (
 )
 from automation_service.ports import ExecutionQuery, Executions
 from automation_service.store import executions as executions_module
-from automation_service.store.executions import LAST_FIRING, MongoExecutions
+from automation_service.store.executions import LAST_FIRING, MongoExecutions, rows_of
 from automation_service.store.schema import INDEXES
 from shared.indexes import create_indexes
 from shared.mongo import Database
@@ -101,11 +101,9 @@ async def test_last_firings_accepts_any_number_of_pairs_and_any_ids(
 async def test_last_firings_reads_one_execution_per_pair(database: Database) -> None:
     await create_indexes(database, INDEXES)
     await MongoExecutions(database, PARTITIONED).record([executed(change(day=day), rule()) for day in range(1, 31)])
-    pipeline = [
-        {"$documents": [{"partition": PARTITIONED.of("ada"), "lead_id": "ada", "rule_id": "call"}]},
-        LAST_FIRING,
-    ]
-    asked = {"aggregate": 1, "pipeline": pipeline, "cursor": {}}
+    pair = {"partition": PARTITIONED.of("ada"), "lead_id": "ada", "rule_id": "call"}
+    await database["automation_partitions"].insert_one({"_id": pair["partition"]})
+    asked = {"aggregate": "automation_partitions", "pipeline": [*rows_of([pair]), LAST_FIRING], "cursor": {}}
     explained = await database.command("explain", asked, verbosity="executionStats")
     [lookup] = [stage for stage in explained["stages"] if "$lookup" in stage]
     assert (lookup["totalDocsExamined"], lookup["indexesUsed"]) == (1, ["once"])
