@@ -85,8 +85,7 @@ class World:
     def channel(self, server: str) -> grpc.aio.Channel:
         """Returns a channel of a client that follows the documented retry policy."""
         if server not in self._channels:
-            target = self.processes.system.target(server)
-            self._channels[server] = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+            self._channels[server] = self.processes.system.open_channel(server, CHANNEL_OPTIONS)
         return self._channels[server]
 
     def crashes(self) -> Counter[str]:

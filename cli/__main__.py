@@ -1,5 +1,6 @@
 """`leadscore`: every command, and the group that its module belongs to."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -72,7 +73,12 @@ def main() -> None:
 @app.callback(invoke_without_command=True)
 def _options(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Connect over TLS, as LEADSCORE_TLS=true does; see docs/security.md.")
+    ] = False,
 ) -> None:
+    if tls:
+        os.environ["LEADSCORE_TLS"] = "true"
     if show_version:
         OUT.print(VERSION)
         raise typer.Exit

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from shared import event_loops, logs, watchdog
-from shared.settings import MongoSettings, ProcessSettings, StartupError, load
+from shared.rpc import handshake_log
+from shared.settings import MongoSettings, ProcessSettings, StartupError, TlsSettings, load
 from shared.tasks import BackgroundTaskEnded
 
 S = TypeVar("S", bound=ProcessSettings)
@@ -56,6 +57,8 @@ def run(
     command = sharded if sharded and getattr(arguments, "sharded", False) else commands[arguments.command]
     try:
         loaded = load(settings)
+        if isinstance(loaded, TlsSettings) and (loaded.serves_tls or loaded.calls_over_tls):
+            handshake_log.begin()
         logs.configure(service, loaded.log_level)
         watchdog.arm()
         _tune_garbage_collector()

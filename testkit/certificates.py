@@ -1,9 +1,13 @@
 """Certificates for tests: an authority, and what it issues, in files."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 HERE = ("127.0.0.1", "localhost")
 """The names of servers in tests."""
@@ -31,3 +35,19 @@ class Authority:
     def trusted(self) -> dict[str, str]:
         """Returns the settings of a process that trusts this authority."""
         return {"LEADSCORE_TLS_CA_FILE": str(self.file)}
+
+
+def self_signed() -> tuple[bytes, bytes]:
+    """Returns the key and the certificate, in PEM, of a server that no authority has signed."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    hosts = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(hosts, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return pem, certificate.public_bytes(serialization.Encoding.PEM)

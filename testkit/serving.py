@@ -8,11 +8,12 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from shared import deadlines
 from shared.access.enforcement import OPEN, Access
 from shared.rpc.admission import Admission, nothing_refused
+from shared.rpc.channels import connect
 from shared.rpc.errors import ErrorTable
 from shared.rpc.server import guarded, unchanged
+from shared.settings import CallerSettings, load
 
 CALL_SECONDS = 60.0
 """Longer than any call in a test."""
@@ -29,7 +30,7 @@ async def served(
     """Serves on a free port and yields a channel to it."""
     async with (
         listening(errors, *register, gate=gate, prepare=prepare, access=access) as port,
-        deadlines.connect(f"127.0.0.1:{port}") as channel,
+        connect(f"127.0.0.1:{port}", load(CallerSettings)) as channel,
     ):
         yield channel
 

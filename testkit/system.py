@@ -8,14 +8,16 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from leadscore.admin.v1 import admin_pb2_grpc
 from leadscore.automation.v1 import automation_pb2_grpc
+from leadscore.client.tls import Tls, open_async_channel, open_channel
 from leadscore.ingest.v1 import ingest_pb2_grpc
 from leadscore.intelligence.v1 import intelligence_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2_grpc
@@ -160,8 +162,12 @@ class System:
     def channel(self, server: str) -> grpc.aio.Channel:
         """Returns a channel to a server; call it in the event loop that uses it."""
         if server not in self._channels:
-            self._channels[server] = grpc.aio.insecure_channel(self.target(server))
+            self._channels[server] = self.open_channel(server)
         return self._channels[server]
+
+    def open_channel(self, server: str, options: Iterable[tuple[str, Any]] = ()) -> grpc.aio.Channel:
+        """Opens another channel to a server, over TLS if the settings of the system say so."""
+        return open_async_channel(self.target(server), Tls.from_environment(self._environment), options)
 
     def ingest(self) -> "ingest_pb2_grpc.IngestServiceAsyncStub":
         """Returns a stub of the ingest service."""
@@ -191,7 +197,7 @@ class System:
 
     def is_serving(self, server: str) -> bool:
         """Returns whether a server or a worker reports SERVING within a second."""
-        with grpc.insecure_channel(self.target(server)) as channel:
+        with open_channel(self.target(server), Tls.from_environment(self._environment)) as channel:
             try:
                 stub = health_pb2_grpc.HealthStub(channel)
                 answer = stub.Check(  # type: ignore[attr-defined]  # the stubs lack it

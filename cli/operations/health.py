@@ -5,6 +5,8 @@ from enum import Enum
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from cli.terminal.connection import open_channel
+
 ASK_SECONDS = 2.0
 """Longest time for one health check."""
 
@@ -21,7 +23,7 @@ class Health(Enum):
 
 def ask(target: str, name: str, *, seconds: float = ASK_SECONDS) -> Health:
     """Returns the health of a name, as reported by the process at an address."""
-    with grpc.insecure_channel(target) as channel:
+    with open_channel(target) as channel:
         try:
             request = health_pb2.HealthCheckRequest(service=name)
             answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=seconds)  # type: ignore[attr-defined]  # the stubs lack it

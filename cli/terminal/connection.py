@@ -13,10 +13,13 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 from leadscore.admin.v1.admin_pb2_grpc import AdminServiceStub
 from leadscore.automation.v1.automation_pb2_grpc import AutomationServiceStub
+from leadscore.client import Tls, tls
 from leadscore.client.keys import key_from_environment, with_key
 from leadscore.ingest.v1.ingest_pb2_grpc import IngestServiceStub
 from leadscore.intelligence.v1.intelligence_pb2_grpc import IntelligenceServiceStub
 from leadscore.scoring.v1.scoring_pb2_grpc import ScoringServiceStub
+
+from shared.rpc import handshakes
 
 SERVICES = ("ingest", "scoring", "automation", "intelligence", "admin")
 """In port order, starting at the base port."""
@@ -99,7 +102,7 @@ class Connection:
         """Opens a channel; a failed call inside becomes a `CommandError`."""
         options = [("grpc.service_config", json.dumps(_RETRIES)), ("grpc.max_receive_message_length", -1)]
         try:
-            with with_key(grpc.insecure_channel(self.target(service), options=options), own_key()) as channel:
+            with with_key(open_channel(self.target(service), options), own_key()) as channel:
                 yield channel
         except grpc.RpcError as error:
             raise self.explain(service, error) from None
@@ -108,6 +111,9 @@ class Connection:
         """Returns the error that a person sees for a failed call."""
         code, details = error.code(), error.details() or ""
         if nobody_answers(error):
+            reason = _flaw(self.target(service))
+            if reason:
+                return CommandError(f"the {service} service at {self.target(service)} cannot be called: {reason}")
             return CommandError(
                 f"no {service} service answers at {self.target(service)}: "
                 "start it with `leadscore up`, or give its port with --base-port"
@@ -131,6 +137,28 @@ def own_key() -> str:
         return key_from_environment() or (ADMIN_KEY.read_text().strip() if ADMIN_KEY.exists() else "")
     except OSError as error:
         raise CommandError(f"the API key cannot be read: {error}") from None
+
+
+def open_channel(target: str, options: Iterable[tuple[str, Any]] = ()) -> grpc.Channel:
+    """Opens a channel, over TLS if the environment says so.
+
+    Raises:
+        CommandError: A certificate file cannot be read.
+    """
+    try:
+        return tls.open_channel(target, Tls.from_environment(), options)
+    except OSError as error:
+        raise CommandError(f"a certificate cannot be read: {error}") from None
+
+
+def _flaw(target: str) -> str:
+    """Returns what is wrong with TLS if a server cannot be called; empty if it is something else."""
+    chosen = Tls.from_environment()
+    files = (chosen.ca_file, chosen.cert_file, chosen.key_file) if chosen else ()
+    reason = handshakes.flaw(
+        target, handshakes.context_of(*map(str, files)) if files else None, chosen.server_name if chosen else ""
+    )
+    return f"{reason}; see LEADSCORE_TLS_… in docs/security.md" if reason else ""
 
 
 def full_name(service: str) -> str:

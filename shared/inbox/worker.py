@@ -23,6 +23,7 @@ from shared.event_loops import new_event_loop
 from shared.inbox import broker as brokers
 from shared.inbox.broker import DoorbellBroker
 from shared.rpc.health import Health, serving_health
+from shared.rpc.tls import server_credentials
 from shared.settings import WorkerSettings
 from shared.watchdog import Heartbeat, watching
 
@@ -134,15 +135,14 @@ def work(
     the application through `app()`. Health is served on `host`, for the empty name and `health_names`.
 
     Raises:
-        StartupError: The application cannot be opened, or the health port is taken; the message says why.
+        StartupError: The application cannot be opened, or the health port is taken, or a certificate file
+            cannot be used; the message says why.
         Exception: The application has failed; it is closed, and the process should end.
     """
     event_loop = _EventLoop()
     broker = brokers.connect(redis_url, event_loop)
     with _stop_signal() as (stopped, stop):
-        lifespan = Lifespan(
-            partial(application, broker), partial(_health, host, settings.health_port, health_names), stop
-        )
+        lifespan = Lifespan(partial(application, broker), partial(_health, host, settings, health_names), stop)
         broker.add_middleware(lifespan)
         register(broker, lambda: lifespan.app)
         worker = Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=THREADS)
@@ -163,11 +163,13 @@ def work(
     _LOG.info("worker stopped")
 
 
-def _health(host: str, port: int, names: Sequence[str], heartbeat: Heartbeat) -> AbstractAsyncContextManager[Health]:
+def _health(
+    host: str, settings: WorkerSettings, names: Sequence[str], heartbeat: Heartbeat
+) -> AbstractAsyncContextManager[Health]:
     async def probe() -> bool:
         return heartbeat.is_alive()
 
-    return serving_health(host, port, probe, *names)
+    return serving_health(host, settings.health_port, probe, *names, credentials=server_credentials(settings))
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -5,17 +5,25 @@ When the certificate files change, the next call opens a new channel; calls that
 """
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 
+from shared import logs
 from shared.access.credentials import OwnKey
 from shared.deadlines import DEFAULT_SECONDS, KEEPALIVE_SECONDS, PING_SECONDS, seconds_left
+from shared.rpc import handshakes
 from shared.rpc.tls import CertificateFiles, Certificates
-from shared.settings import CallerSettings
+from shared.settings import CallerSettings, TlsSettings
 
+EXPLAIN_SECONDS = 60.0
+"""Shortest time between two log lines that say why the servers of a channel cannot be reached."""
+
+_LOG = logs.get(__name__)
 _OPTIONS = [
     # 500 leads with many attributes exceed the 4 MiB default of grpc, and a retry would exceed it again.
     ("grpc.max_receive_message_length", -1),
@@ -35,12 +43,11 @@ def connect(target: str, settings: CallerSettings, *, own_key: bool = True) -> g
     Raises:
         StartupError: The file of the key or of a certificate cannot be used.
     """
-    interceptors = [_Prepared(OwnKey(settings) if own_key else None)]
+    interceptors = [_Prepared(OwnKey(settings) if own_key else None, _Failures(target, settings))]
     if not settings.calls_over_tls:
         return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=interceptors)
-    options = [*_OPTIONS]
-    if settings.tls_server_name:
-        options.append(("grpc.ssl_target_name_override", settings.tls_server_name))
+    name = settings.tls_server_name
+    options = [*_OPTIONS, *([("grpc.ssl_target_name_override", name)] if name else [])]
 
     def open_channel(certificates: Certificates) -> grpc.aio.Channel:
         return grpc.aio.secure_channel(target, certificates.of_a_caller(), options, interceptors=interceptors)
@@ -105,8 +112,9 @@ class _Renewed:
 class _Prepared(grpc.aio.UnaryUnaryClientInterceptor):
     """Sets the deadline of every call that has none, makes no call once it has passed, and adds the key."""
 
-    def __init__(self, key: OwnKey | None) -> None:
+    def __init__(self, key: OwnKey | None, failures: "_Failures") -> None:
         self._key = key
+        self._failures = failures
 
     async def intercept_unary_unary(
         self,
@@ -127,7 +135,37 @@ class _Prepared(grpc.aio.UnaryUnaryClientInterceptor):
             client_call_details.credentials,
             client_call_details.wait_for_ready,
         )
-        return await continuation(prepared, request)
+        call = await continuation(prepared, request)
+        try:
+            await call
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                self._failures.explain()
+        return call
+
+
+class _Failures:
+    """Logs why connections of a channel fail because of TLS, once a minute at most."""
+
+    def __init__(self, target: str, settings: TlsSettings) -> None:
+        self._target = target
+        self._settings = settings
+        self._next = 0.0
+
+    def explain(self) -> None:
+        """Looks for the reason in a thread; call it when the server was unavailable."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + EXPLAIN_SECONDS
+            asyncio.get_running_loop().run_in_executor(None, self._log)
+
+    def _log(self) -> None:
+        settings, context = self._settings, None
+        with contextlib.suppress(OSError):  # files that cannot be used have been logged
+            if settings.calls_over_tls:
+                context = handshakes.context_of(settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file)
+            reason = handshakes.flaw(self._target, context, settings.tls_server_name)
+            if reason:
+                _LOG.warning("service cannot be called", target=self._target, reason=reason)
 
 
 def _deadline_exceeded() -> grpc.aio.AioRpcError:

@@ -81,15 +81,22 @@ class Health(health.aio.HealthServicer):
             watch.reschedule(0)
 
 
-def listen(server: grpc.aio.Server, host: str, port: int, variable: str) -> str:
-    """Lets a server listen and returns the address; `variable` is the setting that the port comes from.
+def listen(
+    server: grpc.aio.Server, host: str, port: int, variable: str, credentials: grpc.ServerCredentials | None
+) -> str:
+    """Lets a server listen, over TLS if it has credentials, and returns the address.
+
+    `variable` is the setting that the port comes from.
 
     Raises:
         StartupError: The port is taken.
     """
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        server.add_insecure_port(address)
+        if credentials is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, credentials)
     except RuntimeError:
         advice = f"stop the process that uses it, or choose another {variable}"
         raise StartupError(f"{address} is in use: {advice}") from None
@@ -98,7 +105,11 @@ def listen(server: grpc.aio.Server, host: str, port: int, variable: str) -> str:
 
 @contextlib.asynccontextmanager
 async def serving_health(
-    host: str, port: int, probe: Callable[[], Awaitable[bool]], *names: str
+    host: str,
+    port: int,
+    probe: Callable[[], Awaitable[bool]],
+    *names: str,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> AsyncIterator[Health]:
     """Serves health on a port of its own while the block runs, for the empty name and the given names.
 
@@ -112,7 +123,7 @@ async def serving_health(
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])  # a stale process must not share the port
     servicer.register(server)
     if port:
-        listen(server, host, port, "LEADSCORE_HEALTH_PORT")
+        listen(server, host, port, "LEADSCORE_HEALTH_PORT", credentials)
         await server.start()
     try:
         async with running(servicer.watch()):

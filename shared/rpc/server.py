@@ -28,6 +28,7 @@ from shared.rpc.admission import Admission, Streams, StreamTable, nothing_refuse
 from shared.rpc.call_log import CallLog
 from shared.rpc.errors import ErrorTable, InvalidArgument, retry_seconds_of, status_of
 from shared.rpc.health import Health, listen
+from shared.rpc.tls import server_credentials
 from shared.settings import ServerSettings
 from shared.tasks import running
 from shared.watchdog import Heartbeat, watching
@@ -89,9 +90,10 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     """Serves until SIGTERM or SIGINT. When it is cancelled, it stops sooner.
 
     Raises:
-        StartupError: The port is taken.
+        StartupError: The port is taken, or a certificate file cannot be used.
         BackgroundTaskEnded: A part of the server has failed.
     """
+    credentials = server_credentials(settings)
     server = _new_server(settings)
     admission = Admission(settings.call_slots, settings.queue_seconds, service.gate)
     streams = Streams(service.streams, settings.stream_slots, settings.queue_seconds)
@@ -113,7 +115,7 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     if settings.reflection:
         reflection.enable_server_reflection([service.name, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     await servicer.report(serving=False)
-    address = listen(server, settings.host, settings.port, "LEADSCORE_PORT")
+    address = listen(server, settings.host, settings.port, "LEADSCORE_PORT", credentials)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -101,7 +101,9 @@ def server_credentials(settings: TlsSettings) -> grpc.ServerCredentials | None:
         return found.of_a_server()
 
     return grpc.dynamic_ssl_server_credentials(
-        used.of_a_server(), newer, require_client_authentication=settings.tls_clients == "required"
+        used.of_a_server(),
+        newer,  # type: ignore[arg-type]  # None means no change
+        require_client_authentication=settings.tls_clients == "required",
     )
 
 

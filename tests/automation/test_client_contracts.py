@@ -15,9 +15,10 @@ from cli.local.embedded import free_port
 from intelligence_service.domain.insight import LeadFacts
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
 from intelligence_service.watchers import Watchers
-from shared import deadlines
 from shared.mongo import Database
+from shared.rpc.channels import connect
 from shared.rpc.errors import is_transient
+from shared.settings import CallerSettings, load
 from testkit.serving import served
 from tests.automation.fakes import INSIGHT, MODEL, AbsentInsights, FakeInsights, FakeModels
 from tests.intelligence.fakes import FakeLeadChanges, FakeScores, facts
@@ -75,7 +76,7 @@ async def absent_insights(request: pytest.FixtureRequest) -> AsyncIterator[Insig
     if request.param == "fake":
         yield AbsentInsights()
         return
-    async with deadlines.connect(f"127.0.0.1:{free_port()}") as channel:
+    async with connect(f"127.0.0.1:{free_port()}", load(CallerSettings)) as channel:
         yield IntelligenceInsights(channel)
 
 

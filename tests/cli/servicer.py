@@ -41,11 +41,13 @@ Run = Callable[..., Result]
 
 
 @contextmanager
-def serving(*, automation: bool = False, worker: str = "") -> Iterator[tuple[Services, Run]]:
+def serving(
+    *, automation: bool = False, worker: str = "", credentials: grpc.ServerCredentials | None = None
+) -> Iterator[tuple[Services, Run]]:
     """Serves fakes in this process and yields them, and the command line that talks to them.
 
     The automation service is down unless `automation` is set. With `worker`, the name of a worker's health, all
-    services are up, and the worker reports its health at its port.
+    services are up, and the worker reports its health at its port. With `credentials`, they serve TLS.
     """
     service = Services()  # type: ignore[abstract]  # other calls are answered with UNIMPLEMENTED
     with ThreadPoolExecutor(4) as pool:
@@ -59,15 +61,13 @@ def serving(*, automation: bool = False, worker: str = "") -> Iterator[tuple[Ser
         insights = FakeIntelligence()  # type: ignore[abstract]  # the same
         intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(insights, server)
         # Their ports follow that of the ingest service.
-        server.add_insecure_port(f"127.0.0.1:{base + 1}")
-        if worker:
-            server.add_insecure_port(f"127.0.0.1:{base}")
-            server.add_insecure_port(f"127.0.0.1:{base + HEALTH_OFFSET}")
-        if automation or worker:
-            server.add_insecure_port(f"127.0.0.1:{base + 2}")
         admin_pb2_grpc.add_AdminServiceServicer_to_server(service.admin, server)
-        server.add_insecure_port(f"127.0.0.1:{base + 3}")
-        server.add_insecure_port(f"127.0.0.1:{base + 4}")
+        offsets = [1, 3, 4, *((0, 2, HEALTH_OFFSET) if worker else ()), *((2,) if automation else ())]
+        for address in {f"127.0.0.1:{base + offset}" for offset in offsets}:
+            if credentials:
+                server.add_secure_port(address, credentials)
+            else:
+                server.add_insecure_port(address)
         environment = {"LEADSCORE_BASE_PORT": str(base), "COLUMNS": "100"}
         server.start()
         try:

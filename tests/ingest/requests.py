@@ -12,10 +12,12 @@ from leadscore.ingest.v1 import ingest_pb2_grpc
 from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, IngestServicer
 from ingest_service.usecases.ingest import Ingest
-from shared import deadlines, wire
+from shared import wire
 from shared.access.enforcement import OPEN, Access
 from shared.group_commit import GroupCommit
 from shared.lead_ids import LeadIds
+from shared.rpc.channels import connect
+from shared.settings import CallerSettings, load
 from testkit.serving import listening
 from tests.ingest.fakes import NOW, FakeDoorbell, FakeEventStore, event, nothing_refused
 
@@ -27,7 +29,7 @@ async def ingesting(store: FakeEventStore, lead_ids: str = "") -> AsyncIterator[
     """Serves the IngestService with a store, and yields a channel to it."""
     async with (
         ingest_port(store, lead_ids) as port,
-        deadlines.connect(f"127.0.0.1:{port}") as channel,
+        connect(f"127.0.0.1:{port}", load(CallerSettings)) as channel,
     ):
         yield channel
 

@@ -13,7 +13,9 @@ from pymongo.errors import PyMongoError
 
 from shared import deadlines
 from shared.mongo import Database, is_timeout
+from shared.rpc.channels import connect
 from shared.rpc.server import Context
+from shared.settings import CallerSettings, load
 
 SLACK = 8.0
 
@@ -44,7 +46,7 @@ async def channel() -> AsyncIterator[grpc.aio.Channel]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with deadlines.connect(f"127.0.0.1:{port}") as opened:
+        async with connect(f"127.0.0.1:{port}", load(CallerSettings)) as opened:
             yield opened
     finally:
         await server.stop(None)
@@ -150,7 +152,7 @@ async def test_no_call_is_made_after_the_deadline(channel: grpc.aio.Channel) -> 
 
 
 async def test_a_call_to_an_unreachable_server_ends_within_the_deadline() -> None:
-    async with deadlines.connect("127.0.0.1:1") as nobody:
+    async with connect("127.0.0.1:1", load(CallerSettings)) as nobody:
         with deadlines.deadline(0.3), pytest.raises(grpc.aio.AioRpcError) as caught:
             await ask(nobody)
     assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)

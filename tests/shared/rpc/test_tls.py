@@ -10,6 +10,7 @@ from shared.rpc import tls
 from shared.rpc.tls import CertificateFiles
 from shared.settings import StartupError, TlsSettings, load
 from testkit.certificates import Authority
+from tests.shared.rpc.secure import settings_of
 
 
 @pytest.fixture
@@ -21,13 +22,6 @@ def authority(tmp_path: Path) -> Authority:
 def always_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks at the files at every use, and not once a second."""
     monkeypatch.setattr(tls, "CHECK_SECONDS", 0.0)
-
-
-def settings_of(*parts: dict[str, str], **others: str) -> TlsSettings:
-    values: dict[str, Any] = {
-        name.removeprefix("LEADSCORE_").lower(): value for part in parts for name, value in part.items()
-    }
-    return TlsSettings(**values, **others)
 
 
 def test_the_files_are_read_as_they_are(authority: Authority) -> None:

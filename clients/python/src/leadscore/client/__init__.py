@@ -24,6 +24,7 @@ from leadscore.client.errors import (
 from leadscore.client.events import Receipt
 from leadscore.client.retry import RetryPolicy
 from leadscore.client.sync import Client
+from leadscore.client.tls import Tls
 
 __all__ = [
     "AccessDenied",
@@ -43,5 +44,6 @@ __all__ = [
     "Rejection",
     "RetryPolicy",
     "Targets",
+    "Tls",
     "Unavailable",
 ]

@@ -14,6 +14,7 @@ from leadscore.client.events import IDENTIFY, Receipt, build_event
 from leadscore.client.keys import key_from_environment, with_key
 from leadscore.client.requests import WATCH_SECONDS, history_request, lead_request, watch_request
 from leadscore.client.retry import Attempts, RetryPolicy
+from leadscore.client.tls import Tls, open_async_channel
 from leadscore.ingest.v1 import ingest_pb2
 from leadscore.ingest.v1.ingest_pb2_grpc import IngestServiceStub
 from leadscore.intelligence.v1 import intelligence_pb2
@@ -31,19 +32,25 @@ class AsyncClient:
     Args:
         targets: The addresses; by default `Targets.from_environment()`.
         api_key: The key to show; by default `LEADSCORE_API_KEY`, or what is in the file `LEADSCORE_API_KEY_FILE`.
+        tls: How to connect over TLS; by default `Tls.from_environment()`.
         retry: How calls are retried.
 
     Every method raises a `LeadscoreError` if its call still fails after the retries. The first call connects.
     """
 
     def __init__(
-        self, targets: Targets | None = None, *, api_key: str | None = None, retry: RetryPolicy | None = None
+        self,
+        targets: Targets | None = None,
+        *,
+        api_key: str | None = None,
+        tls: Tls | None = None,
+        retry: RetryPolicy | None = None,
     ) -> None:
-        targets = targets or Targets.from_environment()
+        targets, tls = targets or Targets.from_environment(), tls or Tls.from_environment()
         key = key_from_environment() if api_key is None else api_key
         self._retry = retry or RetryPolicy()
         self._channels = [
-            with_key(grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS), key)
+            with_key(open_async_channel(target, tls, CHANNEL_OPTIONS), key)
             for target in (targets.ingest, targets.scoring, targets.intelligence)
         ]
         ingest, scoring, intelligence = self._channels
