@@ -4,8 +4,6 @@
 -- MESSAGES (generated from the protos, see bodies.py) has the fields of each message by their names in JSON, in both
 -- spellings. A field is {its name, the name of its message}; the second is nil for text, numbers and free JSON.
 --
--- Lua also says that a stream is one: Envoy sends lines of JSON, and calls them JSON.
---
 -- The functions take the text and a position in it, and return the position after what they have checked. They look at
 -- single bytes because LuaJIT compiles that, and does not compile patterns: a body of 1 MiB takes a tenth of the time.
 
@@ -193,19 +191,12 @@ end
 
 function envoy_on_request(request)
   local message = request:metadata():get("message")
-  local body = message and message ~= "" and request:body()
+  local body = message and request:body()
   if not body or body:length() == 0 then
     return
   end
   local fine, problem = pcall(check, body:getBytes(0, body:length()), message)
   if not fine then
     request:respond({ [":status"] = "400" }, problem.text or "the body cannot be read")
-  end
-end
-
-function envoy_on_response(response)
-  local headers = response:headers()
-  if response:metadata():get("streams") and headers:get(":status") == "200" then
-    headers:replace("content-type", "application/x-ndjson")
   end
 end

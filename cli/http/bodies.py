@@ -11,9 +11,14 @@ Fields = dict[str, tuple[str, ...]]
 """What a message may contain: by each spelling of a field's name, its name and, if it is a message, which one."""
 
 
-def script() -> str:
-    """Returns the Lua program that checks bodies, with its table."""
-    return f"local MESSAGES = {_lua(messages())}\n{files('cli.http').joinpath('bodies.lua').read_text()}"
+BODIES, STREAMS = "bodies", "streams"
+"""The names of the Lua programs: the one that checks bodies, and the one that also says that a stream is one."""
+
+
+def scripts() -> dict[str, str]:
+    """Returns the Lua programs by their names."""
+    checking = f"local MESSAGES = {_lua(messages())}\n{_text('bodies.lua')}"
+    return {BODIES: checking, STREAMS: checking + _text("streams.lua")}
 
 
 def messages() -> dict[str, Fields]:
@@ -44,6 +49,10 @@ def _checked(field: FieldDescriptor) -> Descriptor | None:
         return None
     # The values of all maps are texts; a test fails if that changes.
     return None if message.GetOptions().map_entry else message
+
+
+def _text(file: str) -> str:
+    return files("cli.http").joinpath(file).read_text()
 
 
 def _lua(table: dict[str, Fields]) -> str:

@@ -4,7 +4,7 @@ import base64
 from pathlib import Path
 
 from cli.http import certificates
-from cli.http.bodies import script
+from cli.http.bodies import scripts
 from cli.http.paths import Json, paths
 from cli.http.routes import SERVICES, descriptors
 from cli.http.settings import HttpSettings
@@ -75,6 +75,7 @@ _LIMITS: Json = {
 _STRICTNESS: Json = {
     # Who calls is told to the services in x-forwarded-for; what callers claim about that is not believed.
     "use_remote_address": True,
+    "generate_request_id": False,
     # Callers at internal addresses could set retries and time limits by headers. No list would mean all private ones.
     "internal_address_config": {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]},
     "normalize_path": True,
@@ -96,7 +97,7 @@ def _filters(settings: HttpSettings) -> list[Json]:
         _filter("health_check", "HealthCheck", health),
         *([_filter("cors", "Cors", {})] if settings.cors_origins else []),
         _filter("buffer", "Buffer", {"max_request_bytes": MAX_BODY_BYTES}),
-        _filter("lua", "Lua", {"default_source_code": {"inline_string": script()}}),
+        _filter("lua", "Lua", {"source_codes": {name: {"inline_string": text} for name, text in scripts().items()}}),
         _filter("grpc_json_transcoder", "GrpcJsonTranscoder", _transcoding()),
         _filter("router", "Router", {"suppress_envoy_headers": True}),
     ]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from cli.http.bodies import BODIES, STREAMS
 from cli.http.routes import Route, routes
 from cli.http.settings import HttpSettings
 
@@ -13,7 +14,12 @@ Json: TypeAlias = dict[str, Any]
 CALL_SECONDS = 15
 """Longest time for a unary call; longer than the limit of the services, so that their answer arrives."""
 GATEWAY_PATHS = ("batch", "track", "identify", "page", "screen", "group", "alias", "cloudevents")
+_USELESS_HEADERS = [
+    *("accept", "accept-encoding", "x-envoy-original-method", "x-envoy-original-path", "x-forwarded-proto"),
+]
+"""What the services would have to read with each call, and nobody asks them for."""
 _JSON_TYPE = r'(?i)application/json\s*(;\s*charset="?utf-8"?\s*)?'
+_LUA, _LUA_TYPE = "envoy.filters.http.lua", "type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute"
 _UNTOUCHED: Json = {
     "typed_per_filter_config": {
         "envoy.filters.http.grpc_json_transcoder": {
@@ -54,12 +60,17 @@ def _entries(route: Route) -> Iterator[Json]:
 def _call(route: Route, match: Json) -> Json:
     # A watch may be silent for as long as no lead changes, and a job may take hours.
     limits = {"timeout": "0s", "idle_timeout": "0s"} if route.streams else {"timeout": f"{CALL_SECONDS}s"}
-    told = {"message": route.body.full_name if route.body else "", "streams": route.streams}
-    return {
+    entry: Json = {
         "match": match,
         "route": {"cluster": route.server, **limits},
-        "metadata": {"filter_metadata": {"envoy.filters.http.lua": told}},
+        "request_headers_to_remove": _USELESS_HEADERS,
     }
+    if route.body:
+        entry["metadata"] = {"filter_metadata": {_LUA: {"message": route.body.full_name}}}
+    if route.body or route.streams:  # others are spared the time that Lua takes
+        program = {"@type": _LUA_TYPE, "name": STREAMS if route.streams else BODIES}
+        entry["typed_per_filter_config"] = {_LUA: program}
+    return entry
 
 
 def _gateway() -> Iterator[Json]:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from shared import wire
@@ -77,6 +78,25 @@ async def test_a_key_works_until_it_is_revoked_and_the_audit_log_says_who_did_it
     assert ("admin", "RevokeApiKey", f"key {made['key_id']}", "OK") in found
     assert ("admin", "CreateApiKey", "key named analyst", "OK") in found
     assert all(each["address"] == "127.0.0.1" and each["key_id"] for each in records)
+
+
+async def test_the_http_api_asks_for_the_same_keys(up: Up) -> None:
+    url = f"http://127.0.0.1:{up.http_port}/v1"
+    made = json.loads(up.run("keys", "create", "--name", "website", "--role", "ingest", "--json").stdout)
+    event = {"event_id": "eve-1", "lead_id": "eve", "event_type": "signup", "event_time": "2026-05-01T12:00:00Z"}
+    async with httpx.AsyncClient(timeout=30) as client:
+        for key in ({}, {"authorization": "Bearer lsk_aaaaaaaaaaaa_none"}, {"authorization": f"Basic {made['text']}"}):
+            refused = await client.post(f"{url}/events", json=event, headers=key)
+            assert (refused.status_code, refused.json()["message"]) == (401, REFUSED)
+        client.headers["authorization"] = f"Bearer {made['text']}"
+
+        async def is_known() -> bool:
+            return (await client.post(f"{url}/events", json=event)).status_code == 200
+
+        await eventually(is_known, what="the new key sends an event", within=REVOKED_SECONDS)
+        denied = await client.get(f"{url}/leads/eve")
+    assert (denied.status_code, denied.json()["details"][0]["reason"]) == (403, "ROLE_MISSING")
+    assert "role read" in denied.json()["message"]
 
 
 def test_a_restart_keeps_the_keys(up: Up) -> None:
