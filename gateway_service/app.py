@@ -9,7 +9,8 @@ from starlette.exceptions import HTTPException
 
 from gateway_service import server
 from gateway_service.clients import IngestService, is_serving
-from gateway_service.servicer.bodies import Bodies
+from gateway_service.servicer.bodies import MAX_TOTAL_BYTES, Bodies
+from gateway_service.servicer.lanes import Lane, Lanes
 from gateway_service.servicer.requests import Requests, answer_http_exception
 from gateway_service.servicer.routes import Callers, Formats, Gateway
 from gateway_service.settings import GatewaySettings
@@ -22,6 +23,9 @@ from shared.mapping.times.readers import TimeOptions
 from shared.rpc.admission import Admission
 from shared.rpc.call_log import CallLog
 from shared.rpc.channels import connect
+
+NARROW_SHARE = 8
+"""The share of slots and memory, 1/8, for requests with keys that were not valid lately."""
 
 
 async def run_server(settings: GatewaySettings) -> None:
@@ -39,8 +43,12 @@ def application(
     settings: GatewaySettings, gateway: Gateway, probe: Callable[[], Awaitable[bool]], log: CallLog
 ) -> Starlette:
     """Returns the application. `probe` returns whether requests can be handled."""
-    admission = Admission(settings.call_slots, settings.queue_seconds)
-    requests = Requests(admission, Bodies(settings.body_seconds), settings.call_seconds, log)
+    wide = Lane(Admission(settings.call_slots, settings.queue_seconds), Bodies(settings.body_seconds, MAX_TOTAL_BYTES))
+    narrow = Lane(
+        Admission(max(1, settings.call_slots // NARROW_SHARE), settings.queue_seconds),
+        Bodies(settings.body_seconds, MAX_TOTAL_BYTES // NARROW_SHARE),
+    )
+    requests = Requests(Lanes(wide, narrow, open_to_all=not settings.authentication), settings.call_seconds, log)
     return Starlette(routes=gateway.routes(requests, probe), exception_handlers={HTTPException: answer_http_exception})
 
 

@@ -38,3 +38,8 @@ class Report(NamedTuple):
     ignored: int = 0
     rejections: Sequence[Rejection] = ()
     deferral: Deferral | None = None
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the ingest service has stored or deferred an event, and so has accepted the key of the sender."""
+        return bool(self.accepted or self.duplicate or self.deferral)

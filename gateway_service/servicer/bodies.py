@@ -1,7 +1,7 @@
 """Reads the bodies of requests: bounded in size and in time, unpacked, and parsed as JSON.
 
 Guarantee: no body takes more than `MAX_BYTES` of memory, packed or unpacked, and those of all requests together not
-more than `MAX_TOTAL_BYTES`.
+more than `Bodies` is given.
 """
 
 import asyncio
@@ -24,10 +24,11 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 class Bodies:
-    """Reads bodies, each within `seconds`."""
+    """Reads bodies, each within `seconds`, and no more than `max_total_bytes` of them at a time."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, max_total_bytes: int) -> None:
         self._seconds = seconds
+        self._max_total_bytes = max_total_bytes
         self._reserved = 0
 
     @contextlib.asynccontextmanager
@@ -39,7 +40,7 @@ class Bodies:
             starlette.requests.ClientDisconnect: The sender has left.
         """
         size = _declared_size(request)
-        if self._reserved + size > MAX_TOTAL_BYTES:
+        if self._reserved + size > self._max_total_bytes:
             raise Refused(grpc.StatusCode.UNAVAILABLE, "server overloaded; retry later")
         self._reserved += size
         try:

@@ -11,12 +11,11 @@ from starlette.responses import JSONResponse, Response
 
 from gateway_service.domain.records import InvalidRequest
 from gateway_service.domain.report import Report
-from gateway_service.servicer.bodies import Bodies
+from gateway_service.servicer.lanes import Lanes
 from gateway_service.servicer.refusals import Refused, answer, from_call, reason
 from gateway_service.servicer.reports import answer_report
 from shared import logs
 from shared.deadlines import deadline
-from shared.rpc.admission import Admission
 from shared.rpc.call_log import CallLog
 from shared.rpc.errors import Overloaded
 
@@ -35,44 +34,47 @@ _LOG = logs.get(__name__)
 class Requests:
     """Makes endpoints of handlers. Use it from one event loop only."""
 
-    def __init__(self, admission: Admission, bodies: Bodies, seconds: float, log: CallLog) -> None:
-        self._admission = admission
-        self._bodies = bodies
+    def __init__(self, lanes: Lanes, seconds: float, log: CallLog) -> None:
+        self._lanes = lanes
         self._seconds = seconds
         self._log = log
         self._strangers = Strangers()
 
-    def endpoint(self, handle: Handle, *, packed: bool = True) -> Endpoint:
-        """Returns an endpoint. `packed` allows bodies in gzip."""
+    def endpoint(self, handle: Handle, *, is_signed: bool = False) -> Endpoint:
+        """Returns an endpoint. Bodies whose signature is checked must not be packed."""
 
         async def respond(request: Request) -> Response:
             start, name = time.perf_counter(), logs.cut(request.url.path)
             try:
-                report = await self._handled(request, handle, packed=packed)
+                report = await self._handled(request, handle, is_signed=is_signed)
                 response = answer_report(report)
             except ClientDisconnect:
                 self._log.write(name, "CANCELLED", time.perf_counter() - start)
                 return Response(status_code=_LEFT)
             except Exception as error:  # noqa: BLE001 (the caller gets an answer, and the log the traceback)
-                return self._refusal(name, error, time.perf_counter() - start)
+                return self._refusal(request, name, error, time.perf_counter() - start)
+            if report.was_sent:
+                self._lanes.note(request.headers, is_valid=True)
             self._log.answered(name, time.perf_counter() - start)
             return response
 
         return respond
 
-    async def _handled(self, request: Request, handle: Handle, *, packed: bool) -> Report:
-        async with self._bodies.body(request, packed=packed) as body:
+    async def _handled(self, request: Request, handle: Handle, *, is_signed: bool) -> Report:
+        lane = self._lanes.lane(request.headers, is_signed=is_signed)
+        async with lane.bodies.body(request, packed=not is_signed) as body:
             with deadline(self._seconds):
-                async with self._admission.slot(len(body), self._seconds):
+                async with lane.admission.slot(len(body), self._seconds):
                     return await handle(request, body)
 
-    def _refusal(self, name: str, error: Exception, seconds: float) -> Response:
+    def _refusal(self, request: Request, name: str, error: Exception, seconds: float) -> Response:
         refused = refusal_of(error)
         if refused is None:
             self._log.write_fault(name, "INTERNAL", seconds, error)
             return answer(Refused(grpc.StatusCode.INTERNAL, INTERNAL))
         if refused.code is grpc.StatusCode.UNAUTHENTICATED:
             self._strangers.count(name)
+            self._lanes.note(request.headers, is_valid=False)
         elif not isinstance(error, Overloaded):  # these are counted, too
             self._log.write(name, refused.code.name, seconds, error=logs.cut(str(refused)))
         return answer(refused)

@@ -56,7 +56,7 @@ class Gateway:
             _post("/v1/batch", requests.endpoint(self._segment(segment.batch))),
             *(_post(f"/v1/{kind}", requests.endpoint(self._segment(_of_kind(kind)))) for kind in segment.TYPES),
             _post("/v1/cloudevents", requests.endpoint(self.cloud_events)),
-            _post("/v1/webhooks/{name}", requests.endpoint(self.webhook, packed=False)),
+            _post("/v1/webhooks/{name}", requests.endpoint(self.webhook, is_signed=True)),
             Route("/health", _health(is_serving), methods=["GET"]),
         ]
 

@@ -1,5 +1,6 @@
 """Keys and roles: the ingest service decides, and the gateway says what it decided."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 
@@ -60,3 +61,16 @@ async def test_a_key_without_the_role(client: httpx.AsyncClient, store: FakeEven
         "BatchIngestEvents needs a caller with the role ingest",
     )
     assert not store.events
+
+
+async def test_requests_with_wrong_keys_do_not_delay_those_with_a_right_one(store: FakeEventStore) -> None:
+    ring = await ring_of(KEYS["ingest"][1])
+    access = Access(METHODS, Authentication(ring))
+    async with gateway(store, access=access, authentication=True, call_slots=8, queue_seconds=0.05) as client:
+        assert (await track(client, KEYS["ingest"][0])).status_code == 200
+        wrong = [asyncio.create_task(track(client, f"lsk_wrong_{number}")) for number in range(50)]
+        await asyncio.sleep(0)  # they begin
+        for _ in range(20):
+            assert (await track(client, KEYS["ingest"][0])).status_code == 200
+        answers = [(await each).status_code for each in wrong]
+    assert set(answers) == {401, 503}, "held by the ingest service, or not admitted"

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from gateway_service.servicer import bodies
+from gateway_service import app
 from tests.gateway.serving import gateway
 from tests.gateway.test_segment import MESSAGE
 from tests.ingest.fakes import FakeEventStore
@@ -109,13 +109,26 @@ async def test_a_body_that_does_not_arrive(store: FakeEventStore) -> None:
     assert answer.headers["retry-after"] == "1"
 
 
-async def test_all_bodies_together_are_bounded(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MAX_TOTAL_BYTES", 10)
-    answer = await post(client, BATCH)
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    monkeypatch.setattr(bodies, "MAX_TOTAL_BYTES", 10 * MIB)
-    for _ in range(20):
-        assert (await post(client, gzip.compress(BATCH), content_encoding="gzip")).status_code == 200
+async def test_all_bodies_together_are_bounded(store: FakeEventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "MAX_TOTAL_BYTES", 2 * MIB - 1)
+    begun, end = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield BATCH
+        begun.set()
+        await end.wait()
+
+    async def send_packed(client: httpx.AsyncClient) -> httpx.Response:
+        return await post(client, gzip.compress(BATCH), content_encoding="gzip")
+
+    async with gateway(store) as client:
+        assert [(await send_packed(client)).status_code for _ in range(5)] == [200] * 5
+        first = asyncio.create_task(post(client, slow()))
+        await begun.wait()
+        refused = await send_packed(client)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        end.set()
+        assert (await first).status_code == (await send_packed(client)).status_code == 200
 
 
 async def test_paths_and_methods(client: httpx.AsyncClient) -> None:
