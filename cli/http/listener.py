@@ -73,7 +73,7 @@ _LIMITS: Json = {
 }
 
 _STRICTNESS: Json = {
-    # Who calls is told to the services in x-forwarded-for; what callers claim about that is not believed.
+    # The services learn who calls from x-envoy-external-address, which no caller can set.
     "use_remote_address": True,
     "generate_request_id": False,
     # Callers at internal addresses could set retries and time limits by headers. No list would mean all private ones.

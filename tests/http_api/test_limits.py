@@ -139,7 +139,8 @@ def test_a_malformed_request_line_is_refused(door: Door, line: str) -> None:
 
 def test_a_caller_cannot_steer_envoy(door: Door) -> None:
     steering = {"x-envoy-retry-on": "5xx", "x-envoy-max-retries": "9", "x-envoy-upstream-rq-timeout-ms": "1"}
-    assert door.client.get("/v1/leads/ada", headers=steering).status_code == 200
+    lying = {"x-envoy-external-address": "6.6.6.6", "x-forwarded-for": "6.6.6.6"}
+    assert door.client.get("/v1/leads/ada", headers=steering | lying).status_code == 200
     _, _, metadata = door.services.last()
     assert not metadata.keys() & steering.keys()
     assert metadata["x-envoy-external-address"] == "127.0.0.1"
