@@ -75,7 +75,7 @@ bench: install ## Measure speed and cost beside a reference, in ten minutes (ONL
 proof: install ## Plant faults into copies of the code: the rounds of make chaos must catch each
 	$(BIN)/pytest tests/chaos/test_planted.py
 
-chaos: install ## Break everything in turn under load and check what must hold (ROUNDS=, FAULTS=, SEED=, SOAK=minutes)
+chaos: install ## Break everything in turn under load and check what must hold (ROUNDS=, FAULTS=, SEED=, SOAK=minutes, SECURE=1)
 	$(BIN)/python -m chaos
 
 pictures: install ## Render the pictures of the README from a demo system

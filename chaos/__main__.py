@@ -1,7 +1,8 @@
 """`python -m chaos`: runs a series of rounds, or a soak.
 
-Environment variables: `ROUNDS` (how many), `FAULTS` (prefixes of fault names, separated by commas), `SEED`, and `SOAK`
-(run a soak of this many minutes instead). Exit status 1 if any invariant was violated.
+Environment variables: `ROUNDS` (how many), `FAULTS` (prefixes of fault names, separated by commas), `SEED`, `SOAK` (run
+a soak of this many minutes instead), and `SECURE` (TLS and keys for every process and client). Exit status 1 if any
+invariant was violated.
 """
 
 import asyncio

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from leadscore.client.keys import with_key
 from pymongo import AsyncMongoClient
 
 from chaos import armed, clock, crash_points, hanging, poison, rules
@@ -20,6 +21,7 @@ from chaos.policy import CHANNEL_OPTIONS
 from chaos.process_logs import ProcessLogs
 from chaos.processes import Processes
 from chaos.receipts import GOOD, HOSTILE, Receipts
+from chaos.security import Security
 from chaos.servers import Mongo, Redis
 from chaos.stalls import Stalls
 from chaos.threads import in_thread
@@ -61,8 +63,10 @@ class World:
         self.hang_file = directory / "hang"
         self._record = record
         self._channels: dict[str, grpc.aio.Channel] = {}
+        self._security = Security(directory / "security")
         settings = {
             **_SETTINGS,
+            **self._security.settings,
             "LEADSCORE_MONGO_URI": mongo.product_uri,
             "LEADSCORE_REDIS_URL": redis.product_url,
             **clock.environment(self._clock_file),
@@ -85,7 +89,8 @@ class World:
     def channel(self, server: str) -> grpc.aio.Channel:
         """Returns a channel of a client that follows the documented retry policy."""
         if server not in self._channels:
-            self._channels[server] = self.processes.system.open_channel(server, CHANNEL_OPTIONS)
+            channel = self.processes.system.open_channel(server, CHANNEL_OPTIONS)
+            self._channels[server] = with_key(channel, self._security.key)
         return self._channels[server]
 
     def crashes(self) -> Counter[str]:
@@ -104,6 +109,7 @@ class World:
 
     async def start(self) -> None:
         """Starts everything and creates the rules."""
+        await self._security.store_keys(self.database)
         await self.processes.start_all()
         self.receipts.answer(GOOD, answering(200), 200)
         self.receipts.answer(HOSTILE, answering(200), 200)
