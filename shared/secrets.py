@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import Field, SecretStr, field_validator
 
+from shared.private_files import write_private
 from shared.settings import ProcessSettings, StartupError
 
 KEY_BYTES = 32
@@ -114,11 +115,7 @@ def keys_in(path: Path) -> str:
     Only the owner of the file can read it.
     """
     if not path.exists():
-        unfinished = path.with_suffix(".new")
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"{new_key()}\n")
-        unfinished.rename(path)
+        write_private(path, f"{new_key()}\n")
     path.chmod(0o600)
     return path.read_text().strip()
 
