@@ -9,7 +9,7 @@ import pytest
 from admin_service.domain.erasure import ErasureConflict, NothingKnown, OtherKey
 from admin_service.store import leads
 from admin_service.store.traces import Traces
-from shared.mongo import Database, TransactionTimeout
+from shared.mongo import Database, TransactionTimeout, transact
 from tests.admin.erasing import BYSTANDERS, LEAD, World, new_privacy, new_world
 from tests.scoring.conftest import days_ago
 
@@ -129,7 +129,7 @@ async def test_a_database_that_is_slow_gets_smaller_pieces(world: World, monkeyp
     monkeypatch.setattr(leads, "MIN_PIECE_ENTRIES", 1)
     monkeypatch.setattr(leads, "PIECE_ENTRIES", 16)
     await world.live()
-    transact, sizes = leads.transact, list[int]()
+    sizes = list[int]()
 
     async def slow(database: Database, body: Any, *, seconds: float) -> None:
         sizes.append(len(body.args[1].entries))
