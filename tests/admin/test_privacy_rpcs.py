@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from leadscore.admin.v1 import admin_pb2 as pb
 from leadscore.admin.v1 import admin_pb2_grpc
 
+from admin_service.access import METHODS
 from admin_service.servicer import ERRORS, AdminServicer
 from shared import wire
 from shared.mongo import Database
@@ -115,3 +116,9 @@ async def answered(call: Any) -> None:
         [each async for each in call]
     else:
         await call
+
+
+def test_every_audited_request_has_a_subject_however_malformed_it_is() -> None:
+    request = pb.CompactEventsRequest()
+    request.before.seconds, request.before.nanos = -(2**63), -1
+    assert METHODS.audited["CompactEvents"](request).startswith("all before Unix time -9")

@@ -4,6 +4,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor
@@ -34,6 +35,8 @@ WALKS = (
     "RebuildLeadScores",
     "SimulateScoringModel",
     "PublishScoringModel",
+    "CompactEvents",
+    "ReapplyErasures",
 )
 """Methods that scan all leads, so they get few inputs."""
 MODEL = write_model(built_in())
@@ -110,6 +113,8 @@ def varied(method: MethodDescriptor, count: int, seed: int) -> Iterator[bytes]:
     """Yields random messages, half of them merged into a message that is likely to be accepted."""
     ids = [f"{kind}-{seed}-{number}" for kind in ("lead", "event", "rule") for number in range(3)]
     words = (*ids, "lead-0", "rule-0", "page_view", "demo_request", "identify", "hot", "enabled", "conditions", "")
+    if method.name == "EraseLead":
+        words = tuple(word for word in words if word != "lead-0")  # other inputs need this lead
     strategy = st.tuples(st.booleans(), fuzz.messages(method.input_type, words))
     for over, message in fuzz.drawn(strategy, count, seed):
         whole: Any = likely(method) if over else type(message)()
@@ -164,6 +169,8 @@ LIKELY: dict[str, dict[str, Any] | Callable[[int], dict[str, Any]]] = {
     "AdjustLeadScore": lambda number: {
         "lead_id": "lead-0", "request_id": f"likely-{number}", "delta": 1, "reason": "because", "actor": "tester",
     },
+    "EraseLead": lambda number: {"lead_id": f"likely-{number}", "request_id": f"likely-{number}"},
+    "CompactEvents": lambda _: {"before": wire.to_timestamp(wire.now() - timedelta(days=2))},
     "RetractEvent": lambda number: {"event_id": f"likely-{number // 2}", "reason": "because", "actor": "tester"},
     "TestAutomationRule": lambda number: {"rule": likely_rule(f"likely-{number}"), "lead_id": "lead-0"},
     "GetAutomationExecution": {"execution_id": _EXECUTION_ID},
