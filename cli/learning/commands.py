@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 from google.protobuf.duration_pb2 import Duration
 from leadscore.scoring.v1 import scoring_pb2 as pb
+from rich.console import Group
 
 from cli.model.files import IN_FORCE, find_model
 from cli.simulation.judgements import judgement_sections
 from cli.terminal.connection import CommandError, Connection
 from cli.terminal.counts import counted
-from cli.terminal.options import STREAM_SECONDS, BasePort
-from cli.terminal.output import OUT, bar, say
+from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort
+from cli.terminal.output import bar, say, show
 from shared import wire
 from shared.message_files import durations
 from shared.message_files.yaml_text import write_yaml
@@ -55,6 +56,7 @@ def fit(
     time_zone: Annotated[str, typer.Option(help="Where days begin; use that of the scoring service.")] = "UTC",
     seed: Annotated[int, typer.Option(help="Chooses the sample if there are more than 100,000 leads.")] = 0,
     base_port: BasePort = 50051,
+    as_json: AsJson = False,
 ) -> None:
     """Learn whole points for few rules from the history, write them to a file, and judge the model by later leads.
 
@@ -97,8 +99,8 @@ def fit(
             f"warning: an AUC of {found.auc:.3f} is too good to be true: an event type may stand for the outcome; "
             "name it in --conversion or --lost"
         )
-    for section in judgement_sections(_judged(connection, model, question)):
-        OUT.print(section)
+    summary = _judged(connection, model, question)
+    show(Group(*judgement_sections(summary)), summary, as_json=as_json)
 
 
 def _names(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from cli.learning.histories import Seen
 from cli.model.files import read_model
 from shared import wire
 from tests.cli.learning.test_scorecard import BEGAN, made
-from tests.cli.servicer import Run, Services, serving
+from tests.cli.servicer import Run, Services, json_of, serving
 
 OUTCOMES = ("--conversion", "won", "--lost", "lost")
 
@@ -59,6 +59,8 @@ def test_a_model_is_written_and_judged_by_later_leads(system: tuple[Services, Ru
     assert wire.to_time(request.train_before) == split.replace(hour=0)
     assert request.horizon.seconds == 30 * 86400
     assert "how well scores predict conversion" in found.stdout
+    [summary] = json_of(run("model", "fit", *OUTCOMES, "--out", files[0], "--json"))
+    assert len(summary["judgements"]) == 1
 
 
 def test_an_answer_among_the_events_is_warned_of(system: tuple[Services, Run], tmp_path: Path) -> None:
