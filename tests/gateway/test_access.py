@@ -42,7 +42,11 @@ async def test_a_key_with_the_role(client: httpx.AsyncClient, store: FakeEventSt
     assert list(store.events) == ["m1"]
 
 
-@pytest.mark.parametrize("key", ["lsk_unknown", KEYS["ingest"][0][:-1], KEYS["expired"][0], ""])
+@pytest.mark.parametrize(
+    "key",
+    ["lsk_unknown", KEYS["ingest"][0][:-1], KEYS["expired"][0], ""],
+    ids=["unknown", "truncated", "expired", "empty"],
+)
 async def test_no_valid_key(client: httpx.AsyncClient, store: FakeEventStore, key: str) -> None:
     answers = [await track(client, key), await client.post("/v1/track", json=MESSAGE)]
     for answer in answers:

@@ -73,7 +73,11 @@ def test_nothing_shows_a_key() -> None:
         assert repr(base64.b64decode(key)) not in text
 
 
-@pytest.mark.parametrize("text", ["x", "AAAA", f"{new_key()},", f"{new_key()},{new_key()[:-4]}", new_key() + "!"])
+@pytest.mark.parametrize(
+    "text",
+    ["x", "AAAA", f"{new_key()},", f"{new_key()},{new_key()[:-4]}", new_key() + "!"],
+    ids=["no base64", "too short", "an empty one", "a second one that is too short", "another character"],
+)
 def test_a_malformed_key_prevents_the_start_and_is_not_shown(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("LEADSCORE_SECRET_KEYS", text)
     with pytest.raises(StartupError, match=r"^LEADSCORE_SECRET_KEYS: .*openssl rand -base64 32") as caught:
