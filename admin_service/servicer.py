@@ -20,7 +20,7 @@ from shared.access import callers
 from shared.access.errors import ACCESS
 from shared.rpc.admission import StreamKind, StreamTable
 from shared.rpc.arguments import identifier, optional_text, optional_time
-from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
+from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument, InvalidPageToken
 from shared.rpc.pagination import Cursor, asked_page
 from shared.rpc.server import Context
 
@@ -134,7 +134,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     async def ListErasures(self, request: pb.ListErasuresRequest, context: Context) -> pb.ListErasuresResponse:
         """See `admin.proto`."""
         page = asked_page(request, ("ListErasures",), datetime, str, default=DEFAULT_PAGE, limit=MAX_RECORDS)
-        found = await self._privacy.erasing.erasures.page(page.after, page.limit)
+        found = await self._privacy.erasing.erasures.page(_with_bytes(page.after), page.limit)
         erasures, token = page.cut(found, lambda each: (each.time, each.request.hex()))
         return pb.ListErasuresResponse(
             erasures=map(write_erasure, erasures),
@@ -167,3 +167,11 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             raise InvalidArgument("before", "is less than a day ago")
         async for progress in self._privacy.compaction.run(before):
             yield pb.CompactEventsResponse(**asdict(progress))
+
+
+def _with_bytes(cursor: Cursor) -> tuple[object, ...]:
+    """Returns the cursor of a list of erasures with the request as bytes; callers can forge it."""
+    try:
+        return (*cursor[:1], *(bytes.fromhex(str(request)) for request in cursor[1:]))
+    except ValueError:
+        raise InvalidPageToken from None

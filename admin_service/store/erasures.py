@@ -12,7 +12,6 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from admin_service.domain.erasure import Counts, Erasure
 from shared.contracts.erasures import ERASED_EVENTS, ERASURES, KEY_BYTES, KEY_ROW, Digests, ErasureState
 from shared.mongo import Database, Document, durable
-from shared.rpc.pagination import Cursor
 
 INDEXES = {
     ERASURES: [
@@ -64,12 +63,12 @@ class MongoErasures:
         rows = self._erasures.find({"state": ErasureState.ERASING.value, "change_time": {"$lt": before}})
         return [_read(row) async for row in rows]
 
-    async def page(self, after: Cursor, limit: int) -> list[Erasure]:
-        """Returns a page of erasures, oldest first."""
+    async def page(self, after: Sequence[object], limit: int) -> list[Erasure]:
+        """Returns a page of erasures, oldest first; `after` has the time and the request of the last one before it."""
         which: Document = {}
         if after:
             time, request = after
-            which["$or"] = [{"at": {"$gt": time}}, {"at": time, "_id": {"$gt": Binary(bytes.fromhex(str(request)))}}]
+            which["$or"] = [{"at": {"$gt": time}}, {"at": time, "_id": {"$gt": request}}]
         rows = self._erasures.find(which).sort([("at", ASCENDING), ("_id", ASCENDING)]).limit(limit)
         return [_read(row) async for row in rows]
 

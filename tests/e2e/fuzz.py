@@ -50,7 +50,7 @@ def messages(descriptor: Descriptor, words: Sequence[str] = ("",), depth: int = 
 def string_places(descriptor: Descriptor, seen: Place = ()) -> Iterator[Place]:
     """Yields the path of every string field in a type; enters a recursive type only once."""
     for field in descriptor.fields:
-        if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        if field.type == FieldDescriptor.TYPE_STRING:
             yield (*seen, field)
         elif field.message_type and field not in seen:
             yield from string_places(field.message_type, (*seen, field))

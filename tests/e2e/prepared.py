@@ -3,7 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+from leadscore.admin.v1 import admin_pb2
 from leadscore.automation.v1 import automation_pb2
+from leadscore.ingest.v1 import ingest_pb2
 from leadscore.scoring.v1 import scoring_pb2
 from pymongo import AsyncMongoClient
 
@@ -66,7 +68,14 @@ async def plant_failures(system: System) -> None:
 
 
 async def plant_keys_and_records(system: System) -> None:
-    """Stores two keys and two audit records, so that their lists have two pages."""
+    """Stores two keys, two audit records and two erasures, so that their lists have two pages."""
+    for lead in ("planted-0", "planted-1"):
+        event = ingest_pb2.Event(
+            event_id=lead, lead_id=lead, event_type="signup", event_time=wire.to_timestamp(wire.now())
+        )
+        await system.ingest().IngestEvent(ingest_pb2.IngestEventRequest(event=event), timeout=CALL_SECONDS)
+        request = admin_pb2.EraseLeadRequest(lead_id=lead, request_id=lead, actor="tester")
+        await system.admin().EraseLead(request, timeout=CALL_SECONDS)
     key = ApiKey("aaaaaaaaaaaa", "planted", frozenset({Role.READ}), b"", wire.now(), "tester")
     record = {"_id": "0", "at": wire.now(), "actor": "tester", "service": "scoring", "method": "AdjustLeadScore"}
     async with AsyncMongoClient[dict[str, Any]](system.mongo.uri, tz_aware=True) as client:

@@ -73,7 +73,14 @@ async def client(
         yield opened
 
 
-def standard(body: bytes, *, secret: str = SECRET, id: str = "msg_1", time: datetime = NOW) -> dict[str, str]:  # noqa: A002
+def standard(
+    body: bytes,
+    *,
+    secret: str = SECRET,
+    id: str = "msg_1",  # noqa: A002
+    age: timedelta = timedelta(),
+) -> dict[str, str]:
+    time = datetime.now(UTC) - age  # the library reads the clock itself
     return {
         "webhook-id": id,
         "webhook-timestamp": str(int(time.timestamp())),
@@ -137,14 +144,14 @@ def forged(body: bytes) -> list[dict[str, str]]:
     return [
         {},
         {**good, "webhook-id": "msg_2"},
-        {**good, "webhook-timestamp": str(int(NOW.timestamp()) + 1)},
+        {**good, "webhook-timestamp": str(int(good["webhook-timestamp"]) + 1)},
         {**good, "webhook-timestamp": "nan"},
         {**good, "webhook-signature": "v1,AAAA"},
         {**good, "webhook-signature": "v1"},
         {**good, "webhook-signature": "v1,%"},
         standard(body, secret="whsec_" + base64.b64encode(b"of somebody else").decode()),
-        standard(body, time=NOW - timedelta(minutes=6)),
-        standard(body, time=NOW + timedelta(minutes=6)),
+        standard(body, age=timedelta(minutes=6)),
+        standard(body, age=-timedelta(minutes=6)),
         hubspot(body),
     ]
 

@@ -10,14 +10,14 @@ from shared.mongo import Database, Document
 
 
 class Commands(CommandListener):
-    """Records every command with its name, except those that belong to no operation."""
+    """Records every command with its name, except those that belong to no operation, such as logging in."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, Document]] = []
 
     def started(self, event: CommandStartedEvent) -> None:
         """Records a command."""
-        if event.command_name not in ("endSessions", "hello"):
+        if event.command_name not in ("endSessions", "hello", "saslStart", "saslContinue"):
             self.sent.append((event.command_name, dict(event.command)))
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
