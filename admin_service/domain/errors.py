@@ -1,6 +1,6 @@
 """Errors that callers see.
 
-KeyNotFound, KeyRevoked      the key does not exist, or is no longer of use
+KeyNotFound, KeyRevoked      the key does not exist, or has been revoked
 KeyExists                    a request id has made a key already
 """
 

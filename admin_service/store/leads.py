@@ -151,7 +151,7 @@ class LeadMover:
         return _Piece(which, event_ids, entries, events, lead, publication)
 
     async def _replaced(self, lead_id: str, piece: "_Piece", ids: NewIds, verdicts: Mapping[str, Verdicts]) -> bool:
-        """Replaces what was read; returns False if it is no longer the same."""
+        """Replaces the rows that were read; returns False if they have changed since."""
         entries = [erased_rows.entry(entry, ids, verdicts) for entry in piece.entries]
         events = [erased_rows.event(event, ids) for event in piece.events]
         write = partial(self._write, lead_id, piece, ids, entries, events)
@@ -164,10 +164,10 @@ class LeadMover:
     async def _write(
         self, lead_id: str, piece: "_Piece", ids: NewIds, entries: Sequence[Document], events: Sequence[Document]
     ) -> None:
-        """Replaces what was read, in a transaction. The lead comes first: whoever else writes it conflicts at once.
+        """Replaces the rows that were read, in a transaction. The lead comes first, so that its other writers conflict.
 
         Raises:
-            _Changed: It is no longer the same.
+            _Changed: The rows have changed since.
         """
         lead = None
         if piece.lead is not None:

@@ -1,6 +1,6 @@
 """Removes what is secret from texts that others wrote: answers of receivers, and errors of libraries.
 
-A receiver that does not know a path often quotes it, and answers are shown to whoever may read executions.
+Receivers often quote the path that they do not know, and everybody who may read executions sees their answers.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Which parts of a stored rule are encrypted: the secrets of a webhook, and the URLs of webhooks and Slack.
 
-Whoever knows the URL of a Slack webhook can post to it, and the paths of other webhooks often contain a token.
+Anyone who knows the URL of a Slack webhook can post to it, and the URLs of other webhooks often contain a token.
 """
 
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ def preset_path(name: str) -> Path:
     """Returns the mapping file of a format.
 
     Raises:
-        CommandError: There is no such format.
+        CommandError: The format is unknown.
     """
     if name not in PRESETS:
         raise CommandError(f"--format {name!r} is unknown: give {AUTO}, {', '.join(PRESETS[:-1])} or {PRESETS[-1]}")
