@@ -6,8 +6,10 @@ Guarantee: no other user of the machine can read such a file at any moment, not 
 import os
 import secrets
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 UMASK = 0o077
 """For processes whose files only their owner may read."""
@@ -19,12 +21,23 @@ def make_private(directory: Path) -> None:
     directory.chmod(0o700)
 
 
+@contextmanager
+def private_file(path: Path) -> Iterator[TextIO]:
+    """Opens a new file for writing. It takes the place of an older one when the block ends, unless it fails."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            yield file
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
 def write_private(path: Path, text: str) -> None:
     """Writes a file, or replaces it: its previous content is there until the new one is complete."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(descriptor, "w") as file:
+    with private_file(path) as file:
         file.write(text)
-    Path(name).replace(path)
 
 
 def append_private(path: Path) -> BinaryIO:
