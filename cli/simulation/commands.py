@@ -1,7 +1,7 @@
 """`leadscore simulate`: shows what publishing a model would change."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -9,19 +9,17 @@ from typing import Annotated
 
 import grpc
 import typer
-from google.protobuf.duration_pb2 import Duration
 from leadscore.automation.v1.automation_pb2_grpc import AutomationServiceStub
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from cli.model.files import IN_FORCE, find_model
 from cli.simulation.automations import executions_per_rule
+from cli.simulation.question import Horizon, Lost, question_of, simulation_of
 from cli.simulation.run import Simulation
 from cli.simulation.views import simulation_view
 from cli.terminal.connection import CommandError, Connection
-from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort
+from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort, names_in
 from cli.terminal.output import bar, print_json, say, show, to_json
-from shared import wire
-from shared.message_files import durations
 
 
 def simulate(
@@ -30,19 +28,12 @@ def simulate(
         str,
         typer.Option(help="Event types that mean conversion, comma-separated; shows how well scores predict it."),
     ] = "",
-    lost: Annotated[
-        str,
-        typer.Option(
-            help="Event types that mean that a lead is lost; leads without an outcome are then left out.",
-        ),
-    ] = "",
+    lost: Lost = "",
     landmark: Annotated[
         str,
         typer.Option(help="Times after a lead's first event at which its score is taken, such as 1h,1d,7d."),
     ] = "7d",
-    horizon: Annotated[
-        str, typer.Option(help="Time after the landmark in which a conversion counts.", show_default="any later one")
-    ] = "",
+    horizon: Horizon = "",
     train_before: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Judge only leads whose first event is on or after this day (UTC)."),
@@ -57,13 +48,7 @@ def simulate(
     """Show what publishing a model with `--mode rescore` would change for every lead. Nothing is stored."""
     writer = _report_writer(report)
     connection = Connection(base_port)
-    request = pb.SimulateScoringModelRequest(
-        conversion_event_types=_names(conversion),
-        lost_event_types=_names(lost),
-        landmarks=[_duration("--landmark", each) for each in _names(landmark)],
-        horizon=_duration("--horizon", horizon) if horizon else None,
-        train_before=wire.to_timestamp(train_before.replace(tzinfo=UTC)) if train_before else None,
-    )
+    request = simulation_of(question_of(conversion, lost, names_in(landmark), horizon, train_before))
     found = Simulation(find_model(connection, IN_FORCE), find_model(connection, source), source, limit)
     if found.after.version:
         request.version = found.after.version
@@ -80,17 +65,6 @@ def simulate(
         _print_json(found)
     else:
         show(simulation_view(found), as_json=False)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _duration(option: str, text: str) -> Duration:
-    try:
-        return durations.to_duration(text)
-    except ValueError as error:
-        raise CommandError(f"{option} {error}") from None
 
 
 def _report_writer(report: Path | None) -> ModuleType | None:

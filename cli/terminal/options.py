@@ -5,10 +5,12 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated
 
 import typer
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.terminal.connection import CommandError
 from shared import wire
+from shared.message_files import durations
 
 STREAM_SECONDS = 24 * 3600.0
 """Longest time for a call that streams: a decay run, a verification, a simulation."""
@@ -89,6 +91,23 @@ def span_end(text: str) -> Timestamp:
         return wire.to_timestamp(found + timedelta(days=1) if _is_date(text) else found)
     except OverflowError:
         raise CommandError(f"--until is {text!r}, must be before the year 10000") from None
+
+
+def names_in(text: str) -> list[str]:
+    """Returns the names in a list separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def duration_of(option: str, text: str) -> Duration:
+    """Returns a duration such as `7d`, as given with an option.
+
+    Raises:
+        CommandError: The text is not a duration.
+    """
+    try:
+        return durations.to_duration(text)
+    except ValueError as error:
+        raise CommandError(f"{option} {error}") from None
 
 
 def _is_date(text: str) -> bool:
