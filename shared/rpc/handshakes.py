@@ -7,9 +7,12 @@ it connect once more.
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 
 ATTEMPT_SECONDS = 2.0
 """Longest time to connect, and to wait for what the server says after the handshake."""
+RECEIVED_BYTES = 16_384
+"""Bytes that are received at a time."""
 
 _CLOSED = "the server requires a client certificate, of an authority that it trusts"
 _PLAIN_TEXT = "the server speaks plain text, not TLS"
@@ -51,15 +54,45 @@ def _fails(target: str, context: ssl.SSLContext, server_name: str) -> str | None
 
 
 def _refusal(plain: socket.socket, context: ssl.SSLContext, name: str) -> str:
+    # Not by `wrap_socket`: it loses the socket without closing it if the server has reset the connection already.
+    connection = _Connection(plain, context, name)
     try:
-        with context.wrap_socket(plain, server_hostname=name) as secure, contextlib.suppress(TimeoutError):
-            # With TLS 1.3, a server looks at the certificate of the client after the handshake, and gRPC just closes.
-            return "" if secure.recv(1) else _CLOSED
+        connection.step(connection.tls.do_handshake)
     except ssl.SSLCertVerificationError as error:
         return f"the certificate of the server is not valid: {error.verify_message}"
     except ssl.SSLError as error:
         return _PLAIN_TEXT if error.reason == "WRONG_VERSION_NUMBER" else f"TLS: {error.reason}"
+    try:
+        with contextlib.suppress(TimeoutError):
+            # With TLS 1.3, a server looks at the certificate of the client after the handshake, and gRPC just closes.
+            connection.step(lambda: connection.tls.read(1))
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return _CLOSED
+    except ssl.SSLError as error:
+        return f"TLS: {error.reason}"
     return ""
+
+
+class _Connection:
+    """TLS over a socket that stays ours."""
+
+    def __init__(self, plain: socket.socket, context: ssl.SSLContext, name: str) -> None:
+        self._plain = plain
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+
+    def step(self, action: Callable[[], object]) -> None:
+        """Does something with the connection, and sends and receives what it takes."""
+        while True:
+            try:
+                action()
+            except ssl.SSLWantReadError:
+                self._plain.sendall(self._outgoing.read())
+                data = self._plain.recv(RECEIVED_BYTES)
+                self._incoming.write(data) if data else self._incoming.write_eof()
+            else:
+                self._plain.sendall(self._outgoing.read())
+                return
 
 
 def _unverified() -> ssl.SSLContext:

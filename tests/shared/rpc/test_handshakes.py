@@ -1,6 +1,10 @@
 """A caller says why it cannot connect over TLS."""
 
 import asyncio
+import gc
+import socket
+import ssl
+import struct
 from pathlib import Path
 
 import grpc
@@ -115,3 +119,21 @@ async def test_a_channel_logs_the_reason_once_a_minute(authority: Authority, tmp
 
 def of_channels(lines: list[EventDict]) -> list[EventDict]:
     return [line for line in lines if line["event"] == "service cannot be called"]
+
+
+@pytest.mark.parametrize("context", [None, ssl.create_default_context()], ids=["plain text", "TLS"])
+@pytest.mark.filterwarnings("error")
+async def test_a_connection_that_is_reset_leaves_no_socket(context: ssl.SSLContext | None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        # Closing with unsent data for 0 seconds resets the connection.
+        def reset() -> None:
+            accepted, _ = server.accept()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+
+        resetting = asyncio.create_task(asyncio.to_thread(reset))
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        found = await asyncio.to_thread(handshakes.flaw, address, context)
+        await resetting
+    gc.collect()
+    assert found == ""
