@@ -66,7 +66,11 @@ async def test_a_key_works_until_it_is_revoked_and_the_audit_log_says_who_did_it
     async def is_refused() -> bool:
         return REFUSED in (await asyncio.to_thread(up.run, "rules", "list", **key)).stderr
 
-    await eventually(answers, what="the servers know the new key", within=REVOKED_SECONDS)
+    async def is_known_elsewhere() -> bool:
+        return REFUSED not in (await asyncio.to_thread(up.run, "keys", "list", **key)).stderr
+
+    await eventually(answers, what="a server knows the new key", within=REVOKED_SECONDS)
+    await eventually(is_known_elsewhere, what="other servers know it, too", within=REVOKED_SECONDS)
     denied = up.run("keys", "list", **key)
     assert "needs a caller with the role admin (PERMISSION_DENIED, ROLE_MISSING)" in denied.stderr
     began = wire.now()
@@ -93,7 +97,11 @@ async def test_the_http_api_asks_for_the_same_keys(up: Up) -> None:
         async def is_known() -> bool:
             return (await client.post(f"{url}/events", json=event)).status_code == 200
 
+        async def is_known_elsewhere() -> bool:
+            return (await client.get(f"{url}/leads/eve")).status_code != 401
+
         await eventually(is_known, what="the new key sends an event", within=REVOKED_SECONDS)
+        await eventually(is_known_elsewhere, what="other servers know it, too", within=REVOKED_SECONDS)
         denied = await client.get(f"{url}/leads/eve")
     assert (denied.status_code, denied.json()["details"][0]["reason"]) == (403, "ROLE_MISSING")
     assert "role read" in denied.json()["message"]
