@@ -2,10 +2,12 @@
 
 import asyncio
 import gc
+import select
 import socket
 import ssl
 import struct
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -123,7 +125,16 @@ def of_channels(lines: list[EventDict]) -> list[EventDict]:
 
 @pytest.mark.parametrize("context", [None, ssl.create_default_context()], ids=["plain text", "TLS"])
 @pytest.mark.filterwarnings("error")
-async def test_a_connection_that_is_reset_leaves_no_socket(context: ssl.SSLContext | None) -> None:
+async def test_a_connection_that_is_reset_leaves_no_socket(
+    context: ssl.SSLContext | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect_and_be_reset(*arguments: Any) -> socket.socket:
+        plain = connect_really(*arguments)
+        select.select([plain], [], [], 10)
+        return plain
+
+    connect_really = socket.create_connection
+    monkeypatch.setattr(socket, "create_connection", connect_and_be_reset)
     with socket.create_server(("127.0.0.1", 0)) as server:
         # Closing with unsent data for 0 seconds resets the connection.
         def reset() -> None:
