@@ -45,6 +45,8 @@ from tests.e2e.prepared import (
 
 INPUTS = int(os.environ.get("LEADSCORE_FUZZ_INPUTS", "4000"))
 IN_FLIGHT = 50
+# Calls that answer with progress, such as DecayScores, walk all leads while 50 other calls are in flight.
+WALK_SECONDS = 120
 EXPECTED = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -157,7 +159,7 @@ async def call(system: System, each: Input) -> bytes:
     if not each.method.server_streaming:
         return bytes(await channel.unary_unary(path)(each.data, timeout=CALL_SECONDS))
     last = b""
-    call = channel.unary_stream(path)(each.data, timeout=CALL_SECONDS)
+    call = channel.unary_stream(path)(each.data, timeout=WALK_SECONDS)
     async for answer in call:
         last = answer
         if each.method.name in ENDLESS:
