@@ -39,6 +39,7 @@ class Question:
         horizon: How long after the landmark a conversion counts. None: forever; then a lead without an outcome is
             censored if there are `losses`, and has not converted if there are none.
         train_before: Leads with an earlier first event are left out, because a model may have been fitted to them.
+        as_known: Whether what was recorded after the landmark does not count, even if it had happened before it.
     """
 
     conversions: frozenset[str]
@@ -46,6 +47,7 @@ class Question:
     landmarks: tuple[timedelta, ...]
     horizon: timedelta | None
     train_before: datetime | None
+    as_known: bool = False
 
     def decision(self, events: Iterable[tuple[str, datetime]]) -> Decision | None:
         """Returns the first of a lead's events, in the order of their times, that decides what becomes of it."""

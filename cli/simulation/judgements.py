@@ -12,6 +12,9 @@ from cli.terminal.counts import counted
 from cli.terminal.output import printable
 from shared.message_files import durations
 
+SIGNIFICANT = 0.05
+"""A difference that would be rarer by chance is called one."""
+
 
 def judgement_sections(summary: pb.SimulationSummary) -> Iterator[RenderableType]:
     """Yields a table of all landmarks, the warnings, and, if there is one landmark only, its stages and deciles."""
@@ -34,10 +37,13 @@ def landmark_of(judgement: pb.Judgement) -> str:
 
 def auc_of(ranking: pb.Ranking) -> str:
     """Returns the area under the curve with its 95 % confidence interval as text; a dash if it is not defined."""
-    if not ranking.HasField("auc"):
-        return "–"
     bounds = f" ({ranking.auc_low:.3f}–{ranking.auc_high:.3f})" if ranking.HasField("auc_low") else ""
-    return f"{ranking.auc:.3f}{bounds}"
+    return f"{bare_auc_of(ranking)}{bounds}"
+
+
+def bare_auc_of(ranking: pb.Ranking) -> str:
+    """Returns the area under the curve as text; a dash if it is not defined."""
+    return f"{ranking.auc:.3f}" if ranking.HasField("auc") else "–"
 
 
 def precision_of(ranking: pb.Ranking) -> str:
@@ -63,6 +69,29 @@ def p_value_of(judgement: pb.Judgement) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def highest_rate_of(judgement: pb.Judgement) -> float:
+    """Returns the highest conversion rate of a stage or decile; 1 if no lead converted."""
+    groups = (getattr(side, name) for side in (judgement.before, judgement.after) for name in ("stages", "deciles"))
+    return max((each.rate for group in groups for each in group), default=0.0) or 1.0
+
+
+def verdict(judgement: pb.Judgement) -> str:
+    """Returns a sentence that says which model is better, for people who do not know the figures."""
+    if not judgement.HasField("comparison"):
+        return ""
+    before, after = (round(100 * ranking.auc) for ranking in (judgement.before, judgement.after))
+    p = p_value_of(judgement)
+    chance = (
+        f"So large a difference would be rare by chance (p {p.replace('<', '< ') if p.startswith('<') else f'= {p}'})."
+        if judgement.comparison.p_value < SIGNIFICANT
+        else f"So small a difference may be chance (p = {p})."
+    )
+    return (
+        f"Of a lead that converts and one that does not, the simulated model gives the first one the higher score in "
+        f"{after} of 100 pairs, the model in force in {before}. {chance}"
+    )
+
+
 def count_of(leads: float) -> str:
     """Returns a number of leads as text, with one decimal if it is not whole."""
     return f"{leads:,.1f}".removesuffix(".0")
@@ -78,7 +107,15 @@ def notes(summary: pb.SimulationSummary) -> Iterator[str]:
             f"{landmark_of(each)}: left out {counted(each.decided_before_count, 'lead')} decided before, and "
             f"{each.censored_count:,} whose outcome is unknown"
         )
+        if each.recorded_later_count:
+            facts = counted(each.recorded_later_count, "event or adjustment", "events and adjustments")
+            yield f"{landmark_of(each)}: left out {facts} recorded after the landmark"
         ranking = each.after
+        if each.recorded_later_count and len(ranking.ranges) == 1:
+            yield (
+                f"{landmark_of(each)}: all leads have the same score, because what they did was recorded later, as by "
+                "an import: judge them without --as-known"
+            )
         if not ranking.lead_count:
             yield f"{landmark_of(each)}: no lead can be judged: choose an earlier landmark or a shorter horizon"
         elif not ranking.converted_count:

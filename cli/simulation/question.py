@@ -22,9 +22,23 @@ Horizon = Annotated[
     str, typer.Option(help="Time after the landmark in which a conversion counts.", show_default="any later one")
 ]
 
+AsKnown = Annotated[
+    bool,
+    typer.Option(
+        "--as-known",
+        help="Leave out what was recorded after the landmark, too, although it had happened before; not for imports.",
+    ),
+]
+
 
 def question_of(
-    conversion: str, lost: str, landmarks: Iterable[str], horizon: str, train_before: datetime | None
+    conversion: str,
+    lost: str,
+    landmarks: Iterable[str],
+    horizon: str,
+    train_before: datetime | None,
+    *,
+    as_known: bool = False,
 ) -> Question:
     """Returns the question that the options ask.
 
@@ -37,6 +51,7 @@ def question_of(
         tuple(duration_of("--landmark", each).ToTimedelta() for each in landmarks),
         duration_of("--horizon", horizon).ToTimedelta() if horizon else None,
         train_before.replace(tzinfo=UTC) if train_before else None,
+        as_known,
     )
     if both := sorted(question.conversions & question.losses):
         raise CommandError(f"{both[0]!r} is in --conversion and in --lost")
@@ -46,7 +61,9 @@ def question_of(
 def simulation_of(question: Question) -> pb.SimulateScoringModelRequest:
     """Returns the request to judge models by a question; the model to simulate is still missing."""
     request = pb.SimulateScoringModelRequest(
-        conversion_event_types=sorted(question.conversions), lost_event_types=sorted(question.losses)
+        conversion_event_types=sorted(question.conversions),
+        lost_event_types=sorted(question.losses),
+        as_known=question.as_known,
     )
     for landmark in question.landmarks:
         request.landmarks.add().FromTimedelta(landmark)

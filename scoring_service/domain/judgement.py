@@ -20,7 +20,10 @@ LEAK_EVENTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How well both models rank the leads whose outcome came after a landmark; `comparison` is after minus before."""
+    """How well both models rank the leads whose outcome came after a landmark; `comparison` is after minus before.
+
+    `recorded_later` counts their facts that were not known at the landmark yet, if only what was known then counts.
+    """
 
     landmark: timedelta
     decided_before: int
@@ -28,6 +31,7 @@ class Judgement:
     before: Ranking
     after: Ranking
     comparison: Comparison | None
+    recorded_later: int
 
 
 @dataclass(slots=True)
@@ -38,10 +42,12 @@ class JudgementTally:
         default_factory=lambda: {Outcome.CONVERTED: Counter(), Outcome.NOT_CONVERTED: Counter()}
     )
     left_out: Counter[Outcome] = field(default_factory=Counter)
+    recorded_later: int = 0
 
-    def add(self, outcome: Outcome, before: int, after: int) -> None:
+    def add(self, outcome: Outcome, scores: Pair, recorded_later: int) -> None:
         """Counts a lead that is judged, with its scores at the landmark."""
-        self.pairs[outcome][before, after] += 1
+        self.pairs[outcome][scores] += 1
+        self.recorded_later += recorded_later
 
     def leave_out(self, outcome: Outcome) -> None:
         """Counts a lead that cannot be judged."""
@@ -50,6 +56,7 @@ class JudgementTally:
     def add_all(self, other: "JudgementTally") -> None:
         """Adds the counts of other leads."""
         self.left_out.update(other.left_out)
+        self.recorded_later += other.recorded_later
         for outcome, pairs in self.pairs.items():
             pairs.update(other.pairs[outcome])
 
@@ -63,6 +70,7 @@ class JudgementTally:
             before=_ranking(marginal(converted, 0), marginal(others, 0), before),
             after=_ranking(marginal(converted, 1), marginal(others, 1), after),
             comparison=compare(converted, others),
+            recorded_later=self.recorded_later,
         )
 
 

@@ -11,6 +11,8 @@ from itertools import groupby
 from scoring_service.domain.discrimination import Auc, auc_of
 
 DECILES = 10
+SMALLEST_SHARE = 200
+"""Neighbouring scores share a range while together they have less than one lead in so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,21 @@ class ConversionRate:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreRange:
+    """How many leads have the scores from `minimum` to below that of the next range, and how many of them convert."""
+
+    minimum: int
+    leads: int
+    converted: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
     """How well the scores of a model rank leads.
 
     `auc` and `average_precision` are None if all leads convert, or none. The average precision is the mean of the share
     of converted leads among those with at least the same score, over all converted leads; chance gives the base rate.
+    `ranges` have all leads, lowest scores first, in at most 400 ranges however many scores there are.
     """
 
     leads: int
@@ -42,6 +54,7 @@ class Ranking:
     average_precision: float | None
     stages: tuple[ConversionRate, ...]
     deciles: tuple[ConversionRate, ...]
+    ranges: tuple[ScoreRange, ...]
 
 
 def ranking_of(
@@ -70,6 +83,7 @@ class _Scores:
             average_precision=self._average_precision(converted) if auc else None,
             stages=tuple(self._by_stage(stages, stage_of, base)),
             deciles=tuple(self._by_decile(leads, base)),
+            ranges=tuple(self._ranges(leads)),
         )
 
     def _average_precision(self, converted: int) -> float:
@@ -104,6 +118,19 @@ class _Scores:
                 taken = min(left, total - tenths)
                 tenths, converted, left = tenths + taken, converted + taken * rate, left - taken
             yield _rate(str(decile), tenths / DECILES, converted / DECILES, base)
+
+    def _ranges(self, total: int) -> Iterator[ScoreRange]:
+        found: ScoreRange | None = None
+        for score in sorted(self.leads):
+            leads, converted = self.leads[score], self.converted[score]
+            if found is not None and (found.leads + leads) * SMALLEST_SHARE < total:
+                found = ScoreRange(found.minimum, found.leads + leads, found.converted + converted)
+                continue
+            if found is not None:
+                yield found
+            found = ScoreRange(score, leads, converted)
+        if found is not None:
+            yield found
 
 
 def _grouped(scores: Sequence[int], stage_of: Callable[[int], str]) -> Iterator[tuple[str, list[int]]]:

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.discrimination import Pair
 from scoring_service.domain.judgement import Judgement, JudgementTally, Leak, LeakTally
 from scoring_service.domain.lead import Lead
 from scoring_service.domain.model import Event, ScoringModel
@@ -171,8 +172,17 @@ class Simulation:
         self._question = question
         self._observed_until = observed_until
 
-    def add(self, lead: Lead, recorded: Sequence[Event | Adjustment], through: date | None) -> Difference:
-        """Counts a lead with its recorded facts, decayed through a date, and returns what would change for it."""
+    def add(
+        self,
+        lead: Lead,
+        recorded: Sequence[Event | Adjustment],
+        through: date | None,
+        record_times: Mapping[str, datetime],
+    ) -> Difference:
+        """Counts a lead with its recorded facts, decayed through a date, and returns what would change for it.
+
+        `record_times` are those of its facts, by id, if the question is about what was known at the landmarks.
+        """
         facts = self._after.judge_all(recorded)
         after = fold(self._after, self._calendar, facts, through)
         old, new = self._before.latest, self._model
@@ -191,7 +201,7 @@ class Simulation:
         self.tally.mismatches.update(self._mismatches(facts, after.attributes.values))
         self.tally.points.update(after.contributions)
         if self._question is not None:
-            self._judge(self._question, recorded, facts)
+            self._judge(self._question, recorded, facts, record_times)
         return found
 
     def _mismatches(self, facts: Sequence[Fact], attributes: Mapping[str, Any]) -> Iterator[Mismatch]:
@@ -200,7 +210,13 @@ class Simulation:
                 yield from self._types.in_event(fact.event)
         yield from self._types.in_attributes(attributes)
 
-    def _judge(self, question: Question, recorded: Sequence[Event | Adjustment], after: Sequence[Fact]) -> None:
+    def _judge(
+        self,
+        question: Question,
+        recorded: Sequence[Event | Adjustment],
+        after: Sequence[Fact],
+        record_times: Mapping[str, datetime],
+    ) -> None:
         """Counts the lead at each landmark; with its scores from the facts before it, if its outcome came after it."""
         judged = [fact for fact in after if isinstance(fact, JudgedEvent)]
         if not judged:
@@ -215,22 +231,23 @@ class Simulation:
             self.tally.began_before += 1
             return
         for landmark in question.landmarks:
-            outcome = question.outcome(decision, began + landmark, self._observed_until)
-            tally = self.tally.judgements[landmark]
-            if outcome in tally.pairs:
-                tally.add(outcome, *self._scores_at(began + landmark, recorded, after))
-            else:
+            time, tally = began + landmark, self.tally.judgements[landmark]
+            outcome = question.outcome(decision, time, self._observed_until)
+            if outcome not in tally.pairs:
                 tally.leave_out(outcome)
+                continue
+            later = {event_id for event_id, recorded_at in record_times.items() if recorded_at >= time}
+            happened = [each for each in recorded if each.event_time < time]
+            known = [each for each in happened if each.event_id not in later]
+            judged_known = [each for each in after[: len(happened)] if each.position[1] not in later]
+            tally.add(outcome, self._scores_at(time, known, judged_known), len(happened) - len(known))
 
-    def _scores_at(
-        self, landmark: datetime, recorded: Sequence[Event | Adjustment], after: Sequence[Fact]
-    ) -> tuple[int, int]:
-        """Returns the scores by both models, as if decay had run every day until the landmark."""
-        before = self._before.judge_all([each for each in recorded if each.event_time < landmark])
+    def _scores_at(self, landmark: datetime, recorded: Sequence[Event | Adjustment], after: Sequence[Fact]) -> Pair:
+        """Returns the scores by both models from the same facts, as if decay had run every day until the landmark."""
         day = self._calendar.date_of(landmark)
         return (
-            fold(self._before, self._calendar, before, day).score,
-            fold(self._after, self._calendar, after[: len(before)], day).score,
+            fold(self._before, self._calendar, self._before.judge_all(recorded), day).score,
+            fold(self._after, self._calendar, after, day).score,
         )
 
 

@@ -88,7 +88,7 @@ def conversion_question(request: pb.SimulateScoringModelRequest) -> Question | N
     if both := sorted(conversions & losses):
         raise InvalidArgument("lost_event_types", f"{both[0]!r} is a conversion event type, too")
     train_before = optional_time("train_before", request)
-    return Question(conversions, losses, tuple(dict.fromkeys(landmarks)), horizon, train_before)
+    return Question(conversions, losses, tuple(dict.fromkeys(landmarks)), horizon, train_before, request.as_known)
 
 
 def adjustment(request: pb.AdjustLeadScoreRequest) -> AdjustmentRequest:

@@ -92,6 +92,7 @@ def _judgement(found: Judgement) -> pb.Judgement:
         comparison=pb.Comparison(auc_difference=comparison.difference, p_value=comparison.p_value)
         if comparison
         else None,
+        recorded_later_count=found.recorded_later,
     )
 
 
@@ -105,6 +106,10 @@ def _ranking(ranking: Ranking) -> pb.Ranking:
         average_precision=ranking.average_precision,
         stages=[_rate(each) for each in ranking.stages],
         deciles=[_rate(each) for each in ranking.deciles],
+        ranges=[
+            pb.ScoreRange(minimum_score=each.minimum, lead_count=each.leads, converted_count=each.converted)
+            for each in ranking.ranges
+        ],
     )
 
 

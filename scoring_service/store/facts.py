@@ -82,6 +82,14 @@ class FactReader:
         finally:
             reading.cancel()
 
+    async def record_times(self, lead_ids: Sequence[str]) -> dict[str, dict[str, datetime]]:
+        """Returns when the facts of some leads were recorded, by lead and by the id of the fact."""
+        found: dict[str, dict[str, datetime]] = defaultdict(dict)
+        which: Document = {**self._partitions.leads(lead_ids), "kind": {"$in": _FACTS}}
+        async for row in self._entries.find(which, {"lead_id": 1, "record_time": 1}, hint=BY_POSITION):
+            found[row["lead_id"]][row["_id"]] = row["record_time"].replace(tzinfo=UTC)
+        return found
+
     async def events(self, lead_ids: Sequence[str], event_ids: Sequence[str]) -> list[Event]:
         """Returns those of the events that are recorded in the histories of some leads."""
         which = {"_id": {"$in": list(event_ids)}, **self._partitions.pin(lead_ids), "kind": "EVENT"}

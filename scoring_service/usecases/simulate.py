@@ -1,24 +1,19 @@
 """Simulates the publication of a model."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_query import LeadRange
-from scoring_service.domain.model import Event, ScoringModel
+from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.simulation import Difference, Simulation, Summary, Tally
-from scoring_service.domain.timeline import Adjustment
-from scoring_service.store.facts import FactReader
 from scoring_service.usecases.cores import Cores, Stores
 from scoring_service.usecases.history_writer import off_the_loop
+from scoring_service.usecases.pieces import facts_in_pieces
 from scoring_service.usecases.scan import ranges
 from shared.outcomes import Question
-
-PIECE_FACTS = 5_000
-"""Largest number of facts that are in memory for several leads together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,30 +73,11 @@ async def _simulate(
         # A decay run skips leads that its ticks do not change; a publication applies these ticks, too.
         decayed = await stores.lead_reader.decayed_through([lead.lead_id for lead in found])
         differences: list[Difference] = []
-        for some in _together(found):
-            facts = await _facts_of(stores.fact_reader, some)
-            for lead in some:
-                recorded, through = facts.get(lead.lead_id, ()), decayed[lead.lead_id]
-                differences.append(await off_the_loop(len(recorded), simulation.add, lead, recorded, through))
+        as_known = question is not None and question.as_known
+        async for piece in facts_in_pieces(stores.fact_reader, found):
+            times = await stores.fact_reader.record_times([lead.lead_id for lead, _ in piece]) if as_known else {}
+            for lead, recorded in piece:
+                arguments = lead, recorded, decayed[lead.lead_id], times.get(lead.lead_id, {})
+                differences.append(await off_the_loop(len(recorded), simulation.add, *arguments))
                 await asyncio.sleep(0)  # folding all of them can block the event loop for too long
     return _Found(len(found), [each for each in differences if each.is_change], simulation.tally)
-
-
-def _together(leads: Sequence[Lead]) -> Iterator[Sequence[Lead]]:
-    """Yields leads that together have at most `PIECE_FACTS` facts, or one lead that has more."""
-    some: list[Lead] = []
-    facts = 0
-    for lead in leads:
-        facts += lead.state.fact_count
-        if some and facts > PIECE_FACTS:
-            yield some
-            some, facts = [], lead.state.fact_count
-        some.append(lead)
-    if some:
-        yield some
-
-
-async def _facts_of(fact_reader: FactReader, leads: Sequence[Lead]) -> dict[str, list[Event | Adjustment]]:
-    if len(leads) > 1:
-        return await fact_reader.facts_of([lead.lead_id for lead in leads])
-    return {lead.lead_id: [each async for piece in fact_reader.facts(lead.lead_id) for each in piece] for lead in leads}

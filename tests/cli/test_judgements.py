@@ -12,11 +12,11 @@ from tests.cli.test_simulation_report import Page
 def test_several_landmarks_share_a_table_and_have_a_plot_each() -> None:
     simulation = simulated()
     simulation.summary.judgements.append(judgement(seconds=7 * 86400))
-    text, html = text_of(simulation_view(simulation)), to_html(simulation, NOW)
+    text, html = text_of(simulation_view(simulation)), to_html(simulation, now=NOW)
     assert "1h" in text
     assert "7d" in text
     assert "decile" not in text, "the rates of several landmarks are in the report"
-    assert html.count("Conversion rate of each decile") == 2
+    assert html.count("Conversion rate of each decile") == html.count("ROC curves of both models") == 2
     assert len(Page(html).ids) == len(set(Page(html).ids))
 
 
@@ -33,4 +33,12 @@ def test_a_landmark_that_cannot_be_judged_says_why(leads: int, converted: int, s
     ranking = simulation.summary.judgements[0].after
     ranking.lead_count, ranking.converted_count = leads, converted
     assert sentence in text_of(simulation_view(simulation)).replace("\n", " ")
-    assert sentence in to_html(simulation, NOW)
+
+
+def test_leads_of_which_nothing_was_known_say_why() -> None:
+    simulation = simulated()
+    simulation.summary.judgements[0].recorded_later_count = 12
+    simulation.summary.judgements[0].after.ranges.add(lead_count=9)
+    text = " ".join(text_of(simulation_view(simulation)).split())
+    assert "1h: left out 12 events and adjustments recorded after the landmark" in text
+    assert "as by an import: judge them without --as-known" in text

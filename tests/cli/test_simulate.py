@@ -123,7 +123,7 @@ def test_large_and_fractional_counts_are_shown_in_full() -> None:
     simulation = simulated()
     simulation.leads_total = 12_345_678
     simulation.summary.judgements[0].before.deciles[0].lead_count = 1_234_567 + 1 / 3
-    for text in (text_of(simulation_view(simulation)), to_html(simulation, NOW)):
+    for text in (text_of(simulation_view(simulation)), to_html(simulation, now=NOW)):
         assert "12,345,678" in text
         assert "1,234,567.3" in text
 
@@ -222,7 +222,7 @@ def test_an_unwritable_report_is_an_error(tmp_path: Path) -> None:
 def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulates a machine without the `report` extra."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    for module in ("report", "plots"):
+    for module in ("report", "plots", "judgement_plots", "drawing"):
         monkeypatch.delitem(sys.modules, f"cli.simulation.{module}")
         monkeypatch.delattr(f"cli.simulation.{module}")
 

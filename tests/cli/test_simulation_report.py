@@ -1,6 +1,7 @@
 """The report of a simulation: one page that needs no network and escapes untrusted text."""
 
 import re
+import warnings
 from html.parser import HTMLParser
 
 import pytest
@@ -34,13 +35,22 @@ class Page(HTMLParser):
                 self.handlers.append(name)
 
 
-@pytest.mark.filterwarnings("error")
-def test_the_report_is_self_contained_and_escapes_untrusted_text() -> None:
-    simulation = simulated(difference(HOSTILE, 0, 1), difference("bob", 9, 2), text=HOSTILE)
-    simulation.source = HOSTILE
-    simulation.after.display_name = HOSTILE
-    simulation.after.stages.add(stage=HOSTILE, minimum_score=90)
-    html = to_html(simulation, NOW)
+@pytest.fixture(scope="module")
+def html() -> str:
+    """A report whose texts are all hostile, with everything that a report can have."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        simulation = simulated(difference(HOSTILE, 0, 1), difference("bob", 9, 2), text=HOSTILE)
+        simulation.source = simulation.after.display_name = HOSTILE
+        simulation.after.stages.add(stage=HOSTILE, minimum_score=90)
+        limits = simulation.after.rules[0].limits
+        limits.add(max_times=1, period=pb.PERIOD_DAY)
+        limits.add(max_points=1_000, period=pb.PERIOD_30_DAYS)
+        simulation.summary.rules[0].rule_id = simulation.after.rules[0].rule_id
+        return to_html(simulation, [f"learnt from {HOSTILE}"], NOW)
+
+
+def test_the_report_is_self_contained_and_escapes_untrusted_text(html: str) -> None:
     page = Page(html)
     assert not page.elements & {"script", "img", "iframe", "object", "link", "image", "frac"}
     assert not page.handlers
@@ -51,26 +61,38 @@ def test_the_report_is_self_contained_and_escapes_untrusted_text() -> None:
     assert "&lt;script&gt;alert(1)" in html
 
 
-def test_the_report_has_all_plots() -> None:
-    html = to_html(simulated(difference("ada", 20, 50)), NOW)
-    assert html.count("<svg") == 5
-    assert "in force: 0.600" in html
-    assert "39 of its 40 events are followed" in html
-    assert "2026-01-31 12:00 UTC" in html
+def test_every_plot_has_a_title_for_those_who_cannot_see_it(html: str) -> None:
+    titles = re.findall(r'<svg role="img" aria-labelledby="([\w-]+)"[^>]*><title id="\1">([^<]+)</title>', html)
+    assert len(titles) == html.count("<svg") == 8
+    assert len(set(titles)) == len(titles)
+
+
+def test_the_report_has_all_figures(html: str) -> None:
+    for text in (
+        "in force: 0.600",
+        "2026-01-31 12:00 UTC",
+        "1h: left out 4 leads decided before, and 3 whose outcome is unknown.",
+        "at most once a day, 1,000 points in 30 days",
+        "learnt from &lt;script&gt;",
+    ):
+        assert text in html
+
+
+def test_warnings_come_first(html: str) -> None:
+    first = html[html.index("Check before you publish") : html.index("How well scores predict")]
+    for sentence in ("39 of its 40 events are followed", "is compared as number", "never matched: &lt;script"):
+        assert sentence in first
 
 
 def test_a_report_without_conversions_and_changes_has_fewer_plots() -> None:
     simulation = simulated(ranked=False)
     del simulation.summary.fit_grades[:]
-    html = to_html(simulation, NOW)
-    assert html.count("<svg") == 2
-    assert "AUC" not in html
+    found = to_html(simulation, now=NOW)
+    assert found.count("<svg") == 3
+    assert "AUC" not in found
+    assert found == to_html(simulation, now=NOW), "the same simulation gives the same report"
 
 
 def test_an_empty_simulation_has_a_report() -> None:
-    assert "What publishing" in to_html(Simulation(pb.ScoringModel(version=1), pb.ScoringModel(version=2), "2", 0), NOW)
-
-
-def test_the_same_simulation_gives_the_same_report() -> None:
-    first, second = (to_html(simulated(difference("ada", 20, 50)), NOW) for _ in range(2))
-    assert first == second
+    simulation = Simulation(pb.ScoringModel(version=1), pb.ScoringModel(version=2), "2", 0)
+    assert "What publishing version 2 would do" in to_html(simulation, now=NOW)

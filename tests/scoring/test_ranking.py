@@ -65,7 +65,31 @@ def test_however_many_leads_there_are_each_is_in_one_decile(number: int) -> None
     assert sum(each.converted for each in found.deciles) == pytest.approx(3)
 
 
+@given(LEADS)
+def test_ranges_of_few_leads_are_single_scores(leads: list[tuple[int, bool]]) -> None:
+    found = {each.minimum: (each.leads, each.converted) for each in ranked(leads).ranges}
+    assert found == {
+        score: (
+            sum(other == score for other, _ in leads),
+            sum(converts for other, converts in leads if other == score),
+        )
+        for score in sorted({score for score, _ in leads})
+    }
+
+
+@given(st.dictionaries(st.integers(-100_000, 100_000), st.integers(1, 3), max_size=2_000))
+def test_ranges_are_few_however_many_scores_there_are(counts: dict[int, int]) -> None:
+    total = sum(counts.values())
+    found = ranking_of(counts, counts, ["cold"], stage_of).ranges
+    assert len(found) <= 400
+    assert (sum(each.leads for each in found), sum(each.converted for each in found)) == (2 * total, total)
+    minimums = [each.minimum for each in found]
+    assert minimums == sorted(set(minimums) & set(counts))
+    assert all(each.leads * 200 < 2 * total or each.leads == 2 * counts[each.minimum] for each in found)
+
+
 def test_a_ranking_without_leads_is_empty() -> None:
     found = ranked([])
+    assert found.ranges == ()
     assert (found.leads, found.auc, found.average_precision) == (0, None, None)
     assert all(each.leads == 0 for each in found.deciles)

@@ -175,6 +175,27 @@ async def test_leads_that_began_before_the_split_are_not_judged(scoring: Scoring
     assert (nothing.began_before, nothing.judgements[0].before.leads) == (12, 0)
 
 
+async def test_what_was_recorded_after_the_landmark_does_not_count_if_asked(scoring: Scoring) -> None:
+    """Both leads downloaded on the second day, but of one of them this became known only a week later."""
+    view, download, signed = (days_ago(day) for day in (20, 19, 2))
+    scoring.now = view
+    await scoring.put(("v1", "prompt", "page_view", view), ("v2", "late", "page_view", view))
+    await scoring.drain_all()
+    scoring.now = download
+    await scoring.put(("d1", "prompt", "download", download))
+    await scoring.drain_all()
+    scoring.now = signed
+    await scoring.put(("d2", "late", "download", download), ("c1", "prompt", "contract_signed", signed))
+    await scoring.drain_all()
+    for as_known, auc, recorded_later in ((False, 0.5, 0), (True, 1.0, 1)):
+        _, summary = await simulated(scoring, question(timedelta(days=7), as_known=as_known), BUILT_IN)
+        [judgement] = summary.judgements
+        assert judgement.recorded_later == recorded_later
+        for ranking in (judgement.before, judgement.after):
+            assert ranking.auc is not None
+            assert ranking.auc.value == auc
+
+
 async def test_a_planted_leak_is_found(scoring: Scoring) -> None:
     for number in range(30):
         lead, signed = f"lead-{number}", days_ago(number % 7 + 1)

@@ -910,7 +910,7 @@ class ModelPublication(_message.Message):
     def __init__(self, publication: _Optional[int] = ..., version: _Optional[int] = ..., base_version: _Optional[int] = ..., mode: _Optional[_Union[PublicationMode, str]] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ..., note: _Optional[str] = ..., leads_left: _Optional[int] = ..., quiet: bool = ...) -> None: ...
 
 class SimulateScoringModelRequest(_message.Message):
-    __slots__ = ("draft", "version", "conversion_event_types", "landmarks", "lost_event_types", "horizon", "train_before")
+    __slots__ = ("draft", "version", "conversion_event_types", "landmarks", "lost_event_types", "horizon", "train_before", "as_known")
     DRAFT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CONVERSION_EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
@@ -918,6 +918,7 @@ class SimulateScoringModelRequest(_message.Message):
     LOST_EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
     HORIZON_FIELD_NUMBER: _ClassVar[int]
     TRAIN_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AS_KNOWN_FIELD_NUMBER: _ClassVar[int]
     draft: ScoringModel
     version: int
     conversion_event_types: _containers.RepeatedScalarFieldContainer[str]
@@ -925,7 +926,8 @@ class SimulateScoringModelRequest(_message.Message):
     lost_event_types: _containers.RepeatedScalarFieldContainer[str]
     horizon: _duration_pb2.Duration
     train_before: _timestamp_pb2.Timestamp
-    def __init__(self, draft: _Optional[_Union[ScoringModel, _Mapping]] = ..., version: _Optional[int] = ..., conversion_event_types: _Optional[_Iterable[str]] = ..., landmarks: _Optional[_Iterable[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]]] = ..., lost_event_types: _Optional[_Iterable[str]] = ..., horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., train_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    as_known: bool
+    def __init__(self, draft: _Optional[_Union[ScoringModel, _Mapping]] = ..., version: _Optional[int] = ..., conversion_event_types: _Optional[_Iterable[str]] = ..., landmarks: _Optional[_Iterable[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]]] = ..., lost_event_types: _Optional[_Iterable[str]] = ..., horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., train_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_known: bool = ...) -> None: ...
 
 class SimulateScoringModelResponse(_message.Message):
     __slots__ = ("leads_checked", "leads_total", "differences", "summary", "done")
@@ -988,20 +990,22 @@ class SimulationSummary(_message.Message):
     def __init__(self, leads_changed: _Optional[int] = ..., points_before: _Optional[int] = ..., points_after: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., fit_grades: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[RuleShare, _Mapping]]] = ..., unknown_event_types: _Optional[_Iterable[_Union[UnknownEventType, _Mapping]]] = ..., judgements: _Optional[_Iterable[_Union[Judgement, _Mapping]]] = ..., leaks: _Optional[_Iterable[_Union[Leak, _Mapping]]] = ..., type_mismatches: _Optional[_Iterable[_Union[TypeMismatch, _Mapping]]] = ..., began_before_count: _Optional[int] = ...) -> None: ...
 
 class Judgement(_message.Message):
-    __slots__ = ("landmark", "decided_before_count", "censored_count", "before", "after", "comparison")
+    __slots__ = ("landmark", "decided_before_count", "censored_count", "before", "after", "comparison", "recorded_later_count")
     LANDMARK_FIELD_NUMBER: _ClassVar[int]
     DECIDED_BEFORE_COUNT_FIELD_NUMBER: _ClassVar[int]
     CENSORED_COUNT_FIELD_NUMBER: _ClassVar[int]
     BEFORE_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_LATER_COUNT_FIELD_NUMBER: _ClassVar[int]
     landmark: _duration_pb2.Duration
     decided_before_count: int
     censored_count: int
     before: Ranking
     after: Ranking
     comparison: Comparison
-    def __init__(self, landmark: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., decided_before_count: _Optional[int] = ..., censored_count: _Optional[int] = ..., before: _Optional[_Union[Ranking, _Mapping]] = ..., after: _Optional[_Union[Ranking, _Mapping]] = ..., comparison: _Optional[_Union[Comparison, _Mapping]] = ...) -> None: ...
+    recorded_later_count: int
+    def __init__(self, landmark: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., decided_before_count: _Optional[int] = ..., censored_count: _Optional[int] = ..., before: _Optional[_Union[Ranking, _Mapping]] = ..., after: _Optional[_Union[Ranking, _Mapping]] = ..., comparison: _Optional[_Union[Comparison, _Mapping]] = ..., recorded_later_count: _Optional[int] = ...) -> None: ...
 
 class Comparison(_message.Message):
     __slots__ = ("auc_difference", "p_value")
@@ -1068,7 +1072,7 @@ class UnknownEventType(_message.Message):
     def __init__(self, event_type: _Optional[str] = ..., event_count: _Optional[int] = ...) -> None: ...
 
 class Ranking(_message.Message):
-    __slots__ = ("lead_count", "converted_count", "auc", "auc_low", "auc_high", "average_precision", "stages", "deciles")
+    __slots__ = ("lead_count", "converted_count", "auc", "auc_low", "auc_high", "average_precision", "stages", "deciles", "ranges")
     LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
     CONVERTED_COUNT_FIELD_NUMBER: _ClassVar[int]
     AUC_FIELD_NUMBER: _ClassVar[int]
@@ -1077,6 +1081,7 @@ class Ranking(_message.Message):
     AVERAGE_PRECISION_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
     DECILES_FIELD_NUMBER: _ClassVar[int]
+    RANGES_FIELD_NUMBER: _ClassVar[int]
     lead_count: int
     converted_count: int
     auc: float
@@ -1085,7 +1090,18 @@ class Ranking(_message.Message):
     average_precision: float
     stages: _containers.RepeatedCompositeFieldContainer[ConversionRate]
     deciles: _containers.RepeatedCompositeFieldContainer[ConversionRate]
-    def __init__(self, lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ..., auc: _Optional[float] = ..., auc_low: _Optional[float] = ..., auc_high: _Optional[float] = ..., average_precision: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., deciles: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ...) -> None: ...
+    ranges: _containers.RepeatedCompositeFieldContainer[ScoreRange]
+    def __init__(self, lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ..., auc: _Optional[float] = ..., auc_low: _Optional[float] = ..., auc_high: _Optional[float] = ..., average_precision: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., deciles: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., ranges: _Optional[_Iterable[_Union[ScoreRange, _Mapping]]] = ...) -> None: ...
+
+class ScoreRange(_message.Message):
+    __slots__ = ("minimum_score", "lead_count", "converted_count")
+    MINIMUM_SCORE_FIELD_NUMBER: _ClassVar[int]
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONVERTED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    minimum_score: int
+    lead_count: int
+    converted_count: int
+    def __init__(self, minimum_score: _Optional[int] = ..., lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ...) -> None: ...
 
 class ConversionRate(_message.Message):
     __slots__ = ("name", "lead_count", "converted_count", "rate", "lift")
