@@ -1,8 +1,8 @@
-"""`python -m automation_service serve | work | migrate | reencrypt`."""
+"""`python -m automation_service serve | work | migrate | reencrypt | hold`."""
 
 from functools import partial
 
-from automation_service.app import open_worker, run_migration, run_reencryption, run_server
+from automation_service.app import open_worker, run_hold, run_migration, run_reencryption, run_server
 from automation_service.settings import AutomationSettings
 from shared import entrypoint, event_loops, processes
 from shared.contracts import score_changes
@@ -43,6 +43,11 @@ def reencrypt(settings: AutomationSettings) -> None:
     event_loops.run(run_reencryption(settings))
 
 
+def hold(settings: AutomationSettings) -> None:
+    """Hold all deliveries, for a restored database before its first start. `leadscore deliveries release` ends it."""
+    event_loops.run(run_hold(settings))
+
+
 if __name__ == "__main__":
-    commands = {"serve": serve, "work": work, "migrate": migrate, "reencrypt": reencrypt}
+    commands = {"serve": serve, "work": work, "migrate": migrate, "reencrypt": reencrypt, "hold": hold}
     entrypoint.run("automation_service", AutomationSettings, commands, sharded=migrate_sharded)

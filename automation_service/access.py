@@ -28,6 +28,11 @@ def _changes(request: pb.RetryParkedChangesRequest | pb.DiscardParkedChangesRequ
     return "all parked changes" if request.all else f"changes {', '.join(request.change_ids)}"
 
 
+def _deliveries(request: pb.HoldDeliveriesRequest | pb.ReleaseDeliveriesRequest) -> str:
+    cancels = isinstance(request, pb.ReleaseDeliveriesRequest) and request.HasField("cancel_recorded_before")
+    return "all deliveries, pending ones cancelled" if cancels else "all deliveries"
+
+
 METHODS = Methods(
     roles={
         "GetAutomationRule": Role.READ,
@@ -42,6 +47,8 @@ METHODS = Methods(
         "PreviewAutomationRules": Role.PUBLISH,
         "RetryAutomationExecution": Role.OPERATE,
         "RetryAutomationExecutions": Role.OPERATE,
+        "HoldDeliveries": Role.OPERATE,
+        "ReleaseDeliveries": Role.OPERATE,
         "ListParkedChanges": Role.OPERATE,
         "RetryParkedChanges": Role.OPERATE,
         "DiscardParkedChanges": Role.OPERATE,
@@ -52,6 +59,8 @@ METHODS = Methods(
         "DeleteAutomationRule": _deleted_rule,
         "RetryAutomationExecution": _execution,
         "RetryAutomationExecutions": _executions,
+        "HoldDeliveries": _deliveries,
+        "ReleaseDeliveries": _deliveries,
         "RetryParkedChanges": _changes,
         "DiscardParkedChanges": _changes,
     },

@@ -21,9 +21,11 @@ from automation_service.store.backlog import MongoBacklog
 from automation_service.store.changes import MongoChanges
 from automation_service.store.deliveries import MongoDeliveries
 from automation_service.store.executions import MongoExecutions
+from automation_service.store.hold import MongoHold
 from automation_service.store.rules import MongoRules
 from automation_service.store.searches import MongoSearches
 from automation_service.usecases.evaluation import Evaluation
+from automation_service.usecases.hold import Holding
 from automation_service.usecases.inactivity import InactivitySearch
 from automation_service.usecases.reencryption import reencrypt
 from automation_service.usecases.rules import RuleBook, RuleValidator
@@ -72,6 +74,7 @@ async def run_server(settings: AutomationSettings) -> None:
             RuleTester(rules, executions, insights, validator, settings.smtp_sender, wire.now),
             Parking(changes),
             MongoBacklog(database, changes, wire.now).read,
+            Holding(MongoHold(database), wire.now),
         )
         async with enforcement.opened(database, settings, METHODS, ERRORS, service="automation") as access:
             service = Service(
@@ -104,7 +107,7 @@ async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -
         rules, deliveries = MongoRules(database, keys), MongoDeliveries(database, inbox.partitions)
         settling = GroupCommit(deliveries.settle, limit=MAX_SETTLED, seconds=SETTLE_SECONDS)
         attempt = DeliveryAttempt(settling, rules, receivers, keys, settings.schedule, wire.now)
-        dispatcher = Dispatcher(deliveries, attempt, wire.now)
+        dispatcher = Dispatcher(deliveries, MongoHold(database), attempt, wire.now)
         evaluation = Evaluation(
             MongoChanges(database, inbox, transaction_seconds=settings.transaction_seconds),
             rules,
@@ -156,6 +159,13 @@ async def run_migration(settings: AutomationSettings, *, sharded: bool = False) 
         await schema.migrate(database, partitions=settings.partitions)
         if sharded:
             await shard(database, schema.SHARD_KEYS, partitions=settings.partitions)
+
+
+async def run_hold(settings: AutomationSettings) -> None:
+    """Begins a hold on deliveries without a server, for the time between a restore and the first start."""
+    database = await mongo.connect(settings.mongo_uri.get_secret_value())
+    async with contextlib.aclosing(database.client):
+        await Holding(MongoHold(database), wire.now).hold("a restore", "automation_service hold")
 
 
 async def run_reencryption(settings: AutomationSettings) -> None:

@@ -5,9 +5,10 @@ from leadscore.automation.v1 import automation_pb2 as pb
 from automation_service.domain.condition import Outcome
 from automation_service.domain.delivery import Attempt, Delivery, ExecutionState
 from automation_service.domain.execution import Execution
+from automation_service.domain.hold import Hold
 from automation_service.domain.lead import NO_ROW, Change, Transition
-from automation_service.ports import Backlog
 from automation_service.rule_codec import RISK_NUMBERS
+from automation_service.usecases.backlog import Backlog
 from shared import wire
 from shared.contracts.score_changes import lead_of
 from shared.inbox.breaker import StoppedDrain
@@ -87,7 +88,13 @@ def write_backlog(backlog: Backlog) -> pb.GetAutomationBacklogResponse:
             for partition, time in backlog.behind
         ],
         stopped_drain=_write_stopped(backlog.stopped) if backlog.stopped else None,
+        hold=write_hold(backlog.hold) if backlog.hold else None,
     )
+
+
+def write_hold(hold: Hold) -> pb.DeliveryHold:
+    """Returns a hold as a message."""
+    return pb.DeliveryHold(hold_time=wire.to_timestamp(hold.hold_time), reason=hold.reason, actor=hold.actor)
 
 
 def read_hypothetical(change: pb.SupposedChange) -> Change:

@@ -9,11 +9,11 @@ from automation_service.domain.action import Action
 from automation_service.domain.delivery import Answer, Delivery, ExecutionState
 from automation_service.domain.execution import Execution, Firings, Key
 from automation_service.domain.feasibility import Model
+from automation_service.domain.hold import Hold
 from automation_service.domain.inactivity import InactiveLead, Search
 from automation_service.domain.lead import Change, Insight, Row
 from automation_service.domain.need import Need
 from automation_service.domain.rule import Rule
-from shared.inbox.breaker import StoppedDrain
 from shared.rpc.pagination import Cursor
 
 T = TypeVar("T")
@@ -204,24 +204,6 @@ class Deliveries(Protocol):
         """Stores the results of attempts and the new states of their executions. Lapsed claims change nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """The work that is waiting, as in `automation.proto`. A time is None if nothing is waiting.
-
-    `behind` lists the partitions that are behind, each with the time at which its oldest change was accepted, oldest
-    first. `stopped` says why the drain has stopped, if it has.
-    """
-
-    pending_changes: int
-    oldest_change_time: datetime | None
-    parked_changes: int
-    due_deliveries: int
-    oldest_due_time: datetime | None
-    failed_executions: int
-    behind: Sequence[tuple[int, datetime]]
-    stopped: StoppedDrain | None
-
-
 class DeliveryQueue(Protocol):
     """Starts deliveries right after they are recorded, without a query for what is due."""
 
@@ -230,6 +212,25 @@ class DeliveryQueue(Protocol):
 
     def begin(self, executions: Sequence[Execution]) -> None:
         """Starts the admitted deliveries, and looks for the others soon. Call it after the commit."""
+
+
+class HoldSwitch(Protocol):
+    """The hold on deliveries, which lasts until someone ends it, whatever is restarted."""
+
+    async def read(self) -> Hold | None:
+        """Returns the hold in force; None if there is none."""
+
+    async def begin(self, hold: Hold) -> Hold:
+        """Begins a hold, unless one is in force; returns the one in force."""
+
+    async def end(self) -> None:
+        """Ends the hold. It has no effect if there is none."""
+
+    async def cancel(self, recorded_before: datetime, now: datetime) -> int:
+        """Cancels the pending deliveries of some executions that were recorded before a time, and returns how many.
+
+        The number is 0 when there are no more. Deliveries that an attempt has claimed are left out.
+        """
 
 
 class Receivers(Protocol):

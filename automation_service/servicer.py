@@ -21,10 +21,13 @@ from automation_service.messages import (
     write_check,
     write_delivery,
     write_execution,
+    write_hold,
     write_parked,
 )
-from automation_service.ports import Backlog, ExecutionQuery
+from automation_service.ports import ExecutionQuery
 from automation_service.rule_codec import read_rule, write_rule
+from automation_service.usecases.backlog import Backlog
+from automation_service.usecases.hold import Holding
 from automation_service.usecases.rules import RuleBook
 from automation_service.usecases.trials import RuleTester
 from shared.access import callers
@@ -55,7 +58,7 @@ DEFAULT_PAGE, MAX_PAGE = 50, 500
 MAX_CHANGES = 500
 """Hypothetical changes in a preview, and parked changes in a retry."""
 MAX_REASON = 1024
-"""Characters of the reason for discarding changes."""
+"""Characters of the reason for discarding changes or holding deliveries."""
 RETRIED = (pb.EXECUTION_STATE_FAILED, pb.EXECUTION_STATE_CANCELLED, pb.EXECUTION_STATE_PENDING)
 """The states of executions that can have something to retry."""
 _FIELDS = ("display_name", "enabled", "trigger", "conditions", "actions", "cool_down_days", "per")
@@ -66,13 +69,19 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     """Translates requests and responses; the use cases do the work."""
 
     def __init__(
-        self, book: RuleBook, tester: RuleTester, parking: Parking, read_backlog: Callable[[], Awaitable[Backlog]]
+        self,
+        book: RuleBook,
+        tester: RuleTester,
+        parking: Parking,
+        read_backlog: Callable[[], Awaitable[Backlog]],
+        holding: Holding,
     ) -> None:
         self._book = book
         self._tester = tester
         self._executions = tester.executions
         self._parking = parking
         self._read_backlog = read_backlog
+        self._holding = holding
 
     async def CreateAutomationRule(
         self, request: pb.CreateAutomationRuleRequest, context: Context
@@ -183,6 +192,22 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     ) -> pb.GetAutomationBacklogResponse:
         """See `automation.proto`."""
         return write_backlog(await self._read_backlog())
+
+    async def HoldDeliveries(self, request: pb.HoldDeliveriesRequest, context: Context) -> pb.HoldDeliveriesResponse:
+        """See `automation.proto`."""
+        hold = await self._holding.hold(
+            identifier("reason", request.reason, limit=MAX_REASON), identifier("actor", callers.actor(request.actor))
+        )
+        return pb.HoldDeliveriesResponse(hold=write_hold(hold))
+
+    async def ReleaseDeliveries(
+        self, request: pb.ReleaseDeliveriesRequest, context: Context
+    ) -> pb.ReleaseDeliveriesResponse:
+        """See `automation.proto`."""
+        cancelled, is_released = await self._holding.release(
+            optional_time("cancel_recorded_before", request), identifier("actor", callers.actor(request.actor))
+        )
+        return pb.ReleaseDeliveriesResponse(cancelled_count=cancelled, released=is_released)
 
     async def ListParkedChanges(
         self, request: pb.ListParkedChangesRequest, context: Context

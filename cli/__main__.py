@@ -8,7 +8,7 @@ import typer
 
 from cli import VERSION
 from cli.access import audit, keys
-from cli.automation import executions, rules
+from cli.automation import deliveries, executions, rules
 from cli.events import commands as events
 from cli.exporting import commands as exporting
 from cli.leads import commands as leads
@@ -52,6 +52,7 @@ app.add_typer(models.app, name="model")
 app.command()(simulate)
 app.add_typer(rules.app, name="rules")
 app.add_typer(executions.app, name="executions")
+app.add_typer(deliveries.app, name="deliveries")
 app.command()(status)
 app.command()(verify)
 app.add_typer(parked.app, name="parked")

@@ -58,6 +58,7 @@ RIGHTS: Mapping[str, Sequence[Right]] = {
         Right("automation_rules", (FIND, INSERT, UPDATE, REMOVE), "stores rules, which operators replace and delete"),
         Right("automation_executions", (FIND, INSERT, UPDATE), "records executions, and the state of their deliveries"),
         Right("automation_partitions", (FIND, UPDATE), "takes locks"),
+        Right("automation_holds", (FIND, INSERT, UPDATE, REMOVE), "holds deliveries, and releases them"),
         Right("automation_searches", (FIND, INSERT, UPDATE), "records how far a search for inactive leads has come"),
     ),
     "intelligence": (

@@ -65,11 +65,14 @@ class System:
 
     def migrate(self) -> None:
         """Creates the collections, the indexes and the database users of the services."""
-        command, log = ["migrate", "--with-users", str(self._users)], self._directory / "migrate.log"
         for service in SERVERS:
-            migration = Process(f"{service}_service", command, self._environment, log)
-            status = migration.wait(60)
-            assert status == 0, self.log("migrate")
+            self.run(service, "migrate", "--with-users", str(self._users))
+
+    def run(self, service: str, command: str, *options: str) -> None:
+        """Runs a command of a service that ends, such as `migrate`, and expects it to succeed."""
+        log = self._directory / f"{command}.log"
+        status = Process(f"{service}_service", [command, *options], self._environment, log).wait(60)
+        assert status == 0, self.log(command)
 
     def _user(self, service: str) -> dict[str, str]:
         """Returns the variable with the URI of a service's own user."""

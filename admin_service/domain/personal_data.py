@@ -97,6 +97,7 @@ COLLECTIONS: Mapping[str, Fields] = {
         "deliveries.attempts.answer": _EMPTIED,
     },
     "automation_searches": {**_kept("_id", "date_bucket", "begin_time", "since", "is_done"), "token": _EMPTIED},
+    "automation_holds": {**_kept("_id", "hold_time"), "reason": _OPERATOR, "actor": _OPERATOR},
     "audit_log": {
         **_kept("_id", "at", "key_id", "service", "method", "outcome"),
         "actor": _OPERATOR,

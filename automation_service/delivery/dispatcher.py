@@ -1,10 +1,13 @@
 """The delivery loop of a worker: it claims due deliveries and starts their attempts.
 
-Guarantee: every due delivery is attempted at least once, even if workers are killed, because claims lapse.
+Guarantee: every due delivery is attempted at least once, even if workers are killed, because claims lapse. During a
+hold, no attempt begins.
 """
 
 import asyncio
+import math
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +17,7 @@ from automation_service.delivery.endpoints import Endpoints
 from automation_service.domain.delivery import ExecutionState, Fate
 from automation_service.domain.execution import Execution
 from automation_service.domain.rule import Rule
-from automation_service.ports import Claim, Clock, Deliveries, Due
+from automation_service.ports import Claim, Clock, Deliveries, Due, HoldSwitch
 from shared import logs
 from shared.tasks import is_cancelled
 
@@ -34,8 +37,11 @@ _LOG = logs.get(__name__)
 class Dispatcher:
     """Implements `DeliveryQueue`: keeps as many attempts in flight as `Endpoints` allows. `run()` must be running."""
 
-    def __init__(self, deliveries: Deliveries, attempt: DeliveryAttempt, clock: Clock) -> None:
+    def __init__(self, deliveries: Deliveries, switch: HoldSwitch, attempt: DeliveryAttempt, clock: Clock) -> None:
         self._deliveries = deliveries
+        self._switch = switch
+        self._is_on_hold = True  # until the switch has been read
+        self._read_at = -math.inf
         self._attempt = attempt
         self._clock = clock
         self._endpoints = Endpoints()
@@ -49,6 +55,8 @@ class Dispatcher:
 
         It reserves nothing, so concurrent transactions can admit more than that. `begin` holds the surplus back.
         """
+        if self._is_on_hold:
+            return list(executions)
         now = self._clock()
         due = [
             Due(delivery.delivery_id, delivery.endpoint)
@@ -94,6 +102,9 @@ class Dispatcher:
 
     async def _claim_all(self) -> None:
         """Claims and starts deliveries until none are due or the capacity is used up."""
+        if await self.read_hold():
+            self._is_held_up = False
+            return
         self._is_held_up = True
         self._launch_held()
         while (free := self._endpoints.free()) > 0:
@@ -104,8 +115,21 @@ class Dispatcher:
                 return
             self._launch(await self._deliveries.claim(self._endpoints.admit(due), now, now + CLAIM))
 
+    async def read_hold(self) -> bool:
+        """Returns whether deliveries are on hold, or were at most `POLL_SECONDS` ago.
+
+        Until it is called for the first time, `admit` claims nothing.
+        """
+        now = time.monotonic()
+        if now - self._read_at >= POLL_SECONDS:
+            self._is_on_hold = await self._switch.read() is not None
+            self._read_at = now
+        return self._is_on_hold
+
     def _launch_held(self) -> None:
         """Starts the held claims that there is capacity for. Claims in their second half are dropped."""
+        if self._is_on_hold:
+            self._held = []  # these claims lapse
         latest = self._clock() + CLAIM / 2
         held = [claim for claim in self._held if claim.delivery.due_time > latest]
         due = [Due(claim.delivery.delivery_id, claim.delivery.endpoint) for claim in held]

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from automation_service.domain.delivery import ExecutionState
-from automation_service.ports import Backlog, Clock
+from automation_service.ports import Clock
+from automation_service.store.hold import MongoHold
 from automation_service.store.schema import ANY_TEXT, DUE_INDEX, EXECUTIONS, PENDING
+from automation_service.usecases.backlog import Backlog
 from shared.inbox.breaker import stopped_drain
 from shared.inbox.collection import Inbox
 from shared.inbox.parking import Parking
@@ -36,6 +38,7 @@ class MongoBacklog:
     def __init__(self, database: Database, inbox: Inbox, clock: Clock) -> None:
         self._executions = database[EXECUTIONS]
         self._inbox = inbox
+        self._hold = MongoHold(database)
         self._clock = clock
 
     async def read(self) -> Backlog:
@@ -53,6 +56,7 @@ class MongoBacklog:
             failed_executions=await self.failed_executions(MAX_FAILED_EXECUTIONS),
             behind=_behind(oldest, now),
             stopped=await stopped_drain(self._inbox),
+            hold=await self._hold.read(),
         )
 
     async def due_deliveries(self, now: datetime, limit: int) -> DueDeliveries:

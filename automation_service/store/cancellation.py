@@ -1,4 +1,4 @@
-"""Cancels the pending deliveries of a rule that was disabled or deleted."""
+"""Cancels pending deliveries: of a rule that was disabled or deleted, and of a hold."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,14 +10,26 @@ from automation_service.store.documents import DERIVE_STATE
 from automation_service.store.schema import EXECUTIONS, PENDING, RULES
 from shared import logs, mongo
 from shared.deadlines import deadline, seconds_left
-from shared.mongo import Database
+from shared.mongo import Database, Document
 
 MAX_CANCELLED = 500
 """Executions whose deliveries are cancelled in one transaction."""
 CANCEL_SECONDS = 5.0
 """Longest time for one such transaction, in seconds."""
+LEASE, DUE_TIME = "$$this.lease", "$$this.due_time"
 
 _LOG = logs.get(__name__)
+
+
+def cancelling(is_free: Document) -> list[Document]:
+    """Returns an update of executions that cancels those of their pending deliveries that no attempt has claimed.
+
+    `is_free` is an expression for the latter, about `LEASE` and `DUE_TIME`.
+    """
+    cancelled = {"state": ExecutionState.CANCELLED.value, "due_time": NEVER, "lease": ""}
+    is_waiting = {"$and": [{"$eq": ["$$this.state", PENDING]}, is_free]}
+    delivery = {"$cond": [is_waiting, {"$mergeObjects": ["$$this", cancelled]}, "$$this"]}
+    return [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": delivery}}}}, DERIVE_STATE]
 
 
 async def cancel_deliveries(database: Database, rule_id: str) -> None:
@@ -45,11 +57,5 @@ async def _cancel_batch(database: Database, rule_id: str, ids: Sequence[str]) ->
     """
     if await database[RULES].find_one({"_id": rule_id, "enabled": True}, {"_id": 1}):
         return False
-    cancelled = {"state": ExecutionState.CANCELLED.value, "due_time": NEVER}
-    is_pending = {"$and": [{"$eq": ["$$this.state", PENDING]}, {"$eq": ["$$this.lease", ""]}]}
-    delivery = {"$cond": [is_pending, {"$mergeObjects": ["$$this", cancelled]}, "$$this"]}
-    await database[EXECUTIONS].update_many(
-        {"_id": {"$in": ids}, "state": PENDING},
-        [{"$set": {"deliveries": {"$map": {"input": "$deliveries", "in": delivery}}}}, DERIVE_STATE],
-    )
+    await database[EXECUTIONS].update_many({"_id": {"$in": ids}, "state": PENDING}, cancelling({"$eq": [LEASE, ""]}))
     return True

@@ -14,6 +14,7 @@ from shared.sharding import BY_LEAD, BY_PARTITION, ShardKey
 
 RULES, EXECUTIONS = "automation_rules", "automation_executions"
 PARTITIONS, SEARCHES = "automation_partitions", "automation_searches"
+HOLDS = "automation_holds"
 
 LATEST_FIRST = [("record_time", DESCENDING), ("_id", DESCENDING)]
 PENDING = ExecutionState.PENDING.value
@@ -38,6 +39,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     ],
     PARTITIONS: [],
     SEARCHES: [],
+    HOLDS: [],
 }
 SHARD_KEYS: Mapping[str, ShardKey] = {EXECUTIONS: BY_LEAD, PARTITIONS: BY_PARTITION}
 

@@ -14,7 +14,7 @@ from chaos.load import CLIENTS
 HOT_EVENTS = 2_000
 HOT_BATCH = 100
 DRAIN = b'"event": "drain"'
-AT_ONCE = 30
+AT_ONCE = 60
 HEALTH_SECONDS = 1.0
 """The limit for a health check under any load."""
 
@@ -44,11 +44,11 @@ async def duplicates(scene: Scene) -> None:
         events = events[cut:]
 
 
-@fault("overload", "five times the clients, against an ingest service with two slots", clients=5 * CLIENTS)
+@fault("overload", "five times the clients, against an ingest service with one slot", clients=5 * CLIENTS)
 async def overload(scene: Scene) -> None:
     """Excess calls are refused and retried; health checks still succeed."""
     world = scene.world
-    await world.processes.restart("ingest", {"LEADSCORE_CALL_SLOTS": "2", "LEADSCORE_QUEUE_SECONDS": "0.02"})
+    await world.processes.restart("ingest", {"LEADSCORE_CALL_SLOTS": "1", "LEADSCORE_QUEUE_SECONDS": "0.01"})
     ends, refused = time.monotonic() + scene.chance.uniform(1.0, 3.0), 0
     while time.monotonic() < ends:
         refused += await _refusals(scene)

@@ -165,7 +165,11 @@ def _automation(backlog: automation_pb2.GetAutomationBacklogResponse, now: datet
         text = f"{behind} behind, the oldest change has waited for {age(backlog.oldest_change_time, now)}"
         advice = "check that automation workers run, or start more; look for `drain failed` in their logs"
         yield Problem(Level.BEHIND, "automation", text, advice)
-    if backlog.HasField("oldest_due_time") and now - wire.to_time(backlog.oldest_due_time) > MAX_DUE:
+    if backlog.HasField("hold"):
+        hold = backlog.hold
+        text = f"deliveries are on hold for {age(hold.hold_time, now)}, by {hold.actor}: {hold.reason}"
+        yield Problem(Level.BEHIND, "deliveries", text, "deliver or cancel them with `leadscore deliveries release`")
+    elif backlog.HasField("oldest_due_time") and now - wire.to_time(backlog.oldest_due_time) > MAX_DUE:
         deliveries = counted(backlog.due_deliveries, "delivery is", "deliveries are")
         text = f"{deliveries} due, the oldest for {age(backlog.oldest_due_time, now)}"
         yield Problem(Level.BEHIND, "deliveries", text, "check that automation workers run, or start more")

@@ -16,6 +16,7 @@ from automation_service.store.deliveries import MongoDeliveries
 from automation_service.store.executions import MongoExecutions
 from automation_service.store.rules import MongoRules
 from automation_service.store.schema import INDEXES, migrate
+from automation_service.usecases.hold import Holding
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester
 from cli.local.embedded import free_port
@@ -26,7 +27,7 @@ from testkit.receiver import Receiver, receiving
 from testkit.secret_keys import KEYS
 from testkit.serving import served
 from tests.automation.fake_stores import FakeExecutions, FakeRules
-from tests.automation.fakes import NOW, SENDER, FakeInsights, FakeModels, FakeReceivers, rule
+from tests.automation.fakes import NOW, SENDER, FakeHold, FakeInsights, FakeModels, FakeReceivers, rule
 from tests.automation.partitioned import PARTITIONED
 from tests.automation.receiving import Mailbox
 from tests.automation.servicer import EXECUTIONS, NO_BACKLOG, NOTHING_PARKED, Stub
@@ -72,6 +73,7 @@ async def stub(recorded: FakeExecutions) -> AsyncIterator[Stub]:
         RuleTester(rules, recorded, insights, validator, SENDER, lambda: NOW),
         NOTHING_PARKED,
         NO_BACKLOG,
+        Holding(FakeHold(), lambda: NOW),
     )
     async with served(
         ERRORS, lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server)

@@ -19,7 +19,7 @@ from shared.group_commit import GroupCommit
 from testkit.secret_keys import KEYS
 from testkit.waiting import eventually
 from tests.automation.fake_stores import FakeExecutions, FakeRules
-from tests.automation.fakes import NOW, rule, webhook
+from tests.automation.fakes import NOW, FakeHold, rule, webhook
 
 SCHEDULE = Schedule([timedelta(seconds=seconds) for seconds in (5, 300)])
 LATER = Answer(Fate.RETRY, 503, "later")
@@ -44,8 +44,10 @@ class Dispatching:
         self.executions = FakeExecutions(*executions)
         self.rules = rules or FakeRules(rule("call", None, webhook()))
         self.clock = Clock()
+        self.switch = FakeHold()
         self.dispatcher = Dispatcher(
             self.executions,
+            self.switch,
             DeliveryAttempt(
                 GroupCommit(self.executions.settle, limit=MAX_SETTLED, seconds=5),
                 self.rules,
@@ -64,6 +66,7 @@ class Dispatching:
 
     async def take(self, executions: Sequence[Execution]) -> list[Execution]:
         """Does what a drain does with new executions; returns them as they were recorded."""
+        await self.dispatcher.read_hold()
         recorded = self.dispatcher.admit(executions)
         await self.executions.record(recorded)
         self.dispatcher.begin(recorded)

@@ -16,6 +16,7 @@ from automation_service.domain.execution import (
     execution,
 )
 from automation_service.domain.feasibility import Model
+from automation_service.domain.hold import Hold
 from automation_service.domain.lead import Change, Insight, LeadEvent, Risk, Row, Transition
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.need import Need
@@ -82,6 +83,32 @@ def executed(change_: Change, rule_: Rule, record_time: datetime = NOW, insight:
     """Returns the execution of a rule that fired on a change."""
     [candidate, *_] = [*candidates([change_], [rule_]), Candidate(change_, rule_)]
     return execution(candidate, insight, record_time, SandboxedTemplates().render, SENDER)
+
+
+class FakeHold:
+    """Implements `HoldSwitch`. It cancels nothing."""
+
+    def __init__(self) -> None:
+        self.hold: Hold | None = None
+        self.reads = 0
+
+    async def read(self) -> Hold | None:
+        """See `HoldSwitch`."""
+        self.reads += 1
+        return self.hold
+
+    async def begin(self, hold: Hold) -> Hold:
+        """See `HoldSwitch`."""
+        self.hold = self.hold or hold
+        return self.hold
+
+    async def end(self) -> None:
+        """See `HoldSwitch`."""
+        self.hold = None
+
+    async def cancel(self, recorded_before: datetime, now: datetime) -> int:
+        """See `HoldSwitch`."""
+        return 0
 
 
 class FakeDeliveryQueue:

@@ -69,6 +69,7 @@ async def test_deliveries_beyond_the_capacity_are_started_later() -> None:
 async def test_deliveries_admitted_by_concurrent_drains_wait_for_capacity() -> None:
     receivers, call = UnresponsiveReceivers(), rule("dead", None, webhook("dead", "https://dead.example/"))
     dispatching = Dispatching(receivers, rules=FakeRules(call))
+    await dispatching.dispatcher.read_hold()
     drains = [
         dispatching.dispatcher.admit([executed(change(f"{drain}-{each}"), call) for each in range(PER_ENDPOINT)])
         for drain in range(3)

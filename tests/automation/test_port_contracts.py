@@ -22,7 +22,7 @@ from shared.inbox.collection import Inbox
 from shared.mongo import Database
 from testkit.receiver import Request, Writer, answering, receiving
 from tests.automation.fake_stores import FakeChanges
-from tests.automation.fakes import NOW, FakeDeliveryQueue, FakeReceivers, change, executed, rule, webhook
+from tests.automation.fakes import NOW, FakeDeliveryQueue, FakeHold, FakeReceivers, change, executed, rule, webhook
 from tests.automation.receiving import delivery
 from tests.automation.test_drain import put
 from tests.automation.test_network import TLS
@@ -75,7 +75,7 @@ async def test_skipped_changes_are_no_longer_pending(changes: Changes) -> None:
 def delivery_queue(request: pytest.FixtureRequest) -> DeliveryQueue:
     unused: DeliveryAttempt = None  # type: ignore[assignment]  # `admit` starts nothing
     return (
-        FakeDeliveryQueue() if request.param == "fake" else Dispatcher(None, unused, lambda: NOW)  # type: ignore[arg-type]
+        FakeDeliveryQueue() if request.param == "fake" else Dispatcher(None, FakeHold(), unused, lambda: NOW)  # type: ignore[arg-type]
     )
 
 

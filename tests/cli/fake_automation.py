@@ -131,6 +131,21 @@ class FakeAutomation(automation_pb2_grpc.AutomationServiceServicer):
         rules = [pb.RulePreview(rule_id="call-hot", lead_count=count)]
         return pb.PreviewAutomationRulesResponse(rules=rules)
 
+    def HoldDeliveries(
+        self, request: pb.HoldDeliveriesRequest, context: grpc.ServicerContext
+    ) -> pb.HoldDeliveriesResponse:
+        """See `automation.proto`."""
+        return pb.HoldDeliveriesResponse(hold=pb.DeliveryHold(reason=request.reason, actor=request.actor))
+
+    def ReleaseDeliveries(
+        self, request: pb.ReleaseDeliveriesRequest, context: grpc.ServicerContext
+    ) -> pb.ReleaseDeliveriesResponse:
+        """See `automation.proto`. The first call that cancels has no time for all of it."""
+        cancels = request.HasField("cancel_recorded_before")
+        self.requests.append(request)
+        released = not cancels or len(self.requests) > 1
+        return pb.ReleaseDeliveriesResponse(cancelled_count=500 if cancels else 0, released=released)
+
     def ListParkedChanges(self, request: Any, context: grpc.ServicerContext) -> pb.ListParkedChangesResponse:
         """See `automation.proto`."""
         change = pb.ParkedChange(change_id="bob:2", lead_id="bob", attempts=5, reason="[boom]\x1b")

@@ -598,7 +598,7 @@ class GetAutomationBacklogRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetAutomationBacklogResponse(_message.Message):
-    __slots__ = ("pending_changes", "oldest_change_time", "parked_changes", "due_deliveries", "oldest_due_time", "failed_executions", "partitions_behind", "stopped_drain")
+    __slots__ = ("pending_changes", "oldest_change_time", "parked_changes", "due_deliveries", "oldest_due_time", "failed_executions", "partitions_behind", "stopped_drain", "hold")
     PENDING_CHANGES_FIELD_NUMBER: _ClassVar[int]
     OLDEST_CHANGE_TIME_FIELD_NUMBER: _ClassVar[int]
     PARKED_CHANGES_FIELD_NUMBER: _ClassVar[int]
@@ -607,6 +607,7 @@ class GetAutomationBacklogResponse(_message.Message):
     FAILED_EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
     PARTITIONS_BEHIND_FIELD_NUMBER: _ClassVar[int]
     STOPPED_DRAIN_FIELD_NUMBER: _ClassVar[int]
+    HOLD_FIELD_NUMBER: _ClassVar[int]
     pending_changes: int
     oldest_change_time: _timestamp_pb2.Timestamp
     parked_changes: int
@@ -615,7 +616,48 @@ class GetAutomationBacklogResponse(_message.Message):
     failed_executions: int
     partitions_behind: _containers.RepeatedCompositeFieldContainer[PartitionBehind]
     stopped_drain: StoppedDrain
-    def __init__(self, pending_changes: _Optional[int] = ..., oldest_change_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_changes: _Optional[int] = ..., due_deliveries: _Optional[int] = ..., oldest_due_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failed_executions: _Optional[int] = ..., partitions_behind: _Optional[_Iterable[_Union[PartitionBehind, _Mapping]]] = ..., stopped_drain: _Optional[_Union[StoppedDrain, _Mapping]] = ...) -> None: ...
+    hold: DeliveryHold
+    def __init__(self, pending_changes: _Optional[int] = ..., oldest_change_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_changes: _Optional[int] = ..., due_deliveries: _Optional[int] = ..., oldest_due_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failed_executions: _Optional[int] = ..., partitions_behind: _Optional[_Iterable[_Union[PartitionBehind, _Mapping]]] = ..., stopped_drain: _Optional[_Union[StoppedDrain, _Mapping]] = ..., hold: _Optional[_Union[DeliveryHold, _Mapping]] = ...) -> None: ...
+
+class DeliveryHold(_message.Message):
+    __slots__ = ("hold_time", "reason", "actor")
+    HOLD_TIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    hold_time: _timestamp_pb2.Timestamp
+    reason: str
+    actor: str
+    def __init__(self, hold_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class HoldDeliveriesRequest(_message.Message):
+    __slots__ = ("reason", "actor")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    actor: str
+    def __init__(self, reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class HoldDeliveriesResponse(_message.Message):
+    __slots__ = ("hold",)
+    HOLD_FIELD_NUMBER: _ClassVar[int]
+    hold: DeliveryHold
+    def __init__(self, hold: _Optional[_Union[DeliveryHold, _Mapping]] = ...) -> None: ...
+
+class ReleaseDeliveriesRequest(_message.Message):
+    __slots__ = ("cancel_recorded_before", "actor")
+    CANCEL_RECORDED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    cancel_recorded_before: _timestamp_pb2.Timestamp
+    actor: str
+    def __init__(self, cancel_recorded_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class ReleaseDeliveriesResponse(_message.Message):
+    __slots__ = ("cancelled_count", "released")
+    CANCELLED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RELEASED_FIELD_NUMBER: _ClassVar[int]
+    cancelled_count: int
+    released: bool
+    def __init__(self, cancelled_count: _Optional[int] = ..., released: bool = ...) -> None: ...
 
 class StoppedDrain(_message.Message):
     __slots__ = ("error", "failed_changes", "stop_time")

@@ -105,6 +105,16 @@ class AutomationServiceStub(object):
                 request_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogRequest.SerializeToString,
                 response_deserializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogResponse.FromString,
                 _registered_method=True)
+        self.HoldDeliveries = channel.unary_unary(
+                '/leadscore.automation.v1.AutomationService/HoldDeliveries',
+                request_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.HoldDeliveriesRequest.SerializeToString,
+                response_deserializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.HoldDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.ReleaseDeliveries = channel.unary_unary(
+                '/leadscore.automation.v1.AutomationService/ReleaseDeliveries',
+                request_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.ReleaseDeliveriesRequest.SerializeToString,
+                response_deserializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.ReleaseDeliveriesResponse.FromString,
+                _registered_method=True)
         self.ListParkedChanges = channel.unary_unary(
                 '/leadscore.automation.v1.AutomationService/ListParkedChanges',
                 request_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.ListParkedChangesRequest.SerializeToString,
@@ -308,6 +318,33 @@ class AutomationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HoldDeliveries(self, request, context):
+        """Holds all deliveries: within two seconds no attempt begins any more, until ReleaseDeliveries is called. Rules fire
+        as before, and what they would deliver waits. Attempts in progress are not interrupted. Use it after a restore, when
+        what was delivered since the backup must not be delivered again unseen, or when receivers must be left alone.
+
+        Transactional: yes, one write.
+        Idempotent: yes. If deliveries are on hold already, that hold is returned unchanged.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): `reason` or `actor` is missing or too long.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseDeliveries(self, request, context):
+        """Ends the hold. Before that, it cancels the pending deliveries of executions that were recorded before a given time,
+        if there is one; RetryAutomationExecution can deliver them later.
+
+        Transactional: per 500 executions. If the call ends early, some deliveries are cancelled and the hold is in force.
+        Idempotent: yes. It has no effect on deliveries that are cancelled, and none if there is no hold.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): `actor` is missing or too long, or the time is out of range.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListParkedChanges(self, request, context):
         """Lists parked changes in the order in which they were parked. A change is parked when rules could not be evaluated
         for it in five isolated attempts, or when it is too large for a transaction. It is not retried until
@@ -412,6 +449,16 @@ def add_AutomationServiceServicer_to_server(servicer, server):
                     servicer.GetAutomationBacklog,
                     request_deserializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogRequest.FromString,
                     response_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogResponse.SerializeToString,
+            ),
+            'HoldDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldDeliveries,
+                    request_deserializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.HoldDeliveriesRequest.FromString,
+                    response_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.HoldDeliveriesResponse.SerializeToString,
+            ),
+            'ReleaseDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseDeliveries,
+                    request_deserializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.ReleaseDeliveriesRequest.FromString,
+                    response_serializer=leadscore_dot_automation_dot_v1_dot_automation__pb2.ReleaseDeliveriesResponse.SerializeToString,
             ),
             'ListParkedChanges': grpc.unary_unary_rpc_method_handler(
                     servicer.ListParkedChanges,
@@ -764,6 +811,60 @@ class AutomationService(object):
             '/leadscore.automation.v1.AutomationService/GetAutomationBacklog',
             leadscore_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogRequest.SerializeToString,
             leadscore_dot_automation_dot_v1_dot_automation__pb2.GetAutomationBacklogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.automation.v1.AutomationService/HoldDeliveries',
+            leadscore_dot_automation_dot_v1_dot_automation__pb2.HoldDeliveriesRequest.SerializeToString,
+            leadscore_dot_automation_dot_v1_dot_automation__pb2.HoldDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.automation.v1.AutomationService/ReleaseDeliveries',
+            leadscore_dot_automation_dot_v1_dot_automation__pb2.ReleaseDeliveriesRequest.SerializeToString,
+            leadscore_dot_automation_dot_v1_dot_automation__pb2.ReleaseDeliveriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

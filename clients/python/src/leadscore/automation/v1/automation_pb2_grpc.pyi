@@ -168,6 +168,25 @@ class AutomationServiceStub:
     Idempotent: yes, a read.
     Errors: none besides those that every RPC can return.
     """
+    HoldDeliveries: _grpc.UnaryUnaryMultiCallable[_automation_pb2.HoldDeliveriesRequest, _automation_pb2.HoldDeliveriesResponse]
+    """Holds all deliveries: within two seconds no attempt begins any more, until ReleaseDeliveries is called. Rules fire
+    as before, and what they would deliver waits. Attempts in progress are not interrupted. Use it after a restore, when
+    what was delivered since the backup must not be delivered again unseen, or when receivers must be left alone.
+
+    Transactional: yes, one write.
+    Idempotent: yes. If deliveries are on hold already, that hold is returned unchanged.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): `reason` or `actor` is missing or too long.
+    """
+    ReleaseDeliveries: _grpc.UnaryUnaryMultiCallable[_automation_pb2.ReleaseDeliveriesRequest, _automation_pb2.ReleaseDeliveriesResponse]
+    """Ends the hold. Before that, it cancels the pending deliveries of executions that were recorded before a given time,
+    if there is one; RetryAutomationExecution can deliver them later.
+
+    Transactional: per 500 executions. If the call ends early, some deliveries are cancelled and the hold is in force.
+    Idempotent: yes. It has no effect on deliveries that are cancelled, and none if there is no hold.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): `actor` is missing or too long, or the time is out of range.
+    """
     ListParkedChanges: _grpc.UnaryUnaryMultiCallable[_automation_pb2.ListParkedChangesRequest, _automation_pb2.ListParkedChangesResponse]
     """Lists parked changes in the order in which they were parked. A change is parked when rules could not be evaluated
     for it in five isolated attempts, or when it is too large for a transaction. It is not retried until
@@ -338,6 +357,25 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     Transactional: no, a few consecutive reads.
     Idempotent: yes, a read.
     Errors: none besides those that every RPC can return.
+    """
+    HoldDeliveries: _aio.UnaryUnaryMultiCallable[_automation_pb2.HoldDeliveriesRequest, _automation_pb2.HoldDeliveriesResponse]  # type: ignore[assignment]
+    """Holds all deliveries: within two seconds no attempt begins any more, until ReleaseDeliveries is called. Rules fire
+    as before, and what they would deliver waits. Attempts in progress are not interrupted. Use it after a restore, when
+    what was delivered since the backup must not be delivered again unseen, or when receivers must be left alone.
+
+    Transactional: yes, one write.
+    Idempotent: yes. If deliveries are on hold already, that hold is returned unchanged.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): `reason` or `actor` is missing or too long.
+    """
+    ReleaseDeliveries: _aio.UnaryUnaryMultiCallable[_automation_pb2.ReleaseDeliveriesRequest, _automation_pb2.ReleaseDeliveriesResponse]  # type: ignore[assignment]
+    """Ends the hold. Before that, it cancels the pending deliveries of executions that were recorded before a given time,
+    if there is one; RetryAutomationExecution can deliver them later.
+
+    Transactional: per 500 executions. If the call ends early, some deliveries are cancelled and the hold is in force.
+    Idempotent: yes. It has no effect on deliveries that are cancelled, and none if there is no hold.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): `actor` is missing or too long, or the time is out of range.
     """
     ListParkedChanges: _aio.UnaryUnaryMultiCallable[_automation_pb2.ListParkedChangesRequest, _automation_pb2.ListParkedChangesResponse]  # type: ignore[assignment]
     """Lists parked changes in the order in which they were parked. A change is parked when rules could not be evaluated
@@ -578,6 +616,37 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         Transactional: no, a few consecutive reads.
         Idempotent: yes, a read.
         Errors: none besides those that every RPC can return.
+        """
+
+    @_abc_1.abstractmethod
+    def HoldDeliveries(
+        self,
+        request: _automation_pb2.HoldDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_automation_pb2.HoldDeliveriesResponse, _abc.Awaitable[_automation_pb2.HoldDeliveriesResponse]]:
+        """Holds all deliveries: within two seconds no attempt begins any more, until ReleaseDeliveries is called. Rules fire
+        as before, and what they would deliver waits. Attempts in progress are not interrupted. Use it after a restore, when
+        what was delivered since the backup must not be delivered again unseen, or when receivers must be left alone.
+
+        Transactional: yes, one write.
+        Idempotent: yes. If deliveries are on hold already, that hold is returned unchanged.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): `reason` or `actor` is missing or too long.
+        """
+
+    @_abc_1.abstractmethod
+    def ReleaseDeliveries(
+        self,
+        request: _automation_pb2.ReleaseDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_automation_pb2.ReleaseDeliveriesResponse, _abc.Awaitable[_automation_pb2.ReleaseDeliveriesResponse]]:
+        """Ends the hold. Before that, it cancels the pending deliveries of executions that were recorded before a given time,
+        if there is one; RetryAutomationExecution can deliver them later.
+
+        Transactional: per 500 executions. If the call ends early, some deliveries are cancelled and the hold is in force.
+        Idempotent: yes. It has no effect on deliveries that are cancelled, and none if there is no hold.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): `actor` is missing or too long, or the time is out of range.
         """
 
     @_abc_1.abstractmethod
