@@ -27,7 +27,7 @@ from admin_service.usecases.compaction import Compaction
 from admin_service.usecases.erasures import Erasing
 from admin_service.usecases.keys import Draft, KeyBook
 from admin_service.usecases.privacy import Privacy
-from shared import mongo, wire
+from shared import mongo, replica_sets, wire
 from shared.access import enforcement
 from shared.lead_ids import LeadIds
 from shared.mongo import Database
@@ -95,7 +95,7 @@ async def run_migration(settings: AdminSettings, *, sharded: bool = False) -> No
     """
     uri = settings.mongo_uri.get_secret_value()
     if not sharded:
-        await asyncio.to_thread(mongo.initiate, uri)
+        await asyncio.to_thread(replica_sets.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
         await schema.migrate(database)

@@ -30,7 +30,7 @@ from automation_service.usecases.inactivity import InactivitySearch
 from automation_service.usecases.reencryption import reencrypt
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester
-from shared import logs, mongo, wire
+from shared import logs, mongo, replica_sets, wire
 from shared.access import enforcement
 from shared.contracts import score_changes
 from shared.group_commit import GroupCommit
@@ -153,7 +153,7 @@ async def run_migration(settings: AutomationSettings, *, sharded: bool = False) 
     """Creates what this service owns; initiates the replica set if necessary, or shards the collections."""
     uri = settings.mongo_uri.get_secret_value()
     if not sharded:
-        await asyncio.to_thread(mongo.initiate, uri)
+        await asyncio.to_thread(replica_sets.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
         await schema.migrate(database, partitions=settings.partitions)

@@ -15,7 +15,7 @@ from ingest_service.store import SHARD_KEYS, ErasureReader, EventIds, MongoEvent
 from ingest_service.usecases.backlog import BacklogMonitor
 from ingest_service.usecases.erasures import ErasedLeads
 from ingest_service.usecases.ingest import Ingest
-from shared import logs, mongo, wire
+from shared import logs, mongo, replica_sets, wire
 from shared.access import enforcement, rates
 from shared.contracts import events
 from shared.group_commit import GroupCommit
@@ -84,7 +84,7 @@ async def run_migration(settings: IngestSettings, *, sharded: bool = False) -> N
     """
     uri = settings.mongo_uri.get_secret_value()
     if not sharded:
-        await asyncio.to_thread(mongo.initiate, uri)
+        await asyncio.to_thread(replica_sets.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
         inbox = Inbox(database, events.CONTRACT, partitions=settings.partitions)

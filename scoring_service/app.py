@@ -37,7 +37,7 @@ from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.slow_lane import SlowLane
 from scoring_service.usecases.verify import Verification
-from shared import mongo, wire
+from shared import mongo, replica_sets, wire
 from shared.access import enforcement
 from shared.contracts import events, score_changes
 from shared.inbox import broker
@@ -146,7 +146,7 @@ async def run_migration(settings: ScoringSettings, *, sharded: bool = False) -> 
     """Creates what this service owns; initiates the replica set if necessary, or shards the collections."""
     uri = settings.mongo_uri.get_secret_value()
     if not sharded:
-        await asyncio.to_thread(mongo.initiate, uri)
+        await asyncio.to_thread(replica_sets.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
         await schema.migrate(

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pymongo
 from bson.codec_options import DatetimeConversion
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -23,10 +23,9 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 from pymongo.read_concern import ReadConcern
-from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
-from shared import logs
+from shared import logs, mongo_uris
 from shared.settings import StartupError
 
 Document = dict[str, Any]
@@ -37,22 +36,11 @@ T = TypeVar("T")
 SELECT_SECONDS = 5.0
 """Longest time to find a primary; shorter than the time limit of a call, so that callers see UNAVAILABLE."""
 
-LOOK_SECONDS = 1.0
-"""Longest time to look for a primary before the replica set is initiated."""
-
 ORPHAN_SECONDS = 10
 """Recommended lifetime of the transaction of a killed process: slightly more than the time limit of a drain."""
 
 _LOG = logs.get(__name__)
-_UNREADABLE = (
-    "LEADSCORE_MONGO_URI: is not a MongoDB URI: percent-encode the user and the password, and check the options "
-    "and, with mongodb+srv, the DNS records"
-)
 _MAJORITY = WriteConcern("majority", j=True)
-_IMPLIED_BY_TLS_INSECURE = {"tlsAllowInvalidCertificates", "tlsAllowInvalidHostnames", "tlsDisableOCSPEndpointCheck"}
-_NOT_YET_INITIALIZED = 94
-_NO_REPLICATION_ENABLED = 76
-_ALREADY_INITIALIZED = 23
 
 
 class TransactionTimeout(ExecutionTimeout):
@@ -71,7 +59,7 @@ async def connect(uri: str) -> Database:
         StartupError: The URI is malformed, no server answers, or it is not a replica set. The message
             contains no password.
     """
-    hosts = _hosts(_parse(uri))
+    hosts = mongo_uris.hosts(mongo_uris.parse(uri))
     try:
         client: AsyncMongoClient[Document] = AsyncMongoClient(
             uri,
@@ -86,11 +74,12 @@ async def connect(uri: str) -> Database:
     try:
         await _check_server(client, hosts)
     except BaseException as error:
+        unreachable = mongo_uris.no_primary_at(hosts, client)  # a closed client does not know why
         await client.close()
         if isinstance(error, ConnectionFailure):
-            raise StartupError(_no_primary_at(hosts)) from None
+            raise StartupError(unreachable) from None
         if isinstance(error, PyMongoError):
-            raise StartupError(f"LEADSCORE_MONGO_URI: {_text_of(error)}") from None
+            raise StartupError(f"LEADSCORE_MONGO_URI: {mongo_uris.text_of(error)}") from None
         raise
     return client.get_default_database("leadscore")
 
@@ -170,40 +159,6 @@ async def snapshot(database: Database) -> AsyncIterator[None]:
         yield
 
 
-def initiate(uri: str) -> None:
-    """Initiates the replica set that the URI names, unless it exists; returns when it has a primary.
-
-    Raises:
-        StartupError: The URI is malformed, no server answers, or `mongod` runs without `--replSet`.
-    """
-    parsed = _parse(uri)
-    hosts = _hosts(parsed)
-    name = parsed["options"].get("replicaSet")
-    try:
-        if _has_primary(uri):
-            return
-        with MongoClient[Document](
-            hosts[0], directConnection=True, serverSelectionTimeoutMS=10_000, **_tls(parsed)
-        ) as seed:
-            if not _is_initiated(seed):
-                if name is None:
-                    raise StartupError("LEADSCORE_MONGO_URI must end with ?replicaSet= and the name that mongod has")
-                members = [{"_id": index, "host": host} for index, host in enumerate(hosts)]
-                seed.admin.command("replSetInitiate", {"_id": name, "members": members})
-        with MongoClient[Document](uri, serverSelectionTimeoutMS=30_000) as client:
-            client.admin.command("ping")
-    except ConnectionFailure:
-        raise StartupError(_no_primary_at(hosts)) from None
-    except OperationFailure as error:
-        if error.code == _ALREADY_INITIALIZED:
-            return  # by another process, just now
-        if error.code == _NO_REPLICATION_ENABLED:
-            raise StartupError(_no_replica_set(hosts)) from None
-        raise StartupError(f"MongoDB at {','.join(hosts)} refuses: {_text_of(error)}") from None
-    except (PyMongoError, ValueError, OSError) as error:
-        raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
-
-
 def is_timeout(error: BaseException) -> bool:
     """Returns whether work on MongoDB exceeded its time limit, although a server was there."""
     return isinstance(error, PyMongoError) and error.timeout and not _is_server_away(error)
@@ -214,40 +169,10 @@ def _is_server_away(error: BaseException | None) -> bool:
     return error is not None and (isinstance(error, ServerSelectionTimeoutError) or _is_server_away(error.__cause__))
 
 
-def _has_primary(uri: str) -> bool:
-    """Returns whether the servers already are a replica set with a primary."""
-    with MongoClient[Document](uri, serverSelectionTimeoutMS=LOOK_SECONDS * 1000) as client:
-        try:
-            hello = client.admin.command("hello")
-        except ConnectionFailure:
-            return False
-    return "setName" in hello and bool(hello["isWritablePrimary"])
-
-
-def _tls(parsed: Document) -> Document:
-    """Returns the TLS options of a URI."""
-    options = {name: value for name, value in parsed["options"].items() if name.startswith("tls")}
-    if "tlsInsecure" in options:  # the parser adds the implied options, which the client refuses next to it
-        return {name: options[name] for name in options if name not in _IMPLIED_BY_TLS_INSECURE}
-    return options
-
-
-def _is_initiated(seed: MongoClient[Document]) -> bool:
-    if "setName" in seed.admin.command("hello"):
-        return True
-    try:
-        seed.admin.command("replSetGetStatus")
-    except OperationFailure as error:
-        if error.code == _NOT_YET_INITIALIZED:
-            return False
-        raise
-    return True
-
-
 async def _check_server(client: AsyncMongoClient[Document], hosts: Sequence[str]) -> None:
     hello = await client.admin.command("hello")
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
-        raise StartupError(_no_replica_set(hosts))
+        raise StartupError(mongo_uris.no_replica_set(hosts))
     await _warn_of_orphans(client)
 
 
@@ -264,35 +189,3 @@ async def _warn_of_orphans(client: AsyncMongoClient[Document]) -> None:
     if seconds > ORPHAN_SECONDS:
         advice = f"start mongod with --setParameter transactionLifetimeLimitSeconds={ORPHAN_SECONDS}"
         _LOG.warning("a killed worker would block its partitions", seconds=seconds, advice=advice)
-
-
-def _parse(uri: str) -> Document:
-    try:
-        parsed = dict(parse_uri(uri))
-    except OSError as error:
-        raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None  # a file named by an option
-    except (PyMongoError, ValueError):
-        raise StartupError(_UNREADABLE) from None  # without the error: it may quote a part of the password
-    if uri.count("@") > (parsed["username"] is not None):
-        # An unescaped @: the parser takes a part of the password for the host, and errors would show it.
-        raise StartupError(_UNREADABLE)
-    return parsed
-
-
-def _text_of(error: PyMongoError) -> str:
-    """Returns the server's own sentence, if there is one: the driver adds the whole reply to it."""
-    details = error.details if isinstance(error, OperationFailure) else None
-    return str((details or {}).get("errmsg") or error)
-
-
-def _hosts(parsed: Document) -> list[str]:
-    return [f"{host}:{port}" for host, port in parsed["nodelist"]]
-
-
-def _no_primary_at(hosts: Sequence[str]) -> str:
-    addresses = ",".join(hosts)
-    return f"no MongoDB primary answers at {addresses}: start it or set LEADSCORE_MONGO_URI; run migrate if it is new"
-
-
-def _no_replica_set(hosts: Sequence[str]) -> str:
-    return f"MongoDB at {','.join(hosts)} is not a replica set: start mongod with --replSet rs0, then run migrate"

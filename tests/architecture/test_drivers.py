@@ -26,6 +26,8 @@ OWNERS = {
     "shared/indexes.py",
     "shared/locks.py",
     "shared/mongo.py",
+    "shared/mongo_uris.py",
+    "shared/replica_sets.py",
     "shared/rpc/channels.py",
     "shared/rpc/errors.py",
     "shared/rpc/health.py",

@@ -13,7 +13,7 @@ import redis
 from pymongo.errors import OperationFailure
 
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis, free_port
-from shared import mongo
+from shared import replica_sets
 from shared.mongo import Document
 from tests.bare_mongo import BareMongo
 from tests.cli.intruder import attempts, nobody, only_as_root
@@ -111,7 +111,7 @@ def test_data_of_an_earlier_version_gets_a_password(tmp_path: Path) -> None:
     directory = tmp_path / "mongo"
     directory.mkdir(mode=0o755)
     with BareMongo(directory) as before, stranger(before) as client:
-        mongo.initiate(before.uri)
+        replica_sets.initiate(before.uri)
         client.leadscore.rows.insert_one({"_id": 1})
     directory.chmod(0o755)
     for _ in range(2):

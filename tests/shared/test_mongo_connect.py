@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from structlog.testing import capture_logs
 
-from shared import mongo
+from shared import mongo, replica_sets
 from shared.mongo import Database
 from shared.settings import StartupError
 
@@ -27,7 +27,7 @@ from shared.settings import StartupError
     ],
 )
 async def test_a_malformed_uri_is_reported_in_one_line_without_its_password(uri: str) -> None:
-    for attempt in (mongo.connect(uri), asyncio.to_thread(mongo.initiate, uri)):
+    for attempt in (mongo.connect(uri), asyncio.to_thread(replica_sets.initiate, uri)):
         with pytest.raises(StartupError, match=r"^LEADSCORE_MONGO_URI: ") as caught:
             await attempt
         assert "\n" not in str(caught.value)
@@ -50,7 +50,7 @@ async def test_a_malformed_uri_is_reported_in_one_line_without_its_password(uri:
     ],
 )
 async def test_no_part_of_an_unencoded_password_is_reported(uri: str) -> None:
-    for attempt in (mongo.connect(uri), asyncio.to_thread(mongo.initiate, uri)):
+    for attempt in (mongo.connect(uri), asyncio.to_thread(replica_sets.initiate, uri)):
         with pytest.raises(StartupError, match="percent-encode the user and the password") as caught:
             await attempt
         assert not {part for part in ("hunter", "two", "5678") if part in str(caught.value)}
@@ -61,7 +61,7 @@ async def test_no_part_of_an_unencoded_password_is_reported(uri: str) -> None:
 )
 async def test_an_invalid_client_option_is_reported_in_one_line(option: str) -> None:
     uri = f"mongodb://127.0.0.1:1/leadscore?{option}"
-    for attempt in (mongo.connect(uri), asyncio.to_thread(mongo.initiate, uri)):
+    for attempt in (mongo.connect(uri), asyncio.to_thread(replica_sets.initiate, uri)):
         with pytest.raises(StartupError, match=r"^LEADSCORE_MONGO_URI: "):
             await attempt
 
@@ -76,7 +76,7 @@ async def test_an_unreachable_server_is_reported_with_its_address() -> None:
 
 async def test_a_wrong_password_is_reported_in_one_line(mongo_uri: str) -> None:
     uri = re.sub(":[0-9a-f]{64}@", ":hunter2@", mongo_uri)
-    for attempt in (mongo.connect(uri), asyncio.to_thread(mongo.initiate, uri)):
+    for attempt in (mongo.connect(uri), asyncio.to_thread(replica_sets.initiate, uri)):
         with pytest.raises(StartupError, match=r": Authentication failed\.$"):
             await attempt
 

@@ -9,7 +9,8 @@ import pytest
 import trustme
 from pymongo import MongoClient
 
-from shared import mongo
+from cli.local.embedded import EmbeddedMongo
+from shared import mongo, replica_sets
 from shared.mongo import Document
 from shared.settings import StartupError
 from tests.bare_mongo import BareMongo
@@ -40,7 +41,7 @@ def new(tmp_path: Path) -> Iterator[BareMongo]:
 async def test_a_server_without_a_replica_set_is_reported_with_the_remedy(standalone: Standalone) -> None:
     uri = f"mongodb://127.0.0.1:{standalone.port}/leadscore"
     remedy = "start mongod with --replSet rs0, then run migrate"
-    for attempt in (mongo.connect(uri), asyncio.to_thread(mongo.initiate, standalone.uri)):
+    for attempt in (mongo.connect(uri), asyncio.to_thread(replica_sets.initiate, standalone.uri)):
         with pytest.raises(StartupError) as caught:
             await attempt
         assert str(caught.value) == f"MongoDB at 127.0.0.1:{standalone.port} is not a replica set: {remedy}"
@@ -51,10 +52,10 @@ async def test_initiating_twice_makes_one_replica_set(new: BareMongo, monkeypatc
     with pytest.raises(StartupError, match="run migrate if it is new"):
         await mongo.connect(new.uri)
     with pytest.raises(StartupError, match=r"^LEADSCORE_MONGO_URI must end with \?replicaSet="):
-        await asyncio.to_thread(mongo.initiate, f"mongodb://127.0.0.1:{new.port}/leadscore")
+        await asyncio.to_thread(replica_sets.initiate, f"mongodb://127.0.0.1:{new.port}/leadscore")
     monkeypatch.setattr(mongo, "SELECT_SECONDS", 30.0)
     for _ in range(2):
-        await asyncio.to_thread(mongo.initiate, new.uri)
+        await asyncio.to_thread(replica_sets.initiate, new.uri)
         database = await mongo.connect(new.uri)
         assert await mongo.is_primary(database)
         await database.client.close()
@@ -63,8 +64,8 @@ async def test_initiating_twice_makes_one_replica_set(new: BareMongo, monkeypatc
 def test_one_reachable_member_shows_that_the_replica_set_exists(
     mongo_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mongo, "LOOK_SECONDS", 30.0)
-    mongo.initiate(mongo_uri.replace("@", "@127.0.0.1:1,"))
+    monkeypatch.setattr(replica_sets, "LOOK_SECONDS", 30.0)
+    replica_sets.initiate(mongo_uri.replace("@", "@127.0.0.1:1,"))
 
 
 @pytest.fixture
@@ -95,18 +96,51 @@ def guarded(tmp_path: Path, trusted: Path) -> Iterator[BareMongo]:
         yield server
 
 
+async def test_a_certificate_that_is_not_valid_is_named_as_the_reason(
+    guarded: BareMongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((mongo, "SELECT_SECONDS"), (replica_sets, "LOOK_SECONDS"), (replica_sets, "MEMBER_SECONDS")):
+        monkeypatch.setattr(module, name, 0.5)
+    of_others = "self-signed certificate in certificate chain"
+    uri = f"{guarded.uri}&tls=true"
+    for attempt in (mongo.connect(uri), asyncio.to_thread(replica_sets.initiate, uri)):
+        with pytest.raises(StartupError) as caught:
+            await attempt
+        reason = f"the certificate of the server is not valid: {of_others}"
+        assert str(caught.value) == f"no MongoDB primary answers at 127.0.0.1:{guarded.port}: {reason}"
+
+
 @pytest.mark.parametrize("trust", ["tlsCAFile={0}", "tlsInsecure=true"])
 async def test_a_server_that_requires_tls_can_be_initiated(guarded: BareMongo, trusted: Path, trust: str) -> None:
     uri = f"{guarded.uri}&tls=true&{trust.format(trusted)}"
     for _ in range(2):
-        await asyncio.to_thread(mongo.initiate, uri)
+        await asyncio.to_thread(replica_sets.initiate, uri)
     database = await mongo.connect(uri)
     assert await mongo.is_primary(database)
     await database.client.close()
 
 
+async def test_a_server_that_requires_a_login_can_be_initiated(tmp_path: Path) -> None:
+    with Standalone(tmp_path) as first, MongoClient[Document](f"mongodb://127.0.0.1:{first.port}") as client:
+        client.admin.command("createUser", "owner", pwd="hunter2", roles=["root"])  # noqa: S106 (of this test)
+
+    class Guarded(EmbeddedMongo):
+        def _set_up(self) -> None:
+            pass
+
+    with Guarded(tmp_path) as guarded:
+        address = f"127.0.0.1:{guarded.port}/leadscore?replicaSet=rs0&authSource=admin"
+        with pytest.raises(StartupError, match=r"refuses: .*requires authentication"):
+            await asyncio.to_thread(replica_sets.initiate, f"mongodb://{address}")
+        for _ in range(2):
+            await asyncio.to_thread(replica_sets.initiate, f"mongodb://owner:hunter2@{address}")
+        database = await mongo.connect(f"mongodb://owner:hunter2@{address}")
+        assert await mongo.is_primary(database)
+        await database.client.close()
+
+
 async def test_two_concurrent_initiations_both_succeed(new: BareMongo, monkeypatch: pytest.MonkeyPatch) -> None:
-    is_initiated = mongo._is_initiated
+    is_initiated = replica_sets._is_initiated
     meeting = threading.Barrier(2, timeout=30)
 
     def look_together(seed: MongoClient[Document]) -> bool:
@@ -114,8 +148,8 @@ async def test_two_concurrent_initiations_both_succeed(new: BareMongo, monkeypat
         meeting.wait()
         return found
 
-    monkeypatch.setattr(mongo, "_is_initiated", look_together)
+    monkeypatch.setattr(replica_sets, "_is_initiated", look_together)
     results = await asyncio.gather(
-        *(asyncio.to_thread(mongo.initiate, new.uri) for _ in range(2)), return_exceptions=True
+        *(asyncio.to_thread(replica_sets.initiate, new.uri) for _ in range(2)), return_exceptions=True
     )
     assert results == [None, None]
