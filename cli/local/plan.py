@@ -32,10 +32,15 @@ class Program:
     processes: int = 1
 
     @property
-    def environment(self) -> str:
-        """The environment variables for the port and the number of processes, in supervisor's syntax."""
-        port = f'LEADSCORE_{"PORT" if self.command == "serve" else "HEALTH_PORT"}="{self.port}"'
-        return port if self.processes == 1 else f'{port},LEADSCORE_PROCESSES="{self.processes}"'
+    def service(self) -> str:
+        """The service that it belongs to, such as `scoring`."""
+        return self.module.removesuffix("_service")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables for the port and the number of processes."""
+        port = {f"LEADSCORE_{'PORT' if self.command == 'serve' else 'HEALTH_PORT'}": str(self.port)}
+        return port if self.processes == 1 else port | {"LEADSCORE_PROCESSES": str(self.processes)}
 
     def is_serving(self) -> bool:
         """Returns whether the process reports that it is serving."""

@@ -22,14 +22,16 @@ Supervisor: TypeAlias = "subprocess.Popen[bytes]"
 
 
 @contextmanager
-def supervised(plan: Plan, environment: Mapping[str, str]) -> Iterator[Supervisor]:
+def supervised(plan: Plan, environment: Mapping[str, str], mongo_uris: Mapping[str, str]) -> Iterator[Supervisor]:
     """Runs every program of a plan while the block runs; all of them are serving when it begins.
+
+    `mongo_uris` has the URI of MongoDB for each service, if it differs between services.
 
     Raises:
         CommandError: A program did not start; the text has the last line of its log.
     """
     config, text = plan.data_dir / "supervisord.conf", io.StringIO()
-    _configuration(plan).write(text)
+    _configuration(plan, mongo_uris).write(text)
     write_private(config, text.getvalue())
     command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(config)]
     # In a session of its own, so that this process decides in which order processes stop.
@@ -49,7 +51,7 @@ def supervised(plan: Plan, environment: Mapping[str, str]) -> Iterator[Superviso
         supervisor.wait()
 
 
-def _configuration(plan: Plan) -> configparser.RawConfigParser:
+def _configuration(plan: Plan, mongo_uris: Mapping[str, str]) -> configparser.RawConfigParser:
     configuration = configparser.RawConfigParser()
     configuration["supervisord"] = {
         "logfile": str(plan.data_dir / "supervisord.log"),
@@ -61,7 +63,7 @@ def _configuration(plan: Plan) -> configparser.RawConfigParser:
     for program in plan.programs():
         configuration[f"program:{program.name}"] = {
             "command": f'"{sys.executable}" -m {program.module} {program.command}',
-            "environment": program.environment,
+            "environment": _environment(program, mongo_uris),
             "autorestart": "true",
             "startretries": "1000000",
             "stopwaitsecs": str(STOP_SECONDS),
@@ -69,6 +71,13 @@ def _configuration(plan: Plan) -> configparser.RawConfigParser:
             "stdout_logfile": str(logs / f"{program.name}.log"),
         }
     return configuration
+
+
+def _environment(program: Program, mongo_uris: Mapping[str, str]) -> str:
+    """Returns the variables of a program, in supervisor's syntax."""
+    own = {"LEADSCORE_MONGO_URI": mongo_uris[program.service]} if program.service in mongo_uris else {}
+    variables = {name: value.replace("%", "%%") for name, value in (program.environment | own).items()}
+    return ",".join(f'{name}="{value}"' for name, value in variables.items())
 
 
 def _wait_until_serving(plan: Plan, supervisor: Supervisor) -> None:

@@ -1,5 +1,6 @@
 """`leadscore up`: runs the whole system on this machine under supervisor, with embedded databases unless configured."""
 
+import asyncio
 import fcntl
 import os
 import signal
@@ -17,6 +18,8 @@ from cli.local.plan import Plan
 from cli.local.ports import require_free_ports
 from cli.local.supervisor import supervised
 from cli.terminal.connection import SERVICES, CommandError
+from shared.database_rights import RIGHTS
+from shared.database_users import create_user
 from shared.private_files import append_private, make_private
 from shared.secrets import SecretSettings, keys_in
 from shared.settings import StartupError, StoreSettings, load
@@ -50,8 +53,10 @@ def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
             _migrate(service, environment)
         if plan.keys:
             environment |= local_keys(plan.key_file.parent, environment)
+        owns_mongo = any(isinstance(server, EmbeddedMongo) for server in embedded)
+        uris = _users(plan, environment.pop("LEADSCORE_MONGO_URI")) if owns_mongo else {}
         say("starting the services")
-        supervisor = stack.enter_context(supervised(plan, environment))
+        supervisor = stack.enter_context(supervised(plan, environment, uris))
 
         def restart_databases() -> None:
             for server in embedded:
@@ -128,6 +133,21 @@ def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], 
         environment["LEADSCORE_REDIS_URL"] = redis.url
         embedded.append(redis)
     return environment, embedded
+
+
+def _users(plan: Plan, uri: str) -> dict[str, str]:
+    """Creates a database user for each service, who has the rights that it needs; returns their URIs by service."""
+    directory = plan.data_dir / "users"
+    make_private(directory)
+
+    async def create() -> dict[str, str]:
+        paths = {service: await create_user(uri, service, directory) for service in RIGHTS}
+        return {service: path.read_text() for service, path in paths.items()}
+
+    try:
+        return asyncio.run(create())
+    except StartupError as error:
+        raise CommandError(str(error)) from None
 
 
 def _migrate(service: str, environment: Mapping[str, str]) -> None:

@@ -40,11 +40,11 @@ def test_the_gateway_runs_beside_the_http_api() -> None:
 
 def test_only_the_ingest_server_runs_as_several_processes() -> None:
     found = {name: each.environment for name, each in programs(scoring_workers=1, ingest_processes=2).items()}
-    assert found["ingest-0"] == 'LEADSCORE_PORT="20000",LEADSCORE_PROCESSES="2"'
-    assert [name for name, environment in found.items() if "PROCESSES" in environment] == ["ingest-0"]
+    assert found["ingest-0"] == {"LEADSCORE_PORT": "20000", "LEADSCORE_PROCESSES": "2"}
+    assert [name for name, environment in found.items() if "LEADSCORE_PROCESSES" in environment] == ["ingest-0"]
 
 
 def test_the_http_api_runs_only_at_a_given_port() -> None:
     assert "http" not in programs()
     found = programs(http_port=8080)["http"]
-    assert (found.module, found.environment) == ("cli.http", 'LEADSCORE_PORT="8080"')
+    assert (found.module, found.environment) == ("cli.http", {"LEADSCORE_PORT": "8080"})
