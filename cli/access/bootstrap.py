@@ -7,8 +7,8 @@ from pathlib import Path
 
 from leadscore.admin.v1 import admin_pb2 as pb
 
-from cli.access.secret_files import secret_file
 from cli.terminal.connection import CommandError
+from cli.terminal.files import secret_file
 
 ADMIN_KEY, SERVICES_KEY = "admin.key", "services.key"
 PEOPLE = ("admin", "ingest", "read", "operate", "publish")

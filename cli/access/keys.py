@@ -12,9 +12,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from leadscore.admin.v1 import admin_pb2 as pb
 
 from cli.access.bootstrap import first_key
-from cli.access.secret_files import secret_file
 from cli.access.views import keys_table
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
+from cli.terminal.files import secret_file
 from cli.terminal.options import AsJson, BasePort, Limit
 from cli.terminal.output import print_json, say, show, to_json
 from cli.terminal.pages import listed

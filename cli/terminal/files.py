@@ -1,12 +1,15 @@
-"""Reading the files that commands get as arguments, and reporting the mistakes in them."""
+"""The files that commands get as arguments: reading them, reporting mistakes in them, and writing secrets to them."""
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from cli.terminal.connection import CommandError
 from shared.message_files.messages import Flaw
+from shared.private_files import private_file
 
 MAX_FLAWS = 20
 """Maximum number of mistakes in a file that are printed."""
@@ -23,6 +26,20 @@ def read_file(file: str, max_bytes: int) -> bytes:
             return stream.read(max_bytes + 1)
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}") from None
+
+
+@contextmanager
+def secret_file(file: str) -> Iterator[TextIO]:
+    """Opens a new file to write a secret into, which only its owner can read; see `private_file`.
+
+    Raises:
+        CommandError: The file cannot be written; this shows before the block begins, unless the disk is full.
+    """
+    try:
+        with private_file(Path(file)) as stream:
+            yield stream
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error.strerror}") from None
 
 
 def flaw_lines(flaws: Iterable[Flaw]) -> Iterator[str]:
