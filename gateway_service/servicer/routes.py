@@ -6,7 +6,7 @@ from datetime import datetime
 
 import grpc
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway_service.domain import cloudevents, segment
@@ -56,6 +56,7 @@ class Gateway:
             _post("/v1/batch", requests.endpoint(self._segment(segment.batch))),
             *(_post(f"/v1/{kind}", requests.endpoint(self._segment(_of_kind(kind)))) for kind in segment.TYPES),
             _post("/v1/cloudevents", requests.endpoint(self.cloud_events)),
+            Route("/v1/cloudevents", _handshake, methods=["OPTIONS"]),
             _post("/v1/webhooks/{name}", requests.endpoint(self.webhook, is_signed=True)),
             Route("/health", _health(is_serving), methods=["GET"]),
         ]
@@ -116,6 +117,18 @@ def _webhook_records(body: object, signed: Mapping[str, str | None]) -> list[Rec
         Record(path, {**item, **signed}) if isinstance(item, dict) else Record(path, {}, "is not an object")
         for path, item in found
     ]
+
+
+async def _handshake(request: Request) -> Response:
+    """Agrees to a sender of CloudEvents that asks before it sends, as their specification of webhooks has it.
+
+    That gives it no right: each of its events needs a key.
+    """
+    headers = {"allow": "POST, OPTIONS"}
+    if origin := request.headers.get("webhook-request-origin"):
+        rate = request.headers.get("webhook-request-rate", "*")
+        headers |= {"webhook-allowed-origin": origin, "webhook-allowed-rate": rate}
+    return Response(headers=headers)
 
 
 def _health(is_serving: Callable[[], Awaitable[bool]]) -> Endpoint:

@@ -53,6 +53,17 @@ async def test_attributes_in_headers_without_data(client: httpx.AsyncClient, sto
     assert next(iter(store.events.values())).properties == {}
 
 
+async def test_a_sender_that_asks_first_may_send(client: httpx.AsyncClient) -> None:
+    asked = {"webhook-request-origin": "eventemitter.example.com", "webhook-request-rate": "120"}
+    answer = await client.options("/v1/cloudevents", headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["webhook-allowed-origin"] == "eventemitter.example.com"
+    assert answer.headers["webhook-allowed-rate"] == "120"
+    others = await client.options("/v1/cloudevents")
+    assert (others.status_code, others.headers["allow"]) == (200, "POST, OPTIONS")
+    assert not [name for name in others.headers if name.startswith("webhook")]
+
+
 async def test_an_event_without_a_time_gets_that_of_the_receipt(store: FakeEventStore) -> None:
     times = iter([NOW, NOW + timedelta(seconds=2)])
     async with gateway(store, clock=lambda: next(times)) as client:
