@@ -12,7 +12,7 @@ from leadscore.scoring.v1 import scoring_pb2, scoring_pb2_grpc
 
 from automation_service.domain.feasibility import Model, NextAction, Stage
 from automation_service.domain.inactivity import InactiveLead
-from automation_service.domain.lead import Insight, Risk, Threshold
+from automation_service.domain.lead import ConversionProbability, Insight, Risk, Threshold
 from automation_service.domain.need import BASICS, EVERYTHING, Need
 from automation_service.ports import InactivePage
 from shared import wire
@@ -33,7 +33,7 @@ REQUEST_SECONDS = 5.0
 PROBE_SECONDS = 2.0
 """Deadline of the smallest possible request, in seconds."""
 
-_ALWAYS = ("lead_id", "score", "stage", "velocity", "risk", "next_action", "thresholds")
+_ALWAYS = ("lead_id", "score", "stage", "velocity", "risk", "next_action", "thresholds", "conversion_probability")
 _RISKS = {intelligence_pb2.RISK_LOW: Risk.LOW, intelligence_pb2.RISK_HIGH: Risk.HIGH}
 _MODEL_RISKS = {scoring_pb2.RISK_LOW: Risk.LOW, scoring_pb2.RISK_HIGH: Risk.HIGH}
 
@@ -159,6 +159,20 @@ def _insight(intelligence: intelligence_pb2.LeadIntelligence) -> Insight:
         attributes=wire.to_dict(intelligence.attributes),
         fit_grade=intelligence.fit.grade,
         why=tuple(Threshold(each.decided, each.outcome, each.explanation) for each in intelligence.thresholds),
+        conversion_probability=_probability(intelligence.conversion_probability)
+        if intelligence.HasField("conversion_probability")
+        else None,
+    )
+
+
+def _probability(found: intelligence_pb2.ConversionProbability) -> ConversionProbability:
+    return ConversionProbability(
+        probability=found.probability,
+        low=found.low,
+        high=found.high,
+        lead_count=found.lead_count,
+        landmark=wire.to_span(found.landmark),
+        horizon=wire.to_span(found.horizon) if found.HasField("horizon") else None,
     )
 
 

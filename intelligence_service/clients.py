@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 from leadscore.scoring.v1 import scoring_pb2 as pb
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
-from intelligence_service.domain.insight import Contribution, Fit, LeadFacts, LeadNotFound
+from intelligence_service.domain.insight import Contribution, ConversionProbability, Fit, LeadFacts, LeadNotFound
 from intelligence_service.domain.model import Model, NextAction, Risk, Stage
 from intelligence_service.domain.summary import LeadGroup
 from intelligence_service.ports import EVERYTHING, Order, Page, Wanted
@@ -32,7 +32,16 @@ MAX_EVENTS_TOGETHER = 2_000
 MAX_BUSY = 1_000
 """Maximum number of remembered leads that have more recent events."""
 
-_ALWAYS_READ = ("lead_id", "as_of_time", "score", "stage", "event_count", "last_event_time", "model_version")
+_ALWAYS_READ = (
+    "lead_id",
+    "as_of_time",
+    "score",
+    "stage",
+    "event_count",
+    "last_event_time",
+    "model_version",
+    "conversion_probability",
+)
 """Fields that are always read: every verdict needs them, or they cost nothing."""
 _SERVICE = "leadscore.scoring.v1.ScoringService"
 _ORDERS = {
@@ -201,6 +210,20 @@ def _facts(score: pb.LeadScore) -> LeadFacts:
         attributes=score.attributes,
         model_version=score.model_version,
         fit=Fit(score.fit_points, score.fit_grade, score.rating) if score.fit_grade else None,
+        conversion_probability=_probability(score.conversion_probability)
+        if score.HasField("conversion_probability")
+        else None,
+    )
+
+
+def _probability(found: pb.ConversionProbability) -> ConversionProbability:
+    return ConversionProbability(
+        probability=found.probability,
+        low=found.low,
+        high=found.high,
+        lead_count=found.lead_count,
+        landmark=wire.to_span(found.landmark),
+        horizon=wire.to_span(found.horizon) if found.HasField("horizon") else None,
     )
 
 

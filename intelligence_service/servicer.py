@@ -8,7 +8,7 @@ import grpc
 from leadscore.intelligence.v1 import intelligence_pb2 as pb
 from leadscore.intelligence.v1 import intelligence_pb2_grpc
 
-from intelligence_service.domain.insight import Contribution, Insight, LeadNotFound
+from intelligence_service.domain.insight import Contribution, ConversionProbability, Insight, LeadNotFound
 from intelligence_service.domain.model import Risk
 from intelligence_service.domain.summary import Summary
 from intelligence_service.domain.watch import Interest, ResumeTokenExpired, TooManyWatchers, WatcherTooSlow
@@ -178,6 +178,18 @@ def _lead_intelligence(insight: Insight) -> pb.LeadIntelligence:
         attributes=facts.attributes,
         model_version=facts.model_version,
         fit=pb.Fit(points=facts.fit.points, grade=facts.fit.grade, rating=facts.fit.rating) if facts.fit else None,
+        conversion_probability=_probability(facts.conversion_probability) if facts.conversion_probability else None,
+    )
+
+
+def _probability(found: ConversionProbability) -> pb.ConversionProbability:
+    return pb.ConversionProbability(
+        probability=found.probability,
+        low=found.low,
+        high=found.high,
+        lead_count=found.lead_count,
+        landmark=found.landmark,
+        horizon=found.horizon,
     )
 
 

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service import model_codec
+from scoring_service.domain.calibration import Calibration
 from scoring_service.domain.entry import Entry
 from scoring_service.domain.lead_counts import LeadGroup
 from scoring_service.domain.lead_query import InactiveLead
@@ -29,7 +30,7 @@ _MODES = {
 
 def lead_score(score: LeadScore) -> pb.LeadScore:
     """Returns a lead's score."""
-    state, fitness = score.lead.state, score.fitness
+    state, fitness, calibration = score.lead.state, score.fitness, score.model.calibration
     contributions = sorted(state.contributions.items(), key=lambda each: (-each[1], each[0]))
     return pb.LeadScore(
         lead_id=score.lead.lead_id,
@@ -51,6 +52,20 @@ def lead_score(score: LeadScore) -> pb.LeadScore:
         fit_points=fitness.points,
         fit_grade=fitness.grade,
         rating=fitness.rating,
+        conversion_probability=conversion_probability(calibration, state.score) if calibration else None,
+    )
+
+
+def conversion_probability(calibration: Calibration, score: int) -> pb.ConversionProbability:
+    """Returns how likely a lead with this score converts."""
+    step = calibration.at(score)
+    return pb.ConversionProbability(
+        probability=step.probability,
+        low=step.low,
+        high=step.high,
+        lead_count=step.leads,
+        landmark=calibration.landmark,
+        horizon=calibration.horizon,
     )
 
 

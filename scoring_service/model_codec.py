@@ -6,7 +6,9 @@ from typing import Any
 from google.protobuf.struct_pb2 import ListValue, Value
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
+from scoring_service.domain.calibration import Calibration, CalibrationStep
 from scoring_service.domain.fit import Fit, FitRule
+from scoring_service.domain.flaws import Flaw
 from scoring_service.domain.model import (
     NO_DECAY,
     Decay,
@@ -19,7 +21,7 @@ from scoring_service.domain.model import (
     Stage,
     Velocity,
 )
-from scoring_service.domain.model_validation import Flaw, InvalidModel, flaws_of
+from scoring_service.domain.model_validation import InvalidModel, flaws_of
 from shared import wire
 from shared.conditions import Condition, Operator
 
@@ -72,6 +74,7 @@ def write_model(model: ScoringModel) -> pb.ScoringModel:
         ],
         churn_stages=model.churn_stages,
         fit=None if model.fit is None else _write_fit(model.fit),
+        calibration=None if model.calibration is None else _write_calibration(model.calibration),
     )
 
 
@@ -106,6 +109,7 @@ class _Reader:
             ),
             churn_stages=tuple(message.churn_stages),
             fit=self._fit(message.fit) if message.HasField("fit") else None,
+            calibration=_calibration(message.calibration) if message.HasField("calibration") else None,
         )
 
     def _rule(self, path: str, rule: pb.ScoringRule) -> Rule:
@@ -170,6 +174,18 @@ class _Reader:
         return names.get(number)
 
 
+def _calibration(calibration: pb.Calibration) -> Calibration:
+    return Calibration(
+        landmark=wire.to_span(calibration.landmark),
+        horizon=wire.to_span(calibration.horizon) if calibration.HasField("horizon") else None,
+        leads=calibration.lead_count,
+        steps=tuple(
+            CalibrationStep(each.minimum_score, each.probability, each.low, each.high, each.lead_count)
+            for each in calibration.steps
+        ),
+    )
+
+
 def _operand(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
     if isinstance(value, Value):
         return wire.to_value(value)
@@ -229,4 +245,22 @@ def _write_fit(fit: Fit) -> pb.Fit:
         grade_c_points=fit.grade_c_points,
         level_1_score=fit.level_1_score,
         level_2_score=fit.level_2_score,
+    )
+
+
+def _write_calibration(calibration: Calibration) -> pb.Calibration:
+    return pb.Calibration(
+        landmark=calibration.landmark,
+        horizon=calibration.horizon,
+        lead_count=calibration.leads,
+        steps=[
+            pb.CalibrationStep(
+                minimum_score=each.minimum_score,
+                probability=each.probability,
+                low=each.low,
+                high=each.high,
+                lead_count=each.leads,
+            )
+            for each in calibration.steps
+        ],
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -116,11 +116,27 @@ class Threshold:
     explanation: str
 
 
+class ConversionProbability(NamedTuple):
+    """How likely a lead with its score converts, with the 95 % confidence interval and the number of leads behind it.
+
+    These leads were looked at `landmark` after their first event, and a conversion counted for the time `horizon` after
+    that; if it is None, a conversion counted whenever it came.
+    """
+
+    probability: float
+    low: float
+    high: float
+    lead_count: int
+    landmark: timedelta
+    horizon: timedelta | None
+
+
 @dataclass(frozen=True, slots=True)
 class Insight:
     """What a lead's score means when its change is evaluated. `score` and `stage` are from that time, too.
 
-    `fit_grade` is A to D, or empty if the model does not define a fit.
+    `fit_grade` is A to D, or empty if the model does not define a fit. `conversion_probability` is None if the model
+    has no calibration.
     """
 
     velocity: int
@@ -131,6 +147,7 @@ class Insight:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     why: tuple[Threshold, ...] = ()
     fit_grade: str = ""
+    conversion_probability: ConversionProbability | None = None
 
 
 @dataclass(frozen=True, slots=True)

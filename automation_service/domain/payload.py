@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from automation_service.domain.action import Action
-from automation_service.domain.lead import Change, Insight, LeadEvent
+from automation_service.domain.lead import Change, ConversionProbability, Insight, LeadEvent
 from automation_service.domain.rule import Rule
 
 TYPE = "leadscore.automation.fired"
@@ -47,6 +47,9 @@ def payload(
             "velocity": insight.velocity,
             "risk": insight.risk.value,
             "next_action": insight.next_action,
+            "conversion_probability": _probability(insight.conversion_probability)
+            if insight.conversion_probability
+            else None,
             "why": why(rule, insight),
         },
     }
@@ -70,6 +73,17 @@ def _event(event: LeadEvent) -> dict[str, Any]:
         "event_type": event.event_type,
         "event_time": _time(event.event_time),
         "properties": _plain(event.properties),
+    }
+
+
+def _probability(found: ConversionProbability) -> dict[str, Any]:
+    return {
+        "probability": found.probability,
+        "low": found.low,
+        "high": found.high,
+        "lead_count": found.lead_count,
+        "landmark_seconds": found.landmark.total_seconds(),
+        "horizon_seconds": found.horizon.total_seconds() if found.horizon else None,
     }
 
 

@@ -56,6 +56,7 @@ def write_parquet(rows: Rows, columns: Sequence[Column], stream: IO[bytes]) -> N
     types = {
         Kind.TEXT: pyarrow.string(),
         Kind.INTEGER: pyarrow.int64(),
+        Kind.NUMBER: pyarrow.float64(),
         Kind.BOOLEAN: pyarrow.bool_(),
         Kind.TIME: pyarrow.timestamp("ms", "UTC"),
         Kind.DATE: pyarrow.date32(),
@@ -83,7 +84,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
 
 
 def _cell(column: Column, value: Any) -> Any:  # noqa: ANN401 (any JSON value)
-    if value is None or column.kind is Kind.INTEGER:
+    if value is None or column.kind in (Kind.INTEGER, Kind.NUMBER):
         return value
     text = json.dumps(value, ensure_ascii=False) if column.kind in (Kind.JSON, Kind.BOOLEAN) else _plain(value)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -19,6 +19,7 @@ class Kind(Enum):
 
     TEXT = "text"
     INTEGER = "integer"
+    NUMBER = "number"
     BOOLEAN = "boolean"
     TIME = "time"
     DATE = "date"
@@ -90,6 +91,16 @@ def _contributions(lead: scoring_pb2.LeadScore) -> Mapping[str, int]:
     return {each.rule_id: each.points for each in lead.contributions}
 
 
+def _probability(name: str, field: str) -> Column:
+    """Returns a column with a part of the conversion probability, which a lead has if its model has a calibration."""
+
+    def read(lead: scoring_pb2.LeadScore) -> float | int | None:
+        found = lead.conversion_probability
+        return getattr(found, field) if lead.HasField("conversion_probability") else None
+
+    return Column(name, Kind.INTEGER if field == "lead_count" else Kind.NUMBER, read)
+
+
 def _deliveries(execution: automation_pb2.AutomationExecution) -> list[dict[str, object]]:
     return [to_json(delivery) for delivery in execution.deliveries]
 
@@ -107,6 +118,10 @@ LEADS = Table(
         _text("fit_grade"),
         _text("rating"),
         _field("fit_points", Kind.INTEGER),
+        _probability("conversion_probability", "probability"),
+        _probability("conversion_probability_low", "low"),
+        _probability("conversion_probability_high", "high"),
+        _probability("conversion_probability_leads", "lead_count"),
         *_integers("sequence", "model_version"),
         _time("as_of_time"),
         Column("contributions", Kind.JSON, _contributions),

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from cli.leads.probability import basis_of, probability_of
 from cli.terminal import pieces
 from cli.terminal.counts import counted
 from shared import wire
@@ -26,6 +27,9 @@ def card(insight: intelligence.LeadIntelligence, entries: Sequence[scoring.Score
     facts = pieces.grid()
     facts.add_row("score", Text(f"{insight.score:,}", "bold"))
     facts.add_row("stage", pieces.styled(insight.stage))
+    if insight.HasField("conversion_probability"):
+        found = insight.conversion_probability
+        facts.add_row("converts", Text.assemble(probability_of(found), (f" ({basis_of(found)})", "dim")))
     facts.add_row("velocity", str(insight.velocity))
     facts.add_row("risk", pieces.styled(_risk(insight.risk)))
     facts.add_row("next action", pieces.plain(insight.next_action, "bold"))

@@ -7,6 +7,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from cli.simulation.reliability import reliability_sections
 from cli.terminal import pieces
 from cli.terminal.counts import counted
 from cli.terminal.output import printable
@@ -28,6 +29,7 @@ def judgement_sections(summary: pb.SimulationSummary) -> Iterator[RenderableType
         [judgement] = summary.judgements
         yield _rates_table("stage", judgement.before.stages, judgement.after.stages)
         yield _rates_table("decile", judgement.before.deciles, judgement.after.deciles)
+    yield from reliability_sections(summary.judgements)
 
 
 def landmark_of(judgement: pb.Judgement) -> str:

@@ -37,12 +37,28 @@ class Fit(NamedTuple):
     rating: str
 
 
+class ConversionProbability(NamedTuple):
+    """How likely a lead with its score converts, with the 95 % confidence interval and the number of leads behind it.
+
+    These leads were looked at `landmark` after their first event, and a conversion counted for the time `horizon` after
+    that; if it is None, a conversion counted whenever it came.
+    """
+
+    probability: float
+    low: float
+    high: float
+    lead_count: int
+    landmark: timedelta
+    horizon: timedelta | None
+
+
 class LeadFacts(NamedTuple):
     """What the scoring service returns about a lead, as of `as_of_time`.
 
     `recent_event_count` counts the events in the model's velocity window, which ends at `as_of_time`. `last_event_time`
-    is None when all events were retracted; `fit` is None when the model has no fit rules. `attributes` are passed on as
-    they came from the scoring service; no decision depends on them.
+    is None when all events were retracted; `fit` is None when the model has no fit rules, and `conversion_probability`
+    when it has no calibration. `attributes` are passed on as they came from the scoring service; no decision depends on
+    them.
     """
 
     lead_id: str
@@ -56,6 +72,7 @@ class LeadFacts(NamedTuple):
     attributes: Any
     model_version: int
     fit: Fit | None = None
+    conversion_probability: ConversionProbability | None = None
 
     @property
     def inactivity(self) -> timedelta | None:

@@ -75,7 +75,8 @@ class JudgementTally:
 
 
 def _ranking(converted: Mapping[int, int], others: Mapping[int, int], model: ScoringModel) -> Ranking:
-    return ranking_of(converted, others, [stage.stage for stage in model.stages], model.stage_of)
+    stages = [stage.stage for stage in model.stages]
+    return ranking_of(converted, others, stages, model.stage_of, model.calibration)
 
 
 @dataclass(frozen=True, slots=True)

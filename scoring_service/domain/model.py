@@ -10,6 +10,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from scoring_service.domain.calibration import Calibration
 from scoring_service.domain.fit import NO_FIT, Fit, Fitness
 from shared.conditions import Condition, Test, all_of
 
@@ -169,6 +170,7 @@ class ScoringModel:
     decay: Decay = NO_DECAY
     groups: tuple[RuleGroup, ...] = ()
     fit: Fit | None = None
+    calibration: Calibration | None = None
     display_name: str = ""
 
     def __getstate__(self) -> dict[str, Any]:

@@ -5,9 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import NamedTuple
 
+from scoring_service.domain.calibration_validation import calibration_flaws
 from scoring_service.domain.fit import Fit
+from scoring_service.domain.flaws import Flaw, count_flaws, span_flaws
 from scoring_service.domain.model import ADJUSTMENT, NEVER, Decay, Rule, ScoringModel
 from shared.conditions import Condition, Operator, key_of
 
@@ -26,13 +27,6 @@ LONGEST_INACTIVITY = timedelta(days=3_650)
 LONGEST_WINDOW = timedelta(days=366)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
-
-
-class Flaw(NamedTuple):
-    """A mistake: its path in the model, such as `rules[3].points`, and a message."""
-
-    field: str
-    message: str
 
 
 class InvalidModel(Exception):
@@ -68,13 +62,15 @@ def flaws_of(model: ScoringModel) -> Iterator[Flaw]:
     yield from _groups(model)
     yield from _rules(model)
     yield from _decay(model.decay)
-    yield from _span("velocity.window", model.velocity.window, LONGEST_WINDOW, positive=True)
+    yield from span_flaws("velocity.window", model.velocity.window, LONGEST_WINDOW, positive=True)
     if not 0 <= model.velocity.weight <= MAX_POINTS:
         yield Flaw("velocity.weight", f"is {model.velocity.weight}, must be 0 to {MAX_POINTS:,}")
-    yield from _span("risk.idle", model.idle, LONGEST_INACTIVITY)
+    yield from span_flaws("risk.idle", model.idle, LONGEST_INACTIVITY)
     yield from _next_actions(model)
     if model.fit is not None:
         yield from _fit(model.fit, {rule.rule_id for rule in model.rules})
+    if model.calibration is not None:
+        yield from calibration_flaws(model.calibration, model.score_ceiling)
 
 
 def _bounds(model: ScoringModel) -> Iterator[Flaw]:
@@ -86,7 +82,7 @@ def _bounds(model: ScoringModel) -> Iterator[Flaw]:
 
 
 def _stages(model: ScoringModel) -> Iterator[Flaw]:
-    yield from _count("stages", len(model.stages), MAX_STAGES, least=1)
+    yield from count_flaws("stages", len(model.stages), MAX_STAGES, least=1)
     yield from _names("stages", "stage", [stage.stage for stage in model.stages])
     if model.stages and model.stages[0].minimum_score != model.score_floor:
         first = model.stages[0].minimum_score
@@ -103,7 +99,7 @@ def _stages(model: ScoringModel) -> Iterator[Flaw]:
 
 
 def _groups(model: ScoringModel) -> Iterator[Flaw]:
-    yield from _count("groups", len(model.groups), MAX_GROUPS)
+    yield from count_flaws("groups", len(model.groups), MAX_GROUPS)
     yield from _names("groups", "group_id", [group.group_id for group in model.groups])
     parents = {group.group_id: group.parent_group_id for group in model.groups}
     for index, group in enumerate(model.groups):
@@ -126,7 +122,7 @@ def _is_in_cycle(group_id: str, parents: dict[str, str]) -> bool:
 
 
 def _rules(model: ScoringModel) -> Iterator[Flaw]:
-    yield from _count("rules", len(model.rules), MAX_RULES)
+    yield from count_flaws("rules", len(model.rules), MAX_RULES)
     yield from _names("rules", "rule_id", [rule.rule_id for rule in model.rules])
     groups = {group.group_id for group in model.groups}
     for index, rule in enumerate(model.rules):
@@ -153,14 +149,14 @@ def _points(path: str, points: int) -> Iterator[Flaw]:
 
 
 def _event_types(path: str, types: Sequence[str]) -> Iterator[Flaw]:
-    yield from _count(path, len(types), MAX_TYPES, least=1)
+    yield from count_flaws(path, len(types), MAX_TYPES, least=1)
     for index, event_type in enumerate(types):
         if not event_type or len(event_type) > MAX_TEXT or "\0" in event_type:
             yield Flaw(f"{path}[{index}]", f"must have 1 to {MAX_TEXT} characters and no NUL")
 
 
 def _limits(path: str, rule: Rule) -> Iterator[Flaw]:
-    yield from _count(path, len(rule.limits), MAX_LIMITS)
+    yield from count_flaws(path, len(rule.limits), MAX_LIMITS)
     kinds = Counter((limit.period, limit.max_points is None) for limit in rule.limits)
     for index, limit in enumerate(rule.limits):
         name, bound = ("max_times", limit.max_times) if limit.max_points is None else ("max_points", limit.max_points)
@@ -173,7 +169,7 @@ def _limits(path: str, rule: Rule) -> Iterator[Flaw]:
 
 
 def _decay(decay: Decay) -> Iterator[Flaw]:
-    yield from _span("decay.grace", decay.grace, LONGEST_INACTIVITY)
+    yield from span_flaws("decay.grace", decay.grace, LONGEST_INACTIVITY)
     if decay.half_life is not None and not timedelta(days=1) <= decay.half_life <= NEVER:
         yield Flaw("decay.half_life", f"is {decay.half_life}, must be 1 to {NEVER.days:,} days")
     if decay.percent_per_day is not None and not 0 <= decay.percent_per_day <= 100:
@@ -183,7 +179,7 @@ def _decay(decay: Decay) -> Iterator[Flaw]:
 
 
 def _next_actions(model: ScoringModel) -> Iterator[Flaw]:
-    yield from _count("next_actions", len(model.next_actions), MAX_ACTIONS, least=1)
+    yield from count_flaws("next_actions", len(model.next_actions), MAX_ACTIONS, least=1)
     known = {stage.stage for stage in model.stages}
     for index, row in enumerate(model.next_actions):
         path = f"next_actions[{index}]"
@@ -199,7 +195,7 @@ def _next_actions(model: ScoringModel) -> Iterator[Flaw]:
 
 
 def _fit(fit: Fit, taken: set[str]) -> Iterator[Flaw]:
-    yield from _count("fit.rules", len(fit.rules), MAX_RULES, least=1)
+    yield from count_flaws("fit.rules", len(fit.rules), MAX_RULES, least=1)
     yield from _names("fit.rules", "rule_id", [rule.rule_id for rule in fit.rules])
     for index, rule in enumerate(fit.rules):
         path = f"fit.rules[{index}]"
@@ -218,7 +214,7 @@ def _fit(fit: Fit, taken: set[str]) -> Iterator[Flaw]:
 
 
 def _conditions(path: str, conditions: Sequence[Condition], *, least: int = 0) -> Iterator[Flaw]:
-    yield from _count(path, len(conditions), MAX_CONDITIONS, least=least)
+    yield from count_flaws(path, len(conditions), MAX_CONDITIONS, least=least)
     for index, condition in enumerate(conditions):
         yield from _condition(f"{path}[{index}]", condition)
 
@@ -231,7 +227,7 @@ def _condition(path: str, condition: Condition) -> Iterator[Flaw]:
         case Operator.EQUALS:
             yield from _scalars(field, [operand])
         case Operator.IN:
-            yield from _count(field, len(operand), MAX_OPERANDS, least=1)
+            yield from count_flaws(field, len(operand), MAX_OPERANDS, least=1)
             yield from _scalars(field, operand)
         case Operator.CONTAINS | Operator.STARTS_WITH:
             if not operand or len(operand) > MAX_TEXT:
@@ -273,14 +269,3 @@ def _known(path: str, names: Iterable[str], known: set[str]) -> Iterator[Flaw]:
     for index, name in enumerate(names):
         if name not in known:
             yield Flaw(f"{path}[{index}]", f"{name[:70]!r} is not a stage of the model")
-
-
-def _count(path: str, count: int, limit: int, *, least: int = 0) -> Iterator[Flaw]:
-    if not least <= count <= limit:
-        yield Flaw(path, f"has {count}, must have {least} to {limit:,}")
-
-
-def _span(path: str, span: timedelta, longest: timedelta, *, positive: bool = False) -> Iterator[Flaw]:
-    if span > longest or span < timedelta() or (positive and not span):
-        bounds = "more than 0 and" if positive else "not negative,"
-        yield Flaw(path, f"is {span}, must be {bounds} at most {longest.days:,} days")

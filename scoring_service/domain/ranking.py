@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from scoring_service.domain.calibration import Calibration, Reliability, reliability_of
 from scoring_service.domain.discrimination import Auc, auc_of
 
 DECILES = 10
@@ -46,6 +47,7 @@ class Ranking:
     `auc` and `average_precision` are None if all leads convert, or none. The average precision is the mean of the share
     of converted leads among those with at least the same score, over all converted leads; chance gives the base rate.
     `ranges` have all leads, lowest scores first, in at most 400 ranges however many scores there are.
+    `reliability` is None if the model has no probabilities, or if there are no leads.
     """
 
     leads: int
@@ -55,15 +57,21 @@ class Ranking:
     stages: tuple[ConversionRate, ...]
     deciles: tuple[ConversionRate, ...]
     ranges: tuple[ScoreRange, ...]
+    reliability: Reliability | None
 
 
 def ranking_of(
-    converted: Mapping[int, int], others: Mapping[int, int], stages: Sequence[str], stage_of: Callable[[int], str]
+    converted: Mapping[int, int],
+    others: Mapping[int, int],
+    stages: Sequence[str],
+    stage_of: Callable[[int], str],
+    calibration: Calibration | None = None,
 ) -> Ranking:
     """Returns the ranking of leads counted by score; `stages` are all stages in order."""
-    return _Scores(Counter(converted), Counter(converted) + Counter(others)).ranking(
-        auc_of(converted, others), stages, stage_of
-    )
+    auc = auc_of(converted, others)
+    reliability = reliability_of(calibration, converted, others) if calibration else None
+    scores = _Scores(Counter(converted), Counter(converted) + Counter(others))
+    return scores.ranking(auc, reliability, stages, stage_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,13 @@ class _Scores:
     converted: Counter[int]
     leads: Counter[int]
 
-    def ranking(self, auc: Auc | None, stages: Sequence[str], stage_of: Callable[[int], str]) -> Ranking:
+    def ranking(
+        self,
+        auc: Auc | None,
+        reliability: Reliability | None,
+        stages: Sequence[str],
+        stage_of: Callable[[int], str],
+    ) -> Ranking:
         leads, converted = self.leads.total(), self.converted.total()
         base = converted / leads if leads else 0.0
         return Ranking(
@@ -84,6 +98,7 @@ class _Scores:
             stages=tuple(self._by_stage(stages, stage_of, base)),
             deciles=tuple(self._by_decile(leads, base)),
             ranges=tuple(self._ranges(leads)),
+            reliability=reliability,
         )
 
     def _average_precision(self, converted: int) -> float:

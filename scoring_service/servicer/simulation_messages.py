@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
+from scoring_service.domain.calibration import Reliability
 from scoring_service.domain.judgement import Judgement
 from scoring_service.domain.ranking import ConversionRate, Ranking
 from scoring_service.domain.simulation import Difference, Summary
@@ -106,9 +107,26 @@ def _ranking(ranking: Ranking) -> pb.Ranking:
         average_precision=ranking.average_precision,
         stages=[_rate(each) for each in ranking.stages],
         deciles=[_rate(each) for each in ranking.deciles],
+        reliability=_reliability(ranking.reliability) if ranking.reliability else None,
         ranges=[
             pb.ScoreRange(minimum_score=each.minimum, lead_count=each.leads, converted_count=each.converted)
             for each in ranking.ranges
+        ],
+    )
+
+
+def _reliability(found: Reliability) -> pb.Reliability:
+    return pb.Reliability(
+        brier_score=found.brier_score,
+        calibration_error=found.calibration_error,
+        bins=[
+            pb.ReliabilityBin(
+                mean_probability=each.mean_probability,
+                lead_count=each.leads,
+                converted_count=each.converted,
+                rate=each.rate,
+            )
+            for each in found.bins
         ],
     )
 

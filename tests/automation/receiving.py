@@ -1,6 +1,7 @@
 """Real receivers for tests: a mailbox, and functions that send to it."""
 
 import email.policy
+from datetime import timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 
@@ -9,7 +10,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from automation_service.delivery.receivers import AllReceivers
 from automation_service.domain.action import Action
 from automation_service.domain.delivery import Answer, Delivery
-from automation_service.domain.lead import Insight, Risk, Threshold
+from automation_service.domain.lead import ConversionProbability, Insight, Risk, Threshold
 from tests.automation.fakes import change, executed, rule
 
 INSIGHT = Insight(
@@ -18,6 +19,7 @@ INSIGHT = Insight(
     next_action="prioritize_contact",
     attributes={"name": "Ada", "email": "ada@engines.example", "seats": 250.0, "odd": float("nan"), "tags": ["a", 1.0]},
     why=(Threshold("risk", "low", "the last event was 1 hour ago, not more than 7 days ago"),),
+    conversion_probability=ConversionProbability(0.12, 0.09, 0.16, 812, timedelta(days=7), None),
 )
 
 

@@ -15,7 +15,7 @@ from leadscore.scoring.v1 import scoring_pb2_grpc
 from automation_service import clients
 from automation_service.clients import MAX_LEADS, IntelligenceInsights, ScoringModels
 from automation_service.domain.feasibility import NextAction
-from automation_service.domain.lead import Insight, Risk, Threshold
+from automation_service.domain.lead import ConversionProbability, Insight, Risk, Threshold
 from automation_service.domain.need import BASICS, EVERYTHING, Need
 from automation_service.servicer import ERRORS
 from shared import wire
@@ -26,7 +26,17 @@ from tests.intelligence.fakes import FakeScores
 from tests.intelligence.servicer import FakeScoring
 
 WEEK = timedelta(days=7)
-INSIGHT = Insight(6, Risk.HIGH, "re_engage", 40, "hot", {"seats": 3.0}, (Threshold("risk", "high", "old"),))
+PROBABILITY = ConversionProbability(0.12, 0.09, 0.16, 812, WEEK, timedelta(days=30))
+INSIGHT = Insight(
+    6,
+    Risk.HIGH,
+    "re_engage",
+    40,
+    "hot",
+    {"seats": 3.0},
+    (Threshold("risk", "high", "old"),),
+    conversion_probability=PROBABILITY,
+)
 
 
 class FakeIntelligence(intelligence_pb2_grpc.IntelligenceServiceServicer):
@@ -59,6 +69,7 @@ class FakeIntelligence(intelligence_pb2_grpc.IntelligenceServiceServicer):
                     stage="hot",
                     attributes=wire.to_struct({"seats": 3}),
                     thresholds=[intelligence_pb2.FiredThreshold(decided="risk", outcome="high", explanation="old")],
+                    conversion_probability=intelligence_pb2.ConversionProbability(**PROBABILITY._asdict()),
                 )
                 for lead_id in known
             ]

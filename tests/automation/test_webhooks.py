@@ -42,6 +42,14 @@ async def test_a_webhook_gets_the_payload_signed(subject: AllReceivers, receiver
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(payload, schema)
     assert payload["data"]["lead"]["attributes"] == {**INSIGHT.attributes, "seats": 250, "odd": None, "tags": ["a", 1]}
+    assert payload["data"]["conversion_probability"] == {
+        "probability": 0.12,
+        "low": 0.09,
+        "high": 0.16,
+        "lead_count": 812,
+        "landmark_seconds": 604_800,
+        "horizon_seconds": None,
+    }
     assert payload["data"]["why"] == [
         "trigger: the conditions hold after a change",
         "risk low: the last event was 1 hour ago, not more than 7 days ago",

@@ -19,6 +19,7 @@ from cli.exporting.tables import EVENTS, EXECUTIONS, HISTORY, LEADS, Table
 from tests.cli.servicer import json_of, serving
 
 NOON = Timestamp(seconds=1_769_860_800)
+PROBABILITY = [f"conversion_probability{part}" for part in ("", "_low", "_high", "_leads")]
 NOON_TEXT = "2026-01-31T12:00:00Z"
 
 
@@ -77,6 +78,21 @@ def test_parquet_has_typed_columns() -> None:
     [ada, _] = table.to_pylist()
     assert (ada["score"], ada["last_event_time"]) == (25, datetime(2026, 1, 31, 12, tzinfo=UTC))
     assert json.loads(ada["attributes"])["company"] == "=2+5"
+
+
+@pytest.mark.parametrize("writer", [write_ndjson, write_csv, write_parquet])
+def test_leads_have_their_conversion_probability(writer: Any) -> None:
+    probability = pb.ConversionProbability(probability=0.12, low=0.09, high=0.158, lead_count=812)
+    data = written(writer, [lead(conversion_probability=probability), lead("bob")], LEADS)
+    match writer:
+        case _ if writer is write_ndjson:
+            rows: list[dict[str, Any]] = [json.loads(line) for line in data.splitlines()]
+        case _ if writer is write_csv:
+            cells = csv.DictReader(io.StringIO(data.decode(), newline=""))
+            rows = [{name: json.loads(row[name] or "null") for name in PROBABILITY} for row in cells]
+        case _:
+            rows = parquet.read_table(io.BytesIO(data)).to_pylist()
+    assert [[row[name] for name in PROBABILITY] for row in rows] == [[0.12, 0.09, 0.158, 812], [None] * 4]
 
 
 def test_parquet_of_nothing_has_the_columns() -> None:

@@ -1,6 +1,7 @@
 """What a simulation shows of how well scores predict conversion."""
 
 import pytest
+from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from cli.simulation.report import to_html
 from cli.simulation.views import simulation_view
@@ -18,6 +19,22 @@ def test_several_landmarks_share_a_table_and_have_a_plot_each() -> None:
     assert "decile" not in text, "the rates of several landmarks are in the report"
     assert html.count("Conversion rate of each decile") == html.count("ROC curves of both models") == 2
     assert len(Page(html).ids) == len(set(Page(html).ids))
+
+
+def test_probabilities_are_shown_beside_what_happened() -> None:
+    simulation = simulated()
+    bins = [
+        pb.ReliabilityBin(mean_probability=0.05, lead_count=1_200, converted_count=72, rate=0.06),
+        pb.ReliabilityBin(mean_probability=0.4, lead_count=50, converted_count=19, rate=0.38),
+    ]
+    ranking = simulation.summary.judgements[0].after
+    ranking.reliability.CopyFrom(pb.Reliability(brier_score=0.0712, calibration_error=0.0104, bins=bins))
+    text = text_of(simulation_view(simulation), 120)
+    assert "how well probabilities agree with what happened" in text
+    [row] = [line for line in text.splitlines() if "0.071" in line]
+    assert row.split() == ["1h", "simulated", f"{ranking.lead_count:,}", "0.071", "0.010"]
+    assert ["5.0%", "1,200", "72", "6.0%"] in [line.split() for line in text.splitlines()]
+    assert "probabilities" not in text_of(simulation_view(simulated())), "expected nothing without a calibration"
 
 
 @pytest.mark.parametrize(

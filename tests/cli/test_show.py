@@ -1,6 +1,7 @@
 """Text from other people cannot control the terminal of the reader."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from leadscore.automation.v1 import automation_pb2 as automation
@@ -141,6 +142,20 @@ def test_the_history_shows_recalculations_and_decay_resets() -> None:
 def test_a_card_draws_the_scores_of_the_history(scores: list[int], drawn: str) -> None:
     card = show.card(INSIGHT, [scoring.ScoreEntry(score_after=score) for score in scores])
     assert drawn in text_of(card, 80)
+
+
+def test_a_card_shows_how_likely_a_lead_converts() -> None:
+    probability = intelligence.ConversionProbability(probability=0.12, low=0.09, high=0.158, lead_count=812)
+    probability.landmark.FromTimedelta(timedelta(days=7))
+    insight = intelligence.LeadIntelligence(lead_id="ada", as_of_time=NOON, conversion_probability=probability)
+    basis = "(95 % interval 9.0% to 15.8%, from 812 leads 7d after the first event)"
+    assert f"converts     12.0% {basis}" in text_of(show.card(insight, []), 120)
+    insight.conversion_probability.horizon.FromTimedelta(timedelta(days=30))
+    assert f"converts     12.0% within 30d {basis}" in text_of(show.card(insight, []), 120)
+
+
+def test_a_card_shows_no_probability_without_a_calibration() -> None:
+    assert "converts" not in text_of(show.card(INSIGHT, []), 80)
 
 
 def test_a_card_without_a_history_draws_nothing() -> None:

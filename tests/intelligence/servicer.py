@@ -109,4 +109,7 @@ def _lead_score(lead: LeadFacts) -> pb.LeadScore:
         attributes=wire.to_struct(lead.attributes),
         model_version=lead.model_version,
         as_of_time=wire.to_timestamp(lead.as_of_time),
+        conversion_probability=pb.ConversionProbability(**lead.conversion_probability._asdict())
+        if lead.conversion_probability
+        else None,
     )

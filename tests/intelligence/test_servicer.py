@@ -15,7 +15,7 @@ from leadscore.intelligence.v1 import intelligence_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from intelligence_service.clients import MAX_EVENTS_TOGETHER, ScoringModels, ScoringServiceReader, is_serving
-from intelligence_service.domain.insight import LeadFacts, LeadNotFound
+from intelligence_service.domain.insight import ConversionProbability, LeadFacts, LeadNotFound
 from intelligence_service.ports import Wanted
 from intelligence_service.servicer import ERRORS, IntelligenceServicer
 from intelligence_service.usecases import Intelligence
@@ -73,6 +73,21 @@ async def test_get_returns_everything_known_about_a_lead(system: System) -> None
     assert wire.to_dict(ada.attributes) == LEADS[0].attributes
     assert wire.to_time(ada.as_of_time) == NOW
     assert wire.to_time(ada.last_event_time) == LEADS[0].last_event_time
+
+
+@pytest.mark.parametrize("horizon", [timedelta(days=30), None])
+async def test_a_lead_has_the_conversion_probability_of_its_score(system: System, horizon: timedelta | None) -> None:
+    probability = ConversionProbability(0.12, 0.09, 0.16, 812, timedelta(days=7), horizon)
+    system.scores.leads["ada"] = LEADS[0]._replace(conversion_probability=probability)
+    asked = pb.BatchGetLeadIntelligenceRequest(lead_ids=["ada", "bob"])
+    asked.read_mask.paths.append("conversion_probability")
+    ada, bob = (await system.stub.BatchGetLeadIntelligence(asked)).lead_intelligence
+    assert ada == pb.LeadIntelligence(
+        lead_id="ada", conversion_probability=pb.ConversionProbability(**probability._asdict())
+    )
+    assert bob == pb.LeadIntelligence(lead_id="bob"), "expected no probability without a calibration"
+    whole = await system.stub.GetLeadIntelligence(pb.GetLeadIntelligenceRequest(lead_id="ada"))
+    assert whole.lead_intelligence.conversion_probability == ada.conversion_probability
 
 
 async def test_the_requested_time_is_passed_to_the_scoring_service(system: System) -> None:

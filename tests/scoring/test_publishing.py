@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from pymongo.errors import PyMongoError
 
+from scoring_service import messages
+from scoring_service.domain.calibration import Calibration, CalibrationStep
 from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.model import ModelNotFound, ScoringModel
 from scoring_service.domain.timeline import Mode, ModelOutdated
@@ -63,6 +65,19 @@ async def test_an_unchanged_lead_gets_no_entry(scoring: Scoring) -> None:
     await scoring.publish(worth(25), Mode.RESCORE)
     await scoring.rollout.step()
     assert await entries_of_kind(scoring, EntryKind.MODEL) == []
+    assert await scoring.verify() == []
+
+
+async def test_a_new_calibration_needs_no_rescore(scoring: Scoring) -> None:
+    await seed(scoring)
+    steps = (CalibrationStep(0, 0.1, 0.05, 0.2, 90), CalibrationStep(25, 0.4, 0.2, 0.6, 10))
+    calibrated = replace(BUILT_IN, calibration=Calibration(timedelta(days=7), None, 100, steps))
+    await scoring.publish(calibrated, Mode.FORWARD)
+    assert await scoring.publishing.leads_left() == (2, 0)
+    assert await scoring.rollout.step() == 0
+    shown = [messages.lead_score(each) for each in await scoring.queries.scores(["lead0", "lead39"], None)]
+    assert [(each.score, each.conversion_probability.probability) for each in shown] == [(30, 0.4), (20, 0.1)]
+    assert await leads_with(scoring, EntryKind.MODEL) == []
     assert await scoring.verify() == []
 
 

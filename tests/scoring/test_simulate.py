@@ -8,6 +8,7 @@ from typing import Any
 import bson
 import pytest
 
+from scoring_service.domain.calibration import Calibration, CalibrationStep
 from scoring_service.domain.fit import Fit, FitRule
 from scoring_service.domain.model import Decay, Limit, Period, Rule, ScoringModel
 from scoring_service.domain.simulation import Difference, Summary
@@ -207,6 +208,21 @@ async def test_a_planted_leak_is_found(scoring: Scoring) -> None:
     await scoring.drain_all()
     _, summary = await simulated(scoring, question(timedelta(days=1)), model=BUILT_IN)
     assert [(each.rule_id, each.events, each.followed) for each in summary.leaks] == [("demo_request", 30, 30)]
+
+
+async def test_probabilities_are_judged_by_what_happened(scoring: Scoring) -> None:
+    await seed(scoring)
+    steps = (CalibrationStep(0, 0.1, 0.0, 0.2, 60), CalibrationStep(90, 0.5, 0.3, 0.7, 40))
+    calibrated = replace(OTHER, calibration=Calibration(timedelta(days=7), None, 100, steps))
+    _, summary = await simulated(scoring, question(timedelta(days=7)), calibrated)
+    [judgement] = summary.judgements
+    assert judgement.before.reliability is None, "the model in force has no calibration"
+    found = judgement.after.reliability
+    assert found is not None
+    # Of 11 leads, four converted. One download had enough pages for the rule, and its lead did not convert.
+    assert [(each.mean_probability, each.leads, each.converted) for each in found.bins] == [(0.1, 10, 4), (0.5, 1, 0)]
+    assert found.brier_score == pytest.approx((4 * 0.9**2 + 6 * 0.1**2 + 0.5**2) / 11)
+    assert found.calibration_error == pytest.approx((10 * 0.3 + 1 * 0.5) / 11)
 
 
 async def test_without_a_conversion_nothing_is_judged(scoring: Scoring) -> None:

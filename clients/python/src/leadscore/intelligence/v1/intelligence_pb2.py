@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,leadscore/intelligence/v1/intelligence.proto\x12\x19leadscore.intelligence.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x04\n\x10LeadIntelligence\x12\x0f\n\x07lead_id\x18\x01 \x01(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05score\x18\x03 \x01(\x03\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x10\n\x08velocity\x18\x05 \x01(\x03\x12-\n\x04risk\x18\x06 \x01(\x0e\x32\x1f.leadscore.intelligence.v1.Risk\x12\x13\n\x0bnext_action\x18\x07 \x01(\t\x12\x0f\n\x07\x63hurned\x18\x08 \x01(\x08\x12=\n\nthresholds\x18\t \x03(\x0b\x32).leadscore.intelligence.v1.FiredThreshold\x12>\n\ttop_rules\x18\n \x03(\x0b\x32+.leadscore.intelligence.v1.RuleContribution\x12\x33\n\x0flast_event_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vent_count\x18\x0c \x01(\x03\x12+\n\nattributes\x18\r \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rmodel_version\x18\x0e \x01(\x03\x12+\n\x03\x66it\x18\x0f \x01(\x0b\x32\x1e.leadscore.intelligence.v1.Fit\"4\n\x03\x46it\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\r\n\x05grade\x18\x02 \x01(\t\x12\x0e\n\x06rating\x18\x03 \x01(\t\"G\n\x0e\x46iredThreshold\x12\x0f\n\x07\x64\x65\x63ided\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\"3\n\x10RuleContribution\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x03\"]\n\x1aGetLeadIntelligenceRequest\x12\x0f\n\x07lead_id\x18\x01 \x01(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"e\n\x1bGetLeadIntelligenceResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x01(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\"\xab\x01\n\x1f\x42\x61tchGetLeadIntelligenceRequest\x12\x10\n\x08lead_ids\x18\x01 \x03(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x17\n\x0f\x61ttribute_names\x18\x04 \x03(\t\"\x84\x01\n BatchGetLeadIntelligenceResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x03(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\x12\x18\n\x10missing_lead_ids\x18\x02 \x03(\t\"\x7f\n\x13ListTopLeadsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x32\n\x05order\x18\x04 \x01(\x0e\x32#.leadscore.intelligence.v1.TopOrder\"w\n\x14ListTopLeadsResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x03(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1b\n\x19GetPipelineSummaryRequest\"\xe0\x02\n\x1aGetPipelineSummaryResponse\x12\x12\n\nlead_count\x18\x01 \x01(\x03\x12\x30\n\x06stages\x18\x02 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12/\n\x05risks\x18\x03 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12\x36\n\x0cnext_actions\x18\x04 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12\x35\n\x06scores\x18\x05 \x03(\x0b\x32%.leadscore.intelligence.v1.ScoreRange\x12\x15\n\rchurned_count\x18\x06 \x01(\x03\x12.\n\nas_of_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rmodel_version\x18\x08 \x01(\x03\")\n\x05\x43ount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nlead_count\x18\x02 \x01(\x03\"N\n\nScoreRange\x12\x15\n\rminimum_score\x18\x01 \x01(\x03\x12\x15\n\rmaximum_score\x18\x02 \x01(\x03\x12\x12\n\nlead_count\x18\x03 \x01(\x03\"y\n\x11WatchLeadsRequest\x12\x0e\n\x06stages\x18\x01 \x03(\t\x12\x1a\n\rminimum_score\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08lead_ids\x18\x03 \x03(\t\x12\x14\n\x0cresume_token\x18\x04 \x01(\tB\x10\n\x0e_minimum_score\"\xa9\x01\n\x12WatchLeadsResponse\x12\x14\n\x0cresume_token\x18\x01 \x01(\t\x12\x35\n\x06\x63hange\x18\x02 \x01(\x0b\x32%.leadscore.intelligence.v1.LeadChange\x12\x46\n\x11lead_intelligence\x18\x03 \x01(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\"\xcb\x01\n\nLeadChange\x12\x0f\n\x07lead_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x14\n\x0cscore_before\x18\x03 \x01(\x03\x12\x13\n\x0bscore_after\x18\x04 \x01(\x03\x12\x14\n\x0cstage_before\x18\x05 \x01(\t\x12\x13\n\x0bstage_after\x18\x06 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x07 \x03(\t\x12/\n\x0brecord_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xdf\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_ARGUMENT_INVALID\x10\x01\x12#\n\x1f\x45RROR_REASON_PAGE_TOKEN_INVALID\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_LEAD_NOT_FOUND\x10\x03\x12!\n\x1d\x45RROR_REASON_WATCHER_TOO_SLOW\x10\x04\x12\"\n\x1e\x45RROR_REASON_TOO_MANY_WATCHERS\x10\x05\x12%\n!ERROR_REASON_RESUME_TOKEN_EXPIRED\x10\x06\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x07\x12\x1f\n\x1b\x45RROR_REASON_CALLER_UNKNOWN\x10\x08\x12\x1d\n\x19\x45RROR_REASON_ROLE_MISSING\x10\t*9\n\x04Risk\x12\x14\n\x10RISK_UNSPECIFIED\x10\x00\x12\x0c\n\x08RISK_LOW\x10\x01\x12\r\n\tRISK_HIGH\x10\x02*Y\n\x08TopOrder\x12\x19\n\x15TOP_ORDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fTOP_ORDER_SCORE\x10\x01\x12\x1d\n\x19TOP_ORDER_LAST_EVENT_TIME\x10\x02\x32\xb6\x06\n\x13IntelligenceService\x12\xae\x01\n\x13GetLeadIntelligence\x12\x35.leadscore.intelligence.v1.GetLeadIntelligenceRequest\x1a\x36.leadscore.intelligence.v1.GetLeadIntelligenceResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/leads/{lead_id}/intelligence\x12\xbe\x01\n\x18\x42\x61tchGetLeadIntelligence\x12:.leadscore.intelligence.v1.BatchGetLeadIntelligenceRequest\x1a;.leadscore.intelligence.v1.BatchGetLeadIntelligenceResponse\")\x82\xd3\xe4\x93\x02#\"\x1e/v1/leads:batchGetIntelligence:\x01*\x12\x86\x01\n\x0cListTopLeads\x12..leadscore.intelligence.v1.ListTopLeadsRequest\x1a/.leadscore.intelligence.v1.ListTopLeadsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/leads:top\x12\x9c\x01\n\x12GetPipelineSummary\x12\x34.leadscore.intelligence.v1.GetPipelineSummaryRequest\x1a\x35.leadscore.intelligence.v1.GetPipelineSummaryResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/leads:summary\x12\x84\x01\n\nWatchLeads\x12,.leadscore.intelligence.v1.WatchLeadsRequest\x1a-.leadscore.intelligence.v1.WatchLeadsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/leads:watch0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,leadscore/intelligence/v1/intelligence.proto\x12\x19leadscore.intelligence.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x04\n\x10LeadIntelligence\x12\x0f\n\x07lead_id\x18\x01 \x01(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05score\x18\x03 \x01(\x03\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x10\n\x08velocity\x18\x05 \x01(\x03\x12-\n\x04risk\x18\x06 \x01(\x0e\x32\x1f.leadscore.intelligence.v1.Risk\x12\x13\n\x0bnext_action\x18\x07 \x01(\t\x12\x0f\n\x07\x63hurned\x18\x08 \x01(\x08\x12=\n\nthresholds\x18\t \x03(\x0b\x32).leadscore.intelligence.v1.FiredThreshold\x12>\n\ttop_rules\x18\n \x03(\x0b\x32+.leadscore.intelligence.v1.RuleContribution\x12\x33\n\x0flast_event_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65vent_count\x18\x0c \x01(\x03\x12+\n\nattributes\x18\r \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\rmodel_version\x18\x0e \x01(\x03\x12+\n\x03\x66it\x18\x0f \x01(\x0b\x32\x1e.leadscore.intelligence.v1.Fit\x12P\n\x16\x63onversion_probability\x18\x10 \x01(\x0b\x32\x30.leadscore.intelligence.v1.ConversionProbability\"\xb4\x01\n\x15\x43onversionProbability\x12\x13\n\x0bprobability\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x12\x12\n\nlead_count\x18\x04 \x01(\x03\x12+\n\x08landmark\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07horizon\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"4\n\x03\x46it\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\r\n\x05grade\x18\x02 \x01(\t\x12\x0e\n\x06rating\x18\x03 \x01(\t\"G\n\x0e\x46iredThreshold\x12\x0f\n\x07\x64\x65\x63ided\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\t\"3\n\x10RuleContribution\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x03\"]\n\x1aGetLeadIntelligenceRequest\x12\x0f\n\x07lead_id\x18\x01 \x01(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"e\n\x1bGetLeadIntelligenceResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x01(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\"\xab\x01\n\x1f\x42\x61tchGetLeadIntelligenceRequest\x12\x10\n\x08lead_ids\x18\x01 \x03(\t\x12.\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x17\n\x0f\x61ttribute_names\x18\x04 \x03(\t\"\x84\x01\n BatchGetLeadIntelligenceResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x03(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\x12\x18\n\x10missing_lead_ids\x18\x02 \x03(\t\"\x7f\n\x13ListTopLeadsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x32\n\x05order\x18\x04 \x01(\x0e\x32#.leadscore.intelligence.v1.TopOrder\"w\n\x14ListTopLeadsResponse\x12\x46\n\x11lead_intelligence\x18\x01 \x03(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1b\n\x19GetPipelineSummaryRequest\"\xe0\x02\n\x1aGetPipelineSummaryResponse\x12\x12\n\nlead_count\x18\x01 \x01(\x03\x12\x30\n\x06stages\x18\x02 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12/\n\x05risks\x18\x03 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12\x36\n\x0cnext_actions\x18\x04 \x03(\x0b\x32 .leadscore.intelligence.v1.Count\x12\x35\n\x06scores\x18\x05 \x03(\x0b\x32%.leadscore.intelligence.v1.ScoreRange\x12\x15\n\rchurned_count\x18\x06 \x01(\x03\x12.\n\nas_of_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rmodel_version\x18\x08 \x01(\x03\")\n\x05\x43ount\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nlead_count\x18\x02 \x01(\x03\"N\n\nScoreRange\x12\x15\n\rminimum_score\x18\x01 \x01(\x03\x12\x15\n\rmaximum_score\x18\x02 \x01(\x03\x12\x12\n\nlead_count\x18\x03 \x01(\x03\"y\n\x11WatchLeadsRequest\x12\x0e\n\x06stages\x18\x01 \x03(\t\x12\x1a\n\rminimum_score\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08lead_ids\x18\x03 \x03(\t\x12\x14\n\x0cresume_token\x18\x04 \x01(\tB\x10\n\x0e_minimum_score\"\xa9\x01\n\x12WatchLeadsResponse\x12\x14\n\x0cresume_token\x18\x01 \x01(\t\x12\x35\n\x06\x63hange\x18\x02 \x01(\x0b\x32%.leadscore.intelligence.v1.LeadChange\x12\x46\n\x11lead_intelligence\x18\x03 \x01(\x0b\x32+.leadscore.intelligence.v1.LeadIntelligence\"\xcb\x01\n\nLeadChange\x12\x0f\n\x07lead_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x14\n\x0cscore_before\x18\x03 \x01(\x03\x12\x13\n\x0bscore_after\x18\x04 \x01(\x03\x12\x14\n\x0cstage_before\x18\x05 \x01(\t\x12\x13\n\x0bstage_after\x18\x06 \x01(\t\x12\x13\n\x0b\x65vent_types\x18\x07 \x03(\t\x12/\n\x0brecord_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xdf\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x45RROR_REASON_ARGUMENT_INVALID\x10\x01\x12#\n\x1f\x45RROR_REASON_PAGE_TOKEN_INVALID\x10\x02\x12\x1f\n\x1b\x45RROR_REASON_LEAD_NOT_FOUND\x10\x03\x12!\n\x1d\x45RROR_REASON_WATCHER_TOO_SLOW\x10\x04\x12\"\n\x1e\x45RROR_REASON_TOO_MANY_WATCHERS\x10\x05\x12%\n!ERROR_REASON_RESUME_TOKEN_EXPIRED\x10\x06\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x07\x12\x1f\n\x1b\x45RROR_REASON_CALLER_UNKNOWN\x10\x08\x12\x1d\n\x19\x45RROR_REASON_ROLE_MISSING\x10\t*9\n\x04Risk\x12\x14\n\x10RISK_UNSPECIFIED\x10\x00\x12\x0c\n\x08RISK_LOW\x10\x01\x12\r\n\tRISK_HIGH\x10\x02*Y\n\x08TopOrder\x12\x19\n\x15TOP_ORDER_UNSPECIFIED\x10\x00\x12\x13\n\x0fTOP_ORDER_SCORE\x10\x01\x12\x1d\n\x19TOP_ORDER_LAST_EVENT_TIME\x10\x02\x32\xb6\x06\n\x13IntelligenceService\x12\xae\x01\n\x13GetLeadIntelligence\x12\x35.leadscore.intelligence.v1.GetLeadIntelligenceRequest\x1a\x36.leadscore.intelligence.v1.GetLeadIntelligenceResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/leads/{lead_id}/intelligence\x12\xbe\x01\n\x18\x42\x61tchGetLeadIntelligence\x12:.leadscore.intelligence.v1.BatchGetLeadIntelligenceRequest\x1a;.leadscore.intelligence.v1.BatchGetLeadIntelligenceResponse\")\x82\xd3\xe4\x93\x02#\"\x1e/v1/leads:batchGetIntelligence:\x01*\x12\x86\x01\n\x0cListTopLeads\x12..leadscore.intelligence.v1.ListTopLeadsRequest\x1a/.leadscore.intelligence.v1.ListTopLeadsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/leads:top\x12\x9c\x01\n\x12GetPipelineSummary\x12\x34.leadscore.intelligence.v1.GetPipelineSummaryRequest\x1a\x35.leadscore.intelligence.v1.GetPipelineSummaryResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/leads:summary\x12\x84\x01\n\nWatchLeads\x12,.leadscore.intelligence.v1.WatchLeadsRequest\x1a-.leadscore.intelligence.v1.WatchLeadsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/leads:watch0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,46 +46,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INTELLIGENCESERVICE'].methods_by_name['GetPipelineSummary']._serialized_options = b'\202\323\344\223\002\023\022\021/v1/leads:summary'
   _globals['_INTELLIGENCESERVICE'].methods_by_name['WatchLeads']._loaded_options = None
   _globals['_INTELLIGENCESERVICE'].methods_by_name['WatchLeads']._serialized_options = b'\202\323\344\223\002\021\022\017/v1/leads:watch'
-  _globals['_ERRORREASON']._serialized_start=2681
-  _globals['_ERRORREASON']._serialized_end=3032
-  _globals['_RISK']._serialized_start=3034
-  _globals['_RISK']._serialized_end=3091
-  _globals['_TOPORDER']._serialized_start=3093
-  _globals['_TOPORDER']._serialized_end=3182
-  _globals['_LEADINTELLIGENCE']._serialized_start=203
-  _globals['_LEADINTELLIGENCE']._serialized_end=733
-  _globals['_FIT']._serialized_start=735
-  _globals['_FIT']._serialized_end=787
-  _globals['_FIREDTHRESHOLD']._serialized_start=789
-  _globals['_FIREDTHRESHOLD']._serialized_end=860
-  _globals['_RULECONTRIBUTION']._serialized_start=862
-  _globals['_RULECONTRIBUTION']._serialized_end=913
-  _globals['_GETLEADINTELLIGENCEREQUEST']._serialized_start=915
-  _globals['_GETLEADINTELLIGENCEREQUEST']._serialized_end=1008
-  _globals['_GETLEADINTELLIGENCERESPONSE']._serialized_start=1010
-  _globals['_GETLEADINTELLIGENCERESPONSE']._serialized_end=1111
-  _globals['_BATCHGETLEADINTELLIGENCEREQUEST']._serialized_start=1114
-  _globals['_BATCHGETLEADINTELLIGENCEREQUEST']._serialized_end=1285
-  _globals['_BATCHGETLEADINTELLIGENCERESPONSE']._serialized_start=1288
-  _globals['_BATCHGETLEADINTELLIGENCERESPONSE']._serialized_end=1420
-  _globals['_LISTTOPLEADSREQUEST']._serialized_start=1422
-  _globals['_LISTTOPLEADSREQUEST']._serialized_end=1549
-  _globals['_LISTTOPLEADSRESPONSE']._serialized_start=1551
-  _globals['_LISTTOPLEADSRESPONSE']._serialized_end=1670
-  _globals['_GETPIPELINESUMMARYREQUEST']._serialized_start=1672
-  _globals['_GETPIPELINESUMMARYREQUEST']._serialized_end=1699
-  _globals['_GETPIPELINESUMMARYRESPONSE']._serialized_start=1702
-  _globals['_GETPIPELINESUMMARYRESPONSE']._serialized_end=2054
-  _globals['_COUNT']._serialized_start=2056
-  _globals['_COUNT']._serialized_end=2097
-  _globals['_SCORERANGE']._serialized_start=2099
-  _globals['_SCORERANGE']._serialized_end=2177
-  _globals['_WATCHLEADSREQUEST']._serialized_start=2179
-  _globals['_WATCHLEADSREQUEST']._serialized_end=2300
-  _globals['_WATCHLEADSRESPONSE']._serialized_start=2303
-  _globals['_WATCHLEADSRESPONSE']._serialized_end=2472
-  _globals['_LEADCHANGE']._serialized_start=2475
-  _globals['_LEADCHANGE']._serialized_end=2678
-  _globals['_INTELLIGENCESERVICE']._serialized_start=3185
-  _globals['_INTELLIGENCESERVICE']._serialized_end=4007
+  _globals['_ERRORREASON']._serialized_start=2978
+  _globals['_ERRORREASON']._serialized_end=3329
+  _globals['_RISK']._serialized_start=3331
+  _globals['_RISK']._serialized_end=3388
+  _globals['_TOPORDER']._serialized_start=3390
+  _globals['_TOPORDER']._serialized_end=3479
+  _globals['_LEADINTELLIGENCE']._serialized_start=235
+  _globals['_LEADINTELLIGENCE']._serialized_end=847
+  _globals['_CONVERSIONPROBABILITY']._serialized_start=850
+  _globals['_CONVERSIONPROBABILITY']._serialized_end=1030
+  _globals['_FIT']._serialized_start=1032
+  _globals['_FIT']._serialized_end=1084
+  _globals['_FIREDTHRESHOLD']._serialized_start=1086
+  _globals['_FIREDTHRESHOLD']._serialized_end=1157
+  _globals['_RULECONTRIBUTION']._serialized_start=1159
+  _globals['_RULECONTRIBUTION']._serialized_end=1210
+  _globals['_GETLEADINTELLIGENCEREQUEST']._serialized_start=1212
+  _globals['_GETLEADINTELLIGENCEREQUEST']._serialized_end=1305
+  _globals['_GETLEADINTELLIGENCERESPONSE']._serialized_start=1307
+  _globals['_GETLEADINTELLIGENCERESPONSE']._serialized_end=1408
+  _globals['_BATCHGETLEADINTELLIGENCEREQUEST']._serialized_start=1411
+  _globals['_BATCHGETLEADINTELLIGENCEREQUEST']._serialized_end=1582
+  _globals['_BATCHGETLEADINTELLIGENCERESPONSE']._serialized_start=1585
+  _globals['_BATCHGETLEADINTELLIGENCERESPONSE']._serialized_end=1717
+  _globals['_LISTTOPLEADSREQUEST']._serialized_start=1719
+  _globals['_LISTTOPLEADSREQUEST']._serialized_end=1846
+  _globals['_LISTTOPLEADSRESPONSE']._serialized_start=1848
+  _globals['_LISTTOPLEADSRESPONSE']._serialized_end=1967
+  _globals['_GETPIPELINESUMMARYREQUEST']._serialized_start=1969
+  _globals['_GETPIPELINESUMMARYREQUEST']._serialized_end=1996
+  _globals['_GETPIPELINESUMMARYRESPONSE']._serialized_start=1999
+  _globals['_GETPIPELINESUMMARYRESPONSE']._serialized_end=2351
+  _globals['_COUNT']._serialized_start=2353
+  _globals['_COUNT']._serialized_end=2394
+  _globals['_SCORERANGE']._serialized_start=2396
+  _globals['_SCORERANGE']._serialized_end=2474
+  _globals['_WATCHLEADSREQUEST']._serialized_start=2476
+  _globals['_WATCHLEADSREQUEST']._serialized_end=2597
+  _globals['_WATCHLEADSRESPONSE']._serialized_start=2600
+  _globals['_WATCHLEADSRESPONSE']._serialized_end=2769
+  _globals['_LEADCHANGE']._serialized_start=2772
+  _globals['_LEADCHANGE']._serialized_end=2975
+  _globals['_INTELLIGENCESERVICE']._serialized_start=3482
+  _globals['_INTELLIGENCESERVICE']._serialized_end=4304
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,7 @@
 import datetime
 
 from google.api import annotations_pb2 as _annotations_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -55,7 +56,7 @@ TOP_ORDER_SCORE: TopOrder
 TOP_ORDER_LAST_EVENT_TIME: TopOrder
 
 class LeadIntelligence(_message.Message):
-    __slots__ = ("lead_id", "as_of_time", "score", "stage", "velocity", "risk", "next_action", "churned", "thresholds", "top_rules", "last_event_time", "event_count", "attributes", "model_version", "fit")
+    __slots__ = ("lead_id", "as_of_time", "score", "stage", "velocity", "risk", "next_action", "churned", "thresholds", "top_rules", "last_event_time", "event_count", "attributes", "model_version", "fit", "conversion_probability")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +72,7 @@ class LeadIntelligence(_message.Message):
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     FIT_FIELD_NUMBER: _ClassVar[int]
+    CONVERSION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     lead_id: str
     as_of_time: _timestamp_pb2.Timestamp
     score: int
@@ -86,7 +88,24 @@ class LeadIntelligence(_message.Message):
     attributes: _struct_pb2.Struct
     model_version: int
     fit: Fit
-    def __init__(self, lead_id: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ..., next_action: _Optional[str] = ..., churned: bool = ..., thresholds: _Optional[_Iterable[_Union[FiredThreshold, _Mapping]]] = ..., top_rules: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_count: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., model_version: _Optional[int] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ...) -> None: ...
+    conversion_probability: ConversionProbability
+    def __init__(self, lead_id: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., velocity: _Optional[int] = ..., risk: _Optional[_Union[Risk, str]] = ..., next_action: _Optional[str] = ..., churned: bool = ..., thresholds: _Optional[_Iterable[_Union[FiredThreshold, _Mapping]]] = ..., top_rules: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_count: _Optional[int] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., model_version: _Optional[int] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ..., conversion_probability: _Optional[_Union[ConversionProbability, _Mapping]] = ...) -> None: ...
+
+class ConversionProbability(_message.Message):
+    __slots__ = ("probability", "low", "high", "lead_count", "landmark", "horizon")
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LANDMARK_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
+    probability: float
+    low: float
+    high: float
+    lead_count: int
+    landmark: _duration_pb2.Duration
+    horizon: _duration_pb2.Duration
+    def __init__(self, probability: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., lead_count: _Optional[int] = ..., landmark: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Fit(_message.Message):
     __slots__ = ("points", "grade", "rating")

@@ -150,7 +150,7 @@ RISK_LOW: Risk
 RISK_HIGH: Risk
 
 class LeadScore(_message.Message):
-    __slots__ = ("lead_id", "score", "stage", "event_count", "first_event_time", "last_event_time", "recent_event_count", "contributions", "attributes", "sequence", "model_version", "as_of_time", "fit_points", "fit_grade", "rating", "attributes_left_out", "last_event_historical")
+    __slots__ = ("lead_id", "score", "stage", "event_count", "first_event_time", "last_event_time", "recent_event_count", "contributions", "attributes", "sequence", "model_version", "as_of_time", "fit_points", "fit_grade", "rating", "attributes_left_out", "last_event_historical", "conversion_probability")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
@@ -168,6 +168,7 @@ class LeadScore(_message.Message):
     RATING_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     LAST_EVENT_HISTORICAL_FIELD_NUMBER: _ClassVar[int]
+    CONVERSION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     lead_id: str
     score: int
     stage: str
@@ -185,7 +186,24 @@ class LeadScore(_message.Message):
     rating: str
     attributes_left_out: int
     last_event_historical: bool
-    def __init__(self, lead_id: _Optional[str] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., event_count: _Optional[int] = ..., first_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recent_event_count: _Optional[int] = ..., contributions: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sequence: _Optional[int] = ..., model_version: _Optional[int] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fit_points: _Optional[int] = ..., fit_grade: _Optional[str] = ..., rating: _Optional[str] = ..., attributes_left_out: _Optional[int] = ..., last_event_historical: bool = ...) -> None: ...
+    conversion_probability: ConversionProbability
+    def __init__(self, lead_id: _Optional[str] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., event_count: _Optional[int] = ..., first_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., recent_event_count: _Optional[int] = ..., contributions: _Optional[_Iterable[_Union[RuleContribution, _Mapping]]] = ..., attributes: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., sequence: _Optional[int] = ..., model_version: _Optional[int] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fit_points: _Optional[int] = ..., fit_grade: _Optional[str] = ..., rating: _Optional[str] = ..., attributes_left_out: _Optional[int] = ..., last_event_historical: bool = ..., conversion_probability: _Optional[_Union[ConversionProbability, _Mapping]] = ...) -> None: ...
+
+class ConversionProbability(_message.Message):
+    __slots__ = ("probability", "low", "high", "lead_count", "landmark", "horizon")
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LANDMARK_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
+    probability: float
+    low: float
+    high: float
+    lead_count: int
+    landmark: _duration_pb2.Duration
+    horizon: _duration_pb2.Duration
+    def __init__(self, probability: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., lead_count: _Optional[int] = ..., landmark: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class RuleContribution(_message.Message):
     __slots__ = ("rule_id", "points")
@@ -1072,7 +1090,7 @@ class UnknownEventType(_message.Message):
     def __init__(self, event_type: _Optional[str] = ..., event_count: _Optional[int] = ...) -> None: ...
 
 class Ranking(_message.Message):
-    __slots__ = ("lead_count", "converted_count", "auc", "auc_low", "auc_high", "average_precision", "stages", "deciles", "ranges")
+    __slots__ = ("lead_count", "converted_count", "auc", "auc_low", "auc_high", "average_precision", "stages", "deciles", "reliability", "ranges")
     LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
     CONVERTED_COUNT_FIELD_NUMBER: _ClassVar[int]
     AUC_FIELD_NUMBER: _ClassVar[int]
@@ -1081,6 +1099,7 @@ class Ranking(_message.Message):
     AVERAGE_PRECISION_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
     DECILES_FIELD_NUMBER: _ClassVar[int]
+    RELIABILITY_FIELD_NUMBER: _ClassVar[int]
     RANGES_FIELD_NUMBER: _ClassVar[int]
     lead_count: int
     converted_count: int
@@ -1090,8 +1109,9 @@ class Ranking(_message.Message):
     average_precision: float
     stages: _containers.RepeatedCompositeFieldContainer[ConversionRate]
     deciles: _containers.RepeatedCompositeFieldContainer[ConversionRate]
+    reliability: Reliability
     ranges: _containers.RepeatedCompositeFieldContainer[ScoreRange]
-    def __init__(self, lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ..., auc: _Optional[float] = ..., auc_low: _Optional[float] = ..., auc_high: _Optional[float] = ..., average_precision: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., deciles: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., ranges: _Optional[_Iterable[_Union[ScoreRange, _Mapping]]] = ...) -> None: ...
+    def __init__(self, lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ..., auc: _Optional[float] = ..., auc_low: _Optional[float] = ..., auc_high: _Optional[float] = ..., average_precision: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., deciles: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., reliability: _Optional[_Union[Reliability, _Mapping]] = ..., ranges: _Optional[_Iterable[_Union[ScoreRange, _Mapping]]] = ...) -> None: ...
 
 class ScoreRange(_message.Message):
     __slots__ = ("minimum_score", "lead_count", "converted_count")
@@ -1102,6 +1122,28 @@ class ScoreRange(_message.Message):
     lead_count: int
     converted_count: int
     def __init__(self, minimum_score: _Optional[int] = ..., lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ...) -> None: ...
+
+class Reliability(_message.Message):
+    __slots__ = ("brier_score", "calibration_error", "bins")
+    BRIER_SCORE_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_ERROR_FIELD_NUMBER: _ClassVar[int]
+    BINS_FIELD_NUMBER: _ClassVar[int]
+    brier_score: float
+    calibration_error: float
+    bins: _containers.RepeatedCompositeFieldContainer[ReliabilityBin]
+    def __init__(self, brier_score: _Optional[float] = ..., calibration_error: _Optional[float] = ..., bins: _Optional[_Iterable[_Union[ReliabilityBin, _Mapping]]] = ...) -> None: ...
+
+class ReliabilityBin(_message.Message):
+    __slots__ = ("mean_probability", "lead_count", "converted_count", "rate")
+    MEAN_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONVERTED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    mean_probability: float
+    lead_count: int
+    converted_count: int
+    rate: float
+    def __init__(self, mean_probability: _Optional[float] = ..., lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ..., rate: _Optional[float] = ...) -> None: ...
 
 class ConversionRate(_message.Message):
     __slots__ = ("name", "lead_count", "converted_count", "rate", "lift")
@@ -1118,7 +1160,7 @@ class ConversionRate(_message.Message):
     def __init__(self, name: _Optional[str] = ..., lead_count: _Optional[float] = ..., converted_count: _Optional[float] = ..., rate: _Optional[float] = ..., lift: _Optional[float] = ...) -> None: ...
 
 class ScoringModel(_message.Message):
-    __slots__ = ("version", "display_name", "state", "create_time", "rules", "groups", "score_floor", "score_ceiling", "stages", "decay", "velocity", "risk", "next_actions", "churn_stages", "fit")
+    __slots__ = ("version", "display_name", "state", "create_time", "rules", "groups", "score_floor", "score_ceiling", "stages", "decay", "velocity", "risk", "next_actions", "churn_stages", "fit", "calibration")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -1134,6 +1176,7 @@ class ScoringModel(_message.Message):
     NEXT_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     CHURN_STAGES_FIELD_NUMBER: _ClassVar[int]
     FIT_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     version: int
     display_name: str
     state: ModelState
@@ -1149,7 +1192,8 @@ class ScoringModel(_message.Message):
     next_actions: _containers.RepeatedCompositeFieldContainer[NextAction]
     churn_stages: _containers.RepeatedScalarFieldContainer[str]
     fit: Fit
-    def __init__(self, version: _Optional[int] = ..., display_name: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rules: _Optional[_Iterable[_Union[ScoringRule, _Mapping]]] = ..., groups: _Optional[_Iterable[_Union[RuleGroup, _Mapping]]] = ..., score_floor: _Optional[int] = ..., score_ceiling: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., decay: _Optional[_Union[Decay, _Mapping]] = ..., velocity: _Optional[_Union[Velocity, _Mapping]] = ..., risk: _Optional[_Union[RiskThreshold, _Mapping]] = ..., next_actions: _Optional[_Iterable[_Union[NextAction, _Mapping]]] = ..., churn_stages: _Optional[_Iterable[str]] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ...) -> None: ...
+    calibration: Calibration
+    def __init__(self, version: _Optional[int] = ..., display_name: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rules: _Optional[_Iterable[_Union[ScoringRule, _Mapping]]] = ..., groups: _Optional[_Iterable[_Union[RuleGroup, _Mapping]]] = ..., score_floor: _Optional[int] = ..., score_ceiling: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., decay: _Optional[_Union[Decay, _Mapping]] = ..., velocity: _Optional[_Union[Velocity, _Mapping]] = ..., risk: _Optional[_Union[RiskThreshold, _Mapping]] = ..., next_actions: _Optional[_Iterable[_Union[NextAction, _Mapping]]] = ..., churn_stages: _Optional[_Iterable[str]] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ..., calibration: _Optional[_Union[Calibration, _Mapping]] = ...) -> None: ...
 
 class ScoringRule(_message.Message):
     __slots__ = ("rule_id", "event_types", "points", "conditions", "limits", "group_id")
@@ -1286,3 +1330,29 @@ class FitRule(_message.Message):
     points: int
     conditions: _containers.RepeatedCompositeFieldContainer[Condition]
     def __init__(self, rule_id: _Optional[str] = ..., points: _Optional[int] = ..., conditions: _Optional[_Iterable[_Union[Condition, _Mapping]]] = ...) -> None: ...
+
+class Calibration(_message.Message):
+    __slots__ = ("landmark", "horizon", "lead_count", "steps")
+    LANDMARK_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    landmark: _duration_pb2.Duration
+    horizon: _duration_pb2.Duration
+    lead_count: int
+    steps: _containers.RepeatedCompositeFieldContainer[CalibrationStep]
+    def __init__(self, landmark: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., lead_count: _Optional[int] = ..., steps: _Optional[_Iterable[_Union[CalibrationStep, _Mapping]]] = ...) -> None: ...
+
+class CalibrationStep(_message.Message):
+    __slots__ = ("minimum_score", "probability", "low", "high", "lead_count")
+    MINIMUM_SCORE_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    minimum_score: int
+    probability: float
+    low: float
+    high: float
+    lead_count: int
+    def __init__(self, minimum_score: _Optional[int] = ..., probability: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., lead_count: _Optional[int] = ...) -> None: ...
