@@ -14,6 +14,7 @@ from cli.exporting import commands as exporting
 from cli.leads import commands as leads
 from cli.leads import corrections
 from cli.leads.watch import watch
+from cli.leads.what_if import what_if
 from cli.learning.commands import fit
 from cli.local import commands as local
 from cli.model import commands as models
@@ -43,6 +44,7 @@ app.command()(leads.lead)
 app.command()(leads.history)
 app.command()(leads.top)
 app.command()(leads.summary)
+app.command("what-if")(what_if)
 app.command()(watch)
 app.command()(corrections.adjust)
 app.command()(corrections.retract)

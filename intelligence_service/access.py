@@ -7,6 +7,7 @@ METHODS = Methods(
     roles={
         "GetLeadIntelligence": Role.READ,
         "BatchGetLeadIntelligence": Role.READ,
+        "PreviewLeadIntelligence": Role.READ,
         "ListTopLeads": Role.READ,
         "GetPipelineSummary": Role.READ,
         "WatchLeads": Role.READ,

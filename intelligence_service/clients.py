@@ -13,10 +13,18 @@ from grpc_status import rpc_status
 from leadscore.scoring.v1 import scoring_pb2 as pb
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
-from intelligence_service.domain.insight import Contribution, ConversionProbability, Fit, LeadFacts, LeadNotFound
+from intelligence_service.domain.insight import (
+    Contribution,
+    ConversionProbability,
+    Fit,
+    Hypothesis,
+    LeadFacts,
+    LeadNotFound,
+    ScoreEffect,
+)
 from intelligence_service.domain.model import Model, NextAction, Risk, Stage
 from intelligence_service.domain.summary import LeadGroup
-from intelligence_service.ports import EVERYTHING, Order, Page, Wanted
+from intelligence_service.ports import EVERYTHING, Order, Page, ScorePreview, Wanted
 from shared import wire
 from shared.deadlines import DEFAULT_SECONDS
 from shared.group_commit import GroupCommit
@@ -98,6 +106,22 @@ class ScoringServiceReader:
     async def _live(self, lead_ids: Sequence[str]) -> list[LeadFacts | None]:
         found = {facts.lead_id: facts for facts in await self.batch(list(dict.fromkeys(lead_ids)), None)}
         return [found.get(lead_id) for lead_id in lead_ids]
+
+    async def preview(self, lead_id: str, events: Sequence[Hypothesis]) -> ScorePreview:
+        """Returns what events would do to a lead; see `ScoreReader`."""
+        request = pb.PreviewLeadScoreRequest(
+            lead_id=lead_id,
+            events=[pb.HypotheticalEvent(event_type=each.event_type, properties=each.properties) for each in events],
+        )
+        with _invalid_arguments():
+            try:
+                response = await self._scoring.PreviewLeadScore(request)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.NOT_FOUND:
+                    raise
+                raise LeadNotFound(lead_id) from error
+        effects = ([_effect(each) for each in found] for found in (response.event_effects, response.rule_effects))
+        return ScorePreview(_facts(response.lead_score), *effects)
 
     async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:
         """Returns a page of leads; see `ScoreReader`."""
@@ -209,14 +233,31 @@ def _facts(score: pb.LeadScore) -> LeadFacts:
         contributions=tuple(Contribution(each.rule_id, each.points) for each in score.contributions),
         attributes=score.attributes,
         model_version=score.model_version,
-        fit=Fit(score.fit_points, score.fit_grade, score.rating) if score.fit_grade else None,
-        conversion_probability=_probability(score.conversion_probability)
-        if score.HasField("conversion_probability")
-        else None,
+        fit=_fit(score),
+        conversion_probability=_probability(score),
     )
 
 
-def _probability(found: pb.ConversionProbability) -> ConversionProbability:
+def _effect(effect: pb.ScoreEffect) -> ScoreEffect:
+    return ScoreEffect(
+        rule_id=effect.rule_id,
+        event_types=tuple(effect.event_types),
+        delta=effect.delta,
+        score=effect.score,
+        stage=effect.stage,
+        fit=_fit(effect),
+        conversion_probability=_probability(effect),
+    )
+
+
+def _fit(score: pb.LeadScore | pb.ScoreEffect) -> Fit | None:
+    return Fit(score.fit_points, score.fit_grade, score.rating) if score.fit_grade else None
+
+
+def _probability(score: pb.LeadScore | pb.ScoreEffect) -> ConversionProbability | None:
+    if not score.HasField("conversion_probability"):
+        return None
+    found = score.conversion_probability
     return ConversionProbability(
         probability=found.probability,
         low=found.low,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
 
-from intelligence_service.domain.insight import LeadFacts
+from intelligence_service.domain.insight import Hypothesis, LeadFacts, ScoreEffect
 from intelligence_service.domain.model import Model
 from intelligence_service.domain.summary import LeadGroup
 from intelligence_service.domain.watch import LeadChange
@@ -25,6 +25,15 @@ class Page:
 
     leads: Sequence[LeadFacts]
     next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePreview:
+    """The facts of a lead, what each of some events would do to it, and what an event of each rule would do."""
+
+    facts: LeadFacts
+    events: Sequence[ScoreEffect]
+    rules: Sequence[ScoreEffect]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,14 @@ class ScoreReader(Protocol):
         """Returns the facts of at most 500 leads, in the given order and without the leads that have no score.
 
         Fields that are not wanted stay empty: 0 recent events, no contributions, no fit, fewer attributes.
+        """
+
+    async def preview(self, lead_id: str, events: Sequence[Hypothesis]) -> ScorePreview:
+        """Returns what at most 100 events that happen now, one after the other, would do to a lead.
+
+        Raises:
+            LeadNotFound: None of its events has been scored.
+            InvalidArgument: There are more events, or a type is malformed.
         """
 
     async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:

@@ -8,7 +8,15 @@ import grpc
 from leadscore.intelligence.v1 import intelligence_pb2 as pb
 from leadscore.intelligence.v1 import intelligence_pb2_grpc
 
-from intelligence_service.domain.insight import Contribution, ConversionProbability, Insight, LeadNotFound
+from intelligence_service.domain.insight import (
+    Contribution,
+    ConversionProbability,
+    Fit,
+    Hypothesis,
+    Insight,
+    JudgedEffect,
+    LeadNotFound,
+)
 from intelligence_service.domain.model import Risk
 from intelligence_service.domain.summary import Summary
 from intelligence_service.domain.watch import Interest, ResumeTokenExpired, TooManyWatchers, WatcherTooSlow
@@ -75,6 +83,20 @@ class IntelligenceServicer(intelligence_pb2_grpc.IntelligenceServiceServicer):
         return pb.BatchGetLeadIntelligenceResponse(
             lead_intelligence=await unhurried(lambda insight: mask.apply(_lead_intelligence(insight)), insights),
             missing_lead_ids=missing,
+        )
+
+    async def PreviewLeadIntelligence(
+        self, request: pb.PreviewLeadIntelligenceRequest, context: Context
+    ) -> pb.PreviewLeadIntelligenceResponse:
+        """See `intelligence.proto`."""
+        lead_id = arguments.identifier("lead_id", request.lead_id)
+        found = await self._intelligence.preview(
+            lead_id, [Hypothesis(each.event_type, each.properties) for each in request.events]
+        )
+        return pb.PreviewLeadIntelligenceResponse(
+            lead_intelligence=_lead_intelligence(found.insight),
+            event_effects=[_effect(each) for each in found.events],
+            rule_effects=[_effect(each) for each in found.rules],
         )
 
     async def ListTopLeads(self, request: pb.ListTopLeadsRequest, context: Context) -> pb.ListTopLeadsResponse:
@@ -177,12 +199,33 @@ def _lead_intelligence(insight: Insight) -> pb.LeadIntelligence:
         event_count=facts.event_count,
         attributes=facts.attributes,
         model_version=facts.model_version,
-        fit=pb.Fit(points=facts.fit.points, grade=facts.fit.grade, rating=facts.fit.rating) if facts.fit else None,
-        conversion_probability=_probability(facts.conversion_probability) if facts.conversion_probability else None,
+        fit=_fit(facts.fit),
+        conversion_probability=_probability(facts.conversion_probability),
     )
 
 
-def _probability(found: ConversionProbability) -> pb.ConversionProbability:
+def _effect(judged: JudgedEffect) -> pb.EventEffect:
+    effect, verdict = judged
+    return pb.EventEffect(
+        rule_id=effect.rule_id,
+        event_types=effect.event_types,
+        delta=effect.delta,
+        score=effect.score,
+        stage=effect.stage,
+        conversion_probability=_probability(effect.conversion_probability),
+        fit=_fit(effect.fit),
+        velocity=verdict.velocity,
+        next_action=verdict.row.next_action,
+    )
+
+
+def _fit(fit: Fit | None) -> pb.Fit | None:
+    return pb.Fit(points=fit.points, grade=fit.grade, rating=fit.rating) if fit else None
+
+
+def _probability(found: ConversionProbability | None) -> pb.ConversionProbability | None:
+    if found is None:
+        return None
     return pb.ConversionProbability(
         probability=found.probability,
         low=found.low,

@@ -4,10 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from intelligence_service.domain.insight import Insight, LeadFacts, judge
+from intelligence_service.domain.insight import Hypothesis, Insight, JudgedEffect, LeadFacts, after_events, judge
 from intelligence_service.domain.model import Model
 from intelligence_service.domain.summary import Summary, minimum_scores, summarize
 from intelligence_service.ports import EVERYTHING, Models, Order, ScoreReader, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The insight into a lead, what each of some events would do to it, and what an event of each rule would do."""
+
+    insight: Insight
+    events: Sequence[JudgedEffect]
+    rules: Sequence[JudgedEffect]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,21 @@ class Intelligence:
         """
         [insight] = await self._judged([await self.scores.one(lead_id, as_of_time)])
         return insight
+
+    async def preview(self, lead_id: str, events: Sequence[Hypothesis]) -> Preview:
+        """Returns what events that happen now, one after the other, would do to a lead.
+
+        Raises:
+            LeadNotFound: None of its events has been scored.
+            InvalidArgument: There are more than 100 events, or a type is malformed.
+        """
+        found = await self.scores.preview(lead_id, events)
+        facts, model = found.facts, await self.models.version(found.facts.model_version)
+        return Preview(
+            judge(facts, model),
+            [after_events(each, number, facts, model) for number, each in enumerate(found.events, 1)],
+            [after_events(each, 1, facts, model) for each in found.rules],
+        )
 
     async def batch(
         self, lead_ids: Sequence[str], as_of_time: datetime | None, wanted: Wanted = EVERYTHING

@@ -37,6 +37,7 @@ METHODS = Methods(
         "ListLeadScores": Role.READ,
         "ListInactiveLeads": Role.READ,
         "CountLeads": Role.READ,
+        "PreviewLeadScore": Role.READ,
         "ListScoreHistory": Role.READ,
         "ListScoreEntries": Role.READ,
         "ListEvents": Role.READ,

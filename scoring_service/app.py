@@ -30,6 +30,7 @@ from scoring_service.usecases.drain import Drain
 from scoring_service.usecases.export import Export
 from scoring_service.usecases.inactive_leads import InactiveLeads
 from scoring_service.usecases.lead_transaction import LeadTransaction
+from scoring_service.usecases.preview import Previews
 from scoring_service.usecases.processes import Processes, work_for_parent
 from scoring_service.usecases.publishing import Publishing, Rollout
 from scoring_service.usecases.queries import Queries
@@ -93,6 +94,7 @@ async def run_server(settings: ScoringSettings) -> None:
         backlog = BacklogReader(parts.database, parts.events)
         servicer = ScoringServicer(
             Queries(reader, parts.fact_reader, calendar, wire.now),
+            Previews(stores),
             Export(ExportReader(parts.database, parts.events.partitions)),
             InactiveLeads(InactiveLeadReader(parts.database), parts.models, backlog),
             DecayRun(cores, settings.partitions),

@@ -1,9 +1,11 @@
 """`leadscore lead`, `history`, `top` and `summary`: what the services know about leads."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from leadscore.intelligence.v1 import intelligence_pb2
+from leadscore.intelligence.v1.intelligence_pb2_grpc import IntelligenceServiceStub
 from leadscore.scoring.v1 import scoring_pb2
 
 from cli.leads import show
@@ -26,15 +28,18 @@ def lead(
 ) -> None:
     """Show a lead: score, stage, velocity, risk, next action, and the reasons.
 
-    Without --as-of, it also draws the score after each entry of the history.
+    Without --as-of, it also draws the score after each entry of the history, and names the rules that would change the
+    score most (see `leadscore what-if`).
     """
     connection = Connection(base_port)
     request = intelligence_pb2.GetLeadIntelligenceRequest(lead_id=lead_id, as_of_time=as_of(at) if at else None)
     with connection.intelligence() as stub:
         insight = stub.GetLeadIntelligence(request, timeout=CALL_SECONDS).lead_intelligence
+        is_bare = as_json or at
+        effects = () if is_bare else _rule_effects(stub, lead_id)
     # The history has the scores as they were recorded, which differ from those as of a time if events came late.
-    entries = [] if as_json or at else _entries(connection, lead_id, 1000)[::-1]
-    print_view(show.card(insight, entries), insight, as_json=as_json)
+    entries = [] if is_bare else _entries(connection, lead_id, 1000)[::-1]
+    print_view(show.card(insight, entries, effects), insight, as_json=as_json)
 
 
 def history(lead_id: LeadId, limit: Limit = 50, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
@@ -70,6 +75,11 @@ def summary(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     with Connection(base_port).intelligence() as stub, ERR.status("counting"):
         answer = stub.GetPipelineSummary(intelligence_pb2.GetPipelineSummaryRequest(), timeout=CALL_SECONDS)
     print_view(show.summary_view(answer), answer, as_json=as_json)
+
+
+def _rule_effects(stub: IntelligenceServiceStub, lead_id: str) -> Sequence[intelligence_pb2.EventEffect]:
+    request = intelligence_pb2.PreviewLeadIntelligenceRequest(lead_id=lead_id)
+    return stub.PreviewLeadIntelligence(request, timeout=CALL_SECONDS).rule_effects
 
 
 def _entries(connection: Connection, lead_id: str, limit: int) -> list[scoring_pb2.ScoreEntry]:

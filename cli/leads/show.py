@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from cli.leads.effects import moving_rules
 from cli.leads.probability import basis_of, probability_of
 from cli.terminal import pieces
 from cli.terminal.counts import counted
@@ -22,8 +23,15 @@ _WITH_POINTS = {scoring.ENTRY_KIND_EVENT, scoring.ENTRY_KIND_ADJUSTMENT}
 _SPARKS = "▁▂▃▄▅▆▇█"
 
 
-def card(insight: intelligence.LeadIntelligence, entries: Sequence[scoring.ScoreEntry]) -> RenderableType:
-    """Returns the card of a lead; `entries` are its history, oldest first, or none to leave it out."""
+def card(
+    insight: intelligence.LeadIntelligence,
+    entries: Sequence[scoring.ScoreEntry],
+    effects: Sequence[intelligence.EventEffect] = (),
+) -> RenderableType:
+    """Returns the card of a lead.
+
+    `entries` are its history, oldest first, and `effects` what an event of each rule would do; none leaves them out.
+    """
     facts = pieces.grid()
     facts.add_row("score", Text(f"{insight.score:,}", "bold"))
     facts.add_row("stage", pieces.styled(insight.stage))
@@ -47,6 +55,7 @@ def card(insight: intelligence.LeadIntelligence, entries: Sequence[scoring.Score
             pieces.heading("points by rule"),
             pieces.bars((rule.rule_id, rule.points) for rule in insight.top_rules),
         ]
+    sections += moving_rules(insight, effects)
     if insight.attributes.fields:
         sections += [pieces.heading("attributes"), _attributes(MessageToDict(insight.attributes))]
     note = f"as of {pieces.moment(insight.as_of_time)}, model {insight.model_version}"

@@ -124,6 +124,8 @@ def publish(
         quiet=quiet,
     )
     request.version = _version(connection, source)
+    if mode is Mode.RESCORE and _changes_only_probabilities(connection, request.version):
+        say("only the calibration differs from the model in force: --mode forward is enough, and scores no lead again")
     if not quiet and not yes:
         require_consent(connection, request.version, rescores=mode is Mode.RESCORE)
     with connection.scoring() as stub:
@@ -154,6 +156,12 @@ def _version(connection: Connection, source: str) -> int:
         version = _create(connection, read_model(Path(source))).scoring_model.version
         say(f"version {version} is a draft of {source}")
     return version or find_model(connection, IN_FORCE).version
+
+
+def _changes_only_probabilities(connection: Connection, version: int) -> bool:
+    old, new = (content_of(find_model(connection, source)) for source in (IN_FORCE, str(version)))
+    found = [each.path for each in differences(old, new)]
+    return bool(found) and all(path.startswith("calibration") for path in found)
 
 
 def _rolled_out(connection: Connection, publication: pb.ModelPublication, timeout: float) -> pb.ModelPublication:

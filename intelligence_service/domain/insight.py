@@ -80,6 +80,29 @@ class LeadFacts(NamedTuple):
         return None if self.last_event_time is None else self.as_of_time - self.last_event_time
 
 
+class Hypothesis(NamedTuple):
+    """An event that has not happened; `properties` are passed on as they came."""
+
+    event_type: str
+    properties: Any
+
+
+class ScoreEffect(NamedTuple):
+    """What an event would do to the score of a lead, and to what depends on the score.
+
+    `rule_id` is empty if no rule decides the event. `event_types` are its type or, for a rule, all types that it
+    matches.
+    """
+
+    rule_id: str
+    event_types: tuple[str, ...]
+    delta: int
+    score: int
+    stage: str
+    fit: Fit | None = None
+    conversion_probability: ConversionProbability | None = None
+
+
 class Verdict(NamedTuple):
     """What the thresholds decide about a lead; `row` is the row of the next-action table that matched."""
 
@@ -98,6 +121,13 @@ class Insight(NamedTuple):
     top_rules: tuple[Contribution, ...]
 
 
+class JudgedEffect(NamedTuple):
+    """What an event would do to a lead, and the verdict on the lead right after it."""
+
+    effect: ScoreEffect
+    verdict: Verdict
+
+
 def decide(facts: LeadFacts, model: Model) -> Verdict:
     """Applies the thresholds of a model; it must be the version that the facts name."""
     is_idle = facts.inactivity is None or facts.inactivity > model.idle
@@ -114,6 +144,12 @@ def verdict_of(stage: str, recent_event_count: int, model: Model, *, is_idle: bo
         churned=stage in model.churn_stages and velocity == 0 and risk is Risk.HIGH,
         row=next(row for row in model.next_actions if row.holds(stage, velocity, risk)),
     )
+
+
+def after_events(effect: ScoreEffect, events: int, facts: LeadFacts, model: Model) -> JudgedEffect:
+    """Returns the verdict after a number of events, of which the last one has this effect: the lead is active."""
+    verdict = verdict_of(effect.stage, facts.recent_event_count + events, model, is_idle=False)
+    return JudgedEffect(effect, verdict)
 
 
 def judge(facts: LeadFacts, model: Model, *, explain: bool = True) -> Insight:

@@ -8,6 +8,7 @@ from leadscore.scoring.v1 import scoring_pb2_grpc
 from scoring_service import messages
 from scoring_service.domain.lead_query import ANY_SCORE, LeadQuery
 from scoring_service.servicer.export_messages import accepted_event, exported_entry
+from scoring_service.servicer.preview_messages import previewed
 from scoring_service.servicer.requests import (
     CURSOR_KEYS,
     MAX_IDS,
@@ -16,12 +17,14 @@ from scoring_service.servicer.requests import (
     count_query,
     cursor_of,
     entry_query,
+    hypotheses,
     lead_order,
     time_range,
     wanted_parts,
 )
 from scoring_service.usecases.export import Export
 from scoring_service.usecases.inactive_leads import InactiveLeads
+from scoring_service.usecases.preview import Previews
 from scoring_service.usecases.queries import Queries
 from shared.rpc.arguments import identifier, identifiers, optional_text, optional_time, time
 from shared.rpc.pagination import asked_page
@@ -33,8 +36,9 @@ from shared.tasks import unhurried
 class LeadRpcs(scoring_pb2_grpc.ScoringServiceServicer):
     """The part of the servicer that reads leads and histories."""
 
-    def __init__(self, queries: Queries, export: Export, inactive_leads: InactiveLeads) -> None:
+    def __init__(self, queries: Queries, previews: Previews, export: Export, inactive_leads: InactiveLeads) -> None:
         self._queries = queries
+        self._previews = previews
         self._export = export
         self._inactive_leads = inactive_leads
 
@@ -85,6 +89,13 @@ class LeadRpcs(scoring_pb2_grpc.ScoringServiceServicer):
         """See `scoring.proto`."""
         as_of, groups = await self._queries.counts(count_query(request))
         return messages.lead_counts(as_of, groups)
+
+    async def PreviewLeadScore(
+        self, request: pb.PreviewLeadScoreRequest, context: Context
+    ) -> pb.PreviewLeadScoreResponse:
+        """See `scoring.proto`."""
+        lead_id = identifier("lead_id", request.lead_id)
+        return previewed(await self._previews.of(lead_id, hypotheses(request)))
 
     async def ListScoreHistory(
         self, request: pb.ListScoreHistoryRequest, context: Context

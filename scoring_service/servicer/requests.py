@@ -12,6 +12,7 @@ from scoring_service.domain.lead import Lead
 from scoring_service.domain.lead_counts import CountQuery
 from scoring_service.domain.lead_query import LeadOrder
 from scoring_service.domain.model_validation import MAX_SCORE
+from scoring_service.domain.preview import Hypothesis
 from scoring_service.domain.timeline import Mode
 from scoring_service.usecases.corrections import AdjustmentRequest
 from scoring_service.usecases.queries import Wanted
@@ -33,6 +34,8 @@ MAX_RANGES = 200
 """Largest number of score ranges in one request."""
 MAX_SPAN = timedelta(days=3_650)
 """Longest time for which events can be recent, or after which leads can be idle, are judged or convert."""
+MAX_HYPOTHESES = 100
+"""Largest number of hypothetical events in one request."""
 DEFAULT_LANDMARK = timedelta(days=7)
 MAX_LANDMARKS = 10
 _ORDERS = {
@@ -138,6 +141,16 @@ def count_query(request: pb.CountLeadsRequest) -> CountQuery:
     if any(low >= high for low, high in pairwise(scores)):
         raise InvalidArgument("minimum_scores", "must ascend")
     return CountQuery(tuple(scores), _span("recent", request.recent), _span("idle", request.idle))
+
+
+def hypotheses(request: pb.PreviewLeadScoreRequest) -> list[Hypothesis]:
+    """Returns the hypothetical events of a request."""
+    if len(request.events) > MAX_HYPOTHESES:
+        raise InvalidArgument("events", f"has {len(request.events)} events, at most {MAX_HYPOTHESES} are allowed")
+    return [
+        Hypothesis(identifier(f"events[{index}].event_type", each.event_type), wire.to_dict(each.properties))
+        for index, each in enumerate(request.events)
+    ]
 
 
 def entry_query(request: pb.ListScoreEntriesRequest) -> EntryQuery:

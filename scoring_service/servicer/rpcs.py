@@ -26,6 +26,7 @@ from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.export import Export
 from scoring_service.usecases.inactive_leads import InactiveLeads
+from scoring_service.usecases.preview import Previews
 from scoring_service.usecases.publishing import Publishing
 from scoring_service.usecases.queries import Queries
 from scoring_service.usecases.rebuild import Rebuild
@@ -56,6 +57,7 @@ class ScoringServicer(LeadRpcs):
     def __init__(
         self,
         queries: Queries,
+        previews: Previews,
         export: Export,
         inactive_leads: InactiveLeads,
         decay: DecayRun,
@@ -67,7 +69,7 @@ class ScoringServicer(LeadRpcs):
         parking: Parking,
         backlog: BacklogReport,
     ) -> None:
-        super().__init__(queries, export, inactive_leads)
+        super().__init__(queries, previews, export, inactive_leads)
         self._decay = decay
         self._verification = verification
         self._rebuild = rebuild

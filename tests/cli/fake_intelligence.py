@@ -7,7 +7,24 @@ from tests.cli.fake_pages import MAX_PAGE, page
 
 
 class FakeIntelligence(intelligence_pb2_grpc.IntelligenceServiceServicer):
-    """Lists more leads than a page holds."""
+    """Lists more leads than a page holds, and answers every question about a lead with `preview`."""
+
+    def __init__(self) -> None:
+        self.preview = intelligence_pb2.PreviewLeadIntelligenceResponse()
+        self.previewed: list[intelligence_pb2.PreviewLeadIntelligenceRequest] = []
+
+    def GetLeadIntelligence(
+        self, request: intelligence_pb2.GetLeadIntelligenceRequest, context: grpc.ServicerContext
+    ) -> intelligence_pb2.GetLeadIntelligenceResponse:
+        """See `intelligence.proto`."""
+        return intelligence_pb2.GetLeadIntelligenceResponse(lead_intelligence=self.preview.lead_intelligence)
+
+    def PreviewLeadIntelligence(
+        self, request: intelligence_pb2.PreviewLeadIntelligenceRequest, context: grpc.ServicerContext
+    ) -> intelligence_pb2.PreviewLeadIntelligenceResponse:
+        """See `intelligence.proto`."""
+        self.previewed.append(request)
+        return self.preview
 
     def ListTopLeads(
         self, request: intelligence_pb2.ListTopLeadsRequest, context: grpc.ServicerContext

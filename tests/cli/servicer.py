@@ -27,11 +27,12 @@ from tests.cli.fake_scoring import FakeScoring
 
 
 class Services(FakeScoring):
-    """The scoring service, and beside it the automation service and the health of all services and workers."""
+    """The scoring service, and beside it the other services and the health of all services and workers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.automation = FakeAutomation()  # type: ignore[abstract]  # other calls are answered with UNIMPLEMENTED
+        self.intelligence = FakeIntelligence()  # type: ignore[abstract]  # the same
         self.admin = FakeAdmin()  # type: ignore[abstract]  # the same
         self.health = HealthServicer()
 
@@ -58,8 +59,7 @@ def serving(
         for name in ("", worker, *map(full_name, SERVICES)):
             service.health.set(name, HealthCheckResponse.SERVING)
         base = free_base_port()
-        insights = FakeIntelligence()  # type: ignore[abstract]  # the same
-        intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(insights, server)
+        intelligence_pb2_grpc.add_IntelligenceServiceServicer_to_server(service.intelligence, server)
         # Their ports follow that of the ingest service.
         admin_pb2_grpc.add_AdminServiceServicer_to_server(service.admin, server)
         offsets = [1, 3, 4, *((0, 2, HEALTH_OFFSET) if worker else ()), *((2,) if automation else ())]

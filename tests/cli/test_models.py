@@ -148,6 +148,19 @@ def test_the_actor_of_a_publication_is_the_login_name_by_default(file: Path, mon
     assert "leadscore model history" in result.stdout
 
 
+@pytest.mark.parametrize(("mode", "is_told"), [("rescore", True), ("forward", False)])
+def test_a_rescore_for_a_new_calibration_is_said_to_be_needless(tmp_path: Path, mode: str, is_told: bool) -> None:
+    model = built_in()
+    model.calibration.lead_count = 9
+    model.calibration.steps.add(probability=0.1, low=0.0, high=0.2, lead_count=9)
+    path = tmp_path / "model.yaml"
+    path.write_text(write_yaml(model))
+    with serving(automation=True) as (_, run):
+        result = run("model", "publish", path, "--mode", mode, "--actor", "ada")
+    assert result.exit_code == 0
+    assert ("only the calibration differs" in result.stderr) is is_told
+
+
 def test_publishing_without_a_login_name_asks_for_an_actor(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody() -> str:
         raise OSError

@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from intelligence_service.clients import _model
-from intelligence_service.domain.insight import Contribution, LeadFacts, LeadNotFound
+from intelligence_service.domain.insight import Contribution, Hypothesis, LeadFacts, LeadNotFound, ScoreEffect
 from intelligence_service.domain.model import Model
 from intelligence_service.domain.summary import LeadGroup
 from intelligence_service.domain.watch import LeadChange
-from intelligence_service.ports import EVERYTHING, Order, Page, StreamPosition, Wanted
+from intelligence_service.ports import EVERYTHING, Order, Page, ScorePreview, StreamPosition, Wanted
 from scoring_service import model_codec
+from scoring_service.domain.model import Event
 from shared.rpc.errors import InvalidArgument, InvalidPageToken
 from tests.scoring.models import BUILT_IN
 
@@ -67,6 +68,16 @@ class FakeScores:
         self.wanted.append(wanted)
         return [_only(wanted, self.leads[lead_id]) for lead_id in lead_ids if lead_id in self.leads]
 
+    async def preview(self, lead_id: str, events: Sequence[Hypothesis]) -> ScorePreview:
+        """Returns what events would do to a lead; rules with different types have no conditions and no limits."""
+        lead = await self.one(lead_id, None)
+        effects, score = list[ScoreEffect](), lead.score
+        for event in events:
+            effect = _effect(score, event.event_type)
+            effects, score = [*effects, effect], effect.score
+        rules = [_effect(lead.score, rule.event_types[0]) for rule in BUILT_IN.rules]
+        return ScorePreview(lead, effects, sorted(rules, key=lambda each: -abs(each.delta)))
+
     async def page(self, order: Order, stage: str, page_size: int, page_token: str) -> Page:
         """Returns a page of leads."""
         if stage and stage not in {each.stage for each in MODEL.stages}:
@@ -89,6 +100,13 @@ class FakeScores:
             is_idle = lead.inactivity is None or lead.inactivity > idle
             groups.append(LeadGroup(minimum, lead.recent_event_count, is_idle, 1))
         return groups, max((lead.as_of_time for lead in self.leads.values()), default=NOW)
+
+
+def _effect(score: int, event_type: str) -> ScoreEffect:
+    rule = BUILT_IN.rule_for(Event("", event_type, NOW))
+    after = BUILT_IN.bounded(score + (rule.points if rule else 0))
+    rule_id = rule.rule_id if rule else ""
+    return ScoreEffect(rule_id, (event_type,), after - score, after, BUILT_IN.stage_of(after))
 
 
 def _only(wanted: Wanted, lead: LeadFacts) -> LeadFacts:

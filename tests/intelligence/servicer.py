@@ -7,7 +7,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2 as pb
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
-from intelligence_service.domain.insight import LeadFacts
+from intelligence_service.domain.insight import Hypothesis, LeadFacts, ScoreEffect
 from intelligence_service.ports import Order, Wanted
 from scoring_service import model_codec
 from shared import wire
@@ -45,6 +45,18 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
         )
         leads = await self._scores.batch(request.lead_ids, _as_of_time(request), wanted)
         return pb.BatchGetLeadScoresResponse(lead_scores=[mask.apply(_lead_score(lead)) for lead in leads])
+
+    async def PreviewLeadScore(
+        self, request: pb.PreviewLeadScoreRequest, context: Context
+    ) -> pb.PreviewLeadScoreResponse:
+        """See `scoring.proto`."""
+        events = [Hypothesis(each.event_type, each.properties) for each in request.events]
+        found = await self._scores.preview(request.lead_id, events)
+        return pb.PreviewLeadScoreResponse(
+            lead_score=_lead_score(found.facts),
+            event_effects=[_effect(each) for each in found.events],
+            rule_effects=[_effect(each) for each in found.rules],
+        )
 
     async def ListLeadScores(self, request: pb.ListLeadScoresRequest, context: Context) -> pb.ListLeadScoresResponse:
         """See `scoring.proto`."""
@@ -95,6 +107,16 @@ class FakeHealth(health_pb2_grpc.HealthServicer):
 
 def _as_of_time(request: pb.BatchGetLeadScoresRequest) -> datetime | None:
     return wire.to_time(request.as_of_time) if request.HasField("as_of_time") else None
+
+
+def _effect(effect: ScoreEffect) -> pb.ScoreEffect:
+    return pb.ScoreEffect(
+        rule_id=effect.rule_id,
+        event_types=effect.event_types,
+        delta=effect.delta,
+        score=effect.score,
+        stage=effect.stage,
+    )
 
 
 def _lead_score(lead: LeadFacts) -> pb.LeadScore:

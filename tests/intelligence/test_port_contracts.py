@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from intelligence_service.clients import ScoringModels, ScoringServiceReader
-from intelligence_service.domain.insight import Contribution, LeadFacts, LeadNotFound
+from intelligence_service.domain.insight import Contribution, Hypothesis, LeadFacts, LeadNotFound, ScoreEffect
 from intelligence_service.ports import Models, Order, ScoreReader, Wanted
 from shared.mongo import Database
 from shared.rpc.errors import InvalidArgument, InvalidPageToken
@@ -70,6 +70,25 @@ async def test_one_returns_the_facts_of_a_lead(scores: ScoreReader) -> None:
     assert await scores.one("ada", None) == ADA
     with pytest.raises(LeadNotFound):
         await scores.one("nobody", None)
+
+
+async def test_a_preview_says_what_events_would_do(scores: ScoreReader) -> None:
+    found = await scores.preview("bob", [Hypothesis("demo_request", {}), Hypothesis("fax", {"pages": 3.0})])
+    assert found.facts == BOB
+    assert found.events == [
+        ScoreEffect("demo_request", ("demo_request",), 50, 70, "qualified"),
+        ScoreEffect("", ("fax",), 0, 70, "qualified"),
+    ]
+    assert [(each.rule_id, each.delta) for each in found.rules] == [
+        ("contract_signed", 100),
+        ("demo_request", 50),
+        ("signup", 20),
+        ("unsubscribe", -20),
+        ("download", 10),
+        ("page_view", 5),
+    ]
+    with pytest.raises(LeadNotFound):
+        await scores.preview("nobody", [])
 
 
 async def test_a_batch_is_in_the_given_order_and_leaves_out_leads_without_a_score(scores: ScoreReader) -> None:

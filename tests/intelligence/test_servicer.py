@@ -90,6 +90,33 @@ async def test_a_lead_has_the_conversion_probability_of_its_score(system: System
     assert whole.lead_intelligence.conversion_probability == ada.conversion_probability
 
 
+async def test_a_preview_says_what_events_would_lead_to(system: System) -> None:
+    events = [pb.HypotheticalEvent(event_type=each) for each in ("demo_request", "fax")]
+    found = await system.stub.PreviewLeadIntelligence(pb.PreviewLeadIntelligenceRequest(lead_id="bob", events=events))
+    assert (found.lead_intelligence.score, found.lead_intelligence.next_action) == (35, "re_engage")
+    demo, fax = found.event_effects
+    assert (demo.rule_id, list(demo.event_types), demo.delta, demo.score) == ("demo_request", ["demo_request"], 50, 85)
+    assert (demo.stage, demo.velocity, demo.next_action) == ("qualified", 3, "immediate_outreach")
+    assert (fax.rule_id, fax.delta, fax.score, fax.velocity) == ("", 0, 85, 6)
+    best = found.rule_effects[0]
+    assert (best.rule_id, best.delta, best.velocity) == ("contract_signed", 100, 3)
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "field"),
+    [
+        (pb.PreviewLeadIntelligenceRequest(lead_id="nobody"), grpc.StatusCode.NOT_FOUND, []),
+        (pb.PreviewLeadIntelligenceRequest(), grpc.StatusCode.INVALID_ARGUMENT, ["lead_id"]),
+    ],
+)
+async def test_a_preview_that_is_not_possible_is_refused(
+    system: System, request_: pb.PreviewLeadIntelligenceRequest, code: grpc.StatusCode, field: list[str]
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await system.stub.PreviewLeadIntelligence(request_)
+    assert (refusal(caught.value)[0], refusal(caught.value)[2]) == (code, field)
+
+
 async def test_the_requested_time_is_passed_to_the_scoring_service(system: System) -> None:
     request = pb.GetLeadIntelligenceRequest(lead_id="ada", as_of_time=wire.to_timestamp(NOW))
     await system.stub.GetLeadIntelligence(request)

@@ -33,6 +33,7 @@ from scoring_service.usecases.drain import Drain
 from scoring_service.usecases.export import Export
 from scoring_service.usecases.inactive_leads import InactiveLeads
 from scoring_service.usecases.lead_transaction import LeadTransaction
+from scoring_service.usecases.preview import Previews
 from scoring_service.usecases.publishing import Publishing, Rollout
 from scoring_service.usecases.queries import Queries
 from scoring_service.usecases.rebuild import Rebuild
@@ -85,11 +86,11 @@ class Scoring:
         self.leads = LeadTransaction(self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock)
         self.slow_lane = SlowLane(self.lead_writer, self.leads)
         self.drain = Drain(self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock, self.slow_lane)
-        self.cores = Cores(
-            Stores(self.lead_reader, self.fact_reader, self.lead_writer, self.doorbell, calendar, self.clock)
-        )
+        stores = Stores(self.lead_reader, self.fact_reader, self.lead_writer, self.doorbell, calendar, self.clock)
+        self.cores = Cores(stores)
         self.decay = DecayRun(self.cores, PARTITIONS)
         self.queries = Queries(self.lead_reader, self.fact_reader, calendar, self.clock)
+        self.previews = Previews(stores)
         self.export = Export(ExportReader(self.database, self.events.partitions))
         self.verification = Verification(self.cores)
         self.rebuild = Rebuild(self.cores)
@@ -169,6 +170,7 @@ async def served_scoring(scoring: Scoring) -> AsyncIterator[grpc.aio.Channel]:
     """Serves the use cases and yields a channel to the service."""
     servicer = ScoringServicer(
         scoring.queries,
+        scoring.previews,
         scoring.export,
         scoring.inactive_leads,
         scoring.decay,
@@ -209,7 +211,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 async def strict() -> AsyncIterator[Stub]:
     """A stub of a service that rejects requests before it reaches any use case."""
     nothing: Any = Unreached()
-    servicer = ScoringServicer(*[nothing] * 11)
+    servicer = ScoringServicer(*[nothing] * 12)
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
     ) as channel:

@@ -169,6 +169,54 @@ class BatchGetLeadIntelligenceResponse(_message.Message):
     missing_lead_ids: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, lead_intelligence: _Optional[_Iterable[_Union[LeadIntelligence, _Mapping]]] = ..., missing_lead_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class PreviewLeadIntelligenceRequest(_message.Message):
+    __slots__ = ("lead_id", "events")
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    lead_id: str
+    events: _containers.RepeatedCompositeFieldContainer[HypotheticalEvent]
+    def __init__(self, lead_id: _Optional[str] = ..., events: _Optional[_Iterable[_Union[HypotheticalEvent, _Mapping]]] = ...) -> None: ...
+
+class HypotheticalEvent(_message.Message):
+    __slots__ = ("event_type", "properties")
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    event_type: str
+    properties: _struct_pb2.Struct
+    def __init__(self, event_type: _Optional[str] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
+class PreviewLeadIntelligenceResponse(_message.Message):
+    __slots__ = ("lead_intelligence", "event_effects", "rule_effects")
+    LEAD_INTELLIGENCE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    RULE_EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    lead_intelligence: LeadIntelligence
+    event_effects: _containers.RepeatedCompositeFieldContainer[EventEffect]
+    rule_effects: _containers.RepeatedCompositeFieldContainer[EventEffect]
+    def __init__(self, lead_intelligence: _Optional[_Union[LeadIntelligence, _Mapping]] = ..., event_effects: _Optional[_Iterable[_Union[EventEffect, _Mapping]]] = ..., rule_effects: _Optional[_Iterable[_Union[EventEffect, _Mapping]]] = ...) -> None: ...
+
+class EventEffect(_message.Message):
+    __slots__ = ("rule_id", "event_types", "delta", "score", "stage", "conversion_probability", "fit", "velocity", "next_action")
+    RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    CONVERSION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    FIT_FIELD_NUMBER: _ClassVar[int]
+    VELOCITY_FIELD_NUMBER: _ClassVar[int]
+    NEXT_ACTION_FIELD_NUMBER: _ClassVar[int]
+    rule_id: str
+    event_types: _containers.RepeatedScalarFieldContainer[str]
+    delta: int
+    score: int
+    stage: str
+    conversion_probability: ConversionProbability
+    fit: Fit
+    velocity: int
+    next_action: str
+    def __init__(self, rule_id: _Optional[str] = ..., event_types: _Optional[_Iterable[str]] = ..., delta: _Optional[int] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., conversion_probability: _Optional[_Union[ConversionProbability, _Mapping]] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ..., velocity: _Optional[int] = ..., next_action: _Optional[str] = ...) -> None: ...
+
 class ListTopLeadsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "stage", "order")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]

@@ -54,6 +54,11 @@ class IntelligenceServiceStub(object):
                 request_serializer=leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.BatchGetLeadIntelligenceRequest.SerializeToString,
                 response_deserializer=leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.BatchGetLeadIntelligenceResponse.FromString,
                 _registered_method=True)
+        self.PreviewLeadIntelligence = channel.unary_unary(
+                '/leadscore.intelligence.v1.IntelligenceService/PreviewLeadIntelligence',
+                request_serializer=leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.PreviewLeadIntelligenceRequest.SerializeToString,
+                response_deserializer=leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.PreviewLeadIntelligenceResponse.FromString,
+                _registered_method=True)
         self.ListTopLeads = channel.unary_unary(
                 '/leadscore.intelligence.v1.IntelligenceService/ListTopLeads',
                 request_serializer=leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.ListTopLeadsRequest.SerializeToString,
@@ -107,6 +112,20 @@ class IntelligenceServiceServicer(object):
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ids, more than 500, or a malformed one; `read_mask` names a
         field that LeadIntelligence does not have; or there are more than 256 attribute names, or a malformed one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewLeadIntelligence(self, request, context):
+        """Computes what hypothetical events would do to a lead, and which rules would change its score most, without writing
+        anything. It says what the model does, not what makes leads convert.
+
+        Transactional: no, computed from one consistent read of the score.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are more than 100 events, or an argument is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,6 +191,11 @@ def add_IntelligenceServiceServicer_to_server(servicer, server):
                     servicer.BatchGetLeadIntelligence,
                     request_deserializer=leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.BatchGetLeadIntelligenceRequest.FromString,
                     response_serializer=leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.BatchGetLeadIntelligenceResponse.SerializeToString,
+            ),
+            'PreviewLeadIntelligence': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewLeadIntelligence,
+                    request_deserializer=leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.PreviewLeadIntelligenceRequest.FromString,
+                    response_serializer=leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.PreviewLeadIntelligenceResponse.SerializeToString,
             ),
             'ListTopLeads': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTopLeads,
@@ -253,6 +277,33 @@ class IntelligenceService(object):
             '/leadscore.intelligence.v1.IntelligenceService/BatchGetLeadIntelligence',
             leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.BatchGetLeadIntelligenceRequest.SerializeToString,
             leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.BatchGetLeadIntelligenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewLeadIntelligence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.intelligence.v1.IntelligenceService/PreviewLeadIntelligence',
+            leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.PreviewLeadIntelligenceRequest.SerializeToString,
+            leadscore_dot_intelligence_dot_v1_dot_intelligence__pb2.PreviewLeadIntelligenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,16 @@ class IntelligenceServiceStub:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ids, more than 500, or a malformed one; `read_mask` names a
       field that LeadIntelligence does not have; or there are more than 256 attribute names, or a malformed one.
     """
+    PreviewLeadIntelligence: _grpc.UnaryUnaryMultiCallable[_intelligence_pb2.PreviewLeadIntelligenceRequest, _intelligence_pb2.PreviewLeadIntelligenceResponse]
+    """Computes what hypothetical events would do to a lead, and which rules would change its score most, without writing
+    anything. It says what the model does, not what makes leads convert.
+
+    Transactional: no, computed from one consistent read of the score.
+    Idempotent: yes, a read.
+    Errors:
+    * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): there are more than 100 events, or an argument is invalid.
+    """
     ListTopLeads: _grpc.UnaryUnaryMultiCallable[_intelligence_pb2.ListTopLeadsRequest, _intelligence_pb2.ListTopLeadsResponse]
     """Lists the leads with the highest scores, or with the latest activity, together with their intelligence.
 
@@ -134,6 +144,16 @@ class IntelligenceServiceAsyncStub(IntelligenceServiceStub):
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ids, more than 500, or a malformed one; `read_mask` names a
       field that LeadIntelligence does not have; or there are more than 256 attribute names, or a malformed one.
+    """
+    PreviewLeadIntelligence: _aio.UnaryUnaryMultiCallable[_intelligence_pb2.PreviewLeadIntelligenceRequest, _intelligence_pb2.PreviewLeadIntelligenceResponse]  # type: ignore[assignment]
+    """Computes what hypothetical events would do to a lead, and which rules would change its score most, without writing
+    anything. It says what the model does, not what makes leads convert.
+
+    Transactional: no, computed from one consistent read of the score.
+    Idempotent: yes, a read.
+    Errors:
+    * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): there are more than 100 events, or an argument is invalid.
     """
     ListTopLeads: _aio.UnaryUnaryMultiCallable[_intelligence_pb2.ListTopLeadsRequest, _intelligence_pb2.ListTopLeadsResponse]  # type: ignore[assignment]
     """Lists the leads with the highest scores, or with the latest activity, together with their intelligence.
@@ -215,6 +235,22 @@ class IntelligenceServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): there are no ids, more than 500, or a malformed one; `read_mask` names a
           field that LeadIntelligence does not have; or there are more than 256 attribute names, or a malformed one.
+        """
+
+    @_abc_1.abstractmethod
+    def PreviewLeadIntelligence(
+        self,
+        request: _intelligence_pb2.PreviewLeadIntelligenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_intelligence_pb2.PreviewLeadIntelligenceResponse, _abc.Awaitable[_intelligence_pb2.PreviewLeadIntelligenceResponse]]:
+        """Computes what hypothetical events would do to a lead, and which rules would change its score most, without writing
+        anything. It says what the model does, not what makes leads convert.
+
+        Transactional: no, computed from one consistent read of the score.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are more than 100 events, or an argument is invalid.
         """
 
     @_abc_1.abstractmethod

@@ -335,6 +335,54 @@ class LeadGroup(_message.Message):
     lead_count: int
     def __init__(self, minimum_score: _Optional[int] = ..., recent_event_count: _Optional[int] = ..., idle: bool = ..., lead_count: _Optional[int] = ...) -> None: ...
 
+class PreviewLeadScoreRequest(_message.Message):
+    __slots__ = ("lead_id", "events")
+    LEAD_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    lead_id: str
+    events: _containers.RepeatedCompositeFieldContainer[HypotheticalEvent]
+    def __init__(self, lead_id: _Optional[str] = ..., events: _Optional[_Iterable[_Union[HypotheticalEvent, _Mapping]]] = ...) -> None: ...
+
+class HypotheticalEvent(_message.Message):
+    __slots__ = ("event_type", "properties")
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    event_type: str
+    properties: _struct_pb2.Struct
+    def __init__(self, event_type: _Optional[str] = ..., properties: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
+class PreviewLeadScoreResponse(_message.Message):
+    __slots__ = ("lead_score", "event_effects", "rule_effects")
+    LEAD_SCORE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    RULE_EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    lead_score: LeadScore
+    event_effects: _containers.RepeatedCompositeFieldContainer[ScoreEffect]
+    rule_effects: _containers.RepeatedCompositeFieldContainer[ScoreEffect]
+    def __init__(self, lead_score: _Optional[_Union[LeadScore, _Mapping]] = ..., event_effects: _Optional[_Iterable[_Union[ScoreEffect, _Mapping]]] = ..., rule_effects: _Optional[_Iterable[_Union[ScoreEffect, _Mapping]]] = ...) -> None: ...
+
+class ScoreEffect(_message.Message):
+    __slots__ = ("rule_id", "event_types", "delta", "score", "stage", "conversion_probability", "fit_points", "fit_grade", "rating")
+    RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    DELTA_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    CONVERSION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    FIT_POINTS_FIELD_NUMBER: _ClassVar[int]
+    FIT_GRADE_FIELD_NUMBER: _ClassVar[int]
+    RATING_FIELD_NUMBER: _ClassVar[int]
+    rule_id: str
+    event_types: _containers.RepeatedScalarFieldContainer[str]
+    delta: int
+    score: int
+    stage: str
+    conversion_probability: ConversionProbability
+    fit_points: int
+    fit_grade: str
+    rating: str
+    def __init__(self, rule_id: _Optional[str] = ..., event_types: _Optional[_Iterable[str]] = ..., delta: _Optional[int] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., conversion_probability: _Optional[_Union[ConversionProbability, _Mapping]] = ..., fit_points: _Optional[int] = ..., fit_grade: _Optional[str] = ..., rating: _Optional[str] = ...) -> None: ...
+
 class ScoreEntry(_message.Message):
     __slots__ = ("lead_id", "sequence", "kind", "event_id", "event_type", "rule_id", "model_version", "points", "delta", "score_before", "score_after", "stage_before", "stage_after", "event_time", "record_time", "reason", "actor", "first_tick_date", "last_tick_date", "tick_count", "properties", "historical")
     LEAD_ID_FIELD_NUMBER: _ClassVar[int]

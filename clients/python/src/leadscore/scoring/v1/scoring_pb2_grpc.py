@@ -74,6 +74,11 @@ class ScoringServiceStub(object):
                 request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CountLeadsRequest.SerializeToString,
                 response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CountLeadsResponse.FromString,
                 _registered_method=True)
+        self.PreviewLeadScore = channel.unary_unary(
+                '/leadscore.scoring.v1.ScoringService/PreviewLeadScore',
+                request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.PreviewLeadScoreRequest.SerializeToString,
+                response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.PreviewLeadScoreResponse.FromString,
+                _registered_method=True)
         self.ListScoreHistory = channel.unary_unary(
                 '/leadscore.scoring.v1.ScoringService/ListScoreHistory',
                 request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreHistoryRequest.SerializeToString,
@@ -266,6 +271,21 @@ class ScoringServiceServicer(object):
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
         duration is negative or more than 10 years.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewLeadScore(self, request, context):
+        """Computes what hypothetical events would do to a lead's score, and which rules would change it most, without writing
+        anything. The lead is folded as events that arrive now would be, so used-up limits and caps count.
+
+        Transactional: yes, one consistent read.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are more than 100 events, or an argument is invalid.
+        * DATA_LOSS (HISTORY_INCONSISTENT): the history entries of the lead contradict each other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -620,6 +640,11 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CountLeadsRequest.FromString,
                     response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CountLeadsResponse.SerializeToString,
             ),
+            'PreviewLeadScore': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewLeadScore,
+                    request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.PreviewLeadScoreRequest.FromString,
+                    response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.PreviewLeadScoreResponse.SerializeToString,
+            ),
             'ListScoreHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.ListScoreHistory,
                     request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.ListScoreHistoryRequest.FromString,
@@ -876,6 +901,33 @@ class ScoringService(object):
             '/leadscore.scoring.v1.ScoringService/CountLeads',
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CountLeadsRequest.SerializeToString,
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CountLeadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewLeadScore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/PreviewLeadScore',
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.PreviewLeadScoreRequest.SerializeToString,
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.PreviewLeadScoreResponse.FromString,
             options,
             channel_credentials,
             insecure,

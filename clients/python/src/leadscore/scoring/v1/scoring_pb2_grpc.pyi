@@ -100,6 +100,17 @@ class ScoringServiceStub:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
       duration is negative or more than 10 years.
     """
+    PreviewLeadScore: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.PreviewLeadScoreRequest, _scoring_pb2.PreviewLeadScoreResponse]
+    """Computes what hypothetical events would do to a lead's score, and which rules would change it most, without writing
+    anything. The lead is folded as events that arrive now would be, so used-up limits and caps count.
+
+    Transactional: yes, one consistent read.
+    Idempotent: yes, a read.
+    Errors:
+    * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): there are more than 100 events, or an argument is invalid.
+    * DATA_LOSS (HISTORY_INCONSISTENT): the history entries of the lead contradict each other.
+    """
     ListScoreHistory: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListScoreHistoryRequest, _scoring_pb2.ListScoreHistoryResponse]
     """Lists the history entries of one lead, oldest first by default.
 
@@ -409,6 +420,17 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
       duration is negative or more than 10 years.
+    """
+    PreviewLeadScore: _aio.UnaryUnaryMultiCallable[_scoring_pb2.PreviewLeadScoreRequest, _scoring_pb2.PreviewLeadScoreResponse]  # type: ignore[assignment]
+    """Computes what hypothetical events would do to a lead's score, and which rules would change it most, without writing
+    anything. The lead is folded as events that arrive now would be, so used-up limits and caps count.
+
+    Transactional: yes, one consistent read.
+    Idempotent: yes, a read.
+    Errors:
+    * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): there are more than 100 events, or an argument is invalid.
+    * DATA_LOSS (HISTORY_INCONSISTENT): the history entries of the lead contradict each other.
     """
     ListScoreHistory: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListScoreHistoryRequest, _scoring_pb2.ListScoreHistoryResponse]  # type: ignore[assignment]
     """Lists the history entries of one lead, oldest first by default.
@@ -746,6 +768,23 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
           duration is negative or more than 10 years.
+        """
+
+    @_abc_1.abstractmethod
+    def PreviewLeadScore(
+        self,
+        request: _scoring_pb2.PreviewLeadScoreRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scoring_pb2.PreviewLeadScoreResponse, _abc.Awaitable[_scoring_pb2.PreviewLeadScoreResponse]]:
+        """Computes what hypothetical events would do to a lead's score, and which rules would change it most, without writing
+        anything. The lead is folded as events that arrive now would be, so used-up limits and caps count.
+
+        Transactional: yes, one consistent read.
+        Idempotent: yes, a read.
+        Errors:
+        * NOT_FOUND (LEAD_NOT_FOUND): no event of the lead has been scored.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): there are more than 100 events, or an argument is invalid.
+        * DATA_LOSS (HISTORY_INCONSISTENT): the history entries of the lead contradict each other.
         """
 
     @_abc_1.abstractmethod
