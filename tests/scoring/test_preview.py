@@ -60,7 +60,7 @@ def test_a_preview_is_what_the_score_becomes(
     timeline: list[JudgedEvent], last: date | None, event_types: list[str], days: int
 ) -> None:
     living = LivingLead(lambda: TIMELINE)
-    living.record(timeline, last)
+    living.record([*timeline], last)
     now = max(START + timedelta(days=days), UTC_DAYS.midnight(last) if last else START)
     preview = Preview(TIMELINE, UTC_DAYS, living.lead.state, last, now)
     events = [fact.event for fact in timeline]
