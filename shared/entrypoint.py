@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from shared import event_loops, logs, watchdog
+from shared import event_loops, logs, processes, watchdog
 from shared.rpc import handshake_log
 from shared.settings import MongoSettings, ProcessSettings, StartupError, TlsSettings, load
 from shared.tasks import BackgroundTaskEnded
@@ -25,6 +25,7 @@ _WITH_USERS = (
     "Also create a user of MongoDB for this service, with the rights that it needs, and write its URI to "
     "DIRECTORY/SERVICE/leadscore_mongo_uri."
 )
+_WITH_PARENT = "Stop when standard input, a pipe, closes: when the process that has started this one ends."
 _LOG = logs.get(__name__)
 
 
@@ -49,6 +50,7 @@ def run(
     chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in commands.items():
         subparser = chosen.add_parser(name, help=command.__doc__)
+        subparser.add_argument("--stop-with-parent", action="store_true", help=_WITH_PARENT)
         if name == "migrate":
             subparser.add_argument("--with-users", type=Path, metavar="DIRECTORY", help=_WITH_USERS)
         if name == "migrate" and sharded is not None:
@@ -62,6 +64,8 @@ def run(
         logs.configure(service, loaded.log_level)
         watchdog.arm()
         _tune_garbage_collector()
+        if arguments.stop_with_parent:
+            processes.stop_after(sys.stdin.fileno())
         command(loaded)
         if isinstance(loaded, MongoSettings) and getattr(arguments, "with_users", None):
             _create_user(loaded, service.removesuffix("_service"), arguments.with_users)

@@ -37,7 +37,7 @@ def fork(settings: ServerSettings) -> None:
         child = os.fork()
         if child == 0:
             os.close(alive)
-            _stop_after(lifeline)
+            stop_after(lifeline)
             return
         children.append(child)
     sys.exit(_wait_for(children))
@@ -54,8 +54,8 @@ def _require_free_port(host: str, port: int) -> None:
         ) from None
 
 
-def _stop_after(lifeline: int) -> None:
-    """Stops this process when the process that forked it has ended."""
+def stop_after(lifeline: int) -> None:
+    """Stops this process when the pipe at a descriptor closes, as it does when the process at its other end ends."""
 
     def wait() -> None:
         os.read(lifeline, 1)

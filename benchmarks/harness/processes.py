@@ -9,8 +9,11 @@ from itertools import pairwise
 
 import psutil
 
+from cli.local import tied
+
 SERVICES = ("ingest", "scoring", "automation", "intelligence", "admin")
-DATABASES = ("mongod", "redis-server")
+DATABASES = {"mongod": "mongod", "redis-server": "redis-server", "valkey-server": "redis-server"}
+"""The kinds of the databases, by the names of their programs."""
 _ROLES = {"serve": "server", "work": "worker", "assist": "helper"}
 
 
@@ -29,9 +32,11 @@ class CpuTime:
 
 def kind_of(command: list[str]) -> str:
     """Returns the kind of a process, such as `scoring worker`; empty if it is not a part of the system."""
-    for database in DATABASES:
-        if command and command[0].rsplit("/", 1)[-1].startswith(database):
-            return database
+    if tied.__file__ in command:
+        return ""  # it only watches
+    for program, kind in DATABASES.items():
+        if command and command[0].partition(" ")[0].rsplit("/", 1)[-1] == program:
+            return kind
     for module, argument in pairwise(command):
         service = module.removesuffix("_service")
         if service in SERVICES and argument in _ROLES:

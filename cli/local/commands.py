@@ -1,4 +1,4 @@
-"""`leadscore up` and `leadscore demo`: the whole system on this machine.
+"""`leadscore up`, `leadscore down` and `leadscore demo`: the whole system on this machine.
 
 The functions import what they run, because this takes longer than importing all other commands together.
 """
@@ -16,9 +16,11 @@ from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import OUT, print_json, say
 from shared import wire
 
+DataDir = Annotated[Path, typer.Option(help="Directory for the databases and logs.")]
+
 
 def up(
-    data_dir: Annotated[Path, typer.Option(help="Directory for the databases and logs.")] = Path(".leadscore"),
+    data_dir: DataDir = Path(".leadscore"),
     base_port: BasePort = 50051,
     scoring_workers: Annotated[
         int | None,
@@ -56,6 +58,13 @@ def up(
         keys=keys,
     )
     run_until_stopped(plan, say, lambda: _print_ready(plan, as_json=as_json))
+
+
+def down(data_dir: DataDir = Path(".leadscore")) -> None:
+    """Stop the system that `leadscore up` runs in a data directory, and what an earlier one has left running there."""
+    from cli.local.down import stop_system
+
+    stop_system(data_dir.resolve(), say)
 
 
 def demo(as_json: AsJson = False) -> None:

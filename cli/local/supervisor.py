@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias
 
+from cli.local import log_files, tied
 from cli.local.plan import Plan, Program
 from cli.terminal.connection import CommandError
 from shared.private_files import UMASK, make_private, write_private
@@ -36,8 +37,9 @@ def supervised(plan: Plan, environment: Mapping[str, str], mongo_uris: Mapping[s
     command = [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "--configuration", str(config)]
     # In a session of its own, so that this process decides in which order processes stop.
     supervisor = subprocess.Popen(
-        command,
+        tied.command_for(*command),
         env=environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -48,13 +50,15 @@ def supervised(plan: Plan, environment: Mapping[str, str], mongo_uris: Mapping[s
         yield supervisor
     finally:
         supervisor.terminate()
-        supervisor.wait()
+        supervisor.communicate()
 
 
 def _configuration(plan: Plan, mongo_uris: Mapping[str, str]) -> configparser.RawConfigParser:
     configuration = configparser.RawConfigParser()
     configuration["supervisord"] = {
         "logfile": str(plan.data_dir / "supervisord.log"),
+        "logfile_maxbytes": str(log_files.MAX_BYTES),
+        "logfile_backups": str(log_files.BACKUPS),
         "pidfile": str(plan.data_dir / "supervisord.pid"),
         "childlogdir": str(plan.data_dir),
     } | ({"user": "root"} if os.geteuid() == 0 else {})
@@ -62,13 +66,15 @@ def _configuration(plan: Plan, mongo_uris: Mapping[str, str]) -> configparser.Ra
     make_private(logs)
     for program in plan.programs():
         configuration[f"program:{program.name}"] = {
-            "command": f'"{sys.executable}" -m {program.module} {program.command}',
+            "command": " ".join(f'"{part}"' for part in program.command_line),
             "environment": _environment(program, mongo_uris),
             "autorestart": "true",
             "startretries": "1000000",
             "stopwaitsecs": str(STOP_SECONDS),
             "redirect_stderr": "true",
             "stdout_logfile": str(logs / f"{program.name}.log"),
+            "stdout_logfile_maxbytes": str(log_files.MAX_BYTES),
+            "stdout_logfile_backups": str(log_files.BACKUPS),
         }
     return configuration
 
@@ -90,6 +96,5 @@ def _wait_until_serving(plan: Plan, supervisor: Supervisor) -> None:
 
 
 def _last_line(plan: Plan, program: Program) -> str:
-    log = plan.data_dir / "logs" / f"{program.name}.log"
-    lines = log.read_text().strip().splitlines() if log.exists() else []
-    return f"the last line of its log is: {lines[-1]}" if lines else f"see {plan.data_dir}"
+    last = log_files.last_line(plan.data_dir / "logs" / f"{program.name}.log")
+    return f"the last line of its log is: {last}" if last else f"see {plan.data_dir}"

@@ -9,13 +9,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cli.access.bootstrap import local_keys
 from cli.http import envoy
+from cli.local import run_record
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
+from cli.local.leftovers import stop_leftovers
 from cli.local.plan import Plan
 from cli.local.ports import require_free_ports
+from cli.local.run_record import RunRecord
 from cli.local.supervisor import supervised
 from cli.terminal.connection import SERVICES, CommandError
 from shared.database_rights import RIGHTS
@@ -37,36 +41,40 @@ Say = Callable[[str], None]
 def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
     """Runs a system while the block runs; all servers and workers are serving when it begins.
 
-    Yields a function to call about once a second: it restarts database servers that have died.
+    Yields a function to call about once a second: it restarts database servers that have died, and rotates their logs.
 
     Raises:
         CommandError: The system cannot be started; the text gives the reason.
     """
-    require_free_ports(plan.programs())
     if plan.http_port:
         _require_envoy()
     with ExitStack() as stack:
         stack.enter_context(_locked(plan.data_dir))
+        record = stack.enter_context(_recorded(plan, say))
+        require_free_ports(plan.programs())
         environment, embedded = _databases(plan, stack, say)
         say("creating collections and indexes")
         for service in ("ingest", "scoring", "automation", "admin"):
             _migrate(service, environment)
         if plan.keys:
             environment |= local_keys(plan.key_file.parent, environment)
+        settings = {name: value for name, value in environment.items() if name.startswith("LEADSCORE_")}
+        replace(record, settings=settings).write(plan.data_dir)
         owns_mongo = any(isinstance(server, EmbeddedMongo) for server in embedded)
         uris = _users(plan, environment.pop("LEADSCORE_MONGO_URI")) if owns_mongo else {}
         say("starting the services")
         supervisor = stack.enter_context(supervised(plan, environment, uris))
 
-        def restart_databases() -> None:
+        def look_after_databases() -> None:
             for server in embedded:
                 if not server.is_running():
                     say(f"{server.program} died; restarting it")
                     server.start()
+                server.keep_log_small()
             if supervisor.poll() is not None:
                 raise CommandError(f"supervisord exited; see {plan.data_dir / 'supervisord.log'}")
 
-        yield restart_databases
+        yield look_after_databases
 
 
 def run_until_stopped(plan: Plan, say: Say, on_ready: Callable[[], None]) -> None:
@@ -74,11 +82,11 @@ def run_until_stopped(plan: Plan, say: Say, on_ready: Callable[[], None]) -> Non
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    with system(plan, say) as restart_databases:
+    with system(plan, say) as look_after_databases:
         if not stop.is_set():
             on_ready()
         while not stop.wait(1.0):
-            restart_databases()
+            look_after_databases()
         say("stopping")
 
 
@@ -102,9 +110,25 @@ def _locked(data_dir: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CommandError(
-                f"a system is already running in {data_dir}: stop it, or choose another --data-dir"
+                f"a system is already running in {data_dir}: stop it with `leadscore down --data-dir {data_dir}`, or "
+                "choose another --data-dir"
             ) from None
         yield
+
+
+@contextmanager
+def _recorded(plan: Plan, say: Say) -> Iterator[RunRecord]:
+    """Stops what an earlier run has left running, and puts this one on record while the block runs."""
+    if earlier := run_record.read(plan.data_dir):
+        stop_leftovers(earlier.run_id, say)
+    record = run_record.of_this_process(plan.connection.base_port, plan.http_port, {})
+    record.write(plan.data_dir)
+    os.environ[run_record.VARIABLE] = record.run_id
+    try:
+        yield record
+    finally:
+        del os.environ[run_record.VARIABLE]
+        run_record.remove(plan.data_dir)
 
 
 def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], list[EmbeddedMongo | EmbeddedRedis]]:

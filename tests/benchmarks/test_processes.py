@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks.harness.processes import CpuTime, kind_of
+from cli.local import tied
 
 
 @pytest.mark.parametrize(
@@ -12,6 +13,8 @@ from benchmarks.harness.processes import CpuTime, kind_of
         (["python", "-m", "ingest_service", "serve"], "ingest server"),
         (["/somewhere/bin/mongod", "--dbpath", "x"], "mongod"),
         (["redis-server 127.0.0.1:6379"], "redis-server"),
+        (["valkey-server unixsocket:/somewhere/redis.sock"], "redis-server"),
+        (tied.command_for("python", "-m", "supervisor.supervisord"), ""),
         (["python", "-m", "supervisor.supervisord", "--nodaemon"], "supervisor"),
         (["python", "-c", "from multiprocessing.spawn import spawn_main"], ""),
         ([], ""),

@@ -7,6 +7,7 @@ import pymongo
 import pytest
 import redis
 
+from cli.local import log_files
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis, free_port
 from cli.local.receiver import receiving
 from cli.terminal.connection import CommandError
@@ -79,6 +80,17 @@ def test_mongod_keeps_its_data_after_a_stop_and_a_crash(tmp_path: Path) -> None:
                 rows.insert_one({})
             if count == 1:
                 server.kill()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_log_is_rotated(tmp_path: Path, kind: type[Embedded], monkeypatch: pytest.MonkeyPatch) -> None:
+    with kind(tmp_path) as server:
+        server.keep_log_small()
+        assert not server.log.with_name(f"{server.log.name}.1").exists(), "the log is still small"
+        monkeypatch.setattr(log_files, "MAX_BYTES", 1)
+        server.keep_log_small()
+    assert server.log.read_text(), "expected the last lines in a new log"
+    assert server.log.with_name(f"{server.log.name}.1").read_text(), "expected the first lines in the old one"
 
 
 def test_redis_answers(tmp_path: Path) -> None:

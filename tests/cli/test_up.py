@@ -63,6 +63,15 @@ def descendants(pid: int) -> list[int]:
     return [each for child in children for each in (int(child), *descendants(int(child)))]
 
 
+def wait_until_ended(pids: list[int]) -> None:
+    """Waits until all processes have ended; those that watch the others end last."""
+
+    async def have_ended() -> bool:
+        return not [pid for pid in pids if is_alive(pid)]
+
+    asyncio.run(eventually(have_ended, what="the end of every process"))
+
+
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A system that runs for all tests of this module."""
@@ -209,7 +218,7 @@ def test_a_second_system_in_the_same_directory_is_refused(up: Up) -> None:
     other = str(free_base_port())
     second = up.run("up", "--data-dir", str(up.data_dir), "--base-port", other)
     assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
-    assert "already" in second.stderr
+    assert f"already running in {up.data_dir}: stop it with `leadscore down --data-dir {up.data_dir}`" in second.stderr
 
 
 def test_a_port_in_use_is_reported(up: Up, tmp_path: Path) -> None:
@@ -272,15 +281,27 @@ def test_a_demo_has_its_own_databases_and_leaves_nothing_running_after_sigterm(t
         assert len(started) >= 9
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(60) == 128 + signal.SIGTERM
-    assert not [pid for pid in started if is_alive(pid)]
+    wait_until_ended(started)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_it_stops_cleanly_and_restarts_with_its_data(up: Up, number: signal.Signals) -> None:
+STOPS = {signal.SIGINT: 0, signal.SIGHUP: 0, signal.SIGKILL: -signal.SIGKILL}
+"""The exit statuses of `up` after signals; the fixture ends with a SIGTERM."""
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_it_leaves_nothing_running_and_restarts_with_its_data(up: Up, number: signal.Signals) -> None:
     started = descendants(up.process.pid)
     assert len(started) >= 10  # two databases, the supervisor, five servers, two workers
-    assert up.stop(number) == 0
-    assert not [pid for pid in started if is_alive(pid)]
+    assert up.stop(number) == STOPS[number]
+    wait_until_ended(started)
+    assert (up.data_dir / "mongo" / "mongod.lock").read_text() == "", "expected a clean end of mongod"
     up.__init__(up.data_dir)  # type: ignore[misc]
     assert json.loads(up.run("lead", "ada", "--json").stdout)["score"] == "60"
+
+
+def test_down_stops_it(up: Up) -> None:
+    stopped = up.run("down", "--data-dir", str(up.data_dir))
+    assert (stopped.returncode, stopped.stdout) == (0, "")
+    assert stopped.stderr.splitlines()[-1] == f"stopped what ran in {up.data_dir}"
+    assert up.process.wait(1) == 0

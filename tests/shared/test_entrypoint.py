@@ -31,6 +31,11 @@ def fail(settings: ServerSettings) -> None:
     raise ZeroDivisionError
 
 
+def idle(settings: ServerSettings) -> None:
+    """Wait for a guest."""
+    signal.pause()
+
+
 def wait(settings: ServerSettings) -> None:
     """Wait for Ctrl-C."""
     # As in a terminal, also when the tests run where it is ignored.
@@ -41,7 +46,7 @@ def wait(settings: ServerSettings) -> None:
 if __name__ == "__main__":
     sys.modules["teapot_service"] = sys.modules["__main__"]
     entrypoint.run(
-        "teapot_service", ServerSettings, {"serve": serve, "refuse": refuse, "fail": fail, "wait": wait}
+        "teapot_service", ServerSettings, {"serve": serve, "refuse": refuse, "fail": fail, "wait": wait, "idle": idle}
     )
 '''
 
@@ -100,3 +105,14 @@ def test_help_shows_the_charter_and_every_command(program: Path) -> None:
     assert done.returncode == 0, "help is expected whatever the settings are"
     for text in ("A teapot, which this file serves.", "Pour tea.", "Refuse to brew coffee.", "Wait for Ctrl-C."):
         assert text in done.stdout
+
+
+def test_it_stops_with_the_process_that_has_started_it_if_asked_to(program: Path) -> None:
+    environment = os.environ | {"LEADSCORE_PORT": "50051", "PYTHONPATH": ":".join(sys.path)}
+    command = [sys.executable, str(program), "idle", "--stop-with-parent"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as started:
+        with pytest.raises(subprocess.TimeoutExpired):
+            started.wait(0.1)
+        assert started.stdin is not None
+        started.stdin.close()  # as the end of this process would do
+        assert started.wait(60) == -signal.SIGTERM
