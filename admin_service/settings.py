@@ -21,6 +21,9 @@ class AdminSettings(ServerSettings, MongoSettings):
     @field_validator("bootstrap_roles")
     @classmethod
     def _check_roles(cls, text: str) -> str:
+        unknown = sorted(set(text.split(",")) - set(Role))
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is not a role: {', '.join(Role)}")
         if not frozenset(map(Role, text.split(","))) & {Role.ADMIN, Role.SERVICE}:
             raise ValueError("neither admin nor service is among them: make other keys with `leadscore keys create`")
         return text

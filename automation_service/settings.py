@@ -1,9 +1,10 @@
 """The settings of the automation service: `LEADSCORE_<NAME>` in the environment."""
 
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Self
+from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
 from automation_service.domain.address import Networks, read_networks
 from automation_service.domain.delivery import Schedule
@@ -39,8 +40,8 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings, SecretSe
     )
     smtp_host: str = Field("", description="Mail server. If it is empty, e-mail is disabled.")
     smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
-    smtp_tls: str = Field(
-        "starttls", pattern="^(starttls|tls|none)$", description="Encryption of the connection to the mail server."
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="Encryption of the connection to the mail server."
     )
     smtp_user: str = Field("", description="User to log in as. If it is empty, there is no login.")
     smtp_password: SecretStr = Field(SecretStr(""), description="Password of that user.")
@@ -49,8 +50,12 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings, SecretSe
     @field_validator("delivery_schedule", "refused_delivery_schedule")
     @classmethod
     def _check_schedule(cls, text: str) -> str:
-        if any(not 0 < float(each) <= 30 * 86_400 for each in text.split(",") if text):
-            raise ValueError("each wait must be more than 0 s and at most 30 days")
+        try:
+            are_valid = all(0 < float(each) <= 30 * 86_400 for each in text.split(",") if text)
+        except ValueError:
+            are_valid = False
+        if not are_valid:
+            raise ValueError(f"is {text!r}, must be numbers of seconds, each above 0 and at most 30 days (2592000)")
         return text
 
     @field_validator("webhook_networks")
@@ -59,11 +64,11 @@ class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings, SecretSe
         read_networks(text.split(","))
         return text
 
-    @model_validator(mode="after")
-    def _require_a_sender(self) -> Self:
+    def flaws(self) -> Iterator[str]:
+        """Yields a sentence if e-mails would have no valid sender."""
+        yield from super().flaws()
         if self.smtp_host and not is_address(self.smtp_sender):
-            raise ValueError(f"LEADSCORE_SMTP_SENDER={self.smtp_sender} is not an e-mail address")
-        return self
+            yield f"LEADSCORE_SMTP_SENDER={self.smtp_sender} is not an e-mail address"
 
     @property
     def keep_changes(self) -> timedelta:

@@ -1,7 +1,8 @@
 """The entry point of a service: `python -m <service> serve | work | migrate`.
 
-Guarantee: a process that cannot start prints one line to standard error and exits with status 1; Ctrl-C ends it
-cleanly. If a part of a running process fails, the process exits within seconds, with one log line and status `FAILED`.
+Guarantee: a process that cannot start prints what to do to standard error, one line per mistake, and exits with status
+1; Ctrl-C ends it cleanly. If a part of a running process fails, the process exits within seconds, with one log line and
+status `FAILED`.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from typing import TypeVar
 
 from shared import event_loops, logs, processes, watchdog
 from shared.rpc import handshake_log
-from shared.settings import MongoSettings, ProcessSettings, StartupError, TlsSettings, load
+from shared.settings import MongoSettings, ProcessSettings, StartupError, TlsSettings, load, unknown_variables
 from shared.tasks import BackgroundTaskEnded
 
 S = TypeVar("S", bound=ProcessSettings)
@@ -41,6 +42,27 @@ def run(
     Each command's docstring is its help. `sharded` is what `migrate --sharded` runs. `migrate --with-users` also
     creates the service's own user of MongoDB.
     """
+    arguments = _parser(service, commands, sharded).parse_args()
+    command = sharded if sharded and getattr(arguments, "sharded", False) else commands[arguments.command]
+    try:
+        loaded = load(settings)
+        _prepare(service, loaded, stop_with_parent=arguments.stop_with_parent)
+        command(loaded)
+        if isinstance(loaded, MongoSettings) and getattr(arguments, "with_users", None):
+            _create_user(loaded, service.removesuffix("_service"), arguments.with_users)
+    except StartupError as error:
+        sys.exit(f"{service}: {error}")
+    except BackgroundTaskEnded:
+        # The failure is logged and resources are closed. Do not wait for threads that wait for the failed task.
+        sys.stderr.flush()
+        os._exit(watchdog.FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser(
+    service: str, commands: Mapping[str, Callable[[S], None]], sharded: Callable[[S], None] | None
+) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m {service}",
         description=sys.modules[service].__doc__,
@@ -55,28 +77,20 @@ def run(
             subparser.add_argument("--with-users", type=Path, metavar="DIRECTORY", help=_WITH_USERS)
         if name == "migrate" and sharded is not None:
             subparser.add_argument("--sharded", action="store_true", help=sharded.__doc__)
-    arguments = parser.parse_args()
-    command = sharded if sharded and getattr(arguments, "sharded", False) else commands[arguments.command]
-    try:
-        loaded = load(settings)
-        if isinstance(loaded, TlsSettings) and (loaded.serves_tls or loaded.calls_over_tls):
-            handshake_log.begin()
-        logs.configure(service, loaded.log_level)
-        watchdog.arm()
-        _tune_garbage_collector()
-        if arguments.stop_with_parent:
-            processes.stop_after(sys.stdin.fileno())
-        command(loaded)
-        if isinstance(loaded, MongoSettings) and getattr(arguments, "with_users", None):
-            _create_user(loaded, service.removesuffix("_service"), arguments.with_users)
-    except StartupError as error:
-        sys.exit(f"{service}: {error}")
-    except BackgroundTaskEnded:
-        # The failure is logged and resources are closed. Do not wait for threads that wait for the failed task.
-        sys.stderr.flush()
-        os._exit(watchdog.FAILED)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    return parser
+
+
+def _prepare(service: str, settings: ProcessSettings, *, stop_with_parent: bool) -> None:
+    """Sets up logs, the watchdog and the garbage collector, and what else every process has."""
+    if isinstance(settings, TlsSettings) and (settings.serves_tls or settings.calls_over_tls):
+        handshake_log.begin()
+    logs.configure(service, settings.log_level)
+    for sentence in unknown_variables():
+        _LOG.warning("unknown setting", advice=sentence)
+    watchdog.arm()
+    _tune_garbage_collector()
+    if stop_with_parent:
+        processes.stop_after(sys.stdin.fileno())
 
 
 def _create_user(settings: MongoSettings, service: str, directory: Path) -> None:

@@ -1,20 +1,23 @@
 """Typed settings from the environment.
 
-Guarantee: a process validates all of its settings before it starts, or exits with one line that names the variable.
+Guarantee: a process validates all of its settings before it starts, or exits with one line per mistake, which names the
+variable and what is allowed.
 """
 
 import ipaddress
 import os
 import warnings
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Self, TypeAlias, TypeVar
+from typing import Annotated, Literal, Self, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.access.token_rules import TokenRules, read_roles, require_safe
+from shared.setting_errors import flaws, unknown
 
 MAX_SECONDS = 86_400.0
 """Maximum of every setting in seconds: one day. Much longer values are mistakes, and overflow in MongoDB and Python."""
@@ -25,7 +28,7 @@ Seconds: TypeAlias = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=
 
 
 class StartupError(Exception):
-    """The process cannot start. The text is one line that says how to fix the problem."""
+    """The process cannot start. The text says how to fix the problem: one line, or more if settings have more flaws."""
 
 
 class ProcessSettings(BaseSettings):
@@ -33,7 +36,17 @@ class ProcessSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LEADSCORE_", frozen=True)
 
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Minimum level of log lines.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of log lines.")
+
+    def flaws(self) -> Iterator[str]:
+        """Yields a sentence for each way in which settings do not fit together, although each of them is valid."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _require_that_they_fit_together(self) -> Self:
+        if found := [*self.flaws()]:
+            raise ValueError("\n".join(found))
+        return self
 
 
 class TlsSettings(ProcessSettings):
@@ -53,8 +66,8 @@ class TlsSettings(ProcessSettings):
     tls_server_name: str = Field(
         "", description="Name that the certificates of called servers must have, instead of the host of their address."
     )
-    tls_clients: str = Field(
-        "off", pattern="^(off|required)$", description="Whether servers require a client certificate from every caller."
+    tls_clients: Literal["off", "required"] = Field(
+        "off", description="Whether servers require a client certificate from every caller."
     )
     tls_service_names: str = Field(
         "",
@@ -76,16 +89,16 @@ class TlsSettings(ProcessSettings):
         """`tls_service_names` as a set."""
         return frozenset(name for name in self.tls_service_names.split(",") if name)
 
-    @model_validator(mode="after")
-    def _require_what_tls_needs(self) -> Self:
+    def flaws(self) -> Iterator[str]:
+        """Yields a sentence for each file or setting that is missing beside others."""
+        yield from super().flaws()
         if bool(self.tls_cert_file) != bool(self.tls_key_file):
-            raise ValueError("LEADSCORE_TLS_CERT_FILE and LEADSCORE_TLS_KEY_FILE are needed together")
+            yield "LEADSCORE_TLS_CERT_FILE and LEADSCORE_TLS_KEY_FILE are needed together"
         if self.tls_clients == "required" and not (self.serves_tls and self.tls_ca_file):
             # Any website owner has a certificate that the authorities of the system have signed.
-            raise ValueError("LEADSCORE_TLS_CLIENTS=required needs LEADSCORE_TLS_CERT_FILE and LEADSCORE_TLS_CA_FILE")
+            yield "LEADSCORE_TLS_CLIENTS=required needs LEADSCORE_TLS_CERT_FILE and LEADSCORE_TLS_CA_FILE"
         if self.service_names and self.tls_clients != "required":
-            raise ValueError("LEADSCORE_TLS_SERVICE_NAMES needs LEADSCORE_TLS_CLIENTS=required")
-        return self
+            yield "LEADSCORE_TLS_SERVICE_NAMES needs LEADSCORE_TLS_CLIENTS=required"
 
 
 class CallerSettings(TlsSettings):
@@ -140,6 +153,7 @@ class ServerSettings(CallerSettings):
     lead_ids: str = Field(
         "",
         pattern="^((trim|nfc|email)(,(trim|nfc|email))*)?$",
+        examples=["trim,nfc,email"],
         description=(
             "How lead ids are normalised: any of trim, nfc and email, separated by commas. Cannot be changed once a "
             "database exists."
@@ -160,28 +174,30 @@ class ServerSettings(CallerSettings):
             self.oidc_leeway_seconds,
         )
 
-    @model_validator(mode="after")
-    def _require_complete_token_rules(self) -> Self:
+    def flaws(self) -> Iterator[str]:
+        """Yields a sentence for each mistake in the rules for tokens, and for a host that is open to others."""
+        yield from super().flaws()
         if self.oidc_issuer:
-            try:
-                require_safe(self.oidc_issuer)
-                read_roles(self.oidc_roles)
-            except ValueError as error:
-                raise ValueError(f"LEADSCORE_OIDC_ISSUER or LEADSCORE_OIDC_ROLES: {error}") from None
-            if not self.oidc_audience:
-                raise ValueError("LEADSCORE_OIDC_AUDIENCE is missing: tokens for other programs would be accepted")
-        return self
-
-    @model_validator(mode="after")
-    def _require_loopback_unless_insecure(self) -> Self:
+            yield from self._flaws_of_token_rules()
         is_secure = self.serves_tls and self.authentication
         if not (self.insecure or is_secure or _is_loopback(self.host)):
-            raise ValueError(
+            yield (
                 f"LEADSCORE_HOST={self.host} can be reached from other machines, without TLS or authentication: "
                 "use 127.0.0.1, set LEADSCORE_TLS_CERT_FILE, LEADSCORE_TLS_KEY_FILE and LEADSCORE_AUTHENTICATION=on, "
                 "or set LEADSCORE_INSECURE=true in a network that you trust"
             )
-        return self
+
+    def _flaws_of_token_rules(self) -> Iterator[str]:
+        try:
+            require_safe(self.oidc_issuer)
+        except ValueError as error:
+            yield f"LEADSCORE_OIDC_ISSUER: {error}"
+        try:
+            read_roles(self.oidc_roles)
+        except ValueError as error:
+            yield f"LEADSCORE_OIDC_ROLES: {error}"
+        if not self.oidc_audience:
+            yield "LEADSCORE_OIDC_AUDIENCE is missing: tokens for other programs would be accepted"
 
 
 class MongoSettings(ProcessSettings):
@@ -237,7 +253,7 @@ def load(settings: type[S]) -> S:
     Each file has the name of the variable in lower case, such as `leadscore_smtp_password`.
 
     Raises:
-        StartupError: A variable is missing or malformed, or a file cannot be read; the text names it.
+        StartupError: Variables are missing or malformed, or a file cannot be read; the text names all of them.
     """
     secrets = os.environ.get("LEADSCORE_SECRETS_DIR")
     if secrets and not Path(secrets).is_dir():
@@ -251,10 +267,16 @@ def load(settings: type[S]) -> S:
         reason = "not UTF-8" if isinstance(error.__cause__, UnicodeError) else error.__cause__
         raise StartupError(f"LEADSCORE_SECRETS_DIR: {error}: {reason}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        if not first["loc"]:
-            raise StartupError(str(first["ctx"]["error"])) from None
-        raise StartupError(f"LEADSCORE_{str(first['loc'][0]).upper()}: {first['msg']}") from None
+        found = flaws(settings, error)
+        several = [f"{len(found)} settings are invalid:"] if len(found) > 1 else []
+        raise StartupError("\n  ".join([*several, *found])) from None
+
+
+def unknown_variables() -> list[str]:
+    """Returns a sentence for each LEADSCORE_* variable, and each file of secrets, that no process reads."""
+    secrets = os.environ.get("LEADSCORE_SECRETS_DIR")
+    files = Path(secrets).iterdir() if secrets and Path(secrets).is_dir() else ()
+    return [*unknown({*os.environ, *(file.name.upper() for file in files)})]
 
 
 def zone(name: str) -> ZoneInfo:

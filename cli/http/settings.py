@@ -1,31 +1,41 @@
 """Settings of the HTTP API."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Annotated, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from cli.http.routes import SERVICES
 from shared.settings import ServerSettings
 
 _TARGET = "^[^/:]+:[0-9]{1,5}$"
+Target: TypeAlias = Annotated[str, Field(pattern=_TARGET, examples=["scoring.internal:50052"])]
 
 
 class HttpSettings(ServerSettings):
     """What Envoy listens on, and the services behind it. Its number of threads is `LEADSCORE_PROCESSES`."""
 
-    ingest_target: str = Field("127.0.0.1:50051", pattern=_TARGET, description="Address of the ingest service.")
-    scoring_target: str = Field("127.0.0.1:50052", pattern=_TARGET, description="Address of the scoring service.")
-    automation_target: str = Field("127.0.0.1:50053", pattern=_TARGET, description="Address of the automation service.")
-    intelligence_target: str = Field(
-        "127.0.0.1:50054", pattern=_TARGET, description="Address of the intelligence service."
+    ingest_target: Target = Field("127.0.0.1:50051", description="Address of the ingest service.")
+    scoring_target: Target = Field("127.0.0.1:50052", description="Address of the scoring service.")
+    automation_target: Target = Field(
+        "127.0.0.1:50053",
+        description="Address of the automation service.",
     )
-    admin_target: str = Field("127.0.0.1:50055", pattern=_TARGET, description="Address of the admin service.")
+    intelligence_target: Target = Field(
+        "127.0.0.1:50054",
+        description="Address of the intelligence service.",
+    )
+    admin_target: Target = Field("127.0.0.1:50055", description="Address of the admin service.")
     gateway_target: str = Field(
-        "", pattern=f"{_TARGET}|^$", description="Address of the gateway service. Without it, its paths do not exist."
+        "",
+        pattern=f"{_TARGET}|^$",
+        examples=["127.0.0.1:50056"],
+        description="Address of the gateway service. Without it, its paths do not exist.",
     )
     cors_origins: str = Field(
         "",
+        examples=["https://www.example.com,https://example.com"],
         pattern=r"^(\*|https?://[^/,*\s]+(,https?://[^/,*\s]+)*)?$",
         description="Origins of web pages that may call the API, separated by commas; * for all. Default: none.",
     )
@@ -41,11 +51,11 @@ class HttpSettings(ServerSettings):
         None, description="Directory for the configuration of Envoy. Default: a new temporary directory."
     )
 
-    @model_validator(mode="after")
-    def _require_both_files(self) -> Self:
+    def flaws(self) -> Iterator[str]:
+        """Yields a sentence if the certificate has no key, or the key no certificate."""
+        yield from super().flaws()
         if bool(self.http_client_cert_file) != bool(self.http_client_key_file):
-            raise ValueError("set both LEADSCORE_HTTP_CLIENT_CERT_FILE and LEADSCORE_HTTP_CLIENT_KEY_FILE, or neither")
-        return self
+            yield "set both LEADSCORE_HTTP_CLIENT_CERT_FILE and LEADSCORE_HTTP_CLIENT_KEY_FILE, or neither"
 
     def targets(self) -> dict[str, str]:
         """Returns the addresses of the gRPC services by the names of their servers."""

@@ -61,7 +61,7 @@ def _name(process: psutil.Process) -> str:
     """Returns the module of a Python process, or else the name of the program."""
     try:
         command = process.cmdline()
-        return command[command.index("-m") + 1] if "-m" in command else process.name()
+        return str(command[command.index("-m") + 1] if "-m" in command else process.name())
     except psutil.Error:
         return "ended"
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import dropwhile
 from pathlib import Path
 
 from cli.access.bootstrap import local_keys
@@ -26,7 +27,7 @@ from shared.database_rights import RIGHTS
 from shared.database_users import create_user
 from shared.private_files import append_private, make_private
 from shared.secrets import SecretSettings, keys_in
-from shared.settings import StartupError, StoreSettings, load
+from shared.settings import StartupError, StoreSettings, load, unknown_variables
 
 
 class _Given(StoreSettings, SecretSettings):
@@ -135,7 +136,10 @@ def _databases(plan: Plan, stack: ExitStack, say: Say) -> tuple[dict[str, str], 
     try:
         given = set() if plan.own_databases else load(_Given).model_fields_set
     except StartupError as error:
-        raise CommandError(str(error)) from None
+        first, *others = str(error).splitlines()
+        raise CommandError(first, map(str.strip, others)) from None
+    for sentence in unknown_variables():
+        say(sentence)
     environment = (
         os.environ
         | dict(plan.settings)
@@ -179,5 +183,7 @@ def _migrate(service: str, environment: Mapping[str, str]) -> None:
     # In a session of its own, like every process started here, so that Ctrl-C signals only this process.
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, start_new_session=True)
     if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        raise CommandError(lines[-1] if lines else f"the migration of the {service} service failed")
+        # Log lines may come first.
+        lines = [*dropwhile(lambda line: not line.startswith(f"{service}_service: "), done.stderr.splitlines())]
+        lines = lines or done.stderr.splitlines()[-1:] or [f"the migration of the {service} service failed"]
+        raise CommandError(lines[0], map(str.strip, lines[1:]))

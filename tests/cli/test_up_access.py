@@ -11,7 +11,7 @@ import pytest
 from shared.database_rights import RIGHTS
 from shared.database_users import FILE
 from tests.cli.intruder import attempts, nobody, only_as_root
-from tests.cli.test_up import Up, descendants
+from tests.cli.running_up import Up, descendants
 
 
 @pytest.fixture(scope="module")

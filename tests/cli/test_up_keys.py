@@ -13,7 +13,7 @@ import pytest
 from shared import wire
 from testkit.waiting import eventually
 from tests.cli.importing import ROW
-from tests.cli.test_up import Up
+from tests.cli.running_up import Up
 
 REFUSED = "the API key is missing, unknown, expired or revoked"
 REVOKED_SECONDS = 10

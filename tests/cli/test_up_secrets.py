@@ -12,7 +12,7 @@ from shared.secrets import read_keys
 from testkit.receiver import SECRET
 from testkit.waiting import eventually
 from tests.cli.importing import ROW
-from tests.cli.test_up import Up
+from tests.cli.running_up import Up
 
 TOKEN = "T0aB1cD2eF3g"  # noqa: S105 (an example)
 RULE = f"""
