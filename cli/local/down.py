@@ -1,12 +1,12 @@
 """`leadscore down`: stops what runs in a data directory."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from cli.local import run_record
-from cli.local.leftovers import stop_leftovers
+from cli.local.leftovers import POLL_SECONDS, stop_leftovers
+from cli.local.run_record import RunRecord
 from cli.terminal.connection import CommandError
 
 STOP_SECONDS = 150.0
@@ -26,7 +26,8 @@ def stop_system(data_dir: Path, say: Callable[[str], None]) -> None:
     up = record.up()
     if up is not None:
         say(f"stopping `leadscore up` (process {up.pid})")
-        _stop(up)
+        up.terminate()
+        _wait_for_end(record)
     if stop_leftovers(record.run_id, say) or up is not None:
         say(f"stopped what ran in {data_dir}")
     else:
@@ -34,11 +35,11 @@ def stop_system(data_dir: Path, say: Callable[[str], None]) -> None:
     run_record.remove(data_dir)
 
 
-def _stop(up: psutil.Process) -> None:
-    up.terminate()
-    try:
-        up.wait(STOP_SECONDS)
-    except psutil.TimeoutExpired:
-        raise CommandError(
-            f"process {up.pid} does not end: look at what it prints, then kill it and run `leadscore down` again"
-        ) from None
+def _wait_for_end(record: RunRecord) -> None:
+    ends = time.monotonic() + STOP_SECONDS
+    while record.up() is not None:
+        if time.monotonic() > ends:
+            raise CommandError(
+                f"process {record.pid} does not end: see what it prints, kill it, and run `leadscore down` again"
+            )
+        time.sleep(POLL_SECONDS)

@@ -1,5 +1,6 @@
 """Finds and stops what a run of `leadscore up` has left running, for example because it was killed."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -12,6 +13,7 @@ from cli.terminal.counts import counted
 STOP_SECONDS = 40.0
 """Time for processes to end after SIGTERM: longer than supervisor waits for the services."""
 KILL_SECONDS = 10.0
+POLL_SECONDS = 0.05
 DATABASES = ("mongod", "redis-server", "valkey-server")
 
 
@@ -48,13 +50,29 @@ def _stop(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
             process.terminate()
-    _, alive = psutil.wait_procs(processes, STOP_SECONDS)
+    alive = _alive_after(STOP_SECONDS, processes)
     for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    _, alive = psutil.wait_procs(alive, KILL_SECONDS)
+    alive = _alive_after(KILL_SECONDS, alive)
     if alive:
         raise CommandError(f"process {alive[0].pid} does not end, not even when it is killed: restart the machine")
+
+
+def _alive_after(seconds: float, processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Waits until all processes have ended, and returns those that have not after some time."""
+    ends = time.monotonic() + seconds
+    while (alive := [*filter(_is_alive, processes)]) and time.monotonic() < ends:
+        time.sleep(POLL_SECONDS)
+    return alive
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Returns whether a process runs. One that has ended stays known until its parent has asked for its status."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _name(process: psutil.Process) -> str:

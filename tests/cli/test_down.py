@@ -64,10 +64,10 @@ def test_a_process_is_up_only_with_its_start_and_its_command(tmp_path: Path) -> 
 
 def test_up_is_stopped_before_what_it_has_left(tmp_path: Path) -> None:
     said: list[str] = []
-    with sleeping("") as up, sleeping(RUN) as left:
-        written(tmp_path, up)
+    with sleeping("") as up, sleeping(RUN):
+        record = written(tmp_path, up)
         stop_system(tmp_path, said.append)
-        assert None not in (up.poll(), left.poll())
+        assert record.up() is None
     assert [line.partition(" (")[0] for line in said] == [
         "stopping `leadscore up`",
         "stopping 1 process left from an earlier run: sleep",
