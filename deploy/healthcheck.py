@@ -1,11 +1,13 @@
-"""`python deploy/healthcheck.py PORT`: exit status 0 when what listens on that port of this machine says SERVING.
+"""`python deploy/healthcheck.py [PORT]`: exit status 0 when what listens on that port of this machine says SERVING.
 
 For the health checks of containers: run it with the environment of the process that it asks. If that process serves
-TLS, it must show the certificate in `LEADSCORE_TLS_CERT_FILE`. Kubernetes and others that speak the gRPC health
-protocol without TLS do not need this script.
+TLS, it must show the certificate in `LEADSCORE_TLS_CERT_FILE`. Without PORT, it asks every gRPC server and worker that
+listens on its usual port, or on the one that the environment names; a container has one. Kubernetes and others that
+speak the gRPC health protocol without TLS do not need this script.
 """
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -13,10 +15,35 @@ import grpc
 from cryptography import x509
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+USUAL_PORTS = (50051, 50052, 50053, 50054, 50055, 50061, 50062)
+"""Of the servers, then of the workers."""
+
 
 def main() -> None:
     """Asks for the overall health."""
-    with open_channel(f"127.0.0.1:{sys.argv[1]}") as channel:
+    ports = sys.argv[1:2] or [str(port) for port in usual_ports() if is_open(port)]
+    if not ports:
+        sys.exit("nothing listens")
+    for port in ports:
+        ask(port)
+
+
+def usual_ports() -> set[int]:
+    """Returns the ports that a server or worker of leadscore may listen on."""
+    named = (os.environ.get(f"LEADSCORE_{name}") for name in ("PORT", "HEALTH_PORT"))
+    return {*USUAL_PORTS, *(int(port) for port in named if port)}
+
+
+def is_open(port: int) -> bool:
+    """Returns whether something listens on a port of this machine."""
+    with socket.socket() as connection:
+        connection.settimeout(1)
+        return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
+def ask(port: str) -> None:
+    """Ends the process with status 1 unless what listens on the port says SERVING."""
+    with open_channel(f"127.0.0.1:{port}") as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=3)  # type: ignore[attr-defined]
         except grpc.RpcError as error:

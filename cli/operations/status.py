@@ -44,7 +44,7 @@ def status(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
 def gather(connection: Connection) -> Status:
     """Queries every service and every worker, also if some of them are down."""
     with ThreadPoolExecutor(16) as pool:
-        health = pool.map(lambda service: ask(connection.target(service), full_name(service)), SERVICES)
+        health = pool.map(lambda service: ask(connection.address(service), full_name(service)), SERVICES)
         first = connection.base_port + HEALTH_OFFSET
         workers = pool.map(_worker, range(first, min(first + MAX_WORKERS, 65_536)))
         services = dict(zip(SERVICES, health, strict=True))

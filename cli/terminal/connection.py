@@ -1,6 +1,7 @@
 """Connections from commands to the services: channels with retries, deadlines and readable errors."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,13 +60,17 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The services of one system, at consecutive ports of this machine."""
+    """The services of one system: at consecutive ports of this machine, unless the environment names others."""
 
     base_port: int
 
     def target(self, service: str) -> str:
-        """Returns the address of a service."""
+        """Returns the address of a service on this machine."""
         return f"127.0.0.1:{self.base_port + SERVICES.index(service)}"
+
+    def address(self, service: str) -> str:
+        """Returns the address to call: that in `LEADSCORE_<SERVICE>_TARGET`, or else `target`."""
+        return os.environ.get(f"LEADSCORE_{service.upper()}_TARGET") or self.target(service)
 
     @contextmanager
     def ingest(self) -> "Iterator[IngestServiceStub]":
@@ -102,7 +107,7 @@ class Connection:
         """Opens a channel; a failed call inside becomes a `CommandError`."""
         options = [("grpc.service_config", json.dumps(_RETRIES)), ("grpc.max_receive_message_length", -1)]
         try:
-            with with_key(open_channel(self.target(service), options), own_key()) as channel:
+            with with_key(open_channel(self.address(service), options), own_key()) as channel:
                 yield channel
         except grpc.RpcError as error:
             raise self.explain(service, error) from None
@@ -111,11 +116,12 @@ class Connection:
         """Returns the error that a person sees for a failed call."""
         code, details = error.code(), error.details() or ""
         if nobody_answers(error):
-            reason = _flaw(self.target(service))
+            address = self.address(service)
+            reason = _flaw(address)
             if reason:
-                return CommandError(f"the {service} service at {self.target(service)} cannot be called: {reason}")
+                return CommandError(f"the {service} service at {address} cannot be called: {reason}")
             return CommandError(
-                f"no {service} service answers at {self.target(service)}: "
+                f"no {service} service answers at {address}: "
                 "start it with `leadscore up`, or give its port with --base-port"
             )
         reason = "".join(f", {info.reason}" for info in _details(error, error_details_pb2.ErrorInfo))
