@@ -3,13 +3,13 @@
 import os
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
+
 TOOLS = ROOT / ".venv" / "kubernetes"
 Objects = dict[tuple[str, str], dict[str, Any]]
 """Objects of Kubernetes by kind and name."""

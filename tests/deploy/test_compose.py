@@ -3,16 +3,15 @@
 import json
 import re
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
+from tests.conftest import ROOT
 from tests.deploy.settings import port_of, unknown
 
-ROOT = Path(__file__).parents[2]
 COMPOSE, MONITORING = (
     yaml.safe_load((ROOT / name).read_text()) for name in ("docker-compose.yml", "docker-compose.monitoring.yml")
 )

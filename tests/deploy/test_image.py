@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 def pins(name: str) -> dict[str, str]:

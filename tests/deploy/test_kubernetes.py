@@ -9,7 +9,8 @@ import kubernetes_validate
 import pytest
 
 from shared.settings import ServerSettings
-from tests.deploy.conftest import ROOT, Objects
+from tests.conftest import ROOT
+from tests.deploy.conftest import Objects
 from tests.deploy.settings import port_of, unknown
 
 VERSIONS = ("1.30", "1.37")

@@ -12,8 +12,7 @@ import yaml
 
 from automation_service.settings import AutomationSettings
 from shared.settings import MongoSettings, load
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 def make(directory: Path) -> dict[str, str]:

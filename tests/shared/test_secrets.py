@@ -2,15 +2,12 @@
 
 import base64
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
 from shared.secrets import SecretKeys, SecretSettings, SecretUnreadable, keys_in, new_key, read_keys
 from shared.settings import StartupError, load
-from tests.conftest import ROOT
 
 OLD, NEW = (bytes([number]) * 32 for number in (1, 2))
 PLACE = ("automation_rules", "call", "https://crm.example")
@@ -109,23 +106,3 @@ def test_a_file_of_keys_is_made_once_and_only_its_owner_reads_it(tmp_path: Path)
     assert keys_in(path) == made
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_compose_makes_a_key_once_for_the_services_that_need_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    for name in ("automation", "automation-worker"):
-        assert services[name]["environment"]["LEADSCORE_SECRETS_DIR"] == "/secrets"
-        assert services[name]["volumes"] == ["secrets:/secrets:ro"]
-    program = services["migrate"]["command"][0].partition("python ")[0]
-    program = program.replace("$$", "$").replace("/secrets/", f"{tmp_path}/")
-    made = set[str]()
-    for _ in range(2):
-        subprocess.run(["sh", "-ec", program], check=True)  # noqa: S607 (as in the container)
-        made.add((tmp_path / "leadscore_secret_keys").read_text().strip())
-    assert stat.S_IMODE((tmp_path / "leadscore_secret_keys").stat().st_mode) == 0o600
-    monkeypatch.delenv("LEADSCORE_SECRET_KEYS", raising=False)
-    monkeypatch.setenv("LEADSCORE_SECRETS_DIR", str(tmp_path))
-    assert {load(SecretSettings).secret_keys.get_secret_value()} == made
-    load(SecretSettings).secret_keyring()
