@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 def make(directory: Path) -> dict[str, str]:
     """Runs the program, and returns the content of each file that there is then, by its path in the directory."""
-    command = [sys.executable, "-m", "deploy.passwords", directory / "databases", directory / "secrets"]
+    command = [sys.executable, "-m", "deploy.passwords", str(directory / "databases"), str(directory / "secrets")]
     subprocess.run(command, cwd=ROOT, check=True)
     return {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()}
 
