@@ -11,7 +11,7 @@ from ingest_service.access import METHODS
 from ingest_service.domain.event import MAX_EVENTS
 from ingest_service.servicer import ERRORS, SERVICE, IngestServicer
 from ingest_service.settings import IngestSettings
-from ingest_service.store import SHARD_KEYS, ErasureReader, EventIds, MongoEventStore
+from ingest_service.store import SCHEMA, SHARD_KEYS, ErasureReader, EventIds, MongoEventStore
 from ingest_service.usecases.backlog import BacklogMonitor
 from ingest_service.usecases.erasures import ErasedLeads
 from ingest_service.usecases.ingest import Ingest
@@ -38,6 +38,7 @@ async def run_server(settings: IngestSettings) -> None:
     """Serves the IngestService until SIGTERM."""
     database = await mongo.connect(settings.mongo_uri.get_secret_value())
     async with contextlib.aclosing(database.client):
+        await SCHEMA.check(database)
         inbox = Inbox(database, events.CONTRACT, partitions=settings.partitions)
         await inbox.check()
         lead_ids = LeadIds(settings.lead_ids)
@@ -87,6 +88,7 @@ async def run_migration(settings: IngestSettings, *, sharded: bool = False) -> N
         await asyncio.to_thread(replica_sets.initiate, uri)
     database = await mongo.connect(uri)
     async with contextlib.aclosing(database.client):
+        await SCHEMA.migrate(database)
         inbox = Inbox(database, events.CONTRACT, partitions=settings.partitions)
         await inbox.migrate()
         await create_indexes(database, rates.INDEXES)

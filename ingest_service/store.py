@@ -18,11 +18,13 @@ from shared.inbox import heavy_keys
 from shared.inbox.collection import Inbox
 from shared.mongo import Database, Document, durable, naive
 from shared.partitions import BY_ID, among
+from shared.schema_versions import Schema
 from shared.sharding import BY_HASH, BY_ROW, ShardKey
 
 MAX_HEAVY_LEADS = 10
 """Leads that `heaviest_leads` returns from each end of a partition."""
 
+SCHEMA = Schema("ingest")
 SHARD_KEYS: Mapping[str, ShardKey] = {CONTRACT.collection: BY_ROW, "event_ids": BY_HASH}
 
 _DUPLICATE_KEY = 11000

@@ -22,7 +22,7 @@ class Right(NamedTuple):
 
 
 _SERVER = (
-    Right("deployment", (FIND,), "checks the form of lead ids at start"),
+    Right("deployment", (FIND,), "checks the version of the schema and the form of lead ids at start"),
     Right("api_keys", (FIND,), "keeps the keys of callers in memory"),
     Right("audit_log", (INSERT, UPDATE), "inserts a row before a call that it records, and adds the outcome"),
 )
@@ -66,7 +66,11 @@ RIGHTS: Mapping[str, Sequence[Right]] = {
         Right(CHANGES.collection, (FIND, "changeStream"), "watches changes, for callers that watch leads"),
     ),
     "admin": (
-        Right("deployment", (FIND, INSERT, UPDATE), "checks the form of lead ids, and keeps the key of erasures"),
+        Right(
+            "deployment",
+            (FIND, INSERT, UPDATE),
+            "checks the version of the schema and the form of lead ids, and keeps the key of erasures",
+        ),
         Right("api_keys", (FIND, INSERT, UPDATE), "creates, rotates and revokes keys"),
         Right("audit_log", (FIND, INSERT, UPDATE), "lists rows, inserts its own, removes erased names"),
         *(

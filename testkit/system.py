@@ -68,10 +68,13 @@ class System:
         for service in SERVERS:
             self.run(service, "migrate", "--with-users", str(self._users))
 
-    def run(self, service: str, command: str, *options: str) -> None:
-        """Runs a command of a service that ends, such as `migrate`, and expects it to succeed."""
+    def run(
+        self, service: str, command: str, *options: str, module: str = "", settings: Mapping[str, str] = NO_SETTINGS
+    ) -> None:
+        """Runs a command of a service that ends, such as `migrate`, and expects it to succeed; see `start`."""
         log = self._directory / f"{command}.log"
-        status = Process(f"{service}_service", [command, *options], self._environment, log).wait(60)
+        name, arguments = (module, [service, command]) if module else (f"{service}_service", [command])
+        status = Process(name, [*arguments, *options], self._environment | dict(settings), log).wait(60)
         assert status == 0, self.log(command)
 
     def _user(self, service: str) -> dict[str, str]:

@@ -126,7 +126,7 @@ OTHERS: Mapping[str, Fields] = {
         **dict.fromkeys(("display_name", "conditions", "actions", "disable_reason"), _OPERATOR),
     },
     "inboxes": {**_kept("_id", "partitions", "shards", "event_ids"), "stopped": _OPERATOR},
-    "deployment": _kept("_id", "steps", "key", "time"),
+    "deployment": _kept("_id", "steps", "key", "time", "version", "oldest"),
     "api_keys": {
         **_kept("_id", "roles", "digest", "created_at", "expires_at", "revoked_at", "limits", "replaces", "request_id"),
         "name": _OPERATOR,

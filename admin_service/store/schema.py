@@ -11,10 +11,12 @@ from shared.contracts.erasures import KEY_ROW
 from shared.indexes import check_indexes, create_indexes
 from shared.mongo import Database
 from shared.partitions import Partitions
+from shared.schema_versions import Schema
 from shared.settings import StartupError
 
 LATEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
 
+SCHEMA = Schema("admin")
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     **erasures.INDEXES,
     KEYS: [
@@ -50,6 +52,7 @@ async def partitions(database: Database) -> Partitions:
 
 async def migrate(database: Database) -> None:
     """Creates the collections and indexes, and the key of the digests of erasures; safe to run again."""
+    await SCHEMA.migrate(database)
     await create_indexes(database, INDEXES)
     await erasures.make_key(database)
 
@@ -58,8 +61,9 @@ async def check(database: Database) -> None:
     """Checks at startup that the database has been migrated for this service.
 
     Raises:
-        StartupError: An index or the key of the digests is missing.
+        StartupError: The version differs, or an index or the key of the digests is missing.
     """
+    await SCHEMA.check(database)
     await check_indexes(database, INDEXES, service="admin")
     if await database["deployment"].find_one(KEY_ROW) is None:
         raise StartupError("the database has no key for erasures: run migrate of the admin service")

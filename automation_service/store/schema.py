@@ -9,6 +9,7 @@ from automation_service.domain.execution import Key
 from shared.indexes import check_indexes, create_indexes
 from shared.locks import create_locks
 from shared.mongo import Database, Document
+from shared.schema_versions import Schema
 from shared.settings import StartupError
 from shared.sharding import BY_LEAD, BY_PARTITION, ShardKey
 
@@ -22,6 +23,7 @@ DUE_INDEX = "due_by_endpoint"
 ANY_TEXT: Document = {"$gte": ""}
 """Matches every text. MongoDB uses the bounds of a multikey index only if its first field has a condition."""
 
+SCHEMA = Schema("automation")
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     RULES: [],
     EXECUTIONS: [
@@ -46,6 +48,7 @@ SHARD_KEYS: Mapping[str, ShardKey] = {EXECUTIONS: BY_LEAD, PARTITIONS: BY_PARTIT
 
 async def migrate(database: Database, *, partitions: int) -> None:
     """Creates the collections and indexes, and a lock per partition. Safe to run again."""
+    await SCHEMA.migrate(database)
     await create_indexes(database, INDEXES)
     await create_locks(database[PARTITIONS], ({"_id": partition} for partition in range(partitions)))
 
@@ -54,8 +57,9 @@ async def check(database: Database, *, partitions: int) -> None:
     """Checks at startup that the database has been migrated for this service.
 
     Raises:
-        StartupError: An index or a partition is missing.
+        StartupError: The version differs, or an index or a partition is missing.
     """
+    await SCHEMA.check(database)
     await check_indexes(database, INDEXES, service="automation")
     if await database[PARTITIONS].find_one({"_id": partitions - 1}) is None:
         raise StartupError("the database has no automation partitions: run migrate of the automation service")

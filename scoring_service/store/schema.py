@@ -20,9 +20,11 @@ from shared.indexes import check_indexes, create_indexes
 from shared.locks import create_locks
 from shared.message_files import yaml_text
 from shared.mongo import Database
+from shared.schema_versions import Schema
 from shared.settings import StartupError
 from shared.sharding import BY_LEAD, BY_PARTITION, BY_ROW, ShardKey
 
+SCHEMA = Schema("scoring")
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "leads": [
         IndexModel([("score", DESCENDING), ("_id", ASCENDING)], name="by_score"),
@@ -81,6 +83,7 @@ async def migrate(database: Database, *, partitions: int, time_zone: str, engine
     Safe to run again. If the stored scores were computed by another engine, it publishes the model in force again:
     workers then fold every lead again in the background, and MODEL entries record the differences.
     """
+    await SCHEMA.migrate(database)
     await create_indexes(database, INDEXES)
     first = Publication(1, 1, 0, Mode.RESCORE, now, "leadscore", "built in", engine)
     await _insert_if_new(database, "scoring_models", model_documents.write_model(built_in(), now))
@@ -99,8 +102,9 @@ async def check(database: Database, *, time_zone: str, engine: str) -> None:
     """Checks at startup that the database has been migrated for this service, time zone and engine.
 
     Raises:
-        StartupError: The time zone or the engine differs, or a partition or an index is missing.
+        StartupError: The version, the time zone or the engine differs, or a partition or an index is missing.
     """
+    await SCHEMA.check(database)
     await _check_time_zone(database, time_zone)
     followed = await ModelStore(database, engine).engine()
     if followed != engine:
