@@ -1,6 +1,6 @@
 """`leadscore model fit`: learns a model from what became of the leads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,17 +11,14 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 from rich.console import Group
 
 from cli.model.files import IN_FORCE, find_model
-from cli.simulation.judgements import judgement_sections
+from cli.simulation.judgements import auc_of, judgement_sections
 from cli.simulation.question import Horizon, Lost, question_of, simulation_of
-from cli.terminal.connection import CommandError, Connection
+from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
 from cli.terminal.counts import counted
 from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort, names_in
 from cli.terminal.output import bar, say, show
 from shared.message_files.yaml_text import write_yaml
 from shared.outcomes import Question
-
-TOO_GOOD = 0.98
-"""An AUC from which a model has probably seen the answer."""
 
 
 def fit(
@@ -46,47 +43,75 @@ def fit(
         list[str] | None,
         typer.Option("--property", help="TYPE:PROPERTY: tell the events of a type apart by a property; repeatable."),
     ] = None,
-    positive: Annotated[str, typer.Option(help="Event types that must not take points away.")] = "",
-    negative: Annotated[str, typer.Option(help="Event types that must not give points.")] = "",
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(help="Learn from this attribute only; repeatable. `none`: from none.", show_default="all"),
+    ] = None,
+    without: Annotated[str, typer.Option(help="Event types to learn nothing from, comma-separated.")] = "",
+    positive: Annotated[str, typer.Option(help="Event types and attributes that must not take points away.")] = "",
+    negative: Annotated[str, typer.Option(help="Event types and attributes that must not give points.")] = "",
+    increasing: Annotated[
+        list[str] | None,
+        typer.Option(help="An attribute or TYPE:PROPERTY whose larger numbers must not give less; repeatable."),
+    ] = None,
+    decreasing: Annotated[
+        list[str] | None,
+        typer.Option(help="An attribute or TYPE:PROPERTY whose larger numbers must not give more; repeatable."),
+    ] = None,
+    decay: Annotated[
+        str, typer.Option(help="The half-life of the score, such as 7d, or `none`; `auto` chooses what predicts best.")
+    ] = "auto",
     max_rules: Annotated[int, typer.Option(min=1, max=1000, help="Learn at most this many rules.")] = 30,
     time_zone: Annotated[str, typer.Option(help="Where days begin; use that of the scoring service.")] = "UTC",
-    seed: Annotated[int, typer.Option(help="Chooses the sample if there are more than 100,000 leads.")] = 0,
+    seed: Annotated[int, typer.Option(help="Chooses the sample of more than 50,000 leads with one outcome.")] = 0,
+    accept_leaks: Annotated[
+        bool, typer.Option("--accept-leaks", help="Learn from what may be a part of the outcome, too.")
+    ] = False,
+    draft: Annotated[bool, typer.Option("--draft", help="Store the model as a draft version, too.")] = False,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
     """Learn whole points for few rules from the history, write them to a file, and judge the model by later leads.
 
-    Nothing is stored or published: check the file, then use `leadscore simulate` and `leadscore model publish`.
+    Nothing is published: check the file, then use `leadscore simulate` and `leadscore model publish`.
     """
     try:
-        from cli.learning.facts import named
+        from cli.learning import learning, wishes
         from cli.learning.fitted import fitted_model
-        from cli.learning.learning import Plan, learn
     except ModuleNotFoundError as error:
         raise CommandError(f"`model fit` needs {error.name}: pip install 'leadscore[learn]'") from None
     question = question_of(conversion, lost, [landmark], horizon, train_before)
     if not question.conversions:
         raise CommandError("--conversion names no event type")
-    if not out.absolute().parent.is_dir():
-        raise CommandError(f"{out} cannot be written: there is no directory {out.absolute().parent}")
-    signs = {name: sign for names, sign in ((positive, 1), (negative, -1)) for name in names_in(names)}
-    try:
-        splits = named(prop or ())
-    except ValueError as error:
-        raise CommandError(f"--property {error}") from None
+    _check_directory(out)
+    plan = learning.Plan(
+        question,
+        _zone(time_zone),
+        splits=wishes.splits_of(prop or (), question),
+        attributes=wishes.attributes_of(attribute),
+        without=frozenset(names_in(without)),
+        wishes=wishes.wishes_of((positive, negative), (increasing or (), decreasing or ()), decay, question),
+        max_rules=max_rules,
+        seed=seed,
+        accept_leaks=accept_leaks,
+    )
     connection = Connection(base_port)
     source = find_model(connection, base)
-    lesson = learn(connection, Plan(question, splits, signs, _zone(time_zone), max_rules, seed))
-    model = fitted_model(lesson.scorecard, source, f"fitted to {lesson.scorecard.leads:,} leads, landmark {landmark}")
-    asked = f"landmark {landmark}; horizon {horizon or 'none'}; conversion {conversion}; lost {lost or 'none'}"
-    _report(out, model, [*lesson.provenance, asked])
-    if (auc := lesson.scorecard.auc) > TOO_GOOD:
-        say(
-            f"warning: an AUC of {auc:.3f} is too good to be true: an event type may stand for the outcome; "
-            "name it in --conversion or --lost"
-        )
+    lesson = learning.learn(connection, plan)
+    name = f"fitted to {lesson.lead_count:,} leads, landmark {landmark}"
+    model = fitted_model(lesson.scorecard, source, name)
+    _report(out, model, lesson.provenance, lesson.notes)
     summary = _judged(connection, model, question)
+    _write(out, model, [*lesson.provenance, *_judged_later(summary)])
+    if draft:
+        say(f"stored as version {_stored(connection, model)}, a draft: nothing is published")
     show(Group(*judgement_sections(summary)), summary, as_json=as_json)
+
+
+def _check_directory(out: Path) -> None:
+    """Finds a file that cannot be written before the history is read."""
+    if not out.absolute().parent.is_dir():
+        raise CommandError(f"{out} cannot be written: there is no directory {out.absolute().parent}")
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -96,15 +121,34 @@ def _zone(name: str) -> ZoneInfo:
         raise CommandError(f"--time-zone {name!r} is unknown: use a name such as Europe/Berlin") from None
 
 
-def _report(out: Path, model: pb.ScoringModel, provenance: Sequence[str]) -> None:
+def _report(out: Path, model: pb.ScoringModel, provenance: Sequence[str], notes: Sequence[str]) -> None:
     """Writes the model to a file, and says in the file and to people where it comes from."""
-    text = "".join(f"# {line}\n" for line in provenance) + write_yaml(model)
+    _write(out, model, provenance)
+    rules = counted(len(model.rules), "rule")
+    traits = f" and {counted(len(model.fit.rules), 'fit rule')}" if model.HasField("fit") else ""
+    for line in (f"{rules}{traits} written to {out}", *provenance, *notes):
+        say(line)
+
+
+def _write(out: Path, model: pb.ScoringModel, provenance: Iterable[str]) -> None:
     try:
-        out.write_text(text, encoding="utf-8")
+        out.write_text("".join(f"# {line}\n" for line in provenance) + write_yaml(model), encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror}") from None
-    for line in (f"{counted(len(model.rules), 'rule')} written to {out}", *provenance):
-        say(line)
+
+
+def _judged_later(summary: pb.SimulationSummary) -> Iterator[str]:
+    """Yields how well the model predicts the leads that it was not fitted to."""
+    for judgement in summary.judgements:
+        if judgement.after.HasField("auc"):
+            yield f"AUC of the {judgement.after.lead_count:,} leads that began later: {auc_of(judgement.after)}"
+
+
+def _stored(connection: Connection, model: pb.ScoringModel) -> int:
+    """Stores the model as a draft and returns its version."""
+    with connection.scoring() as stub:
+        request = pb.CreateScoringModelRequest(scoring_model=model)
+        return stub.CreateScoringModel(request, timeout=CALL_SECONDS).scoring_model.version
 
 
 def _judged(connection: Connection, model: pb.ScoringModel, question: Question) -> pb.SimulationSummary:

@@ -1,51 +1,28 @@
-"""What was known about leads at a landmark: how often each kind of event had happened, as sparse matrices."""
+"""What was known about leads at a landmark: their events as arrays, and matrices of what rules count in them."""
 
-from array import array
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
-from itertools import pairwise
-from typing import Any, NamedTuple
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from cli.learning.histories import Seen
-from shared.outcomes import Outcome, Question
-
-IDENTIFY = "identify"
-"""Sets attributes and is no sign of interest, so no rule is learnt for it."""
-MAX_VALUES = 10
-"""Texts of a property that get a rule of their own, most frequent first; the other events share one."""
-QUANTILES = (0.25, 0.5, 0.75)
-"""Where the numbers of a property are divided."""
+from cli.learning.kinds import Kind, Value, kinds_of, words_of
+from cli.learning.recency import FOREVER, Recency
+from cli.learning.sample import Collector, Lead
 
 Vector = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.bool_]
 
 
-class Kind(NamedTuple):
-    """Events that one rule can count: those of a type, or those of them with certain values of a property.
+class Limits(NamedTuple):
+    """How often a rule can count for a lead: at most `times` in all, and at most `a_day` on a day if that is not 0."""
 
-    `text` is the value, or the numbers are `at_least` and `less_than` these; all are None for the events of a type that
-    no other kind counts.
-    """
-
-    event_type: str
-    property: str = ""
-    text: str | None = None
-    at_least: float | None = None
-    less_than: float | None = None
-
-    def holds(self, value: object) -> bool:
-        """Returns whether a value of the property belongs to this kind."""
-        if self.text is not None:
-            return value == self.text
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        return (self.at_least is None or value >= self.at_least) and (self.less_than is None or value < self.less_than)
+    times: int
+    a_day: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,144 +30,181 @@ class Facts:
     """Leads whose outcome came after the landmark, ordered by when they began.
 
     Attributes:
-        kinds: What the columns count.
-        counts: How often each lead (row) had an event of each kind (column) before the landmark.
-        days: On how many days.
+        kinds: What rules can count.
+        rows: The lead of each event; the events of a lead are in the order of their times.
+        codes: The kind of each event, -1 for none.
+        days: The date of each event.
+        landmarks: The date of each lead's landmark.
+        traits: Which leads (rows) belong to which kind (column); kinds of events have empty columns.
         converted: Whether each lead converted.
-        first: When the first of the leads began.
-        last: When the last of the leads began.
+        weights: How many leads each lead stands for.
     """
 
     kinds: tuple[Kind, ...]
-    counts: sparse.csr_matrix
-    days: sparse.csr_matrix
-    converted: npt.NDArray[np.bool_]
-    first: datetime
-    last: datetime
+    rows: Numbers
+    codes: Numbers
+    days: Numbers
+    landmarks: Numbers
+    traits: sparse.csc_matrix
+    converted: Flags
+    weights: Vector
 
+    @classmethod
+    def of(cls, collector: Collector, kinds: Sequence[Kind] | None = None, without: Collection[str] = ()) -> "Facts":
+        """Returns the facts about the leads that were collected, of these kinds.
 
-@dataclass(slots=True)
-class Collector:
-    """Collects facts, lead by lead, in memory that grows by twelve bytes with each event.
-
-    Attributes:
-        question: What to learn; its first landmark counts, and only leads that began before `train_before`.
-        observed_until: The time of the last event of all leads.
-        time_zone: Where days begin.
-        splits: The property by whose value the events of a type are told apart, by type.
-        left_out: The leads that nothing can be learnt from.
-        began_later: How many leads began at `train_before` or later.
-    """
-
-    question: Question
-    observed_until: datetime
-    time_zone: tzinfo
-    splits: Mapping[str, str] = field(default_factory=dict)
-    left_out: Counter[Outcome] = field(default_factory=Counter)
-    began_later: int = 0
-    _began: list[datetime] = field(default_factory=list)
-    _converted: list[bool] = field(default_factory=list)
-    _columns: dict[str, int] = field(default_factory=dict)
-    _events: tuple["array[int]", "array[int]", "array[int]"] = field(
-        default_factory=lambda: (array("i"), array("i"), array("i"))
-    )
-    """Row, column and day of each event."""
-    _told_apart: defaultdict[str, list[tuple[int, int, Any]]] = field(default_factory=lambda: defaultdict(list))
-    """Row, day and value of the property of each event of the types in `splits`."""
+        Default: all that occur, `without` those of some event types.
+        """
+        leads = collector.sample()
+        if kinds is None:
+            kinds = [kind for kind in _kinds(collector, leads) if kind.event_type not in without]
+        known = tuple(kinds)
+        lengths = np.array([len(lead.types) for lead in leads], dtype=np.int32)
+        converted = np.array([lead.converted for lead in leads], dtype=np.bool_)
+        weights = (collector.weight(converted=False), collector.weight(converted=True))
+        return cls(
+            kinds=known,
+            rows=np.repeat(np.arange(len(leads), dtype=np.int32), lengths),
+            codes=_codes(collector, leads, known),
+            days=_joined(lead.days for lead in leads),
+            landmarks=np.array([lead.landmark_day for lead in leads], dtype=np.int32),
+            traits=_traits(leads, known),
+            converted=converted,
+            weights=np.where(converted, weights[1], weights[0]),
+        )
 
     @property
     def leads(self) -> int:
-        """The number of leads collected."""
-        return len(self._began)
+        """The number of leads in the sample."""
+        return len(self.converted)
 
-    def add(self, events: Sequence[Seen]) -> None:
-        """Adds a lead, unless it began too late, or its outcome is unknown or was known at the landmark."""
-        if not events:
-            return
-        began = events[0].time
-        if self.question.train_before is not None and began >= self.question.train_before:
-            self.began_later += 1
-            return
-        landmark = began + self.question.landmarks[0]
-        decision = self.question.decision((each.event_type, each.time) for each in events)
-        outcome = self.question.outcome(decision, landmark, self.observed_until)
-        if outcome not in {Outcome.CONVERTED, Outcome.NOT_CONVERTED}:
-            self.left_out[outcome] += 1
-            return
-        row = len(self._began)
-        self._began.append(began)
-        self._converted.append(outcome is Outcome.CONVERTED)
-        for each in events:
-            if each.time < landmark and each.event_type != IDENTIFY:
-                self._add_event(row, each)
-
-    def facts(self) -> Facts:
-        """Returns the facts about all leads; there must be one at least."""
-        kinds = [Kind(event_type) for event_type in self._columns]
-        for event_type, found in self._told_apart.items():
-            others = len(kinds)
-            kinds.append(Kind(event_type))
-            own = _kinds(event_type, self.splits[event_type], [value for _, _, value in found])
-            kinds += own
-            for row, day, value in found:
-                place = next((place for place, kind in enumerate(own) if kind.holds(value)), -1)
-                self._append(row, others + 1 + place, day)
-        order = np.argsort(np.array([began.timestamp() for began in self._began]), kind="stable")
-        rows, columns, days = (np.frombuffer(each, dtype=np.int32) for each in self._events)
-        dates = np.unique(np.stack([rows, columns, days], axis=1), axis=0)
-        shape = self.leads, len(kinds)
+    def every(self, step: int) -> "Facts":
+        """Returns the facts about every second lead, or every third one and so on."""
+        kept = np.arange(0, self.leads, step)
+        mine = self.rows % step == 0
         return Facts(
-            tuple(kinds),
-            _counted(rows, columns, shape)[order],
-            _counted(dates[:, 0], dates[:, 1], shape)[order],
-            np.array(self._converted)[order],
-            min(self._began),
-            max(self._began),
+            self.kinds,
+            (self.rows[mine] // step).astype(np.int32),
+            self.codes[mine],
+            self.days[mine],
+            self.landmarks[kept],
+            self.traits[kept],
+            self.converted[kept],
+            self.weights[kept],
         )
 
-    def _add_event(self, row: int, event: Seen) -> None:
-        day = event.time.astimezone(self.time_zone).toordinal()
-        split = self.splits.get(event.event_type)
-        if split is None:
-            self._append(row, self._columns.setdefault(event.event_type, len(self._columns)), day)
-        else:
-            self._told_apart[event.event_type].append((row, day, event.properties.get(split)))
+    def counts(self) -> sparse.csr_matrix:
+        """Returns how often each lead (row) had an event of each kind, or whether it has the attribute (column)."""
+        counted = self.matrix(self.codes, len(self.kinds), np.ones(len(self.rows)))
+        return (counted + self.traits).tocsr()
 
-    def _append(self, *values: int) -> None:
-        for each, value in zip(self._events, values, strict=True):
-            each.append(value)
+    def matrix(self, columns: Numbers, width: int, values: Vector) -> sparse.csc_matrix:
+        """Returns the sums of `values` of events by lead (row) and column; events of column -1 do not count."""
+        mine = columns >= 0
+        entries = values[mine], (self.rows[mine], columns[mine])
+        return sparse.csc_matrix(entries, shape=(self.leads, width), dtype=np.float64)
+
+    def within(self, columns: Numbers, limits: Limits) -> Numbers:
+        """Returns the columns, with -1 for the events that come after a column's limits are reached."""
+        counted = columns
+        if limits.a_day:
+            counted = _first(counted, limits.a_day, self.rows, columns, self.days)
+        return _first(counted, limits.times, self.rows, columns)
+
+    def left(self, recency: Recency) -> Vector:
+        """Returns how much of the points of each event is left at its lead's landmark: 0 to 1."""
+        if recency == FOREVER:
+            return np.ones(len(self.rows))
+        following = np.cumsum(self.ticks(recency)[::-1])[::-1]
+        ends = np.flatnonzero(self._is_last())
+        of_later_leads = np.append(following, 0)[ends + 1]
+        left: Vector = recency.retained ** (following - np.repeat(of_later_leads, np.diff(np.append(-1, ends))))
+        return left
+
+    def ticks(self, recency: Recency) -> Numbers:
+        """Returns how many midnights with decay follow each event before its lead's next one, or its landmark."""
+        following = np.where(self._is_last(), self.landmarks[self.rows], np.roll(self.days, -1))
+        return np.maximum(0, following - self.days - recency.grace_days)
+
+    def _is_last(self) -> Flags:
+        last: Flags = np.diff(self.rows, append=-1) != 0
+        return last
 
 
-def named(splits: Iterable[str]) -> dict[str, str]:
-    """Returns the properties that are named `TYPE:PROPERTY`, by type.
-
-    Raises:
-        ValueError: A name has another form, or a type is named twice.
-    """
-    found = dict[str, str]()
-    for name in splits:
-        event_type, colon, prop = name.rpartition(":")
-        if not (event_type and colon and prop):
-            raise ValueError(f"{name!r} is not TYPE:PROPERTY")
-        if event_type in found:
-            raise ValueError(f"{event_type!r} is named twice: its events can be told apart by one property only")
-        found[event_type] = prop
+def _first(columns: Numbers, times: int, *keys: Numbers) -> Numbers:
+    """Returns the columns, with -1 for all but the first events with the same keys that have a column."""
+    mine = np.flatnonzero(columns >= 0)
+    order = np.lexsort((mine, *(key[mine] for key in keys)))
+    sorted_keys = [key[mine][order] for key in keys]
+    new = np.ones(len(mine), dtype=np.bool_)
+    new[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in sorted_keys])
+    places = np.arange(len(mine))
+    ranks = places - np.maximum.accumulate(np.where(new, places, 0))
+    found = columns.copy()
+    found[mine[order[ranks >= times]]] = -1
     return found
 
 
-def _kinds(event_type: str, prop: str, values: Sequence[object]) -> list[Kind]:
-    """Returns disjoint kinds of the values of a property: its most frequent texts, and ranges of its numbers."""
-    texts = Counter(value for value in values if isinstance(value, str))
-    kinds = [Kind(event_type, prop, text=text) for text, _ in texts.most_common(MAX_VALUES)]
-    numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    if not numbers:
-        return kinds
-    inner = sorted({float(f"{bound:.3g}") for bound in np.quantile(numbers, QUANTILES)})
-    bounds: list[float | None] = [None, *inner, None]
-    return kinds + [Kind(event_type, prop, at_least=low, less_than=high) for low, high in pairwise(bounds)]
+def _joined(parts: Iterable[Sequence[int]]) -> Numbers:
+    found = [np.frombuffer(part, dtype=np.int32) for part in parts if part]  # type: ignore[call-overload]  # an array
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int32)
 
 
-def _counted(
-    rows: "npt.NDArray[np.int32]", columns: "npt.NDArray[np.int32]", shape: tuple[int, int]
-) -> sparse.csr_matrix:
-    return sparse.csr_matrix((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape)
+def _kinds(collector: Collector, leads: Sequence[Lead]) -> list[Kind]:
+    """Returns the kinds of all events and attributes that occur."""
+    names = {number: name for name, number in collector.types.items()}
+    values: defaultdict[str, list[Value]] = defaultdict(list)
+    attributes: defaultdict[str, list[Value]] = defaultdict(list)
+    for lead in leads:
+        for position, value in lead.values.items():
+            if lead.types[position] >= 0:
+                values[names[lead.types[position]]].append(value)
+        for name, value in lead.attributes.items():
+            attributes[name].append(value)
+    kinds = [Kind(event_type) for event_type in sorted(collector.types)]
+    for event_type, found in sorted(values.items()):
+        kinds += kinds_of(event_type, collector.splits[event_type], found)
+    for name, found in sorted(attributes.items()):
+        kinds += [*kinds_of("", name, found), *words_of(name, found)]
+    return kinds
+
+
+def _codes(collector: Collector, leads: Sequence[Lead], kinds: Sequence[Kind]) -> Numbers:
+    """Returns the number of the kind of each event: of the special one that holds, or else of its type's."""
+    numbers = {kind: number for number, kind in enumerate(kinds)}
+    general = np.array([numbers.get(Kind(name), -1) for name in collector.types] + [-1], dtype=np.int32)
+    codes = general[_joined(lead.types for lead in leads)]
+    special: defaultdict[int, list[Kind]] = defaultdict(list)
+    for kind in kinds:
+        if kind.event_type and kind.prop and kind.event_type in collector.types:
+            special[collector.types[kind.event_type]].append(kind)
+    found: dict[tuple[int, type, Value], int] = {}
+    start = 0
+    for lead in leads:
+        for position, value in lead.values.items():
+            key = lead.types[position], type(value), value
+            if key not in found:
+                mine = (numbers[kind] for kind in special.get(key[0], ()) if kind.holds(value))
+                found[key] = next(mine, -1)
+            if found[key] >= 0:
+                codes[start + position] = found[key]
+        start += len(lead.types)
+    return codes
+
+
+def _traits(leads: Sequence[Lead], kinds: Sequence[Kind]) -> sparse.csc_matrix:
+    """Returns which leads have which kind of attribute."""
+    mine: defaultdict[str, list[int]] = defaultdict(list)
+    for number, kind in enumerate(kinds):
+        if not kind.event_type:
+            mine[kind.prop].append(number)
+    rows, columns = list[int](), list[int]()
+    held: dict[tuple[str, type, Value], list[int]] = {}
+    for row, lead in enumerate(leads):
+        for name, value in lead.attributes.items():
+            key = name, type(value), value
+            if key not in held:
+                held[key] = [number for number in mine.get(name, ()) if kinds[number].holds(value)]
+            rows += [row] * len(held[key])
+            columns += held[key]
+    return sparse.csc_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(leads), len(kinds)), dtype=np.float64)

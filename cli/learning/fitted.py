@@ -1,17 +1,24 @@
 """A scorecard as a model: a file like any other, which people can read, change, simulate and publish."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import numpy as np
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
-from cli.learning.facts import Kind
-from cli.learning.scorecard import Card, Scorecard
+from cli.learning.facts import Vector
+from cli.learning.kinds import Kind
+from cli.learning.recency import FOREVER, Recency
+from cli.learning.scorecard import Card, Points, Scorecard
+from shared import wire
 
 MAX_ID = 64
 MAX_POINTS = 1_000_000
+GRADES = (0.75, 0.5, 0.25)
+"""Shares of the leads below the grades A, B and C."""
+LEVELS = (0.8, 0.5)
+"""Shares of the leads below the engagement levels 1 and 2."""
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -20,16 +27,17 @@ def fitted_model(scorecard: Scorecard, base: pb.ScoringModel, name: str) -> pb.S
 
     The stages keep their names. Each one begins at the score that half of the leads in the stage before it reach, by
     the leads of the fit. Floor and ceiling are the lowest and the highest score that the rules can give, so the order
-    of events does not matter. There is no decay, because the points were fitted without it.
+    of events does not matter. There is decay only if the points were fitted with it. If no attribute has a rule, the
+    fit rules are those of `base`.
     """
     model = pb.ScoringModel()
     model.CopyFrom(base)
     for field in ("version", "state", "create_time", "rules", "groups", "stages", "decay"):
         model.ClearField(field)
     model.display_name = name
-    ids = Counter[str]()
+    taken = set[str]()
     for card in _special_first(scorecard.cards):
-        model.rules.append(_rule(card, _unique(_id_of(card.kind), ids)))
+        model.rules.append(_rule(card, _unique(_id_of(card.kind), taken)))
     totals = [card.points * card.limits.times for card in scorecard.cards]
     model.score_floor = sum(total for total in totals if total < 0)
     model.score_ceiling = max(1, sum(total for total in totals if total > 0))
@@ -37,53 +45,95 @@ def fitted_model(scorecard: Scorecard, base: pb.ScoringModel, name: str) -> pb.S
     for stage, minimum in zip(names, _minimums(scorecard, model.score_floor, len(names)), strict=True):
         model.stages.add(stage=stage, minimum_score=minimum)
     model.score_ceiling = max(model.score_ceiling, model.stages[-1].minimum_score)
+    if scorecard.recency != FOREVER:
+        model.decay.CopyFrom(_decay(scorecard.recency))
+    if scorecard.traits:
+        model.fit.CopyFrom(_fit(scorecard, taken))
     return model
 
 
 def _special_first(cards: Sequence[Card]) -> list[Card]:
     """Returns the rules in an order in which the first that matches is the right one: those with conditions first."""
-    return sorted(cards, key=lambda card: not card.kind.property)
+    return sorted(cards, key=lambda card: not card.kind.prop)
 
 
 def _rule(card: Card, rule_id: str) -> pb.ScoringRule:
     rule = pb.ScoringRule(rule_id=rule_id, event_types=[card.kind.event_type], points=card.points)
     rule.conditions.extend(_conditions(card.kind))
-    if card.limits.days:
-        rule.limits.add(max_times=1, period=pb.PERIOD_DAY)
+    if card.limits.a_day:
+        rule.limits.add(max_times=card.limits.a_day, period=pb.PERIOD_DAY)
     rule.limits.add(max_times=card.limits.times, period=pb.PERIOD_EVER)
     return rule
 
 
+def _decay(recency: Recency) -> pb.Decay:
+    decay = pb.Decay(toward_zero=True)
+    decay.grace.FromTimedelta(timedelta(days=recency.grace_days))
+    decay.half_life.FromTimedelta(timedelta(days=recency.half_life_days))
+    return decay
+
+
+def _fit(scorecard: Scorecard, taken: set[str]) -> pb.Fit:
+    fit = pb.Fit()
+    for card in scorecard.traits:
+        rule = fit.rules.add(rule_id=_unique(_id_of(card.kind), taken), points=card.points)
+        rule.conditions.extend(_conditions(card.kind))
+    fit.grade_a_points, fit.grade_b_points, fit.grade_c_points = _falling(scorecard.fits, scorecard.weights, GRADES)
+    fit.level_1_score, fit.level_2_score = _falling(scorecard.scores, scorecard.weights, LEVELS)
+    return fit
+
+
 def _conditions(kind: Kind) -> Iterator[pb.Condition]:
-    if kind.text is not None:
-        condition = pb.Condition(property=kind.property)
-        condition.equals.string_value = kind.text
-        yield condition
+    if kind.equals is not None:
+        yield pb.Condition(property=kind.prop, equals=wire.from_value(kind.equals))
+    if kind.word is not None:
+        yield pb.Condition(property=kind.prop, contains=kind.word, ignore_case=True)
     if kind.at_least is not None:
-        yield pb.Condition(property=kind.property, at_least=kind.at_least)
+        yield pb.Condition(property=kind.prop, at_least=kind.at_least)
     if kind.less_than is not None:
-        yield pb.Condition(property=kind.property, less_than=kind.less_than)
+        yield pb.Condition(property=kind.prop, less_than=kind.less_than)
 
 
 def _id_of(kind: Kind) -> str:
-    parts = [kind.event_type, kind.property, kind.text or ""]
+    parts = [kind.event_type, kind.prop, kind.word or ("" if kind.equals is None else str(kind.equals))]
     parts += [f"from-{kind.at_least:g}" if kind.at_least is not None else ""]
     parts += [f"below-{kind.less_than:g}" if kind.less_than is not None else ""]
     found = "-".join(filter(None, (_NOT_IN_IDS.sub("-", part).strip("-_.") for part in parts)))
     return found[:MAX_ID] or "rule"
 
 
-def _unique(rule_id: str, taken: Counter[str]) -> str:
-    taken[rule_id] += 1
-    suffix = f"-{taken[rule_id]}" if taken[rule_id] > 1 else ""
-    return f"{rule_id[: MAX_ID - len(suffix)]}{suffix}"
+def _unique(rule_id: str, taken: set[str]) -> str:
+    """Returns the id with a number at its end if it is taken, and takes it."""
+    found, number = rule_id, 1
+    while found in taken:
+        number += 1
+        suffix = f"-{number}"
+        found = f"{rule_id[: MAX_ID - len(suffix)]}{suffix}"
+    taken.add(found)
+    return found
 
 
 def _minimums(scorecard: Scorecard, floor: int, stages: int) -> Iterator[int]:
     minimum = floor
     yield minimum
     for number in range(1, stages):
-        share = 1 - 0.5**number
         # Two stages cannot begin at the same score.
-        minimum = max(minimum + 1, int(np.quantile(scorecard.scores, share, method="higher")))
+        minimum = max(minimum + 1, _quantile(scorecard.scores, scorecard.weights, 1 - 0.5**number))
         yield minimum
+
+
+def _falling(points: Points, weights: Vector, shares: Sequence[float]) -> list[int]:
+    """Returns the quantiles of points, highest first, and each above the next."""
+    found = list[int]()
+    for share in sorted(shares):
+        lowest = _quantile(points, weights, share)
+        found.append(max(lowest, found[-1] + 1) if found else lowest)
+    return found[::-1]
+
+
+def _quantile(points: Points, weights: Vector, share: float) -> int:
+    """Returns the lowest points that at most 1 - `share` of the leads reach, or else the highest ones."""
+    values, places = np.unique(points, return_inverse=True)
+    held = np.bincount(places, weights)
+    below = (np.cumsum(held) - held) / held.sum()
+    return int(values[min(int(np.searchsorted(below, share)), len(values) - 1)])

@@ -1,8 +1,9 @@
 """The events of leads, as the history has them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from leadscore.scoring.v1 import scoring_pb2 as pb
@@ -12,6 +13,7 @@ from shared import wire
 KINDS = (pb.ENTRY_KIND_EVENT, pb.ENTRY_KIND_RETRACTION)
 """The kinds of entries that `histories` needs."""
 _RETRACTION = "retraction:"
+_NO_PROPERTIES: Mapping[str, Any] = {}
 
 
 class Seen(NamedTuple):
@@ -22,19 +24,26 @@ class Seen(NamedTuple):
     properties: Mapping[str, Any]
 
 
-def histories(entries: Iterable[pb.ScoreEntry]) -> Iterator[list[Seen]]:
-    """Yields the events of each lead, in the order of their times, without those that were retracted.
+class History(NamedTuple):
+    """A lead with its events, in the order of their times."""
 
-    `entries` are those of the kinds `KINDS`, the entries of each lead one after the other.
+    lead_id: str
+    events: list[Seen]
+
+
+def histories(entries: Iterable[pb.ScoreEntry], with_properties: Collection[str] = ()) -> Iterator[History]:
+    """Yields the history of each lead, without the events that were retracted.
+
+    `entries` are those of the kinds `KINDS`, the entries of each lead one after the other. Only events of the types
+    `with_properties` keep their properties, which take longer to read than all else.
     """
-    for _, found in groupby(entries, lambda entry: entry.lead_id):
+    for lead_id, found in groupby(entries, attrgetter("lead_id")):
         events, retracted = dict[str, Seen](), set[str]()
         for entry in found:
             if entry.kind == pb.ENTRY_KIND_RETRACTION:
                 retracted.add(entry.event_id.removeprefix(_RETRACTION))
             else:
-                seen = Seen(entry.event_type, wire.to_time(entry.event_time), wire.to_dict(entry.properties))
-                events[entry.event_id] = seen
-        yield sorted(
-            (seen for event_id, seen in events.items() if event_id not in retracted), key=lambda seen: seen.time
-        )
+                properties = wire.to_dict(entry.properties) if entry.event_type in with_properties else _NO_PROPERTIES
+                events[entry.event_id] = Seen(entry.event_type, wire.to_time(entry.event_time), properties)
+        kept = (seen for event_id, seen in events.items() if event_id not in retracted)
+        yield History(lead_id, sorted(kept, key=attrgetter("time")))

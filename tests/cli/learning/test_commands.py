@@ -10,10 +10,10 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 from cli.learning.histories import Seen
 from cli.model.files import read_model
 from shared import wire
-from tests.cli.learning.test_scorecard import BEGAN, made
+from tests.cli.learning.leads import BEGAN, identified, made, with_outcomes
 from tests.cli.servicer import Run, Services, json_of, serving
 
-OUTCOMES = ("--conversion", "won", "--lost", "lost")
+OUTCOMES = ("--conversion", "won", "--lost", "lost", "--decay", "none")
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def fill(service: Services, leads: list[list[Seen]]) -> None:
             kind=pb.ENTRY_KIND_EVENT,
             event_type=seen.event_type,
             event_time=wire.to_timestamp(seen.time),
+            properties=wire.to_struct(seen.properties),
         )
         for number, events in enumerate(leads)
         for index, seen in enumerate(events)
@@ -63,15 +64,68 @@ def test_a_model_is_written_and_judged_by_later_leads(system: tuple[Services, Ru
     assert len(summary["judgements"]) == 1
 
 
-def test_an_answer_among_the_events_is_warned_of(system: tuple[Services, Run], tmp_path: Path) -> None:
-    service, run = system
+def with_a_leak(before: timedelta, share: float = 1.0) -> list[list[Seen]]:
+    """Returns leads of which some that convert have another event before they do, and a few within the landmark."""
     leads = made(1_000)
-    for events in leads:
-        if events[-1].event_type == "won":
-            events.insert(-1, Seen("contract_draft", events[0].time + timedelta(days=2), {}))
-    fill(service, leads)
+    won = [events for events in leads if events[-1].event_type == "won"]
+    for events in won[: int(len(won) * share)]:
+        events.insert(-1, Seen("contract_draft", events[-1].time - before, {}))
+    return leads
+
+
+def test_an_event_that_knows_the_answer_is_refused(system: tuple[Services, Run], tmp_path: Path) -> None:
+    service, run = system
+    fill(service, with_a_leak(timedelta(days=8)))
+    file = tmp_path / "fitted.yaml"
+    found = run("model", "fit", *OUTCOMES, "--out", file)
+    assert "too good to be true: 'contract_draft' alone reaches 1.000" in str(found.exception)
+    assert not file.exists()
+    assert run("model", "fit", *OUTCOMES, "--out", file, "--without", "contract_draft").exit_code == 0
+    assert "contract_draft" not in file.read_text()
+    assert run("model", "fit", *OUTCOMES, "--out", file, "--accept-leaks").exit_code == 0
+    assert "contract_draft" in file.read_text()
+
+
+def test_an_event_that_is_suspiciously_sure_is_warned_of(system: tuple[Services, Run], tmp_path: Path) -> None:
+    service, run = system
+    fill(service, with_a_leak(timedelta(days=8), share=0.5))
     found = run("model", "fit", *OUTCOMES, "--out", tmp_path / "fitted.yaml")
-    assert "too good to be true" in found.stderr
+    assert found.exit_code == 0
+    assert "leads with 'contract_draft' converted: if it is a part of the outcome" in found.stderr
+
+
+def test_nothing_is_learnt_from_what_the_outcome_follows_at_once(system: tuple[Services, Run], tmp_path: Path) -> None:
+    service, run = system
+    fill(service, with_a_leak(timedelta(minutes=5)))
+    found = run("model", "fit", *OUTCOMES, "--landmark", "239h", "--out", tmp_path / "fitted.yaml")
+    assert found.exit_code == 0, found.exception
+    assert "nothing was learnt from 'contract_draft': the outcome follows" in found.stderr
+    assert "contract_draft" not in (tmp_path / "fitted.yaml").read_text()
+
+
+def test_attributes_become_fit_rules_unless_they_are_left_out(system: tuple[Services, Run], tmp_path: Path) -> None:
+    service, run = system
+    countries = [("DE", "US")[number % 2] for number in range(1_000)]
+    leads = identified([{"country": country, "id": float(number)} for number, country in enumerate(countries)])
+    for events in leads:
+        events.append(Seen("visit", events[0].time, {}))
+    fill(service, with_outcomes(leads, [1.0 if country == "DE" else -1.0 for country in countries]))
+    arguments = ("model", "fit", *OUTCOMES, "--out", tmp_path / "fitted.yaml")
+    assert run(*arguments).exit_code == 0
+    model = read_model(tmp_path / "fitted.yaml")
+    assert {rule.conditions[0].property for rule in model.fit.rules} == {"country"}
+    assert not model.rules, "all leads had the same events"
+    assert "no kind of event tells the leads apart" in str(run(*arguments, "--attribute", "none").exception)
+
+
+def test_a_draft_is_stored_if_asked(system: tuple[Services, Run], tmp_path: Path) -> None:
+    service, run = system
+    fill(service, made(500))
+    found = run("model", "fit", *OUTCOMES, "--out", tmp_path / "fitted.yaml", "--draft")
+    assert "stored as version" in found.stderr
+    [request] = [each for each in service.requests if isinstance(each, pb.CreateScoringModelRequest)]
+    assert request.scoring_model == read_model(tmp_path / "fitted.yaml")
+    assert not [each for each in service.requests if isinstance(each, pb.PublishScoringModelRequest)]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +135,13 @@ def test_an_answer_among_the_events_is_warned_of(system: tuple[Services, Run], t
         (("--conversion", "bought", "--lost", "lost"), 50, "only 0 of"),
         (("--conversion", " "), 50, "--conversion names no event type"),
         (("--conversion", "won", "--lost", "won"), 50, "'won' is in --conversion and in --lost"),
-        ((*OUTCOMES, "--landmark", "20d"), 50, "all 50 leads were decided before the landmark"),
+        ((*OUTCOMES, "--landmark", "20d"), 500, "all 500 leads were decided before the landmark"),
+        ((*OUTCOMES, "--landmark", "20d"), 50, "the landmark comes after the end of the data, 2025-01-13, for every"),
+        (OUTCOMES, 1, "of 1 lead with a known outcome"),
+        ((*OUTCOMES, "--property", "won:amount"), 50, "--property names 'won', which is an outcome"),
+        ((*OUTCOMES, "--positive", "lost"), 50, "--positive or --negative names 'lost', which is an outcome"),
+        ((*OUTCOMES, "--positive", "a", "--negative", "a"), 50, "'a' is in --positive and in --negative"),
+        ((*OUTCOMES, "--decay", "36h"), 50, "--decay is '36h', must be whole days"),
         ((*OUTCOMES, "--train-before", "2020-01-01"), 50, "all 50 leads began at --train-before or later"),
         ((*OUTCOMES, "--property", "amount"), 50, "--property 'amount' is not TYPE:PROPERTY"),
         ((*OUTCOMES, "--time-zone", "Mars"), 50, "--time-zone 'Mars' is unknown"),
