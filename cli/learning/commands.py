@@ -16,7 +16,7 @@ from cli.simulation.question import Horizon, Lost, question_of, simulation_of
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
 from cli.terminal.counts import counted
 from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort, names_in
-from cli.terminal.output import bar, say, show
+from cli.terminal.output import bar, printable, say, show
 from shared.message_files.yaml_text import write_yaml
 from shared.outcomes import Question
 
@@ -132,7 +132,7 @@ def _report(out: Path, model: pb.ScoringModel, provenance: Sequence[str], notes:
 
 def _write(out: Path, model: pb.ScoringModel, provenance: Iterable[str]) -> None:
     try:
-        out.write_text("".join(f"# {line}\n" for line in provenance) + write_yaml(model), encoding="utf-8")
+        out.write_text("".join(f"# {printable(line)}\n" for line in provenance) + write_yaml(model), encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror}") from None
 

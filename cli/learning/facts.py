@@ -134,7 +134,7 @@ class Facts:
 def _first(columns: Numbers, times: int, *keys: Numbers) -> Numbers:
     """Returns the columns, with -1 for all but the first events with the same keys that have a column."""
     mine = np.flatnonzero(columns >= 0)
-    order = np.lexsort((mine, *(key[mine] for key in keys)))
+    order = np.lexsort([mine.astype(np.int32), *(key[mine] for key in keys)])
     sorted_keys = [key[mine][order] for key in keys]
     new = np.ones(len(mine), dtype=np.bool_)
     new[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in sorted_keys])
