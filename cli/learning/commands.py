@@ -99,7 +99,7 @@ def fit(
     source = find_model(connection, base)
     lesson = learning.learn(connection, plan)
     name = f"fitted to {lesson.lead_count:,} leads, landmark {landmark}"
-    model = fitted_model(lesson.scorecard, source, name)
+    model = fitted_model(lesson.scorecard, question, source, name)
     _report(out, model, lesson.provenance, lesson.notes)
     summary = _judged(connection, model, question)
     _write(out, model, [*lesson.provenance, *_judged_later(summary)])

@@ -7,11 +7,13 @@ from datetime import timedelta
 import numpy as np
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
+from cli.learning.calibration import steps_of
 from cli.learning.facts import Vector
 from cli.learning.kinds import Kind
 from cli.learning.recency import FOREVER, Recency
 from cli.learning.scorecard import Card, Points, Scorecard
 from shared import wire
+from shared.outcomes import Question
 
 MAX_ID = 64
 MAX_POINTS = 1_000_000
@@ -19,20 +21,22 @@ GRADES = (0.75, 0.5, 0.25)
 """Shares of the leads below the grades A, B and C."""
 LEVELS = (0.8, 0.5)
 """Shares of the leads below the engagement levels 1 and 2."""
+DECIMALS = 4
+"""Decimals of probabilities."""
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
-def fitted_model(scorecard: Scorecard, base: pb.ScoringModel, name: str) -> pb.ScoringModel:
+def fitted_model(scorecard: Scorecard, question: Question, base: pb.ScoringModel, name: str) -> pb.ScoringModel:
     """Returns the model with the rules of a scorecard, and everything else from `base`.
 
     The stages keep their names. Each one begins at the score that half of the leads in the stage before it reach, by
     the leads of the fit. Floor and ceiling are the lowest and the highest score that the rules can give, so the order
     of events does not matter. There is decay only if the points were fitted with it. If no attribute has a rule, the
-    fit rules are those of `base`.
+    fit rules are those of `base`. The probabilities are those of the leads of the fit, for the question that was asked.
     """
     model = pb.ScoringModel()
     model.CopyFrom(base)
-    for field in ("version", "state", "create_time", "rules", "groups", "stages", "decay"):
+    for field in ("version", "state", "create_time", "rules", "groups", "stages", "decay", "calibration"):
         model.ClearField(field)
     model.display_name = name
     taken = set[str]()
@@ -49,6 +53,7 @@ def fitted_model(scorecard: Scorecard, base: pb.ScoringModel, name: str) -> pb.S
         model.decay.CopyFrom(_decay(scorecard.recency))
     if scorecard.traits:
         model.fit.CopyFrom(_fit(scorecard, taken))
+    model.calibration.CopyFrom(_calibration(scorecard, question))
     return model
 
 
@@ -81,6 +86,23 @@ def _fit(scorecard: Scorecard, taken: set[str]) -> pb.Fit:
     fit.grade_a_points, fit.grade_b_points, fit.grade_c_points = _falling(scorecard.fits, scorecard.weights, GRADES)
     fit.level_1_score, fit.level_2_score = _falling(scorecard.scores, scorecard.weights, LEVELS)
     return fit
+
+
+def _calibration(scorecard: Scorecard, question: Question) -> pb.Calibration:
+    calibration = pb.Calibration()
+    calibration.landmark.FromTimedelta(question.landmarks[0])
+    if question.horizon is not None:
+        calibration.horizon.FromTimedelta(question.horizon)
+    for step in steps_of(scorecard.scores, scorecard.converted, scorecard.weights):
+        calibration.steps.add(
+            minimum_score=step.minimum_score,
+            probability=round(step.probability, DECIMALS),
+            low=round(step.low, DECIMALS),
+            high=round(step.high, DECIMALS),
+            lead_count=step.leads,
+        )
+        calibration.lead_count += step.leads
+    return calibration
 
 
 def _conditions(kind: Kind) -> Iterator[pb.Condition]:

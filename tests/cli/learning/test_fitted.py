@@ -20,7 +20,7 @@ from scoring_service.domain.model import Event, ScoringModel
 from scoring_service.domain.replay import fold
 from scoring_service.domain.timeline import Mode, Publication, Timeline
 from tests.cli.fake_scoring import built_in
-from tests.cli.learning.leads import BEGAN, collected, fitted, with_outcomes
+from tests.cli.learning.leads import BEGAN, QUESTION, collected, fitted, with_outcomes
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -77,11 +77,13 @@ def test_the_engine_gives_the_scores_that_were_learnt(recency: Recency) -> None:
         calendar = Calendar(BERLIN)
         state = fold(timeline, calendar, timeline.judge_all(recorded), calendar.date_of(landmark))
         assert state.score == found.scores[row]
+        assert model.calibration
+        assert model.calibration.at(state.score).leads > 50
         assert model.fitness(state.attributes.values, state.score).points == found.fits[row]
 
 
 def read(found: Scorecard) -> ScoringModel:
-    return model_codec.read_model(fitted_model(found, built_in(), "fitted"), 1)
+    return model_codec.read_model(fitted_model(found, QUESTION, built_in(), "fitted"), 1)
 
 
 def test_a_fitted_model_is_valid_whatever_it_is_fitted_to() -> None:
@@ -97,7 +99,7 @@ def test_a_fitted_model_is_valid_whatever_it_is_fitted_to() -> None:
     base = built_in()
     for number in range(5):
         base.stages.add(stage=f"s{number}", minimum_score=50 + number)
-    model = fitted_model(scorecard(cards, [0, 0, 0]), base, "fitted")
+    model = fitted_model(scorecard(cards, [0, 0, 0]), QUESTION, base, "fitted")
     found = model_codec.read_model(model, 1)
     assert len({rule.rule_id for rule in found.rules}) == len(kinds)
     assert [stage.minimum_score for stage in found.stages] == [-6, 0, 1, 2, 3, 4, 5]
