@@ -11,6 +11,7 @@ from cli.access import audit, keys
 from cli.automation import deliveries, executions, rules
 from cli.events import commands as events
 from cli.exporting import commands as exporting
+from cli.health.commands import health
 from cli.leads import commands as leads
 from cli.leads import corrections
 from cli.leads.watch import watch
@@ -51,6 +52,7 @@ app.command()(corrections.adjust)
 app.command()(corrections.retract)
 app.command()(corrections.rebuild)
 models.app.command("fit")(fit)
+models.app.command("health")(health)
 app.add_typer(models.app, name="model")
 app.command()(simulate)
 app.add_typer(rules.app, name="rules")

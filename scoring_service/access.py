@@ -59,6 +59,7 @@ METHODS = Methods(
         "CreateScoringModel": Role.PUBLISH,
         "PublishScoringModel": Role.PUBLISH,
         "SimulateScoringModel": Role.PUBLISH,
+        "CheckModelHealth": Role.OPERATE,
     },
     audited={
         "AdjustLeadScore": _lead,

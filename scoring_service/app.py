@@ -28,6 +28,7 @@ from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.drain import Drain
 from scoring_service.usecases.export import Export
+from scoring_service.usecases.health import CheckHealth
 from scoring_service.usecases.inactive_leads import InactiveLeads
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.preview import Previews
@@ -103,6 +104,7 @@ async def run_server(settings: ScoringSettings) -> None:
             Corrections(parts.lead_writer, parts.leads, calendar, wire.now),
             Publishing(parts.models, reader, SampleReader(parts.database), wire.now),
             Simulate(cores),
+            CheckHealth(cores),
             Parking(parts.events),
             BacklogReport(backlog, parts.models, calendar, wire.now),
         )

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
+DEFAULT_LANDMARK = timedelta(days=7)
+
 
 class Outcome(Enum):
     """What became of a lead after the landmark. Only leads that converted or did not are judged."""

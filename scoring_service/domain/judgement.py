@@ -67,14 +67,15 @@ class JudgementTally:
             landmark=landmark,
             decided_before=self.left_out[Outcome.DECIDED_BEFORE],
             censored=self.left_out[Outcome.CENSORED],
-            before=_ranking(marginal(converted, 0), marginal(others, 0), before),
-            after=_ranking(marginal(converted, 1), marginal(others, 1), after),
+            before=ranking_by(before, marginal(converted, 0), marginal(others, 0)),
+            after=ranking_by(after, marginal(converted, 1), marginal(others, 1)),
             comparison=compare(converted, others),
             recorded_later=self.recorded_later,
         )
 
 
-def _ranking(converted: Mapping[int, int], others: Mapping[int, int], model: ScoringModel) -> Ranking:
+def ranking_by(model: ScoringModel, converted: Mapping[int, int], others: Mapping[int, int]) -> Ranking:
+    """Returns how well scores of a model rank leads, counted by score."""
     stages = [stage.stage for stage in model.stages]
     return ranking_of(converted, others, stages, model.stage_of, model.calibration)
 

@@ -18,7 +18,7 @@ from scoring_service.usecases.corrections import AdjustmentRequest
 from scoring_service.usecases.queries import Wanted
 from shared import logs, wire
 from shared.access import callers
-from shared.outcomes import Question
+from shared.outcomes import DEFAULT_LANDMARK, Question
 from shared.rpc import arguments
 from shared.rpc.arguments import identifier, identifiers, optional_time
 from shared.rpc.errors import InvalidArgument
@@ -36,7 +36,6 @@ MAX_SPAN = timedelta(days=3_650)
 """Longest time for which events can be recent, or after which leads can be idle, are judged or convert."""
 MAX_HYPOTHESES = 100
 """Largest number of hypothetical events in one request."""
-DEFAULT_LANDMARK = timedelta(days=7)
 MAX_LANDMARKS = 10
 _ORDERS = {
     pb.LEAD_ORDER_UNSPECIFIED: LeadOrder.SCORE,
@@ -79,19 +78,28 @@ def publication_mode(mode: pb.PublicationMode) -> Mode:
 
 def conversion_question(request: pb.SimulateScoringModelRequest) -> Question | None:
     """Returns what scores should predict, or None if the request names no conversion."""
-    landmarks = [_long_span("landmarks", each) for each in request.landmarks] or [DEFAULT_LANDMARK]
+    landmarks = [long_span("landmarks", each) for each in request.landmarks] or [DEFAULT_LANDMARK]
     if len(landmarks) > MAX_LANDMARKS:
         raise InvalidArgument("landmarks", f"are {len(landmarks)}, must be at most {MAX_LANDMARKS}")
-    horizon = _long_span("horizon", request.horizon) if request.HasField("horizon") else None
+    horizon = long_span("horizon", request.horizon) if request.HasField("horizon") else None
     if not request.conversion_event_types:
         return None
-    conversions = frozenset(identifiers("conversion_event_types", request.conversion_event_types, limit=100))
-    lost = request.lost_event_types
-    losses = frozenset(identifiers("lost_event_types", lost, limit=100)) if lost else frozenset[str]()
-    if both := sorted(conversions & losses):
-        raise InvalidArgument("lost_event_types", f"{both[0]!r} is a conversion event type, too")
+    conversions, losses = outcome_types(request)
     train_before = optional_time("train_before", request)
     return Question(conversions, losses, tuple(dict.fromkeys(landmarks)), horizon, train_before, request.as_known)
+
+
+def outcome_types(
+    request: pb.SimulateScoringModelRequest | pb.CheckModelHealthRequest,
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Returns the event types that mean conversion, and those that mean that a lead is lost."""
+    conversions, losses = (
+        frozenset(identifiers(field, names, limit=100) if (names := getattr(request, field)) else ())
+        for field in ("conversion_event_types", "lost_event_types")
+    )
+    if both := sorted(conversions & losses):
+        raise InvalidArgument("lost_event_types", f"{both[0]!r} is a conversion event type, too")
+    return conversions, losses
 
 
 def adjustment(request: pb.AdjustLeadScoreRequest) -> AdjustmentRequest:
@@ -176,7 +184,8 @@ def _span(field: str, duration: Duration) -> timedelta:
     return span
 
 
-def _long_span(field: str, duration: Duration) -> timedelta:
+def long_span(field: str, duration: Duration) -> timedelta:
+    """Returns a span of more than 0."""
     if not (span := _span(field, duration)):
         raise InvalidArgument(field, "is 0, must be more")
     return span

@@ -8,7 +8,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 from scoring_service import messages, model_codec
 from scoring_service.domain.lead import Decision
 from scoring_service.domain.timeline import StoredModel
-from scoring_service.servicer import simulation_messages
+from scoring_service.servicer import health_messages, simulation_messages
 from scoring_service.servicer.leads import LeadRpcs
 from scoring_service.servicer.requests import (
     MAX_IDS,
@@ -25,6 +25,7 @@ from scoring_service.usecases.backlog import BacklogReport
 from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayRun
 from scoring_service.usecases.export import Export
+from scoring_service.usecases.health import CheckHealth
 from scoring_service.usecases.inactive_leads import InactiveLeads
 from scoring_service.usecases.preview import Previews
 from scoring_service.usecases.publishing import Publishing
@@ -43,6 +44,7 @@ from shared.tasks import to_the_end
 SERVICE = "leadscore.scoring.v1.ScoringService"
 
 STREAMS: StreamTable = {
+    "CheckModelHealth": StreamKind.HEAVY,
     "DecayScores": StreamKind.HEAVY,
     "RebuildLeadScores": StreamKind.HEAVY,
     "ResetDecay": StreamKind.HEAVY,
@@ -66,6 +68,7 @@ class ScoringServicer(LeadRpcs):
         corrections: Corrections,
         publishing: Publishing,
         simulate: Simulate,
+        check_health: CheckHealth,
         parking: Parking,
         backlog: BacklogReport,
     ) -> None:
@@ -76,6 +79,7 @@ class ScoringServicer(LeadRpcs):
         self._corrections = corrections
         self._publishing = publishing
         self._simulate = simulate
+        self._check_health = check_health
         self._parking = parking
         self._backlog = backlog
 
@@ -214,6 +218,13 @@ class ScoringServicer(LeadRpcs):
             model = (await self._publishing.model(model_version("version", request.version))).model
         async for progress in self._simulate.run(model, question):
             yield simulation_messages.simulation_progress(progress)
+
+    async def CheckModelHealth(
+        self, request: pb.CheckModelHealthRequest, context: Context
+    ) -> AsyncIterator[pb.CheckModelHealthResponse]:
+        """See `scoring.proto`."""
+        async for progress in self._check_health.run(health_messages.health_question(request)):
+            yield health_messages.health_progress(progress)
 
     async def AdjustLeadScore(self, request: pb.AdjustLeadScoreRequest, context: Context) -> pb.AdjustLeadScoreResponse:
         """See `scoring.proto`."""

@@ -88,8 +88,8 @@ def _judgement(found: Judgement) -> pb.Judgement:
         landmark=found.landmark,
         decided_before_count=found.decided_before,
         censored_count=found.censored,
-        before=_ranking(found.before),
-        after=_ranking(found.after),
+        before=ranking_message(found.before),
+        after=ranking_message(found.after),
         comparison=pb.Comparison(auc_difference=comparison.difference, p_value=comparison.p_value)
         if comparison
         else None,
@@ -97,7 +97,8 @@ def _judgement(found: Judgement) -> pb.Judgement:
     )
 
 
-def _ranking(ranking: Ranking) -> pb.Ranking:
+def ranking_message(ranking: Ranking) -> pb.Ranking:
+    """Returns how well scores rank leads."""
     return pb.Ranking(
         lead_count=ranking.leads,
         converted_count=ranking.converted,

@@ -113,6 +113,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
         corrections=unreached,
         publishing=Publishing(models, lead_reader, unreached, lambda: NOW),
         simulate=unreached,
+        check_health=unreached,
         parking=unreached,
         backlog=unreached,
     )

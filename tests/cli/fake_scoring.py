@@ -139,6 +139,11 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
         self.requests.append(request)
         yield from self.answers
 
+    def CheckModelHealth(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """See `scoring.proto`."""
+        self.requests.append(request)
+        yield from self.answers
+
     def GetScoringBacklog(self, request: Any, context: grpc.ServicerContext) -> pb.GetScoringBacklogResponse:
         """See `scoring.proto`."""
         return self.backlog

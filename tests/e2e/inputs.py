@@ -34,6 +34,7 @@ WALKS = (
     "GetPipelineSummary",
     "RebuildLeadScores",
     "SimulateScoringModel",
+    "CheckModelHealth",
     "PublishScoringModel",
     "CompactEvents",
     "ReapplyErasures",

@@ -31,6 +31,7 @@ from scoring_service.usecases.corrections import Corrections
 from scoring_service.usecases.decay import DecayProgress, DecayRun
 from scoring_service.usecases.drain import Drain
 from scoring_service.usecases.export import Export
+from scoring_service.usecases.health import CheckHealth
 from scoring_service.usecases.inactive_leads import InactiveLeads
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from scoring_service.usecases.preview import Previews
@@ -98,6 +99,7 @@ class Scoring:
         self.publishing = Publishing(self.models, self.lead_reader, SampleReader(self.database), self.clock)
         self.rollout = Rollout(self.models, self.cores, PARTITIONS)
         self.simulate = Simulate(self.cores)
+        self.check_health = CheckHealth(self.cores)
         self.parking = Parking(self.events)
         backlogs = BacklogReader(self.database, self.events)
         self.backlog = BacklogReport(backlogs, self.models, calendar, self.clock)
@@ -179,6 +181,7 @@ async def served_scoring(scoring: Scoring) -> AsyncIterator[grpc.aio.Channel]:
         scoring.corrections,
         scoring.publishing,
         scoring.simulate,
+        scoring.check_health,
         scoring.parking,
         scoring.backlog,
     )
@@ -211,7 +214,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 async def strict() -> AsyncIterator[Stub]:
     """A stub of a service that rejects requests before it reaches any use case."""
     nothing: Any = Unreached()
-    servicer = ScoringServicer(*[nothing] * 12)
+    servicer = ScoringServicer(*[nothing] * 13)
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
     ) as channel:

@@ -1161,6 +1161,94 @@ class Ranking(_message.Message):
     ranges: _containers.RepeatedCompositeFieldContainer[ScoreRange]
     def __init__(self, lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ..., auc: _Optional[float] = ..., auc_low: _Optional[float] = ..., auc_high: _Optional[float] = ..., average_precision: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., deciles: _Optional[_Iterable[_Union[ConversionRate, _Mapping]]] = ..., reliability: _Optional[_Union[Reliability, _Mapping]] = ..., ranges: _Optional[_Iterable[_Union[ScoreRange, _Mapping]]] = ...) -> None: ...
 
+class CheckModelHealthRequest(_message.Message):
+    __slots__ = ("since_time", "conversion_event_types", "lost_event_types", "landmark", "horizon")
+    SINCE_TIME_FIELD_NUMBER: _ClassVar[int]
+    CONVERSION_EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    LOST_EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    LANDMARK_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
+    since_time: _timestamp_pb2.Timestamp
+    conversion_event_types: _containers.RepeatedScalarFieldContainer[str]
+    lost_event_types: _containers.RepeatedScalarFieldContainer[str]
+    landmark: _duration_pb2.Duration
+    horizon: _duration_pb2.Duration
+    def __init__(self, since_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., conversion_event_types: _Optional[_Iterable[str]] = ..., lost_event_types: _Optional[_Iterable[str]] = ..., landmark: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class CheckModelHealthResponse(_message.Message):
+    __slots__ = ("leads_checked", "leads_total", "health", "done")
+    LEADS_CHECKED_FIELD_NUMBER: _ClassVar[int]
+    LEADS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    leads_checked: int
+    leads_total: int
+    health: ModelHealth
+    done: bool
+    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., health: _Optional[_Union[ModelHealth, _Mapping]] = ..., done: bool = ...) -> None: ...
+
+class ModelHealth(_message.Message):
+    __slots__ = ("model_version", "since_time", "landmark", "horizon", "before", "since", "stability", "unknown_event_types")
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SINCE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LANDMARK_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    model_version: int
+    since_time: _timestamp_pb2.Timestamp
+    landmark: _duration_pb2.Duration
+    horizon: _duration_pb2.Duration
+    before: PeriodHealth
+    since: PeriodHealth
+    stability: ScoreStability
+    unknown_event_types: _containers.RepeatedCompositeFieldContainer[UnknownTypeShare]
+    def __init__(self, model_version: _Optional[int] = ..., since_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., landmark: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., before: _Optional[_Union[PeriodHealth, _Mapping]] = ..., since: _Optional[_Union[PeriodHealth, _Mapping]] = ..., stability: _Optional[_Union[ScoreStability, _Mapping]] = ..., unknown_event_types: _Optional[_Iterable[_Union[UnknownTypeShare, _Mapping]]] = ...) -> None: ...
+
+class PeriodHealth(_message.Message):
+    __slots__ = ("lead_count", "ranking", "event_count", "unknown_event_count")
+    LEAD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RANKING_FIELD_NUMBER: _ClassVar[int]
+    EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_EVENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    lead_count: int
+    ranking: Ranking
+    event_count: int
+    unknown_event_count: int
+    def __init__(self, lead_count: _Optional[int] = ..., ranking: _Optional[_Union[Ranking, _Mapping]] = ..., event_count: _Optional[int] = ..., unknown_event_count: _Optional[int] = ...) -> None: ...
+
+class ScoreStability(_message.Message):
+    __slots__ = ("index", "chance_index", "bins")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    CHANCE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    BINS_FIELD_NUMBER: _ClassVar[int]
+    index: float
+    chance_index: float
+    bins: _containers.RepeatedCompositeFieldContainer[ScoreBin]
+    def __init__(self, index: _Optional[float] = ..., chance_index: _Optional[float] = ..., bins: _Optional[_Iterable[_Union[ScoreBin, _Mapping]]] = ...) -> None: ...
+
+class ScoreBin(_message.Message):
+    __slots__ = ("minimum_score", "before_count", "since_count")
+    MINIMUM_SCORE_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    minimum_score: int
+    before_count: int
+    since_count: int
+    def __init__(self, minimum_score: _Optional[int] = ..., before_count: _Optional[int] = ..., since_count: _Optional[int] = ...) -> None: ...
+
+class UnknownTypeShare(_message.Message):
+    __slots__ = ("event_type", "before_count", "since_count")
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    event_type: str
+    before_count: int
+    since_count: int
+    def __init__(self, event_type: _Optional[str] = ..., before_count: _Optional[int] = ..., since_count: _Optional[int] = ...) -> None: ...
+
 class ScoreRange(_message.Message):
     __slots__ = ("minimum_score", "lead_count", "converted_count")
     MINIMUM_SCORE_FIELD_NUMBER: _ClassVar[int]

@@ -184,6 +184,11 @@ class ScoringServiceStub(object):
                 request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelRequest.SerializeToString,
                 response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelResponse.FromString,
                 _registered_method=True)
+        self.CheckModelHealth = channel.unary_stream(
+                '/leadscore.scoring.v1.ScoringService/CheckModelHealth',
+                request_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CheckModelHealthRequest.SerializeToString,
+                response_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CheckModelHealthResponse.FromString,
+                _registered_method=True)
 
 
 class ScoringServiceServicer(object):
@@ -612,6 +617,21 @@ class ScoringServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckModelHealth(self, request, context):
+        """Measures whether the model in force still fits: compares the leads that began since a date with those that began
+        before it, by their scores at a landmark, a fixed time after each lead's first event. Both are computed from the
+        history, as if the model had always been in force. Writes nothing.
+
+        Transactional: per page of leads, read from one snapshot.
+        Idempotent: yes, a read.
+        Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ScoringServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -749,6 +769,11 @@ def add_ScoringServiceServicer_to_server(servicer, server):
                     servicer.SimulateScoringModel,
                     request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelRequest.FromString,
                     response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelResponse.SerializeToString,
+            ),
+            'CheckModelHealth': grpc.unary_stream_rpc_method_handler(
+                    servicer.CheckModelHealth,
+                    request_deserializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CheckModelHealthRequest.FromString,
+                    response_serializer=leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CheckModelHealthResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1495,6 +1520,33 @@ class ScoringService(object):
             '/leadscore.scoring.v1.ScoringService/SimulateScoringModel',
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelRequest.SerializeToString,
             leadscore_dot_scoring_dot_v1_dot_scoring__pb2.SimulateScoringModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckModelHealth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/leadscore.scoring.v1.ScoringService/CheckModelHealth',
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CheckModelHealthRequest.SerializeToString,
+            leadscore_dot_scoring_dot_v1_dot_scoring__pb2.CheckModelHealthResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -348,6 +348,17 @@ class ScoringServiceStub:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
     * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
     """
+    CheckModelHealth: _grpc.UnaryStreamMultiCallable[_scoring_pb2.CheckModelHealthRequest, _scoring_pb2.CheckModelHealthResponse]
+    """Measures whether the model in force still fits: compares the leads that began since a date with those that began
+    before it, by their scores at a landmark, a fixed time after each lead's first event. Both are computed from the
+    history, as if the model had always been in force. Writes nothing.
+
+    Transactional: per page of leads, read from one snapshot.
+    Idempotent: yes, a read.
+    Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
+    * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+    """
 
 @_typing.type_check_only
 class ScoringServiceAsyncStub(ScoringServiceStub):
@@ -666,6 +677,17 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Errors:
     * INVALID_ARGUMENT (MODEL_INVALID): the draft is invalid, as in CreateScoringModel.
     * NOT_FOUND (MODEL_NOT_FOUND): there is no such version.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
+    * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+    """
+    CheckModelHealth: _aio.UnaryStreamMultiCallable[_scoring_pb2.CheckModelHealthRequest, _scoring_pb2.CheckModelHealthResponse]  # type: ignore[assignment]
+    """Measures whether the model in force still fits: compares the leads that began since a date with those that began
+    before it, by their scores at a landmark, a fixed time after each lead's first event. Both are computed from the
+    history, as if the model had always been in force. Writes nothing.
+
+    Transactional: per page of leads, read from one snapshot.
+    Idempotent: yes, a read.
+    Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
     * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
     """
@@ -1146,6 +1168,23 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         * INVALID_ARGUMENT (MODEL_INVALID): the draft is invalid, as in CreateScoringModel.
         * NOT_FOUND (MODEL_NOT_FOUND): there is no such version.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
+        * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckModelHealth(
+        self,
+        request: _scoring_pb2.CheckModelHealthRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_scoring_pb2.CheckModelHealthResponse], _abc.AsyncIterator[_scoring_pb2.CheckModelHealthResponse]]:
+        """Measures whether the model in force still fits: compares the leads that began since a date with those that began
+        before it, by their scores at a landmark, a fixed time after each lead's first event. Both are computed from the
+        history, as if the model had always been in force. Writes nothing.
+
+        Transactional: per page of leads, read from one snapshot.
+        Idempotent: yes, a read.
+        Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): an argument is invalid.
         * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
         """
