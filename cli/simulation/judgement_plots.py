@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from math import ceil
+from math import ceil, sqrt
 
 from leadscore.scoring.v1 import scoring_pb2 as pb
 from matplotlib.axes import Axes
@@ -12,6 +12,8 @@ from cli.simulation.drawing import AFTER, BEFORE, FALL, GRID, INK, RISE, labels,
 MAX_BINS = 24
 TAIL = 0.01
 """The share of the leads with the highest scores that are drawn as one bar."""
+Z = 1.959964
+"""Half of the width of a 95 % confidence interval, in standard errors."""
 SQUARE = 3.9
 """Height in inches of a plot of two shares."""
 
@@ -97,6 +99,38 @@ def gains(name: str, before: pb.Ranking, after: pb.Ranking) -> str:
     return drawn.svg
 
 
+def calibration(name: str, before: pb.Ranking, after: pb.Ranking) -> str:
+    """Draws the probabilities of leads against how many of them convert, with 95 % intervals (Wilson, 1927)."""
+    with plot(name, "Probabilities and what happened", SQUARE) as (drawn, axes):
+        highest = 0.05
+        for ranking, label, colour, line in ((before, "in force", BEFORE, "--"), (after, "simulated", AFTER, "-")):
+            bins = ranking.reliability.bins
+            if not bins:
+                continue
+            probabilities, rates = [each.mean_probability for each in bins], [each.rate for each in bins]
+            intervals = [_interval(each.rate, each.lead_count) for each in bins]
+            errors = [
+                [rate - low for rate, (low, _) in zip(rates, intervals, strict=True)],
+                [high - rate for rate, (_, high) in zip(rates, intervals, strict=True)],
+            ]
+            error = ranking.reliability.calibration_error
+            text = f"{label}, calibration error {error:.3f}"
+            axes.errorbar(probabilities, rates, errors, color=colour, linestyle=line, marker="o", capsize=3, label=text)
+            highest = max(highest, *probabilities, *(high for _, high in intervals))
+        axes.plot([0, 1], [0, 1], color=GRID, linestyle=":", label="perfect")
+        axes.set_xlabel("probability that the model gives")
+        axes.set_ylabel("share that converts")
+        _shares_on(axes, min(1, 1.05 * highest))
+        axes.legend(loc="upper left")
+    return drawn.svg
+
+
+def _interval(rate: float, leads: int) -> tuple[float, float]:
+    share = Z**2 / leads
+    middle, width = rate + share / 2, Z * sqrt(rate * (1 - rate) / leads + share / (4 * leads))
+    return max(0.0, min(rate, (middle - width) / (1 + share))), min(1.0, max(rate, (middle + width) / (1 + share)))
+
+
 def _mark_stages(axes: Axes, stages: Sequence[pb.ConversionRate]) -> None:
     """Marks where each stage but the first begins: the leads in it and in those above it are up to there."""
     wins, losses = _cumulated((each.converted_count, each.lead_count) for each in reversed(stages))
@@ -137,8 +171,8 @@ def _cumulative_shares(counts: Sequence[float]) -> list[float]:
     return [0.0, *(count / total for count in accumulate(counts))]
 
 
-def _shares_on(axes: Axes) -> None:
+def _shares_on(axes: Axes, highest: float = 1.0) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(percent(0))
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.02)
+    axes.set_xlim(0, highest)
+    axes.set_ylim(0, 1.02 * highest)

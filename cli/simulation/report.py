@@ -108,6 +108,8 @@ def _plots(simulation: Simulation) -> Iterator[tuple[str, str]]:
         yield f"distribution{number}", judgement_plots.distribution(f"distribution{number}", each.after)
         yield f"rates{number}", judgement_plots.rates(f"rates{number}", each.before, each.after)
         yield f"gains{number}", judgement_plots.gains(f"gains{number}", each.before, each.after)
+        if each.before.HasField("reliability") or each.after.HasField("reliability"):
+            yield f"calibration{number}", judgement_plots.calibration(f"calibration{number}", each.before, each.after)
     if simulation.after.rules:
         yield "points", plots.points(simulation.after.rules)
     if summary.rules:

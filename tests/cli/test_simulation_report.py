@@ -47,6 +47,12 @@ def html() -> str:
         limits.add(max_times=1, period=pb.PERIOD_DAY)
         limits.add(max_points=1_000, period=pb.PERIOD_30_DAYS)
         simulation.summary.rules[0].rule_id = simulation.after.rules[0].rule_id
+        bins = [
+            pb.ReliabilityBin(mean_probability=share / 10, lead_count=9, converted_count=share, rate=share / 9)
+            for share in (0, 3, 9)
+        ]
+        reliability = pb.Reliability(brier_score=0.123, calibration_error=0.045, bins=bins)
+        simulation.summary.judgements[0].after.reliability.CopyFrom(reliability)
         return to_html(simulation, [f"learnt from {HOSTILE}"], NOW)
 
 
@@ -63,7 +69,7 @@ def test_the_report_is_self_contained_and_escapes_untrusted_text(html: str) -> N
 
 def test_every_plot_has_a_title_for_those_who_cannot_see_it(html: str) -> None:
     titles = re.findall(r'<svg role="img" aria-labelledby="([\w-]+)"[^>]*><title id="\1">([^<]+)</title>', html)
-    assert len(titles) == html.count("<svg") == 8
+    assert len(titles) == html.count("<svg") == 9
     assert len(set(titles)) == len(titles)
 
 
@@ -74,6 +80,8 @@ def test_the_report_has_all_figures(html: str) -> None:
         "1h: left out 4 leads decided before, and 3 whose outcome is unknown.",
         "at most once a day, 1,000 points in 30 days",
         "learnt from &lt;script&gt;",
+        "Brier score 0.123",
+        "simulated, calibration error 0.045",
     ):
         assert text in html
 
