@@ -44,6 +44,10 @@ async def test_one_event_passes_through_all_services(system: System) -> None:
     assert insight.risk == intelligence_pb2.RISK_LOW
     assert insight.attributes["company"] == "Analytical Engines"
     assert [each.rule_id for each in insight.top_rules] == ["demo_request"]
+    signup = [intelligence_pb2.HypotheticalEvent(event_type="signup")]
+    request = intelligence_pb2.PreviewLeadIntelligenceRequest(lead_id="ada", events=signup)
+    [effect] = (await system.intelligence().PreviewLeadIntelligence(request, timeout=30)).event_effects
+    assert (effect.delta, effect.score, effect.stage, effect.velocity) == (20, 70, "qualified", 9)
 
     async def executed() -> bool:
         request = automation_pb2.ListAutomationExecutionsRequest(lead_id="ada")
