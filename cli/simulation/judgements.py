@@ -29,7 +29,7 @@ def judgement_sections(summary: pb.SimulationSummary) -> Iterator[RenderableType
         [judgement] = summary.judgements
         yield _rates_table("stage", judgement.before.stages, judgement.after.stages)
         yield _rates_table("decile", judgement.before.deciles, judgement.after.deciles)
-    yield from reliability_sections(summary.judgements)
+    yield from reliability_sections(summary)
 
 
 def landmark_of(judgement: pb.Judgement) -> str:

@@ -68,6 +68,7 @@ class Reliability:
     calibration error is the mean over all leads of the difference between probability and conversion rate in their bin.
     """
 
+    calibration: Calibration
     brier_score: float
     calibration_error: float
     bins: tuple[ReliabilityBin, ...]
@@ -84,7 +85,7 @@ def reliability_of(
     squares += sum(count * calibration.at(score).probability ** 2 for score, count in others.items())
     bins = tuple(_bins(calibration, converted, others))
     error = sum(each.leads * abs(each.mean_probability - each.rate) for each in bins) / leads
-    return Reliability(squares / leads, error, bins)
+    return Reliability(calibration, squares / leads, error, bins)
 
 
 def _bins(

@@ -58,7 +58,7 @@ class Summary:
     """What publishing would do to all leads; `stages` and `fit_grades` count leads by (before, after).
 
     There is a judgement for each landmark that was asked for. It has no lead that began before the time from which
-    leads are judged; their number is `began_before`.
+    leads are judged; their number is `began_before`. A conversion counted for the time `horizon`, or whenever it came.
     """
 
     leads_changed: int
@@ -72,6 +72,7 @@ class Summary:
     judgements: tuple[Judgement, ...]
     leaks: tuple[Leak, ...]
     began_before: int
+    horizon: timedelta | None
 
 
 @dataclass(slots=True)
@@ -139,6 +140,7 @@ class Tally:
             judgements=tuple(self.judgements[each].judgement(each, before, after) for each in landmarks),
             leaks=tuple(self.leaks.leaks(self.events)) if question else (),
             began_before=self.began_before,
+            horizon=question.horizon if question else None,
         )
 
     def _shares(self, model: ScoringModel) -> Iterator[RuleShare]:

@@ -73,6 +73,7 @@ def _summary(summary: Summary) -> pb.SimulationSummary:
             for each in summary.leaks
         ],
         began_before_count=summary.began_before,
+        horizon=summary.horizon,
     )
 
 
@@ -129,6 +130,8 @@ def _reliability(found: Reliability) -> pb.Reliability:
             )
             for each in found.bins
         ],
+        landmark=found.calibration.landmark,
+        horizon=found.calibration.horizon,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from scoring_service.domain.errors import LeadNotFound
 from scoring_service.domain.preview import Effect, Hypothesis, Preview
 from scoring_service.usecases.cores import Stores
-from scoring_service.usecases.history_writer import HistoryWriter
+from scoring_service.usecases.history_writer import HistoryWriter, off_the_loop
 from scoring_service.usecases.queries import LeadScore
 
 
@@ -45,4 +45,5 @@ class Previews:
             recent = await self.stores.lead_reader.recent_events([lead_id], begin, now)
         preview = Preview(timeline, calendar, update.after.state, standing.through, now)
         score = LeadScore(update.after, timeline.latest, now, recent.get(lead_id, 0))
-        return Previewed(score, preview.events(hypotheses), preview.rules())
+        count = len(hypotheses) + len(timeline.latest.rules)
+        return await off_the_loop(count, lambda: Previewed(score, preview.events(hypotheses), preview.rules()))

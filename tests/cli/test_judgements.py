@@ -1,5 +1,7 @@
 """What a simulation shows of how well scores predict conversion."""
 
+from datetime import timedelta
+
 import pytest
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
@@ -29,12 +31,39 @@ def test_probabilities_are_shown_beside_what_happened() -> None:
     ]
     ranking = simulation.summary.judgements[0].after
     ranking.reliability.CopyFrom(pb.Reliability(brier_score=0.0712, calibration_error=0.0104, bins=bins))
+    ranking.reliability.landmark.CopyFrom(simulation.summary.judgements[0].landmark)
     text = text_of(simulation_view(simulation), 120)
     assert "how well probabilities agree with what happened" in text
     [row] = [line for line in text.splitlines() if "0.071" in line]
     assert row.split() == ["1h", "simulated", f"{ranking.lead_count:,}", "0.071", "0.010"]
     assert ["5.0%", "1,200", "72", "6.0%"] in [line.split() for line in text.splitlines()]
+    assert "are for" not in text, "they are judged at their own landmark"
     assert "probabilities" not in text_of(simulation_view(simulated())), "expected nothing without a calibration"
+
+
+@pytest.mark.parametrize(
+    ("landmark", "horizon", "judged_with", "options"),
+    [
+        (7, 30, None, "--landmark 7d and --horizon 30d"),
+        (7, None, 30, "--landmark 7d and no --horizon"),
+        (None, 30, 60, "--landmark 1h and --horizon 30d"),
+    ],
+)
+def test_probabilities_that_are_judged_for_something_else_are_noted(
+    landmark: int | None, horizon: int | None, judged_with: int | None, options: str
+) -> None:
+    simulation = simulated()
+    [judgement] = simulation.summary.judgements
+    found = judgement.after.reliability
+    found.landmark.CopyFrom(judgement.landmark)
+    if landmark is not None:
+        found.landmark.FromTimedelta(timedelta(days=landmark))
+    if horizon is not None:
+        found.horizon.FromTimedelta(timedelta(days=horizon))
+    if judged_with is not None:
+        simulation.summary.horizon.FromTimedelta(timedelta(days=judged_with))
+    sentence = f"the probabilities of the model (simulated) are for {options}: judge them with these options"
+    assert sentence in text_of(simulation_view(simulation), 120)
 
 
 @pytest.mark.parametrize(

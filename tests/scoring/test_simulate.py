@@ -13,7 +13,10 @@ from scoring_service.domain.fit import Fit, FitRule
 from scoring_service.domain.model import Decay, Limit, Period, Rule, ScoringModel
 from scoring_service.domain.simulation import Difference, Summary
 from scoring_service.domain.timeline import Mode
+from scoring_service.servicer.simulation_messages import simulation_progress
 from scoring_service.usecases.corrections import AdjustmentRequest
+from scoring_service.usecases.simulate import SimulationProgress
+from shared import wire
 from shared.conditions import Condition, Operator
 from shared.outcomes import Question
 from tests.scoring.conftest import NOW, Scoring, days_ago
@@ -223,6 +226,11 @@ async def test_probabilities_are_judged_by_what_happened(scoring: Scoring) -> No
     assert [(each.mean_probability, each.leads, each.converted) for each in found.bins] == [(0.1, 10, 4), (0.5, 1, 0)]
     assert found.brier_score == pytest.approx((4 * 0.9**2 + 6 * 0.1**2 + 0.5**2) / 11)
     assert found.calibration_error == pytest.approx((10 * 0.3 + 1 * 0.5) / 11)
+    sent = simulation_progress(SimulationProgress(12, 12, [], summary)).summary
+    reliability = sent.judgements[0].after.reliability
+    assert (wire.to_span(reliability.landmark), reliability.HasField("horizon")) == (timedelta(days=7), False)
+    assert (reliability.brier_score, len(reliability.bins)) == (found.brier_score, 2)
+    assert not sent.HasField("horizon")
 
 
 async def test_without_a_conversion_nothing_is_judged(scoring: Scoring) -> None:

@@ -1030,7 +1030,7 @@ class LeadDifference(_message.Message):
     def __init__(self, lead_id: _Optional[str] = ..., score_before: _Optional[int] = ..., score_after: _Optional[int] = ..., stage_before: _Optional[str] = ..., stage_after: _Optional[str] = ..., fit_grade_before: _Optional[str] = ..., fit_grade_after: _Optional[str] = ..., last_event_historical: bool = ...) -> None: ...
 
 class SimulationSummary(_message.Message):
-    __slots__ = ("leads_changed", "points_before", "points_after", "stages", "fit_grades", "rules", "unknown_event_types", "judgements", "leaks", "type_mismatches", "began_before_count")
+    __slots__ = ("leads_changed", "points_before", "points_after", "stages", "fit_grades", "rules", "unknown_event_types", "judgements", "leaks", "type_mismatches", "began_before_count", "horizon")
     LEADS_CHANGED_FIELD_NUMBER: _ClassVar[int]
     POINTS_BEFORE_FIELD_NUMBER: _ClassVar[int]
     POINTS_AFTER_FIELD_NUMBER: _ClassVar[int]
@@ -1042,6 +1042,7 @@ class SimulationSummary(_message.Message):
     LEAKS_FIELD_NUMBER: _ClassVar[int]
     TYPE_MISMATCHES_FIELD_NUMBER: _ClassVar[int]
     BEGAN_BEFORE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
     leads_changed: int
     points_before: int
     points_after: int
@@ -1053,7 +1054,8 @@ class SimulationSummary(_message.Message):
     leaks: _containers.RepeatedCompositeFieldContainer[Leak]
     type_mismatches: _containers.RepeatedCompositeFieldContainer[TypeMismatch]
     began_before_count: int
-    def __init__(self, leads_changed: _Optional[int] = ..., points_before: _Optional[int] = ..., points_after: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., fit_grades: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[RuleShare, _Mapping]]] = ..., unknown_event_types: _Optional[_Iterable[_Union[UnknownEventType, _Mapping]]] = ..., judgements: _Optional[_Iterable[_Union[Judgement, _Mapping]]] = ..., leaks: _Optional[_Iterable[_Union[Leak, _Mapping]]] = ..., type_mismatches: _Optional[_Iterable[_Union[TypeMismatch, _Mapping]]] = ..., began_before_count: _Optional[int] = ...) -> None: ...
+    horizon: _duration_pb2.Duration
+    def __init__(self, leads_changed: _Optional[int] = ..., points_before: _Optional[int] = ..., points_after: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., fit_grades: _Optional[_Iterable[_Union[Migration, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[RuleShare, _Mapping]]] = ..., unknown_event_types: _Optional[_Iterable[_Union[UnknownEventType, _Mapping]]] = ..., judgements: _Optional[_Iterable[_Union[Judgement, _Mapping]]] = ..., leaks: _Optional[_Iterable[_Union[Leak, _Mapping]]] = ..., type_mismatches: _Optional[_Iterable[_Union[TypeMismatch, _Mapping]]] = ..., began_before_count: _Optional[int] = ..., horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Judgement(_message.Message):
     __slots__ = ("landmark", "decided_before_count", "censored_count", "before", "after", "comparison", "recorded_later_count")
@@ -1260,14 +1262,18 @@ class ScoreRange(_message.Message):
     def __init__(self, minimum_score: _Optional[int] = ..., lead_count: _Optional[int] = ..., converted_count: _Optional[int] = ...) -> None: ...
 
 class Reliability(_message.Message):
-    __slots__ = ("brier_score", "calibration_error", "bins")
+    __slots__ = ("brier_score", "calibration_error", "bins", "landmark", "horizon")
     BRIER_SCORE_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_ERROR_FIELD_NUMBER: _ClassVar[int]
     BINS_FIELD_NUMBER: _ClassVar[int]
+    LANDMARK_FIELD_NUMBER: _ClassVar[int]
+    HORIZON_FIELD_NUMBER: _ClassVar[int]
     brier_score: float
     calibration_error: float
     bins: _containers.RepeatedCompositeFieldContainer[ReliabilityBin]
-    def __init__(self, brier_score: _Optional[float] = ..., calibration_error: _Optional[float] = ..., bins: _Optional[_Iterable[_Union[ReliabilityBin, _Mapping]]] = ...) -> None: ...
+    landmark: _duration_pb2.Duration
+    horizon: _duration_pb2.Duration
+    def __init__(self, brier_score: _Optional[float] = ..., calibration_error: _Optional[float] = ..., bins: _Optional[_Iterable[_Union[ReliabilityBin, _Mapping]]] = ..., landmark: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ReliabilityBin(_message.Message):
     __slots__ = ("mean_probability", "lead_count", "converted_count", "rate")
