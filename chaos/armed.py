@@ -1,8 +1,9 @@
 """`python -m chaos.armed ingest serve`: runs a service with fault injection.
 
 `CRASH_AT`, `CLOCK_FILE`, `POISON_FILE` and `HANG_FILE` enable crash points, a settable clock, poison and zombies. Other
-workers take over the work of a killed one after up to 40 s; `CLAIM_SECONDS` and `LEASE_SECONDS` shorten this, because
-rounds are shorter. Without any of these variables the service behaves as usual.
+workers take over the work of a killed one after up to 40 s, and an erasure is done after 30 s; `CLAIM_SECONDS`,
+`LEASE_SECONDS` and `SETTLE_SECONDS` shorten this, because rounds are shorter. Without any of these variables the
+service behaves as usual.
 """
 
 import os
@@ -10,11 +11,12 @@ import runpy
 import sys
 from datetime import timedelta
 
+from admin_service.usecases import erasures
 from automation_service.delivery import dispatcher
 from chaos import clock, crash_points, hanging, poison
 from shared.inbox import doorbell, parking
 
-CLAIM, LEASE = "CLAIM_SECONDS", "LEASE_SECONDS"
+CLAIM, LEASE, SETTLE = "CLAIM_SECONDS", "LEASE_SECONDS", "SETTLE_SECONDS"
 PAUSES = 30
 """The length of a claim, as a multiple of the pause after a failed attempt at an isolated row."""
 
@@ -27,6 +29,9 @@ def main() -> None:
         parking.PAUSE = parking.CLAIM / PAUSES
     if LEASE in os.environ:
         doorbell.LEASE_MILLISECONDS = int(1000 * float(os.environ[LEASE]))
+    if SETTLE in os.environ:
+        erasures.SETTLE = timedelta(seconds=float(os.environ[SETTLE]))
+        erasures.ORPHANED = 2 * erasures.SETTLE
     clock.arm(os.environ)
     poison.arm(os.environ)
     hanging.arm(os.environ)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import grpc
+from leadscore.admin.v1 import admin_pb2_grpc
 from leadscore.ingest.v1 import ingest_pb2_grpc
 from leadscore.intelligence.v1 import intelligence_pb2_grpc
 from leadscore.scoring.v1 import scoring_pb2_grpc
@@ -49,6 +50,11 @@ class Calls:
         took = time.monotonic() - began - self.world.stalls.since(began)
         self.world.journal.calls.append(FinishedCall(method, code, took, deadline, under_fault, progress()))
         return code, answer
+
+    @property
+    def admin(self) -> "admin_pb2_grpc.AdminServiceAsyncStub":
+        """A stub of the admin service."""
+        return admin_pb2_grpc.AdminServiceStub(self.world.channel("admin"))
 
     @property
     def ingest(self) -> "ingest_pb2_grpc.IngestServiceAsyncStub":

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pymongo
 from pymongo import AsyncMongoClient
 
-from chaos import firing, history, outside, rows, stuck, waiting
+from chaos import erased, firing, history, outside, rows, stuck, waiting
 from chaos.journal import Journal
 from chaos.replay import Timeline
 from chaos.rows import Document, Rows
@@ -50,7 +50,7 @@ class Checker:
         return await asyncio.to_thread(lambda: reported(self._in_any_snapshot(found)))
 
     async def quiesced(self, seconds: float = 60.0) -> list[Violation]:
-        """Reads everything when no work is pending and returns violations of I1 to I11, I13, and I15 to I17.
+        """Reads everything when no work is pending and returns violations of I1 to I11, I13, and I15 to I18.
 
         Checks I12 as far as one database shows it: decay through a date that did not reach some leads of a partition.
 
@@ -64,8 +64,15 @@ class Checker:
             transactions = await rows.open_transactions(self._database)
             unique = await rows.unique_keys(self._database)
             now = await rows.now(self._database)
+            documents = await rows.everything(self._database) if self._journal.erased else []
         return await asyncio.to_thread(
-            lambda: reported([*self._when_quiesced(found, transactions, now), *stuck.indexes(unique)])
+            lambda: reported(
+                [
+                    *self._when_quiesced(found, transactions, now),
+                    *stuck.indexes(unique),
+                    *erased.traces(documents, self._journal),
+                ]
+            )
         )
 
     async def close(self) -> None:
@@ -76,8 +83,14 @@ class Checker:
         timeline = Timeline(found)
         for each in found.leads.values():
             yield from history.in_any_snapshot(each, timeline)
+            if self._is_erased(each.lead_id, found):
+                continue  # its changes and executions follow its history, one collection after the other
+            yield from history.changes(each)
             yield from firing.in_any_snapshot(each, found.rules, timeline.zone)
             yield from outside.invented(each.events, self._journal)
+
+    def _is_erased(self, lead_id: str, found: Rows) -> bool:
+        return lead_id in self._journal.erased or lead_id in found.pseudonyms
 
     def _when_quiesced(self, found: Rows, transactions: list[Document], now: datetime) -> Iterator[Violation]:
         yield from self._in_any_snapshot(found)
@@ -87,8 +100,12 @@ class Checker:
         for each in found.leads.values():
             through = found.partitions[each.lead["partition"]]["through"] if each.lead else ""
             yield from history.when_quiesced(each, timeline, through, journal.parked | journal.discarded)
-            yield from firing.when_quiesced(each, found.rules, journal.parked | journal.discarded)
-        yield from firing.deliveries(found.executions(), found.rules, journal.requests, is_live=self._is_live)
+            if not self._is_erased(each.lead_id, found):
+                yield from firing.when_quiesced(each, found.rules, journal.parked | journal.discarded)
+        executions = [each for each in found.executions() if each["lead_id"] not in found.pseudonyms]
+        requests = erased.about_others(journal.requests, journal.erased)
+        yield from firing.deliveries(executions, found.rules, requests, is_live=self._is_live)
+        yield from erased.numbers(found, journal.erased)
         yield from outside.kept(found.events(), journal)
         yield from outside.shown(found.entries(), journal)
         yield from outside.answers(journal.calls)

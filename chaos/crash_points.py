@@ -1,4 +1,4 @@
-"""Crash points: named points on the path of an event at which a process can be made to die as by `kill -9`.
+"""Crash points: named points on the path of an event, or of an erasure, at which a process dies as by `kill -9`.
 
 The product contains none of them: `chaos.armed` patches the methods below in its own process. `CRASH_AT` names the
 point, `CRASH_PASS` the fatal pass (default 1), and `CRASH_RECORD` a file to which the name of the point is appended
@@ -19,6 +19,9 @@ from typing import Any
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.pool import AsyncConnection
 
+from admin_service.store.erasures import MongoErasures
+from admin_service.store.leads import LeadMover
+from admin_service.store.traces import Traces
 from automation_service.delivery.dispatcher import Dispatcher
 from automation_service.delivery.receivers import HttpReceivers
 from automation_service.store.changes import MongoChanges
@@ -120,6 +123,15 @@ POINTS: Mapping[str, Point] = {
         "automation-worker", HttpReceivers, "post", after=True, passes=lambda _, answer: answer.status == 200
     ),
     "automation: after the mark": Point("automation-worker", MongoDeliveries, "settle", after=True),
+    "erasure: before it is recorded": Point("admin", MongoErasures, "insert"),
+    "erasure: before the history moves": Point("admin", LeadMover, "move"),
+    "erasure: before the commit": Point("admin", LeadMover, "_write", after=True),
+    "erasure: commit sent reply unread": Point(
+        "admin", AsyncConnection, "send_message", after=True, passes=_sends_a_commit
+    ),
+    "erasure: after the history has moved": Point("admin", LeadMover, "move", after=True),
+    "erasure: before the executions are erased": Point("admin", Traces, "erase_executions"),
+    "erasure: after the executions are erased": Point("admin", Traces, "erase_executions", after=True),
 }
 """All points by name. The server keeps the locks of a point inside a transaction for a while after the crash."""
 

@@ -51,7 +51,10 @@ def when_quiesced(rows: LeadRows, rules: Mapping[str, Document], set_aside: Coll
 def deliveries(
     executions: Sequence[Document], rules: Mapping[str, Document], requests: Sequence[Request], *, is_live: bool
 ) -> Iterator[Violation]:
-    """Yields deliveries and requests that do not match (I9); `is_live`: there is a receiver that responds."""
+    """Yields deliveries and requests that do not match (I9); `is_live`: there is a receiver that responds.
+
+    Neither executions nor requests may be those of erased leads, which have got other ids.
+    """
     for execution in executions:
         rule = rules.get(execution["rule_id"])
         if rule is not None and len(execution["deliveries"]) != len(rule["actions"]):

@@ -90,6 +90,7 @@ class Journal:
     * `wrongly_accepted`: sentences about responses that contradict these (I11).
     * `shown`: the fields of an entry that responses and deliveries showed, by lead and sequence.
     * `decayed_through`: the last date whose ticks a decay run reported as applied.
+    * `erased`: the leads whose erasure was asked for, with the number of their entries; written before the call.
     * `parked`, `discarded`: the ids of events and changes that are expected to be in this state.
     * `acknowledged_at`: when an event was first acknowledged, by the machine's clock.
     * `bystanders`, `health`, `backlogs`: how long others waited during a fault, and what the services reported.
@@ -103,6 +104,7 @@ class Journal:
     decayed_through: str = ""
     calls: list[FinishedCall] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    erased: dict[str, int] = field(default_factory=dict)
     parked: set[str] = field(default_factory=set)
     discarded: set[str] = field(default_factory=set)
     acknowledged_at: dict[str, datetime] = field(default_factory=dict)

@@ -39,10 +39,11 @@ def invented(events: Iterable[Document], journal: Journal) -> Iterator[Violation
 
 def kept(events: Mapping[str, Document], journal: Journal) -> Iterator[Violation]:
     """Yields acknowledged events that are lost, and events whose payload differs from the sent one (I1, I2, I11)."""
-    for event_id in sorted(journal.acknowledged - events.keys()):
+    erased = {event_id for event_id, event in journal.sent.items() if event.lead_id in journal.erased}
+    for event_id in sorted(journal.acknowledged - events.keys() - erased):
         yield Violation("I1", f"event {event_id!r} was acknowledged and is not stored")
     for event_id, row in events.items():
-        first = journal.sent.get(event_id)
+        first = journal.sent.get(event_id) if event_id not in erased else None
         is_complete = "properties" in row  # a scored event without an entry is not; I3 reports it
         if first is not None and is_complete and payload.sent(first) != payload.stored(row):
             unoffered = "I1" if event_id in journal.acknowledged else "I2"
@@ -55,6 +56,8 @@ def kept(events: Mapping[str, Document], journal: Journal) -> Iterator[Violation
 def shown(entries: Mapping[tuple[str, int], Document], journal: Journal) -> Iterator[Violation]:
     """Yields entries that a response or a delivery showed and that are gone or different in the history (I10)."""
     for (lead_id, sequence), facts in journal.shown.items():
+        if lead_id in journal.erased:
+            continue
         entry = entries.get((lead_id, sequence))
         if entry is None:
             yield Violation("I10", f"entry {sequence} of lead {lead_id!r} was shown and is gone")

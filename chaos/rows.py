@@ -47,6 +47,12 @@ class Rows:
     models: Sequence[Document]
     publications: Sequence[Document]
     partitions: Mapping[int, Document]
+    erasures: Sequence[Document]
+
+    @property
+    def pseudonyms(self) -> set[str]:
+        """The ids below which the numbers of erased leads stay."""
+        return {pseudonym for each in self.erasures for pseudonym in each["pseudonyms"]}
 
     def entries(self) -> dict[tuple[str, int], Document]:
         """Returns the entries by lead and sequence."""
@@ -97,6 +103,7 @@ async def read(database: Database, lead_ids: Collection[str] | None = None) -> R
         models=await database["scoring_models"].find().to_list(),
         publications=await database["model_publications"].find().sort("_id").to_list(),
         partitions={row["_id"]: row async for row in database["scoring_partitions"].find()},
+        erasures=await database["erasures"].find().to_list(),
     )
 
 
@@ -139,6 +146,11 @@ async def chosen(database: Database, count: int) -> set[str]:
     drawn = await database["leads"].aggregate([{"$sample": {"size": count}}, {"$project": {"_id": 1}}])
     hot = database["leads"].find({}, {"_id": 1}).sort("sequence", -1).limit(1)
     return {row["_id"] async for row in drawn} | {row["_id"] async for row in hot}
+
+
+async def everything(database: Database) -> list[tuple[str, Document]]:
+    """Returns every document of every collection, with the name of the collection."""
+    return [(name, row) for name in await database.list_collection_names() async for row in database[name].find()]
 
 
 async def open_transactions(database: Database) -> list[Document]:

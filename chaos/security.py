@@ -11,7 +11,7 @@ from shared.access.roles import Role
 from testkit.certificates import Authority
 
 SECURE = "SECURE"
-_OF_CLIENTS = frozenset({Role.INGEST, Role.READ, Role.OPERATE, Role.PUBLISH})
+_OF_CLIENTS = frozenset({Role.INGEST, Role.READ, Role.OPERATE, Role.PUBLISH, Role.ADMIN})
 
 
 class Security:

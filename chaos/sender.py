@@ -78,6 +78,9 @@ class Sender(Calls):
         """Sends another payload with the id of a sent event; the service must refuse it and change nothing."""
         event = pb.Event()
         event.CopyFrom(self.chance.choice(self.sent))
+        lead_id = event.lead_id
+        if lead_id in self.world.journal.erased:
+            return
         match self.chance.randrange(5):
             case 0:
                 event.event_type += "-or-not"
@@ -97,6 +100,8 @@ class Sender(Calls):
             answered = outcomes.outcomes[0].outcome if outcomes else None
             refused = answered == pb.OUTCOME_REJECTED
             accepted = answered in (pb.OUTCOME_ACCEPTED, pb.OUTCOME_DUPLICATE)
+        if lead_id in self.world.journal.erased:
+            return  # meanwhile, so nothing is left that it could conflict with
         if refused:
             self.world.journal.refused.add(event.event_id)
         elif accepted or code not in {grpc.StatusCode.OK, *RETRIED}:
@@ -134,7 +139,7 @@ class Sender(Calls):
         code, answer = await self._ingest_one(event)
         if answer:
             self._acknowledge(event, answer.outcome)
-        elif code not in RETRIED:
+        elif code not in RETRIED and event.lead_id not in self.world.journal.erased:
             self.world.findings.add("I15", f"event {event.event_id} was answered with {code.name}")
         return code not in RETRIED
 
@@ -172,6 +177,8 @@ class Sender(Calls):
 
     def _acknowledge(self, event: pb.Event, outcome: pb.Outcome, reason: str = "") -> None:
         journal = self.world.journal
+        if event.lead_id in journal.erased:
+            return  # whatever the answer is, the event must not be found
         if outcome == pb.OUTCOME_REJECTED:
             journal.wrongly_accepted.append(f"event {event.event_id} is well-formed and new, but was refused: {reason}")
         elif outcome == pb.OUTCOME_ACCEPTED and event.event_id in journal.acknowledged:

@@ -15,7 +15,7 @@ class Unsupported(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Violation:
-    """An invariant (`I1` to `I17`) that does not hold, and one sentence that names the ids.
+    """An invariant (`I1` to `I18`) that does not hold, and one sentence that names the ids.
 
     `invariant` can also be `log` (a process logged an error), `stop` (a process did not stop), `gap` (too long without
     an acknowledgement), or `round` (not a defect of the product: the round proves nothing).

@@ -1,7 +1,9 @@
 """What takes the place of the ids of an erased lead.
 
 Guarantee: facts with the same time keep their order, which is that of their ids, because scores depend on it. An id of
-an event becomes the same everywhere, so that an entry, its event and the executions still belong together.
+an event becomes the same everywhere below one pseudonym, so that an entry, its event and the executions still belong
+together. Below another pseudonym it becomes another one: an event that is sent again before the servers know of the
+erasure, or for another lead, can be erased, too.
 """
 
 import hashlib
@@ -33,7 +35,7 @@ def new_pseudonym(lead_id: str, partitions: int) -> str:
 
 
 class NewIds:
-    """Gives the ids of one lead their new values. `digest_of` returns the digest of the id of an event."""
+    """Gives the ids of one lead their new values. `digest_of` returns the digest of a text."""
 
     def __init__(self, pseudonym: str, digest_of: Callable[[str], bytes]) -> None:
         self.pseudonym = pseudonym
@@ -72,4 +74,4 @@ class NewIds:
         return f"{zlib.crc32(self.pseudonym.encode()):08x}{rest}"
 
     def _fact_id(self, rank: int, fact_id: str) -> str:
-        return f"{PREFIX}{rank:06}:{self._digest_of(fact_id).hex()}"
+        return f"{PREFIX}{rank:06}:{self._digest_of(f'{self.pseudonym}:{fact_id}').hex()}"

@@ -36,17 +36,6 @@ Forget = Callable[[Sequence[str]], Awaitable[None]]
 """Records the ids of events as erased."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What was moved: how many rows, and the record times of the entries."""
-
-    counts: Counts = NOTHING
-    times: frozenset[datetime] = frozenset()
-
-    def __add__(self, more: "Moved") -> "Moved":
-        return Moved(self.counts + more.counts, self.times | more.times)
-
-
 class Unsettled(TimeoutError):
     """Other transactions changed the lead during every attempt; a later call can succeed."""
 
@@ -89,13 +78,15 @@ class LeadMover:
         """Returns whether a lead has an entry."""
         return await self._history.find_one(self._partitions.lead(lead_id), {"_id": 1}, hint="by_sequence") is not None
 
-    async def move(self, lead_id: str, ids: NewIds, forget: Forget) -> Moved:
-        """Moves all that is recorded of a lead, piece by piece; calls `forget` with the ids of facts before they move.
+    async def move(self, lead_id: str, ids: NewIds, forget: Forget) -> Counts:
+        """Moves all that is recorded of a lead, piece by piece; returns how many rows.
+
+        Calls `forget` with the ids of facts before they move.
 
         Raises:
             Unsettled: The lead changed during every attempt.
         """
-        moved, size = Moved(), PIECE_ENTRIES
+        moved, size = NOTHING, PIECE_ENTRIES
         while True:
             try:
                 for until in [*await self._bounds(lead_id, size), None]:
@@ -107,17 +98,16 @@ class LeadMover:
             else:
                 return moved
 
-    async def _move_unchanged(self, lead_id: str, ids: NewIds, until: datetime | None, forget: Forget) -> Moved:
+    async def _move_unchanged(self, lead_id: str, ids: NewIds, until: datetime | None, forget: Forget) -> Counts:
         for attempt in range(MAX_ATTEMPTS):
             piece = await self._read(lead_id, until)
             if not piece.entries and piece.lead is None:
-                return Moved()
+                return NOTHING
             ids.learn(piece.entries)
             facts = [entry["_id"] for entry in piece.entries if entry["kind"] in FACTS]
             _, verdicts = await asyncio.gather(forget(facts), self._judge([lead_id], piece.event_ids))
             if len(verdicts) == len(piece.event_ids) and await self._replaced(lead_id, piece, ids, verdicts):
-                times = frozenset(entry["record_time"] for entry in piece.entries)
-                return Moved(Counts(len(piece.entries), len(piece.events)), times)
+                return Counts(len(piece.entries), len(piece.events))
             await asyncio.sleep(PAUSE_SECONDS * 2**attempt)
         raise Unsettled
 
@@ -170,6 +160,8 @@ class LeadMover:
             _Changed: The rows have changed since.
         """
         lead = None
+        if await self.exists(ids.pseudonym):
+            raise _Changed  # by another call for this erasure, and then the lead began anew
         if piece.lead is not None:
             lead = await self._leads.find_one_and_delete(self._row(lead_id), hint=BY_ID)
             # A later publication may have been applied, and the verdicts may not include it.

@@ -6,7 +6,7 @@ lead is looked for again until `SETTLE` has passed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -93,13 +93,20 @@ class Erasing:
         """Looks again for the leads of erasures that are not done, and ends those that have had time to settle."""
         now = self.clock()
         for erasure in await self.erasures.unfinished(now - SETTLE):
-            lead_id = self._settling.get(erasure.request)
-            if lead_id and (await self._sweep(erasure, lead_id)).counts == erasure.counts:
-                await self._finish(erasure)
+            if lead_id := self._settling.get(erasure.request):
+                await self._settled(erasure, lead_id)
         if orphans := await self.erasures.unfinished(now - ORPHANED):
             await self._search(orphans)
             for erasure in orphans:
                 await self._finish(erasure)
+
+    async def _settled(self, erasure: Erasure, lead_id: str) -> None:
+        """Looks again for one lead; a failure does not keep others waiting."""
+        try:
+            if (await self._sweep(erasure, lead_id)).counts == erasure.counts:
+                await self._finish(erasure)
+        except Exception as error:  # noqa: BLE001 (it is tried again)
+            _LOG.warning("erasure not completed; will retry", error=logs.one_line(error))
 
     async def _begun(self, request: bytes, lead_id: str, actor: str) -> Erasure:
         if not await self._is_known(lead_id):
@@ -135,24 +142,21 @@ class Erasing:
 
     async def _sweep(self, erasure: Erasure, lead_id: str) -> Erasure:
         """Erases everything that is found of a lead now."""
-        counts, times = NOTHING, frozenset[datetime]()
-        first: NewIds | None = None
+        counts, first = NOTHING, None
         for _ in range(MAX_ROUNDS):
             unscored = await self.traces.unscored(lead_id)
             if not unscored and not await self.mover.has_history(lead_id):
                 break
-            erasure, ids = await self._with_new_ids(erasure, lead_id)
+            erasure, ids = await self._with_ids(erasure, lead_id, self._is_unused)
             forget = partial(self._forget, ids.pseudonym)
             await forget(unscored)
             removed = await self.traces.remove_unscored(lead_id, unscored)
-            moved = await self.mover.move(lead_id, ids, forget)
-            first, times = first or ids, times | moved.times
-            counts += Counts(events=removed) + moved.counts
-        if first is None and await self.traces.has_executions(lead_id):
-            erasure, first = await self._with_new_ids(erasure, lead_id)
-        elif first is None:
-            erasure, first = await self._with_ids(erasure, lead_id)
-        times = times or await self.traces.record_times([lead_id, *erasure.pseudonyms])
+            counts += Counts(events=removed) + await self.mover.move(lead_id, ids, forget)
+            first = first or ids
+        if first is None:
+            needed = self._has_no_executions if await self.traces.has_executions(lead_id) else _any
+            erasure, first = await self._with_ids(erasure, lead_id, needed)
+        times = await self.traces.record_times([lead_id, *erasure.pseudonyms])
         await self.traces.erase_changes(lead_id, first.pseudonym, times)
         counts += Counts(executions=await self.traces.erase_executions(lead_id, first))
         await self.traces.erase_search(lead_id)
@@ -165,19 +169,26 @@ class Erasing:
         await self.traces.release_ids(event_ids)
         await self.audit_traces.erase_events(event_ids, pseudonym)
 
-    async def _with_new_ids(self, erasure: Erasure, lead_id: str) -> tuple[Erasure, NewIds]:
-        """Returns ids with a pseudonym that no lead has yet: what arrives during an erasure is a lead of its own."""
-        while True:
-            for each in erasure.pseudonyms:
-                if not await self.mover.exists(each):
-                    return erasure, NewIds(each, self.digests.of_event)
-            erasure = await self.erasures.add(erasure.request, new_pseudonym(lead_id, self.partitions), NOTHING)
+    async def _with_ids(
+        self, erasure: Erasure, lead_id: str, fits: Callable[[str], Awaitable[bool]]
+    ) -> tuple[Erasure, NewIds]:
+        """Returns ids with a pseudonym of the erasure that fits, or else with a new one."""
+        for each in erasure.pseudonyms:
+            if await fits(each):
+                return erasure, NewIds(each, self.digests.of_event)
+        erasure = await self.erasures.add(erasure.request, new_pseudonym(lead_id, self.partitions), NOTHING)
+        return erasure, NewIds(erasure.pseudonyms[-1], self.digests.of_event)
 
-    async def _with_ids(self, erasure: Erasure, lead_id: str) -> tuple[Erasure, NewIds]:
-        """Returns ids with any pseudonym of the erasure."""
-        if not erasure.pseudonyms:
-            return await self._with_new_ids(erasure, lead_id)
-        return erasure, NewIds(erasure.pseudonyms[0], self.digests.of_event)
+    async def _is_unused(self, pseudonym: str) -> bool:
+        """Returns whether a history can move there: what arrives during an erasure is a lead of its own."""
+        return not await self.mover.exists(pseudonym) and await self._has_no_executions(pseudonym)
+
+    async def _has_no_executions(self, pseudonym: str) -> bool:
+        return not await self.traces.has_executions(pseudonym)
+
+
+async def _any(_: str) -> bool:
+    return True
 
 
 def _first(erasure: Erasure) -> str:

@@ -1,6 +1,6 @@
 """Single corruptions of a correct snapshot, each with the invariants that the checker must report."""
 
-from chaos.corruptions import automation, deliveries, events, observations, scores
+from chaos.corruptions import automation, deliveries, erasures, events, observations, scores
 from chaos.corruptions.snapshot import Corruption
 
 CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
@@ -66,4 +66,9 @@ CORRUPTIONS: list[tuple[Corruption, set[str]]] = [
     (observations.health_was_not_serving, {"I16"}),
     (observations.a_pending_event_was_not_reported, {"I17"}),
     (observations.a_pending_event_was_reported_as_younger, {"I17"}),
+    (erasures.an_erased_lead_is_named, {"I18"}),
+    (erasures.an_event_of_an_erased_lead_is_named, {"I18"}),
+    (erasures.a_body_names_an_erased_lead, {"I18"}),
+    (erasures.the_entries_of_an_erased_lead_are_lost, {"I10", "I18"}),
+    (erasures.an_erasure_is_not_done, {"I13"}),
 ]

@@ -3,6 +3,7 @@
 from chaos.faults import (
     clocks,
     crashes,
+    erasures,
     heavy,
     heavy_leads,
     mongo,
@@ -17,6 +18,7 @@ from chaos.faults import (
 __all__ = [
     "clocks",
     "crashes",
+    "erasures",
     "heavy",
     "heavy_leads",
     "mongo",

@@ -10,6 +10,8 @@ from chaos.fault import Scene, fault
 FIRING_SECONDS = 20.0
 """The time within which an armed process must die at its point."""
 MAX_PASSES = 3
+OF_EVENTS = {name: point for name, point in POINTS.items() if point.process != "admin"}
+"""The points on the path of an event; those of an erasure have a fault of their own."""
 SHARE = 1 / 4
 """The share of each process's points that fire in a round; the rarest fire first, so all fire about equally often."""
 POLL_SECONDS = 0.05
@@ -18,13 +20,13 @@ POLL_SECONDS = 0.05
 def _crash(point: str) -> None:
     @fault(f"crash {point}", f"kill -9 at this point: {point}; and at other points of all processes", crash_point=point)
     async def inject(scene: Scene) -> None:
-        processes = sorted({each.process for each in POINTS.values()})
+        processes = sorted({each.process for each in OF_EVENTS.values()})
         async with scene.load.feeding():
             await asyncio.gather(*(_crash_often(scene, process, point) for process in processes))
 
 
 async def _crash_often(scene: Scene, process: str, first: str) -> None:
-    names = [name for name, point in POINTS.items() if point.process == process]
+    names = [name for name, point in OF_EVENTS.items() if point.process == process]
     for number in range(math.ceil(SHARE * len(names))):
         fired = scene.world.crashes()
         rarest = min(names, key=lambda name: (fired[name], scene.chance.random()))
@@ -50,5 +52,5 @@ async def _crash_at(scene: Scene, point: str, fatal_pass: int) -> bool:
     return True
 
 
-for _point in POINTS:
+for _point in OF_EVENTS:
     _crash(_point)

@@ -1,7 +1,7 @@
 """Knows the leads that were erased, and refuses their events or lets the leads begin anew.
 
 Guarantee: a server refuses the events of an erased lead within `REFRESH_SECONDS` of the erasure; what it accepts before
-then is erased, too. An event that was erased is never accepted again.
+then is erased, too. From then on, no event that was erased is accepted again.
 """
 
 import asyncio

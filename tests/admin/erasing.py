@@ -126,6 +126,13 @@ class World:
         names = await self.database.list_collection_names()
         return {name: await self.database[name].find().to_list() for name in sorted(names)}
 
+    async def restore(self, backup: Mapping[str, Sequence[dict[str, Any]]]) -> None:
+        """Replaces the content of every collection."""
+        for name in await self.database.list_collection_names():
+            await self.database[name].delete_many({})
+            if backup.get(name):
+                await self.database[name].insert_many(backup[name])
+
     async def traces(self) -> list[str]:
         """Returns where something about the person is found."""
         found = []

@@ -110,6 +110,40 @@ async def test_events_that_arrive_and_drains_that_run_meanwhile_are_erased_too(w
     assert await world.database["erasures"].count_documents({"state": "done"}) == 1
 
 
+@pytest.mark.parametrize("sender", [LEAD, BYSTANDERS[0]])
+async def test_an_event_that_is_sent_again_before_servers_know_is_erased_again(world: World, sender: str) -> None:
+    await world.live()
+    await world.privacy.erasing.erase(LEAD, "r1", "Charles")
+    await world.scoring.put(*((f"{LEAD}:{number}", sender, "signup", days_ago(8)) for number in (1, 3)), plan="pro")
+    await world.scoring.drain_all()
+    if sender == LEAD:
+        await world.settled()
+    else:
+        await world.privacy.erasing.erase(sender, "r2", "Charles")
+    assert await world.traces() == []
+    assert await world.lead(sender) is None
+    assert await world.scoring.verify() == []
+
+
+async def test_a_lead_that_cannot_be_erased_does_not_keep_others_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.live()
+    for lead_id in (LEAD, BYSTANDERS[0]):
+        await world.privacy.erasing.erase(lead_id, f"forget {lead_id}", "Charles")
+    unscored = Traces.unscored
+
+    async def broken_for_ada(traces: Traces, lead_id: str) -> list[str]:
+        return await (_broken() if lead_id == LEAD else unscored(traces, lead_id))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Traces, "unscored", broken_for_ada)
+        await world.settled()
+    assert await world.database["erasures"].count_documents({"state": "done"}) == 1
+    await world.settled()
+    assert await world.database["erasures"].count_documents({"state": "done"}) == 2
+
+
 async def test_a_long_history_moves_in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leads, "PIECE_ENTRIES", 5)
     await world.live()
@@ -192,7 +226,7 @@ async def test_after_a_restore_the_list_of_erasures_is_reapplied(world: World) -
     await world.privacy.erasing.erase(LEAD, "r1", "Charles")
     await world.settled()
     saved = await world.privacy.erasing.erasures.page((), 10)
-    await restore(world.database, backup)
+    await world.restore(backup)
     assert await world.traces()
     erasing = (await new_privacy(world.database, world.scoring, world.clock)).erasing
     with pytest.raises(OtherKey):
@@ -203,13 +237,5 @@ async def test_after_a_restore_the_list_of_erasures_is_reapplied(world: World) -
     assert await erasing.reapply(saved, erasing.digests.key_id) == 0
 
 
-async def restore(database: Database, backup: dict[str, list[dict[str, object]]]) -> None:
-    """Replaces the content of every collection."""
-    for name in await database.list_collection_names():
-        await database[name].delete_many({})
-        if backup.get(name):
-            await database[name].insert_many(backup[name])
-
-
-async def _broken(*_: object) -> None:
+async def _broken(*_: object) -> Any:
     raise ConnectionError("the server dies here")

@@ -10,6 +10,7 @@ import grpc
 from leadscore.ingest.v1 import ingest_pb2
 from leadscore.scoring.v1 import scoring_pb2
 
+from admin_service.store import schema as admin_schema
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain.condition import Conditions
 from automation_service.domain.rule import Rule
@@ -34,11 +35,13 @@ from shared.inbox.collection import Inbox
 from shared.message_files import yaml_text
 from shared.mongo import Database
 from testkit.secret_keys import KEYS
+from tests.admin.calling import Clock
+from tests.admin.erasing import new_privacy
 from tests.automation.fakes import SENDER, FakeDeliveryQueue, FakeInsights, rule, webhook
 from tests.conftest import PARTITIONS, ROOT
 from tests.scoring.conftest import ENGINE, NOW, Scoring, days_ago
 
-LEADS = ("ada", "bob", "cyd", "dan")
+LEADS, EVE = ("ada", "bob", "cyd", "dan"), "eve@example.com"
 KINDS = (
     *("page_view", "page_view", "download", "signup", "demo_request", "demo_request", "contract_signed"),
     *("unsubscribe", "trial_started", "webinar_attended"),
@@ -125,6 +128,25 @@ async def run_services(database: Database, journal: Journal) -> None:
     scoring.now += timedelta(days=15)
     await scoring.run_decay(scoring.now)
     await drain(scoring)
+    await erase_eve(scoring, ingest, journal)
+
+
+async def erase_eve(scoring: Scoring, ingest: MongoEventStore, journal: Journal) -> None:
+    """Scores some events of a lead, for whom a rule fires, and erases the lead."""
+    scoring.now = wire.now()  # the ids of rows of changes have the real time, too
+    for number in range(3):
+        event = ingest_pb2.Event(event_id=f"eve-{number}", lead_id=EVE, event_type="demo_request", source="website")
+        event.event_time.CopyFrom(wire.to_timestamp(scoring.now - timedelta(days=number)))
+        journal.sent[event.event_id] = event
+        await ingest.put([stored_as(event)])
+    await drain(scoring)
+    await admin_schema.migrate(scoring.database)
+    clock = Clock(scoring.now)
+    erasing = (await new_privacy(scoring.database, scoring, clock)).erasing
+    journal.erased[EVE] = await scoring.database["score_history"].count_documents({"lead_id": EVE})
+    await erasing.erase(EVE, "forget eve", "me")
+    clock.now += timedelta(minutes=1)
+    await erasing.settle()
 
 
 def stored_as(event: ingest_pb2.Event) -> Event:
@@ -146,9 +168,12 @@ async def make_correct(uri: str) -> Snapshot:
         await database.client.close()
     journal.acknowledged = set(journal.sent)
     for execution in collections["automation_executions"]:
+        if execution["lead_id"].startswith("erased-"):
+            continue
         for delivery in execution["deliveries"]:
             journal.requests.append(Request(delivery["delivery_id"], delivery["body"], True, 200))
             delivery["state"] = execution["state"] = "delivered"
+    journal.requests.insert(1, Request("of eve", b'{"data": {"lead": {"lead_id": "eve@example.com"}}}', True, 200))
     journal.shown = {
         (each["lead_id"], each["sequence"]): {name: each[name] for name in ("_id", "score_after", "record_time")}
         for each in collections["score_history"]

@@ -72,6 +72,7 @@ def test_both_folds_agree(zone: str, mode: Mode) -> None:
             models=[model_documents.write_model(model, START) for model in models.values()],
             publications=[model_documents.write_publication(each) for each in publications],
             partitions={0: {"time_zone": zone}},
+            erasures=(),
         )
     )
     service, calendar = ServiceTimeline(publications, models.__getitem__), Calendar(ZoneInfo(zone))
