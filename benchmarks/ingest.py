@@ -32,6 +32,7 @@ IN_FLIGHT = 100
 START_SECONDS = 30.0
 DATABASE = "ingest_alone"
 COPY = "copy_of_events"
+NO_SETTINGS: Mapping[str, str] = {}
 REDIS_DATABASE = 1
 """Doorbells of this server must not wake the workers of the system."""
 
@@ -107,8 +108,8 @@ def insert_copies(ready: Ready, number: int, count: int, uri: str, sent: Load) -
 
 
 @contextmanager
-def ingest_alone(running: Running) -> Iterator[IngestServer]:
-    """Runs an ingest server without workers while the block runs."""
+def ingest_alone(running: Running, settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[IngestServer]:
+    """Runs an ingest server without workers while the block runs; `settings` are further variables."""
     running.settle()
     port = free_port()
     server = IngestServer(f"127.0.0.1:{port}", _with_path(running.mongo_uri, DATABASE))
@@ -116,6 +117,7 @@ def ingest_alone(running: Running) -> Iterator[IngestServer]:
         "LEADSCORE_MONGO_URI": server.mongo_uri,
         "LEADSCORE_REDIS_URL": urlsplit(running.redis_url)._replace(query=f"db={REDIS_DATABASE}").geturl(),
         "LEADSCORE_PORT": str(port),
+        **settings,
     }
     subprocess.run(_command("migrate"), env=environment, check=True, capture_output=True)
     process = subprocess.Popen(_command("serve"), env=environment, stderr=subprocess.DEVNULL)

@@ -6,6 +6,7 @@ from benchmarks import (
     automations,
     cost,
     files,
+    flood,
     freshness,
     funnel,
     heavy,
@@ -31,6 +32,7 @@ SYSTEMS: Mapping[str, Mapping[str, Callable[[Running, Options], Iterator[Figure]
         "durable": ingest.durable_batches,
         "single": ingest.single_calls,
         "http": http.single_requests,
+        "flood": flood.right_keys,
         "visible": freshness.visible,
         "cpu": cost.cpu,
         "reads": reads.intelligence,
@@ -59,7 +61,7 @@ SEPARATE: Mapping[str, Callable[[Options], Iterator[Figure]]] = {
 }
 """The parts that start systems of their own."""
 SYSTEM_OF = {name: system for system, parts in SYSTEMS.items() for name in parts} | dict.fromkeys(SEPARATE, "")
-ON_REQUEST = {"http", "import", "export", "heavy-long", "overload", "automations", "peer", "scale"}
+ON_REQUEST = {"http", "flood", "import", "export", "heavy-long", "overload", "automations", "peer", "scale"}
 """The parts that do not fit into ten minutes with the others."""
 
 LIMIT_SECONDS = 600
@@ -73,6 +75,7 @@ PLANNED_SECONDS: Mapping[str, int] = {
     "durable": 15,
     "single": 45,
     "http": 30,
+    "flood": 75,
     "visible": 78,
     "cpu": 70,
     "reads": 25,
