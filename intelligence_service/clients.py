@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -23,7 +23,7 @@ from intelligence_service.domain.insight import (
     ScoreEffect,
 )
 from intelligence_service.domain.model import Model, NextAction, Risk, Stage
-from intelligence_service.domain.summary import LeadGroup
+from intelligence_service.domain.summary import Grouping, LeadGroup
 from intelligence_service.ports import EVERYTHING, Order, Page, ScorePreview, Wanted
 from shared import wire
 from shared.deadlines import DEFAULT_SECONDS
@@ -132,12 +132,9 @@ class ScoringServiceReader:
             response = await self._scoring.ListLeadScores(request)
         return Page([_facts(score) for score in response.lead_scores], response.next_page_token)
 
-    async def groups(
-        self, minimum_scores: Sequence[int], recent: timedelta, idle: timedelta
-    ) -> tuple[list[LeadGroup], datetime]:
+    async def groups(self, grouping: Grouping) -> tuple[list[LeadGroup], datetime]:
         """Returns all leads in groups; see `ScoreReader`."""
-        request = pb.CountLeadsRequest(minimum_scores=minimum_scores, recent=recent, idle=idle)
-        response = await self._scoring.CountLeads(request)
+        response = await self._scoring.CountLeads(pb.CountLeadsRequest(**grouping._asdict()))
         groups = [
             LeadGroup(each.minimum_score, each.recent_event_count, each.idle, each.lead_count)
             for each in response.groups

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
 from intelligence_service.domain.insight import Hypothesis, LeadFacts, ScoreEffect
 from intelligence_service.domain.model import Model
-from intelligence_service.domain.summary import LeadGroup
+from intelligence_service.domain.summary import Grouping, LeadGroup
 from intelligence_service.domain.watch import LeadChange
 
 
@@ -84,14 +84,8 @@ class ScoreReader(Protocol):
             InvalidPageToken: The token is invalid, or belongs to another order or stage.
         """
 
-    async def groups(
-        self, minimum_scores: Sequence[int], recent: timedelta, idle: timedelta
-    ) -> tuple[Sequence[LeadGroup], datetime]:
-        """Returns all leads in groups, and the time that these are valid for.
-
-        Each of the ascending `minimum_scores` begins a range of scores. Events are recent for the time `recent`; leads
-        are idle if their last event is longer ago than `idle`.
-        """
+    async def groups(self, grouping: Grouping) -> tuple[Sequence[LeadGroup], datetime]:
+        """Returns all leads in groups, and the time that these are valid for."""
 
 
 class Models(Protocol):

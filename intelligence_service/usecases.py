@@ -6,7 +6,7 @@ from datetime import datetime
 
 from intelligence_service.domain.insight import Hypothesis, Insight, JudgedEffect, LeadFacts, after_events, judge
 from intelligence_service.domain.model import Model
-from intelligence_service.domain.summary import Summary, minimum_scores, summarize
+from intelligence_service.domain.summary import Summary, grouping_for, summarize
 from intelligence_service.ports import EVERYTHING, Models, Order, ScoreReader, Wanted
 
 
@@ -75,7 +75,7 @@ class Intelligence:
     async def summary(self) -> Summary:
         """Counts all leads, at one point in time, by the model in force."""
         model = await self.models.in_force()
-        groups, as_of_time = await self.scores.groups(minimum_scores(model), model.velocity_window, model.idle)
+        groups, as_of_time = await self.scores.groups(grouping_for(model))
         return summarize(groups, model, as_of_time)
 
     async def _judged(self, leads: Sequence[LeadFacts], *, explain: bool = True) -> list[Insight]:

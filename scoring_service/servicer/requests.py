@@ -32,6 +32,8 @@ MAX_REASON = 1_024
 """Largest number of characters in a reason or a note."""
 MAX_RANGES = 200
 """Largest number of score ranges in one request."""
+MAX_COUNT = 2**62
+"""More events than any lead has."""
 MAX_SPAN = timedelta(days=3_650)
 """Longest time for which events can be recent, or after which leads can be idle, are judged or convert."""
 MAX_HYPOTHESES = 100
@@ -148,7 +150,10 @@ def count_query(request: pb.CountLeadsRequest) -> CountQuery:
         raise InvalidArgument("minimum_scores", f"has {len(scores)} scores, must have 1 to {MAX_RANGES}")
     if any(low >= high for low, high in pairwise(scores)):
         raise InvalidArgument("minimum_scores", "must ascend")
-    return CountQuery(tuple(scores), _span("recent", request.recent), _span("idle", request.idle))
+    limits = tuple(request.max_recent_event_counts) or (MAX_COUNT,) * len(scores)
+    if len(limits) != len(scores) or min(limits) < 0:
+        raise InvalidArgument("max_recent_event_counts", "must have one number of at least 0 for each range")
+    return CountQuery(tuple(scores), _span("recent", request.recent), _span("idle", request.idle), limits)
 
 
 def hypotheses(request: pb.PreviewLeadScoreRequest) -> list[Hypothesis]:

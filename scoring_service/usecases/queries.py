@@ -10,7 +10,7 @@ from scoring_service.domain.entry import Entry
 from scoring_service.domain.errors import LeadNotFound
 from scoring_service.domain.fit import Fitness
 from scoring_service.domain.lead import Lead
-from scoring_service.domain.lead_counts import CountQuery, LeadGroup, idle_leads
+from scoring_service.domain.lead_counts import CountQuery, LeadGroup, ScoreRange, idle_leads
 from scoring_service.domain.lead_query import LeadQuery
 from scoring_service.domain.model import ScoringModel, Verdicts
 from scoring_service.store.facts import FactReader
@@ -107,19 +107,21 @@ class Queries:
     async def counts(self, query: CountQuery) -> tuple[datetime, Counter[LeadGroup]]:
         """Counts all leads in groups, as of the returned time.
 
-        Only leads that can have recent events are read one by one. Of all others, those that are not idle are counted
-        by the time of their last event, and the rest is the difference to the number of all leads.
+        The time of its last event says whether a lead is idle and has a recent event, so most leads are counted in an
+        index by it. Only those whose number of recent events matters are read one by one. Leads without an event since
+        then are the difference to the number of all leads.
         """
         groups: Counter[LeadGroup] = Counter()
         async with self.lead_reader.snapshot():
             as_of = self.clock()
-            idle_before, recent_after = query.idle_before(as_of), query.recent_after(as_of)
-            async for leads in self.lead_reader.active_leads(recent_after):
-                recent = await self.lead_reader.recent_events([lead.lead_id for lead in leads], recent_after, as_of)
-                groups.update(query.group_of(lead, recent.get(lead.lead_id, 0), as_of) for lead in leads)
-            for score, count in (await self.lead_reader.count_with_last_event(idle_before, recent_after)).items():
-                groups[LeadGroup(query.range_of(score), 0, is_idle=False)] += count
-            return as_of, groups + idle_leads(await self.lead_reader.count_by_score(query.minimum_scores), groups)
+            for scores, is_exact in query.spans():
+                await self._count_each(query, scores, query.recent_after(as_of) if is_exact else as_of, as_of, groups)
+            for period in query.periods(as_of):
+                for score, count in (await self.lead_reader.counts.in_period(period)).items():
+                    if not (period.is_recent and query.is_exact(score)):
+                        groups[query.group_of(score, int(period.is_recent), is_idle=period.is_idle)] += count
+            all_leads = await self.lead_reader.counts.by_score(query.ranges())
+            return as_of, groups + idle_leads(dict(zip(query.minimum_scores, all_leads, strict=True)), groups)
 
     async def history(self, lead_id: str, *, after: Cursor, limit: int, newest_first: bool) -> list[Entry]:
         """Returns one page of a lead's history.
@@ -140,6 +142,17 @@ class Queries:
             for event in await self.fact_reader.events(lead_ids, event_ids):
                 found[timeline.verdicts(event)].append(event.event_id)
         return found
+
+    async def _count_each(
+        self, query: CountQuery, scores: ScoreRange, after: datetime, as_of: datetime, groups: Counter[LeadGroup]
+    ) -> None:
+        """Counts the leads of a range whose last event is later than `after`, with their recent events."""
+        idle_until = query.idle_until(as_of)
+        async for leads in self.lead_reader.counts.active(scores, after):
+            lead_ids = [lead.lead_id for lead in leads]
+            recent = await self.lead_reader.recent_events(lead_ids, query.recent_after(as_of), as_of)
+            for lead_id, score, last_event_time in leads:
+                groups[query.group_of(score, recent.get(lead_id, 0), is_idle=last_event_time <= idle_until)] += 1
 
     async def _with_recent(self, leads: Sequence[Lead], model: ScoringModel, as_of: datetime | None) -> list[LeadScore]:
         time = as_of or self.clock()

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+from bisect import bisect_right
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from intelligence_service.clients import _model
 from intelligence_service.domain.insight import Contribution, Hypothesis, LeadFacts, LeadNotFound, ScoreEffect
 from intelligence_service.domain.model import Model
-from intelligence_service.domain.summary import LeadGroup
+from intelligence_service.domain.summary import Grouping, LeadGroup
 from intelligence_service.domain.watch import LeadChange
 from intelligence_service.ports import EVERYTHING, Order, Page, ScorePreview, StreamPosition, Wanted
 from scoring_service import model_codec
@@ -89,16 +90,15 @@ class FakeScores:
         end = int(start) + page_size
         return Page(leads[int(start) : end], f"{asked}:{end}" if end < len(leads) else "")
 
-    async def groups(
-        self, minimum_scores: Sequence[int], recent: timedelta, idle: timedelta
-    ) -> tuple[list[LeadGroup], datetime]:
+    async def groups(self, grouping: Grouping) -> tuple[list[LeadGroup], datetime]:
         """Returns a group for each lead; the velocity window of all leads is that of the model."""
-        assert recent == MODEL.velocity_window
+        assert grouping.recent == MODEL.velocity_window
         groups = []
         for lead in self.leads.values():
-            minimum = max((each for each in minimum_scores if each <= lead.score), default=minimum_scores[0])
-            is_idle = lead.inactivity is None or lead.inactivity > idle
-            groups.append(LeadGroup(minimum, lead.recent_event_count, is_idle, 1))
+            index = max(0, bisect_right(grouping.minimum_scores, lead.score) - 1)
+            count = min(lead.recent_event_count, grouping.max_recent_event_counts[index])
+            is_idle = lead.inactivity is None or lead.inactivity > grouping.idle
+            groups.append(LeadGroup(grouping.minimum_scores[index], count, is_idle, 1))
         return groups, max((lead.as_of_time for lead in self.leads.values()), default=NOW)
 
 

@@ -8,6 +8,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from intelligence_service.domain.insight import Hypothesis, LeadFacts, ScoreEffect
+from intelligence_service.domain.summary import Grouping
 from intelligence_service.ports import Order, Wanted
 from scoring_service import model_codec
 from shared import wire
@@ -68,9 +69,9 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
 
     async def CountLeads(self, request: pb.CountLeadsRequest, context: Context) -> pb.CountLeadsResponse:
         """See `scoring.proto`."""
-        groups, as_of_time = await self._scores.groups(
-            request.minimum_scores, wire.to_span(request.recent), wire.to_span(request.idle)
-        )
+        recent, idle = wire.to_span(request.recent), wire.to_span(request.idle)
+        grouping = Grouping(request.minimum_scores, request.max_recent_event_counts, recent, idle)
+        groups, as_of_time = await self._scores.groups(grouping)
         return pb.CountLeadsResponse(
             groups=[
                 pb.LeadGroup(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intelligence_service.domain.insight import LeadFacts, decide
-from intelligence_service.domain.model import Model, Stage
-from intelligence_service.domain.summary import summarize
+from intelligence_service.domain.insight import LeadFacts, decide, verdict_of
+from intelligence_service.domain.model import Model, NextAction, Stage
+from intelligence_service.domain.summary import grouping_for, summarize
 from intelligence_service.usecases import Intelligence
 from tests.intelligence.fakes import MODEL, NOW, FakeModels, FakeScores, facts
 
@@ -54,6 +54,27 @@ def test_the_score_ranges_ascend_without_gap_from_floor_to_ceiling(model: Model)
     assert (ranges[0].minimum_score, ranges[-1].maximum_score) == (model.score_floor, model.score_ceiling)
     assert all(lower.maximum_score + 1 == upper.minimum_score for lower, upper in pairwise(ranges))
     assert all(each.minimum_score <= each.maximum_score for each in ranges)
+
+
+velocities = st.integers(0, 12)
+
+
+@given(
+    st.integers(0, 5),
+    st.lists(st.builds(NextAction, st.just("act"), st.sampled_from([(), ("hot",), ("cold", "hot")]), velocities)),
+    st.sampled_from([(), ("hot",)]),
+)
+def test_more_recent_events_than_a_group_counts_change_no_verdict(
+    weight: int, rows: list[NextAction], churn_stages: tuple[str, ...]
+) -> None:
+    actions = (*rows, NextAction("otherwise"))
+    model = replace(MODEL, velocity_weight=weight, next_actions=actions, churn_stages=churn_stages)
+    grouping = grouping_for(model)
+    for score, limit in zip(grouping.minimum_scores, grouping.max_recent_event_counts, strict=True):
+        for is_idle in (True, False):
+            stage = model.stages_around(score)[0].stage
+            verdicts = [verdict_of(stage, count, model, is_idle=is_idle) for count in range(limit, limit + 15)]
+            assert len({(each.row, each.risk, each.churned) for each in verdicts}) == 1, (score, limit)
 
 
 @given(

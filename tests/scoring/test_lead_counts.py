@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from scoring_service.domain.lead_counts import CountQuery, LeadGroup
-from scoring_service.store import documents, reads, schema
+from scoring_service.store import documents, lead_counts, schema
 from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.queries import Queries
 from shared import mongo
@@ -48,9 +48,11 @@ class Lead:
 
     def group(self, query: CountQuery) -> LeadGroup:
         """Returns the group of the lead by definition."""
+        minimum_score = max((each for each in query.minimum_scores if each <= self.score), default=-7)
+        limit = query.max_recent_events[query.minimum_scores.index(minimum_score)]
         return LeadGroup(
-            minimum_score=max((each for each in query.minimum_scores if each <= self.score), default=-7),
-            recent_events=sum(timedelta() <= age < query.recent for age in self.kept),
+            minimum_score,
+            recent_events=min(limit, sum(timedelta() <= age < query.recent for age in self.kept)),
             is_idle=not self.kept or min(self.kept) > query.idle,
         )
 
@@ -77,9 +79,13 @@ leads = st.builds(
     st.integers(-10, 40),
     st.lists(st.tuples(ages.map(lambda age: age // MILLISECOND * MILLISECOND), st.booleans()), max_size=4),
 )
+limits = st.integers(0, 3)
 queries = st.builds(
-    lambda scores, recent, idle: CountQuery((-7, *sorted(scores)), recent, idle),
-    st.sets(st.integers(-5, 45)),
+    lambda ranges, first, recent, idle: CountQuery(
+        (-7, *sorted(ranges)), recent, idle, (first, *(ranges[score] for score in sorted(ranges)))
+    ),
+    st.dictionaries(st.integers(-5, 45), limits),
+    limits,
     spans,
     spans,
 )
@@ -108,7 +114,7 @@ async def counted(database: Database, pipeline: Sequence[Lead], query: CountQuer
 
 
 def test_any_leads_are_counted_exactly(database_uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reads, "_MAX_IDS", 3)
+    monkeypatch.setattr(lead_counts, "PAGE_LEADS", 3)
     with asyncio.Runner() as runner:
         database = runner.run(connected(database_uri))
 
@@ -136,10 +142,13 @@ async def test_counts_are_those_of_the_leads_as_they_are_listed(scoring: Scoring
     await scoring.drain_all()
     await scoring.corrections.retract("e5", "a bot", "tester")
     request = pb.CountLeadsRequest(minimum_scores=[0, 11, 31], recent=timedelta(days=1), idle=timedelta(days=7))
-    response = await stub.CountLeads(request)
-    assert response.as_of_time == at(NOW)
-    groups = {(each.minimum_score, each.recent_event_count, each.idle): each.lead_count for each in response.groups}
-    assert groups == {(11, 2, False): 1, (11, 0, False): 1, (11, 0, True): 1, (0, 0, True): 1, (31, 1, False): 1}
+    others = {(11, 0, False): 1, (11, 0, True): 1, (0, 0, True): 1, (31, 1, False): 1}
+    for limits, ada in (([], (11, 2, False)), ([0, 1, 1], (11, 1, False))):
+        request.max_recent_event_counts[:] = limits
+        response = await stub.CountLeads(request)
+        assert response.as_of_time == at(NOW)
+        groups = {(each.minimum_score, each.recent_event_count, each.idle): each.lead_count for each in response.groups}
+        assert groups == {ada: 1, **others}
 
 
 @pytest.mark.parametrize(
@@ -149,6 +158,8 @@ async def test_counts_are_those_of_the_leads_as_they_are_listed(scoring: Scoring
         (pb.CountLeadsRequest(minimum_scores=range(201)), "minimum_scores"),
         (pb.CountLeadsRequest(minimum_scores=[1, 1]), "minimum_scores"),
         (pb.CountLeadsRequest(minimum_scores=[2, 1]), "minimum_scores"),
+        (pb.CountLeadsRequest(minimum_scores=[1, 2], max_recent_event_counts=[1]), "max_recent_event_counts"),
+        (pb.CountLeadsRequest(minimum_scores=[1], max_recent_event_counts=[-1]), "max_recent_event_counts"),
         (pb.CountLeadsRequest(minimum_scores=[1], recent=Duration(seconds=-1)), "recent"),
         (pb.CountLeadsRequest(minimum_scores=[1], idle=timedelta(days=3_651)), "idle"),
         (pb.CountLeadsRequest(minimum_scores=[1], idle=Duration(seconds=2**62)), "idle"),

@@ -75,7 +75,7 @@ async def test_a_page_is_read_from_an_index_in_its_order(scoring: Scoring, datab
 
 @pytest.mark.usefixtures("_leads")
 async def test_counts_read_no_rows_of_leads(scoring: Scoring, database_uri: str) -> None:
-    query = CountQuery((0, 11, 31, 60), timedelta(days=1), timedelta(days=7))
+    query = CountQuery((0, 11, 31, 60), timedelta(days=1), timedelta(days=7), (1, 1, 3, 1))
     async with overheard(database_uri) as (database, commands):
         reader = LeadReader(database, ModelStore(database, ENGINE), scoring.events)
         _, groups = await queries_of(scoring, reader).counts(query)

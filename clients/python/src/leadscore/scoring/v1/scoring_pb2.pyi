@@ -306,14 +306,16 @@ class InactiveLead(_message.Message):
     def __init__(self, lead_id: _Optional[str] = ..., score: _Optional[int] = ..., stage: _Optional[str] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sequence: _Optional[int] = ...) -> None: ...
 
 class CountLeadsRequest(_message.Message):
-    __slots__ = ("minimum_scores", "recent", "idle")
+    __slots__ = ("minimum_scores", "recent", "idle", "max_recent_event_counts")
     MINIMUM_SCORES_FIELD_NUMBER: _ClassVar[int]
     RECENT_FIELD_NUMBER: _ClassVar[int]
     IDLE_FIELD_NUMBER: _ClassVar[int]
+    MAX_RECENT_EVENT_COUNTS_FIELD_NUMBER: _ClassVar[int]
     minimum_scores: _containers.RepeatedScalarFieldContainer[int]
     recent: _duration_pb2.Duration
     idle: _duration_pb2.Duration
-    def __init__(self, minimum_scores: _Optional[_Iterable[int]] = ..., recent: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    max_recent_event_counts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, minimum_scores: _Optional[_Iterable[int]] = ..., recent: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_recent_event_counts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class CountLeadsResponse(_message.Message):
     __slots__ = ("groups", "as_of_time")

@@ -268,14 +268,15 @@ class ScoringServiceServicer(object):
 
     def CountLeads(self, request, context):
         """Counts all leads in groups: those with a score in the same range, with the same number of recent events, and either
-        all idle or none. The caller defines the ranges, what is recent and what is idle. Leads without recent events are
-        counted in an index, about 3 million a second; leads with recent events are read one by one, about 50,000 a second.
+        all idle or none. The caller defines the ranges, what is recent and what is idle. Most leads are counted in an index,
+        about 3 million a second. Only leads with recent events, in ranges in which it matters how many these are, are read
+        one by one, about 50,000 a second.
 
         Transactional: yes, one consistent read.
         Idempotent: yes, a read.
         Errors:
-        * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
-        duration is negative or more than 10 years.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; a
+        duration is negative or more than 10 years; or there is not one number of recent events per range.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

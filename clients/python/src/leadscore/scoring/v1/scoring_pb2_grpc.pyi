@@ -91,14 +91,15 @@ class ScoringServiceStub:
     """
     CountLeads: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.CountLeadsRequest, _scoring_pb2.CountLeadsResponse]
     """Counts all leads in groups: those with a score in the same range, with the same number of recent events, and either
-    all idle or none. The caller defines the ranges, what is recent and what is idle. Leads without recent events are
-    counted in an index, about 3 million a second; leads with recent events are read one by one, about 50,000 a second.
+    all idle or none. The caller defines the ranges, what is recent and what is idle. Most leads are counted in an index,
+    about 3 million a second. Only leads with recent events, in ranges in which it matters how many these are, are read
+    one by one, about 50,000 a second.
 
     Transactional: yes, one consistent read.
     Idempotent: yes, a read.
     Errors:
-    * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
-      duration is negative or more than 10 years.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; a
+      duration is negative or more than 10 years; or there is not one number of recent events per range.
     """
     PreviewLeadScore: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.PreviewLeadScoreRequest, _scoring_pb2.PreviewLeadScoreResponse]
     """Computes what hypothetical events would do to a lead's score, and which rules would change it most, without writing
@@ -423,14 +424,15 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     """
     CountLeads: _aio.UnaryUnaryMultiCallable[_scoring_pb2.CountLeadsRequest, _scoring_pb2.CountLeadsResponse]  # type: ignore[assignment]
     """Counts all leads in groups: those with a score in the same range, with the same number of recent events, and either
-    all idle or none. The caller defines the ranges, what is recent and what is idle. Leads without recent events are
-    counted in an index, about 3 million a second; leads with recent events are read one by one, about 50,000 a second.
+    all idle or none. The caller defines the ranges, what is recent and what is idle. Most leads are counted in an index,
+    about 3 million a second. Only leads with recent events, in ranges in which it matters how many these are, are read
+    one by one, about 50,000 a second.
 
     Transactional: yes, one consistent read.
     Idempotent: yes, a read.
     Errors:
-    * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
-      duration is negative or more than 10 years.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; a
+      duration is negative or more than 10 years; or there is not one number of recent events per range.
     """
     PreviewLeadScore: _aio.UnaryUnaryMultiCallable[_scoring_pb2.PreviewLeadScoreRequest, _scoring_pb2.PreviewLeadScoreResponse]  # type: ignore[assignment]
     """Computes what hypothetical events would do to a lead's score, and which rules would change it most, without writing
@@ -782,14 +784,15 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scoring_pb2.CountLeadsResponse, _abc.Awaitable[_scoring_pb2.CountLeadsResponse]]:
         """Counts all leads in groups: those with a score in the same range, with the same number of recent events, and either
-        all idle or none. The caller defines the ranges, what is recent and what is idle. Leads without recent events are
-        counted in an index, about 3 million a second; leads with recent events are read one by one, about 50,000 a second.
+        all idle or none. The caller defines the ranges, what is recent and what is idle. Most leads are counted in an index,
+        about 3 million a second. Only leads with recent events, in ranges in which it matters how many these are, are read
+        one by one, about 50,000 a second.
 
         Transactional: yes, one consistent read.
         Idempotent: yes, a read.
         Errors:
-        * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; or a
-          duration is negative or more than 10 years.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the request has no ranges, more than 200, or ranges in the wrong order; a
+          duration is negative or more than 10 years; or there is not one number of recent events per range.
         """
 
     @_abc_1.abstractmethod
