@@ -41,7 +41,11 @@ RIGHTS: Mapping[str, Sequence[Right]] = {
     "scoring": (
         *_SERVER,
         Right(EVENTS.collection, (FIND, UPDATE), "reads pending events and marks them as scored, parked or discarded"),
-        Right("leads", (FIND, INSERT, UPDATE), "stores the state of each lead"),
+        Right(
+            "leads",
+            (FIND, INSERT, UPDATE, REMOVE),
+            "stores the state of each lead",
+        ),
         Right("score_history", (FIND, INSERT), "appends entries; nobody changes one, so it cannot either"),
         Right("checkpoints", (FIND, INSERT, REMOVE), "replaces the checkpoints after a late event"),
         Right(CHANGES.collection, (FIND, INSERT), "stores changes for automation, and counts those that wait"),

@@ -48,6 +48,12 @@ class Partitions:
         """
         return {"_id": row_id} if self._shards == 1 else {"_id": row_id, "partition": partition}
 
+    def rows(self, rows: Iterable[Document]) -> Document:
+        """Returns the condition for rows that are deleted: their ids and, if there are several shards, partitions."""
+        rows = list(rows)
+        ids: Document = {"_id": {"$in": [row["_id"] for row in rows]}}
+        return ids if self._shards == 1 else {**ids, **among(row["partition"] for row in rows)}
+
     def pin(self, lead_ids: Iterable[str]) -> Document:
         """Returns the condition that rows are in the partitions of some leads."""
         return among(self.of(lead_id) for lead_id in lead_ids)

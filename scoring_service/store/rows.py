@@ -1,17 +1,12 @@
-"""The rows that a transaction writes for leads, each with the partition of its lead."""
+"""The rows of entries and checkpoints, each with the partition of its lead."""
 
 from collections.abc import Iterable
 
-from scoring_service.domain.lead import Lead, LeadUpdate
+from scoring_service.domain.lead import LeadUpdate
 from scoring_service.domain.lead_state import LeadState
 from scoring_service.store import documents
 from shared.mongo import Document
 from shared.partitions import Partitions
-
-
-def lead_row(partitions: Partitions, lead: Lead) -> Document:
-    """Returns the row of a lead."""
-    return {**documents.write_lead(lead), "partition": partitions.of(lead.lead_id)}
 
 
 def entry_rows(partitions: Partitions, updates: Iterable[LeadUpdate]) -> list[Document]:

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from pymongo import DeleteMany, ReplaceOne
+from pymongo import DeleteMany
 
 from scoring_service.domain.decay import Due
 from scoring_service.domain.entry import Entry
@@ -17,8 +17,9 @@ from scoring_service.domain.timeline import Timeline
 from scoring_service.store import documents, locks
 from scoring_service.store.batches import AppendBatch, EventBatch
 from scoring_service.store.lead_filters import decayed_beyond, inactive, stale
+from scoring_service.store.lead_rows import LeadRows
 from scoring_service.store.models import ModelStore
-from scoring_service.store.rows import checkpoint_rows, entry_rows, lead_row
+from scoring_service.store.rows import checkpoint_rows, entry_rows
 from shared import mongo
 from shared.bounded_reads import BoundedRows
 from shared.contracts import events
@@ -31,7 +32,6 @@ from shared.partitions import BY_ID, Partitions
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 """Largest total of event bytes that one transaction reads."""
-
 _EVENT_FIELDS = events.FIELDS | {"partition": 1}
 _STANDING = {"through": 1, "publication": 1, "reset_reason": 1, "reset_actor": 1}
 T = TypeVar("T")
@@ -47,6 +47,7 @@ class LeadWriter:
         self._models = models
         self._events = events
         self._changes = changes
+        self._lead_rows = LeadRows(database, events)
         self._seconds = transaction_seconds
         self._usual_standing = Standing(None, 0)
 
@@ -208,10 +209,7 @@ class LeadWriter:
         entries = entry_rows(partitions, updates)
         if entries:
             await self._database["score_history"].insert_many(entries, ordered=False)
-        rows = [lead_row(partitions, each.after) for each in updates]
-        if rows:
-            replacements = [ReplaceOne(self._key(row), row, upsert=True) for row in rows]
-            await self._database["leads"].bulk_write(replacements, ordered=False)
+        await self._lead_rows.store([each.after for each in updates])
         await self._store_checkpoints(updates)
         changes = documents.write_changes(batch, self.partition_of)
         if changes:
@@ -222,8 +220,8 @@ class LeadWriter:
 
     async def replace(self, lead: Lead, checkpoints: Sequence[LeadState]) -> None:
         """Stores the state of a lead and replaces all of its checkpoints; appends nothing."""
-        partitions, row = self._events.partitions, lead_row(self._events.partitions, lead)
-        await self._database["leads"].replace_one(self._key(row), row, upsert=True)
+        partitions = self._events.partitions
+        await self._lead_rows.store([lead])
         await self._database["checkpoints"].delete_many(partitions.lead(lead.lead_id))
         if checkpoints:
             rows = checkpoint_rows(partitions, lead.lead_id, checkpoints)
@@ -250,9 +248,6 @@ class LeadWriter:
 
     async def _ids(self, condition: Document) -> list[str]:
         return [row["_id"] for row in await self._database["leads"].find(condition, {"_id": 1}).to_list()]
-
-    def _key(self, row: Document) -> Document:
-        return self._events.partitions.row(row["_id"], row["partition"])
 
 
 def _batch(pending: BoundedRows) -> EventBatch:

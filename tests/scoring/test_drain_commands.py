@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from scoring_service.store.lead_rows import MIN_REINSERTED
 from tests.conftest import PARTITIONS
 from tests.scoring.conftest import NOW, Scoring, days_ago, new_scoring
 from tests.shared.commands import Commands, overheard
@@ -56,11 +57,21 @@ async def test_without_events_a_drain_only_looks(overheard_scoring: Overheard) -
     assert await overheard_scoring.drain() == ["find events", "commitTransaction"]
 
 
-@pytest.mark.parametrize("leads", [1, 10, 500])
-async def test_a_drain_of_any_size_sends_eight_commands(overheard_scoring: Overheard, leads: int) -> None:
+@pytest.mark.parametrize("leads", [1, MIN_REINSERTED - 1])
+async def test_a_drain_of_few_leads_sends_eight_commands(overheard_scoring: Overheard, leads: int) -> None:
     await overheard_scoring.scoring.put(*((f"e{number}", f"lead{number}", "page_view", NOW) for number in range(leads)))
     assert await overheard_scoring.drain() == COMMANDS
     assert await overheard_scoring.scoring.database["leads"].count_documents({}) == leads + 1
+
+
+@pytest.mark.parametrize("leads", [MIN_REINSERTED, 500])
+async def test_a_drain_of_many_leads_inserts_their_rows_anew(overheard_scoring: Overheard, leads: int) -> None:
+    scoring = overheard_scoring.scoring
+    for each in ("first", "second"):
+        await scoring.put(*((f"{each}{number}", f"lead{number}", "page_view", NOW) for number in range(leads)))
+        assert await overheard_scoring.drain() == [*COMMANDS[:4], "delete leads", "insert leads", *COMMANDS[5:]]
+    assert await scoring.database["leads"].count_documents({}) == leads + 1
+    assert await scoring.verify() == []
 
 
 async def test_late_events_of_many_leads_cost_one_more_read(overheard_scoring: Overheard) -> None:

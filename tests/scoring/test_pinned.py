@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from scoring_service.domain.refold import CHECKPOINT_FACTS
+from scoring_service.store.lead_rows import MIN_REINSERTED
 from scoring_service.usecases.corrections import AdjustmentRequest
 from shared.partitions import Partitions
 from tests.conftest import PARTITIONS
@@ -54,6 +55,16 @@ async def test_a_drain_sends_everything_in_one_transaction_on_one_partition(hear
     commands.sent.clear()
     assert await scoring.drain.step([partition], 500) > 0
     assert transactions(commands) == [{partition}]
+    assert outside(commands) == set()
+
+
+async def test_a_drain_of_many_leads_stays_on_one_partition(heard: tuple[Scoring, Commands]) -> None:
+    scoring, commands = heard
+    leads = neighbours(scoring, MIN_REINSERTED)
+    await scoring.put(*((f"{lead_id}-1", lead_id, "signup", NOW) for lead_id in leads))
+    commands.sent.clear()
+    assert await scoring.drain.step([scoring.events.partition_of("ada")], 500) == len(leads)
+    assert transactions(commands) == [{scoring.events.partition_of("ada")}]
     assert outside(commands) == set()
 
 
