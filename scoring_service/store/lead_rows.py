@@ -10,7 +10,7 @@ from shared.inbox.collection import Inbox
 from shared.mongo import Database, Document
 from shared.partitions import BY_ID
 
-MIN_REINSERTED = 20
+MIN_REINSERTED = 50
 """From this number of leads on, their rows are deleted and inserted again.
 
 MongoDB replaces rows one by one, but deletes and inserts them together: that takes 80 µs of its CPU per row instead of
