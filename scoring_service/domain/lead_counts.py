@@ -72,7 +72,8 @@ class CountQuery:
 
     def ranges(self) -> list[ScoreRange]:
         """Returns the ranges of scores, each up to the next one."""
-        return [ScoreRange(*each) for each in pairwise([ANY_SCORE, *self.minimum_scores[1:], None])]
+        following = self.minimum_scores[1:]
+        return [ScoreRange(*each) for each in zip((ANY_SCORE, *following), (*following, None), strict=True)]
 
     def spans(self) -> Iterator[tuple[ScoreRange, bool]]:
         """Yields the ranges, neighbours joined, and whether it matters in them if a lead has one recent event or more.

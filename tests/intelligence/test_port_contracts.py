@@ -8,6 +8,7 @@ import pytest
 
 from intelligence_service.clients import ScoringModels, ScoringServiceReader
 from intelligence_service.domain.insight import Contribution, Hypothesis, LeadFacts, LeadNotFound, ScoreEffect
+from intelligence_service.domain.summary import Grouping
 from intelligence_service.ports import Models, Order, ScoreReader, Wanted
 from shared.mongo import Database
 from shared.rpc.errors import InvalidArgument, InvalidPageToken
@@ -136,7 +137,8 @@ async def test_a_page_token_of_another_order_is_refused(scores: ScoreReader) -> 
 
 
 async def test_groups_contain_every_lead_once(scores: ScoreReader) -> None:
-    groups, as_of_time = await scores.groups([0, 11, 31], MODEL.velocity_window, timedelta(hours=35))
+    grouping = Grouping([0, 11, 31], [5, 5, 5], MODEL.velocity_window, timedelta(hours=35))
+    groups, as_of_time = await scores.groups(grouping)
     assert as_of_time == NOW
     assert {each.lead_count for each in groups} == {1}
     assert {(each.minimum_score, each.recent_event_count, each.is_idle) for each in groups} == {
