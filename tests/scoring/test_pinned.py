@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from scoring_service.domain.preview import Hypothesis
 from scoring_service.domain.refold import CHECKPOINT_FACTS
 from scoring_service.store.lead_rows import MIN_REINSERTED
 from scoring_service.usecases.corrections import AdjustmentRequest
@@ -111,6 +112,15 @@ async def test_reading_leads_names_their_partitions(heard: tuple[Scoring, Comman
     await scoring.queries.scores(leads, None if days is None else days_ago(days))
     await scoring.queries.history("ada", after=(), limit=5, newest_first=True)
     assert commands.names.count("find") > 1
+    assert unpinned(commands) == set()
+
+
+async def test_a_preview_names_the_partition_of_its_lead(heard: tuple[Scoring, Commands]) -> None:
+    scoring, commands = heard
+    await seed(scoring, "ada")
+    commands.sent.clear()
+    await scoring.previews.of("ada", [Hypothesis("signup", {})])
+    assert transactions(commands) == [], "expected nothing to be written"
     assert unpinned(commands) == set()
 
 
