@@ -33,7 +33,7 @@ class OldExecutions:
             "state": {"$ne": _PENDING},
             "deliveries.body": {"$gt": b""},
         }
-        rows = self._executions.find(which, {"partition": 1}, hint="latest")
+        rows = self._executions.find(which, {"partition": 1}, hint="latest", batch_size=PAGE_EXECUTIONS)
         while page := await rows.to_list(PAGE_EXECUTIONS):
             these = {"_id": {"$in": [row["_id"] for row in page]}, **among(row["partition"] for row in page)}
             not_pending = {**these, "state": {"$ne": _PENDING}}

@@ -41,7 +41,8 @@ async def cancel_deliveries(database: Database, rule_id: str) -> None:
     """
     try:
         with deadline(seconds_left() / 2):  # the rule is already stored; leave time to return that to the caller
-            pending = database[EXECUTIONS].find({"rule_id": rule_id, "state": PENDING}, {"_id": 1})
+            which = {"rule_id": rule_id, "state": PENDING}
+            pending = database[EXECUTIONS].find(which, {"_id": 1}, batch_size=MAX_CANCELLED)
             while ids := [row["_id"] for row in await pending.to_list(MAX_CANCELLED)]:
                 cancel = partial(_cancel_batch, database, rule_id, ids)
                 if not await mongo.transact(database, cancel, seconds=CANCEL_SECONDS):

@@ -7,7 +7,7 @@ from scoring_service.domain.lead_counts import ActiveLead, Period, ScoreRange
 from shared.mongo import Database, Document
 
 PAGE_LEADS = 1_000
-"""Active leads that are read at a time."""
+"""Active leads that are read at a time. Without a batch size, the driver holds 16 MiB of them: 50 MB once decoded."""
 
 
 class LeadCounts:
@@ -36,7 +36,7 @@ class LeadCounts:
         """Yields the leads with a score in a range whose last event is later than a time, `PAGE_LEADS` at a time."""
         which = {"last_event_time": {"$gt": after}, "score": _within(scores)}
         fields = {"score": 1, "last_event_time": 1}
-        cursor = self._leads.find(which, fields, hint="by_last_event_time")
+        cursor = self._leads.find(which, fields, batch_size=PAGE_LEADS, hint="by_last_event_time")
         while rows := await cursor.to_list(PAGE_LEADS):
             yield [ActiveLead(row["_id"], row["score"], row["last_event_time"]) for row in rows]
 

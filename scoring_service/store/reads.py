@@ -164,7 +164,7 @@ class LeadReader:
 
     async def inactive_leads(self, due: Due) -> AsyncIterator[Lead]:
         """Yields the inactive leads; see `lead_filters`."""
-        async for row in self._database["leads"].find(inactive(due)):
+        async for row in self._database["leads"].find(inactive(due), batch_size=PIECE_FACTS):
             yield documents.read_lead(row)
 
     async def count_stale_leads(self, timeline: Timeline) -> int:

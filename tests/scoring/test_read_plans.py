@@ -8,6 +8,7 @@ import pytest
 from scoring_service.domain.lead_counts import CountQuery
 from scoring_service.domain.lead_query import LeadOrder, LeadQuery, LeadRange
 from scoring_service.store.facts import FactReader
+from scoring_service.store.lead_counts import PAGE_LEADS
 from scoring_service.store.models import ModelStore
 from scoring_service.store.reads import LeadReader
 from scoring_service.usecases.queries import Queries
@@ -80,6 +81,8 @@ async def test_counts_read_no_rows_of_leads(scoring: Scoring, database_uri: str)
         reader = LeadReader(database, ModelStore(database, ENGINE), scoring.events)
         _, groups = await queries_of(scoring, reader).counts(query)
     assert groups.total() == 100
+    pages = [sent["batchSize"] for name, sent in commands.sent if name == "find"]
+    assert pages == [PAGE_LEADS] * 3, "expected pages, not the 16 MiB at a time that the driver holds by default"
     for collection, used in await plans(scoring, commands):
         assert used.isdisjoint({"COLLSCAN", "FETCH", "SORT"}), f"expected {collection} to be counted in an index"
 
