@@ -1,6 +1,6 @@
-"""`python -m admin_service serve | migrate | bootstrap`."""
+"""`python -m admin_service serve | migrate | bootstrap | check`."""
 
-from admin_service.app import run_bootstrap, run_migration, run_server
+from admin_service.app import checks, run_bootstrap, run_migration, run_server
 from admin_service.settings import AdminSettings
 from shared import entrypoint, event_loops, processes
 
@@ -28,4 +28,4 @@ def bootstrap(settings: AdminSettings) -> None:
 
 if __name__ == "__main__":
     commands = {"serve": serve, "migrate": migrate, "bootstrap": bootstrap}
-    entrypoint.run("admin_service", AdminSettings, commands, sharded=migrate_sharded)
+    entrypoint.run("admin_service", AdminSettings, commands, sharded=migrate_sharded, checks=checks)

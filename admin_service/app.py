@@ -27,8 +27,9 @@ from admin_service.usecases.compaction import Compaction
 from admin_service.usecases.erasures import Erasing
 from admin_service.usecases.keys import Draft, KeyBook
 from admin_service.usecases.privacy import Privacy
-from shared import mongo, replica_sets, wire
+from shared import checkup, mongo, replica_sets, wire
 from shared.access import enforcement
+from shared.checkup import Check
 from shared.lead_ids import LeadIds
 from shared.mongo import Database
 from shared.rpc import channels
@@ -86,6 +87,11 @@ async def open_privacy(database: Database, judge: Judge, clock: Callable[[], dat
         Compaction(OldEvents(database, partitions), OldExecutions(database), judge),
         LeadExport(database, partitions, traces),
     )
+
+
+def checks(settings: AdminSettings) -> list[Check]:
+    """Returns the checks of the database for this service."""
+    return [schema.check, LeadIds(settings.lead_ids).check, checkup.of_indexes(schema.INDEXES, "admin")]
 
 
 async def run_migration(settings: AdminSettings, *, sharded: bool = False) -> None:

@@ -1,8 +1,8 @@
-"""`python -m automation_service serve | work | migrate | reencrypt | hold`."""
+"""`python -m automation_service serve | work | migrate | check | reencrypt | hold`."""
 
 from functools import partial
 
-from automation_service.app import open_worker, run_hold, run_migration, run_reencryption, run_server
+from automation_service.app import checks, open_worker, run_hold, run_migration, run_reencryption, run_server
 from automation_service.settings import AutomationSettings
 from shared import entrypoint, event_loops, processes
 from shared.contracts import score_changes
@@ -50,4 +50,4 @@ def hold(settings: AutomationSettings) -> None:
 
 if __name__ == "__main__":
     commands = {"serve": serve, "work": work, "migrate": migrate, "reencrypt": reencrypt, "hold": hold}
-    entrypoint.run("automation_service", AutomationSettings, commands, sharded=migrate_sharded)
+    entrypoint.run("automation_service", AutomationSettings, commands, sharded=migrate_sharded, checks=checks)

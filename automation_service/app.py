@@ -30,8 +30,9 @@ from automation_service.usecases.inactivity import InactivitySearch
 from automation_service.usecases.reencryption import reencrypt
 from automation_service.usecases.rules import RuleBook, RuleValidator
 from automation_service.usecases.trials import RuleTester
-from shared import logs, mongo, replica_sets, wire
+from shared import checkup, logs, mongo, replica_sets, wire
 from shared.access import enforcement
+from shared.checkup import Check
 from shared.contracts import score_changes
 from shared.group_commit import GroupCommit
 from shared.inbox.broker import DoorbellBroker
@@ -129,6 +130,17 @@ async def open_worker(settings: AutomationSettings, connected: DoorbellBroker) -
         repairing = repair_due_times(deliveries, wire.now)
         async with running(doorbell.run(), *lanes, isolated, sweeping, dispatcher.run(), repairing, searching):
             yield drainer
+
+
+def checks(settings: AutomationSettings) -> list[Check]:
+    """Returns the checks of the database for this service."""
+    return [
+        schema.SCHEMA.check,
+        checkup.of_inbox(score_changes.CONTRACT, settings.partitions),
+        LeadIds(settings.lead_ids).check,
+        checkup.of_partitions(schema.PARTITIONS, settings.partitions, "automation"),
+        checkup.of_indexes(schema.INDEXES, "automation"),
+    ]
 
 
 @contextlib.asynccontextmanager

@@ -9,6 +9,7 @@ import typer
 from cli import VERSION
 from cli.access import audit, keys
 from cli.automation import deliveries, executions, rules
+from cli.doctor.commands import doctor
 from cli.events import commands as events
 from cli.exporting import commands as exporting
 from cli.health.commands import health
@@ -59,6 +60,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(executions.app, name="executions")
 app.add_typer(deliveries.app, name="deliveries")
 app.command()(status)
+app.command()(doctor)
 app.command()(verify)
 app.add_typer(parked.app, name="parked")
 app.add_typer(decay.app, name="decay")

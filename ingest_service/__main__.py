@@ -1,6 +1,6 @@
-"""`python -m ingest_service serve | migrate`."""
+"""`python -m ingest_service serve | migrate | check`."""
 
-from ingest_service.app import run_migration, run_server
+from ingest_service.app import checks, run_migration, run_server
 from ingest_service.settings import IngestSettings
 from shared import entrypoint, event_loops, processes
 
@@ -22,4 +22,5 @@ def migrate_sharded(settings: IngestSettings) -> None:
 
 
 if __name__ == "__main__":
-    entrypoint.run("ingest_service", IngestSettings, {"serve": serve, "migrate": migrate}, sharded=migrate_sharded)
+    commands = {"serve": serve, "migrate": migrate}
+    entrypoint.run("ingest_service", IngestSettings, commands, sharded=migrate_sharded, checks=checks)

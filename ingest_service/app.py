@@ -15,13 +15,15 @@ from ingest_service.store import SCHEMA, SHARD_KEYS, ErasureReader, EventIds, Mo
 from ingest_service.usecases.backlog import BacklogMonitor
 from ingest_service.usecases.erasures import ErasedLeads
 from ingest_service.usecases.ingest import Ingest
-from shared import logs, mongo, replica_sets, wire
+from shared import checkup, logs, mongo, replica_sets, wire
 from shared.access import enforcement, rates
+from shared.checkup import Check
 from shared.contracts import events
 from shared.group_commit import GroupCommit
 from shared.inbox import broker
 from shared.inbox.collection import Inbox
 from shared.inbox.doorbell import Doorbell
+from shared.inbox.schema import indexes
 from shared.indexes import create_indexes
 from shared.lead_ids import LeadIds
 from shared.rpc.server import Service, serve
@@ -68,6 +70,16 @@ async def run_server(settings: IngestSettings) -> None:
                 prepare=lead_ids.apply,
             )
             await serve(service, settings)
+
+
+def checks(settings: IngestSettings) -> list[Check]:
+    """Returns the checks of the database for this service."""
+    return [
+        SCHEMA.check,
+        checkup.of_inbox(events.CONTRACT, settings.partitions),
+        LeadIds(settings.lead_ids).check,
+        checkup.of_indexes({events.CONTRACT.collection: indexes(events.CONTRACT), **rates.INDEXES}, "ingest"),
+    ]
 
 
 async def warn_of_clock(database: mongo.Database, clock: Callable[[], datetime]) -> None:

@@ -1,6 +1,6 @@
-"""`python -m intelligence_service serve | migrate`."""
+"""`python -m intelligence_service serve | migrate | check`."""
 
-from intelligence_service.app import run_server
+from intelligence_service.app import checks, run_server
 from intelligence_service.settings import IntelligenceSettings
 from shared import entrypoint, event_loops, processes
 
@@ -16,4 +16,4 @@ def migrate(_: IntelligenceSettings) -> None:
 
 
 if __name__ == "__main__":
-    entrypoint.run("intelligence_service", IntelligenceSettings, {"serve": serve, "migrate": migrate})
+    entrypoint.run("intelligence_service", IntelligenceSettings, {"serve": serve, "migrate": migrate}, checks=checks)

@@ -13,9 +13,15 @@ from intelligence_service.usecases import Intelligence
 from intelligence_service.watchers import Watchers
 from shared import mongo
 from shared.access import enforcement
+from shared.checkup import Check
 from shared.lead_ids import LeadIds
 from shared.rpc.channels import connect
 from shared.rpc.server import Service, serve
+
+
+def checks(settings: IntelligenceSettings) -> list[Check]:
+    """Returns the checks of the database for this service."""
+    return [LeadIds(settings.lead_ids).check]
 
 
 async def run_server(settings: IntelligenceSettings) -> None:

@@ -1,8 +1,8 @@
-"""`python -m scoring_service serve | work | assist | migrate`."""
+"""`python -m scoring_service serve | work | assist | migrate | check`."""
 
 from functools import partial
 
-from scoring_service.app import open_worker, run_helper, run_migration, run_server
+from scoring_service.app import checks, open_worker, run_helper, run_migration, run_server
 from scoring_service.settings import ScoringSettings
 from shared import entrypoint, event_loops, processes
 from shared.contracts import events
@@ -49,4 +49,5 @@ if __name__ == "__main__":
         ScoringSettings,
         {"serve": serve, "work": work, "assist": assist, "migrate": migrate},
         sharded=migrate_sharded,
+        checks=checks,
     )

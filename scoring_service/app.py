@@ -39,10 +39,12 @@ from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.slow_lane import SlowLane
 from scoring_service.usecases.verify import Verification
-from shared import mongo, replica_sets, wire
+from shared import checkup, mongo, replica_sets, wire
 from shared.access import enforcement
+from shared.checkup import Check
 from shared.contracts import events, score_changes
 from shared.inbox import broker
+from shared.inbox import schema as inbox_schema
 from shared.inbox.broker import DoorbellBroker
 from shared.inbox.collection import Inbox
 from shared.inbox.consumer import Drainer, sweep
@@ -164,6 +166,22 @@ async def run_migration(settings: ScoringSettings, *, sharded: bool = False) -> 
         await inbox.migrate()
         if sharded:
             await inbox.record_shards(await shard(database, schema.SHARD_KEYS, partitions=settings.partitions))
+
+
+def checks(settings: ScoringSettings) -> list[Check]:
+    """Returns the checks of the database for this service."""
+    partitions, calendar = settings.partitions, Calendar(zone(settings.time_zone))
+    indexes = {**schema.INDEXES, score_changes.CONTRACT.collection: inbox_schema.indexes(score_changes.CONTRACT)}
+    return [
+        schema.SCHEMA.check,
+        checkup.of_inbox(events.CONTRACT, partitions),
+        checkup.of_inbox(score_changes.CONTRACT, partitions),
+        lambda database: schema.check_time_zone(database, settings.time_zone),
+        lambda database: schema.check_engine(database, engine(calendar)),
+        LeadIds(settings.lead_ids).check,
+        checkup.of_partitions("scoring_partitions", partitions, "scoring"),
+        checkup.of_indexes(indexes, "scoring"),
+    ]
 
 
 @contextlib.asynccontextmanager

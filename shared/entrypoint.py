@@ -1,4 +1,4 @@
-"""The entry point of a service: `python -m <service> serve | work | migrate`.
+"""The entry point of a service: `python -m <service> serve | work | migrate | check`.
 
 Guarantee: a process that cannot start prints what to do to standard error, one line per mistake, and exits with status
 1; Ctrl-C ends it cleanly. If a part of a running process fails, the process exits within seconds, with one log line and
@@ -9,14 +9,17 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from shared import event_loops, logs, processes, watchdog
 from shared.rpc import handshake_log
 from shared.settings import MongoSettings, ProcessSettings, StartupError, TlsSettings, load, unknown_variables
 from shared.tasks import BackgroundTaskEnded
+
+if TYPE_CHECKING:
+    from shared.checkup import Check
 
 S = TypeVar("S", bound=ProcessSettings)
 YOUNG_OBJECTS = 10_000
@@ -27,6 +30,7 @@ _WITH_USERS = (
     "DIRECTORY/SERVICE/leadscore_mongo_uri."
 )
 _WITH_PARENT = "Stop when standard input, a pipe, closes: when the process that has started this one ends."
+_WAIT = "Check again for up to this time if something is wrong, for example because migrate has not run yet."
 _LOG = logs.get(__name__)
 
 
@@ -36,17 +40,19 @@ def run(
     commands: Mapping[str, Callable[[S], None]],
     *,
     sharded: Callable[[S], None] | None = None,
+    checks: "Callable[[S], Sequence[Check]]" = lambda _: (),
 ) -> None:
     """Runs the command that the command line names, with the settings from the environment.
 
     Each command's docstring is its help. `sharded` is what `migrate --sharded` runs. `migrate --with-users` also
-    creates the service's own user of MongoDB.
+    creates the service's own user of MongoDB. Every service has the command `check`, which runs its `checks`.
     """
     arguments = _parser(service, commands, sharded).parse_args()
-    command = sharded if sharded and getattr(arguments, "sharded", False) else commands[arguments.command]
+    all_commands = {**commands, "check": lambda loaded: _check(loaded, checks(loaded), arguments.wait)}
+    command = sharded if sharded and getattr(arguments, "sharded", False) else all_commands[arguments.command]
     try:
         loaded = load(settings)
-        _prepare(service, loaded, stop_with_parent=arguments.stop_with_parent)
+        _prepare(service, loaded, stop_with_parent=getattr(arguments, "stop_with_parent", False))
         command(loaded)
         if isinstance(loaded, MongoSettings) and getattr(arguments, "with_users", None):
             _create_user(loaded, service.removesuffix("_service"), arguments.with_users)
@@ -77,7 +83,17 @@ def _parser(
             subparser.add_argument("--with-users", type=Path, metavar="DIRECTORY", help=_WITH_USERS)
         if name == "migrate" and sharded is not None:
             subparser.add_argument("--sharded", action="store_true", help=sharded.__doc__)
+    checking = chosen.add_parser("check", help=_check.__doc__)
+    checking.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help=_WAIT)
     return parser
+
+
+def _check(settings: ProcessSettings, checks: "Sequence[Check]", wait: float) -> None:
+    """Check the settings and the database, and change nothing; one line per problem, and status 1 if there is one."""
+    from shared import checkup  # not every process needs a driver
+
+    if isinstance(settings, MongoSettings):
+        event_loops.run(checkup.examine(settings.mongo_uri.get_secret_value(), checks, wait=wait))
 
 
 def _prepare(service: str, settings: ProcessSettings, *, stop_with_parent: bool) -> None:

@@ -73,7 +73,10 @@ class LeadIds:
             raise StartupError("the database has not been set up: run migrate of every service first")
         if record["steps"] != self._steps:
             steps = ",".join(record["steps"])
-            raise StartupError(f"the database was created with other lead ids: set LEADSCORE_LEAD_IDS={steps}")
+            raise StartupError(
+                f"the database was created with other lead ids: set LEADSCORE_LEAD_IDS={steps}, or move to a new "
+                "database (docs/operations.md)"
+            )
 
     def _apply(self, message: Message, places: "Sequence[_Place]") -> None:
         for name, is_repeated, below in places:

@@ -105,10 +105,6 @@ class ModelStore:
         row = await self._publications.find_one({}, sort=[("_id", DESCENDING)])
         return documents.read_publication(row) if row and not row["rolled_out"] else None
 
-    async def engine(self) -> str:
-        """Returns the engine that the database follows."""
-        return (await self.publications())[-1].engine
-
     async def follow_engine(self, now: datetime) -> None:
         """Publishes the model in force again, for all events, if another engine made the last publication."""
         while (last := (await self.publications())[-1]).engine != self._engine:

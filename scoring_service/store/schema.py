@@ -93,7 +93,7 @@ async def migrate(database: Database, *, partitions: int, time_zone: str, engine
     rows = [{"_id": partition} for partition in range(partitions)]
     await create_locks(database["scoring_partitions"], rows, through="", time_zone=time_zone, publication=1)
     await create_locks(database[locks.NAME], chain.from_iterable(map(locks.rows_of, range(partitions))))
-    await _check_time_zone(database, time_zone)
+    await check_time_zone(database, time_zone)
     await ModelStore(database, engine).follow_engine(now)
     await check(database, time_zone=time_zone, engine=engine)
 
@@ -105,23 +105,41 @@ async def check(database: Database, *, time_zone: str, engine: str) -> None:
         StartupError: The version, the time zone or the engine differs, or a partition or an index is missing.
     """
     await SCHEMA.check(database)
-    await _check_time_zone(database, time_zone)
-    followed = await ModelStore(database, engine).engine()
+    await check_time_zone(database, time_zone)
+    await check_engine(database, engine)
+    await check_indexes(database, INDEXES, service="scoring")
+
+
+async def check_engine(database: Database, engine: str) -> None:
+    """Checks that the stored scores were computed by the engine of this program.
+
+    Raises:
+        StartupError: They were not, or there is no model yet.
+    """
+    publications = await ModelStore(database, engine).publications()
+    if not publications:
+        raise StartupError("the database has no model: run migrate of the scoring service")
+    followed = publications[-1].engine
     if followed != engine:
         raise StartupError(
             f"the database follows the scoring engine {followed}, this program is {engine}: stop the programs of the "
             "other version and run migrate of the scoring service, which folds all leads again in the background"
         )
-    await check_indexes(database, INDEXES, service="scoring")
 
 
-async def _check_time_zone(database: Database, time_zone: str) -> None:
+async def check_time_zone(database: Database, time_zone: str) -> None:
+    """Checks that dates begin in the time zone in which they began so far.
+
+    Raises:
+        StartupError: They do not, or there are no partitions yet.
+    """
     row = await database["scoring_partitions"].find_one({"_id": 0})
     if row is None:
         raise StartupError("the database has no scoring partitions: run migrate of the scoring service")
     if row["time_zone"] != time_zone:
         raise StartupError(
-            f"the database was created for {row['time_zone']}: set LEADSCORE_TIME_ZONE={row['time_zone']}"
+            f"the database was created for {row['time_zone']}: set LEADSCORE_TIME_ZONE={row['time_zone']}, or move to "
+            "a new database (docs/operations.md)"
         )
 
 

@@ -239,7 +239,10 @@ class Inbox:
             raise StartupError(f"the database has no inbox {self.rows.name!r}: run migrate of every service first")
         if record["partitions"] != self.partitions.count:
             created = "the database was created with another number of partitions"
-            raise StartupError(f"{created}: set LEADSCORE_PARTITIONS={record['partitions']}")
+            raise StartupError(
+                f"{created}: set LEADSCORE_PARTITIONS={record['partitions']}, or move to a new database "
+                "(docs/operations.md)"
+            )
         self.partitions = Partitions(self.partitions.count, record.get("shards", 1))
 
     def _done(self) -> Document:

@@ -84,6 +84,17 @@ async def test_a_key_works_until_it_is_revoked_and_the_audit_log_says_who_did_it
     assert all(each["address"] == "127.0.0.1" and each["key_id"] for each in records)
 
 
+def test_the_doctor_finds_nothing_wrong(up: Up) -> None:
+    done = up.run("doctor", "--data-dir", str(up.data_dir), "--json", LEADSCORE_API_KEY_FILE="")
+    found = json.loads(done.stdout)
+    assert [each for each in found["checks"] if each["level"] != "ok" and each["subject"] != "disk"] == []
+    subjects = {each["subject"] for each in found["checks"]}
+    assert {"versions", "mongod", "redis", "clocks", "scoring", "health", "backlog", "http", "disk"} <= subjects
+    shown = up.run("doctor", "--data-dir", str(up.data_dir))
+    assert shown.stdout.splitlines()[-1].startswith(found["verdict"])
+    assert shown.returncode == done.returncode == found["exit_status"]
+
+
 async def test_the_http_api_asks_for_the_same_keys(up: Up) -> None:
     url = f"http://127.0.0.1:{up.http_port}/v1"
     made = json.loads(up.run("keys", "create", "--name", "website", "--role", "ingest", "--json").stdout)

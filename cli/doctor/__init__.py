@@ -1,0 +1,1 @@
+"""`leadscore doctor`: checks everything that a system needs, and says what to do about what it finds."""
