@@ -6,15 +6,13 @@ Guarantee: all problems are reported at once, each by a sentence that says what 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
-
-from pymongo import IndexModel
 
 from shared import mongo
 from shared.inbox.collection import Inbox
 from shared.inbox.contract import InboxContract
-from shared.indexes import compare_indexes
+from shared.indexes import Indexes, compare_indexes
 from shared.mongo import Database
 from shared.settings import StartupError
 
@@ -29,7 +27,7 @@ def of_inbox(contract: InboxContract, partitions: int) -> Check:
     return lambda database: Inbox(database, contract, partitions=partitions).check()
 
 
-def of_indexes(indexes: Mapping[str, Sequence[IndexModel]], service: str) -> Check:
+def of_indexes(indexes: Indexes, service: str) -> Check:
     """Returns the check that the database has the indexes of a service, as the program declares them."""
     return lambda database: compare_indexes(database, indexes, service=service)
 

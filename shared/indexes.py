@@ -1,17 +1,19 @@
 """Creation and startup check of MongoDB indexes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from pymongo import IndexModel
 
 from shared.mongo import Database
 from shared.settings import StartupError
 
+Indexes: TypeAlias = Mapping[str, Sequence[IndexModel]]
+"""The indexes of collections, by the names of these."""
 _OPTIONS = ("unique", "sparse", "partialFilterExpression", "expireAfterSeconds")
 
 
-async def create_indexes(database: Database, indexes: Mapping[str, Sequence[IndexModel]]) -> None:
+async def create_indexes(database: Database, indexes: Indexes) -> None:
     """Creates missing collections and indexes.
 
     Only `migrate` calls it, because an index build aborts running transactions.
@@ -24,7 +26,7 @@ async def create_indexes(database: Database, indexes: Mapping[str, Sequence[Inde
             await database[name].create_indexes(list(models))
 
 
-async def compare_indexes(database: Database, indexes: Mapping[str, Sequence[IndexModel]], *, service: str) -> None:
+async def compare_indexes(database: Database, indexes: Indexes, *, service: str) -> None:
     """Checks that every index of a service exists, with the fields and options that this program expects.
 
     Further indexes are left to whoever made them.
@@ -52,7 +54,7 @@ def _essence(index: Mapping[str, Any]) -> tuple[list[tuple[str, Any]], dict[str,
     return [*fields], {name: index[name] for name in _OPTIONS if index.get(name) not in (None, False)}
 
 
-async def check_indexes(database: Database, indexes: Mapping[str, Sequence[IndexModel]], *, service: str) -> None:
+async def check_indexes(database: Database, indexes: Indexes, *, service: str) -> None:
     """Checks at startup that every index of a service exists, by name.
 
     Raises:

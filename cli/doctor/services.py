@@ -18,7 +18,8 @@ from cli.operations.status import gather
 from cli.terminal.counts import counted
 
 CHECKED = ("ingest", "scoring", "automation", "intelligence", "admin")
-CHECK_SECONDS = 30.0
+CHECK_SECONDS = 60.0
+"""Much longer than a check takes: most of it is for the imports on a busy machine."""
 _LEVELS = {Severity.OK: Level.OK, Severity.BEHIND: Level.WARN, Severity.DOWN: Level.FAIL}
 
 

@@ -26,6 +26,11 @@ from testkit.secret_keys import KEY
 SERVICES = ("ingest", "scoring", "automation", "admin")
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "CHECK_SECONDS", 250.0)
+
+
 @pytest.fixture(scope="module")
 def environment(mongo_uri: str, redis_url: str) -> Iterator[dict[str, str]]:
     """The environment of services whose database has been migrated and belongs to this module."""

@@ -176,7 +176,7 @@ async def test_a_different_number_of_partitions_is_refused_with_the_remedy(datab
         with pytest.raises(StartupError) as caught:
             await attempt
         sentence = f"the database was created with another number of partitions: set LEADSCORE_PARTITIONS={PARTITIONS}"
-        assert str(caught.value) == sentence
+        assert str(caught.value) == f"{sentence}, or move to a new database (docs/operations.md)"
     await inbox.check()
 
 
