@@ -60,11 +60,13 @@ def up(
     run_until_stopped(plan, say, lambda: _print_ready(plan, as_json=as_json))
 
 
-def down(data_dir: DataDir = Path(".leadscore")) -> None:
+def down(data_dir: DataDir = Path(".leadscore"), as_json: AsJson = False) -> None:
     """Stop the system that `leadscore up` runs in a data directory, and what an earlier one has left running there."""
     from cli.local.down import stop_system
 
-    stop_system(data_dir.resolve(), say)
+    has_stopped = stop_system(data_dir.resolve(), say)
+    if as_json:
+        print_json({"data_dir": str(data_dir.resolve()), "stopped": has_stopped})
 
 
 def demo(as_json: AsJson = False) -> None:

@@ -66,14 +66,14 @@ def test_up_is_stopped_before_what_it_has_left(tmp_path: Path) -> None:
     said: list[str] = []
     with sleeping("") as up, sleeping(RUN):
         record = written(tmp_path, up)
-        stop_system(tmp_path, said.append)
+        assert stop_system(tmp_path, said.append)
         assert record.up() is None
     assert [line.partition(" (")[0] for line in said] == [
         "stopping `leadscore up`",
         "stopping 1 process left from an earlier run: sleep",
         f"stopped what ran in {tmp_path}",
     ]
-    stop_system(tmp_path, said.append)
+    assert not stop_system(tmp_path, said.append)
     assert said[-1] == f"nothing is running in {tmp_path}"
 
 
