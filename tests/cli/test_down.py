@@ -59,6 +59,9 @@ def test_a_process_is_up_only_with_its_start_and_its_command(tmp_path: Path) -> 
         assert replace(record, start_time=record.start_time - 100).up() is None
         assert replace(record, command=["sleep"]).up() is None
         process.kill()
+        os.waitid(
+            os.P_PID, process.pid, os.WEXITED | os.WNOWAIT
+        )  # it has ended, but its status is still to be asked for
         assert record.up() is None
 
 
