@@ -36,7 +36,9 @@ def worst(findings: Sequence[Finding]) -> Level:
 
 
 def split_advice(subject: str, text: str) -> Finding:
-    """Returns a failure for a sentence `what is wrong: what to do`."""
+    """Returns a failure for a sentence `what is wrong: what to do`, or `LEADSCORE_NAME: what is wrong with it`."""
+    if text.startswith("LEADSCORE_"):
+        return Finding(Level.FAIL, subject, text, "correct the setting, then start the process again")
     wrong, _, advice = text.partition(": ")
     return Finding(Level.FAIL, subject, wrong, advice) if advice else Finding(Level.FAIL, subject, text)
 

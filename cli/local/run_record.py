@@ -9,11 +9,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import psutil
+from typing import TYPE_CHECKING
 
 from cli.terminal.connection import CommandError
 from shared.private_files import new_secret, write_private
+
+if TYPE_CHECKING:
+    import psutil
 
 VARIABLE = "_LEADSCORE_RUN"
 """The environment variable with the id of the run, in every process that `up` starts."""
@@ -42,8 +44,10 @@ class RunRecord:
         """Writes the record into a data directory, in a file that only its owner may read."""
         write_private(data_dir / _FILE, json.dumps(asdict(self)))
 
-    def up(self) -> psutil.Process | None:
+    def up(self) -> "psutil.Process | None":
         """Returns the process of `leadscore up`, if it is still running."""
+        import psutil  # the image of the services has none, but its doctor reads records
+
         try:
             process = psutil.Process(self.pid)
             is_same = abs(process.create_time() - self.start_time) < _SAME_START_SECONDS
@@ -54,6 +58,8 @@ class RunRecord:
 
 def of_this_process(base_port: int, http_port: int | None, settings: Mapping[str, str]) -> RunRecord:
     """Returns a record of this process, with a new id."""
+    import psutil
+
     this = psutil.Process()
     return RunRecord(new_secret(), os.getpid(), this.create_time(), this.cmdline(), base_port, http_port, settings)
 

