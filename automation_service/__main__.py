@@ -12,8 +12,7 @@ from shared.rpc.names import worker_name
 
 def serve(settings: AutomationSettings) -> None:
     """Serve the AutomationService until SIGTERM."""
-    processes.fork(settings)
-    event_loops.run(run_server(settings))
+    event_loops.run(run_server(processes.fork(settings)))
 
 
 def work(settings: AutomationSettings) -> None:

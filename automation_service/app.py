@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from leadscore.automation.v1 import automation_pb2_grpc
 
+from automation_service import metrics
 from automation_service.access import METHODS
 from automation_service.clients import IntelligenceInsights, ScoringInactiveLeads, ScoringModels
 from automation_service.delivery.address_guard import Guard, GuardedTransport, SystemResolver
@@ -41,6 +42,7 @@ from shared.inbox.consumer import Drainer, sweep
 from shared.inbox.doorbell import Doorbell
 from shared.inbox.parking import Parking
 from shared.lead_ids import LeadIds
+from shared.metrics.readings import Readings
 from shared.rpc.channels import connect
 from shared.rpc.server import Service, serve
 from shared.settings import StartupError
@@ -69,15 +71,19 @@ async def run_server(settings: AutomationSettings) -> None:
         await lead_ids.check(database)
         rules, executions = MongoRules(database, keys), MongoExecutions(database, changes.partitions)
         validator = RuleValidator(ScoringModels(scoring), receivers, SandboxedTemplates(), settings.webhook_http)
-        insights = IntelligenceInsights(intelligence)
+        insights, backlog = IntelligenceInsights(intelligence), MongoBacklog(database, changes, wire.now)
         servicer = AutomationServicer(
             RuleBook(rules, validator, wire.now),
             RuleTester(rules, executions, insights, validator, settings.smtp_sender, wire.now),
             Parking(changes),
-            MongoBacklog(database, changes, wire.now).read,
+            backlog.read,
             Holding(MongoHold(database), wire.now),
         )
-        async with enforcement.opened(database, settings, METHODS, ERRORS, service="automation") as access:
+        readings = Readings("automation", backlog.read, metrics.gauges)
+        async with (
+            enforcement.opened(database, settings, METHODS, ERRORS, service="automation") as access,
+            running(readings.run(settings)),
+        ):
             service = Service(
                 SERVICE,
                 lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server),

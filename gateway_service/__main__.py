@@ -7,8 +7,7 @@ from shared import entrypoint, event_loops, processes
 
 def serve(settings: GatewaySettings) -> None:
     """Serve HTTP until SIGTERM."""
-    processes.fork(settings)
-    event_loops.run(run_server(settings))
+    event_loops.run(run_server(processes.fork(settings)))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from shared import logs
+from shared.metrics.page import serving_metrics
 from shared.rpc.tls import CertificateFiles
 from shared.settings import ServerSettings, StartupError
 from shared.watchdog import Heartbeat, watching
@@ -40,7 +41,7 @@ async def serve(app: ASGIApp, settings: ServerSettings) -> None:
         server = _Server(_config(app, settings))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
-        with watching(Heartbeat()):
+        with serving_metrics(settings), watching(Heartbeat()):
             _LOG.info("serving", address=f"{settings.host}:{settings.port}")
             await server.serve(sockets=[listener])
     _LOG.info("stopped")

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from intelligence_service import metrics
 from intelligence_service.domain.insight import Insight
 from intelligence_service.domain.watch import Interest, LeadChange, ResumeTokenExpired, TooManyWatchers, WatcherTooSlow
 from intelligence_service.ports import LeadChanges, StreamPosition
@@ -99,6 +100,7 @@ class Watchers:
             raise TooManyWatchers(MAX_WATCHERS)
         watcher = _Watcher(interest)
         self._watchers.add(watcher)
+        metrics.WATCHERS.inc()
         try:
             seen = await self._position()
             if not token:
@@ -114,6 +116,7 @@ class Watchers:
                     yield update
         finally:
             self._watchers.discard(watcher)
+            metrics.WATCHERS.dec()
             if not self._watchers:
                 await self.aclose()
 

@@ -12,8 +12,7 @@ from shared.rpc.names import worker_name
 
 def serve(settings: ScoringSettings) -> None:
     """Serve the ScoringService until SIGTERM."""
-    processes.fork(settings)
-    event_loops.run(run_server(settings))
+    event_loops.run(run_server(processes.fork(settings)))
 
 
 def work(settings: ScoringSettings) -> None:

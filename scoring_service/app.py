@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from leadscore.scoring.v1 import scoring_pb2_grpc
 
+from scoring_service import metrics
 from scoring_service.access import METHODS
-from scoring_service.domain.calendar import Calendar
+from scoring_service.domain.calendar import Calendar, zone
 from scoring_service.domain.replay import engine
 from scoring_service.servicer import ERRORS, SERVICE, STREAMS, ScoringServicer
 from scoring_service.settings import ScoringSettings
@@ -35,6 +36,7 @@ from scoring_service.usecases.preview import Previews
 from scoring_service.usecases.processes import Processes, work_for_parent
 from scoring_service.usecases.publishing import Publishing, Rollout
 from scoring_service.usecases.queries import Queries
+from scoring_service.usecases.reading import MetricsReader
 from scoring_service.usecases.rebuild import Rebuild
 from scoring_service.usecases.simulate import Simulate
 from scoring_service.usecases.slow_lane import SlowLane
@@ -51,9 +53,9 @@ from shared.inbox.consumer import Drainer, sweep
 from shared.inbox.doorbell import Doorbell
 from shared.inbox.parking import Parking
 from shared.lead_ids import LeadIds
+from shared.metrics.readings import Readings
 from shared.mongo import Database
 from shared.rpc.server import Service, serve
-from shared.settings import zone
 from shared.sharding import shard
 from shared.tasks import running
 
@@ -95,6 +97,9 @@ async def run_server(settings: ScoringSettings) -> None:
         lead_ids = LeadIds(settings.lead_ids)
         await lead_ids.check(parts.database)
         backlog = BacklogReader(parts.database, parts.events)
+        report = BacklogReport(backlog, parts.models, calendar, wire.now)
+        publishing = Publishing(parts.models, reader, SampleReader(parts.database), wire.now)
+        readings = Readings("scoring", MetricsReader(report, publishing, calendar).read, metrics.gauges)
         servicer = ScoringServicer(
             Queries(reader, parts.fact_reader, calendar, wire.now),
             Previews(stores),
@@ -104,13 +109,16 @@ async def run_server(settings: ScoringSettings) -> None:
             Verification(cores),
             Rebuild(cores),
             Corrections(parts.lead_writer, parts.leads, calendar, wire.now),
-            Publishing(parts.models, reader, SampleReader(parts.database), wire.now),
+            publishing,
             Simulate(cores),
             CheckHealth(cores),
             Parking(parts.events),
-            BacklogReport(backlog, parts.models, calendar, wire.now),
+            report,
         )
-        async with enforcement.opened(parts.database, settings, METHODS, ERRORS, service="scoring") as access:
+        async with (
+            enforcement.opened(parts.database, settings, METHODS, ERRORS, service="scoring") as access,
+            running(readings.run(settings)),
+        ):
             service = Service(
                 SERVICE,
                 lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server),

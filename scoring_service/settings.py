@@ -4,7 +4,8 @@ import os
 
 from pydantic import Field, field_validator
 
-from shared.settings import ServerSettings, StoreSettings, WorkerSettings, zone
+from scoring_service.domain.calendar import zone
+from shared.settings import ServerSettings, StoreSettings, WorkerSettings
 
 
 class ScoringSettings(ServerSettings, StoreSettings, WorkerSettings):

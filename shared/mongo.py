@@ -26,6 +26,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from shared import logs, mongo_uris
+from shared.metrics.transactions import Attempts
 from shared.settings import StartupError
 
 Document = dict[str, Any]
@@ -133,12 +134,11 @@ async def transact(database: Database, body: Callable[[], Awaitable[T]], *, seco
         TransactionTimeout: The body ran only once and did not finish within `seconds`.
         PyMongoError: The transaction did not commit within `seconds`, or its outcome is unknown.
     """
-    runs = 0
+    attempts = Attempts()
 
     async def run(_: AsyncClientSession) -> T:
-        nonlocal runs
-        runs += 1
-        return await body()
+        with attempts.attempt():
+            return await body()
 
     try:
         with pymongo.timeout(seconds):
@@ -147,7 +147,7 @@ async def transact(database: Database, body: Callable[[], Awaitable[T]], *, seco
                     run, read_concern=ReadConcern("snapshot"), write_concern=_MAJORITY
                 )
     except PyMongoError as error:
-        if runs == 1 and is_timeout(error):
+        if attempts.count == 1 and is_timeout(error):
             raise TransactionTimeout(str(error), 50) from error
         raise
 

@@ -12,15 +12,19 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from typing import TypeVar
 
 from shared import logs, watchdog
 from shared.settings import ServerSettings, StartupError
 
+S = TypeVar("S", bound=ServerSettings)
 _LOG = logs.get(__name__)
 
 
-def fork(settings: ServerSettings) -> None:
-    """Forks into `settings.processes` processes, and returns in each of them.
+def fork(settings: S) -> S:
+    """Forks into `settings.processes` processes, and returns in each of them, with its own settings.
+
+    The processes have the settings of the calling one, except that each has a metrics port of its own.
 
     Call it before anything is opened. If there is more than one, the calling process does not return: it waits for the
     others, passes SIGTERM and SIGINT on to them, stops them when one of them ends, and exits.
@@ -29,18 +33,25 @@ def fork(settings: ServerSettings) -> None:
         StartupError: Another process listens on the port.
     """
     if settings.processes == 1:
-        return
+        return settings
     _require_free_port(settings.host, settings.port)
     lifeline, alive = os.pipe()  # `alive` is open as long as the calling process lives
     children = []
-    for _ in range(settings.processes):
+    for number in range(settings.processes):
         child = os.fork()
         if child == 0:
             os.close(alive)
             stop_after(lifeline)
-            return
+            return _settings_of(number, settings)
         children.append(child)
     sys.exit(_wait_for(children))
+
+
+def _settings_of(number: int, settings: S) -> S:
+    """Returns the settings of one of the processes."""
+    if not settings.metrics_port:
+        return settings
+    return settings.model_copy(update={"metrics_port": settings.metrics_port + number})
 
 
 def _require_free_port(host: str, port: int) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -110,7 +109,20 @@ class CallerSettings(TlsSettings):
     )
 
 
-class ServerSettings(CallerSettings):
+class MetricsSettings(ProcessSettings):
+    """Settings of every process that has a metrics page."""
+
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65_472,  # the last of 64 processes has a port, too
+        description="Port of the metrics page; 0 disables it. Each of several processes takes the next port.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address at which the metrics page listens, without TLS.")
+    metrics_seconds: Seconds = Field(15.0, description="How often a server reads its backlog for the page, in seconds.")
+
+
+class ServerSettings(CallerSettings, MetricsSettings):
     """Settings of every server."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -223,7 +235,7 @@ class StoreSettings(MongoSettings):
     )
 
 
-class WorkerSettings(CallerSettings):
+class WorkerSettings(CallerSettings, MetricsSettings):
     """Settings of every worker."""
 
     health_port: int = Field(ge=0, le=65535, description="Port of a worker's health service; 0 disables it.")
@@ -277,18 +289,6 @@ def unknown_variables() -> list[str]:
     secrets = os.environ.get("LEADSCORE_SECRETS_DIR")
     files = Path(secrets).iterdir() if secrets and Path(secrets).is_dir() else ()
     return [*unknown({*os.environ, *(file.name.upper() for file in files)})]
-
-
-def zone(name: str) -> ZoneInfo:
-    """Returns the time zone of an IANA name such as `Europe/Berlin`.
-
-    Raises:
-        ValueError: There is no such zone.
-    """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"{name!r} is not a time zone: use an IANA name such as UTC or Europe/Berlin") from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from shared import logs
+from shared.metrics.process import LOOP_LAG
 
 FAILED = 70
 """Exit status of a process that ends because a part of it failed (EX_SOFTWARE)."""
@@ -62,7 +63,9 @@ class Heartbeat:
 
         def beat() -> None:
             nonlocal handle
-            self._turns[None] = time.monotonic()
+            now = time.monotonic()
+            LOOP_LAG.observe(max(0.0, now - self._turns[None] - TICK_SECONDS))
+            self._turns[None] = now
             handle = loop.call_later(TICK_SECONDS, beat)
 
         handle = loop.call_soon(beat)

@@ -23,9 +23,9 @@ class Authority:
         self.file = directory / f"{name}.pem"
         self._authority.cert_pem.write_to_path(self.file)
 
-    def issue(self, name: str, *hosts: str, expired: bool = False) -> dict[str, str]:
+    def issue(self, name: str, *hosts: str, expired: bool = False, days: int = 30) -> dict[str, str]:
         """Issues a certificate for some hosts, or replaces that of the same name; returns the settings that name it."""
-        ends = datetime.now(UTC) + timedelta(days=-1 if expired else 30)
+        ends = datetime.now(UTC) + timedelta(days=-1 if expired else days)
         leaf = self._authority.issue_cert(*(hosts or HERE), not_before=ends - timedelta(days=60), not_after=ends)
         certificate, key = self._directory / f"{name}.crt", self._directory / f"{name}.key"
         certificate.write_bytes(b"".join(each.bytes() for each in leaf.cert_chain_pems))

@@ -24,6 +24,7 @@ from leadscore.scoring.v1 import scoring_pb2_grpc
 
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis, free_port
 from shared.database_users import FILE
+from testkit.metrics import Page, fetch
 from testkit.processes import Process
 from testkit.secret_keys import KEY
 
@@ -38,11 +39,18 @@ class System:
     """A running system. Processes are named `ingest`, `scoring`, …, `scoring-worker`, `automation-worker`."""
 
     def __init__(
-        self, directory: Path, mongo: EmbeddedMongo, redis: EmbeddedRedis, settings: Mapping[str, str] = NO_SETTINGS
+        self,
+        directory: Path,
+        mongo: EmbeddedMongo,
+        redis: EmbeddedRedis,
+        settings: Mapping[str, str] = NO_SETTINGS,
+        *,
+        metrics: bool = False,
     ) -> None:
         self.mongo = mongo
         self.redis = redis
         self.ports = {name: free_port() for name in SERVERS}
+        self._metrics_ports: dict[str, int] | None = {} if metrics else None
         self._directory = directory
         self._users = directory / "users"
         self._processes: dict[str, Process] = {}
@@ -91,6 +99,9 @@ class System:
         if worker and name not in self.ports:
             self.ports[name] = free_port()
         port = {"LEADSCORE_HEALTH_PORT" if worker else "LEADSCORE_PORT": str(self.ports[name])}
+        if self._metrics_ports is not None:
+            self._metrics_ports.setdefault(name, free_port())
+            port["LEADSCORE_METRICS_PORT"] = str(self._metrics_ports[name])
         self._processes[name] = Process(
             module or f"{service}_service",
             [service, command] if module else [command],
@@ -160,6 +171,11 @@ class System:
         """Returns what a process has logged."""
         return (self._directory / f"{name}.log").read_text()
 
+    async def metrics(self, name: str) -> Page:
+        """Fetches the metrics page of a process; the system must have been started with metrics."""
+        assert self._metrics_ports is not None
+        return await fetch(self._metrics_ports[name])
+
     def refused_rights(self) -> list[str]:
         """Returns the log lines about commands that MongoDB has refused: a right is missing in the table."""
         lines = (line for log in self._directory.glob("*.log") for line in log.read_text().splitlines())
@@ -216,16 +232,20 @@ class System:
 
 @contextmanager
 def running_system(
-    directory: Path, *, workers: Sequence[str] = (), settings: Mapping[str, str] = NO_SETTINGS
+    directory: Path,
+    *,
+    workers: Sequence[str] = (),
+    settings: Mapping[str, str] = NO_SETTINGS,
+    metrics: bool = False,
 ) -> Iterator[System]:
     """Runs a new system with databases of its own in a directory, with further workers if named, and stops it.
 
-    `settings` are variables of the environment of every process.
+    `settings` are variables of the environment of every process. With `metrics`, each has a metrics page.
     """
     with ExitStack() as stack:
         mongo = stack.enter_context(EmbeddedMongo(directory / "mongo"))
         redis = stack.enter_context(EmbeddedRedis(directory / "redis"))
-        system = System(directory, mongo, redis, settings)
+        system = System(directory, mongo, redis, settings, metrics=metrics)
         stack.callback(system.stop_all)
         system.migrate()
         system.start_all()

@@ -4,10 +4,11 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from automation_service import metrics
 from automation_service.domain.action import Action
-from automation_service.domain.delivery import Answer, Delivery, Fate, Schedule
+from automation_service.domain.delivery import Answer, Delivery, ExecutionState, Fate, Schedule
 from automation_service.domain.redaction import redacted
 from automation_service.domain.rule import Rule
 from automation_service.domain.sealing import opened
@@ -57,13 +58,14 @@ class DeliveryAttempt:
         if rule is None or action is None or action.kind != delivery.receiver:
             on_answer(Fate.FINAL)
             await self.settling.add(Settlement(claim, delivery.cancelled()))
+            metrics.DELIVERIES.labels(delivery.receiver, "cancelled").inc()
             return
         began = self.clock()
         answer = await self._attempt(rule, action, delivery)
         on_answer(answer.fate)
         settled = self._settled(delivery, answer, began)
         await self.settling.add(Settlement(claim, settled))
-        self._log(settled, action, answer, began)
+        self._report(settled, action, answer, began)
         if answer.fate is Fate.GONE:
             await self._disable(rule, f"{action.endpoint} answered {answer.status}")
 
@@ -88,7 +90,12 @@ class DeliveryAttempt:
         jitter = random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (not a secret)
         return delivery.settled(answer, began, self.clock() - began, self.schedule, jitter)
 
-    def _log(self, settled: Delivery, action: Action, answer: Answer, began: datetime) -> None:
+    def _report(self, settled: Delivery, action: Action, answer: Answer, began: datetime) -> None:
+        """Counts and logs an attempt whose result is stored."""
+        seconds = (self.clock() - began).total_seconds()
+        metrics.ATTEMPTS.labels(settled.receiver, answer.fate.value).observe(max(0.0, seconds))
+        if settled.state is not ExecutionState.PENDING:
+            metrics.DELIVERIES.labels(settled.receiver, settled.state.value).inc()
         _LOG.info(
             "delivery",
             delivery=settled.delivery_id,
@@ -97,7 +104,7 @@ class DeliveryAttempt:
             status=answer.status,
             error=answer.error,
             tries=settled.tries,
-            ms=round((self.clock() - began) / timedelta(milliseconds=1), 2),
+            ms=round(seconds * 1000, 2),
         )
 
     async def _disable(self, rule: Rule, reason: str) -> None:

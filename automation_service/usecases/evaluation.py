@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from automation_service import metrics
 from automation_service.delivery.templates import SandboxedTemplates
 from automation_service.domain import need
 from automation_service.domain.execution import Candidate, Execution, candidates, execution, fire
@@ -47,14 +48,19 @@ class Evaluation:
             WorkTooLarge: The intelligence service cannot answer about so many changes in time. Transactions that were
                 already committed stay committed.
         """
+        started = time.perf_counter()
         rows = await self.changes.pending(partitions, limit, ids)
         rules = await self.rules.enabled() if rows else ()
-        if not rules:
+        count, is_full = rows.changes, rows.is_full
+        if rules:
+            changes = await self.changes.read(rows)
+            await self.evaluate(changes, rules, self.changes)
+            count, is_full = len(changes), rows.is_full or changes.is_full
+        else:
             await self.changes.skip(rows)
-            return max(rows.changes, limit) if rows.is_full else rows.changes
-        changes = await self.changes.read(rows)
-        await self.evaluate(changes, rules, self.changes)
-        return max(len(changes), limit) if rows.is_full or changes.is_full else len(changes)
+        if count:
+            metrics.DRAINS.done(count, time.perf_counter() - started)
+        return max(count, limit) if is_full else count
 
     async def evaluate(self, changes: Sequence[Change], rules: Sequence[Rule], source: Source) -> None:
         """Evaluates rules at changes, records what fires, and marks the changes in their source; see `step`."""
@@ -99,6 +105,7 @@ class Evaluation:
         insights = {lead_id: each for lead_id, each in judged.items() if lead_id not in lead_ids} | fetched
         recorded = await self.changes.transact(partial(self._settle, portion, finished, possible, insights, source))
         if recorded:
+            metrics.EXECUTIONS.inc(len(recorded))
             self.delivery_queue.begin(recorded)
         return len(recorded)
 

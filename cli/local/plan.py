@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cli.access.bootstrap import ADMIN_KEY
@@ -17,13 +17,16 @@ GATEWAY_OFFSET = 5
 """Offset from the base port to the port of the gateway."""
 HEALTH_OFFSET = 10
 """Offset from the base port to the health ports of the workers: first scoring, then automation."""
+METRICS_OFFSET = 150
+"""Offset from the base port to the metrics ports of all processes, beyond the last health port."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """A server or worker: its name, its command, and the port and the name under which it reports its health.
 
-    `processes` is the number of processes that listen on its port.
+    `processes` is the number of processes that listen on its port. Each of them has a metrics page of its own, the
+    first one at `metrics_port`; 0 means none.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Program:
     port: int
     health_name: str = ""
     processes: int = 1
+    metrics_port: int = 0
 
     @property
     def service(self) -> str:
@@ -40,9 +44,18 @@ class Program:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables for the port and the number of processes."""
-        port = {f"LEADSCORE_{'PORT' if self.command == 'serve' else 'HEALTH_PORT'}": str(self.port)}
-        return port if self.processes == 1 else port | {"LEADSCORE_PROCESSES": str(self.processes)}
+        """The environment variables for the ports and the number of processes."""
+        variables = {"PORT" if self.command == "serve" else "HEALTH_PORT": self.port}
+        if self.metrics_port:
+            variables["METRICS_PORT"] = self.metrics_port
+        if self.processes > 1:
+            variables["PROCESSES"] = self.processes
+        return {f"LEADSCORE_{name}": str(value) for name, value in variables.items()}
+
+    @property
+    def metrics_ports(self) -> Sequence[int]:
+        """The ports of the metrics pages of its processes."""
+        return range(self.metrics_port, self.metrics_port + self.processes) if self.metrics_port else ()
 
     @property
     def command_line(self) -> list[str]:
@@ -125,22 +138,32 @@ class Plan:
             for service, count in (("scoring", self.scoring_workers), ("automation", self.automation_workers))
             for number in range(count)
         ]
-        return (
+        programs = (
             servers
             + [
                 Program(f"{service}-worker-{number}", f"{service}_service", "work", base + HEALTH_OFFSET + index)
                 for index, (service, number) in enumerate(workers)
             ]
-            + self._http()
+            + self._gateway()
         )
+        return _with_metrics(programs, base + METRICS_OFFSET) + self._envoy()
 
     @property
     def gateway_port(self) -> int:
         """The port of the gateway, which takes what other programs send to the HTTP API."""
         return self.connection.base_port + GATEWAY_OFFSET
 
-    def _http(self) -> list[Program]:
-        if not self.http_port:
-            return []
-        gateway = HttpProgram("gateway-0", "gateway_service", "serve", self.gateway_port)
-        return [gateway, EnvoyProgram("http", "cli.http", "serve", self.http_port)]
+    def _gateway(self) -> list[Program]:
+        return [HttpProgram("gateway-0", "gateway_service", "serve", self.gateway_port)] if self.http_port else []
+
+    def _envoy(self) -> list[Program]:
+        return [EnvoyProgram("http", "cli.http", "serve", self.http_port)] if self.http_port else []
+
+
+def _with_metrics(programs: Iterable[Program], port: int) -> list[Program]:
+    """Gives each process a metrics port, counting from the given one."""
+    found: list[Program] = []
+    for program in programs:
+        found.append(replace(program, metrics_port=port))
+        port += program.processes
+    return found

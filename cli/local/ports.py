@@ -12,18 +12,20 @@ CONNECT_SECONDS = 1.0
 
 
 def require_free_ports(programs: Iterable[Program]) -> None:
-    """Checks that every program can listen on its port.
+    """Checks that every program can listen on its ports.
 
     Raises:
         CommandError: One cannot; the text says why and what to do.
     """
     taken: dict[int, str] = {}
     for program in programs:
-        if other := taken.get(program.port):
-            raise CommandError(f"port {program.port} cannot be for both {other} and {program.name}")
-        taken[program.port] = program.name
-        if reason := obstacle(program.port):
-            raise CommandError(f"port {program.port} for {program.name} {reason}")
+        uses = {program.port: program.name} | dict.fromkeys(program.metrics_ports, f"metrics of {program.name}")
+        for port, use in uses.items():
+            if other := taken.get(port):
+                raise CommandError(f"port {port} cannot be for both {other} and {use}")
+            taken[port] = use
+            if reason := obstacle(port):
+                raise CommandError(f"port {port} for {use} {reason}")
 
 
 def obstacle(port: int) -> str:

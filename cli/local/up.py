@@ -18,6 +18,7 @@ from cli.http import envoy
 from cli.local import run_record
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
 from cli.local.leftovers import stop_leftovers
+from cli.local.metrics import write_targets
 from cli.local.plan import Plan
 from cli.local.ports import require_free_ports
 from cli.local.run_record import RunRecord
@@ -53,6 +54,7 @@ def system(plan: Plan, say: Say) -> Iterator[Callable[[], None]]:
         stack.enter_context(_locked(plan.data_dir))
         record = stack.enter_context(_recorded(plan, say))
         require_free_ports(plan.programs())
+        write_targets(plan)
         environment, embedded = _databases(plan, stack, say)
         say("creating collections and indexes")
         for service in ("ingest", "scoring", "automation", "admin"):

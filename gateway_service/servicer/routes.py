@@ -1,5 +1,6 @@
 """The paths: Segment's API, CloudEvents, webhooks, and the health of the process."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateway_service import metrics
 from gateway_service.domain import cloudevents, segment
 from gateway_service.domain.records import Record, items
 from gateway_service.domain.report import Report
@@ -91,7 +93,13 @@ class Gateway:
 
 
 def _post(path: str, endpoint: Endpoint) -> Route:
-    return Route(path, endpoint, methods=["POST"])
+    async def measured(request: Request) -> Response:
+        started = time.perf_counter()
+        response = await endpoint(request)
+        metrics.REQUESTS.labels(path, response.status_code).observe(time.perf_counter() - started)
+        return response
+
+    return Route(path, measured, methods=["POST"])
 
 
 def _of_kind(kind: str) -> Callable[[object, datetime], list[Record]]:

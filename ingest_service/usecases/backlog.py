@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from ingest_service import metrics
 from ingest_service.domain.backlog import (
     BacklogTooOld,
     LeadBacklog,
@@ -89,6 +90,8 @@ class BacklogMonitor:
             _LOG.warning("backlog unknown", error=logs.one_line(error))
             refusals = Refusals()
         previous, self._refusals = self._refusals, refusals
+        metrics.REFUSED_LEADS.set(len(refusals.leads))
+        metrics.REFUSED_PARTITIONS.set(len(refusals.partitions))
         self._log_changes(previous)
 
     async def _decide(self) -> Refusals:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from ingest_service import metrics
 from ingest_service.domain.backlog import RetryLater
 from ingest_service.domain.erasure import EventErased, LeadBeingErased, LeadErased
 from ingest_service.domain.errors import EventIdConflict, InvalidEvent
@@ -56,16 +57,17 @@ class Ingest:
             PartitionBehind, LeadBehind: The backlog of the partition or lead is too large; retry later.
             LeadBeingErased: The lead is being erased; retry later.
         """
-        event = checked(event, self.clock())
-        refusal = self.refusal(event.lead_id)
-        if refusal is not None:
-            raise refusal
-        result = await self.group.add(event)
+        admitted = self._admitted(event, self.clock())
+        if not isinstance(admitted, Event):
+            metrics.count((), (admitted,))
+            raise admitted
+        result = await self.group.add(admitted)
+        metrics.count((result,))
         if isinstance(result, Exception):
             raise result
         if result is PutResult.NEW:
-            self.doorbell.ring([self.store.partition_of(event.lead_id)])
-        return Receipt(result, event.shortening, warning_of(event))
+            self.doorbell.ring([self.store.partition_of(admitted.lead_id)])
+        return Receipt(result, admitted.shortening, warning_of(admitted))
 
     async def ingest_batch(self, events: Sequence[Event]) -> list[Outcome]:
         """Stores the acceptable events of a batch. Returns one outcome per event, in order.
@@ -77,6 +79,7 @@ class Ingest:
         accepted = [each for each in admitted if isinstance(each, Event)]
         # A cancelled call must not interrupt the write.
         results = await to_the_end(self.store.put(accepted)) if accepted else []
+        metrics.count(results, [each for each in admitted if not isinstance(each, Event)])
         self.doorbell.ring(
             self.store.partition_of(event.lead_id)
             for event, result in zip(accepted, results, strict=True)

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAY = timedelta(days=1)
 _FINGERPRINT_YEARS = range(1970, 2101)
@@ -35,6 +35,18 @@ class Calendar:
         Two versions of the time zone data that differ in one of them can give a lead different scores.
         """
         return _fingerprint(self.zone)
+
+
+def zone(name: str) -> ZoneInfo:
+    """Returns the time zone of an IANA name such as `Europe/Berlin`.
+
+    Raises:
+        ValueError: There is no such zone.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name!r} is not a time zone: use an IANA name such as UTC or Europe/Berlin") from None
 
 
 @lru_cache(maxsize=8)

@@ -67,7 +67,7 @@ class HistoryBuilder:
         Every refold begins there or later, unless the first one leaves deferred ticks that did not exist before.
         """
         state = self._state
-        positions = [fact.position for fact in facts if state.is_ahead_of(fact, self._calendar)]
+        positions = [fact.position for fact in facts if state.is_ahead_of(fact.position, self._calendar)]
         changed_from = self._changed_from()
         if changed_from is not None:
             positions.append((changed_from, ""))
@@ -105,7 +105,7 @@ class HistoryBuilder:
         """Appends facts, in any order, and all ticks up to the decay date of the partition."""
         yield from self.catch_up(standing)
         in_order = sorted(facts, key=POSITION)
-        late = list(takewhile(lambda fact: self._state.is_ahead_of(fact, self._calendar), in_order))
+        late = list(takewhile(lambda fact: self._state.is_ahead_of(fact.position, self._calendar), in_order))
         if late:
             yield from self._merge_late(late, standing.through)
         elif self._state.applies_deferred_ticks(standing.through):

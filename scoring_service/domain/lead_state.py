@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from scoring_service.domain.attributes import NO_ATTRIBUTES, Attributes
 from scoring_service.domain.calendar import DAY, Calendar
-from scoring_service.domain.timeline import BEGINNING, Fact, Position
+from scoring_service.domain.timeline import BEGINNING, Position
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -53,11 +53,11 @@ class LeadState(NamedTuple):
     attributes: Attributes = NO_ATTRIBUTES
     last_event_historical: bool = False
 
-    def is_ahead_of(self, fact: Fact, calendar: Calendar) -> bool:
-        """Returns whether a fact is late: it belongs before a fact or a tick that this state includes."""
-        if self.last_fact is not None and fact.position < self.last_fact:
+    def is_ahead_of(self, position: Position, calendar: Calendar) -> bool:
+        """Returns whether a fact at a position is late: it belongs before a fact or a tick that this state includes."""
+        if self.last_fact is not None and position < self.last_fact:
             return True
-        return self.decayed_through is not None and fact.position[0] < calendar.midnight(self.decayed_through)
+        return self.decayed_through is not None and position[0] < calendar.midnight(self.decayed_through)
 
     def applies_deferred_ticks(self, through: date | None) -> bool:
         """Returns whether decay through a date changes the score before the last fact."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from scoring_service import metrics
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.lead import Lead, Standing
 from scoring_service.ports import Doorbell
@@ -29,7 +30,7 @@ class _Outcome:
 
     `is_full`: more events may be pending than it read. `is_cut`: it left some of the events that it read to the next
     transaction. `heavy` lists the leads that need too much work for a shared transaction. `doorbells` are the
-    partitions of automation's inbox that have new rows.
+    partitions of automation's inbox that have new rows. `late` is how many of the scored events were late.
     """
 
     is_full: bool
@@ -37,6 +38,7 @@ class _Outcome:
     heavy: list[str]
     is_cut: bool
     doorbells: set[int]
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,10 @@ class Drain:
             outcome = await self.lead_writer.transact(partial(self._score, partitions, limit, ids))
             self.doorbell.ring(outcome.doorbells)
             if outcome.scored:
-                milliseconds = round((time.perf_counter() - started) * 1000, 2)
-                _LOG.info("drain", partitions=len(partitions), events=outcome.scored, ms=milliseconds)
+                seconds = time.perf_counter() - started
+                metrics.DRAINS.done(outcome.scored, seconds)
+                metrics.LATE_EVENTS.inc(outcome.late)
+                _LOG.info("drain", partitions=len(partitions), events=outcome.scored, ms=round(seconds * 1000, 2))
             for lead_id in outcome.heavy:
                 if ids is None:
                     self.slow_lane.put(lead_id)
@@ -93,6 +97,7 @@ class Drain:
             if updates:
                 outcome.doorbells |= await self.lead_writer.append(writer.batch(updates, rows))
             outcome.scored += len(rows)
+            outcome.late += sum(each.count_late(self.calendar) for each in plan.chosen)
             outcome.heavy += [each.lead.lead_id for each in plan.heavy]
             outcome.is_cut |= bool(plan.left)
         return outcome

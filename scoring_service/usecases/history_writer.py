@@ -55,6 +55,12 @@ class PendingFacts:
     builder: HistoryBuilder
     since: Position | None
 
+    def count_late(self, calendar: Calendar) -> int:
+        """Returns how many of the facts are late."""
+        if self.since is None:
+            return 0
+        return sum(self.lead.state.is_ahead_of(fact.position, calendar) for fact in self.facts)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

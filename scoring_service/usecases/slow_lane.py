@@ -9,6 +9,9 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from scoring_service import metrics
+from scoring_service.domain.lead import LeadUpdate
+from scoring_service.domain.model import Event
 from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from shared import logs
@@ -90,10 +93,18 @@ class SlowLane:
         batch = await self.lead_writer.pending_of(lead_id, limit, ids)
         events = batch.events.get(lead_id, ())
         if events:
-            await self.leads.record(lead_id, events, batch.rows[lead_id])
-            milliseconds = round((time.perf_counter() - started) * 1000, 2)
-            _LOG.info("slow drain", lead=lead_id, events=len(events), ms=milliseconds)
+            update = await self.leads.record(lead_id, events, batch.rows[lead_id])
+            seconds = time.perf_counter() - started
+            self._measure(update, events, seconds)
+            _LOG.info("slow drain", lead=lead_id, events=len(events), ms=round(seconds * 1000, 2))
         return limit if batch.is_full else len(events)
+
+    def _measure(self, update: LeadUpdate | None, events: Sequence[Event], seconds: float) -> None:
+        if update is not None:  # otherwise another worker has scored the events
+            before, calendar = update.before.state, self.leads.calendar
+            positions = ((event.event_time, event.event_id) for event in events)
+            metrics.DRAINS.done(len(events), seconds)
+            metrics.LATE_EVENTS.inc(sum(before.is_ahead_of(position, calendar) for position in positions))
 
     async def _smaller(self, lead_id: str, limit: int, error: Exception) -> int:
         """Returns the limit for the next batch after an error; 0 returns the lead to the ordinary drain.

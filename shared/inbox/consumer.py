@@ -20,6 +20,7 @@ from shared.inbox.collection import NO_ITEMS, Inbox
 from shared.inbox.doorbell import MAX_TOGETHER, Doorbell, Lease
 from shared.inbox.isolation import IsolatedRetries, Step
 from shared.inbox.parking import Parking
+from shared.metrics import inboxes
 from shared.mongo import Document
 from shared.portions import Portions, may_be_of_size
 from shared.settings import MAX_PARTITIONS
@@ -122,6 +123,7 @@ class Drainer:
                     self._doorbell.ring(lease.partitions)
                 return lease.isolated
         except Exception as error:  # noqa: BLE001 (the rows are still pending, and the sweeper rings again)
+            inboxes.FAILURES.labels(self._inbox.rows.name).inc()
             _warn("drain failed", partitions, error)
             return partitions if len(partitions) > 1 else ()
 

@@ -18,6 +18,7 @@ from shared import logs
 from shared.inbox.breaker import PROBE_SECONDS, Breaker
 from shared.inbox.failures import DIED, Failure, failure_of
 from shared.inbox.parking import MAX_ATTEMPTS, IsolatedRow, Parking
+from shared.metrics import inboxes
 from shared.mongo import TransactionTimeout
 from shared.tasks import is_cancelled
 
@@ -133,6 +134,7 @@ class IsolatedRetries:
             await self._cancel_attempt(isolated_row)
             return
         await self._parking.record_failure(isolated_row, failure)
+        inboxes.ROW_FAILURES.labels(self._parking.inbox.rows.name).inc()
         _LOG.warning("row failed", id=isolated_row.row_id, attempts=isolated_row.attempts, error=failure.reason)
 
     async def _cancel_attempt(self, isolated_row: IsolatedRow) -> None:

@@ -22,6 +22,7 @@ from shared import logs
 from shared.event_loops import new_event_loop
 from shared.inbox import broker as brokers
 from shared.inbox.broker import DoorbellBroker
+from shared.metrics.page import serving_metrics
 from shared.rpc.health import Health, serving_health
 from shared.rpc.tls import server_credentials
 from shared.settings import WorkerSettings
@@ -135,13 +136,13 @@ def work(
     the application through `app()`. Health is served on `host`, for the empty name and `health_names`.
 
     Raises:
-        StartupError: The application cannot be opened, or the health port is taken, or a certificate file
-            cannot be used; the message says why.
+        StartupError: The application cannot be opened, or the port for health or metrics is taken, or a certificate
+            file cannot be used; the message says why.
         Exception: The application has failed; it is closed, and the process should end.
     """
     event_loop = _EventLoop()
     broker = brokers.connect(redis_url, event_loop)
-    with _stop_signal() as (stopped, stop):
+    with serving_metrics(settings), _stop_signal() as (stopped, stop):
         lifespan = Lifespan(partial(application, broker), partial(_health, host, settings, health_names), stop)
         broker.add_middleware(lifespan)
         register(broker, lambda: lifespan.app)

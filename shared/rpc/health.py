@@ -13,6 +13,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from shared import logs
+from shared.metrics.process import SERVING
 from shared.settings import StartupError
 from shared.tasks import is_cancelled, running
 
@@ -55,6 +56,7 @@ class Health(health.aio.HealthServicer):
 
     async def report(self, *, serving: bool) -> None:
         """Sets the status."""
+        SERVING.labels(self._names[-1]).set(serving)
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in self._names:
             await self.set(name, status)

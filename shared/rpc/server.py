@@ -24,6 +24,8 @@ from shared import logs
 from shared.access.enforcement import OPEN, Access
 from shared.access.errors import Unauthenticated
 from shared.deadlines import KEEPALIVE_SECONDS, PING_SECONDS, deadline
+from shared.metrics import calls
+from shared.metrics.page import serving_metrics
 from shared.rpc.admission import Admission, Streams, StreamTable, nothing_refused
 from shared.rpc.call_log import CallLog
 from shared.rpc.errors import ErrorTable, InvalidArgument, retry_seconds_of, status_of
@@ -120,7 +122,7 @@ async def serve(service: Service, settings: ServerSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await server.start()
-    with watching(Heartbeat()):
+    with serving_metrics(settings), watching(Heartbeat()):
         try:
             async with running(servicer.watch()):
                 _LOG.info("serving", address=address)
@@ -212,7 +214,7 @@ class _Calls:
 
     def _stream(self, method: str, parse: Parse, inner: Any) -> Any:  # noqa: ANN401 (as grpc has it)
         """Wraps a method that answers with a stream. Streams may be long, so they use no slots of unary calls."""
-        name = method.rsplit("/", 1)[-1]
+        name, answered = method.rsplit("/", 1)[-1], calls.answered(method)
         inner = self._access.stream(name, inner)
 
         async def stream(data: bytes, context: Context) -> AsyncIterator[object]:
@@ -226,13 +228,15 @@ class _Calls:
             except BaseException as error:
                 await self._fail(method, time.perf_counter() - start, error, context, len(data))
                 raise
-            self._log.write(method, "OK", time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            answered(seconds)
+            self._log.write(method, "OK", seconds)
 
         return stream
 
     def _unary(self, method: str, parse: Parse, inner: Any) -> Any:  # noqa: ANN401 (as grpc has it)
         """Wraps a method that answers once."""
-        name = method.rsplit("/", 1)[-1]
+        name, answered = method.rsplit("/", 1)[-1], calls.answered(method)
         inner = self._access.unary(name, inner)
 
         async def unary(data: bytes, context: Context) -> object:
@@ -249,7 +253,9 @@ class _Calls:
             except BaseException as error:
                 await self._fail(method, time.perf_counter() - start, error, context, len(data))
                 raise
-            self._log.answered(method, time.perf_counter() - start)
+            took = time.perf_counter() - start
+            answered(took)
+            self._log.answered(method, took)
             return response
 
         return unary
@@ -265,15 +271,17 @@ class _Calls:
         return request
 
     async def _fail(self, method: str, seconds: float, fault: BaseException, context: Context, size: int) -> None:
-        """Writes the log line of a call that failed, and gives the caller its status."""
+        """Records a call that failed, and gives the caller its status."""
         if not isinstance(fault, Exception):
             # The caller has left or the server is stopping; there is no one to answer.
+            calls.failed(method, "CANCELLED", seconds)
             self._log.write(method, "CANCELLED", seconds)
             return
         if isinstance(fault, Unauthenticated):
             await self._access.hold(size, context.time_remaining())
         status = status_of(fault, self._errors)
         code, pushback = code_pb2.Code.Name(status.code), retry_seconds_of(fault)
+        calls.failed(method, code, seconds)
         if code == "INTERNAL":
             self._log.write_fault(method, code, seconds, fault)
         elif not _is_counted(fault, pushback):

@@ -17,6 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from shared import logs
+from shared.metrics.process import CERTIFICATE_EXPIRY
 from shared.settings import StartupError, TlsSettings
 
 CHECK_SECONDS = 1.0
@@ -27,11 +28,12 @@ _LOG = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """What the files of a process contain, in PEM; empty without a file."""
+    """What the files of a process contain, in PEM; empty without a file. `expiry` is that of its own certificate."""
 
     chain: bytes
     key: bytes
     authorities: bytes
+    expiry: datetime | None
 
     def of_a_caller(self) -> grpc.ChannelCredentials:
         """Returns the credentials of a channel."""
@@ -55,6 +57,8 @@ class CertificateFiles:
         self._next_look = time.monotonic() + CHECK_SECONDS
         self._versions = self._look()
         self._current = _read(settings)
+        if settings.tls_cert_file:
+            CERTIFICATE_EXPIRY.labels(settings.tls_cert_file).set_function(self._expiry)
 
     def current(self) -> Certificates:
         """Returns what the files contain; the same object until they have changed."""
@@ -63,6 +67,11 @@ class CertificateFiles:
                 self._next_look = time.monotonic() + CHECK_SECONDS
                 self._renew()
         return self._current
+
+    def _expiry(self) -> float:
+        """Returns when the certificate expires that the file contains now, as a Unix time; 0 if it has none."""
+        expiry = self.current().expiry
+        return expiry.timestamp() if expiry else 0.0
 
     def _renew(self) -> None:
         versions = self._look()
@@ -127,9 +136,8 @@ def _read(settings: TlsSettings) -> Certificates:
         _check_authorities(authorities)
     elif settings.calls_over_tls:
         authorities = _content("CA", ssl.get_default_verify_paths().cafile or "")
-    if settings.tls_cert_file:
-        _check_pair(chain, key)
-    return Certificates(chain, key, authorities)
+    expiry = _check_pair(chain, key) if settings.tls_cert_file else None
+    return Certificates(chain, key, authorities, expiry)
 
 
 def _content(name: str, path: str) -> bytes:
@@ -146,7 +154,8 @@ def _check_authorities(pem: bytes) -> None:
         raise _unusable("CA", "contains no certificate in PEM") from None
 
 
-def _check_pair(chain: bytes, key: bytes) -> None:
+def _check_pair(chain: bytes, key: bytes) -> datetime:
+    """Checks a certificate and its key, and returns when the certificate expires."""
     try:
         certificate = x509.load_pem_x509_certificates(chain)[0]
     except ValueError:
@@ -165,6 +174,7 @@ def _check_pair(chain: bytes, key: bytes) -> None:
     if now < certificate.not_valid_before_utc:
         raise _unusable("CERT", f"the certificate is valid from {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC")
     _LOG.info("certificate read", valid_until=f"{ends:%Y-%m-%d %H:%M}")
+    return ends
 
 
 def _unusable(name: str, reason: str) -> StartupError:

@@ -22,6 +22,7 @@ MANDATORY = {"__init__", "__main__", "app", "settings", "usecases", "servicer"}
 OPTIONAL = {
     *("ports", "store", "clients", "messages", "model_codec", "rule_codec"),
     "access",  # of services with methods of their own; the gateway has none
+    "metrics",  # of its own, besides those in `shared.metrics`
     "delivery",  # of webhooks and e-mails: only automation delivers
     "server",  # of HTTP: only the gateway serves it
     "watchers",  # of changes: only intelligence lets anyone watch

@@ -1,5 +1,6 @@
 """`leadscore up` starts a scoring worker per core, and further ingest processes at the port of the first."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from cli.local import plan as plans
+from cli.local.metrics import write_targets
 from cli.local.plan import Plan, Program
 from cli.terminal.connection import Connection
 
@@ -32,6 +34,24 @@ def test_every_worker_has_a_health_port_of_its_own() -> None:
     assert len(set(ports)) == len(ports) == 5 + 4 + 3
 
 
+def test_every_process_but_envoy_has_a_metrics_port_of_its_own() -> None:
+    found = programs(scoring_workers=2, ingest_processes=3, http_port=8080)
+    ports = [port for each in found.values() for port in each.metrics_ports]
+    assert ports == list(range(20_150, 20_150 + 3 + 4 + 2 + 1 + 1)), "three of ingest, the other servers, three workers"
+    assert found["scoring-0"].environment["LEADSCORE_METRICS_PORT"] == "20153"
+    assert not found["http"].metrics_ports
+
+
+def test_prometheus_finds_every_process(tmp_path: Path) -> None:
+    write_targets(Plan(Connection(20_000), tmp_path, scoring_workers=1, ingest_processes=2))
+    targets = json.loads((tmp_path / "metrics_targets.json").read_text())
+    assert targets[:3] == [
+        {"targets": ["127.0.0.1:20150"], "labels": {"process": "ingest-0"}},
+        {"targets": ["127.0.0.1:20151"], "labels": {"process": "ingest-0"}},
+        {"targets": ["127.0.0.1:20152"], "labels": {"process": "scoring-0"}},
+    ]
+
+
 def test_the_gateway_runs_beside_the_http_api() -> None:
     assert not {"gateway-0", "http"} & set(programs())
     found = programs(http_port=8080)
@@ -40,7 +60,8 @@ def test_the_gateway_runs_beside_the_http_api() -> None:
 
 def test_only_the_ingest_server_runs_as_several_processes() -> None:
     found = {name: each.environment for name, each in programs(scoring_workers=1, ingest_processes=2).items()}
-    assert found["ingest-0"] == {"LEADSCORE_PORT": "20000", "LEADSCORE_PROCESSES": "2"}
+    ports = {"LEADSCORE_PORT": "20000", "LEADSCORE_METRICS_PORT": "20150"}
+    assert found["ingest-0"] == {**ports, "LEADSCORE_PROCESSES": "2"}
     assert [name for name, environment in found.items() if "LEADSCORE_PROCESSES" in environment] == ["ingest-0"]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway_service.metrics import REQUESTS
 from ingest_service.domain.event import Event
 from tests.gateway.serving import TIME, gateway
 from tests.ingest.fakes import NOW, FakeEventStore
@@ -71,6 +72,16 @@ async def test_each_type_has_a_path(
     answer = await client.post(f"/v1/{path}", json={"messageId": "m1", "userId": "ada", "timestamp": TIME, **fields})
     assert answer.status_code == 200, answer.text
     assert (only(store).event_type, only(store).properties) == (event_type, properties)
+
+
+async def test_requests_are_measured_by_route_and_status(client: httpx.AsyncClient) -> None:
+    def measured() -> list[float]:
+        return [REQUESTS.labels("/v1/batch", status)._sum.get() for status in (200, 400)]
+
+    before = measured()
+    await send(client, MESSAGE)
+    await client.post("/v1/batch", content="[", headers={"content-type": "application/json"})
+    assert all(now > then for now, then in zip(measured(), before, strict=True))
 
 
 async def test_a_message_that_is_sent_again_is_a_duplicate(client: httpx.AsyncClient) -> None:

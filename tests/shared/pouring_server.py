@@ -18,7 +18,7 @@ async def own_id(_: str) -> str:
 
 def pour(settings: ServerSettings) -> None:
     """Serve until SIGTERM."""
-    processes.fork(settings)
+    settings = processes.fork(settings)
     asyncio.run(serve(Service(NAME, Teapot(own_id).register, ERRORS, healthy, OPEN), settings))
 
 

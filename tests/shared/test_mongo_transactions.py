@@ -8,6 +8,7 @@ import pytest
 from pymongo.errors import PyMongoError
 
 from shared import mongo
+from shared.metrics.transactions import RETRIES
 from shared.mongo import Database, transact
 from tests.shared.commands import overheard
 
@@ -38,7 +39,7 @@ async def test_an_error_in_the_body_rolls_back_and_is_raised_unchanged(database:
 async def test_a_conflict_runs_the_body_again_from_the_start(database: Database) -> None:
     await database.things.insert_one({"_id": 1, "count": 0})
     meeting = asyncio.Barrier(2)
-    runs = 0
+    runs, retries = 0, RETRIES.labels("write_conflict")._value.get()
 
     async def increment() -> None:
         nonlocal runs
@@ -53,6 +54,7 @@ async def test_a_conflict_runs_the_body_again_from_the_start(database: Database)
     await asyncio.gather(*(transact(database, increment, seconds=10) for _ in range(2)))
     assert await database.things.find_one({"_id": 1}) == {"_id": 1, "count": 2}
     assert runs >= 3, "expected the second one to have read again"
+    assert RETRIES.labels("write_conflict")._value.get() == retries + runs - 2
 
 
 async def test_a_transaction_in_constant_conflict_ends_in_time(database: Database) -> None:

@@ -12,7 +12,9 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
 from cli.local.embedded import free_port
+from cli.local.ports import obstacle
 from shared import watchdog
+from testkit.metrics import fetch
 from testkit.waiting import eventually
 from tests.shared.rpc.teapot import POUR
 
@@ -26,7 +28,12 @@ class Server:
 
     def __init__(self) -> None:
         self.port = free_port()
-        self.environment = os.environ | {"LEADSCORE_PORT": str(self.port), "LEADSCORE_PROCESSES": "2"}
+        self.metrics_port = free_ports(2)
+        self.environment = os.environ | {
+            "LEADSCORE_PORT": str(self.port),
+            "LEADSCORE_PROCESSES": "2",
+            "LEADSCORE_METRICS_PORT": str(self.metrics_port),
+        }
         self.process = subprocess.Popen(COMMAND, env=self.environment, stderr=subprocess.PIPE, text=True)
         self.children: set[int] = set()
 
@@ -41,6 +48,14 @@ class Server:
     async def have_ended(self) -> bool:
         """Returns whether both processes have ended."""
         return not any(map(is_running, self.children))
+
+
+def free_ports(count: int) -> int:
+    """Returns the first of so many free ports in a row."""
+    while True:
+        first = free_port()
+        if not any(obstacle(first + number) for number in range(1, count)):
+            return first
 
 
 def is_running(pid: int) -> bool:
@@ -65,6 +80,16 @@ async def test_every_process_answers_until_sigterm_stops_them_all(server: Server
     server.process.terminate()
     assert server.process.wait(SECONDS) == 0
     assert not any(map(is_running, server.children)), "expected the first process to end last"
+
+
+async def test_each_of_them_has_a_metrics_page_of_its_own(server: Server) -> None:
+    await eventually(server.found_both, what="answers of two processes")
+    pages = [await fetch(server.metrics_port + number) for number in range(2)]
+    calls = [
+        page.value("rpc_server_call_duration_seconds_count", rpc_method=POUR[1:], rpc_response_status_code="OK")
+        for page in pages
+    ]
+    assert all(calls), f"expected each process to have counted the calls that it answered: {calls}"
 
 
 async def test_another_server_does_not_share_their_port(server: Server) -> None:

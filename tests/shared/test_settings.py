@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from scoring_service.domain.calendar import zone
 from shared.access.roles import Role
 from shared.settings import (
     ProcessSettings,
@@ -16,7 +17,6 @@ from shared.settings import (
     StoreSettings,
     WorkerSettings,
     load,
-    zone,
 )
 
 

@@ -12,7 +12,7 @@ from tests.shared.rpc.teapot import ERRORS, NAME, Kitchen, Teapot
 
 def run(settings: ServerSettings) -> None:
     """Serve until SIGTERM."""
-    processes.fork(settings)
+    settings = processes.fork(settings)
     asyncio.run(_serve(settings))
 
 

@@ -1,11 +1,13 @@
 """Certificates come from files, are checked, and are read again when they change."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from shared.metrics.process import CERTIFICATE_EXPIRY
 from shared.rpc import tls
 from shared.rpc.tls import CertificateFiles
 from shared.settings import StartupError, TlsSettings, load
@@ -45,6 +47,17 @@ def test_a_new_certificate_is_used(authority: Authority) -> None:
     old = files.current()
     authority.issue("server")
     assert files.current().chain == Path(pair["LEADSCORE_TLS_CERT_FILE"]).read_bytes() != old.chain
+
+
+@pytest.mark.usefixtures("always_look")
+def test_the_metrics_show_when_the_certificate_in_the_file_expires(authority: Authority) -> None:
+    for days in (30, 50):
+        pair = authority.issue("server", days=days)
+        if days == 30:
+            CertificateFiles(settings_of(pair))
+        shown = CERTIFICATE_EXPIRY.labels(pair["LEADSCORE_TLS_CERT_FILE"]).collect()
+        left = datetime.fromtimestamp(next(iter(shown)).samples[0].value, UTC) - datetime.now(UTC)
+        assert timedelta(days=days, hours=-1) < left <= timedelta(days=days), "expected no connection to be needed"
 
 
 @pytest.mark.usefixtures("always_look")
