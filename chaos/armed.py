@@ -2,8 +2,9 @@
 
 `CRASH_AT`, `CLOCK_FILE`, `POISON_FILE` and `HANG_FILE` enable crash points, a settable clock, poison and zombies. Other
 workers take over the work of a killed one after up to 40 s, and an erasure is done after 30 s; `CLAIM_SECONDS`,
-`LEASE_SECONDS` and `SETTLE_SECONDS` shorten this, because rounds are shorter. Without any of these variables the
-service behaves as usual.
+`LEASE_SECONDS` and `SETTLE_SECONDS` shorten this, because rounds are shorter. The rows of many leads are stored in
+another way than those of a few; rounds have few leads, so `REINSERTED_LEADS` says how many are many. Without any of
+these variables the service behaves as usual.
 """
 
 import os
@@ -14,9 +15,11 @@ from datetime import timedelta
 from admin_service.usecases import erasures
 from automation_service.delivery import dispatcher
 from chaos import clock, crash_points, hanging, poison
+from scoring_service.store import lead_rows
 from shared.inbox import doorbell, parking
 
 CLAIM, LEASE, SETTLE = "CLAIM_SECONDS", "LEASE_SECONDS", "SETTLE_SECONDS"
+REINSERTED = "REINSERTED_LEADS"
 PAUSES = 30
 """The length of a claim, as a multiple of the pause after a failed attempt at an isolated row."""
 
@@ -32,6 +35,8 @@ def main() -> None:
     if SETTLE in os.environ:
         erasures.SETTLE = timedelta(seconds=float(os.environ[SETTLE]))
         erasures.ORPHANED = 2 * erasures.SETTLE
+    if REINSERTED in os.environ:
+        lead_rows.MIN_REINSERTED = int(os.environ[REINSERTED])
     clock.arm(os.environ)
     poison.arm(os.environ)
     hanging.arm(os.environ)

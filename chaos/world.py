@@ -38,6 +38,8 @@ _SETTINGS = {
     armed.CLAIM: "3",
     # Servers read the erasures every 3 s, and no call of a client takes longer than 5 s.
     armed.SETTLE: "10",
+    # So that rounds store leads in both ways.
+    armed.REINSERTED: "3",
 }
 
 
