@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 
 from shared import logs
 from shared.access.callers import Caller
-from shared.access.keys import COLLECTION, ApiKey, digest, key_id_of
+from shared.access.keys import COLLECTION, ApiKey, Limits, digest, key_id_of
 from shared.mongo import Database, Document
 from shared.tasks import is_cancelled
 
@@ -97,4 +97,5 @@ def _caller(key: ApiKey) -> Caller:
     ends_at = math.inf if key.expires_at is None else key.expires_at.timestamp()
     if key.revoked_at is not None:
         ends_at = -math.inf
-    return Caller(key.name, key.roles, key.key_id, key.limits, ends_at)
+    limits = None if key.limits == Limits() else key.limits
+    return Caller(key.name, key.roles, key.key_id, limits, ends_at)
