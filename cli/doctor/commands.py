@@ -7,7 +7,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from cli.doctor.findings import Finding, Level, verdict, worst
+from cli.doctor.findings import Finding, Level, merged, verdict, worst
 from cli.local.commands import DataDir
 from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import OUT, print_json, say
@@ -39,7 +39,7 @@ def doctor(data_dir: DataDir = Path(".leadscore"), base_port: BasePort = 50051, 
 
 
 def _lines(findings: Sequence[Finding]) -> Iterator[RenderableType]:
-    for each in findings:
+    for each in merged(findings):
         sign, style = _SIGNS[each.level]
         yield Text.assemble((sign, style), "  ", plain(each.subject, "bold"), "  ", plain(each.text))
         if each.advice and each.level:

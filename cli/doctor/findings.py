@@ -1,7 +1,7 @@
 """What a check has found: a sentence, how bad it is, and what to do."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 
@@ -41,6 +41,14 @@ def split_advice(subject: str, text: str) -> Finding:
         return Finding(Level.FAIL, subject, text, "correct the setting, then start the process again")
     wrong, _, advice = text.partition(": ")
     return Finding(Level.FAIL, subject, wrong, advice) if advice else Finding(Level.FAIL, subject, text)
+
+
+def merged(findings: Sequence[Finding]) -> list[Finding]:
+    """Returns the findings with those that say the same of several subjects as one."""
+    subjects: dict[Finding, list[str]] = {}
+    for each in findings:
+        subjects.setdefault(replace(each, subject=""), []).append(each.subject)
+    return [replace(each, subject=", ".join(dict.fromkeys(names))) for each, names in subjects.items()]
 
 
 def verdict(findings: Sequence[Finding]) -> str:
