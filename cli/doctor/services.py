@@ -47,7 +47,8 @@ def settings_and_database(service: str, surroundings: Surroundings) -> Iterator[
         )
         return
     if done.returncode == 0:
-        yield Finding(Level.OK, service, "its settings are valid, and the database is as it expects")
+        database = "" if service == "gateway" else ", and the database is as it expects"
+        yield Finding(Level.OK, service, f"its settings are valid{database}")
         return
     yield from _problems(service, done.stderr.splitlines())
 
