@@ -10,7 +10,7 @@ GENERATE = $(TOOLS)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi
 
 OPENAPI = $(BIN)/buf build protos -o -\#format=binpb | $(BIN)/python -m cli.http.openapi
 
-.PHONY: help install demo up unit test laws package lint format generate sbom bench chaos proof pictures lock clean
+.PHONY: help install demo up unit test laws package lint format generate sbom bench chaos proof predict pictures lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -90,6 +90,9 @@ proof: install ## Plant faults into copies of the code: the rounds of make chaos
 
 chaos: install ## Break everything in turn under load and check what must hold (ROUNDS=, FAULTS=, SEED=, SOAK=minutes, SECURE=1)
 	$(BIN)/python -m chaos
+
+predict: install ## Judge models by a file of events, and print the table of docs/predicting.md (EVENTS=)
+	$(BIN)/python -m benchmarks.prediction $(EVENTS)
 
 pictures: install ## Render the pictures of the README from a demo system
 	$(BIN)/python -m cli.local.pictures docs/examples/b2b.yaml docs/pictures

@@ -13,12 +13,17 @@ from rich.console import Group
 from cli.model.files import IN_FORCE, find_model
 from cli.simulation.judgements import auc_of, judgement_sections
 from cli.simulation.question import Horizon, Lost, question_of, simulation_of
+from cli.simulation.report_file import ReportFile, report_writer
+from cli.simulation.run import Simulation
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
 from cli.terminal.counts import counted
 from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort, names_in
 from cli.terminal.output import bar, printable, say, show
 from shared.message_files.yaml_text import write_yaml
 from shared.outcomes import Question
+
+REPORTED_LEADS = 20
+"""Leads that the report lists, largest change first."""
 
 
 def fit(
@@ -67,6 +72,7 @@ def fit(
     accept_leaks: Annotated[
         bool, typer.Option("--accept-leaks", help="Learn from what may be a part of the outcome, too.")
     ] = False,
+    report: ReportFile = None,
     draft: Annotated[bool, typer.Option("--draft", help="Store the model as a draft version, too.")] = False,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
@@ -84,6 +90,7 @@ def fit(
     if not question.conversions:
         raise CommandError("--conversion names no event type")
     _check_directory(out)
+    writer = report_writer(report)
     plan = learning.Plan(
         question,
         _zone(time_zone),
@@ -101,11 +108,14 @@ def fit(
     name = f"fitted to {lesson.lead_count:,} leads, landmark {landmark}"
     model = fitted_model(lesson.scorecard, question, source, name)
     _report(out, model, lesson.provenance, lesson.notes)
-    summary = _judged(connection, model, question)
-    _write(out, model, [*lesson.provenance, *_judged_later(summary)])
+    found = Simulation(find_model(connection, IN_FORCE), model, out.name, REPORTED_LEADS)
+    _judge(connection, found, question)
+    provenance = [*lesson.provenance, *_judged_later(found.summary)]
+    _write(out, model, provenance)
+    writer.write(found, [*provenance, *lesson.notes])
     if draft:
         say(f"stored as version {_stored(connection, model)}, a draft: nothing is published")
-    show(Group(*judgement_sections(summary)), summary, as_json=as_json)
+    show(Group(*judgement_sections(found.summary)), found.summary, as_json=as_json)
 
 
 def _check_directory(out: Path) -> None:
@@ -151,13 +161,11 @@ def _stored(connection: Connection, model: pb.ScoringModel) -> int:
         return stub.CreateScoringModel(request, timeout=CALL_SECONDS).scoring_model.version
 
 
-def _judged(connection: Connection, model: pb.ScoringModel, question: Question) -> pb.SimulationSummary:
+def _judge(connection: Connection, found: Simulation, question: Question) -> None:
     """Has the scoring service judge the model beside the one in force."""
     request = simulation_of(question)
-    request.draft.CopyFrom(model)
-    summary = pb.SimulationSummary()
+    request.draft.CopyFrom(found.after)
     with connection.scoring() as stub, bar("judging") as progress:
         for answer in stub.SimulateScoringModel(request, timeout=STREAM_SECONDS):
             progress.update(answer.leads_checked, total=answer.leads_total)
-            summary = answer.summary
-    return summary
+            found.add(answer)

@@ -60,8 +60,12 @@ def test_a_model_is_written_and_judged_by_later_leads(system: tuple[Services, Ru
     assert wire.to_time(request.train_before) == split.replace(hour=0)
     assert request.horizon.seconds == 30 * 86400
     assert "how well scores predict conversion" in found.stdout
-    [summary] = json_of(run("model", "fit", *OUTCOMES, "--out", files[0], "--json"))
+    report = tmp_path / "report.html"
+    [summary] = json_of(run("model", "fit", *OUTCOMES, "--out", files[0], "--report", report, "--json"))
     assert len(summary["judgements"]) == 1
+    html = report.read_text()
+    assert "How well fitted.yaml predicts" in html
+    assert "learnt from 1,500 leads" in html
 
 
 def with_a_leak(before: timedelta, share: float = 1.0) -> list[list[Seen]]:
