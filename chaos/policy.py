@@ -17,7 +17,7 @@ RETRIES = {
         }
     ]
 }
-"""The retry policy that the README recommends to clients."""
+"""The retry policy that docs/events.md recommends to clients."""
 CHANNEL_OPTIONS = [
     ("grpc.service_config", json.dumps(RETRIES)),
     ("grpc.initial_reconnect_backoff_ms", 100),

@@ -1,4 +1,4 @@
-"""Sending events until each is acknowledged, as the README tells clients to."""
+"""Sending events until each is acknowledged, as docs/events.md tells clients to."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""The clients of the rounds use the service config that the README recommends."""
+"""The clients of the rounds use the service config that docs/events.md recommends."""
 
 import json
 
