@@ -30,6 +30,8 @@ _OPTIONS = [
     # The default back-off of grpc grows to two minutes, far too long after a service is up again.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Where a name has several addresses, such as those of the pods of a service, calls go to all of them in turn.
+    ("grpc.lb_policy_name", "round_robin"),
     ("grpc.keepalive_time_ms", round(KEEPALIVE_SECONDS * 1000)),
     ("grpc.http2.ping_timeout_ms", round(PING_SECONDS * 1000)),
 ]

@@ -21,7 +21,7 @@ SETTINGS: dict[str, type[ProcessSettings]] = {
     "scoring_service": ScoringSettings,
 }
 """By the module that `python -m` runs."""
-_OF_EVERY_PROCESS = {"LEADSCORE_SECRETS_DIR", "LEADSCORE_METRICS_HOST", "LEADSCORE_METRICS_PORT"}
+_OF_EVERY_PROCESS = {"LEADSCORE_SECRETS_DIR"}
 
 
 def unknown(names: Iterable[str]) -> set[str]:

@@ -121,7 +121,11 @@ def test_a_pod_has_the_time_to_finish(objects: Objects) -> None:
             assert pod["terminationGracePeriodSeconds"] >= stop + calls + 15, name
 
 
-def test_decay_runs_alone(objects: Objects) -> None:
+def test_everything_waits_for_migrate_and_decay_runs_alone(objects: Objects) -> None:
+    for (kind, name), pod in pods(objects).items():
+        waits = [each["args"][:2] for each in pod.get("initContainers", ())]
+        uses_databases = kind == "Deployment" and any(volume["name"] == "secrets" for volume in pod["volumes"])
+        assert waits == ([[pod["containers"][0]["args"][0], "check"]] if uses_databases else []), name
     decay = objects["CronJob", "leadscore-decay"]["spec"]
     assert decay["concurrencyPolicy"] == "Forbid"
     assert decay["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"] == ["cli", "decay"]
