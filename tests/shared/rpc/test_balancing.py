@@ -36,7 +36,7 @@ async def test_calls_go_to_every_address_of_a_service() -> None:
         channel = await stack.enter_async_context(connect(f"ipv4:{','.join(addresses)}", settings_of()))
 
         async def both_are_called() -> bool:
-            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())  # type: ignore[misc]
+            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())  # type: ignore[attr-defined]
             return all(servicer.calls for servicer in servicers)
 
         await eventually(both_are_called, what="a call of each server")
