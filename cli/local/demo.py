@@ -186,6 +186,7 @@ def free_base_port() -> int:
     """
     for _ in range(100):
         base = random.choice(BASE_PORTS)  # noqa: S311 (no secret)
-        if not any(obstacle(program.port) for program in Plan(Connection(base), Path()).programs()):
+        programs = Plan(Connection(base), Path()).programs()
+        if not any(obstacle(port) for each in programs for port in (each.port, *each.metrics_ports)):
             return base
     raise CommandError("no free ports for a system were found on this machine")
