@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from cli.learning.histories import histories
@@ -25,21 +26,22 @@ LANDMARK = timedelta(days=7)
 WON, LOST = "won", "lost"
 TYPES = {f"type_{number}": (number % 7 - 3) / 5 for number in range(20)}
 """The event types, and what each event of them adds to the log-odds of a conversion."""
+HOURS, MONTH, YEAR = 36_000, 30 * 86_400, 365 * 86_400
+"""Seconds: the longest time between two events, until the outcome, and in which all leads began."""
 COUNTRIES = {"DE": 0.5, "US": 0.0, "FR": -0.5}
 
 
 def entries(leads: int, events: int) -> Iterator[pb.ScoreEntry]:
     """Yields the entries of leads that began at even intervals in a year, with this many events each on average."""
     chance = random.Random(0)
-    names, interval = list(TYPES), timedelta(days=365) / leads
+    names, first = list(TYPES), int(BEGAN.timestamp())
     for lead in range(leads):
         country, size = chance.choice(list(COUNTRIES)), chance.randrange(1, 5_000)
-        found = [chance.choice(names) for _ in range(chance.randrange(1, 2 * events - 4))]
+        found = chance.choices(names, k=chance.randrange(1, 2 * events - 4))
         odds = sum(map(TYPES.__getitem__, found)) + COUNTRIES[country] + (size > 1_000)
-        hours = accumulate(chance.expovariate(0.2) for _ in found)
-        began = BEGAN + lead * interval
-        times = [began, *(began + timedelta(hours=each) for each in hours), began + timedelta(days=30)]
-        types = ["identify", *found, WON if chance.random() < 1 / (1 + math.exp(-odds)) else LOST]
+        began = first + lead * YEAR // leads
+        times = [began, *accumulate((chance.randrange(HOURS) for _ in found), initial=began), began + MONTH]
+        types = ["identify", "begun", *found, WON if chance.random() < 1 / (1 + math.exp(-odds)) else LOST]
         attributes = wire.to_struct({"country": country, "company": {"size": size}, "mail": f"{lead}@example.com"})
         for number, (event_type, when) in enumerate(zip(types, times, strict=True)):
             yield pb.ScoreEntry(
@@ -47,7 +49,7 @@ def entries(leads: int, events: int) -> Iterator[pb.ScoreEntry]:
                 event_id=f"{lead}-{number}",
                 kind=pb.ENTRY_KIND_EVENT,
                 event_type=event_type,
-                event_time=wire.to_timestamp(when),
+                event_time=Timestamp(seconds=when),
                 properties=None if number else attributes,
             )
 
