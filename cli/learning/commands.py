@@ -12,7 +12,7 @@ from rich.console import Group
 
 from cli.model.files import IN_FORCE, find_model
 from cli.simulation.judgements import auc_of, judgement_sections
-from cli.simulation.question import Horizon, Lost, question_of, simulation_of
+from cli.simulation.question import AsKnown, Horizon, Lost, question_of, simulation_of
 from cli.simulation.report_file import ReportFile, report_writer
 from cli.simulation.run import Simulation
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
@@ -41,6 +41,7 @@ def fit(
             help="Learn from leads whose first event is before this day (UTC), and judge by the others.",
         ),
     ] = None,
+    as_known: AsKnown = False,
     base: Annotated[
         str, typer.Option("--from", help="The model to take stages and next actions from: a file or a version.")
     ] = IN_FORCE,
@@ -86,7 +87,7 @@ def fit(
         from cli.learning.fitted import fitted_model
     except ModuleNotFoundError as error:
         raise CommandError(f"`model fit` needs {error.name}: pip install 'leadscore[learn]'") from None
-    question = question_of(conversion, lost, [landmark], horizon, train_before)
+    question = question_of(conversion, lost, [landmark], horizon, train_before, as_known=as_known)
     if not question.conversions:
         raise CommandError("--conversion names no event type")
     _check_directory(out)

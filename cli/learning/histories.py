@@ -17,11 +17,16 @@ _NO_PROPERTIES: Mapping[str, Any] = {}
 
 
 class Seen(NamedTuple):
-    """An event of a lead."""
+    """An event of a lead. `recorded` is when it became known, if that matters."""
 
     event_type: str
     time: datetime
     properties: Mapping[str, Any]
+    recorded: datetime = wire.EPOCH
+
+    def known_at(self, landmark: datetime) -> bool:
+        """Whether it had happened and was recorded before a landmark."""
+        return self.time < landmark and self.recorded < landmark
 
 
 class History(NamedTuple):
@@ -31,11 +36,14 @@ class History(NamedTuple):
     events: list[Seen]
 
 
-def histories(entries: Iterable[pb.ScoreEntry], with_properties: Collection[str] = ()) -> Iterator[History]:
+def histories(
+    entries: Iterable[pb.ScoreEntry], with_properties: Collection[str] = (), *, as_known: bool = False
+) -> Iterator[History]:
     """Yields the history of each lead, without the events that were retracted.
 
     `entries` are those of the kinds `KINDS`, the entries of each lead one after the other. Only events of the types
-    `with_properties` keep their properties, which take longer to read than all else.
+    `with_properties` keep their properties, which take longer to read than all else. `as_known`: when events were
+    recorded matters.
     """
     for lead_id, found in groupby(entries, attrgetter("lead_id")):
         events, retracted = dict[str, Seen](), set[str]()
@@ -44,6 +52,7 @@ def histories(entries: Iterable[pb.ScoreEntry], with_properties: Collection[str]
                 retracted.add(entry.event_id.removeprefix(_RETRACTION))
             else:
                 properties = wire.to_dict(entry.properties) if entry.event_type in with_properties else _NO_PROPERTIES
-                events[entry.event_id] = Seen(entry.event_type, wire.to_time(entry.event_time), properties)
+                recorded = wire.to_time(entry.record_time) if as_known else wire.EPOCH
+                events[entry.event_id] = Seen(entry.event_type, wire.to_time(entry.event_time), properties, recorded)
         kept = (seen for event_id, seen in events.items() if event_id not in retracted)
         yield History(lead_id, sorted(kept, key=attrgetter("time")))

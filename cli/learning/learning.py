@@ -67,7 +67,9 @@ def learn(connection: Connection, plan: Plan) -> Lesson:
         CommandError: There is nothing to learn from; the text says why.
     """
     collector = plan.collector(_observed_until(connection))
-    return learn_from(histories(_entries(connection), collector.with_properties()), collector, plan)
+    as_known = plan.question.as_known
+    read = histories(_entries(connection), collector.with_properties(), as_known=as_known)
+    return learn_from(read, collector, plan)
 
 
 def learn_from(leads: Iterable[History], collector: Collector, plan: Plan) -> Lesson:

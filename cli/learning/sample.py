@@ -143,7 +143,7 @@ class Collector:
             heappushpop(kept, (priority, self.leads, self._lead(events, landmark, converted=converted)))
 
     def _lead(self, events: Sequence[Seen], landmark: datetime, *, converted: bool) -> Lead:
-        known = [each for each in events if each.time < landmark]
+        known = [each for each in events if each.known_at(landmark)]
         types = array("i", (self._type(each.event_type) for each in known))
         days = array("i", (self._day(each.time) for each in known))
         values = {

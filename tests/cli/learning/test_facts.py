@@ -125,6 +125,23 @@ def test_retracted_events_are_left_out() -> None:
     assert [seen.properties for _, events in found for seen in events] == [{}, {}, {"a": 1}]
 
 
+def test_what_was_recorded_later_was_not_known() -> None:
+    entries = [
+        pb.ScoreEntry(
+            lead_id="ada",
+            event_id=name,
+            event_type=name,
+            kind=pb.ENTRY_KIND_EVENT,
+            event_time=wire.to_timestamp(BEGAN + day * DAY),
+            record_time=wire.to_timestamp(BEGAN + recorded * DAY),
+        )
+        for name, day, recorded in (("signup", 0, 0), ("visit", 1, 9), ("lost", 10, 10))
+    ]
+    for as_known, expected in ((True, {"signup"}), (False, {"signup", "visit"})):
+        [(_, events)] = histories(entries, as_known=as_known)
+        assert {kind.event_type for kind in facts_of([events]).kinds} == expected
+
+
 def test_limits_count_as_the_engine_does() -> None:
     times = [0, 1, 2, 30, 31, 50, 51]
     leads = [[Seen("visit", BEGAN + hours * timedelta(hours=1), {}) for hours in times]]
