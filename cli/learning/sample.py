@@ -146,17 +146,14 @@ class Collector:
         known = [each for each in events if each.known_at(landmark)]
         types = array("i", (self._type(each.event_type) for each in known))
         days = array("i", (self._day(each.time) for each in known))
-        values = {
-            position: value
-            for position, each in enumerate(known)
-            if (prop := self.splits.get(each.event_type))
-            and (value := learnable(each.properties.get(prop))) is not None
-        }
-        attributes: dict[str, Value] = {}
+        attributes: dict[str, Any] = {}
         for each in known:
             if each.event_type == IDENTIFY:
-                attributes.update(_flat(each.properties))
-        return Lead(events[0].time, converted, self._day(landmark), types, days, values, self._wanted(attributes))
+                attributes.update(each.properties)
+        values = dict(self._values(known))
+        return Lead(
+            events[0].time, converted, self._day(landmark), types, days, values, self._wanted(dict(_flat(attributes)))
+        )
 
     def _values(self, events: Sequence[Seen]) -> Iterator[tuple[int, Value]]:
         """Yields the position and the value of each event that is told apart by a property."""

@@ -65,17 +65,18 @@ def test_events_are_told_apart_by_a_property() -> None:
 
 
 def test_attributes_are_those_at_the_landmark() -> None:
-    attributes = [{"company": {"size": 5}, "tags": ["a", "B"], "ok": True, "name": "x" * 300}] * 25
+    attributes = [{"company": {"seats": "5"}, "role": "x", "tags": ["a", "B"], "ok": True, "name": "x" * 300}] * 25
     leads = [
         [
             *each,
-            Seen("identify", each[0].time + DAY, {"plan": "pro"}),
+            Seen("identify", each[0].time + DAY, {"plan": "pro", "company": {"name": "A"}, "role": None}),
             Seen("identify", each[0].time + 8 * DAY, {"plan": "late"}),
         ]
         for each in identified(attributes)
     ]
     found = sums_of(facts_of(with_outcomes(leads, [0.0] * 25)))
     assert found == {
+        Kind("", "company.name", equals="A"): 25,
         Kind("", "ok", equals=True): 25,
         Kind("", "plan", equals="pro"): 25,
         Kind("", "tags", word="a"): 25,
