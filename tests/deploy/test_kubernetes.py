@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from shared.settings import ServerSettings
 from tests.conftest import ROOT
-from tests.deploy.conftest import Objects
+from tests.deploy.conftest import Objects, objects_of
 from tests.deploy.settings import port_of, unknown
 
 VERSIONS = ("1.30", "1.37")
@@ -64,6 +65,14 @@ def test_the_chart_has_the_same_objects(objects: Objects, chart: Objects) -> Non
     assert chart.keys() == objects.keys()
     for key, each in objects.items():
         assert without_order(chart[key]) == without_order(each), key
+
+
+def test_a_setting_of_the_chart_reaches_migrate_and_whoever_checks_the_database(tool: Callable[[str], str]) -> None:
+    setting = ("LEADSCORE_TIME_ZONE", "Europe/Berlin")
+    chosen = ["--set", f"settings.{'='.join(setting)}"]
+    for container in containers(objects_of([tool("helm"), "template", "leadscore", "helm/leadscore", *chosen])):
+        settings = environment(container)
+        assert setting in settings.items() or "LEADSCORE_SECRETS_DIR" not in settings
 
 
 def test_processes_listen_and_are_asked_at_their_ports(objects: Objects) -> None:
