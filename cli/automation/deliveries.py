@@ -11,7 +11,7 @@ from cli.terminal.options import Actor, AsJson, BasePort, actor_of, span_end
 from cli.terminal.output import say, show
 from shared import wire
 
-Why = Annotated[str, typer.Option("--reason", help="Why, for whoever looks at `leadscore status`.")]
+Why = Annotated[str, typer.Option("--reason", help="Why deliveries are held; `leadscore status` shows it.")]
 
 app = typer.Typer(
     help="Hold the deliveries of all rules, for example after a restore, and release them.", no_args_is_help=True
@@ -20,7 +20,7 @@ app = typer.Typer(
 
 @app.command("hold")
 def hold_deliveries(*, reason: Why, actor: Actor = "", base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """Hold all deliveries until they are released, whatever is restarted. Rules still fire; what they deliver waits."""
+    """Hold all deliveries until they are released, across restarts. Rules still fire, and their deliveries wait."""
     with Connection(base_port).automation() as stub:
         request = pb.HoldDeliveriesRequest(reason=reason, actor=actor_of(actor))
         hold = stub.HoldDeliveries(request, timeout=CALL_SECONDS).hold
@@ -29,17 +29,22 @@ def hold_deliveries(*, reason: Why, actor: Actor = "", base_port: BasePort = 500
 
 @app.command("release")
 def release_deliveries(
-    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel what is pending; it is not delivered.")] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Cancel pending deliveries instead of sending them.")
+    ] = False,
     until: Annotated[
-        str, typer.Option(help="With --cancel: only what was recorded through this date, or before this time.")
+        str,
+        typer.Option(
+            help="With --cancel: cancel only what was recorded up to the end of this date, or before this time."
+        ),
     ] = "",
     actor: Actor = "",
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """End the hold: what is pending is delivered, or cancelled. `executions retry` can deliver it later after all."""
+    """End the hold and deliver what is pending, or cancel it. `executions retry` can deliver cancelled ones later."""
     if until and not cancel:
-        raise CommandError("--until says what to cancel: give --cancel, too")
+        raise CommandError("--until works only with --cancel: add --cancel")
     request = pb.ReleaseDeliveriesRequest(actor=actor_of(actor))
     if cancel:
         request.cancel_recorded_before.CopyFrom(span_end(until) if until else wire.to_timestamp(wire.now()))

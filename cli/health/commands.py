@@ -25,14 +25,14 @@ def health(
     since: Annotated[
         str,
         typer.Option(
-            help="Compare leads that began from this time on with earlier ones, such as the day of the fit.",
+            help="Compare leads that began from this time on, such as the day of the fit, with earlier ones.",
             show_default="the publication of the model in force",
         ),
     ] = "",
     conversion: Annotated[
         str,
         typer.Option(
-            help="Event types that mean conversion, comma-separated; needed to check rates and probabilities."
+            help="Event types that mean conversion, comma-separated; without them, only scores and events are checked."
         ),
     ] = "",
     lost: Lost = "",
@@ -47,9 +47,9 @@ def health(
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the leads since a date with those before it, under the model in force, and say what to do.
+    """Compare the leads since a date with those before it, by the model in force, and say what to do.
 
-    The exit status is 1 if a figure is alarming, for cron.
+    The exit status is 1 if a figure is alarming, so that cron can report it.
     """
     request = pb.CheckModelHealthRequest(
         conversion_event_types=names_in(conversion),

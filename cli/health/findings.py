@@ -68,8 +68,8 @@ def _scores(health: pb.ModelHealth) -> Finding:
     advice = {
         Level.OK: "the scores are distributed as before",
         Level.WATCH: "the scores have shifted a little: look at the bins, and check again in a week",
-        Level.ALARM: "other leads come in, or they behave differently: look at the bins below; if it lasts, fit the "
-        "model again, or move the stages",
+        Level.ALARM: "different leads come in, or they behave differently: look at the bins below; if it lasts, fit "
+        "the model again, or move the stages",
     }[level]
     return Finding("scores (PSI)", ("", f"{index:.3f}"), level, advice)
 
@@ -91,7 +91,7 @@ def _base_rate(before: pb.Ranking, since: pb.Ranking) -> Finding:
         Level.OK: "leads convert as often as before",
         Level.WATCH: f"leads convert {direction} often than before; probabilities are off by about as much",
         Level.ALARM: f"leads convert {direction} often than those that came before: fit the calibration again before "
-        "you rely on probabilities, and set the limits of the stages anew",
+        "you rely on probabilities, and adjust the limits of the stages",
     }[level]
     return Finding("conversion rate", shown, level, advice)
 
@@ -170,4 +170,4 @@ def _error_by_chance(found: pb.Reliability) -> float:
 
 
 def _too_few(leads: int, which: str) -> str:
-    return f"too few leads {which} in one of the periods to tell: {leads:,}, {MIN_LEADS} are needed"
+    return f"too few leads {which} in one of the periods: {leads:,}, but {MIN_LEADS} are needed"

@@ -19,25 +19,28 @@ IDENTIFY = "identify"
 def what_if(
     lead_id: LeadId,
     event_types: Annotated[
-        list[str], typer.Option("--event", help="An event of this type happens now; may be repeated, in order.")
+        list[str],
+        typer.Option("--event", help="An event of this type that happens now; repeat it for more events, in order."),
     ] = [],  # noqa: B006 (typer reads it)
     properties: Annotated[
         str, typer.Option(help="The properties of these events, as a JSON object.", show_default=False)
     ] = "",
     attributes: Annotated[
         list[str],
-        typer.Option("--attribute", metavar="NAME=VALUE", help="An `identify` event sets this first; may be repeated."),
+        typer.Option(
+            "--attribute", metavar="NAME=VALUE", help="Set this attribute first, by an `identify` event; repeatable."
+        ),
     ] = [],  # noqa: B006 (typer reads it)
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
     """Show what events would do to a lead: score, stage, conversion probability and next action. Nothing is stored.
 
-    It also lists the rules that would move the lead most, as far as its limits allow; without --event and --attribute,
-    it lists only these.
+    It also lists the rules that would change the score most, within their limits. Without --event and --attribute, it
+    lists only these.
     """
     if properties and not event_types:
-        raise CommandError("--properties has no event to belong to: name one with --event")
+        raise CommandError("--properties needs an event: name one with --event")
     request = pb.PreviewLeadIntelligenceRequest(
         lead_id=lead_id, events=_events(event_types, _struct(properties), attributes)
     )

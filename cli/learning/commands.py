@@ -71,14 +71,14 @@ def fit(
     time_zone: Annotated[str, typer.Option(help="Where days begin; use that of the scoring service.")] = "UTC",
     seed: Annotated[int, typer.Option(help="Chooses the sample of more than 50,000 leads with one outcome.")] = 0,
     accept_leaks: Annotated[
-        bool, typer.Option("--accept-leaks", help="Learn from what may be a part of the outcome, too.")
+        bool, typer.Option("--accept-leaks", help="Learn even from events that may be part of the outcome.")
     ] = False,
     report: ReportFile = None,
     draft: Annotated[bool, typer.Option("--draft", help="Store the model as a draft version, too.")] = False,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Learn whole points for few rules from the history, write them to a file, and judge the model by later leads.
+    """Learn a model from the history, as few rules with whole points; write it to a file; judge it by later leads.
 
     Nothing is published: check the file, then use `leadscore simulate` and `leadscore model publish`.
     """

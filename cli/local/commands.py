@@ -61,7 +61,7 @@ def up(
 
 
 def down(data_dir: DataDir = Path(".leadscore"), as_json: AsJson = False) -> None:
-    """Stop the system that `leadscore up` runs in a data directory, and what an earlier one has left running there."""
+    """Stop the system that `leadscore up` runs in a data directory, and processes that an earlier one left running."""
     from cli.local.down import stop_system
 
     has_stopped = stop_system(data_dir.resolve(), say)

@@ -84,7 +84,7 @@ def test_a_lead_that_no_rule_would_move() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--properties", "{}"], "--properties has no event to belong to: name one with --event"),
+        (["--properties", "{}"], "--properties needs an event: name one with --event"),
         (["--event", "x", "--properties", "[1]"], "--properties is not a JSON object"),
         (["--event", "x", "--properties", "{"], "--properties is not a JSON object"),
         (["--attribute", "country"], "--attribute is 'country', must be NAME=VALUE"),
