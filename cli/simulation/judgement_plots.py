@@ -132,7 +132,11 @@ def _interval(rate: float, leads: int) -> tuple[float, float]:
 
 
 def _mark_stages(axes: Axes, stages: Sequence[pb.ConversionRate]) -> None:
-    """Marks where each stage but the first begins: the leads in it and in those above it are up to there."""
+    """Marks where each stage but the first begins: the leads in it and in those above it are up to there.
+
+    A stage without leads begins where the one above it does, and has no mark.
+    """
+    stages = [each for each in stages if each.lead_count]
     wins, losses = _cumulated((each.converted_count, each.lead_count) for each in reversed(stages))
     begins = list(zip(labels(each.name for each in reversed(stages)), wins[1:], losses[1:], strict=True))[:-1]
     for name, win, loss in begins:
