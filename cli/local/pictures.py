@@ -1,6 +1,9 @@
 """The pictures of the README: the output of two commands on the demo's funnel, rendered as SVG.
 
 `python -m cli.local.pictures MODEL DIRECTORY` (`make pictures`) writes `lead.svg`, and `simulation.svg` for the model.
+
+`report.png` is a photograph of the page that `python -m benchmarks.prediction EVENTS --reports DIRECTORY` writes, by a
+browser: `chromium --headless --window-size=1100,1110 --screenshot=report.png file:///…/fitted-7d.html`.
 """
 
 import re

@@ -64,8 +64,12 @@ def plot(name: str, title: str, height: float) -> Iterator[tuple[Plot, Axes]]:
 
 
 def labels(names: Iterable[str]) -> list[str]:
-    """Returns names as labels: short, and without characters whose width matplotlib does not know."""
-    short = (name if len(name) <= MAX_CHARACTERS else f"{name[: MAX_CHARACTERS - 1]}…" for name in names)
+    """Returns names as labels: short, and without characters whose width matplotlib does not know.
+
+    The middle of a long name is left out, because names often differ at the end only.
+    """
+    half = MAX_CHARACTERS // 2
+    short = (name if len(name) <= MAX_CHARACTERS else f"{name[: half - 1]}…{name[-half:]}" for name in names)
     return [printable(name).encode("cp1252", "replace").decode("cp1252") for name in short]
 
 

@@ -20,7 +20,8 @@ def migration(matrix: Matrix) -> str:
         # Most leads usually stay in their stage; the square root keeps the other cells visible.
         shades = [[(count / (matrix.limit or 1)) ** 0.5 for count in row] for row in matrix.counts]
         axes.pcolormesh(shades, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=2)
-        axes.set_xticks([column + 0.5 for column in range(len(matrix.columns))], labels(matrix.columns))
+        centres = [column + 0.5 for column in range(len(matrix.columns))]
+        axes.set_xticks(centres, labels(matrix.columns), rotation=25, ha="right", rotation_mode="anchor")
         axes.set_yticks([row + 0.5 for row in range(len(matrix.rows))], labels(matrix.rows))
         axes.invert_yaxis()
         axes.set_xlabel("stage if published")
