@@ -47,10 +47,10 @@ up: install ## Run the whole system on this machine until Ctrl-C
 	$(BIN)/leadscore up
 
 unit: install ## Run the tests that need no servers: domain, use cases over fakes, RPCs in one process
-	LEADSCORE_EXAMPLES_SHARE=0.1 $(BIN)/pytest -q -m "not servers and not network" -n 2 --dist worksteal
+	EXAMPLES_SHARE=0.1 $(BIN)/pytest -q -m "not servers and not network" -n 2 --dist worksteal
 
 test: install .venv/kubernetes/installed ## Run all tests against a real MongoDB and a real Redis, and a short series of what make chaos runs
-	LEADSCORE_EXAMPLES_SHARE=0.3 $(BIN)/pytest -m "not network" -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/chaos/test_planted.py
+	EXAMPLES_SHARE=0.3 $(BIN)/pytest -m "not network" -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/chaos/test_planted.py
 
 laws: install ## Run the property tests with all of their random examples, and 2,000 random worlds
 	WORLDS=2000 $(BIN)/pytest -m hypothesis -n 2 --dist worksteal

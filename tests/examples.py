@@ -4,7 +4,7 @@ import os
 
 from hypothesis import settings
 
-SHARE = float(os.environ.get("LEADSCORE_EXAMPLES_SHARE", "1"))
+SHARE = float(os.environ.get("EXAMPLES_SHARE", "1"))
 """1 for all examples; `make test` and `make unit` set less, to answer soon."""
 
 

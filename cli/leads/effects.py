@@ -43,7 +43,7 @@ def _table(found: pb.PreviewLeadIntelligenceResponse) -> RenderableType:
     has_fit, has_probability = now.HasField("fit"), now.HasField("conversion_probability")
     columns = ["", "rule", "points", "score", "stage"]
     columns += ["fit"] * has_fit + ["converts"] * has_probability + ["velocity", "next action"]
-    table = pieces.table(*columns, right={"points", "score", "velocity"})
+    table = pieces.table(*columns, right={"points", "score", "velocity"}, optional=["velocity", "rule"])
     table.add_row("now", "", "", *_cells(now))
     for effect in found.event_effects:
         event = pieces.plain(", ".join(effect.event_types))

@@ -156,7 +156,9 @@ def test_the_exit_status_is_for_cron() -> None:
     assert (list(request.conversion_event_types), list(request.lost_event_types)) == (["won"], ["lost"])
     assert not service.requests[1].HasField("since_time"), "the service knows the default"
     assert healthy.exit_code == 0
-    assert "1,000 that began since 2026-01-31 00:00 UTC, compared with 1,000 earlier ones" in healthy.stdout
+    assert "1,000 that began since 2026-01-31 00:00 UTC, compared with 1,000 earlier ones" in " ".join(
+        healthy.stdout.split()
+    )
     assert (drifted.exit_code, as_json.exit_code) == (1, 1)
     assert "leads by score" in drifted.stdout
     assert "name --conversion" in drifted.stdout

@@ -25,8 +25,9 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A system that runs for all tests of this module."""
     running = Up(tmp_path_factory.mktemp("up"))
     yield running
-    if running.process.poll() is None:
-        running.stop(signal.SIGTERM)
+    with running.process:  # closes its output, also if a test has ended it
+        if running.process.poll() is None:
+            running.stop(signal.SIGTERM)
 
 
 def test_every_service_listens_on_this_machine_only(up: Up) -> None:
@@ -178,7 +179,7 @@ def test_a_port_in_use_is_reported(up: Up, tmp_path: Path) -> None:
 def test_a_base_port_that_leaves_no_ports_for_workers_is_refused(up: Up, tmp_path: Path) -> None:
     failed = up.run("up", "--data-dir", str(tmp_path), "--base-port", "65530")
     assert (failed.returncode, len(failed.stderr.splitlines())) == (1, 1)
-    assert "port 65540 for scoring-worker-0 does not exist" in failed.stderr
+    assert "port 65680 for metrics of ingest-0 does not exist" in failed.stderr
 
 
 async def test_a_worker_that_exits_is_restarted(up: Up) -> None:
@@ -252,4 +253,4 @@ def test_down_stops_it(up: Up) -> None:
     stopped = up.run("down", "--data-dir", str(up.data_dir))
     assert (stopped.returncode, stopped.stdout) == (0, "")
     assert stopped.stderr.splitlines()[-1] == f"stopped what ran in {up.data_dir}"
-    assert up.process.wait(1) == 0
+    assert up.process.wait(60) == 0

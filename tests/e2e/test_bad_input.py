@@ -1,6 +1,6 @@
 """Every response to bad input has an expected status, and accepted input never breaks later requests.
 
-`LEADSCORE_FUZZ_INPUTS` is the number of generated inputs, half of them bytes and half messages. Naughty strings and
+`FUZZ_INPUTS` is the number of generated inputs, half of them bytes and half messages. Naughty strings and
 forged page tokens come on top.
 """
 
@@ -43,7 +43,7 @@ from tests.e2e.prepared import (
     wait_for_executions,
 )
 
-INPUTS = int(os.environ.get("LEADSCORE_FUZZ_INPUTS", "4000"))
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "4000"))
 IN_FLIGHT = 50
 # Calls that answer with progress, such as DecayScores, walk all leads while 50 other calls are in flight.
 WALK_SECONDS = 120
