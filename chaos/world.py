@@ -97,6 +97,10 @@ class World:
             self._channels[server] = with_key(channel, self._security.key)
         return self._channels[server]
 
+    def impatient_channel(self, server: str) -> grpc.aio.Channel:
+        """Returns a channel of a client that retries nothing."""
+        return with_key(self.processes.system.channel(server), self._security.key)
+
     def crashes(self) -> Counter[str]:
         """Returns how often each crash point has fired, by the record."""
         return crash_points.recorded(self._record)

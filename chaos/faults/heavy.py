@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import grpc
-from leadscore.ingest.v1 import ingest_pb2
+from leadscore.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 from redis.asyncio import Redis
 
 from chaos.calls import CALL_SECONDS
@@ -65,11 +65,12 @@ async def overload(scene: Scene) -> None:
 
 async def _refusals(scene: Scene) -> int:
     """Sends concurrent events without retries and returns how many were refused."""
+    stub = ingest_pb2_grpc.IngestServiceStub(scene.world.impatient_channel("ingest"))
 
     async def is_refused() -> bool:
         request = ingest_pb2.IngestEventRequest(event=scene.load.make(1)[0])
         try:
-            await scene.world.processes.system.ingest().IngestEvent(request, timeout=CALL_SECONDS)
+            await stub.IngestEvent(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             return error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         return False
