@@ -196,12 +196,14 @@ def _standings(
 
 
 def _last_date(timeline: Timeline, calendar: Calendar, stored: Stored, entries: Sequence[Entry]) -> date | None:
-    """Returns the last date at which the fold has at least as many points as the deltas add up to."""
+    """Returns the last date at which the fold has as many points as the deltas add up to, or the last with more."""
     facts, score = timeline.judge_all(facts_of(entries)), sum(entry.delta for entry in entries)
     if stored.decayed_through is None or not facts:
         return stored.decayed_through
     first = calendar.date_of(facts[0].position[0]).toordinal()
     days = [date.fromordinal(each) for each in range(first, stored.decayed_through.toordinal() + 1)]
+    if timeline.lifts_negative_scores:  # ticks also raise negative scores, so the dates are tried one by one
+        return next((day for day in reversed(days) if fold(timeline, calendar, facts, day).score == score), None)
     # More ticks never leave more points.
     held = bisect_right(days, -score, key=lambda day: -fold(timeline, calendar, facts, day).score)
     return days[held - 1] if held else None
