@@ -17,6 +17,7 @@ from cli.simulation.report_file import ReportFile, report_writer
 from cli.simulation.run import Simulation
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
 from cli.terminal.counts import counted
+from cli.terminal.files import require_directory
 from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort, names_in
 from cli.terminal.output import bar, printable, say, show
 from shared.message_files.yaml_text import write_yaml
@@ -90,7 +91,7 @@ def fit(
     question = question_of(conversion, lost, [landmark], horizon, train_before, as_known=as_known)
     if not question.conversions:
         raise CommandError("--conversion names no event type")
-    _check_directory(out)
+    require_directory(out)
     writer = report_writer(report)
     plan = learning.Plan(
         question,
@@ -117,12 +118,6 @@ def fit(
     if draft:
         say(f"stored as version {_stored(connection, model)}, a draft: nothing is published")
     show(Group(*judgement_sections(found.summary)), found.summary, as_json=as_json)
-
-
-def _check_directory(out: Path) -> None:
-    """Finds a file that cannot be written before the history is read."""
-    if not out.absolute().parent.is_dir():
-        raise CommandError(f"{out} cannot be written: there is no directory {out.absolute().parent}")
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -10,6 +10,7 @@ import typer
 
 from cli.simulation.run import Simulation
 from cli.terminal.connection import CommandError
+from cli.terminal.files import require_directory
 from cli.terminal.output import say
 
 ReportFile = Annotated[Path | None, typer.Option("--report", help="Write an HTML report with plots to this file.")]
@@ -47,8 +48,7 @@ def report_writer(path: Path | None) -> ReportWriter:
     """
     if not path:
         return ReportWriter(None, None)
-    if not path.absolute().parent.is_dir():
-        raise CommandError(f"{path} cannot be written: there is no directory {path.absolute().parent}")
+    require_directory(path)
     try:
         return ReportWriter(path, import_module("cli.simulation.report").to_html)
     except ModuleNotFoundError as error:

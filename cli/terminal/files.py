@@ -1,4 +1,4 @@
-"""The files that commands get as arguments: reading them, reporting mistakes in them, and writing secrets to them."""
+"""The files that commands get as arguments: reading and writing them, and reporting mistakes in them."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -26,6 +26,16 @@ def read_file(file: str, max_bytes: int) -> bytes:
             return stream.read(max_bytes + 1)
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def require_directory(file: Path) -> None:
+    """Finds out that a file cannot be written before the work for it begins.
+
+    Raises:
+        CommandError: There is no directory for it.
+    """
+    if not file.absolute().parent.is_dir():
+        raise CommandError(f"{file} cannot be written: there is no directory {file.absolute().parent}")
 
 
 @contextmanager
