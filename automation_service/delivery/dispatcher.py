@@ -47,8 +47,8 @@ class Dispatcher:
         self._endpoints = Endpoints()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._is_held_up = False
-        self._held: list[Claim] = []
+        self._is_full = False
+        self._surplus: list[Claim] = []
 
     def admit(self, executions: Sequence[Execution]) -> list[Execution]:
         """Returns the executions with deliveries claimed, as many as there is capacity for; see `DeliveryQueue`.
@@ -80,8 +80,8 @@ class Dispatcher:
     def begin(self, executions: Sequence[Execution]) -> None:
         """Starts the admitted deliveries, and wakes the loop for the others; see `DeliveryQueue`."""
         deliveries = [(each.key.rule_id, delivery) for each in executions for delivery in each.deliveries]
-        self._held += [Claim(rule_id, delivery) for rule_id, delivery in deliveries if delivery.lease]
-        self._launch_held()
+        self._surplus += [Claim(rule_id, delivery) for rule_id, delivery in deliveries if delivery.lease]
+        self._launch_surplus()
         if any(delivery.state is ExecutionState.PENDING and not delivery.lease for _, delivery in deliveries):
             self._wake.set()
 
@@ -95,7 +95,7 @@ class Dispatcher:
                 except Exception as error:  # noqa: BLE001 (the claims lapse, and the deliveries are due again)
                     _LOG.warning("claim failed", error=logs.one_line(error))
                 await self._sleep()
-                if self._is_held_up:
+                if self._is_full:
                     await asyncio.sleep(GATHER_SECONDS)
         finally:
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -103,15 +103,15 @@ class Dispatcher:
     async def _claim_all(self) -> None:
         """Claims and starts deliveries until none are due or the capacity is used up."""
         if await self.read_hold():
-            self._is_held_up = False
+            self._is_full = False
             return
-        self._is_held_up = True
-        self._launch_held()
+        self._is_full = True
+        self._launch_surplus()
         while (free := self._endpoints.free()) > 0:
             now, busy = self._clock(), self._endpoints.busy()
             due = await self._deliveries.due(now, busy, min(free, MAX_CLAIMED))
             if not due:
-                self._is_held_up = bool(busy or self._held)
+                self._is_full = bool(busy or self._surplus)
                 return
             self._launch(await self._deliveries.claim(self._endpoints.admit(due), now, now + CLAIM))
 
@@ -126,16 +126,16 @@ class Dispatcher:
             self._read_at = now
         return self._is_on_hold
 
-    def _launch_held(self) -> None:
-        """Starts the held claims that there is capacity for. Claims in their second half are dropped."""
+    def _launch_surplus(self) -> None:
+        """Starts the claims of the surplus that there is capacity for. Claims in their second half are dropped."""
         if self._is_on_hold:
-            self._held = []  # these claims lapse
+            self._surplus = []  # these claims lapse
         latest = self._clock() + CLAIM / 2
-        held = [claim for claim in self._held if claim.delivery.due_time > latest]
-        due = [Due(claim.delivery.delivery_id, claim.delivery.endpoint) for claim in held]
+        surplus = [claim for claim in self._surplus if claim.delivery.due_time > latest]
+        due = [Due(claim.delivery.delivery_id, claim.delivery.endpoint) for claim in surplus]
         admitted = {each.delivery_id for each in self._endpoints.admit(due)}
-        self._held = [claim for claim in held if claim.delivery.delivery_id not in admitted]
-        self._launch([claim for claim in held if claim.delivery.delivery_id in admitted])
+        self._surplus = [claim for claim in surplus if claim.delivery.delivery_id not in admitted]
+        self._launch([claim for claim in surplus if claim.delivery.delivery_id in admitted])
 
     def _launch(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
@@ -169,7 +169,7 @@ class Dispatcher:
             nonlocal answered
             answered = True
             self._endpoints.end(claim.delivery.endpoint, failed=fate in (Fate.RETRY, Fate.REFUSED))
-            if self._is_held_up or self._held:
+            if self._is_full or self._surplus:
                 self._wake.set()
 
         try:
