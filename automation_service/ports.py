@@ -229,7 +229,7 @@ class HoldSwitch(Protocol):
     async def cancel(self, recorded_before: datetime, now: datetime) -> int:
         """Cancels the pending deliveries of some executions that were recorded before a time, and returns how many.
 
-        The number is 0 when there are no more. Deliveries that an attempt has claimed are left out.
+        Returns 0 when none are left. Skips deliveries that an attempt has claimed.
         """
 
 

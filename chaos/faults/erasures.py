@@ -56,7 +56,7 @@ async def leads_erased(scene: Scene) -> None:
 
 @contextlib.asynccontextmanager
 async def _flowing(scene: Scene, number: int) -> AsyncIterator[str]:
-    """Yields a lead with a history, of which events keep coming while the block runs."""
+    """Yields a lead that has a history. Further events of it keep coming while the block runs."""
     name, is_over = f"ada-{number}@example.com", False
     lead_id = scene.load.lead_id(name)
 

@@ -32,6 +32,7 @@ from shared.partitions import BY_ID, Partitions
 
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 """Largest total of event bytes that one transaction reads."""
+
 _EVENT_FIELDS = events.FIELDS | {"partition": 1}
 _STANDING = {"through": 1, "publication": 1, "reset_reason": 1, "reset_actor": 1}
 T = TypeVar("T")
