@@ -62,12 +62,12 @@ def _stop(processes: Sequence[psutil.Process]) -> None:
 def _alive_after(seconds: float, processes: Sequence[psutil.Process]) -> list[psutil.Process]:
     """Waits until all processes have ended, and returns those that have not after some time."""
     ends = time.monotonic() + seconds
-    while (alive := [*filter(_is_alive, processes)]) and time.monotonic() < ends:
+    while (alive := [*filter(is_alive, processes)]) and time.monotonic() < ends:
         time.sleep(POLL_SECONDS)
     return alive
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     """Returns whether a process runs. One that has ended stays known until its parent has asked for its status."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)

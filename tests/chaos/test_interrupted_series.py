@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cli.local.leftovers import is_alive
 from testkit.waiting import eventually
 
 
@@ -38,7 +39,12 @@ async def test_sigterm_ends_every_process(series: "subprocess.Popen[str]") -> No
     said, _ = series.communicate(timeout=60)
     assert series.returncode == 1
     assert "interrupted; the results so far:" in said
-    assert not [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    # Those that notice its end, such as the watcher of shared memory, take a moment.
+    await eventually(lambda: _ended(started), what="every process that the series started has ended")
+
+
+async def _ended(processes: list[psutil.Process]) -> bool:
+    return not any(map(is_alive, processes))
 
 
 def _words(process: psutil.Process) -> list[str]:
