@@ -17,8 +17,6 @@ from benchmarks.harness.report import Figure, share_of_reference
 from benchmarks.harness.running import Running
 from benchmarks.harness.running import running as another
 
-"""A system beside the one under test."""
-
 LEADS, FEW_LEADS = 1_000_000, throughput.MANY_LEADS
 EVENTS, FEW_EVENTS = 10_000_000, 100_000
 POPULATION = "scale"
@@ -43,15 +41,7 @@ def scale(running: Running, options: Options) -> Iterator[Figure]:
     fill(running, filling)
     verify(running, filling.events)
     yield pipeline(running, options)
-    for part in (
-        freshness.visible,
-        reads.intelligence,
-        reads.summary,
-        reads.top,
-        files.exports,
-        cost.memory,
-        funnel.size,
-    ):
+    for part in PARTS:
         yield from part(running, options)
     yield decay(running)
 

@@ -1,6 +1,7 @@
 """`leadscore model health`: whether the model still fits the leads that come in."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from cli.simulation.question import Horizon, Lost
 from cli.terminal import pieces
 from cli.terminal.connection import Connection
 from cli.terminal.counts import counted
+from cli.terminal.files import require_directory
 from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort, duration_of, names_in, span_begin
 from cli.terminal.output import bar, print_json, show, to_json
 from shared import wire
@@ -44,6 +46,10 @@ def health(
         ),
     ] = "",
     horizon: Horizon = "",
+    metrics_file: Annotated[
+        Path | None,
+        typer.Option(help="Write the verdicts to this file for Prometheus, as its textfile collector reads them."),
+    ] = None,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
@@ -51,6 +57,8 @@ def health(
 
     The exit status is 1 if a figure is alarming, so that cron can report it.
     """
+    if metrics_file:
+        require_directory(metrics_file)
     request = pb.CheckModelHealthRequest(
         conversion_event_types=names_in(conversion),
         lost_event_types=names_in(lost),
@@ -70,6 +78,10 @@ def health(
         print_json(to_json(found) | {"findings": levels, "level": worst.name.lower()})
     else:
         show(Group(*_sections(found, checked, request)), as_json=False)
+    if metrics_file:
+        from cli.health.metrics import write_metrics  # loads the client of Prometheus, which few calls need
+
+        write_metrics(metrics_file, checked)
     if worst is Level.ALARM:
         raise typer.Exit(1)
 

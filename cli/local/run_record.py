@@ -6,7 +6,8 @@ Guarantee: a process is taken for one of the system only if its environment has 
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,19 @@ class RunRecord:
     def write(self, data_dir: Path) -> None:
         """Writes the record into a data directory, in a file that only its owner may read."""
         write_private(data_dir / _FILE, json.dumps(asdict(self)))
+
+    @contextmanager
+    def marking(self) -> Iterator[None]:
+        """Marks all processes that this one starts while the block runs as processes of the run."""
+        before = os.environ.get(VARIABLE)
+        os.environ[VARIABLE] = self.run_id
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[VARIABLE]
+            else:
+                os.environ[VARIABLE] = before
 
     def up(self) -> "psutil.Process | None":
         """Returns the process of `leadscore up`, if it is still running."""

@@ -126,11 +126,10 @@ def _recorded(plan: Plan, say: Say) -> Iterator[RunRecord]:
         stop_leftovers(earlier.run_id, say)
     record = run_record.of_this_process(plan.connection.base_port, plan.http_port, {})
     record.write(plan.data_dir)
-    os.environ[run_record.VARIABLE] = record.run_id
     try:
-        yield record
+        with record.marking():
+            yield record
     finally:
-        del os.environ[run_record.VARIABLE]
         run_record.remove(plan.data_dir)
 
 

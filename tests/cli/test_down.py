@@ -52,6 +52,15 @@ def test_only_processes_of_the_run_are_stopped() -> None:
     assert len(said) == 1, "expected no word about nothing"
 
 
+def test_a_system_that_runs_beside_another_in_one_process_marks_its_own() -> None:
+    first, second = (run_record.of_this_process(port, None, {}) for port in (1, 2))
+    with first.marking():
+        with second.marking():
+            assert os.environ[run_record.VARIABLE] == second.run_id
+        assert os.environ[run_record.VARIABLE] == first.run_id
+    assert run_record.VARIABLE not in os.environ
+
+
 def test_a_process_is_up_only_with_its_start_and_its_command(tmp_path: Path) -> None:
     with sleeping("") as process:
         record = written(tmp_path, process)

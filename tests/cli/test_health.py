@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from leadscore.scoring.v1 import scoring_pb2 as pb
+from prometheus_client.parser import text_string_to_metric_families
 
 from cli.health.findings import Finding, Level, findings
 from shared import wire
@@ -139,6 +141,30 @@ def test_few_leads_say_nothing() -> None:
     levels = {each.name: each.level for each in findings(health, judged=True)}
     assert levels.pop("events without a rule") is Level.OK
     assert set(levels.values()) == {Level.UNKNOWN}
+
+
+def test_prometheus_reads_the_verdicts_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "leadscore.prom"
+    before = datetime.now(UTC).timestamp()
+    with serving() as (service, run):
+        health = fine()
+        stability(0.3)(health)
+        service.answers = [pb.CheckModelHealthResponse(health=health, done=True)]
+        checked = run("model", "health", *OUTCOMES, "--metrics-file", str(file))
+        lost = run("model", "health", "--metrics-file", str(tmp_path / "missing/leadscore.prom"))
+    assert checked.exit_code == 1
+    read = {
+        (sample.name, sample.labels.get("check")): sample.value
+        for family in text_string_to_metric_families(file.read_text())
+        for sample in family.samples
+    }
+    assert read.pop(("leadscore_model_health_timestamp_seconds", None)) >= before
+    assert read.pop(("leadscore_model_health_level", "scores (PSI)")) == Level.ALARM
+    assert set(read) == {("leadscore_model_health_level", each.name) for each in findings(health, judged=True)} - {
+        ("leadscore_model_health_level", "scores (PSI)")
+    }
+    assert set(read.values()) == {float(Level.OK)}
+    assert "there is no directory" in str(lost.exception)
 
 
 def test_the_exit_status_is_for_cron() -> None:

@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import Metric
 
 import automation_service.metrics
+import cli.health.metrics
 import scoring_service.metrics
 from automation_service.usecases.backlog import Backlog
 from scoring_service.metrics import Reading
@@ -35,7 +36,7 @@ def metrics() -> list[Metric]:
     for path in [*ROOT.glob("*_service/metrics.py"), *ROOT.glob("shared/metrics/*.py")]:
         importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     counted = [each for each in REGISTRY.collect() if not each.name.startswith(("process_", "python_"))]
-    return sorted([*counted, *_read()], key=lambda each: each.name)
+    return sorted([*counted, *_read(), *cli.health.metrics.REGISTRY.collect()], key=lambda each: each.name)
 
 
 def names() -> set[str]:
