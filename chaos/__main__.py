@@ -26,6 +26,8 @@ ROUNDS = 300
 FIRINGS = 20
 """How often each crash point must fire in a series of all faults of at least `ROUNDS` rounds."""
 FILE = Path("chaos.json")
+LOG_WIDTH = 140
+"""Columns of the tables where there is no terminal."""
 
 
 async def _run(rounds: int, names: str, seed: int, console: Console) -> bool:
@@ -90,6 +92,8 @@ def main() -> None:
             signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     seed = int(os.environ.get("SEED") or random.randrange(1_000_000))
     console = Console()
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
     if minutes := float(os.environ.get("SOAK") or 0):
         console.print(f"soaking for {minutes:g} minutes, seed {seed}")
         sys.exit(0 if asyncio.run(_soak(minutes, seed, console)) else 1)
