@@ -79,7 +79,7 @@ def verify(running: Running, events: int) -> None:
         if not progress.done and time.monotonic() - began > VERIFY_SECONDS:
             stream.cancel()
             break
-    say(f"{progress.leads_checked:,} of {progress.leads_total:,} leads verified, {progress.events_checked:,} events")
+    say(f"{progress.leads_checked:,} of {progress.leads_total:,} leads verified, {progress.entries_checked:,} entries")
     counted = _counted_events(running)
     if set(counted.values()) != {events}:
         raise ValueError(f"{events:,} events were filled, but the system holds {counted}")

@@ -98,7 +98,7 @@ async def run_server(settings: ScoringSettings) -> None:
         await lead_ids.check(parts.database)
         backlog = BacklogReader(parts.database, parts.events)
         report = BacklogReport(backlog, parts.models, calendar, wire.now)
-        publishing = Publishing(parts.models, reader, SampleReader(parts.database), wire.now)
+        publishing = Publishing(parts.models, reader, SampleReader(parts.database), wire.now, settings.partitions)
         readings = Readings("scoring", MetricsReader(report, publishing, calendar).read, metrics.gauges)
         servicer = ScoringServicer(
             Queries(reader, parts.fact_reader, calendar, wire.now),

@@ -16,7 +16,6 @@ from scoring_service.usecases.backlog import Backlog, DecayedThrough
 from scoring_service.usecases.decay import DecayProgress
 from scoring_service.usecases.queries import LeadScore
 from scoring_service.usecases.rebuild import RebuildProgress
-from scoring_service.usecases.verify import VerifyProgress
 from shared import wire
 from shared.inbox.breaker import StoppedDrain
 from shared.inbox.parking import Parked
@@ -153,25 +152,6 @@ def reset_progress(progress: DecayProgress) -> pb.ResetDecayResponse:
         leads_total=progress.leads_total,
         leads_changed=progress.leads_changed,
         points_restored=-progress.points_removed,
-        done=progress.done,
-    )
-
-
-def verify_progress(progress: VerifyProgress) -> pb.VerifyScoresResponse:
-    """Returns the progress of a verification."""
-    return pb.VerifyScoresResponse(
-        leads_checked=progress.leads_checked,
-        leads_total=progress.leads_total,
-        entries_checked=progress.entries_checked,
-        events_checked=progress.events_checked,
-        events_pending=progress.events_pending,
-        events_parked=progress.events_parked,
-        events_discarded=progress.events_discarded,
-        violations=[
-            pb.Violation(invariant=each.invariant, lead_id=each.lead_id, message=each.message)
-            for each in progress.violations
-        ],
-        violations_total=progress.violations_total,
         done=progress.done,
     )
 

@@ -29,7 +29,7 @@ class Reading(NamedTuple):
         decayed_through: The midnight of the last date through which every lead is decayed; None if there is none.
         decay_lag_days: Dates since then, up to today; 0 if the model has no decay.
         model_version: The version of the model in force.
-        rollout_leads: Leads that the last publication has not reached.
+        rollout_leads: About how many leads workers still have to go through for the last publication.
     """
 
     pending: int
@@ -58,5 +58,7 @@ def gauges(reading: Reading, now: datetime) -> Iterator[Metric]:
     )
     yield gauge("leadscore_model_version", "The version of the model in force.", reading.model_version)
     yield gauge(
-        "leadscore_rollout_leads_left", "Leads that the last publication has not reached yet.", reading.rollout_leads
+        "leadscore_rollout_leads_left",
+        "About how many leads workers still have to go through for the last publication.",
+        reading.rollout_leads,
     )

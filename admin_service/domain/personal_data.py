@@ -110,7 +110,7 @@ COLLECTIONS: Mapping[str, Fields] = {
 OTHERS: Mapping[str, Fields] = {
     "scoring_models": {**_kept("_id", "create_time"), "model": _OPERATOR},
     "model_publications": {
-        **_kept("_id", "version", "base_version", "mode", "publish_time", "engine", "quiet", "rolled_out"),
+        **_kept("_id", "version", "base_version", "mode", "publish_time", "engine", "quiet", "rolled_out", "reached"),
         "actor": _OPERATOR,
         "note": _OPERATOR,
     },

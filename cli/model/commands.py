@@ -137,7 +137,7 @@ def publish(
 
 @app.command()
 def history(limit: Limit = 20, base_port: BasePort = 50051, as_json: AsJson = False) -> None:
-    """List the publications, with actor, note and the number of leads that still have to be scored again."""
+    """List the publications, with actor, note and about how many leads workers still have to go through."""
     found = list_publications(Connection(base_port), limit)
     show(model_views.publications_table(found), *found, as_json=as_json)
 
@@ -185,5 +185,5 @@ def _sentence(publication: pb.ModelPublication) -> str:
     done = f"version {publication.version} is in force ({mode_of(publication)})"
     if not publication.leads_left:
         return done
-    leads = counted(publication.leads_left, "lead still has", "leads still have")
-    return f"{done}; {leads} to be scored again (see `leadscore model history`)"
+    left = counted(publication.leads_left, "lead")
+    return f"{done}; workers still have to go through about {left} (see `leadscore model history`)"

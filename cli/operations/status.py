@@ -101,7 +101,7 @@ def _model(connection: Connection) -> scoring.ScoringModel:
 
 
 def _leads_left(connection: Connection) -> int:
-    """Returns how many leads the last publication has not reached yet. Counting them may take a while."""
+    """Returns about how many leads workers still have to go through for the last publication."""
     with connection.scoring() as stub:
         request = scoring.ListModelPublicationsRequest(page_size=1)
         publications = stub.ListModelPublications(request, timeout=CALL_SECONDS).publications

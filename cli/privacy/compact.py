@@ -39,7 +39,7 @@ def compact(
     people = f"removed the properties of {events} of {leads}, and the bodies of deliveries of {executions}"
     show(people, answer, as_json=as_json)
     if not no_verify:
-        verify(base_port, as_json)
+        verify(base_port=base_port, as_json=as_json)
 
 
 def _age(text: str) -> timedelta:

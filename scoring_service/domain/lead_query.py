@@ -42,8 +42,8 @@ class InactiveLead(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class LeadRange:
-    """The leads whose ids come after `after`, up to and including `end`; without `end`, to the last one."""
+class IdRange:
+    """The ids of leads or events that come after `after`, up to and including `end`; without `end`, to the last one."""
 
     after: str = ""
     end: str | None = None

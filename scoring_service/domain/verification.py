@@ -50,6 +50,14 @@ class ScoredEvent(NamedTuple):
     digest: bytes
 
 
+def wrong_count(sequence: int | None, entries: int) -> Iterator[tuple[str, str]]:
+    """Yields what is wrong with the number of entries of a lead: its row has a `sequence`, or there is no row."""
+    if sequence is None:
+        yield "I7", f"its row is missing, but not its history (number of entries: {entries}): rebuild it"
+    elif entries != sequence:
+        yield "I5", f"the number of entries is {sequence} in the lead's row, but {entries} in its history"
+
+
 class Chain:
     """Checks the entries of a lead in order: each must continue the previous one (I5)."""
 
@@ -79,8 +87,7 @@ class Chain:
         """Yields the differences between the score and sequence of a lead and the totals of its entries."""
         if self.total != score:
             yield "I5", f"the deltas add up to {self.total}, the score is {score}"
-        if self.count != sequence:
-            yield "I5", f"the number of entries is {sequence} in the lead's row, but {self.count} in its history"
+        yield from wrong_count(sequence, self.count)
 
 
 class Inspection:
@@ -133,7 +140,7 @@ class Inspection:
         """Yields the violations of the lead's row and its checkpoints, once all entries and facts are checked."""
         lead = self._lead
         if lead is None:
-            yield "I7", f"its row is missing, but not its history (number of entries: {self._chain.count}): rebuild it"
+            yield from wrong_count(None, self._chain.count)
             return
         yield from self._chain.end(lead.state.score, lead.sequence)
         if not self._is_foldable:

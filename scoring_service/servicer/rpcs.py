@@ -8,7 +8,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 from scoring_service import messages, model_codec
 from scoring_service.domain.lead import Decision
 from scoring_service.domain.timeline import StoredModel
-from scoring_service.servicer import health_messages, simulation_messages
+from scoring_service.servicer import health_messages, simulation_messages, verification_messages
 from scoring_service.servicer.leads import LeadRpcs
 from scoring_service.servicer.requests import (
     MAX_IDS,
@@ -114,8 +114,9 @@ class ScoringServicer(LeadRpcs):
         self, request: pb.VerifyScoresRequest, context: Context
     ) -> AsyncIterator[pb.VerifyScoresResponse]:
         """See `scoring.proto`."""
-        async for progress in self._verification.run():
-            yield messages.verify_progress(progress)
+        start = verification_messages.start_of(request)
+        async for progress in self._verification.run(start, counts_only=request.counts_only):
+            yield verification_messages.verify_progress(request, progress)
 
     async def GetScoringBacklog(
         self, request: pb.GetScoringBacklogRequest, context: Context

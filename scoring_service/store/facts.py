@@ -27,6 +27,11 @@ _FIELDS = dict.fromkeys(
 )
 
 
+def recorded_until(sequence: int | None) -> Document:
+    """Returns the condition that entries were recorded up to a sequence; without one, all were."""
+    return {} if sequence is None else {"sequence": {"$lte": sequence}}
+
+
 class FactReader:
     """Reads the recorded facts and the checkpoints of leads, in the transaction or snapshot that it is called in."""
 
@@ -58,14 +63,20 @@ class FactReader:
         return {lead_id: [fact for fact in facts if fact.event_id not in retracted] for lead_id, facts in found.items()}
 
     async def facts(
-        self, lead_id: str, *, after: Position | None = None, as_of: datetime | None = None
+        self,
+        lead_id: str,
+        *,
+        after: Position | None = None,
+        as_of: datetime | None = None,
+        until: int | None = None,
     ) -> AsyncGenerator[list[Event | Adjustment], None]:
         """Yields the facts of a lead after a position, in pieces, ordered by position, without retracted ones.
 
-        With `as_of`, facts count by their event time and retractions by their record time.
+        With `as_of`, facts count by their event time and retractions by their record time. With `until`, both count if
+        they were recorded up to that sequence.
         """
-        retracted = await self._retracted(lead_id, after, as_of)
-        which: Document = {**self._partitions.lead(lead_id), "kind": {"$in": _FACTS}}
+        retracted = await self._retracted(lead_id, after, as_of, until)
+        which: Document = {**self._partitions.lead(lead_id), "kind": {"$in": _FACTS}, **recorded_until(until)}
         if as_of is not None:
             which["event_time"] = {"$lte": as_of}
         if after is not None:
@@ -117,8 +128,10 @@ class FactReader:
         found = [documents.read_checkpoint(row) async for row in rows.sort("fact_count", ASCENDING)]
         return [state for state in found if state is not None]
 
-    async def _retracted(self, lead_id: str, after: Position | None, as_of: datetime | None) -> set[str]:
-        which: Document = {**self._partitions.lead(lead_id), "kind": "RETRACTION"}
+    async def _retracted(
+        self, lead_id: str, after: Position | None, as_of: datetime | None, until: int | None
+    ) -> set[str]:
+        which: Document = {**self._partitions.lead(lead_id), "kind": "RETRACTION", **recorded_until(until)}
         if after is not None:
             which["event_time"] = {"$gte": after[0]}
         if as_of is not None:

@@ -4,7 +4,6 @@ from collections.abc import Collection
 from datetime import date, timedelta
 
 from scoring_service.domain.decay import Due
-from scoring_service.domain.lead_query import LeadRange
 from scoring_service.domain.timeline import Mode, Timeline
 from shared.mongo import Document
 
@@ -43,11 +42,6 @@ def stale(timeline: Timeline) -> Document:
             follows["$or"] = [{"last_fact_time": {"$gte": begins}}, {"decayed_through": {"$gte": day.isoformat()}}]
         either.append(follows)
     return {"$or": either}
-
-
-def within(leads: LeadRange) -> Document:
-    """Returns the condition that ids are in a range of leads."""
-    return {"$gt": leads.after} if leads.end is None else {"$gt": leads.after, "$lte": leads.end}
 
 
 def only(attributes: Collection[str]) -> Document:

@@ -94,6 +94,16 @@ class ModelStore:
         async for row in self._partitions.find(behind, {"_id": 1}):
             await transact(self._database, partial(follow, row["_id"]), seconds=SWITCH_SECONDS)
 
+    async def reached(self, publication: Publication) -> set[int]:
+        """Returns the partitions whose leads a publication has all reached."""
+        row = await self._publications.find_one({"_id": publication.number}, {"reached": 1})
+        return set(row.get("reached", ())) if row else set()
+
+    async def reach(self, publication: Publication, partition: int) -> None:
+        """Records that a publication has reached every lead of a partition."""
+        # Not in the row of the partition, because that would conflict with drains.
+        await durable(self._publications).update_one({"_id": publication.number}, {"$addToSet": {"reached": partition}})
+
     async def rolled_out(self, publication: Publication) -> None:
         """Records that a publication, and with it all earlier ones, has reached every lead."""
         await durable(self._publications).update_many(

@@ -4,33 +4,30 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
-from typing import NamedTuple
 
 from pymongo import ASCENDING, DESCENDING
 
 from scoring_service.domain.decay import Due
 from scoring_service.domain.entry import Entry, EntryKind
 from scoring_service.domain.lead import Lead
-from scoring_service.domain.lead_query import LeadOrder, LeadQuery, LeadRange
+from scoring_service.domain.lead_query import IdRange, LeadOrder, LeadQuery
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.timeline import Timeline
-from scoring_service.domain.verification import ScoredEvent, Stored
+from scoring_service.domain.verification import Stored
 from scoring_service.store import documents
-from scoring_service.store.facts import BY_POSITION, PIECE_FACTS
+from scoring_service.store.event_reads import EventReader
+from scoring_service.store.facts import BY_POSITION, PIECE_FACTS, recorded_until
+from scoring_service.store.id_ranges import end_of_range, within
 from scoring_service.store.lead_counts import LeadCounts
-from scoring_service.store.lead_filters import decayed_beyond, inactive, only, stale, within
+from scoring_service.store.lead_filters import decayed_beyond, inactive, only
 from scoring_service.store.models import ModelStore
 from scoring_service.store.writes import find_leads
 from shared import mongo
-from shared.contracts import events
 from shared.inbox.collection import Inbox
-from shared.inbox.parking import Parking
 from shared.mongo import Database, Document
 from shared.partitions import BY_ID
 from shared.rpc.pagination import Cursor
 
-_MAX_IDS = 1_000
-"""Ids in one query: each has at most 256 characters, and a MongoDB command holds at most 16 MiB."""
 _COUNT_BY_LEAD = {
     "$group": {"_id": "$lead_id", "count": {"$sum": {"$cond": [{"$eq": ["$kind", EntryKind.EVENT.value]}, 1, -1]}}}
 }
@@ -41,23 +38,15 @@ _ORDERS = {
 }
 
 
-class UnscoredEvents(NamedTuple):
-    """The numbers of events that are pending, parked and discarded."""
-
-    pending: int
-    parked: int
-    discarded: int
-
-
 class LeadReader:
     """Reads leads, their histories and their checkpoints."""
 
     def __init__(self, database: Database, models: ModelStore, events: Inbox) -> None:
         self._database = database
         self._models = models
-        self._events = events
         self._partitions = events.partitions
         self.counts = LeadCounts(database)
+        self.events = EventReader(database, events)
 
     def snapshot(self) -> AbstractAsyncContextManager[None]:
         """Opens a context in which all reads see one point in time."""
@@ -167,26 +156,20 @@ class LeadReader:
         async for row in self._database["leads"].find(inactive(due), batch_size=PIECE_FACTS):
             yield documents.read_lead(row)
 
-    async def count_stale_leads(self, timeline: Timeline) -> int:
-        """Returns the number of stale leads; see `lead_filters`."""
-        return await self._database["leads"].count_documents(stale(timeline))
-
     async def count_decayed_beyond(self, day: date) -> int:
         """Returns the number of leads to which ticks after a date were applied."""
         return await self._database["leads"].count_documents(decayed_beyond(day))
 
     async def end_of_range(self, after: str, max_leads: int) -> str | None:
         """Returns the id at which a range of leads ends that holds `max_leads` rows; None if fewer are left."""
-        rows = self._database["leads"].find({"_id": {"$gt": after}}, {"_id": 1}).sort("_id", ASCENDING)
-        found = await rows.skip(max_leads - 1).limit(1).to_list()
-        return found[0]["_id"] if found else None
+        return await end_of_range(self._database["leads"], after, max_leads)
 
-    async def leads_in(self, leads: LeadRange) -> list[Lead]:
+    async def leads_in(self, leads: IdRange) -> list[Lead]:
         """Returns the leads of a range that have a row, ordered by id."""
         rows = mongo.naive(self._database["leads"]).find({"_id": within(leads)}).sort("_id", ASCENDING)
         return list(map(documents.read_lead, await rows.to_list()))
 
-    async def stored(self, leads: LeadRange, max_leads: int, max_entries: int) -> list[Stored]:
+    async def stored(self, leads: IdRange, max_leads: int, max_entries: int) -> list[Stored]:
         """Returns what is stored of the first leads of a range by id: those that have a row, a history, or both.
 
         It returns at most `max_leads` rows and at most `max_entries` entries. A lead that alone has more entries is
@@ -195,15 +178,29 @@ class LeadReader:
         rows = mongo.naive(self._database["leads"]).find({"_id": within(leads)}).sort("_id", ASCENDING)
         found = {row["_id"]: documents.read_lead(row) for row in await rows.limit(max_leads).to_list()}
         end = max(found) if len(found) == max_leads else leads.end
-        histories, end = await self._histories(LeadRange(leads.after, end), max_entries)
+        histories, end = await self._histories(IdRange(leads.after, end), max_entries)
         lead_ids = sorted(each for each in {*found, *histories} if end is None or each <= end)
         decayed = await self.decayed_through(lead_ids)
         return [Stored(each, found.get(each), histories.get(each, ()), decayed[each]) for each in lead_ids]
 
-    async def whole_history(self, lead_id: str) -> AsyncGenerator[list[Entry], None]:
-        """Yields the history of a lead in the order of the sequence, in pieces of `PIECE_FACTS`."""
-        cursor = self._database["score_history"].find(self._partitions.lead(lead_id), batch_size=PIECE_FACTS)
-        cursor = cursor.sort("sequence", ASCENDING)
+    async def sequences(self, leads: IdRange) -> dict[str, int]:
+        """Returns the sequences of the leads of a range that have a row, by lead id."""
+        rows = self._database["leads"].find({"_id": within(leads)}, {"sequence": 1}, hint=BY_ID)
+        return {row["_id"]: row["sequence"] for row in await rows.to_list()}
+
+    async def count_entries(self, leads: IdRange) -> dict[str, int]:
+        """Counts the entries of each lead of a range that has any; it reads only the keys of an index."""
+        stages: list[Document] = [
+            {"$match": {"lead_id": within(leads)}},
+            {"$group": {"_id": "$lead_id", "count": {"$sum": 1}}},
+        ]
+        counts = await self._database["score_history"].aggregate(stages, hint=BY_POSITION)
+        return {row["_id"]: row["count"] for row in await counts.to_list()}
+
+    async def whole_history(self, lead_id: str, *, until: int | None = None) -> AsyncGenerator[list[Entry], None]:
+        """Yields the history of a lead, up to a sequence if given, in its order and in pieces of `PIECE_FACTS`."""
+        which = self._partitions.lead(lead_id) | recorded_until(until)
+        cursor = self._database["score_history"].find(which, batch_size=PIECE_FACTS).sort("sequence", ASCENDING)
         while rows := await cursor.to_list(PIECE_FACTS):
             yield list(map(documents.read_entry, rows))
 
@@ -214,32 +211,7 @@ class LeadReader:
             found[row["lead_id"]][row["fact_count"]] = documents.read_checkpoint(row) or EMPTY
         return found
 
-    async def scored_events(self, event_ids: Sequence[str]) -> dict[str, dict[str, ScoredEvent]]:
-        """Returns those of the events that are marked as scored, by lead id and event id."""
-        found: dict[str, dict[str, ScoredEvent]] = defaultdict(dict)
-        fields = {"lead_id": 1, "event_type": 1, "event_time": 1, "digest": 1}
-        for start in range(0, len(event_ids), _MAX_IDS):
-            ids = event_ids[start : start + _MAX_IDS]
-            async for row in self._events.rows.find({"_id": {"$in": ids}, "state": events.CONTRACT.done}, fields):
-                found[row["lead_id"]][row["_id"]] = ScoredEvent(row["event_type"], row["event_time"], row["digest"])
-        return found
-
-    async def count_unscored(self) -> UnscoredEvents:
-        """Counts the events that are not scored, at one point in time."""
-        parking = Parking(self._events)
-        async with self.snapshot():
-            pending = await self._events.count_pending()
-            return UnscoredEvents(pending, await parking.count(), await parking.count_discarded())
-
-    async def count_scored(self) -> tuple[int, int]:
-        """Counts the events marked as scored and the EVENT entries, at one point in time."""
-        async with self.snapshot():
-            return (
-                await self._events.rows.count_documents({"state": events.CONTRACT.done}),
-                await self._database["score_history"].count_documents({"kind": EntryKind.EVENT.value}),
-            )
-
-    async def _histories(self, leads: LeadRange, max_entries: int) -> tuple[dict[str, list[Entry] | None], str | None]:
+    async def _histories(self, leads: IdRange, max_entries: int) -> tuple[dict[str, list[Entry] | None], str | None]:
         """Returns complete histories of the leads of a range, and the last lead that they cover.
 
         A history of None means that this lead alone has too many entries.

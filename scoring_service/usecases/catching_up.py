@@ -23,6 +23,8 @@ from shared.rpc.errors import is_transient
 MAX_CONSECUTIVE_ERRORS = 3
 """The run stops after this many consecutive transient errors, because the leads are not the cause."""
 
+Find = Callable[[int], Awaitable[Sequence[str]]]
+Finished = Callable[[int], Awaitable[None]]
 T = TypeVar("T")
 _LOG = logs.get(__name__)
 
@@ -79,12 +81,16 @@ class CatchingUp:
     cores: Cores
 
     async def run(
-        self, partitions: Iterable[int], find: Callable[[int], Awaitable[Sequence[str]]], limit: int
+        self,
+        partitions: Iterable[int],
+        find: Find,
+        limit: int,
+        finished: Finished | None = None,
     ) -> AsyncGenerator[Sequence[Effects], None]:
         """Yields the effects on the leads of each page of at most `limit` leads.
 
         `find` returns the ids of the leads of a partition that are behind; it runs in a transaction of its own. Each
-        page is one transaction.
+        page is one transaction. `finished` is called with each partition in which no lead is behind any longer.
 
         Raises:
             Exception: Some leads or partitions failed. The first error is raised after all others are done, or at once
@@ -94,7 +100,7 @@ class CatchingUp:
 
         async def worker() -> AsyncGenerator[Sequence[Effects], None]:
             for partition in takewhile(lambda _: not failures.must_stop, todo):
-                async for updates in self._partition(partition, find, limit, failures):
+                async for updates in self._partition(partition, find, limit, failures, finished):
                     yield updates
 
         async for updates in _merge([worker() for _ in range(self.cores.count + 1)]):
@@ -103,7 +109,7 @@ class CatchingUp:
             raise failures.errors[0]
 
     async def _partition(
-        self, partition: int, find: Callable[[int], Awaitable[Sequence[str]]], limit: int, failures: _Failures
+        self, partition: int, find: Find, limit: int, failures: _Failures, finished: Finished | None
     ) -> AsyncGenerator[Sequence[Effects], None]:
         """Yields the effects on the leads of each page of a partition."""
         try:
@@ -111,6 +117,7 @@ class CatchingUp:
         except Exception as error:  # noqa: BLE001 (`run` raises it at the end)
             failures.add(error, partition, ())
             return
+        failed = False
         while (page := pages.next()) and not failures.must_stop:
             try:
                 done = await self.cores.run(partial(_update_page, partition, page))
@@ -118,10 +125,13 @@ class CatchingUp:
                 if not pages.halve(error):
                     failures.add(error, partition, page)
                     pages.done()
+                    failed = True
                 continue
             failures.consecutive = 0
             pages.done(done.left)
             yield done.updates
+        if finished and not failed and not pages.next():
+            await finished(partition)
 
 
 async def _update_page(partition: int, lead_ids: Sequence[str], stores: Stores) -> _Page:

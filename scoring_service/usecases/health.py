@@ -7,12 +7,12 @@ from datetime import datetime
 from functools import partial
 
 from scoring_service.domain.health import Examination, Health, HealthQuestion, HealthTally
-from scoring_service.domain.lead_query import LeadRange
+from scoring_service.domain.lead_query import IdRange
 from scoring_service.domain.timeline import Mode, Timeline
 from scoring_service.usecases.cores import Cores, Stores
 from scoring_service.usecases.history_writer import off_the_loop
 from scoring_service.usecases.pieces import facts_in_pieces
-from scoring_service.usecases.scan import ranges
+from scoring_service.usecases.scan import lead_ranges
 from shared.outcomes import Question
 
 
@@ -41,7 +41,7 @@ class CheckHealth:
         since, question = asked.since or _published(timeline), asked.for_model(timeline.latest)
         observed_until = await lead_reader.last_event_time() or since
         examine = partial(_examine, timeline.number, question, since, observed_until)
-        works = (partial(examine, each) async for each in ranges(lead_reader))
+        works = (partial(examine, each) async for each in lead_ranges(lead_reader))
         progress, tally = HealthProgress(timeline.latest.version, question, since, total), HealthTally()
         async for leads, found in self.cores.for_leads(total).each(works):
             tally.add_all(found)
@@ -61,7 +61,7 @@ async def _examine(
     question: Question,
     since: datetime,
     observed_until: datetime,
-    leads: LeadRange,
+    leads: IdRange,
     stores: Stores,
 ) -> tuple[int, HealthTally]:
     """Returns the number of leads of a range and their counts, as of one point in time."""

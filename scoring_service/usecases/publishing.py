@@ -1,12 +1,14 @@
 """Stores models, publishes them, and rolls publications out to every lead."""
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.timeline import Mode, ModelOutdated, Publication, StoredModel
@@ -39,6 +41,7 @@ class Publishing:
     lead_reader: LeadReader
     samples: SampleReader
     clock: Clock
+    partitions: int
 
     async def type_mismatches(self, model: ScoringModel) -> Sequence[tuple[Mismatch, int]]:
         """Returns the comparisons of different types in a sample of events and leads, and how many have each."""
@@ -97,11 +100,16 @@ class Publishing:
         return [each for each in reversed(publications) if not after or (each.number,) < after][:limit]
 
     async def leads_left(self) -> tuple[int, int]:
-        """Returns the unfinished publication and how many leads it has not reached; 0, 0 if there is none."""
+        """Returns the unfinished publication and about how many leads it has not visited; 0, 0 if there is none.
+
+        It counts no leads, because that takes longer the more there are: it assumes that all partitions have equally
+        many.
+        """
         unfinished = await self.models.unfinished()
         if unfinished is None:
             return 0, 0
-        return unfinished.number, await self.lead_reader.count_stale_leads(await self.lead_reader.timeline())
+        left = self.partitions - len(await self.models.reached(unfinished))
+        return unfinished.number, math.ceil(await self.lead_reader.count_leads() * left / self.partitions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +141,10 @@ class Rollout:
         started, leads = time.perf_counter(), 0
         # The publisher may have died before it switched all partitions.
         await self.models.switch(publication)
-        partitions = random.sample(range(self.partitions), self.partitions)  # so that workers conflict less often
-        async for updates in CatchingUp(self.cores).run(partitions, self._find, PAGE_LEADS):
+        partitions = [*{*range(self.partitions)} - await self.models.reached(publication)]
+        random.shuffle(partitions)  # so that workers conflict less often
+        reach = partial(self.models.reach, publication)
+        async for updates in CatchingUp(self.cores).run(partitions, self._find, PAGE_LEADS, reach):
             leads += len(updates)
         await self.models.rolled_out(publication)
         seconds = round(time.perf_counter() - started, 2)

@@ -8,14 +8,14 @@ from functools import partial
 from scoring_service.domain.entry import Entry, facts_of
 from scoring_service.domain.errors import HistoryInconsistent, LeadNotFound
 from scoring_service.domain.lead import Lead
-from scoring_service.domain.lead_query import LeadRange
+from scoring_service.domain.lead_query import IdRange
 from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 from scoring_service.domain.refold import Refold
 from scoring_service.domain.timeline import BEGINNING, Adjustment, Timeline
 from scoring_service.domain.verification import Chain, Stored, rebuilt
 from scoring_service.usecases.cores import Cores, Stores
-from scoring_service.usecases.scan import ranges, scan_leads
+from scoring_service.usecases.scan import lead_ranges, scan_leads
 from shared import logs
 
 _LOG = logs.get(__name__)
@@ -94,7 +94,7 @@ class Rebuild:
         lead_reader = self._stores.lead_reader
         progress = RebuildProgress(await lead_reader.count_leads())
         inconsistent: HistoryInconsistent | None = None
-        works = (partial(_rebuild, check_only, each) async for each in ranges(lead_reader))
+        works = (partial(_rebuild, check_only, each) async for each in lead_ranges(lead_reader))
         async for found in self.cores.for_leads(progress.leads_total).each(works):
             progress = replace(
                 progress,
@@ -108,7 +108,7 @@ class Rebuild:
             raise inconsistent
         yield replace(progress, changed=(), done=True)
 
-    async def range(self, leads: LeadRange, *, check_only: bool) -> "_Found":
+    async def range(self, leads: IdRange, *, check_only: bool) -> "_Found":
         """Folds the history of every lead of a range; see `all`."""
         count, changed = 0, list[str]()
         inconsistent: HistoryInconsistent | None = None
@@ -182,5 +182,5 @@ class Rebuild:
         return True
 
 
-async def _rebuild(check_only: bool, leads: LeadRange, stores: Stores) -> _Found:
+async def _rebuild(check_only: bool, leads: IdRange, stores: Stores) -> _Found:
     return await Rebuild(Cores(stores)).range(leads, check_only=check_only)

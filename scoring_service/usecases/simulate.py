@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from scoring_service.domain.lead_query import LeadRange
+from scoring_service.domain.lead_query import IdRange
 from scoring_service.domain.model import ScoringModel
 from scoring_service.domain.simulation import Difference, Simulation, Summary, Tally
 from scoring_service.usecases.cores import Cores, Stores
 from scoring_service.usecases.history_writer import off_the_loop
 from scoring_service.usecases.pieces import facts_in_pieces
-from scoring_service.usecases.scan import ranges
+from scoring_service.usecases.scan import lead_ranges
 from shared.outcomes import Question
 
 
@@ -38,7 +38,7 @@ class Simulate:
         timeline, total = await lead_reader.timeline(), await lead_reader.count_leads()
         observed_until = await lead_reader.last_event_time() or timeline.publications[-1].publish_time
         asked = partial(_simulate, timeline.number, model, question, observed_until)
-        works = (partial(asked, each) async for each in ranges(lead_reader))
+        works = (partial(asked, each) async for each in lead_ranges(lead_reader))
         progress, tally = SimulationProgress(total), Tally()
         async for found in self.cores.for_leads(total).each(works):
             tally.add(found.tally)
@@ -62,7 +62,7 @@ async def _simulate(
     model: ScoringModel,
     question: Question | None,
     observed_until: datetime,
-    leads: LeadRange,
+    leads: IdRange,
     stores: Stores,
 ) -> _Found:
     """Simulates the leads of a range, as of one point in time; a publication does not reach a lead without a row."""

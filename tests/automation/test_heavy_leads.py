@@ -111,7 +111,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
         verification=unreached,
         rebuild=unreached,
         corrections=unreached,
-        publishing=Publishing(models, lead_reader, unreached, lambda: NOW),
+        publishing=Publishing(models, lead_reader, unreached, lambda: NOW, 1),
         simulate=unreached,
         check_health=unreached,
         parking=unreached,

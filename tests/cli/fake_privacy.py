@@ -59,4 +59,10 @@ class FakeVerification(scoring_pb2_grpc.ScoringServiceServicer):
 
     def VerifyScores(self, request: object, context: object) -> Iterator[Any]:
         """See the proto."""
-        yield scoring_pb2.VerifyScoresResponse(leads_checked=2, leads_total=2, violations=self.violations, done=True)
+        yield scoring_pb2.VerifyScoresResponse(
+            leads_checked=2,
+            leads_total=2,
+            violations=self.violations,
+            violations_total=len(self.violations),
+            done=True,
+        )

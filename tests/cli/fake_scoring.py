@@ -160,6 +160,7 @@ class FakeScoring(scoring_pb2_grpc.ScoringServiceServicer):
 
     def VerifyScores(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         """See `scoring.proto`."""
+        self.requests.append(request)
         yield from self.answers
 
     def RebuildLeadScores(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:

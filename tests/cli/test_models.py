@@ -144,7 +144,7 @@ def test_the_actor_of_a_publication_is_the_login_name_by_default(file: Path, mon
         service.leads_left = 7
         result = run("model", "publish", "2", "--mode", "rescore", "--base", "1")
     assert service.requests[-1].actor == "grace"
-    assert "version 2 is in force (rescore); 7 leads still have to be scored again" in result.stdout
+    assert "version 2 is in force (rescore); workers still have to go through about 7 leads" in result.stdout
     assert "leadscore model history" in result.stdout
 
 
@@ -201,7 +201,7 @@ def test_waiting_fails_after_the_timeout(file: Path, monkeypatch: pytest.MonkeyP
         service.leads_left = 10_000
         arguments = ("publish", file, "--mode", "rescore", "--actor", "ada", "--wait", "--timeout", "0")
         error = run("model", *arguments).exception
-    assert "leads still have to be scored again" in str(error)
+    assert "workers still have to go through about" in str(error)
     assert "check that scoring workers are running" in str(error)
 
 

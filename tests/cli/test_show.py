@@ -69,7 +69,9 @@ def test_a_view_escapes_untrusted_text(view: RenderableType, times: int) -> None
 def test_a_violation_escapes_untrusted_text() -> None:
     violation = scoring.Violation(lead_id=EVIL, invariant="I1", message=f"expected 1 of {EVIL}")
     with serving() as (service, run):
-        service.answers = [scoring.VerifyScoresResponse(violations=[violation], leads_checked=1, done=True)]
+        service.answers = [
+            scoring.VerifyScoresResponse(violations=[violation], violations_total=1, leads_checked=1, done=True)
+        ]
         result = run("verify")
     assert result.exit_code == 1
     assert result.stdout.splitlines()[0] == f"I1 {SHOWN} expected 1 of {SHOWN}"

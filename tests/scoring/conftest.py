@@ -96,7 +96,7 @@ class Scoring:
         self.verification = Verification(self.cores)
         self.rebuild = Rebuild(self.cores)
         self.corrections = Corrections(self.lead_writer, self.leads, calendar, self.clock)
-        self.publishing = Publishing(self.models, self.lead_reader, SampleReader(self.database), self.clock)
+        self.publishing = Publishing(self.models, self.lead_reader, SampleReader(self.database), self.clock, PARTITIONS)
         self.rollout = Rollout(self.models, self.cores, PARTITIONS)
         self.simulate = Simulate(self.cores)
         self.check_health = CheckHealth(self.cores)
@@ -226,3 +226,4 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes streams report progress after every two leads."""
     for module in ("decay", "scan"):
         monkeypatch.setattr(f"scoring_service.usecases.{module}.PAGE_LEADS", 2)
+    monkeypatch.setattr("scoring_service.usecases.scan.PAGE_EVENTS", 2)

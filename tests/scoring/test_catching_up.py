@@ -12,7 +12,7 @@ from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import EntryKind
 from scoring_service.domain.lead import Lead, Standing
 from scoring_service.domain.model import Event
-from scoring_service.domain.timeline import Adjustment, Mode
+from scoring_service.domain.timeline import Adjustment, Mode, Timeline
 from scoring_service.store.batches import AppendBatch
 from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.history_writer import TURN_LEADS, HistoryWriter
@@ -109,8 +109,16 @@ async def test_a_rollout_continues_without_a_lead_that_takes_too_long(
         with pytest.raises(ExecutionTimeout, match="planted"):
             await seeded.rollout.step()
     assert await reached(seeded, EntryKind.MODEL) == LEADS - {ODD}
-    assert await seeded.publishing.leads_left() == (2, 1)
+    assert await seeded.publishing.leads_left() == (2, 5), "one of 8 partitions must be left"
+    searched, stale_leads = list[int](), LeadWriter.stale_leads
+
+    async def searching(writer: LeadWriter, partition: int, timeline: Timeline) -> list[str]:
+        searched.append(partition)
+        return await stale_leads(writer, partition, timeline)
+
+    monkeypatch.setattr(LeadWriter, "stale_leads", searching)
     assert await seeded.rollout.step() == 1
+    assert searched == [seeded.events.partition_of(ODD)], "expected the other partitions not to be searched again"
     assert await seeded.verify() == []
 
 

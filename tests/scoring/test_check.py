@@ -1,6 +1,7 @@
 """Verification finds violations, and rebuilding repairs stored states."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,10 +10,12 @@ import pytest
 
 from scoring_service.domain import refold
 from scoring_service.domain.errors import HistoryInconsistent, LeadNotFound
-from scoring_service.domain.lead_query import LeadRange
+from scoring_service.domain.lead_query import IdRange
 from scoring_service.domain.model import Decay
 from scoring_service.domain.timeline import Mode
+from scoring_service.domain.verification import ScoredEvent, Violation
 from scoring_service.store import facts
+from scoring_service.store.event_reads import EventReader
 from scoring_service.usecases import scan, verify
 from scoring_service.usecases.rebuild import RebuildProgress
 from shared.contracts.events import digest_of
@@ -55,7 +58,7 @@ async def test_a_planted_fault_is_found(
 async def test_a_missing_entry_is_found(scoring: Scoring) -> None:
     await seed(scoring)
     await scoring.database["score_history"].delete_one({"_id": "e4"})
-    assert any(violation.startswith("I3") for violation in await scoring.verify())
+    assert "I3 event 'e4' is stored as scored, but has no entry" in await scoring.verify()
 
 
 async def test_a_damaged_state_is_rebuilt_from_the_history(scoring: Scoring) -> None:
@@ -159,7 +162,7 @@ async def test_a_page_ends_before_it_has_too_many_entries(
 ) -> None:
     monkeypatch.setattr(scan, "PAGE_ENTRIES", max_entries)
     await seed(scoring)
-    seen = [page async for page in scan.scan_leads(scoring.lead_reader, LeadRange(), check=True)]
+    seen = [page async for page in scan.scan_leads(scoring.lead_reader, IdRange(), check=True)]
     assert [len(page.leads) for page in seen] == pages
     assert [stored.lead_id for page in seen for stored in page.leads] == ["lead0", "lead1", "lead2"]
     assert {len(stored.entries or ()) for page in seen for stored in page.leads} == {4}, "expected whole histories"
@@ -183,6 +186,47 @@ async def test_a_history_that_is_too_long_for_a_page_is_checked_and_rebuilt_in_p
     assert await scoring.verify() == []
 
 
+async def test_a_long_history_that_grows_in_the_meantime_is_checked_as_far_as_its_row_goes(
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "PAGE_ENTRIES", 2)
+    monkeypatch.setattr(facts, "PIECE_FACTS", 3)
+    await seed(scoring)
+    scored, calls = EventReader.scored, 0
+
+    async def growing(reader: EventReader, event_ids: Sequence[str]) -> dict[str, dict[str, ScoredEvent]]:
+        nonlocal calls
+        calls += bool(event_ids)
+        if event_ids and calls == 1:
+            await scoring.put(("late", "lead0", "signup", days_ago(5)), ("new", "lead0", "signup", NOW))
+            await scoring.drain_all()
+        return await scored(reader, event_ids)
+
+    monkeypatch.setattr(EventReader, "scored", growing)
+    progress = [each async for each in scoring.verification.run()]
+    assert (progress[-1].violations_total, progress[-1].entries_checked) == (0, 12), "expected no new entries"
+    await scoring.database["leads"].update_one({"_id": "lead1"}, {"$inc": {"sequence": -1}})
+    assert "I5 the last entry has sequence 4, the lead's row has 3" in await scoring.verify()
+
+
+async def test_numbers_that_differ_are_found_without_reading_histories(scoring: Scoring) -> None:
+    await seed(scoring)
+    await scoring.database["score_history"].update_one({"_id": "e4"}, {"$inc": {"delta": 1}})
+    progress = [each async for each in scoring.verification.run(counts_only=True)]
+    counts = progress[-1].leads_checked, progress[-1].entries_checked, progress[-1].events_checked
+    assert (counts, progress[-1].violations_total) == ((3, 12, 12), 0)
+    await scoring.database["leads"].update_one({"_id": "lead0"}, {"$inc": {"sequence": 1}})
+    await scoring.database["leads"].delete_one({"_id": "lead1"})
+    await scoring.database["score_history"].delete_one({"_id": "e5"})
+    found = [violation async for each in scoring.verification.run(counts_only=True) for violation in each.violations]
+    assert found == [
+        Violation("I5", "lead0", "the number of entries is 5 in the lead's row, but 4 in its history"),
+        Violation("I7", "lead1", "its row is missing, but not its history (number of entries: 4): rebuild it"),
+        Violation("I5", "lead2", "the number of entries is 4 in the lead's row, but 3 in its history"),
+        Violation("I3", "lead2", "event 'e5' is stored as scored, but has no entry"),
+    ]
+
+
 async def test_wrong_checkpoints_are_found_and_rebuilt(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refold, "CHECKPOINT_FACTS", 2)
     await seed(scoring)
@@ -200,9 +244,10 @@ async def test_many_violations_come_in_many_messages(scoring: Scoring, monkeypat
     await seed(scoring)
     await scoring.database["score_history"].update_many({"lead_id": "lead1"}, {"$inc": {"delta": 1}})
     progress = [each async for each in scoring.verification.run()]
-    assert [len(each.violations) for each in progress] == [2, 2, 1, 0], "expected 4 wrong deltas and their sum"
-    assert [each.violations_total for each in progress] == [2, 4, 5, 5]
-    assert [each.leads_checked for each in progress] == [3, 3, 3, 3]
+    assert [len(each.violations) for each in progress] == [2, 2, 1, 0, 0], "expected 4 wrong deltas and their sum"
+    assert [each.violations_total for each in progress] == [2, 4, 5, 5, 5]
+    assert [each.leads_checked for each in progress] == [3, 3, 3, 3, 3]
+    assert [each.position is None for each in progress] == [True, True, False, True, True], "expected one per range"
 
 
 async def test_other_tasks_run_between_two_leads(scoring: Scoring) -> None:
@@ -215,7 +260,7 @@ async def test_other_tasks_run_between_two_leads(scoring: Scoring) -> None:
             await asyncio.sleep(0)
             turns += 1
 
-    [page] = [page async for page in scan.scan_leads(scoring.lead_reader, LeadRange())]
+    [page] = [page async for page in scan.scan_leads(scoring.lead_reader, IdRange())]
     task = asyncio.create_task(other())
     seen = [turns async for _ in page.one_by_one()]
     task.cancel()

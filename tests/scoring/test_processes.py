@@ -126,6 +126,7 @@ async def test_processes_give_the_answers_of_this_process(
         for here, there in (
             (scoring.simulate.run(OTHER, question), Simulate(spread).run(OTHER, question)),
             (scoring.verification.run(), Verification(spread).run()),
+            (scoring.verification.run(counts_only=True), Verification(spread).run(counts_only=True)),
             (scoring.rebuild.all(check_only=True), Rebuild(spread).all(check_only=True)),
         ):
             assert [each async for each in there] == [each async for each in here]

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from scoring_service.domain.lead_counts import CountQuery
-from scoring_service.domain.lead_query import LeadOrder, LeadQuery, LeadRange
+from scoring_service.domain.lead_query import IdRange, LeadOrder, LeadQuery
 from scoring_service.store.facts import FactReader
 from scoring_service.store.lead_counts import PAGE_LEADS
 from scoring_service.store.models import ModelStore
@@ -91,8 +91,8 @@ async def test_counts_read_no_rows_of_leads(scoring: Scoring, database_uri: str)
 async def test_a_page_of_a_verification_follows_indexes(scoring: Scoring, database_uri: str) -> None:
     async with overheard(database_uri) as (database, commands):
         reader = LeadReader(database, ModelStore(database, ENGINE), scoring.events)
-        found = await reader.stored(LeadRange("lead50"), 10, 1_000)
-        await reader.scored_events([entry.event_id for each in found for entry in each.entries or ()])
+        found = await reader.stored(IdRange("lead50"), 10, 1_000)
+        await reader.events.scored([entry.event_id for each in found for entry in each.entries or ()])
         await reader.checkpoints_of([each.lead_id for each in found])
     assert len(found) == 10
     for collection, used in await plans(scoring, commands):
@@ -100,10 +100,25 @@ async def test_a_page_of_a_verification_follows_indexes(scoring: Scoring, databa
 
 
 @pytest.mark.usefixtures("_leads")
+async def test_numbers_are_compared_without_reading_entries(scoring: Scoring, database_uri: str) -> None:
+    async with overheard(database_uri) as (database, commands):
+        reader = LeadReader(database, ModelStore(database, ENGINE), scoring.events)
+        leads = IdRange("lead50", await reader.end_of_range("lead50", 10))
+        assert await reader.count_entries(leads) == await reader.sequences(leads)
+        events = IdRange("e50", await reader.events.end_of_range("e50", 10))
+        assert await reader.events.recorded([*await reader.events.leads_of_scored(events)]) == {
+            *("e51", "e52", "e53", "e54", "e55", "e56", "e57", "e58", "e59", "e6")
+        }
+    for collection, used in await plans(scoring, commands):
+        assert used.isdisjoint({"COLLSCAN", "SORT"}), f"expected an index of {collection} to be used"
+        assert collection != "score_history" or "FETCH" not in used, "expected keys of an index to be enough"
+
+
+@pytest.mark.usefixtures("_leads")
 async def test_a_range_of_a_simulation_follows_indexes(scoring: Scoring, database_uri: str) -> None:
     async with overheard(database_uri) as (database, commands):
         reader = LeadReader(database, ModelStore(database, ENGINE), scoring.events)
-        leads = LeadRange("lead50", await reader.end_of_range("lead50", 10))
+        leads = IdRange("lead50", await reader.end_of_range("lead50", 10))
         found = [lead.lead_id for lead in await reader.leads_in(leads)]
         await FactReader(database, scoring.events.partitions).facts_of(found)
     assert found == [f"lead{number}" for number in (51, 52, 53, 54, 55, 56, 57, 58, 59, 6)], "as text, 6 follows 59"

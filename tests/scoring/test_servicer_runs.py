@@ -127,14 +127,35 @@ async def test_a_verification_streams_violations(scoring: Scoring, stub: Stub) -
     progress = await answers(stub, "VerifyScores", pb.VerifyScoresRequest())
     assert [(each.leads_checked, each.leads_total, each.done) for each in progress] == [
         (2, 3, False),
-        (3, 3, False),
+        *[(3, 3, False)] * 4,
         (3, 3, True),
     ]
-    assert [{violation.lead_id for violation in each.violations} for each in progress] == [{"lead1"}, {"lead2"}, set()]
-    assert [each.violations_total for each in progress] == [2, 4, 4], "violations_total must be a running total"
+    found = [{violation.lead_id for violation in each.violations} for each in progress]
+    assert found == [{"lead1"}, {"lead2"}, *[set()] * 4]
+    assert [each.violations_total for each in progress] == [2, *[4] * 5], "violations_total must be a running total"
     assert (progress[-1].entries_checked, progress[-1].events_checked, progress[-1].events_pending) == (3, 3, 1)
+    assert (progress[-1].events_total, progress[-1].resume_token) == (4, "")
     violation = progress[0].violations[0]
     assert (violation.invariant, violation.message) == ("I5", "the deltas add up to 20, the score is 7")
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("counts_only", [False, True])
+async def test_an_interrupted_verification_is_resumed_with_a_token(
+    scoring: Scoring, stub: Stub, counts_only: bool
+) -> None:
+    await seed_damaged(scoring)
+    await scoring.database["score_history"].delete_many({"_id": {"$in": ["e0", "e2"]}})
+    whole = await answers(stub, "VerifyScores", pb.VerifyScoresRequest(counts_only=counts_only))
+    assert len(whole) == 5, "expected two ranges of leads, two of events, and the summary"
+    assert all(each.violations for each in whole[:-1]), "expected violations in each range"
+    for number, last in enumerate(whole[:3], 1):
+        request = pb.VerifyScoresRequest(resume_token=last.resume_token, counts_only=counts_only)
+        assert await answers(stub, "VerifyScores", request) == whole[number:], "expected what one call would have said"
+        for token, other in ((last.resume_token, not counts_only), ("nonsense", counts_only)):
+            mistaken = pb.VerifyScoresRequest(resume_token=token, counts_only=other)
+            expected = ("INVALID_ARGUMENT", "ARGUMENT_INVALID", ["resume_token"])
+            assert await refused(stub, "VerifyScores", mistaken) == expected
 
 
 async def test_adjustments_add_or_set_and_are_made_once(scoring: Scoring, stub: Stub) -> None:

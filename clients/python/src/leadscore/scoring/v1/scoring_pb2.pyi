@@ -626,11 +626,15 @@ class RebuildLeadScoreResponse(_message.Message):
     def __init__(self, lead_score: _Optional[_Union[LeadScore, _Mapping]] = ..., changed: bool = ..., score_before: _Optional[int] = ...) -> None: ...
 
 class VerifyScoresRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("resume_token", "counts_only")
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    resume_token: str
+    counts_only: bool
+    def __init__(self, resume_token: _Optional[str] = ..., counts_only: bool = ...) -> None: ...
 
 class VerifyScoresResponse(_message.Message):
-    __slots__ = ("leads_checked", "leads_total", "entries_checked", "events_checked", "events_pending", "violations", "violations_total", "done", "events_parked", "events_discarded")
+    __slots__ = ("leads_checked", "leads_total", "entries_checked", "events_checked", "events_pending", "violations", "violations_total", "done", "events_parked", "events_discarded", "resume_token", "events_total")
     LEADS_CHECKED_FIELD_NUMBER: _ClassVar[int]
     LEADS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     ENTRIES_CHECKED_FIELD_NUMBER: _ClassVar[int]
@@ -641,6 +645,8 @@ class VerifyScoresResponse(_message.Message):
     DONE_FIELD_NUMBER: _ClassVar[int]
     EVENTS_PARKED_FIELD_NUMBER: _ClassVar[int]
     EVENTS_DISCARDED_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     leads_checked: int
     leads_total: int
     entries_checked: int
@@ -651,7 +657,9 @@ class VerifyScoresResponse(_message.Message):
     done: bool
     events_parked: int
     events_discarded: int
-    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., entries_checked: _Optional[int] = ..., events_checked: _Optional[int] = ..., events_pending: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[Violation, _Mapping]]] = ..., violations_total: _Optional[int] = ..., done: bool = ..., events_parked: _Optional[int] = ..., events_discarded: _Optional[int] = ...) -> None: ...
+    resume_token: str
+    events_total: int
+    def __init__(self, leads_checked: _Optional[int] = ..., leads_total: _Optional[int] = ..., entries_checked: _Optional[int] = ..., events_checked: _Optional[int] = ..., events_pending: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[Violation, _Mapping]]] = ..., violations_total: _Optional[int] = ..., done: bool = ..., events_parked: _Optional[int] = ..., events_discarded: _Optional[int] = ..., resume_token: _Optional[str] = ..., events_total: _Optional[int] = ...) -> None: ...
 
 class Violation(_message.Message):
     __slots__ = ("invariant", "lead_id", "message")

@@ -189,18 +189,20 @@ class ScoringServiceStub:
     """
     VerifyScores: _grpc.UnaryStreamMultiCallable[_scoring_pb2.VerifyScoresRequest, _scoring_pb2.VerifyScoresResponse]
     """Verifies every lead against its history and its events, and streams progress and violations. The last message is
-    the summary (`done`).
+    the summary (`done`). A call that was interrupted can be continued by another one, with a `resume_token`.
 
     These invariants are checked:
-    * Every event entry has its event, and the numbers of both are equal.
+    * Every event entry has its event, and every event that is stored as scored has its entry.
     * No two entries share an event id.
     * Per lead, sequences have no gaps, each entry starts from the score that the previous one ended with, and the
       deltas add up to the score.
     * Replaying history and events gives the stored state, and every lead that has a history also has a state.
 
-    Transactional: per page of leads, read from one snapshot. It can run while events are being ingested.
+    Transactional: per page of leads or events, read from one snapshot; a lead with a long history is read in pieces,
+    up to the last entry that it had at first. It can run while events are being ingested.
     Idempotent: yes, a read.
     Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the resume token is invalid.
     * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
     """
     GetScoringBacklog: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]
@@ -522,18 +524,20 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     """
     VerifyScores: _aio.UnaryStreamMultiCallable[_scoring_pb2.VerifyScoresRequest, _scoring_pb2.VerifyScoresResponse]  # type: ignore[assignment]
     """Verifies every lead against its history and its events, and streams progress and violations. The last message is
-    the summary (`done`).
+    the summary (`done`). A call that was interrupted can be continued by another one, with a `resume_token`.
 
     These invariants are checked:
-    * Every event entry has its event, and the numbers of both are equal.
+    * Every event entry has its event, and every event that is stored as scored has its entry.
     * No two entries share an event id.
     * Per lead, sequences have no gaps, each entry starts from the score that the previous one ended with, and the
       deltas add up to the score.
     * Replaying history and events gives the stored state, and every lead that has a history also has a state.
 
-    Transactional: per page of leads, read from one snapshot. It can run while events are being ingested.
+    Transactional: per page of leads or events, read from one snapshot; a lead with a long history is read in pieces,
+    up to the last entry that it had at first. It can run while events are being ingested.
     Idempotent: yes, a read.
     Errors:
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the resume token is invalid.
     * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
     """
     GetScoringBacklog: _aio.UnaryUnaryMultiCallable[_scoring_pb2.GetScoringBacklogRequest, _scoring_pb2.GetScoringBacklogResponse]  # type: ignore[assignment]
@@ -936,18 +940,20 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_scoring_pb2.VerifyScoresResponse], _abc.AsyncIterator[_scoring_pb2.VerifyScoresResponse]]:
         """Verifies every lead against its history and its events, and streams progress and violations. The last message is
-        the summary (`done`).
+        the summary (`done`). A call that was interrupted can be continued by another one, with a `resume_token`.
 
         These invariants are checked:
-        * Every event entry has its event, and the numbers of both are equal.
+        * Every event entry has its event, and every event that is stored as scored has its entry.
         * No two entries share an event id.
         * Per lead, sequences have no gaps, each entry starts from the score that the previous one ended with, and the
           deltas add up to the score.
         * Replaying history and events gives the stored state, and every lead that has a history also has a state.
 
-        Transactional: per page of leads, read from one snapshot. It can run while events are being ingested.
+        Transactional: per page of leads or events, read from one snapshot; a lead with a long history is read in pieces,
+        up to the last entry that it had at first. It can run while events are being ingested.
         Idempotent: yes, a read.
         Errors:
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the resume token is invalid.
         * RESOURCE_EXHAUSTED (OVERLOADED): too many streams are running.
         """
 
