@@ -114,9 +114,8 @@ def _model(status: Status) -> Text:
     name = f", {model.display_name}" if model.display_name else ""
     text = plain(f"version {model.version}{name}")
     if status.scoring is not None and status.scoring.HasField("rollout"):
-        left = "leads" if status.leads_left is None else f"about {counted(status.leads_left, 'lead')}"
-        published = moment(status.scoring.rollout.publish_time)
-        text.append(f"; published {published}, workers still have to go through {left}")
+        left = "leads are left" if status.leads_left is None else f"about {counted(status.leads_left, 'lead')} left"
+        text.append(f"; rollout since {moment(status.scoring.rollout.publish_time)}, {left}")
     return text
 
 
