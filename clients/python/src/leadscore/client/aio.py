@@ -126,18 +126,20 @@ class AsyncClient:
         after the last response, so no change is missed. To continue in another process, keep the last `resume_token`.
         """
         stages, lead_ids = tuple(stages), tuple(lead_ids)
-        attempts, has_begun = Attempts(self._retry), False
+        attempts: Attempts | None = None  # since the last response: a stream may be idle for as long as it likes
+        has_begun = False
         while True:
             request = watch_request(stages, minimum_score, lead_ids, resume_token)
             stream = self._intelligence.WatchLeads(request, timeout=WATCH_SECONDS)
             try:
                 async for response in stream:
-                    attempts = Attempts(self._retry)
+                    attempts = None
                     resume_token = response.resume_token
                     if not has_begun or response.HasField("change"):
                         has_begun = True
                         yield response
             except grpc.RpcError as error:
+                attempts = attempts or Attempts(self._retry)
                 await _pause(attempts, error)
             finally:
                 stream.cancel()
