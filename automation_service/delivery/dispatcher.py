@@ -1,7 +1,7 @@
 """The delivery loop of a worker: it claims due deliveries and starts their attempts.
 
-Guarantee: every due delivery is attempted at least once, even if workers are killed, because claims lapse. During a
-hold, no attempt begins.
+Guarantee: every due delivery is attempted at least once, even if workers are killed, because claims lapse. Within two
+seconds of the beginning of a hold, no attempt begins any more.
 """
 
 import asyncio
@@ -101,19 +101,19 @@ class Dispatcher:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _claim_all(self) -> None:
-        """Claims and starts deliveries until none are due or the capacity is used up."""
-        if await self.read_hold():
-            self._is_full = False
-            return
+        """Claims and starts deliveries until none are due, the capacity is used up, or a hold begins."""
         self._is_full = True
-        self._launch_surplus()
-        while (free := self._endpoints.free()) > 0:
+        while not await self.read_hold():
+            self._launch_surplus()
+            if (free := self._endpoints.free()) <= 0:
+                return
             now, busy = self._clock(), self._endpoints.busy()
             due = await self._deliveries.due(now, busy, min(free, MAX_CLAIMED))
             if not due:
                 self._is_full = bool(busy or self._surplus)
                 return
             self._launch(await self._deliveries.claim(self._endpoints.admit(due), now, now + CLAIM))
+        self._is_full = False
 
     async def read_hold(self) -> bool:
         """Returns whether deliveries are on hold, or were at most `POLL_SECONDS` ago.

@@ -33,9 +33,11 @@ class Holding:
         """Ends the hold, after the pending deliveries of executions recorded before a time are cancelled.
 
         Returns the number of executions with cancelled deliveries, and whether the hold has ended. It has not if the
-        call has no time left for more of them.
+        call has no time left for more of them. Without a hold, nothing is cancelled.
         """
         cancelled = 0
+        if await self.switch.read() is None:
+            return cancelled, True
         while cancel_before and (count := await self.switch.cancel(cancel_before, self.clock())):
             cancelled += count
             if seconds_left() < RESERVE_SECONDS:

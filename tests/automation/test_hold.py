@@ -2,10 +2,15 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain, repeat
+from unittest.mock import AsyncMock
 
 import pytest
 from leadscore.automation.v1 import automation_pb2 as pb
 
+from automation_service.delivery import dispatcher
+from automation_service.delivery.dispatcher import MAX_CLAIMED
+from automation_service.delivery.endpoints import IN_FLIGHT
 from automation_service.domain.delivery import ExecutionState
 from automation_service.domain.execution import Execution
 from automation_service.domain.hold import Hold
@@ -18,6 +23,7 @@ from shared.mongo import Database
 from shared.tasks import running
 from testkit.waiting import eventually
 from tests.automation.dispatching import Dispatching
+from tests.automation.fake_stores import FakeRules
 from tests.automation.fakes import NOW, FakeHold, FakeReceivers, change, executed, rule, webhook
 from tests.automation.partitioned import PARTITIONED
 from tests.automation.servicer import Stub
@@ -74,6 +80,21 @@ async def test_a_hold_that_begins_later_stops_further_attempts() -> None:
     assert len(receivers.sent) == 1
 
 
+async def test_a_hold_stops_a_worker_that_is_claiming_one_batch_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "POLL_SECONDS", 0.0)
+    rules = [rule(f"call-{number}", None, webhook(url=f"https://{number}.example/")) for number in range(IN_FLIGHT)]
+    receivers = FakeReceivers()
+    dispatching = Dispatching(receivers, *(executed(change(), each) for each in rules), rules=FakeRules(*rules))
+    monkeypatch.setattr(dispatching.switch, "read", AsyncMock(side_effect=chain([None], repeat(HOLD))))
+    await dispatching.dispatcher._claim_all()
+
+    async def all_are_sent() -> bool:
+        return len(receivers.sent) >= MAX_CLAIMED
+
+    await eventually(all_are_sent, what="what was claimed before the hold is sent")
+    assert len(receivers.sent) == MAX_CLAIMED
+
+
 async def test_cancelling_leaves_out_claims_and_later_executions(
     database: Database, executions: MongoExecutions
 ) -> None:
@@ -101,6 +122,13 @@ async def test_a_release_without_time_stays_on_hold_and_says_so() -> None:
     with deadline(1):
         assert await Holding(switch, lambda: NOW).release(NOW, "grace") == (500, False)
     assert await switch.read() == HOLD
+
+
+async def test_a_release_without_a_hold_cancels_nothing(database: Database, executions: MongoExecutions) -> None:
+    waiting = executed(change(), CALL)
+    await executions.record([waiting])
+    assert await Holding(MongoHold(database), lambda: NOW).release(NOW + timedelta(days=1), "grace") == (0, True)
+    assert (await executions.get(waiting.execution_id)).state is ExecutionState.PENDING
 
 
 async def test_the_rpcs_hold_and_release(stub: Stub) -> None:
