@@ -89,6 +89,8 @@ def _wait_for(children: list[int]) -> int:
         signal.signal(number, stop)
     while children:
         child, how = os.wait()
+        if child not in children:
+            continue  # as the first process of a container, this one also gets those whose parents have died
         children.remove(child)
         code = os.waitstatus_to_exitcode(how)
         if code:

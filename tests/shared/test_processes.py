@@ -21,6 +21,29 @@ from tests.shared.rpc.teapot import POUR
 COMMAND = [sys.executable, "-m", "tests.shared.pouring_server", "pour"]
 OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 SECONDS = 60
+WITH_AN_ORPHAN = """
+import ctypes, os, sys, time
+from shared import processes
+
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+child = os.fork()
+if child == 0:
+    told, tell = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        orphan = os.fork()
+        if orphan == 0:
+            os._exit(1)
+        os.write(tell, str(orphan).encode())
+        os._exit(0)
+    os.waitpid(parent, 0)
+    orphan = int(os.read(told, 20))
+    while os.path.exists(f"/proc/{orphan}"):  # until the first process has asked for its status
+        time.sleep(0.01)
+    os._exit(0)
+sys.exit(processes._wait_for([child]))
+"""
 
 
 class Server:
@@ -115,3 +138,10 @@ async def test_they_all_end_when_one_of_them_dies(server: Server) -> None:
     os.kill(min(server.children), signal.SIGKILL)
     assert await asyncio.to_thread(server.process.wait, SECONDS) == watchdog.FAILED
     assert not any(map(is_running, server.children))
+
+
+def test_orphans_that_the_first_process_of_a_container_gets_are_not_taken_for_its_own() -> None:
+    """Such as the helpers of a scoring server that has died."""
+    command = [sys.executable, "-c", WITH_AN_ORPHAN]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
