@@ -5,6 +5,7 @@ database, and a reader that is slow or away delays nobody.
 """
 
 import errno
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -51,9 +52,13 @@ def serving_metrics(settings: MetricsSettings) -> Iterator[None]:
         thread.join()
 
 
+class _Page6(_Page):
+    address_family = socket.AF_INET6
+
+
 def _listen(host: str, port: int) -> _Page:
     try:
-        return _Page((host, port), _Handler)
+        return (_Page6 if ":" in host else _Page)((host, port), _Handler)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             advice = "stop the process that uses it, or choose another LEADSCORE_METRICS_PORT"

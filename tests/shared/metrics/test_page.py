@@ -53,6 +53,15 @@ async def test_it_listens_on_loopback_only_unless_told_otherwise() -> None:
         assert (await fetch(port, host="127.0.0.2")).text
 
 
+async def test_it_listens_at_an_address_of_ipv6() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with serving_metrics(settings(port := free_port(), "::1")):
+        assert (await fetch(port, host="[::1]")).text
+
+
 def test_port_0_means_no_page() -> None:
     with serving_metrics(settings(0)):
         pass
