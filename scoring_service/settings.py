@@ -1,11 +1,12 @@
 """The settings of the scoring service: `LEADSCORE_<NAME>` in the environment."""
 
-import os
-
 from pydantic import Field, field_validator
 
 from scoring_service.domain.calendar import zone
+from shared.cores import usable_cores
 from shared.settings import ServerSettings, StoreSettings, WorkerSettings
+
+MAX_HELPERS = 64
 
 
 class ScoringSettings(ServerSettings, StoreSettings, WorkerSettings):
@@ -20,7 +21,7 @@ class ScoringSettings(ServerSettings, StoreSettings, WorkerSettings):
     helpers: int | None = Field(
         None,
         ge=0,
-        le=64,
+        le=MAX_HELPERS,
         description="Processes that a server starts for streams that read every lead; by default one per core, if it "
         "has several.",
     )
@@ -30,7 +31,7 @@ class ScoringSettings(ServerSettings, StoreSettings, WorkerSettings):
         """The number of helper processes; 0 if the server does the work itself."""
         if self.helpers is not None:
             return self.helpers
-        cores = len(os.sched_getaffinity(0))
+        cores = usable_cores(MAX_HELPERS)
         return cores if cores > 1 else 0
 
     @field_validator("time_zone")

@@ -1,6 +1,5 @@
 """What `leadscore up` runs: the processes of a system, their ports and their settings."""
 
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from cli.access.bootstrap import ADMIN_KEY
 from cli.local import tied
 from cli.operations.health import Health, ask
 from cli.terminal.connection import SERVICES, Connection, full_name
+from shared.cores import usable_cores
 
 MAX_PROCESSES = 64
 """Largest number of processes of a kind; workers beyond the default number of partitions have nothing to do."""
@@ -88,8 +88,7 @@ class EnvoyProgram(HttpProgram):
 
 def cores() -> int:
     """Returns the number of processor cores that this process may use, at most `MAX_PROCESSES`."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(usable or 1, MAX_PROCESSES)
+    return usable_cores(MAX_PROCESSES)
 
 
 @dataclass(frozen=True, slots=True)
