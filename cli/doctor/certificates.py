@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from leadscore.client import Tls
 
 from cli.doctor.findings import Finding, Level
 from cli.doctor.surroundings import Surroundings
@@ -26,11 +27,12 @@ def files(surroundings: Surroundings) -> Iterator[Finding]:
 
 
 def shown(surroundings: Surroundings) -> Iterator[Finding]:
-    """Yields until when the certificates are valid that servers show, if they serve TLS."""
-    if not surroundings.environment.get("LEADSCORE_TLS_CERT_FILE"):
+    """Yields until when the certificates are valid that servers show, if this environment serves or calls over TLS."""
+    environment = surroundings.environment
+    if not (environment.get("LEADSCORE_TLS_CERT_FILE") or Tls.from_environment(environment)):
         return
     for service in SERVICES:
-        target = surroundings.connection.target(service)
+        target = surroundings.connection.address(service)
         certificate = _shown_at(target)
         if certificate is not None:
             advice = f"the {service} server reads its files again when they change: see its log"

@@ -1,10 +1,13 @@
 """`leadscore doctor` finds what is wrong with databases and settings, each by itself, and says what to do."""
 
 import os
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pymongo
@@ -22,6 +25,7 @@ from shared.mongo import Document
 from shared.settings import StoreSettings, load
 from testkit.certificates import Authority
 from testkit.secret_keys import KEY
+from testkit.waiting import PATIENCE_SECONDS
 
 SERVICES = ("ingest", "scoring", "automation", "admin")
 
@@ -164,6 +168,36 @@ def test_certificates_that_expire_are_reported(environment: dict[str, str], tmp_
     ((level, text, _),) = bad(certificates.files(Surroundings(Connection(1), unreadable, None)))
     assert (level, "cannot be read" in text) == (Level.FAIL, True)
     assert [*certificates.shown(Surroundings(Connection(free_base_port()), good, None))] == [], "nobody answers"
+
+
+def test_a_caller_is_told_which_certificates_servers_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where only the authority is known, as on the machine of an administrator."""
+    authority = Authority(tmp_path)
+    with serving_tls(authority.issue("scoring", days=3)) as port:
+        monkeypatch.setenv("LEADSCORE_SCORING_TARGET", f"127.0.0.1:{port}")
+        (found,) = certificates.shown(Surroundings(Connection(free_base_port()), authority.trusted(), None))
+    assert (found.level, found.text) == (Level.WARN, "the certificate that scoring shows expires in 2 days")
+
+
+@contextmanager
+def serving_tls(files: dict[str, str]) -> Iterator[int]:
+    """Answers one handshake at the port that it yields."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files["LEADSCORE_TLS_CERT_FILE"], files["LEADSCORE_TLS_KEY_FILE"])
+
+    def answer() -> None:
+        with secure.accept()[0]:
+            pass
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        context.wrap_socket(listener, server_side=True) as secure,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        secure.settimeout(PATIENCE_SECONDS)
+        answered = thread.submit(answer)
+        yield secure.getsockname()[1]
+        answered.result()
 
 
 def stored(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> StoreSettings:
