@@ -6,7 +6,8 @@ lead is looked for again until `SETTLE` has passed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -78,7 +79,11 @@ class Erasing:
         if key_id != self.digests.key_id:
             raise OtherKey
         new = [each for each in erasures if await self.erasures.insert(each, self.clock())]
-        return await self._search(new)
+        found = await self._search(new)
+        for erasure in new:
+            if lead_id := found.get(erasure.request):
+                await self._sweep(erasure, lead_id)
+        return len(found)
 
     async def run(self) -> None:
         """Completes erasures until cancelled."""
@@ -90,23 +95,32 @@ class Erasing:
                 _LOG.warning("erasures not completed; will retry", error=logs.one_line(error))
 
     async def settle(self) -> None:
-        """Looks again for the leads of erasures that are not done, and ends those that have had time to settle."""
+        """Looks again for the leads of erasures that are not done, and ends those that have had time to settle.
+
+        A failure of one does not keep the others waiting.
+        """
         now = self.clock()
         for erasure in await self.erasures.unfinished(now - SETTLE):
             if lead_id := self._settling.get(erasure.request):
-                await self._settled(erasure, lead_id)
-        if orphans := await self.erasures.unfinished(now - ORPHANED):
-            await self._search(orphans)
+                with _retried_later():
+                    await self._settle_one(erasure, lead_id)
+        unfinished = await self.erasures.unfinished(now - ORPHANED)
+        if orphans := [each for each in unfinished if each.request not in self._settling]:
+            found = await self._search(orphans)
+            # The leads that are found need no search the next time.
+            self._settling.update(found)
             for erasure in orphans:
-                await self._finish(erasure)
+                with _retried_later():
+                    await self._complete(erasure, found.get(erasure.request))
 
-    async def _settled(self, erasure: Erasure, lead_id: str) -> None:
-        """Looks again for one lead; a failure does not keep others waiting."""
-        try:
-            if (await self._sweep(erasure, lead_id)).counts == erasure.counts:
-                await self._finish(erasure)
-        except Exception as error:  # noqa: BLE001 (it is tried again)
-            _LOG.warning("erasure not completed; will retry", error=logs.one_line(error))
+    async def _settle_one(self, erasure: Erasure, lead_id: str) -> None:
+        if (await self._sweep(erasure, lead_id)).counts == erasure.counts:
+            await self._finish(erasure)
+
+    async def _complete(self, erasure: Erasure, lead_id: str | None) -> None:
+        if lead_id:
+            await self._sweep(erasure, lead_id)
+        await self._finish(erasure)
 
     async def _begun(self, request: bytes, lead_id: str, actor: str) -> Erasure:
         if not await self._is_known(lead_id):
@@ -121,17 +135,15 @@ class Erasing:
         self._settling.pop(erasure.request, None)
         _LOG.info("erasure done", pseudonyms=erasure.pseudonyms)
 
-    async def _search(self, erasures: Sequence[Erasure]) -> int:
-        """Erases the leads of erasures among all leads; returns how many were found."""
-        wanted = {erasure.lead: erasure for erasure in erasures}
-        found: dict[str, Erasure] = {}
+    async def _search(self, erasures: Sequence[Erasure]) -> dict[bytes, str]:
+        """Returns the ids of the leads that are found among all leads, by the requests of their erasures."""
+        wanted = {erasure.lead: erasure.request for erasure in erasures}
+        found: dict[bytes, str] = {}
         if wanted:
             async for lead_id in self.known_leads():
-                if erasure := wanted.get(self.digests.of_lead(lead_id)):
-                    found[lead_id] = erasure
-        for lead_id, erasure in found.items():
-            await self._sweep(erasure, lead_id)
-        return len(found)
+                if request := wanted.get(self.digests.of_lead(lead_id)):
+                    found[request] = lead_id
+        return found
 
     async def _is_known(self, lead_id: str) -> bool:
         return (
@@ -185,6 +197,15 @@ class Erasing:
 
     async def _has_no_executions(self, pseudonym: str) -> bool:
         return not await self.traces.has_executions(pseudonym)
+
+
+@contextlib.contextmanager
+def _retried_later() -> Iterator[None]:
+    """Logs a failure of one erasure, which is tried again."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 (see above)
+        _LOG.warning("erasure not completed; will retry", error=logs.one_line(error))
 
 
 async def _any(_: str) -> bool:

@@ -144,6 +144,31 @@ async def test_a_lead_that_cannot_be_erased_does_not_keep_others_waiting(
     assert await world.database["erasures"].count_documents({"state": "done"}) == 2
 
 
+async def test_nor_does_it_after_its_server_has_died(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.live()
+    with monkeypatch.context() as patched:
+        patched.setattr(Traces, "erase_search", _broken)
+        for lead_id in (LEAD, BYSTANDERS[0]):
+            with pytest.raises(ConnectionError):
+                await world.privacy.erasing.erase(lead_id, f"forget {lead_id}", "Charles")
+    world.clock.now += timedelta(minutes=3)
+    erasing = (await new_privacy(world.database, world.scoring, world.clock)).erasing
+    await world.scoring.put((f"{LEAD}:again", LEAD, "signup", days_ago(1)))
+    unscored = Traces.unscored
+
+    async def broken_for_ada(traces: Traces, lead_id: str) -> list[str]:
+        return await (_broken() if lead_id == LEAD else unscored(traces, lead_id))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Traces, "unscored", broken_for_ada)
+        await erasing.settle()
+    assert await world.database["erasures"].count_documents({"state": "done"}) == 1
+    await erasing.settle()
+    await erasing.settle()
+    assert await world.traces() == []
+    assert await world.database["erasures"].count_documents({"state": "done"}) == 2
+
+
 async def test_a_long_history_moves_in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leads, "PIECE_ENTRIES", 5)
     await world.live()
