@@ -25,7 +25,7 @@ from shared.rpc.call_log import CallLog
 from shared.rpc.channels import connect
 
 NARROW_SHARE = 8
-"""The share of slots and memory, 1/8, for requests with keys that were not valid lately."""
+"""The share of slots and memory, 1/8, of each narrow lane, on top of those of the wide one."""
 
 
 async def run_server(settings: GatewaySettings) -> None:
@@ -43,12 +43,9 @@ def application(
     settings: GatewaySettings, gateway: Gateway, probe: Callable[[], Awaitable[bool]], log: CallLog
 ) -> Starlette:
     """Returns the application. `probe` returns whether requests can be handled."""
-    wide = Lane(Admission(settings.call_slots, settings.queue_seconds), Bodies(settings.body_seconds, MAX_TOTAL_BYTES))
-    narrow = Lane(
-        Admission(max(1, settings.call_slots // NARROW_SHARE), settings.queue_seconds),
-        Bodies(settings.body_seconds, MAX_TOTAL_BYTES // NARROW_SHARE),
-    )
-    requests = Requests(Lanes(wide, narrow, open_to_all=not settings.authentication), settings.call_seconds, log)
+    wide, narrow, signed = _lane(settings), _lane(settings, NARROW_SHARE), _lane(settings, NARROW_SHARE)
+    lanes = Lanes(wide, narrow, signed, open_to_all=not settings.authentication)
+    requests = Requests(lanes, settings.call_seconds, log)
     return Starlette(routes=gateway.routes(requests, probe), exception_handlers={HTTPException: answer_http_exception})
 
 
@@ -67,6 +64,11 @@ def read_formats(settings: GatewaySettings) -> Formats:
         cloudevents=_converter(_mapping(settings.cloudevents_mapping, "cloudevents")),
         webhooks=read_webhooks(Path(settings.webhooks_file)) if settings.webhooks_file else {},
     )
+
+
+def _lane(settings: GatewaySettings, share: int = 1) -> Lane:
+    admission = Admission(max(1, settings.call_slots // share), settings.queue_seconds)
+    return Lane(admission, Bodies(settings.body_seconds, MAX_TOTAL_BYTES // share))
 
 
 def _mapping(path: str, preset: str) -> MappingFile:

@@ -1,7 +1,9 @@
-"""Two lanes for requests: one for callers whose keys were valid lately, and a narrow one for all others.
+"""Lanes for requests: a wide one for callers whose keys were valid lately, and narrow ones for all others.
 
-The ingest service holds its answers to wrong keys, so a request with one keeps what it takes here for a second.
-Guarantee: requests with keys that were not valid lately never take the slots and the memory of the others.
+The ingest service holds its answers to wrong keys, so a request with one keeps what it takes here for a second. The
+signature of a webhook is checked here, but only once the whole body has arrived, and its sender may send that slowly.
+Guarantee: requests with keys that were not valid lately, and those of webhooks, never take the slots and the memory of
+the others.
 """
 
 import time
@@ -26,18 +28,24 @@ class Lane(NamedTuple):
 
 
 class Lanes:
-    """Chooses the lane of a request by its header `Authorization`. With `open_to_all`, there is only the wide one."""
+    """Chooses the lane of a request: `signed` for webhooks, and for others by their header `Authorization`.
 
-    def __init__(self, wide: Lane, narrow: Lane, *, open_to_all: bool) -> None:
+    With `open_to_all`, those that need no signature are all in the wide one.
+    """
+
+    def __init__(self, wide: Lane, narrow: Lane, signed: Lane, *, open_to_all: bool) -> None:
         self._wide = wide
         self._narrow = narrow
+        self._signed = signed
         self._is_open = open_to_all
         self._known: dict[bytes, float] = {}
 
     def lane(self, headers: Mapping[str, str], *, is_signed: bool = False) -> Lane:
-        """Returns the lane of a request. One that is signed is checked here, and needs no key."""
+        """Returns the lane of a request."""
+        if is_signed:
+            return self._signed
         valid_until = self._known.get(_digest(headers), 0.0)
-        return self._wide if self._is_open or is_signed or valid_until > time.monotonic() else self._narrow
+        return self._wide if self._is_open or valid_until > time.monotonic() else self._narrow
 
     def note(self, headers: Mapping[str, str], *, is_valid: bool) -> None:
         """Notes whether the key of a request was valid."""

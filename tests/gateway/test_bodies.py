@@ -131,6 +131,23 @@ async def test_all_bodies_together_are_bounded(store: FakeEventStore, monkeypatc
         assert (await first).status_code == (await send_packed(client)).status_code == 200
 
 
+async def test_bodies_of_webhooks_take_no_memory_from_others(store: FakeEventStore) -> None:
+    begun, end = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"{"
+        begun.release()
+        await end.wait()
+
+    async with gateway(store) as client:
+        unsigned = [asyncio.create_task(client.post("/v1/webhooks/crm", content=slow())) for _ in range(64)]
+        for _ in range(8):
+            await begun.acquire()
+        assert (await post(client, gzip.compress(BATCH), content_encoding="gzip")).status_code == 200
+        end.set()
+        assert {(await each).status_code for each in unsigned} == {404, 503}, "some were not read at all"
+
+
 async def test_paths_and_methods(client: httpx.AsyncClient) -> None:
     assert (await client.get("/v1/batch")).status_code == 405
     assert (await client.get("/v1/batch")).json()["message"] == "must be POST"
