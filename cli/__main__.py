@@ -33,6 +33,7 @@ from cli.terminal.output import OUT, printable
 app = typer.Typer(
     help="Score leads: run the system, send it events, query the results. See `leadscore COMMAND --help`.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # or the second paragraph of a help text would keep the line breaks of its docstring
     pretty_exceptions_enable=False,
     add_completion=False,
 )

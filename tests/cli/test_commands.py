@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from cli.__main__ import app
 from tests.cli.servicer import json_of, serving
@@ -29,6 +30,11 @@ JSON_ONLY = {"export lead"}
 def test_each_command_prints_json_if_asked(name: str) -> None:
     options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
     assert options & {"--json", "--format"}, "exports have ndjson as one of their formats"
+
+
+def test_paragraphs_of_help_texts_fill_the_lines_of_the_terminal() -> None:
+    shown = CliRunner().invoke(app, ["doctor", "--help"], env={"COLUMNS": "80"}).stdout
+    assert "part of the system does not work. It checks" in shown, "the docstring has a line break here"
 
 
 def test_deleting_a_rule_reports_its_id() -> None:
