@@ -26,7 +26,10 @@ def up(
         int | None,
         typer.Option(min=1, max=MAX_PROCESSES, help="Scoring worker processes.", show_default="one per core"),
     ] = None,
-    automation_workers: Annotated[int, typer.Option(min=1, max=MAX_PROCESSES, help="Automation worker processes.")] = 1,
+    automation_workers: Annotated[
+        int,
+        typer.Option(min=0, max=MAX_PROCESSES, help="Automation worker processes; with 0, no rule fires yet."),
+    ] = 1,
     ingest_processes: Annotated[
         int, typer.Option(min=1, max=MAX_PROCESSES, help="Processes of the ingest server, all at its port.")
     ] = 1,

@@ -29,6 +29,12 @@ def test_the_number_of_cores_is_at_least_one_and_at_most_the_limit(monkeypatch: 
     assert plans.cores() == 1
 
 
+def test_there_may_be_no_automation_worker_yet() -> None:
+    assert {name for name in programs(scoring_workers=1, automation_workers=0) if "worker" in name} == {
+        "scoring-worker-0"
+    }
+
+
 def test_every_worker_has_a_health_port_of_its_own() -> None:
     ports = [each.port for each in programs(scoring_workers=4, automation_workers=3).values()]
     assert len(set(ports)) == len(ports) == 5 + 4 + 3
