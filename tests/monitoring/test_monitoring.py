@@ -1,5 +1,6 @@
 """The alert rules fire when they should, and rules, dashboard and documentation name the metrics that exist."""
 
+import ast
 import json
 import re
 import shutil
@@ -21,6 +22,11 @@ SELECTORS = re.compile(r"\{[^}]*\}|\[[^]]*\]|\b(?:by|without|on|ignoring)\s*\([^
 """What does not name metrics in a query: matchers, ranges, and lists of labels."""
 FUNCTIONS = {"max", "min", "sum", "rate", "or", "unless", "time", "absent", "histogram_quantile", "by"}
 OF_PROMETHEUS = {"up"}
+LOGGING = (
+    *("shared", "ingest_service", "scoring_service", "automation_service"),
+    *("intelligence_service", "admin_service", "gateway_service"),
+)
+LEVELS = {"warning", "error", "critical"}
 UNBOUNDED = ("lead", "event_id", "rule", "execution", "delivery", "endpoint", "key", "caller", "partition")
 
 
@@ -79,6 +85,22 @@ def test_the_documentation_explains_every_alert_with_its_severity() -> None:
     assert {name: row[0] for name, row in documented.items()} == {
         rule["alert"]: rule["labels"]["severity"] for rule in rules()
     }
+
+
+def test_the_documentation_explains_every_log_line_about_a_failure() -> None:
+    documented = {name.split("`")[0] for cell in table("Logs") for name in cell.split("`, `")}
+    programs = [ast.parse(path.read_text()) for package in LOGGING for path in (ROOT / package).rglob("*.py")]
+    assert {line for program in programs for line in failures(program)} <= documented
+    texts = {node.value for program in programs for node in ast.walk(program) if isinstance(node, ast.Constant)}
+    assert documented <= texts
+
+
+def failures(program: ast.Module) -> Iterator[str]:
+    """Yields the events that a program logs with level `warning` and above, if they are written where it does."""
+    for node in ast.walk(program):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=level), args=[ast.Constant(value=event), *_]) if level in LEVELS:
+                yield event
 
 
 def test_the_labels_of_metrics_have_few_values() -> None:
