@@ -64,10 +64,10 @@ def main() -> None:
     plan, began = Plan(question, UTC), time.monotonic()
     collector = plan.collector(BEGAN + timedelta(days=500))
     read = histories(entries(arguments.leads, arguments.events), collector.with_properties())
-    lesson = learn_from(read, collector, plan)
+    result = learn_from(read, collector, plan)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{arguments.leads:,} leads in {time.monotonic() - began:,.0f} s, at most {peak:,.0f} MiB of memory")
-    print(*lesson.provenance, *lesson.notes, sep="\n")
+    print(*result.provenance, *result.notes, sep="\n")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def fit(
     Nothing is published: check the file, then use `leadscore simulate` and `leadscore model publish`.
     """
     try:
-        from cli.learning import learning, wishes
+        from cli.learning import fit_options, learning
         from cli.learning.fitted import fitted_model
     except ModuleNotFoundError as error:
         raise CommandError(f"`model fit` needs {error.name}: pip install 'leadscore[learn]'") from None
@@ -96,25 +96,27 @@ def fit(
     plan = learning.Plan(
         question,
         _zone(time_zone),
-        splits=wishes.splits_of(prop or (), question),
-        attributes=wishes.attributes_of(attribute),
+        splits=fit_options.splits_of(prop or (), question),
+        attributes=fit_options.attributes_of(attribute),
         without=frozenset(names_in(without)),
-        wishes=wishes.wishes_of((positive, negative), (increasing or (), decreasing or ()), decay, question),
+        constraints=fit_options.constraints_of(
+            (positive, negative), (increasing or (), decreasing or ()), decay, question
+        ),
         max_rules=max_rules,
         seed=seed,
         accept_leaks=accept_leaks,
     )
     connection = Connection(base_port)
     source = find_model(connection, base)
-    lesson = learning.learn(connection, plan)
-    name = f"fitted to {lesson.lead_count:,} leads, landmark {landmark}"
-    model = fitted_model(lesson.scorecard, question, source, name)
-    _report(out, model, lesson.provenance, lesson.notes)
+    result = learning.learn(connection, plan)
+    name = f"fitted to {result.lead_count:,} leads, landmark {landmark}"
+    model = fitted_model(result.scorecard, question, source, name)
+    _report(out, model, result.provenance, result.notes)
     found = Simulation(find_model(connection, IN_FORCE), model, out.name, REPORTED_LEADS)
     _judge(connection, found, question)
-    provenance = [*lesson.provenance, *_judged_later(found.summary)]
+    provenance = [*result.provenance, *_judged_later(found.summary)]
     _write(out, model, provenance)
-    writer.write(found, [*provenance, *lesson.notes])
+    writer.write(found, [*provenance, *result.notes])
     if draft:
         say(f"stored as version {_stored(connection, model)}, a draft: nothing is published")
     show(Group(*judgement_sections(found.summary)), found.summary, as_json=as_json)
@@ -131,8 +133,8 @@ def _report(out: Path, model: pb.ScoringModel, provenance: Sequence[str], notes:
     """Writes the model to a file, and says in the file and to people where it comes from."""
     _write(out, model, provenance)
     rules = counted(len(model.rules), "rule")
-    traits = f" and {counted(len(model.fit.rules), 'fit rule')}" if model.HasField("fit") else ""
-    for line in (f"{rules}{traits} written to {out}", *provenance, *notes):
+    fit_rules = f" and {counted(len(model.fit.rules), 'fit rule')}" if model.HasField("fit") else ""
+    for line in (f"{rules}{fit_rules} written to {out}", *provenance, *notes):
         say(line)
 
 

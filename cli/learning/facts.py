@@ -35,7 +35,7 @@ class Facts:
         codes: The kind of each event, -1 for none.
         days: The date of each event.
         landmarks: The date of each lead's landmark.
-        traits: Which leads (rows) belong to which kind (column); kinds of events have empty columns.
+        attributes: Which leads (rows) belong to which kind (column); kinds of events have empty columns.
         converted: Whether each lead converted.
         weights: How many leads each lead stands for.
     """
@@ -45,7 +45,7 @@ class Facts:
     codes: Numbers
     days: Numbers
     landmarks: Numbers
-    traits: sparse.csc_matrix
+    attributes: sparse.csc_matrix
     converted: Flags
     weights: Vector
 
@@ -68,7 +68,7 @@ class Facts:
             codes=_codes(collector, leads, known),
             days=_joined(lead.days for lead in leads),
             landmarks=np.array([lead.landmark_day for lead in leads], dtype=np.int32),
-            traits=_traits(leads, known),
+            attributes=_attributes(leads, known),
             converted=converted,
             weights=np.where(converted, weights[1], weights[0]),
         )
@@ -88,7 +88,7 @@ class Facts:
             self.codes[mine],
             self.days[mine],
             self.landmarks[kept],
-            self.traits[kept],
+            self.attributes[kept],
             self.converted[kept],
             self.weights[kept],
         )
@@ -96,7 +96,7 @@ class Facts:
     def counts(self) -> sparse.csr_matrix:
         """Returns how often each lead (row) had an event of each kind, or whether it has the attribute (column)."""
         counted = self.matrix(self.codes, len(self.kinds), np.ones(len(self.rows)))
-        return (counted + self.traits).tocsr()
+        return (counted + self.attributes).tocsr()
 
     def matrix(self, columns: Numbers, width: int, values: Vector) -> sparse.csc_matrix:
         """Returns the sums of `values` of events by lead (row) and column; events of column -1 do not count."""
@@ -192,7 +192,7 @@ def _codes(collector: Collector, leads: Sequence[Lead], kinds: Sequence[Kind]) -
     return codes
 
 
-def _traits(leads: Sequence[Lead], kinds: Sequence[Kind]) -> sparse.csc_matrix:
+def _attributes(leads: Sequence[Lead], kinds: Sequence[Kind]) -> sparse.csc_matrix:
     """Returns which leads have which kind of attribute."""
     mine: defaultdict[str, list[int]] = defaultdict(list)
     for number, kind in enumerate(kinds):

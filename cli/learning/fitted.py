@@ -11,7 +11,7 @@ from cli.learning.calibration import steps_of
 from cli.learning.facts import Vector
 from cli.learning.kinds import Kind
 from cli.learning.recency import FOREVER, Recency
-from cli.learning.scorecard import Card, Points, Scorecard
+from cli.learning.scorecard import FittedRule, Points, Scorecard
 from shared import wire
 from shared.outcomes import Question
 
@@ -40,9 +40,9 @@ def fitted_model(scorecard: Scorecard, question: Question, base: pb.ScoringModel
         model.ClearField(field)
     model.display_name = name
     taken = set[str]()
-    for card in _special_first(scorecard.cards):
-        model.rules.append(_rule(card, _unique(_id_of(card.kind), taken)))
-    totals = [card.points * card.limits.times for card in scorecard.cards]
+    for fitted in _special_first(scorecard.event_rules):
+        model.rules.append(_rule(fitted, _unique(_id_of(fitted.kind), taken)))
+    totals = [fitted.points * fitted.limits.times for fitted in scorecard.event_rules]
     model.score_floor = sum(total for total in totals if total < 0)
     model.score_ceiling = max(1, sum(total for total in totals if total > 0))
     names = [stage.stage for stage in base.stages]
@@ -51,23 +51,23 @@ def fitted_model(scorecard: Scorecard, question: Question, base: pb.ScoringModel
     model.score_ceiling = max(model.score_ceiling, model.stages[-1].minimum_score)
     if scorecard.recency != FOREVER:
         model.decay.CopyFrom(_decay(scorecard.recency))
-    if scorecard.traits:
+    if scorecard.attribute_rules:
         model.fit.CopyFrom(_fit(scorecard, taken))
     model.calibration.CopyFrom(_calibration(scorecard, question))
     return model
 
 
-def _special_first(cards: Sequence[Card]) -> list[Card]:
+def _special_first(rules: Sequence[FittedRule]) -> list[FittedRule]:
     """Returns the rules in an order in which the first that matches is the right one: those with conditions first."""
-    return sorted(cards, key=lambda card: not card.kind.prop)
+    return sorted(rules, key=lambda fitted: not fitted.kind.prop)
 
 
-def _rule(card: Card, rule_id: str) -> pb.ScoringRule:
-    rule = pb.ScoringRule(rule_id=rule_id, event_types=[card.kind.event_type], points=card.points)
-    rule.conditions.extend(_conditions(card.kind))
-    if card.limits.a_day:
-        rule.limits.add(max_times=card.limits.a_day, period=pb.PERIOD_DAY)
-    rule.limits.add(max_times=card.limits.times, period=pb.PERIOD_EVER)
+def _rule(fitted: FittedRule, rule_id: str) -> pb.ScoringRule:
+    rule = pb.ScoringRule(rule_id=rule_id, event_types=[fitted.kind.event_type], points=fitted.points)
+    rule.conditions.extend(_conditions(fitted.kind))
+    if fitted.limits.a_day:
+        rule.limits.add(max_times=fitted.limits.a_day, period=pb.PERIOD_DAY)
+    rule.limits.add(max_times=fitted.limits.times, period=pb.PERIOD_EVER)
     return rule
 
 
@@ -80,9 +80,9 @@ def _decay(recency: Recency) -> pb.Decay:
 
 def _fit(scorecard: Scorecard, taken: set[str]) -> pb.Fit:
     fit = pb.Fit()
-    for card in scorecard.traits:
-        rule = fit.rules.add(rule_id=_unique(_id_of(card.kind), taken), points=card.points)
-        rule.conditions.extend(_conditions(card.kind))
+    for fitted in scorecard.attribute_rules:
+        rule = fit.rules.add(rule_id=_unique(_id_of(fitted.kind), taken), points=fitted.points)
+        rule.conditions.extend(_conditions(fitted.kind))
     fit.grade_a_points, fit.grade_b_points, fit.grade_c_points = _falling(scorecard.fits, scorecard.weights, GRADES)
     fit.level_1_score, fit.level_2_score = _falling(scorecard.scores, scorecard.weights, LEVELS)
     return fit

@@ -15,7 +15,7 @@ from cli.learning.histories import KINDS, History, histories
 from cli.learning.recency import FOREVER
 from cli.learning.sample import Collector
 from cli.learning.scorecard import Scorecard
-from cli.learning.selection import Wishes
+from cli.learning.selection import Constraints
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
 from cli.terminal.counts import counted
 from cli.terminal.output import bar
@@ -36,7 +36,7 @@ class Plan:
     splits: Mapping[str, str] = field(default_factory=dict)
     attributes: frozenset[str] | None = None
     without: frozenset[str] = frozenset()
-    wishes: Wishes = field(default_factory=Wishes)
+    constraints: Constraints = field(default_factory=Constraints)
     max_rules: int = 30
     seed: int = 0
     accept_leaks: bool = False
@@ -47,7 +47,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class FitResult:
     """What was learnt, and from what.
 
     `provenance` says in sentences where it comes from, and `notes` what people should know about it.
@@ -60,7 +60,7 @@ class Lesson:
     notes: list[str]
 
 
-def learn(connection: Connection, plan: Plan) -> Lesson:
+def learn(connection: Connection, plan: Plan) -> FitResult:
     """Learns a scorecard from the history that the scoring service has.
 
     Raises:
@@ -72,7 +72,7 @@ def learn(connection: Connection, plan: Plan) -> Lesson:
     return learn_from(read, collector, plan)
 
 
-def learn_from(leads: Iterable[History], collector: Collector, plan: Plan) -> Lesson:
+def learn_from(leads: Iterable[History], collector: Collector, plan: Plan) -> FitResult:
     """Learns a scorecard from leads.
 
     Raises:
@@ -85,7 +85,7 @@ def learn_from(leads: Iterable[History], collector: Collector, plan: Plan) -> Le
     leaks = [] if plan.accept_leaks else list(collector.leaks.leaks())
     facts = Facts.of(collector, without=plan.without | {leak.event_type for leak in leaks})
     try:
-        found = scorecard.fit(facts, max_rules=plan.max_rules, seed=plan.seed, wishes=plan.wishes)
+        found = scorecard.fit(facts, max_rules=plan.max_rules, seed=plan.seed, constraints=plan.constraints)
     except NothingToLearn as error:
         raise CommandError(str(error)) from None
     if (flaw := too_good(facts, found.auc)) and not plan.accept_leaks:
@@ -96,7 +96,7 @@ def learn_from(leads: Iterable[History], collector: Collector, plan: Plan) -> Le
         for leak in leaks
     ]
     notes += [*suspicions(facts), *attribute_notes(collector.sample())]
-    return Lesson(found, facts, collector.leads, list(_provenance(found, collector)), notes)
+    return FitResult(found, facts, collector.leads, list(_provenance(found, collector)), notes)
 
 
 def _entries(connection: Connection) -> Iterator[pb.ScoreEntry]:
@@ -118,7 +118,7 @@ def _provenance(found: Scorecard, collector: Collector) -> Iterator[str]:
     )
     yield (
         f"left out: {counted(left_out[Outcome.DECIDED_BEFORE], 'lead')} decided before the landmark, "
-        f"{left_out[Outcome.CENSORED]:,} whose outcome is unknown, {collector.elsewhere:,} that began later"
+        f"{left_out[Outcome.CENSORED]:,} whose outcome is unknown, {collector.excluded_by_time:,} that began later"
     )
     yield (
         f"landmark {_text(question.landmarks[0])}; horizon "
@@ -152,7 +152,7 @@ def _nobody(collector: Collector) -> str:
     decided, censored, later = (
         collector.left_out[Outcome.DECIDED_BEFORE],
         collector.left_out[Outcome.CENSORED],
-        collector.elsewhere,
+        collector.excluded_by_time,
     )
     if later and not decided + censored:
         return f"all {counted(later, 'lead')} began at --train-before or later: choose a later day"

@@ -59,7 +59,7 @@ class Collector:
         seed: Chooses the sample.
         later: Whether to collect the leads that began at `train_before` or later, instead of those that began earlier.
         left_out: The leads that nothing can be learnt from.
-        elsewhere: How many leads began on the other side of `train_before`.
+        excluded_by_time: How many leads began on the other side of `train_before`.
         found: How many leads there are to learn from, by whether they converted.
         first: When the first of them began.
         last: When the last of them began.
@@ -75,7 +75,7 @@ class Collector:
     seed: int = 0
     later: bool = False
     left_out: Counter[Outcome] = field(default_factory=Counter)
-    elsewhere: int = 0
+    excluded_by_time: int = 0
     observed: int = 0
     """How many leads were observed until their landmark."""
     found: Counter[bool] = field(default_factory=Counter)
@@ -108,7 +108,7 @@ class Collector:
             return
         began = events[0].time
         if (self.question.train_before is not None and began >= self.question.train_before) is not self.later:
-            self.elsewhere += 1
+            self.excluded_by_time += 1
             return
         landmark = began + self.question.landmarks[0]
         self.observed += landmark <= self.observed_until

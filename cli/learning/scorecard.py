@@ -22,7 +22,7 @@ from cli.learning.checks import NothingToLearn, check
 from cli.learning.facts import Facts, Flags, Limits, Numbers, Vector
 from cli.learning.kinds import Kind
 from cli.learning.recency import FOREVER, Recency, scores_of
-from cli.learning.selection import Candidate, Choice, Wishes, choose
+from cli.learning.selection import Candidate, Choice, Constraints, choose
 from cli.learning.weights import weights_of
 
 SCALES = (10, 20, 30, 50, 100)
@@ -36,7 +36,7 @@ Points = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class FittedRule:
     """A fitted rule: `points` for each event of a kind, within its limits; or for an attribute."""
 
     kind: Kind
@@ -49,8 +49,8 @@ class Scorecard:
     """What was learnt, and how well it separates the leads that it was learnt from.
 
     Attributes:
-        cards: The rules for events, heaviest first.
-        traits: The rules for attributes, heaviest first.
+        event_rules: The rules for events, heaviest first.
+        attribute_rules: The rules for attributes, heaviest first.
         recency: How the score loses points.
         scores: The score of each lead of the sample at its landmark, by the rules for events.
         fits: The points of each lead by the rules for attributes.
@@ -61,8 +61,8 @@ class Scorecard:
         time_auc: The AUC of later leads, by regressions that were fitted to earlier ones of these leads.
     """
 
-    cards: tuple[Card, ...]
-    traits: tuple[Card, ...]
+    event_rules: tuple[FittedRule, ...]
+    attribute_rules: tuple[FittedRule, ...]
     recency: Recency
     scores: Points
     fits: Points
@@ -73,14 +73,14 @@ class Scorecard:
     time_auc: float
 
 
-def fit(facts: Facts, *, max_rules: int, seed: int, wishes: Wishes) -> Scorecard:
+def fit(facts: Facts, *, max_rules: int, seed: int, constraints: Constraints) -> Scorecard:
     """Fits a scorecard of at most `max_rules` rules.
 
     Raises:
         NothingToLearn: Too few leads converted or did not, or nothing tells them apart.
     """
     check(facts)
-    choice = choose(facts, max_rules, seed, wishes)
+    choice = choose(facts, max_rules, seed, constraints)
     if choice is None:
         raise NothingToLearn(
             "the leads that converted all began at about the same time, so nothing can be judged by later leads: "
@@ -88,7 +88,7 @@ def fit(facts: Facts, *, max_rules: int, seed: int, wishes: Wishes) -> Scorecard
         )
     rules = choice.candidates
     while rules:
-        found = _Attempt.of(facts, rules, choice.recency, wishes)
+        found = _Attempt.of(facts, rules, choice.recency, constraints)
         if all(found.points):
             return found.scorecard(choice)
         rules = [rule for rule, points in zip(rules, found.points, strict=True) if points]
@@ -106,10 +106,10 @@ class _Attempt:
     exact_auc: float
 
     @classmethod
-    def of(cls, facts: Facts, rules: Sequence[Candidate], recency: Recency, wishes: Wishes) -> "_Attempt":
+    def of(cls, facts: Facts, rules: Sequence[Candidate], recency: Recency, constraints: Constraints) -> "_Attempt":
         columns = rule_columns(facts, rules)
         matrix = rule_matrix(facts, rules, columns, recency)
-        weights = weights_of(matrix, facts, rules, wishes)
+        weights = weights_of(matrix, facts, rules, constraints)
         exact_auc = _auc(facts, matrix @ weights)
         scales = [scale * (1 if recency == FOREVER else FINER) for scale in SCALES]
         return cls(facts, rules, columns, _rounded(facts, matrix, weights, scales, exact_auc), exact_auc)
@@ -123,15 +123,15 @@ class _Attempt:
             facts.leads,
             choice.recency,
         )
-        fits = (facts.traits[:, [rule.kind for rule in self.rules]] @ self.points).astype(np.int64)
-        cards = [
-            Card(facts.kinds[rule.kind], rule.limits, int(points))
+        fits = (facts.attributes[:, [rule.kind for rule in self.rules]] @ self.points).astype(np.int64)
+        fitted = [
+            FittedRule(facts.kinds[rule.kind], rule.limits, int(points))
             for rule, points in zip(self.rules, self.points, strict=True)
         ]
-        cards.sort(key=lambda card: (-abs(card.points), card.kind.subject))
+        fitted.sort(key=lambda rule: (-abs(rule.points), rule.kind.subject))
         return Scorecard(
-            cards=tuple(card for card in cards if card.kind.event_type),
-            traits=tuple(card for card in cards if not card.kind.event_type),
+            event_rules=tuple(rule for rule in fitted if rule.kind.event_type),
+            attribute_rules=tuple(rule for rule in fitted if not rule.kind.event_type),
             recency=choice.recency,
             scores=scores,
             fits=fits,
@@ -163,7 +163,7 @@ def rule_columns(facts: Facts, rules: Sequence[Candidate]) -> Numbers:
 def rule_matrix(facts: Facts, rules: Sequence[Candidate], columns: Numbers, recency: Recency) -> sparse.csc_matrix:
     """Returns what each rule (column) counts of each lead (row) at its landmark."""
     events = facts.matrix(columns, len(rules), facts.left(recency))
-    return (events + facts.traits[:, [rule.kind for rule in rules]]).tocsc()
+    return (events + facts.attributes[:, [rule.kind for rule in rules]]).tocsc()
 
 
 def _auc(facts: Facts, scores: Vector | Points) -> float:

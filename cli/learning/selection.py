@@ -33,7 +33,7 @@ MAX_JUDGED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Constraints:
     """What the points must be like.
 
     Attributes:
@@ -96,15 +96,17 @@ class _Trial:
         return float(gains.mean()) > max(MIN_GAIN, 2 * float(gains.std() / np.sqrt(len(gains))))
 
 
-def choose(facts: Facts, max_rules: int, seed: int, wishes: Wishes) -> Choice | None:
+def choose(facts: Facts, max_rules: int, seed: int, constraints: Constraints) -> Choice | None:
     """Chooses at most one rule for each kind, and `max_rules` in all; None if no fold has leads of both outcomes."""
-    candidates = [candidate for candidate in _candidates(facts) if not wishes.excludes(facts.kinds[candidate.kind])]
-    trial = _best_trial(facts, candidates, seed, wishes)
+    candidates = [
+        candidate for candidate in _candidates(facts) if not constraints.excludes(facts.kinds[candidate.kind])
+    ]
+    trial = _best_trial(facts, candidates, seed, constraints)
     if trial is None:
         return None
     matrix, deviations = scaled(_matrix(facts, candidates, trial.recency))
     weights = _l1(matrix, facts.converted, trial.strength, seed) * (deviations > 0)
-    units = list(_units(facts, candidates, weights, wishes))
+    units = list(_units(facts, candidates, weights, constraints))
     units.sort(key=lambda unit: (-unit.weight, unit.candidates[0]))
     chosen = list[Candidate]()
     for unit in units:
@@ -150,15 +152,15 @@ def _matrix(facts: Facts, candidates: Sequence[Candidate], recency: Recency) -> 
     """Returns what each candidate (column) counts of each lead (row)."""
     left, width = facts.left(recency), len(facts.kinds)
     blocks = {limits: facts.matrix(facts.within(facts.codes, limits), width, left) for limits in LIMITS}
-    blocks[ONCE] = blocks[ONCE] + facts.traits
+    blocks[ONCE] = blocks[ONCE] + facts.attributes
     whole = sparse.hstack([blocks[limits] for limits in LIMITS]).tocsc()
     return whole[:, [LIMITS.index(candidate.limits) * width + candidate.kind for candidate in candidates]]
 
 
-def _best_trial(facts: Facts, candidates: Sequence[Candidate], seed: int, wishes: Wishes) -> _Trial | None:
+def _best_trial(facts: Facts, candidates: Sequence[Candidate], seed: int, constraints: Constraints) -> _Trial | None:
     """Returns the best strength for the first decay, or for the decay that beats it with the same strength."""
     some = facts.every(-(-facts.leads // MAX_JUDGED))
-    first, *others = wishes.recencies
+    first, *others = constraints.recencies
     trials = list(_trials(some, candidates, first, STRENGTHS, seed))
     if not trials:
         return None
@@ -202,17 +204,17 @@ class _Unit(NamedTuple):
     weight: float
 
 
-def _units(facts: Facts, candidates: Sequence[Candidate], weights: Vector, wishes: Wishes) -> Iterator[_Unit]:
+def _units(facts: Facts, candidates: Sequence[Candidate], weights: Vector, constraints: Constraints) -> Iterator[_Unit]:
     """Yields what can be chosen: a kind with its heaviest limits, or all ranges of numbers that must be in order."""
     together: dict[tuple[str, int], list[int]] = {}
     for number, candidate in enumerate(candidates):
         kind = facts.kinds[candidate.kind]
-        key = (kind.subject, -1) if wishes.order(kind) else ("", candidate.kind)
+        key = (kind.subject, -1) if constraints.order(kind) else ("", candidate.kind)
         together.setdefault(key, []).append(number)
     for numbers in together.values():
         by_limits: dict[Limits, float] = {}
         for number in numbers:
-            sign, weight = wishes.sign(facts.kinds[candidates[number].kind]), float(weights[number])
+            sign, weight = constraints.sign(facts.kinds[candidates[number].kind]), float(weights[number])
             size = abs(weight) if sign * weight >= 0 else 0.0
             by_limits[candidates[number].limits] = by_limits.get(candidates[number].limits, 0.0) + size
         limits, weight = max(by_limits.items(), key=lambda item: item[1])

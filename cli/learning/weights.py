@@ -11,17 +11,17 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from cli.learning.facts import Facts, Vector
-from cli.learning.selection import Candidate, Wishes, scaled
+from cli.learning.selection import Candidate, Constraints, scaled
 
 RIDGE = 50.0
 """Strength of the penalty, for weights of columns with a standard deviation of 1."""
 Bounds = tuple[float | None, float | None]
 
 
-def weights_of(matrix: sparse.csc_matrix, facts: Facts, rules: Sequence[Candidate], wishes: Wishes) -> Vector:
+def weights_of(matrix: sparse.csc_matrix, facts: Facts, rules: Sequence[Candidate], constraints: Constraints) -> Vector:
     """Returns the weight of each rule, given what it counts (column) of each lead (row)."""
     scaled_matrix, deviations = scaled(matrix)
-    steps, bounds = _steps(facts, rules, wishes)
+    steps, bounds = _steps(facts, rules, constraints)
     # The solver needs variables of about the same size: steps times deviations give weights of scaled columns.
     sizes = np.where(deviations > 0, deviations, 1)
     to_weights = sparse.diags(deviations) @ steps @ sparse.diags(1 / sizes)
@@ -39,13 +39,15 @@ def weights_of(matrix: sparse.csc_matrix, facts: Facts, rules: Sequence[Candidat
     return weights
 
 
-def _steps(facts: Facts, rules: Sequence[Candidate], wishes: Wishes) -> tuple[sparse.csr_matrix, list[Bounds]]:
+def _steps(
+    facts: Facts, rules: Sequence[Candidate], constraints: Constraints
+) -> tuple[sparse.csr_matrix, list[Bounds]]:
     """Returns the matrix that turns steps (columns) into weights (rows), and the bounds of the steps."""
     steps, bounds = np.eye(len(rules)), list[Bounds]()
     for rule in rules:
-        sign = wishes.sign(facts.kinds[rule.kind])
+        sign = constraints.sign(facts.kinds[rule.kind])
         bounds.append((0 if sign > 0 else None, 0 if sign < 0 else None))
-    for ascending in _in_order(facts, rules, wishes):
+    for ascending in _in_order(facts, rules, constraints):
         falls = bounds[ascending[0]][1] == 0
         # The weights rise from the first one, or fall from the last one, if none may be positive.
         anchor, *others = ascending[::-1] if falls else ascending
@@ -57,15 +59,15 @@ def _steps(facts: Facts, rules: Sequence[Candidate], wishes: Wishes) -> tuple[sp
     return sparse.csr_matrix(steps), bounds
 
 
-def _in_order(facts: Facts, rules: Sequence[Candidate], wishes: Wishes) -> list[list[int]]:
+def _in_order(facts: Facts, rules: Sequence[Candidate], constraints: Constraints) -> list[list[int]]:
     """Returns the rules whose weights must not fall from one to the next, each time those of one subject."""
     found: dict[str, list[int]] = {}
     for number, rule in enumerate(rules):
         kind = facts.kinds[rule.kind]
-        if wishes.order(kind):
+        if constraints.order(kind):
             found.setdefault(kind.subject, []).append(number)
     for numbers in found.values():
         numbers.sort(key=lambda number: facts.kinds[rules[number].kind].lowest)
-        if wishes.order(facts.kinds[rules[numbers[0]].kind]) < 0:
+        if constraints.order(facts.kinds[rules[numbers[0]].kind]) < 0:
             numbers.reverse()
     return list(found.values())

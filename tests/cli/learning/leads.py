@@ -12,7 +12,7 @@ from cli.learning.histories import History, Seen
 from cli.learning.recency import FOREVER
 from cli.learning.sample import Collector
 from cli.learning.scorecard import Scorecard, fit
-from cli.learning.selection import Wishes
+from cli.learning.selection import Constraints
 from shared.outcomes import Question
 
 BEGAN = datetime(2025, 1, 1, tzinfo=UTC)
@@ -64,6 +64,6 @@ def facts_of(leads: Sequence[list[Seen]], **options: Any) -> Facts:
     return Facts.of(collected(leads, **options))
 
 
-def fitted(facts: Facts, max_rules: int = 30, seed: int = 0, wishes: Wishes | None = None) -> Scorecard:
+def fitted(facts: Facts, max_rules: int = 30, seed: int = 0, constraints: Constraints | None = None) -> Scorecard:
     """Returns a scorecard."""
-    return fit(facts, max_rules=max_rules, seed=seed, wishes=wishes or Wishes(recencies=(FOREVER,)))
+    return fit(facts, max_rules=max_rules, seed=seed, constraints=constraints or Constraints(recencies=(FOREVER,)))

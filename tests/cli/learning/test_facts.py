@@ -37,10 +37,10 @@ def test_leads_that_cannot_be_learnt_from_are_counted() -> None:
     ]
     question = replace(QUESTION, train_before=BEGAN + 50 * DAY)
     found = collected(leads, question)
-    assert (found.leads, found.elsewhere) == (0, 1)
+    assert (found.leads, found.excluded_by_time) == (0, 1)
     assert found.left_out == {Outcome.DECIDED_BEFORE: 1, Outcome.CENSORED: 1}
     later = collected(leads, question, later=True)
-    assert (later.leads, later.elsewhere) == (1, 2)
+    assert (later.leads, later.excluded_by_time) == (1, 2)
 
 
 def sums_of(facts: Facts) -> dict[Kind, int]:

@@ -12,8 +12,8 @@ from cli.learning.fitted import fitted_model
 from cli.learning.histories import Seen
 from cli.learning.kinds import Kind
 from cli.learning.recency import FOREVER, Recency
-from cli.learning.scorecard import Card, Scorecard
-from cli.learning.selection import Wishes
+from cli.learning.scorecard import FittedRule, Scorecard
+from cli.learning.selection import Constraints
 from scoring_service import model_codec
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.model import Event, ScoringModel
@@ -25,11 +25,11 @@ from tests.cli.learning.leads import BEGAN, QUESTION, collected, fitted, with_ou
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def scorecard(cards: tuple[Card, ...], scores: list[int]) -> Scorecard:
+def scorecard(rules: tuple[FittedRule, ...], scores: list[int]) -> Scorecard:
     many = len(scores)
     converted = np.arange(many) % 2 == 0
     return Scorecard(
-        cards, (), FOREVER, np.array(scores), np.zeros(many, np.int64), converted, np.ones(many), 0.7, 0.7, 0.7
+        rules, (), FOREVER, np.array(scores), np.zeros(many, np.int64), converted, np.ones(many), 0.7, 0.7, 0.7
     )
 
 
@@ -61,9 +61,11 @@ def test_the_engine_gives_the_scores_that_were_learnt(recency: Recency) -> None:
     """A lead has the same score and fit by the published model as by the scorecard: special kinds, limits, decay."""
     collector = collected(leads(400), time_zone=BERLIN, splits={"apply": "amount"})
     facts = Facts.of(collector)
-    found = fitted(facts, wishes=Wishes(recencies=[recency]))
-    assert len({card.limits for card in found.cards}) > 1 or len(found.cards) > 3, "the data should call for many rules"
-    assert found.traits
+    found = fitted(facts, constraints=Constraints(recencies=[recency]))
+    assert len({rule.limits for rule in found.event_rules}) > 1 or len(found.event_rules) > 3, (
+        "the data should call for many rules"
+    )
+    assert found.attribute_rules
     model = read(found)
     timeline = Timeline([Publication(1, 1, 0, Mode.RESCORE, BEGAN)], lambda _: model)
     by_start = {events[0].time: events for events in leads(400)}
@@ -95,11 +97,11 @@ def test_a_fitted_model_is_valid_whatever_it_is_fitted_to() -> None:
         Kind("a" * 255 + "b"),
         Kind("rule-2"),
     ]
-    cards = tuple(Card(kind, Limits(1), -1) for kind in kinds)
+    rules = tuple(FittedRule(kind, Limits(1), -1) for kind in kinds)
     base = built_in()
     for number in range(5):
         base.stages.add(stage=f"s{number}", minimum_score=50 + number)
-    model = fitted_model(scorecard(cards, [0, 0, 0]), QUESTION, base, "fitted")
+    model = fitted_model(scorecard(rules, [0, 0, 0]), QUESTION, base, "fitted")
     found = model_codec.read_model(model, 1)
     assert len({rule.rule_id for rule in found.rules}) == len(kinds)
     assert [stage.minimum_score for stage in found.stages] == [-6, 0, 1, 2, 3, 4, 5]

@@ -13,7 +13,7 @@ from cli.learning.facts import Facts
 from cli.learning.histories import Seen
 from cli.learning.recency import FOREVER
 from cli.learning.scorecard import Scorecard
-from cli.learning.selection import Wishes
+from cli.learning.selection import Constraints
 from tests.cli.learning.leads import (
     BEGAN,
     DAY,
@@ -28,7 +28,7 @@ from tests.cli.learning.leads import (
 
 
 def points_of(scorecard: Scorecard) -> dict[str, int]:
-    return {card.kind.event_type: card.points for card in scorecard.cards}
+    return {rule.kind.event_type: rule.points for rule in scorecard.event_rules}
 
 
 def test_the_points_that_made_the_data_are_recovered_within_one() -> None:
@@ -43,7 +43,7 @@ def test_the_points_that_made_the_data_are_recovered_within_one() -> None:
 
 def test_the_same_data_give_the_same_scorecard() -> None:
     first, second = (fitted(facts_of(made(2_000)), seed=7) for _ in range(2))
-    assert first.cards == second.cards
+    assert first.event_rules == second.event_rules
 
 
 def test_the_heaviest_rules_are_kept() -> None:
@@ -52,7 +52,9 @@ def test_the_heaviest_rules_are_kept() -> None:
 
 
 def test_a_sign_is_kept_to() -> None:
-    found = fitted(facts_of(made(5_000)), wishes=Wishes({"unsubscribe": 1, "demo_request": -1}, recencies=(FOREVER,)))
+    found = fitted(
+        facts_of(made(5_000)), constraints=Constraints({"unsubscribe": 1, "demo_request": -1}, recencies=(FOREVER,))
+    )
     points = points_of(found)
     assert points.get("unsubscribe", 0) >= 0
     assert points.get("demo_request", 0) <= 0
@@ -110,13 +112,13 @@ def test_points_of_attributes_are_recovered_beside_those_of_events() -> None:
         each += [Seen("demo_request", each[0].time + DAY, {})] if asks else []
     odds = 2 * asked + (countries == "DE") + 1.0 * (sizes >= 500) - (titles == "Intern") - 1.5
     found = fitted(facts_of(with_outcomes(events, odds)))
-    points = {(card.kind.prop, card.kind.equals or card.kind.word): card.points for card in found.traits}
-    [demo] = [card.points for card in found.cards if card.kind.event_type == "demo_request"]
+    points = {(rule.kind.prop, rule.kind.equals or rule.kind.word): rule.points for rule in found.attribute_rules}
+    [demo] = [rule.points for rule in found.event_rules if rule.kind.event_type == "demo_request"]
     by_country = points.get(("country", "DE"), 0) - points.get(("country", "US"), 0)
     assert by_country / demo == pytest.approx(0.5, abs=0.1), "the points of events and attributes have one scale"
     assert min(points, key=lambda key: points[key]) == ("title", "Intern")
-    large = [card.points for card in found.traits if (card.kind.at_least or 0) > 400]
-    small = [card.points for card in found.traits if card.kind.is_range and (card.kind.less_than or 999) < 600]
+    large = [rule.points for rule in found.attribute_rules if (rule.kind.at_least or 0) > 400]
+    small = [rule.points for rule in found.attribute_rules if rule.kind.is_range and (rule.kind.less_than or 999) < 600]
     assert sum(large) > sum(small)
     assert not [name for name, _ in points if name == "plan"], "what all leads have tells nothing"
 
@@ -139,18 +141,18 @@ def test_points_rise_or_fall_with_a_number_if_asked(order: int, sign: int) -> No
     facts, orders = in_bins(), {"size": order, "call:minutes": order}
     assert not _is_ordered(fitted(facts), order), "otherwise they would not"
     try:
-        found = fitted(facts, wishes=Wishes(signs, orders, (FOREVER,)))
+        found = fitted(facts, constraints=Constraints(signs, orders, (FOREVER,)))
     except NothingToLearn:
         return
     assert _is_ordered(found, order)
-    assert all(card.points * sign >= 0 for card in (*found.cards, *found.traits))
+    assert all(rule.points * sign >= 0 for rule in (*found.event_rules, *found.attribute_rules))
 
 
 def _is_ordered(found: Scorecard, order: int) -> bool:
     """Whether points never fall, or never rise, from one range to the next; a range without a rule gives none."""
-    for cards in (found.cards, found.traits):
-        bounds = sorted({card.kind.at_least or 0.0 for card in cards} | {card.kind.less_than or 1e9 for card in cards})
-        points = [sum(card.points for card in cards if card.kind.holds(low)) for low in bounds[:-1]]
+    for rules in (found.event_rules, found.attribute_rules):
+        bounds = sorted({rule.kind.at_least or 0.0 for rule in rules} | {rule.kind.less_than or 1e9 for rule in rules})
+        points = [sum(rule.points for rule in rules if rule.kind.holds(low)) for low in bounds[:-1]]
         if any((after - before) * order < 0 for before, after in pairwise(points)):
             return False
     return True
@@ -165,7 +167,7 @@ def test_decay_is_chosen_only_if_old_events_count_less() -> None:
     ]
     question = replace(QUESTION, landmarks=(14 * DAY,))
     fading, steady = 6 * 0.5 ** (ages / 3) - 2, visits - 2.0
-    recent = fitted(facts_of(with_outcomes(events, fading, days=20), question=question), wishes=Wishes())
+    recent = fitted(facts_of(with_outcomes(events, fading, days=20), question=question), constraints=Constraints())
     assert recent.recency.half_life_days in {3, 7}
-    even = fitted(facts_of(with_outcomes(events, steady, days=20), question=question), wishes=Wishes())
+    even = fitted(facts_of(with_outcomes(events, steady, days=20), question=question), constraints=Constraints())
     assert even.recency == FOREVER

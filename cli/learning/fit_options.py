@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from cli.learning.recency import FOREVER, RECENCIES, Recency
-from cli.learning.selection import Wishes
+from cli.learning.selection import Constraints
 from cli.terminal.connection import CommandError
 from cli.terminal.options import duration_of, names_in
 from shared.outcomes import Question
@@ -12,9 +12,9 @@ from shared.outcomes import Question
 AUTO, NONE = "auto", "none"
 
 
-def wishes_of(
+def constraints_of(
     signs: tuple[str, str], orders: tuple[Iterable[str], Iterable[str]], decay: str, question: Question
-) -> Wishes:
+) -> Constraints:
     """Returns what `--positive` and `--negative`, `--increasing` and `--decreasing`, and `--decay` ask for.
 
     Raises:
@@ -23,7 +23,7 @@ def wishes_of(
     signed = _both(("--positive", names_in(signs[0])), ("--negative", names_in(signs[1])))
     _refuse_outcomes("--positive or --negative", signed, question)
     ordered = _both(("--increasing", orders[0]), ("--decreasing", orders[1]))
-    return Wishes(signed, ordered, _recencies(decay))
+    return Constraints(signed, ordered, _recencies(decay))
 
 
 def attributes_of(names: Iterable[str] | None) -> frozenset[str] | None:
