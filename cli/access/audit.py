@@ -19,7 +19,7 @@ Method = Annotated[str, typer.Option("--method", help="Only calls of this method
 Since = Annotated[str, typer.Option(help="Only calls on or after this date or time.")]
 Until = Annotated[str, typer.Option(help="Only calls through this date, or before this time.")]
 
-app = typer.Typer(help="List the calls that changed what people have decided.", no_args_is_help=True)
+app = typer.Typer(help="List the calls that changed rules, models, scores, keys or leads.", no_args_is_help=True)
 
 
 @app.callback()

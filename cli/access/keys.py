@@ -82,7 +82,7 @@ def list_keys(
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """List keys, newest first, without their texts."""
+    """List keys, newest first, with their ids, names, roles and limits."""
     request = pb.ListApiKeysRequest(include_dead=every)
     with Connection(base_port).admin() as stub:
         found = listed(stub.ListApiKeys, request, "api_keys", limit)

@@ -48,7 +48,9 @@ def ingest_file(
     history: Annotated[
         bool | None,
         typer.Option(
-            "--history/--live", help="Whether no automation fires for these events, or automations fire as always."
+            "--history/--live",
+            help="Send the events as history, for which no automation fires, or as live events.",
+            show_default="it asks if an event is older than a day",
         ),
     ] = None,
     on_conflict: Annotated[

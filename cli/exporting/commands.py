@@ -120,7 +120,7 @@ def audit(
     file_format: Format = "",
     base_port: BasePort = 50051,
 ) -> None:
-    """Export the audit log, newest first: the calls that changed what people have decided.
+    """Export the audit log, newest first.
 
     The export has every record that exists when it starts.
     """

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from cli.terminal import pieces
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
 from cli.terminal.counts import counted
-from cli.terminal.options import Actor, AsJson, BasePort, Limit, Reason, actor_of
+from cli.terminal.options import Actor, AsJson, BasePort, Limit, actor_of
 from cli.terminal.output import print_json, show
 from cli.terminal.pages import listed
 from cli.terminal.pieces import minute, plain
@@ -60,7 +60,7 @@ def discard_parked(
     ids: Annotated[list[str] | None, typer.Argument(help="Ids of events or changes.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="All parked events and changes.")] = False,
     *,
-    reason: Reason,
+    reason: Annotated[str, typer.Option(help="Why; stored with each of them.")],
     actor: Actor = "",
     base_port: BasePort = 50051,
     as_json: AsJson = False,

@@ -1,10 +1,10 @@
-"""The audit log: a row for every call that changes what people decided.
+"""The audit log: a row for every call by which a person decides something, such as a publication or a correction.
 
 Guarantee: the row is durable before the call has any effect, and without one the call is refused. When the call has
 ended, its outcome is added; that is the only change that a row ever sees. A row without an outcome belongs to a call
 that is running, or whose server was killed: it may or may not have had its effect.
 
-Collection `audit_log`: {_id, at, actor, key_id, address, service, method, object, outcome | absent}, all of them texts
+Collection `audit_log`: {_id, at, actor, key_id, address, service, method, object, outcome | absent}, all of them text
 but `at`. The admin service lists it.
 """
 
@@ -27,8 +27,8 @@ from shared.rpc.errors import ErrorTable, status_of
 COLLECTION = "audit_log"
 MAX_CHARACTERS = 256
 """Longest text of an actor, and of what a call is about."""
-DOOR_HEADER = "x-envoy-external-address"
-"""Where the HTTP door, which is an Envoy, says who calls it."""
+ENVOY_HEADER = "x-envoy-external-address"
+"""Where the Envoy of the HTTP API says who calls it."""
 END_SECONDS = 2.0
 """Longest time to add an outcome; the deadline of the call may have passed by then."""
 
@@ -129,13 +129,13 @@ def actor_of(request: Any) -> str:  # noqa: ANN401 (any message)
 
 
 def _origin(context: Any) -> str:  # noqa: ANN401 (a call's context in gRPC)
-    """Returns the address of a caller. For a call through the HTTP door, it also names whom the door calls for.
+    """Returns the address of a caller. For a call through the HTTP API, it also names for whom Envoy calls.
 
     A direct caller can invent the second part, but not the first.
     """
     address = address_of(context.peer())
     for name, value in context.invocation_metadata():
-        if name == DOOR_HEADER:
+        if name == ENVOY_HEADER:
             return f"{address} for {value}"[:MAX_CHARACTERS]
     return address
 

@@ -37,8 +37,8 @@ Count: TypeAlias = "Callable[[Any], int]"
 class Methods:
     """What a service says about its methods, each table by the names of methods.
 
-    `roles` has a row for every method, `audited` one for each that changes what people decided, and `events` one for
-    each that sends events.
+    `roles` has a row for every method, `audited` one for each by which a person decides something, and `events` one
+    for each that sends events.
     """
 
     roles: Mapping[str, Role]

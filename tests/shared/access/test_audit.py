@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
 from shared import wire
-from shared.access.audit import COLLECTION, DOOR_HEADER, AuditLog, address_of
+from shared.access.audit import COLLECTION, ENVOY_HEADER, AuditLog, address_of
 from shared.access.authentication import Authentication
 from shared.access.enforcement import Access, Methods
 from shared.access.errors import ACCESS
@@ -79,7 +79,7 @@ async def test_a_call_leaves_a_row(database: Database) -> None:
 
 async def test_a_call_through_the_http_door_leaves_both_addresses(database: Database) -> None:
     async with served(database, Kitchen()) as channel:
-        metadata = ((DOOR_HEADER, "203.0.113.7"),)
+        metadata = ((ENVOY_HEADER, "203.0.113.7"),)
         await channel.unary_unary(POUR, *CODECS)(StringValue(value="assam"), metadata=metadata)
     (row,) = await rows(database)
     assert row["address"] == "127.0.0.1 for 203.0.113.7"
