@@ -6,24 +6,30 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from leadscore.client import RetryPolicy
-from leadscore.client.errors import DETAILS_KEY
+from leadscore.client.errors import DETAILS_KEY, Unavailable, from_rpc_error
 from leadscore.client.retry import Attempts, pause_after
 
 POLICY = RetryPolicy(total_seconds=30, initial_backoff=0.2, max_backoff=5)
 
 
-def failed_call(code: grpc.StatusCode, retry_delay: int | None = None) -> grpc.RpcError:
+def failed_call(code: grpc.StatusCode, retry_delay: int | None = None, details: str = "") -> grpc.RpcError:
     metadata = grpc.aio.Metadata()
     if retry_delay is not None:
         detail = Any()
         detail.Pack(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=retry_delay)))
         metadata = grpc.aio.Metadata((DETAILS_KEY, status_pb2.Status(details=[detail]).SerializeToString()))
-    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), metadata)
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), metadata, details)
 
 
-@pytest.mark.parametrize("name", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED"])
+@pytest.mark.parametrize("name", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED", "UNKNOWN"])
 def test_calls_with_an_unknown_outcome_are_retried(name: str) -> None:
     assert pause_after(failed_call(grpc.StatusCode[name]), POLICY, 0) is not None
+
+
+def test_a_call_that_a_proxy_cuts_is_retried() -> None:
+    cut = failed_call(grpc.StatusCode.INTERNAL, details="Received RST_STREAM with error code 2")
+    assert pause_after(cut, POLICY, 0) is not None
+    assert isinstance(from_rpc_error(cut), Unavailable)
 
 
 @pytest.mark.parametrize("name", ["INVALID_ARGUMENT", "ALREADY_EXISTS", "NOT_FOUND", "INTERNAL", "RESOURCE_EXHAUSTED"])

@@ -124,7 +124,10 @@ _CLASSES: dict[grpc.StatusCode, type[LeadscoreError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
     grpc.StatusCode.ABORTED: Unavailable,
     grpc.StatusCode.CANCELLED: Unavailable,
+    grpc.StatusCode.UNKNOWN: Unavailable,  # no server of leadscore answers this, but a proxy in between may
 }
+_CUT = "RST_STREAM"
+"""What gRPC says of a call that a proxy in between has cut, for example because the proxy stops."""
 
 
 def from_rpc_error(error: grpc.RpcError, *, event_id: str = "") -> LeadscoreError:
@@ -134,13 +137,20 @@ def from_rpc_error(error: grpc.RpcError, *, event_id: str = "") -> LeadscoreErro
     violations = (
         violation for request in details(error, error_details_pb2.BadRequest) for violation in request.field_violations
     )
-    return _CLASSES.get(code, LeadscoreError)(
+    kind = Unavailable if is_outcome_unknown(error) else _CLASSES.get(code, LeadscoreError)
+    return kind(
         error.details() or code.name,
         code=code,
         reason=next((info.reason for info in infos), ""),
         field=next((violation.field for violation in violations), ""),
         event_id=event_id,
     )
+
+
+def is_outcome_unknown(error: grpc.RpcError) -> bool:
+    """Returns whether the server may have done what was asked, or not."""
+    was_cut = error.code() is grpc.StatusCode.INTERNAL and _CUT in (error.details() or "")
+    return was_cut or _CLASSES.get(error.code()) is Unavailable
 
 
 def retry_delay(error: grpc.RpcError) -> float | None:

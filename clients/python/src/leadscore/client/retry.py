@@ -9,16 +9,7 @@ import time
 from dataclasses import dataclass
 
 import grpc
-from leadscore.client.errors import retry_delay
-
-OUTCOME_UNKNOWN = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.ABORTED,
-        grpc.StatusCode.CANCELLED,
-    }
-)
+from leadscore.client.errors import is_outcome_unknown, retry_delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +50,7 @@ def pause_after(error: grpc.RpcError, policy: RetryPolicy, failed: int) -> float
     asked = retry_delay(error)
     if asked is not None:
         return asked * random.uniform(1.0, 1.1)
-    if error.code() not in OUTCOME_UNKNOWN:
+    if not is_outcome_unknown(error):
         return None
     longest: float = min(policy.max_backoff, policy.initial_backoff * 2 ** min(failed, 30))
     return longest * random.uniform(0.5, 1.0)
