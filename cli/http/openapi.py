@@ -18,7 +18,7 @@ from cli.http.schemas import Json, Schemas
 _ABOUT = """\
 The API of leadscore as HTTP and JSON. Each path calls an RPC of the same name; `docs/http.md` tells how.
 
-64-bit integers are text in answers, such as `"score": "55"`. Requests may have them as text or as numbers."""
+64-bit integers are strings in answers, such as `"score": "55"`. Requests may have them as strings or as numbers."""
 _STATUS: Json = {
     "type": "object",
     "description": "Why a request failed: a `google.rpc.Status`.",
