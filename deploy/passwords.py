@@ -3,8 +3,8 @@
 DATABASES gets the files that the databases and `migrate` read: `mongo_key`, `mongo_password`, `redis.conf`, and
 `leadscore_mongo_uri`, with which migrate logs in as the administrator of MongoDB. SECRETS/<service> gets
 `leadscore_redis_url` and, for automation, `leadscore_secret_keys`; `migrate --with-users SECRETS` adds the
-`leadscore_mongo_uri` of the service's own user. Passwords
-and keys that exist are kept. Only their owner can read the files.
+`leadscore_mongo_uri` of the service's own user. Passwords and keys that exist are kept. Only their owner can read the
+files.
 """
 
 import sys
