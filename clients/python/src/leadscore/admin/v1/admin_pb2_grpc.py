@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AdminServiceStub(object):
-    """Owns the API keys and the audit log. All of its methods need the role `admin`.
+    """Owns the API keys and the erasures of leads, and lists the audit log. All of its methods need the role `admin`.
 
     Every server has all keys in memory and reads them again every few seconds. So a key can be used a few seconds after
     it was made, and a key that was revoked is refused everywhere within 10 seconds.
@@ -99,7 +99,7 @@ class AdminServiceStub(object):
 
 
 class AdminServiceServicer(object):
-    """Owns the API keys and the audit log. All of its methods need the role `admin`.
+    """Owns the API keys and the erasures of leads, and lists the audit log. All of its methods need the role `admin`.
 
     Every server has all keys in memory and reads them again every few seconds. So a key can be used a few seconds after
     it was made, and a key that was revoked is refused everywhere within 10 seconds.
@@ -170,8 +170,8 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAuditLog(self, request, context):
-        """Lists the calls that changed what people have decided, newest first: rules, models, adjustments, retractions, keys,
-        erasures, and the retry or discarding of what had failed.
+        """Lists the calls that changed a rule, a model, a score, a key or a lead by decision of a person, retried or discarded
+        what had failed, or held deliveries, newest first.
 
         Transactional: per page.
         Idempotent: yes, a read.
@@ -327,7 +327,7 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService(object):
-    """Owns the API keys and the audit log. All of its methods need the role `admin`.
+    """Owns the API keys and the erasures of leads, and lists the audit log. All of its methods need the role `admin`.
 
     Every server has all keys in memory and reads them again every few seconds. So a key can be used a few seconds after
     it was made, and a key that was revoked is refused everywhere within 10 seconds.

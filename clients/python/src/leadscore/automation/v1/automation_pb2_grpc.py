@@ -297,8 +297,8 @@ class AutomationServiceServicer(object):
         Transactional: per execution.
         Idempotent: yes, until the next attempts are made.
         Errors:
-        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be retried, or a date or
-        a time is invalid.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be
+        retried, or a date or a time is invalid.
         * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -333,11 +333,12 @@ class AutomationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseDeliveries(self, request, context):
-        """Ends the hold. Before that, it cancels the pending deliveries of executions that were recorded before a given time,
-        if there is one; RetryAutomationExecution can deliver them later.
+        """Ends the hold. If a time is given, it first cancels the pending deliveries of executions that were recorded before
+        that time; RetryAutomationExecution can deliver them later. Deliveries that a worker claimed less than 40 seconds
+        ago are left alone: their attempts may be in progress.
 
-        Transactional: per 500 executions. If the call ends early, some deliveries are cancelled and the hold is in force.
-        Idempotent: yes. It has no effect on deliveries that are cancelled, and none if there is no hold.
+        Transactional: per execution. If the call ends early, some deliveries are cancelled and the hold is in force.
+        Idempotent: yes. Deliveries that are cancelled stay so, and without a hold the call has no effect.
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): `actor` is missing or too long, or the time is out of range.
         """

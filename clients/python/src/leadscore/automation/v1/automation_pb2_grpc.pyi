@@ -155,8 +155,8 @@ class AutomationServiceStub:
     Transactional: per execution.
     Idempotent: yes, until the next attempts are made.
     Errors:
-    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be retried, or a date or
-      a time is invalid.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be
+      retried, or a date or a time is invalid.
     * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
     """
     GetAutomationBacklog: _grpc.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationBacklogRequest, _automation_pb2.GetAutomationBacklogResponse]
@@ -179,11 +179,12 @@ class AutomationServiceStub:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): `reason` or `actor` is missing or too long.
     """
     ReleaseDeliveries: _grpc.UnaryUnaryMultiCallable[_automation_pb2.ReleaseDeliveriesRequest, _automation_pb2.ReleaseDeliveriesResponse]
-    """Ends the hold. Before that, it cancels the pending deliveries of executions that were recorded before a given time,
-    if there is one; RetryAutomationExecution can deliver them later.
+    """Ends the hold. If a time is given, it first cancels the pending deliveries of executions that were recorded before
+    that time; RetryAutomationExecution can deliver them later. Deliveries that a worker claimed less than 40 seconds
+    ago are left alone: their attempts may be in progress.
 
-    Transactional: per 500 executions. If the call ends early, some deliveries are cancelled and the hold is in force.
-    Idempotent: yes. It has no effect on deliveries that are cancelled, and none if there is no hold.
+    Transactional: per execution. If the call ends early, some deliveries are cancelled and the hold is in force.
+    Idempotent: yes. Deliveries that are cancelled stay so, and without a hold the call has no effect.
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): `actor` is missing or too long, or the time is out of range.
     """
@@ -345,8 +346,8 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     Transactional: per execution.
     Idempotent: yes, until the next attempts are made.
     Errors:
-    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be retried, or a date or
-      a time is invalid.
+    * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be
+      retried, or a date or a time is invalid.
     * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
     """
     GetAutomationBacklog: _aio.UnaryUnaryMultiCallable[_automation_pb2.GetAutomationBacklogRequest, _automation_pb2.GetAutomationBacklogResponse]  # type: ignore[assignment]
@@ -369,11 +370,12 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     * INVALID_ARGUMENT (ARGUMENT_INVALID): `reason` or `actor` is missing or too long.
     """
     ReleaseDeliveries: _aio.UnaryUnaryMultiCallable[_automation_pb2.ReleaseDeliveriesRequest, _automation_pb2.ReleaseDeliveriesResponse]  # type: ignore[assignment]
-    """Ends the hold. Before that, it cancels the pending deliveries of executions that were recorded before a given time,
-    if there is one; RetryAutomationExecution can deliver them later.
+    """Ends the hold. If a time is given, it first cancels the pending deliveries of executions that were recorded before
+    that time; RetryAutomationExecution can deliver them later. Deliveries that a worker claimed less than 40 seconds
+    ago are left alone: their attempts may be in progress.
 
-    Transactional: per 500 executions. If the call ends early, some deliveries are cancelled and the hold is in force.
-    Idempotent: yes. It has no effect on deliveries that are cancelled, and none if there is no hold.
+    Transactional: per execution. If the call ends early, some deliveries are cancelled and the hold is in force.
+    Idempotent: yes. Deliveries that are cancelled stay so, and without a hold the call has no effect.
     Errors:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): `actor` is missing or too long, or the time is out of range.
     """
@@ -598,8 +600,8 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         Transactional: per execution.
         Idempotent: yes, until the next attempts are made.
         Errors:
-        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be retried, or a date or
-          a time is invalid.
+        * INVALID_ARGUMENT (ARGUMENT_INVALID): the page size is negative, the state is missing or not one that can be
+          retried, or a date or a time is invalid.
         * INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is invalid.
         """
 
@@ -640,11 +642,12 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _automation_pb2.ReleaseDeliveriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.ReleaseDeliveriesResponse, _abc.Awaitable[_automation_pb2.ReleaseDeliveriesResponse]]:
-        """Ends the hold. Before that, it cancels the pending deliveries of executions that were recorded before a given time,
-        if there is one; RetryAutomationExecution can deliver them later.
+        """Ends the hold. If a time is given, it first cancels the pending deliveries of executions that were recorded before
+        that time; RetryAutomationExecution can deliver them later. Deliveries that a worker claimed less than 40 seconds
+        ago are left alone: their attempts may be in progress.
 
-        Transactional: per 500 executions. If the call ends early, some deliveries are cancelled and the hold is in force.
-        Idempotent: yes. It has no effect on deliveries that are cancelled, and none if there is no hold.
+        Transactional: per execution. If the call ends early, some deliveries are cancelled and the hold is in force.
+        Idempotent: yes. Deliveries that are cancelled stay so, and without a hold the call has no effect.
         Errors:
         * INVALID_ARGUMENT (ARGUMENT_INVALID): `actor` is missing or too long, or the time is out of range.
         """
