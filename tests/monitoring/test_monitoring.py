@@ -100,7 +100,7 @@ def failures(program: ast.Module) -> Iterator[str]:
     for node in ast.walk(program):
         match node:
             case ast.Call(func=ast.Attribute(attr=level), args=[ast.Constant(value=event), *_]) if level in LEVELS:
-                yield event
+                yield str(event)
 
 
 def test_the_labels_of_metrics_have_few_values() -> None:
