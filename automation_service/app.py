@@ -75,6 +75,7 @@ async def run_server(settings: AutomationSettings) -> None:
         servicer = AutomationServicer(
             RuleBook(rules, validator, wire.now),
             RuleTester(rules, executions, insights, validator, settings.smtp_sender, wire.now),
+            MongoExecutions(settings.replica(database), changes.partitions),
             Parking(changes),
             backlog.read,
             Holding(MongoHold(database), wire.now),

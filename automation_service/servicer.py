@@ -24,7 +24,7 @@ from automation_service.messages import (
     write_hold,
     write_parked,
 )
-from automation_service.ports import ExecutionQuery
+from automation_service.ports import ExecutionQuery, Executions
 from automation_service.rule_codec import read_rule, write_rule
 from automation_service.usecases.backlog import Backlog
 from automation_service.usecases.hold import Holding
@@ -66,12 +66,13 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
-    """Translates requests and responses; the use cases do the work."""
+    """Translates requests and responses; the use cases do the work. What is read from `listed` may be stale."""
 
     def __init__(
         self,
         book: RuleBook,
         tester: RuleTester,
+        listed: Executions,
         parking: Parking,
         read_backlog: Callable[[], Awaitable[Backlog]],
         holding: Holding,
@@ -79,6 +80,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         self._book = book
         self._tester = tester
         self._executions = tester.executions
+        self._listed = listed
         self._parking = parking
         self._read_backlog = read_backlog
         self._holding = holding
@@ -160,7 +162,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     ) -> pb.ListAutomationExecutionsResponse:
         """See `automation.proto`."""
         query, page = _query("ListAutomationExecutions", request)
-        found = await self._executions.page(query)
+        found = await self._listed.page(query)
         executions, token = page.cut(found, lambda each: (each.record_time, each.execution_id))
         return pb.ListAutomationExecutionsResponse(
             executions=[write_execution(each, with_bodies=False) for each in executions], next_page_token=token

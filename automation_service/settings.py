@@ -11,9 +11,10 @@ from automation_service.domain.delivery import Schedule
 from automation_service.domain.receiver import is_address
 from shared.secrets import SecretSettings
 from shared.settings import ServerSettings, StoreSettings, WorkerSettings
+from shared.stale_reads import StaleReadSettings
 
 
-class AutomationSettings(ServerSettings, StoreSettings, WorkerSettings, SecretSettings):
+class AutomationSettings(ServerSettings, StoreSettings, StaleReadSettings, WorkerSettings, SecretSettings):
     """The settings of server, store and worker, the addresses of other services, and how to deliver."""
 
     port: int = Field(50053, ge=1, le=65535, description="Port to listen on.")

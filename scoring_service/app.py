@@ -68,6 +68,7 @@ class _Parts:
     """The parts that the server and the worker share."""
 
     database: Database
+    replica: Database
     events: Inbox
     changes: Inbox
     models: ModelStore
@@ -79,8 +80,17 @@ class _Parts:
     @property
     def stores(self) -> Stores:
         """What work on many leads reads and writes."""
-        reader = LeadReader(self.database, self.models, self.events)
-        return Stores(reader, self.fact_reader, self.lead_writer, self.automation_doorbell, self.calendar, wire.now)
+        models = ModelStore(self.replica, engine(self.calendar))
+        return Stores(
+            LeadReader(self.database, self.models, self.events),
+            self.fact_reader,
+            LeadReader(self.replica, models, self.events),
+            FactReader(self.replica, self.events.partitions),
+            self.lead_writer,
+            self.automation_doorbell,
+            self.calendar,
+            wire.now,
+        )
 
     @property
     def leads(self) -> LeadTransaction:
@@ -92,8 +102,8 @@ async def run_server(settings: ScoringSettings) -> None:
     """Serves the ScoringService until SIGTERM."""
     connected = broker.connect(settings.redis_url.get_secret_value())
     async with _parts(settings, connected) as parts, _processes(settings) as processes:
-        stores, cores = parts.stores, Cores(parts.stores, processes)
-        reader, calendar = stores.lead_reader, parts.calendar
+        stores, calendar = parts.stores, parts.calendar
+        cores, reader = Cores(stores, processes), stores.lead_reader
         lead_ids = LeadIds(settings.lead_ids)
         await lead_ids.check(parts.database)
         backlog = BacklogReader(parts.database, parts.events)
@@ -101,9 +111,10 @@ async def run_server(settings: ScoringSettings) -> None:
         publishing = Publishing(parts.models, reader, SampleReader(parts.database), wire.now, settings.partitions)
         readings = Readings("scoring", MetricsReader(report, publishing, calendar).read, metrics.gauges)
         servicer = ScoringServicer(
-            Queries(reader, parts.fact_reader, calendar, wire.now),
+            Queries(reader, stores.fact_reader, calendar, wire.now),
+            Queries(stores.replica_leads, stores.replica_facts, calendar, wire.now),
             Previews(stores),
-            Export(ExportReader(parts.database, parts.events.partitions)),
+            Export(ExportReader(parts.replica, parts.events.partitions)),
             InactiveLeads(InactiveLeadReader(parts.database), parts.models, backlog),
             DecayRun(cores, settings.partitions),
             Verification(cores),
@@ -219,4 +230,5 @@ async def _parts(settings: ScoringSettings, connected: DoorbellBroker) -> AsyncI
         facts = FactReader(database, event_inbox.partitions)
         doorbell = Doorbell(connected, score_changes.CONTRACT.collection, gather_seconds=AUTOMATION_GATHER_SECONDS)
         async with running(doorbell.run()):
-            yield _Parts(database, event_inbox, change_inbox, models, writer, facts, doorbell, calendar)
+            replica = settings.replica(database)
+            yield _Parts(database, replica, event_inbox, change_inbox, models, writer, facts, doorbell, calendar)

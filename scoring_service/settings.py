@@ -5,11 +5,12 @@ from pydantic import Field, field_validator
 from scoring_service.domain.calendar import zone
 from shared.cores import usable_cores
 from shared.settings import ServerSettings, StoreSettings, WorkerSettings
+from shared.stale_reads import StaleReadSettings
 
 MAX_HELPERS = 64
 
 
-class ScoringSettings(ServerSettings, StoreSettings, WorkerSettings):
+class ScoringSettings(ServerSettings, StoreSettings, StaleReadSettings, WorkerSettings):
     """The settings of the server, the store and the worker, and the time zone in which dates begin."""
 
     port: int = Field(50052, ge=1, le=65535, description="Port to listen on.")

@@ -13,6 +13,10 @@ from pymongo.uri_parser import parse_uri
 
 from shared.settings import StartupError
 
+_READS_ELSEWHERE = (
+    "LEADSCORE_MONGO_URI: remove readPreference: writes and decisions depend on reads from the primary; "
+    "LEADSCORE_STALE_READS says where the others go"
+)
 _UNREADABLE = (
     "LEADSCORE_MONGO_URI: is not a MongoDB URI: percent-encode the user and the password, and check the options "
     "and, with mongodb+srv, the DNS records"
@@ -26,7 +30,8 @@ def parse(uri: str) -> dict[str, Any]:
     """Returns the parts of a URI, as the driver names them.
 
     Raises:
-        StartupError: It is malformed, or an option names a file that cannot be read.
+        StartupError: It is malformed, it has a read preference other than primary, or an option names a file that
+            cannot be read.
     """
     try:
         parsed = dict(parse_uri(uri))
@@ -37,6 +42,8 @@ def parse(uri: str) -> dict[str, Any]:
     if uri.count("@") > (parsed["username"] is not None):
         # An unescaped @: the parser takes a part of the password for the host, and errors would show it.
         raise StartupError(_UNREADABLE)
+    if parsed["options"].get("readPreference", "primary") != "primary":
+        raise StartupError(_READS_ELSEWHERE)
     return parsed
 
 

@@ -34,10 +34,13 @@ from shared.tasks import unhurried
 
 
 class LeadRpcs(scoring_pb2_grpc.ScoringServiceServicer):
-    """The part of the servicer that reads leads and histories."""
+    """The part of the servicer that reads leads and histories; `lists` answers the queries that may be stale."""
 
-    def __init__(self, queries: Queries, previews: Previews, export: Export, inactive_leads: InactiveLeads) -> None:
+    def __init__(
+        self, queries: Queries, lists: Queries, previews: Previews, export: Export, inactive_leads: InactiveLeads
+    ) -> None:
         self._queries = queries
+        self._lists = lists
         self._previews = previews
         self._export = export
         self._inactive_leads = inactive_leads
@@ -69,7 +72,7 @@ class LeadRpcs(scoring_pb2_grpc.ScoringServiceServicer):
         page = asked_page(request, asked, CURSOR_KEYS[order], str, default=50, limit=MAX_PAGE)
         query = LeadQuery(order, page.limit, minimum, active_since=active_since, after=page.after)
         scores, token = page.cut(
-            await self._queries.page(query, request.stage), lambda score: cursor_of(order, score.lead)
+            await self._lists.page(query, request.stage), lambda score: cursor_of(order, score.lead)
         )
         return pb.ListLeadScoresResponse(
             lead_scores=await unhurried(messages.lead_score, scores), next_page_token=token
@@ -87,7 +90,7 @@ class LeadRpcs(scoring_pb2_grpc.ScoringServiceServicer):
 
     async def CountLeads(self, request: pb.CountLeadsRequest, context: Context) -> pb.CountLeadsResponse:
         """See `scoring.proto`."""
-        as_of, groups = await self._queries.counts(count_query(request))
+        as_of, groups = await self._lists.counts(count_query(request))
         return messages.lead_counts(as_of, groups)
 
     async def PreviewLeadScore(

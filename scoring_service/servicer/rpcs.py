@@ -59,6 +59,7 @@ class ScoringServicer(LeadRpcs):
     def __init__(
         self,
         queries: Queries,
+        lists: Queries,
         previews: Previews,
         export: Export,
         inactive_leads: InactiveLeads,
@@ -72,7 +73,7 @@ class ScoringServicer(LeadRpcs):
         parking: Parking,
         backlog: BacklogReport,
     ) -> None:
-        super().__init__(queries, previews, export, inactive_leads)
+        super().__init__(queries, lists, previews, export, inactive_leads)
         self._decay = decay
         self._verification = verification
         self._rebuild = rebuild

@@ -29,10 +29,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What work on leads reads and writes."""
+    """What work on leads reads and writes.
+
+    What is read with `replica_leads` and `replica_facts` may be stale; see `shared.stale_reads`.
+    """
 
     lead_reader: LeadReader
     fact_reader: FactReader
+    replica_leads: LeadReader
+    replica_facts: FactReader
     lead_writer: LeadWriter
     doorbell: Doorbell
     calendar: Calendar

@@ -36,8 +36,8 @@ class CheckHealth:
 
     async def run(self, asked: HealthQuestion) -> AsyncGenerator[HealthProgress, None]:
         """Yields the progress, range by range, and then how the leads since a date compare with those before it."""
-        lead_reader = self.cores.stores.lead_reader
-        timeline, total = await lead_reader.timeline(), await lead_reader.count_leads()
+        lead_reader = self.cores.stores.replica_leads
+        timeline, total = await self.cores.stores.lead_reader.timeline(), await lead_reader.count_leads()
         since, question = asked.since or _published(timeline), asked.for_model(timeline.latest)
         observed_until = await lead_reader.last_event_time() or since
         examine = partial(_examine, timeline.number, question, since, observed_until)
@@ -65,11 +65,12 @@ async def _examine(
     stores: Stores,
 ) -> tuple[int, HealthTally]:
     """Returns the number of leads of a range and their counts, as of one point in time."""
-    async with stores.lead_reader.snapshot():
-        timeline = await stores.lead_writer.timeline(publication)
-        examination = Examination(timeline, stores.calendar, question, since, observed_until)
-        found = await stores.lead_reader.leads_in(leads)
-        async for piece in facts_in_pieces(stores.fact_reader, found):
+    # Outside of the snapshot, which may be older than the publication.
+    timeline = await stores.lead_writer.timeline(publication)
+    examination = Examination(timeline, stores.calendar, question, since, observed_until)
+    async with stores.replica_leads.snapshot():
+        found = await stores.replica_leads.leads_in(leads)
+        async for piece in facts_in_pieces(stores.replica_facts, found):
             for _, recorded in piece:
                 await off_the_loop(len(recorded), examination.add, recorded)
                 await asyncio.sleep(0)  # folding all of them can block the event loop for too long

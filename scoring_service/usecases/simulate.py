@@ -34,8 +34,8 @@ class Simulate:
 
     async def run(self, model: ScoringModel, question: Question | None) -> AsyncGenerator[SimulationProgress, None]:
         """Yields what publishing a model for all events would change, range by range, and then the summary."""
-        lead_reader = self.cores.stores.lead_reader
-        timeline, total = await lead_reader.timeline(), await lead_reader.count_leads()
+        lead_reader = self.cores.stores.replica_leads
+        timeline, total = await self.cores.stores.lead_reader.timeline(), await lead_reader.count_leads()
         observed_until = await lead_reader.last_event_time() or timeline.publications[-1].publish_time
         asked = partial(_simulate, timeline.number, model, question, observed_until)
         works = (partial(asked, each) async for each in lead_ranges(lead_reader))
@@ -66,16 +66,17 @@ async def _simulate(
     stores: Stores,
 ) -> _Found:
     """Simulates the leads of a range, as of one point in time; a publication does not reach a lead without a row."""
-    async with stores.lead_reader.snapshot():
-        timeline = await stores.lead_writer.timeline(publication)
-        simulation = Simulation(timeline, model, stores.calendar, question, observed_until)
-        found = await stores.lead_reader.leads_in(leads)
+    # Outside of the snapshot, which may be older than the publication.
+    timeline = await stores.lead_writer.timeline(publication)
+    simulation = Simulation(timeline, model, stores.calendar, question, observed_until)
+    async with stores.replica_leads.snapshot():
+        found = await stores.replica_leads.leads_in(leads)
         # A decay run skips leads that its ticks do not change; a publication applies these ticks, too.
-        decayed = await stores.lead_reader.decayed_through([lead.lead_id for lead in found])
+        decayed = await stores.replica_leads.decayed_through([lead.lead_id for lead in found])
         differences: list[Difference] = []
         as_known = question is not None and question.as_known
-        async for piece in facts_in_pieces(stores.fact_reader, found):
-            times = await stores.fact_reader.record_times([lead.lead_id for lead, _ in piece]) if as_known else {}
+        async for piece in facts_in_pieces(stores.replica_facts, found):
+            times = await stores.replica_facts.record_times([lead.lead_id for lead, _ in piece]) if as_known else {}
             for lead, recorded in piece:
                 arguments = lead, recorded, decayed[lead.lead_id], times.get(lead.lead_id, {})
                 differences.append(await off_the_loop(len(recorded), simulation.add, *arguments))

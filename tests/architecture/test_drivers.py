@@ -35,6 +35,7 @@ OWNERS = {
     "shared/rpc/server.py",
     "shared/rpc/tls.py",
     "shared/sharding.py",
+    "shared/stale_reads.py",
 }
 """The other modules that own a driver, or need its types or errors."""
 

@@ -71,6 +71,7 @@ async def stub(recorded: FakeExecutions) -> AsyncIterator[Stub]:
     servicer = AutomationServicer(
         RuleBook(rules, validator, lambda: NOW),
         RuleTester(rules, recorded, insights, validator, SENDER, lambda: NOW),
+        recorded,
         NOTHING_PARKED,
         NO_BACKLOG,
         Holding(FakeHold(), lambda: NOW),

@@ -51,7 +51,7 @@ async def inbox(database: Database) -> Inbox:
 async def stub(database: Database, inbox: Inbox) -> AsyncIterator[Stub]:
     unreached: Any = Unreached()
     report = MongoBacklog(database, inbox, lambda: NOW)
-    servicer = AutomationServicer(unreached, unreached, Parking(inbox), report.read, unreached)
+    servicer = AutomationServicer(unreached, unreached, unreached, Parking(inbox), report.read, unreached)
     async with served(
         ERRORS, lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server)
     ) as channel:

@@ -42,7 +42,7 @@ async def inbox(database: Database) -> Inbox:
 @pytest.fixture
 async def stub(inbox: Inbox) -> AsyncIterator[Stub]:
     unreached: Any = Unreached()
-    servicer = AutomationServicer(unreached, unreached, Parking(inbox), unreached, unreached)
+    servicer = AutomationServicer(unreached, unreached, unreached, Parking(inbox), unreached, unreached)
     async with served(
         ERRORS, lambda server: automation_pb2_grpc.add_AutomationServiceServicer_to_server(servicer, server)
     ) as channel:

@@ -87,7 +87,8 @@ class Scoring:
         self.leads = LeadTransaction(self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock)
         self.slow_lane = SlowLane(self.lead_writer, self.leads)
         self.drain = Drain(self.lead_writer, self.fact_reader, self.doorbell, calendar, self.clock, self.slow_lane)
-        stores = Stores(self.lead_reader, self.fact_reader, self.lead_writer, self.doorbell, calendar, self.clock)
+        readers = self.lead_reader, self.fact_reader
+        stores = Stores(*readers, *readers, self.lead_writer, self.doorbell, calendar, self.clock)
         self.cores = Cores(stores)
         self.decay = DecayRun(self.cores, PARTITIONS)
         self.queries = Queries(self.lead_reader, self.fact_reader, calendar, self.clock)
@@ -172,6 +173,7 @@ async def served_scoring(scoring: Scoring) -> AsyncIterator[grpc.aio.Channel]:
     """Serves the use cases and yields a channel to the service."""
     servicer = ScoringServicer(
         scoring.queries,
+        scoring.queries,
         scoring.previews,
         scoring.export,
         scoring.inactive_leads,
@@ -214,7 +216,7 @@ async def stub(scoring: Scoring, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 async def strict() -> AsyncIterator[Stub]:
     """A stub of a service that rejects requests before it reaches any use case."""
     nothing: Any = Unreached()
-    servicer = ScoringServicer(*[nothing] * 13)
+    servicer = ScoringServicer(*[nothing] * 14)
     async with served(
         ERRORS, lambda server: scoring_pb2_grpc.add_ScoringServiceServicer_to_server(servicer, server)
     ) as channel:

@@ -66,6 +66,13 @@ async def test_an_invalid_client_option_is_reported_in_one_line(option: str) -> 
             await attempt
 
 
+async def test_a_read_preference_is_refused_with_the_setting_that_takes_its_place() -> None:
+    uri = "mongodb://127.0.0.1:1/leadscore?replicaSet=rs0&readPreference=secondary"
+    for attempt in (mongo.connect(uri), asyncio.to_thread(replica_sets.initiate, uri)):
+        with pytest.raises(StartupError, match=r"remove readPreference: .* LEADSCORE_STALE_READS says where"):
+            await attempt
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_an_unreachable_server_is_reported_with_its_address() -> None:
     with pytest.raises(StartupError) as caught:
