@@ -210,7 +210,8 @@ async def _processes(settings: ScoringSettings) -> AsyncIterator[Processes | Non
         yield None
         return
     async with Processes((sys.executable, "-m", "scoring_service", "assist"), settings.helper_count) as processes:
-        yield processes
+        with metrics.Helpers(processes.pids).shown():
+            yield processes
 
 
 @contextlib.asynccontextmanager

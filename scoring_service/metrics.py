@@ -1,11 +1,13 @@
 """What the scoring service alone measures: workers count, and servers show what they read from the database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
-from prometheus_client import Counter
+from prometheus_client import REGISTRY, Counter, ProcessCollector
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from shared.contracts.events import CONTRACT
 from shared.metrics.inboxes import DrainMeter, waiting
@@ -16,6 +18,35 @@ LATE_EVENTS = Counter(
     "leadscore_late_events",
     "Scored events that belong before what their lead's score already included, so that a part of it was replayed.",
 )
+HELPER_FAILURES = Counter(
+    "leadscore_helper_failures", "Helper processes that ended while they worked, for example for lack of memory."
+)
+
+
+class Helpers(Collector):
+    """Shows the helper processes that a server has at the time of a scrape, which have no page of their own."""
+
+    def __init__(self, pids: Callable[[], Sequence[int]]) -> None:
+        self._pids = pids
+
+    def collect(self) -> Iterable[Metric]:
+        """Returns the gauges; called by the thread of a scrape."""
+        pids = self._pids()
+        yield gauge("leadscore_helper_processes", "Helper processes that this server has.", len(pids))
+        yield gauge(
+            "leadscore_helper_resident_memory_bytes",
+            "Resident memory of these processes together; what they share counts for each of them.",
+            sum(map(_resident_bytes, pids)),
+        )
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Shows them while the block runs."""
+        REGISTRY.register(self)
+        try:
+            yield
+        finally:
+            REGISTRY.unregister(self)
 
 
 class Reading(NamedTuple):
@@ -62,3 +93,9 @@ def gauges(reading: Reading, now: datetime) -> Iterator[Metric]:
         "About how many leads workers still have to go through for the last publication.",
         reading.rollout_leads,
     )
+
+
+def _resident_bytes(pid: int) -> float:
+    """Returns the resident memory of a process; 0 if it has ended, or where there is no `/proc`."""
+    found = ProcessCollector(pid=lambda: pid, registry=None).collect()
+    return sum(metric.samples[0].value for metric in found if metric.name == "process_resident_memory_bytes")

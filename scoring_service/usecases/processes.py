@@ -19,6 +19,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Self, TypeVar, cast
 
+from scoring_service.metrics import HELPER_FAILURES
+
 IDLE_SECONDS = 60.0
 """Time without work after which the processes stop."""
 CANCEL_SECONDS = 10.0
@@ -74,6 +76,10 @@ class Processes:
         for child in list(self._children):
             await child.kill()
 
+    def pids(self) -> list[int]:
+        """Returns the ids of the processes that run; may be called from any thread."""
+        return [child.pid for child in list(self._children)]
+
     async def run(self, work: Work[T]) -> T:
         """Runs work in one of the processes and returns its result.
 
@@ -122,6 +128,11 @@ class _Child:
         self._reader = cast("asyncio.StreamReader", process.stdout)
 
     @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._process.pid
+
+    @property
     def is_idle(self) -> bool:
         """Whether the process runs and has no work."""
         return not self._is_busy and self._process.returncode is None
@@ -161,6 +172,7 @@ class _Child:
             await self._writer.drain()
             answer = await _receive(self._reader)
         except (ConnectionError, asyncio.IncompleteReadError):
+            HELPER_FAILURES.inc()
             raise ProcessEnded from None
         return answer
 

@@ -182,7 +182,22 @@ ROWS: dict[str, Sequence[Panel]] = {
     "Processes": [
         Panel("Serving", "short", [Query("leadscore_serving", "{{service}} {{instance}}")]),
         Panel("CPU", "percentunit", [Query(_rate("process_cpu_seconds_total", PROCESS), "{{process}} {{instance}}")]),
-        Panel("Memory", "bytes", [Query("process_resident_memory_bytes", "{{process}} {{instance}}")]),
+        Panel(
+            "Memory",
+            "bytes",
+            [
+                Query("process_resident_memory_bytes", "{{process}} {{instance}}"),
+                Query("leadscore_helper_resident_memory_bytes > 0", "helpers of {{instance}}"),
+            ],
+        ),
+        Panel(
+            "Helper processes",
+            "short",
+            [
+                Query("leadscore_helper_processes", "{{instance}}"),
+                Query("increase(leadscore_helper_failures_total[$__rate_interval])", "failures of {{instance}}"),
+            ],
+        ),
         Panel(
             "Lag of event loops, 99th percentile",
             "s",

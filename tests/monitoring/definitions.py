@@ -61,5 +61,6 @@ def _read() -> Iterator[Metric]:
     """Yields the metrics that servers read from the database; those of an inbox come once."""
     scoring = scoring_service.metrics.gauges(READING, NOW)
     automation = automation_service.metrics.gauges(BACKLOG, NOW)
-    found = {each.name: each for each in (*scoring, *automation, reading_age("scoring", 1.0))}
+    helpers = scoring_service.metrics.Helpers(list).collect()
+    found = {each.name: each for each in (*scoring, *automation, *helpers, reading_age("scoring", 1.0))}
     yield from found.values()

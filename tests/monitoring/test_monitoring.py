@@ -20,7 +20,7 @@ DIRECTORY = ROOT / "deploy/monitoring"
 DOCS = ROOT / "docs/monitoring.md"
 SELECTORS = re.compile(r"\{[^}]*\}|\[[^]]*\]|\b(?:by|without|on|ignoring)\s*\([^)]*\)|\"[^\"]*\"")
 """What does not name metrics in a query: matchers, ranges, and lists of labels."""
-FUNCTIONS = {"max", "min", "sum", "rate", "or", "unless", "time", "absent", "histogram_quantile", "by"}
+FUNCTIONS = {"max", "min", "sum", "rate", "increase", "or", "unless", "time", "absent", "histogram_quantile", "by"}
 OF_PROMETHEUS = {"up"}
 LOGGING = (
     *("shared", "ingest_service", "scoring_service", "automation_service"),

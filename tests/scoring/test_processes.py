@@ -14,6 +14,7 @@ import grpc
 import pytest
 from google.rpc import code_pb2
 
+from scoring_service import metrics
 from scoring_service.domain.errors import HistoryInconsistent
 from scoring_service.usecases import cores, processes, scan
 from scoring_service.usecases.cores import Cores
@@ -53,6 +54,23 @@ async def test_a_killed_process_fails_its_work_and_is_replaced(pool: Processes) 
         await pool.run(assisting.end_process)
     assert status_of(found.value, {}).code == code_pb2.Code.Value(grpc.StatusCode.UNAVAILABLE.name)
     assert await pool.run(assisting.pid) > 0
+
+
+async def test_the_server_shows_its_helpers_their_memory_and_those_that_failed(pool: Processes) -> None:
+    def shown() -> dict[str, float]:
+        return {metric.name: metric.samples[0].value for metric in metrics.Helpers(pool.pids).collect()}
+
+    memory = "leadscore_helper_resident_memory_bytes"
+    assert shown() == {"leadscore_helper_processes": 0, memory: 0}
+    await pool.run(assisting.pid)
+    found = shown()
+    assert found["leadscore_helper_processes"] == 1
+    assert found[memory] > 10_000_000, "expected the memory of a Python process"
+    failures = metrics.HELPER_FAILURES.collect()[0].samples[0].value
+    with pytest.raises(ProcessEnded):
+        await pool.run(assisting.end_process)
+    assert metrics.HELPER_FAILURES.collect()[0].samples[0].value == failures + 1
+    assert shown()["leadscore_helper_processes"] == 0
 
 
 async def test_processes_are_kept_while_short_works_follow_each_other(pool: Processes) -> None:
