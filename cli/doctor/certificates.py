@@ -9,9 +9,9 @@ from pathlib import Path
 from cryptography import x509
 from leadscore.client import Tls
 
-from cli.doctor.findings import Finding, Level
 from cli.doctor.surroundings import Surroundings
 from cli.terminal.connection import SERVICES
+from cli.terminal.findings import Finding, Level
 from shared import wire
 
 SOON = timedelta(days=14)
@@ -44,7 +44,7 @@ def _in_file(variable: str, path: Path) -> Finding:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
         text = f"{variable}: {path} cannot be read as certificates: {error}"
-        return Finding(Level.FAIL, "certificates", text, "give the path of a PEM file that this user may read")
+        return Finding(Level.CRITICAL, "certificates", text, "give the path of a PEM file that this user may read")
     advice = "renew it; servers read the file again when it changes"
     return _judged(f"{variable}: {path}", min(each.not_valid_after_utc for each in found), advice)
 
@@ -52,9 +52,9 @@ def _in_file(variable: str, path: Path) -> Finding:
 def _judged(what: str, end: datetime, advice: str) -> Finding:
     left = end - wire.now()
     if left <= timedelta(0):
-        return Finding(Level.FAIL, "certificates", f"{what} has expired on {end:%Y-%m-%d %H:%M} UTC", advice)
+        return Finding(Level.CRITICAL, "certificates", f"{what} has expired on {end:%Y-%m-%d %H:%M} UTC", advice)
     if left < SOON:
-        return Finding(Level.WARN, "certificates", f"{what} expires in {left.days} days", advice)
+        return Finding(Level.WARNING, "certificates", f"{what} expires in {left.days} days", advice)
     return Finding(Level.OK, "certificates", f"{what} is valid until {end:%Y-%m-%d}")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import redis
 from pymongo.errors import OperationFailure, PyMongoError
 
-from cli.doctor.findings import Finding, Level, split_advice
+from cli.doctor.findings import split_advice
+from cli.terminal.findings import Finding, Level
 from shared import mongo, wire
 from shared.mongo import Database
 from shared.settings import StartupError, StoreSettings
@@ -29,7 +30,7 @@ def mongod(settings: StoreSettings) -> Iterator[Finding]:
     except StartupError as error:
         yield split_advice("mongod", str(error))
     except PyMongoError as error:
-        yield Finding(Level.FAIL, "mongod", f"MongoDB fails: {error}", "see its log")
+        yield Finding(Level.CRITICAL, "mongod", f"MongoDB fails: {error}", "see its log")
 
 
 def redis_server(settings: StoreSettings) -> Iterator[Finding]:
@@ -43,7 +44,7 @@ def redis_server(settings: StoreSettings) -> Iterator[Finding]:
             info = client.info("server")
     except (redis.RedisError, ValueError, OSError) as error:
         advice = "start it or set LEADSCORE_REDIS_URL; until then events are scored with a delay of some seconds"
-        yield Finding(Level.FAIL, "redis", f"Redis does not answer: {_without_secrets(error)}", advice)
+        yield Finding(Level.CRITICAL, "redis", f"Redis does not answer: {_without_secrets(error)}", advice)
         return
     name = str(info.get("server_name", "redis"))
     version = str(info.get(f"{name}_version", info["redis_version"]))
@@ -88,7 +89,7 @@ async def _members(admin: Database) -> Finding:
     if away:
         text = f"{', '.join(away)} of {hello['setName']} cannot be reached"
         return Finding(
-            Level.WARN, "replica set", text, "start it: without a majority of the members, no event is accepted"
+            Level.WARNING, "replica set", text, "start it: without a majority of the members, no event is accepted"
         )
     return Finding(Level.OK, "replica set", f"{hello['setName']} with {len(members)} members, all of them reachable")
 
@@ -97,7 +98,7 @@ def _version(subject: str, name: str, version: str, oldest: tuple[int, int]) -> 
     if tuple(map(int, version.split(".")[:2])) < oldest:
         wanted = ".".join(map(str, oldest))
         yield Finding(
-            Level.WARN, subject, f"{name} answers, which is older than {wanted}", "update it: it is not tested"
+            Level.WARNING, subject, f"{name} answers, which is older than {wanted}", "update it: it is not tested"
         )
     else:
         yield Finding(Level.OK, subject, f"{name} answers")
@@ -108,7 +109,7 @@ def _clock(subject: str, time: datetime, asked: datetime, answered: datetime) ->
     ahead = max(time - answered, asked - time, timedelta(0))
     if ahead <= MAX_CLOCK_WARNING:
         return Finding(Level.OK, "clocks", f"the clock of {subject} is that of this machine")
-    level = Level.FAIL if ahead > MAX_CLOCK_ERROR else Level.WARN
+    level = Level.CRITICAL if ahead > MAX_CLOCK_ERROR else Level.WARNING
     text = f"the clock of {subject} differs from that of this machine by {ahead.total_seconds():.0f} s"
     return Finding(
         level, "clocks", text, "synchronise both with NTP: times of events and dates of decay come from them"
@@ -119,7 +120,7 @@ def _lifetime(seconds: int) -> Finding:
     if seconds <= mongo.ORPHAN_SECONDS:
         return Finding(Level.OK, "mongod", f"transactions of killed processes end after {seconds} s")
     advice = f"start mongod with --setParameter transactionLifetimeLimitSeconds={mongo.ORPHAN_SECONDS}"
-    return Finding(Level.WARN, "mongod", f"a killed worker would block its partitions for {seconds} s", advice)
+    return Finding(Level.WARNING, "mongod", f"a killed worker would block its partitions for {seconds} s", advice)
 
 
 def _disk(statistics: Mapping[str, Any]) -> Finding:
@@ -127,7 +128,7 @@ def _disk(statistics: Mapping[str, Any]) -> Finding:
     if not total:
         return Finding(Level.OK, "disk", "the room on the disk of mongod is not known")
     text = f"{used / total:.0%} of the disk of mongod are in use, {(total - used) / 1e9:,.0f} GB are free"
-    level = Level.FAIL if used > FULL * total else Level.WARN if used > NEARLY_FULL * total else Level.OK
+    level = Level.CRITICAL if used > FULL * total else Level.WARNING if used > NEARLY_FULL * total else Level.OK
     return Finding(level, "disk", text, "make room: mongod ends when its disk is full" if level else "")
 
 

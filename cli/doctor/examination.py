@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from cli.doctor import certificates, databases, services
-from cli.doctor.findings import Finding, Level
 from cli.doctor.surroundings import Surroundings
 from cli.terminal.connection import CommandError
+from cli.terminal.findings import Finding, Level
 from shared.settings import StartupError, StoreSettings, load, unknown_variables
 
 Check = Callable[[Surroundings], Iterator[Finding]]
@@ -41,17 +41,17 @@ def _run(surroundings: Surroundings, check: Check) -> Sequence[Finding]:
     try:
         found.extend(check(surroundings))
     except CommandError as error:
-        found.append(Finding(Level.FAIL, "command", str(error), "correct it, then run the command again"))
+        found.append(Finding(Level.CRITICAL, "command", str(error), "correct it, then run the command again"))
     except Exception as error:  # noqa: BLE001 (the other checks must be reported)
         text = f"a check has failed unexpectedly with {type(error).__name__}: {error}"
-        found.append(Finding(Level.FAIL, "doctor", text, "please report this"))
+        found.append(Finding(Level.CRITICAL, "doctor", text, "please report this"))
     return found
 
 
 def _names(_: Surroundings) -> Iterator[Finding]:
     unknown = unknown_variables()
     for sentence in unknown:
-        yield Finding(Level.WARN, "settings", sentence, "correct the name, or remove the variable")
+        yield Finding(Level.WARNING, "settings", sentence, "correct the name, or remove the variable")
     if not unknown:
         yield Finding(Level.OK, "settings", "every LEADSCORE_* variable is known")
 

@@ -9,18 +9,17 @@ from collections.abc import Iterator
 
 from cli import VERSION
 from cli.doctor.databases import FULL, NEARLY_FULL
-from cli.doctor.findings import Finding, Level, split_advice
+from cli.doctor.findings import split_advice
 from cli.doctor.surroundings import Surroundings
 from cli.local.plan import HttpProgram
-from cli.operations.problems import Level as Severity
 from cli.operations.problems import Status, judge
 from cli.operations.status import gather
 from cli.terminal.counts import counted
+from cli.terminal.findings import Finding, Level
 
 CHECKED = ("ingest", "scoring", "automation", "intelligence", "admin")
 CHECK_SECONDS = 60.0
 """Much longer than a check takes: most of it is for the imports on a busy machine."""
-_LEVELS = {Severity.OK: Level.OK, Severity.BEHIND: Level.WARN, Severity.DOWN: Level.FAIL}
 
 
 def programs(_: Surroundings) -> Iterator[Finding]:
@@ -43,7 +42,7 @@ def settings_and_database(service: str, surroundings: Surroundings) -> Iterator[
         )
     except subprocess.TimeoutExpired:
         yield Finding(
-            Level.FAIL, service, f"its check takes more than {CHECK_SECONDS:.0f} s", "see whether MongoDB hangs"
+            Level.CRITICAL, service, f"its check takes more than {CHECK_SECONDS:.0f} s", "see whether MongoDB hangs"
         )
         return
     if done.returncode == 0:
@@ -62,8 +61,7 @@ def gateway(surroundings: Surroundings) -> Iterator[Finding]:
 def health_and_backlog(surroundings: Surroundings) -> Iterator[Finding]:
     """Yields what `leadscore status` complains about: health, backlogs, decay, parked rows, a rollout."""
     status = gather(surroundings.connection)
-    for problem in judge(status).problems:
-        yield Finding(_LEVELS[problem.level], problem.subject, problem.text, problem.advice)
+    yield from judge(status)
     yield from _good_news(status)
 
 
@@ -75,7 +73,7 @@ def http_api(surroundings: Surroundings) -> Iterator[Finding]:
     if HttpProgram("http", "cli.http", "serve", port).is_serving():
         yield Finding(Level.OK, "http", f"the HTTP API on port {port} is healthy")
     else:
-        yield Finding(Level.FAIL, "http", f"the HTTP API on port {port} is not healthy", "see logs/http.log")
+        yield Finding(Level.CRITICAL, "http", f"the HTTP API on port {port} is not healthy", "see logs/http.log")
 
 
 def disk(surroundings: Surroundings) -> Iterator[Finding]:
@@ -84,7 +82,7 @@ def disk(surroundings: Surroundings) -> Iterator[Finding]:
         return
     usage = shutil.disk_usage(surroundings.data_dir)
     share = 1 - usage.free / usage.total
-    level = Level.FAIL if share > FULL else Level.WARN if share > NEARLY_FULL else Level.OK
+    level = Level.CRITICAL if share > FULL else Level.WARNING if share > NEARLY_FULL else Level.OK
     text = f"{share:.0%} of the disk of {surroundings.data_dir} are in use, {usage.free / 1e9:,.0f} GB are free"
     yield Finding(level, "disk", text, "make room, or move the data directory" if level else "")
 
@@ -94,7 +92,7 @@ def _problems(service: str, lines: list[str]) -> Iterator[Finding]:
     begin = next((number for number, line in enumerate(lines) if line.startswith(f"{service}_service: ")), None)
     if begin is None:
         yield Finding(
-            Level.FAIL, service, f"its check fails: {lines[-1] if lines else 'it says nothing'}", "reinstall it"
+            Level.CRITICAL, service, f"its check fails: {lines[-1] if lines else 'it says nothing'}", "reinstall it"
         )
         return
     first, *others = [line.strip() for line in lines[begin:]]

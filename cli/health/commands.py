@@ -9,18 +9,17 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from cli.health.findings import Finding, Level, findings
+from cli.health.findings import Finding, findings
 from cli.simulation.question import Horizon, Lost
 from cli.terminal import pieces
 from cli.terminal.connection import Connection
 from cli.terminal.counts import counted
 from cli.terminal.files import require_directory
+from cli.terminal.findings import STYLES, outcome, worst
 from cli.terminal.options import STREAM_SECONDS, AsJson, BasePort, duration_of, names_in, span_begin
 from cli.terminal.output import bar, print_json, show, to_json
 from shared import wire
 from shared.message_files import durations
-
-_STYLES = {Level.OK: "green", Level.UNKNOWN: "dim", Level.WATCH: "yellow", Level.ALARM: "bold red"}
 
 
 def health(
@@ -55,7 +54,8 @@ def health(
 ) -> None:
     """Compare the leads since a date with those before it, by the model in force, and say what to do.
 
-    The exit status is 1 if a figure is alarming, so that cron can report it.
+    The exit status is 0 (ok) if the model fits, 1 (warning) if a figure is worth a look, 2 (critical) if something must
+    be done.
     """
     if metrics_file:
         require_directory(metrics_file)
@@ -72,18 +72,15 @@ def health(
             progress.update(answer.leads_checked, total=answer.leads_total)
             found = answer.health
     checked = list(findings(found, judged=bool(request.conversion_event_types)))
-    worst = max(each.level for each in checked)
     if as_json:
-        levels = {each.name: each.level.name.lower() for each in checked}
-        print_json(to_json(found) | {"findings": levels, "level": worst.name.lower()})
+        print_json(to_json(found) | {"findings": {each.subject: each.verdict for each in checked}} | outcome(checked))
     else:
         show(Group(*_sections(found, checked, request)), as_json=False)
     if metrics_file:
         from cli.health.metrics import write_metrics  # loads the client of Prometheus, which few calls need
 
         write_metrics(metrics_file, checked)
-    if worst is Level.ALARM:
-        raise typer.Exit(1)
+    raise typer.Exit(int(worst(checked)))
 
 
 def _sections(
@@ -99,10 +96,10 @@ def _sections(
     yield Text()
     yield _findings_table(checked)
     for each in checked:
-        yield Text.assemble(f"{each.name}: ", pieces.plain(each.advice, _STYLES[each.level]))
+        yield Text.assemble(f"{each.subject}: ", pieces.plain(each.advice, _style(each)))
     if not request.conversion_event_types:
         yield pieces.plain("name --conversion, and --lost or --horizon, to check rates and probabilities, too")
-    if any(each.name.startswith("scores") and each.level >= Level.WATCH for each in checked):
+    if any(each.subject.startswith("scores") and each.level for each in checked):
         yield pieces.heading("leads by score")
         yield _bins_table(found.stability)
 
@@ -118,8 +115,12 @@ def _leads(found: pb.ModelHealth) -> str:
 def _findings_table(checked: list[Finding]) -> RenderableType:
     table = pieces.table("what", "before", "since", "verdict", right={"before", "since"})
     for each in checked:
-        table.add_row(each.name, *each.figures, Text(each.level.name.lower(), _STYLES[each.level]))
+        table.add_row(each.subject, *each.figures, Text(each.verdict, _style(each)))
     return table
+
+
+def _style(finding: Finding) -> str:
+    return STYLES[finding.level] if finding.is_known else "dim"
 
 
 def _bins_table(stability: pb.ScoreStability) -> RenderableType:

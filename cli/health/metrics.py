@@ -12,7 +12,7 @@ REGISTRY = CollectorRegistry()
 """Of its own, because the file is to hold nothing about the process that writes it."""
 LEVEL = Gauge(
     "leadscore_model_health_level",
-    "What was found about the model: 0 ok, 1 unknown, 2 watch, 3 alarm.",
+    "What was found about the model: 0 ok, 1 warning, 2 critical; missing if too little is known.",
     ["check"],
     registry=REGISTRY,
 )
@@ -28,7 +28,8 @@ def write_metrics(file: Path, findings: Iterable[Finding]) -> None:
         CommandError: The file cannot be written.
     """
     for each in findings:
-        LEVEL.labels(each.name).set(each.level)
+        if each.is_known:
+            LEVEL.labels(each.subject).set(each.level)
     CHECKED.set_to_current_time()
     try:
         write_to_textfile(str(file), REGISTRY)

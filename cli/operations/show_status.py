@@ -1,6 +1,6 @@
 """Views of the status of a system: a page for people, JSON for programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from google.protobuf.message import Message
@@ -10,18 +10,18 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.operations.health import Health
-from cli.operations.problems import Level, Problem, Status, Verdict
+from cli.operations.problems import Status
 from cli.terminal.counts import age, counted
+from cli.terminal.findings import STYLES, Finding, outcome, verdict, worst
 from cli.terminal.output import to_json as message_to_json
 from cli.terminal.pieces import grid, heading, moment, plain
 
 _UNKNOWN = Text("unknown", "dim")
-_STYLES = {Level.OK: "bold green", Level.BEHIND: "bold yellow", Level.DOWN: "bold red"}
 MAX_SHOWN = 5
 """Maximum number of partitions or leads on the page; the JSON has all of them."""
 
 
-def page(status: Status, verdict: Verdict) -> RenderableType:
+def page(status: Status, problems: Sequence[Finding]) -> RenderableType:
     """Returns the status as one page, which ends with the verdict."""
     return Group(
         heading("health"),
@@ -30,18 +30,17 @@ def page(status: Status, verdict: Verdict) -> RenderableType:
         _scoring(status) if status.scoring else _UNKNOWN,
         heading("automation"),
         _automation(status.automation, status.time) if status.automation else _UNKNOWN,
-        *_problems(verdict),
+        *_problems(problems),
         Text(),
-        plain(verdict.line, _STYLES[verdict.level]),
+        plain(verdict(problems), STYLES[worst(problems)]),
     )
 
 
-def to_json(status: Status, verdict: Verdict) -> dict[str, object]:
+def to_json(status: Status, problems: Sequence[Finding]) -> dict[str, object]:
     """Returns the status as one JSON object; what is unknown is null."""
     return {
-        "verdict": verdict.line,
-        "exit_status": int(verdict.level),
-        "problems": [_problem_json(each) for each in verdict.problems],
+        **outcome(problems),
+        "problems": [each.to_json() for each in problems],
         "services": {service: health.value for service, health in status.services.items()},
         "workers": [
             {"service": each.service, "port": each.port, "health": each.health.value} for each in status.workers
@@ -50,15 +49,6 @@ def to_json(status: Status, verdict: Verdict) -> dict[str, object]:
         "automation": _message_json(status.automation),
         "model_version": status.model.version if status.model else None,
         "leads_left": status.leads_left,
-    }
-
-
-def _problem_json(problem: Problem) -> dict[str, str]:
-    return {
-        "level": problem.level.name.lower(),
-        "subject": problem.subject,
-        "text": problem.text,
-        "advice": problem.advice,
     }
 
 
@@ -136,8 +126,8 @@ def _backlog(count: int, backlog: Message, oldest: str, now: datetime) -> str:
     )
 
 
-def _problems(verdict: Verdict) -> Iterator[RenderableType]:
-    if verdict.problems:
+def _problems(problems: Sequence[Finding]) -> Iterator[RenderableType]:
+    if problems:
         yield heading("problems")
-    for problem in verdict.problems:
+    for problem in problems:
         yield Text.assemble("• ", plain(problem.text), ": ", plain(problem.advice))

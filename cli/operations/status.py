@@ -14,6 +14,7 @@ from cli.operations import show_status
 from cli.operations.health import Health, ask
 from cli.operations.problems import Status, Worker, judge
 from cli.terminal.connection import CALL_SECONDS, SERVICES, CommandError, Connection, full_name
+from cli.terminal.findings import worst
 from cli.terminal.options import AsJson, BasePort
 from cli.terminal.output import OUT, print_json
 from shared import wire
@@ -29,16 +30,17 @@ A = TypeVar("A")
 def status(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
     """Show the health of every service, its backlog, and what to do about problems.
 
-    The exit status is 0 if all is well, 1 if something is behind or parked, 2 if a service or a worker is down.
+    The exit status is 0 (ok) if all is well, 1 (warning) if something is behind or parked, 2 (critical) if a service or
+    a worker is down.
     Workers are found on the health ports that `leadscore up` gives them. Others only show in the backlog.
     """
     found = gather(Connection(base_port))
-    verdict = judge(found)
+    problems = judge(found)
     if as_json:
-        print_json(show_status.to_json(found, verdict))
+        print_json(show_status.to_json(found, problems))
     else:
-        OUT.print(show_status.page(found, verdict))
-    raise typer.Exit(int(verdict.level))
+        OUT.print(show_status.page(found, problems))
+    raise typer.Exit(int(worst(problems)))
 
 
 def gather(connection: Connection) -> Status:

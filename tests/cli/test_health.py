@@ -9,7 +9,8 @@ from google.protobuf.duration_pb2 import Duration
 from leadscore.scoring.v1 import scoring_pb2 as pb
 from prometheus_client.parser import text_string_to_metric_families
 
-from cli.health.findings import Finding, Level, findings
+from cli.health.findings import Finding, findings
+from cli.terminal.findings import Level
 from shared import wire
 from tests.cli.servicer import json_of, serving
 
@@ -49,14 +50,14 @@ def fine() -> pb.ModelHealth:
 
 
 def found_in(health: pb.ModelHealth, name: str) -> Finding:
-    [finding] = [each for each in findings(health, judged=True) if each.name.startswith(name)]
+    [finding] = [each for each in findings(health, judged=True) if each.subject.startswith(name)]
     return finding
 
 
 def test_a_model_that_fits_is_fine() -> None:
     assert {each.level for each in findings(fine(), judged=True)} == {Level.OK}
     assert len(list(findings(fine(), judged=True))) == 5
-    assert [each.name for each in findings(fine(), judged=False)] == ["scores (PSI)", "events without a rule"]
+    assert [each.subject for each in findings(fine(), judged=False)] == ["scores (PSI)", "events without a rule"]
 
 
 def stability(index: float, chance: float = 0.03) -> Callable[[pb.ModelHealth], None]:
@@ -102,22 +103,20 @@ def new_type(health: pb.ModelHealth) -> None:
 @pytest.mark.parametrize(
     ("change", "name", "level"),
     [
-        (stability(0.12), "scores", Level.WATCH),
-        (stability(0.30), "scores", Level.ALARM),
+        (stability(0.12), "scores", Level.WARNING),
+        (stability(0.30), "scores", Level.CRITICAL),
         (stability(0.30, chance=0.4), "scores", Level.OK),
         (converted(205), "conversion", Level.OK),
-        (converted(160, 1_400), "conversion", Level.ALARM),
-        (converted(155), "conversion", Level.WATCH),
-        (converted(19, 99), "conversion", Level.UNKNOWN),
-        (auc(0.66, 0.69), "ranking", Level.WATCH),
-        (auc(0.60, 0.65), "ranking", Level.ALARM),
-        (error(0.04), "calibration", Level.WATCH),
-        (error(0.08), "calibration", Level.ALARM),
+        (converted(160, 1_400), "conversion", Level.CRITICAL),
+        (converted(155), "conversion", Level.WARNING),
+        (auc(0.66, 0.69), "ranking", Level.WARNING),
+        (auc(0.60, 0.65), "ranking", Level.CRITICAL),
+        (error(0.04), "calibration", Level.WARNING),
+        (error(0.08), "calibration", Level.CRITICAL),
         (error(0.08, leads=30), "calibration", Level.OK),
-        (unknown(1_500), "events", Level.WATCH),
-        (unknown(2_500), "events", Level.ALARM),
-        (unknown(50, 99), "events", Level.UNKNOWN),
-        (new_type, "events", Level.WATCH),
+        (unknown(1_500), "events", Level.WARNING),
+        (unknown(2_500), "events", Level.CRITICAL),
+        (new_type, "events", Level.WARNING),
     ],
 )
 def test_a_change_counts_if_chance_would_rarely_make_one_as_large(
@@ -129,6 +128,13 @@ def test_a_change_counts_if_chance_would_rarely_make_one_as_large(
     assert found_in(health, name).advice
 
 
+@pytest.mark.parametrize(("change", "name"), [(converted(19, 99), "conversion"), (unknown(50, 99), "events")])
+def test_a_figure_of_few_leads_or_events_is_unknown(change: Callable[[pb.ModelHealth], None], name: str) -> None:
+    health = fine()
+    change(health)
+    assert (found_in(health, name).verdict, found_in(health, name).level) == ("unknown", Level.OK)
+
+
 def test_a_new_event_type_is_named() -> None:
     health = fine()
     new_type(health)
@@ -138,9 +144,9 @@ def test_a_new_event_type_is_named() -> None:
 def test_few_leads_say_nothing() -> None:
     health = pb.ModelHealth(before=period(50), since=period(50))
     del health.unknown_event_types[:]
-    levels = {each.name: each.level for each in findings(health, judged=True)}
-    assert levels.pop("events without a rule") is Level.OK
-    assert set(levels.values()) == {Level.UNKNOWN}
+    verdicts = {each.subject: each.verdict for each in findings(health, judged=True)}
+    assert verdicts.pop("events without a rule") == "ok"
+    assert set(verdicts.values()) == {"unknown"}
 
 
 def test_prometheus_reads_the_verdicts_from_a_file(tmp_path: Path) -> None:
@@ -152,15 +158,15 @@ def test_prometheus_reads_the_verdicts_from_a_file(tmp_path: Path) -> None:
         service.answers = [pb.CheckModelHealthResponse(health=health, done=True)]
         checked = run("model", "health", *OUTCOMES, "--metrics-file", str(file))
         lost = run("model", "health", "--metrics-file", str(tmp_path / "missing/leadscore.prom"))
-    assert checked.exit_code == 1
+    assert checked.exit_code == 2
     read = {
         (sample.name, sample.labels.get("check")): sample.value
         for family in text_string_to_metric_families(file.read_text())
         for sample in family.samples
     }
     assert read.pop(("leadscore_model_health_timestamp_seconds", None)) >= before
-    assert read.pop(("leadscore_model_health_level", "scores (PSI)")) == Level.ALARM
-    assert set(read) == {("leadscore_model_health_level", each.name) for each in findings(health, judged=True)} - {
+    assert read.pop(("leadscore_model_health_level", "scores (PSI)")) == Level.CRITICAL
+    assert set(read) == {("leadscore_model_health_level", each.subject) for each in findings(health, judged=True)} - {
         ("leadscore_model_health_level", "scores (PSI)")
     }
     assert set(read.values()) == {float(Level.OK)}
@@ -185,8 +191,9 @@ def test_the_exit_status_is_for_cron() -> None:
     assert "1,000 that began since 2026-01-31 00:00 UTC, compared with 1,000 earlier ones" in " ".join(
         healthy.stdout.split()
     )
-    assert (drifted.exit_code, as_json.exit_code) == (1, 1)
+    assert (drifted.exit_code, as_json.exit_code) == (2, 2)
     assert "leads by score" in drifted.stdout
     assert "name --conversion" in drifted.stdout
     [answer] = json_of(as_json)
-    assert (answer["level"], answer["findings"]["scores (PSI)"]) == ("alarm", "alarm")
+    assert (answer["level"], answer["findings"]["scores (PSI)"]) == ("critical", "critical")
+    assert (answer["verdict"], answer["exit_status"]) == ("critical: scores (PSI)", 2)

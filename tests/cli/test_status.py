@@ -14,6 +14,7 @@ from cli.operations.health import Health
 from cli.operations.problems import Status, Worker, judge
 from cli.terminal.connection import full_name
 from cli.terminal.counts import age, counted
+from cli.terminal.findings import verdict
 from shared import wire
 from shared.rpc.names import worker_name
 from tests.cli.fake_scoring import NOON
@@ -48,7 +49,7 @@ def test_all_is_well(system: tuple[Services, Run]) -> None:
     for text in ("ingest", "scoring worker", "serving on port", "version 1, built-in", "due deliveries"):
         assert text in people.stdout
     [found] = json_of(programs)
-    assert (found["verdict"], found["exit_status"], found["problems"]) == ("ok", 0, [])
+    assert (found["verdict"], found["level"], found["exit_status"], found["problems"]) == ("ok", "ok", 0, [])
     assert found["services"] == dict.fromkeys(ALL_SERVE, "serving")
     assert [(each["service"], each["health"]) for each in found["workers"]] == [("scoring", "serving")]
     assert found["scoring"]["pending_events"] == found["automation"]["pending_changes"] == "0"
@@ -70,7 +71,7 @@ def test_a_backlog_is_reported_with_advice(system: tuple[Services, Run]) -> None
     )
     people, programs = run("status"), run("status", "--json")
     assert (people.exit_code, programs.exit_code) == (1, 1)
-    assert people.stdout.splitlines()[-1] == "behind: scoring, parked events"
+    assert people.stdout.splitlines()[-1] == "warning: scoring, parked events"
     for text in (
         "1,300, the oldest for 5 min",
         "partition 17",
@@ -82,7 +83,7 @@ def test_a_backlog_is_reported_with_advice(system: tuple[Services, Run]) -> None
     ):
         assert text in " ".join(people.stdout.split())  # long lines are wrapped
     [found] = json_of(programs)
-    assert [each["level"] for each in found["problems"]] == ["behind", "behind"]
+    assert [each["level"] for each in found["problems"]] == ["warning", "warning"]
     assert found["scoring"]["partitions_behind"][0]["partition"] == 17
 
 
@@ -102,14 +103,14 @@ def test_a_process_that_is_not_serving_is_down(system: tuple[Services, Run], nam
     service.backlog.parked_events = 1
     service.health.set(name, HealthCheckResponse.NOT_SERVING)
     people, programs = run("status"), run("status", "--json")
-    assert (people.exit_code, people.stdout.splitlines()[-1]) == (2, f"down: {subject}")
+    assert (people.exit_code, people.stdout.splitlines()[-1]) == (2, f"critical: {subject}")
     assert [each["subject"] for each in json_of(programs)[0]["problems"]] == [subject, "parked events"]
 
 
 def test_services_that_do_not_answer_are_down_and_the_others_are_still_shown() -> None:
     with serving() as (_, run):  # without ingest and automation
         people, programs = run("status"), run("status", "--json")
-    assert (people.exit_code, people.stdout.splitlines()[-1]) == (2, "down: ingest, automation")
+    assert (people.exit_code, people.stdout.splitlines()[-1]) == (2, "critical: ingest, automation")
     assert "leadscore up" in people.stdout
     [found] = json_of(programs)
     assert (found["automation"], found["scoring"] is None, found["workers"]) == (None, False, [])
@@ -119,7 +120,7 @@ def test_a_service_whose_calls_fail_is_down(system: tuple[Services, Run]) -> Non
     service, run = system
     service.backlog = None  # type: ignore[assignment]  # no answer can be made of it
     result = run("status")
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (2, "down: scoring")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (2, "critical: scoring")
     assert "INTERNAL" in result.stdout
 
 
@@ -129,7 +130,7 @@ def test_every_service_is_down_when_nothing_runs() -> None:
     result = run("status")
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (
         2,
-        "down: ingest, scoring, automation, intelligence, admin",
+        "critical: ingest, scoring, automation, intelligence, admin",
     )
 
 
@@ -139,31 +140,31 @@ def status(**fields: Any) -> Status:
 
 
 @pytest.mark.parametrize(
-    ("decayed", "verdict"),
+    ("decayed", "line"),
     [
         (scoring.DecayedThrough(), "ok"),
         (DECAYED, "ok"),
         (scoring.DecayedThrough(earliest_date="2026-01-30", latest_date="2026-01-30", days_behind=1), "ok"),
-        (scoring.DecayedThrough(earliest_date="2026-01-29", latest_date="2026-01-29", days_behind=2), "behind: decay"),
-        (scoring.DecayedThrough(days_behind=9), "behind: decay"),
-        (scoring.DecayedThrough(earliest_date="2026-01-30", latest_date="2026-01-31"), "behind: decay"),
-        (scoring.DecayedThrough(latest_date="2026-01-31"), "behind: decay"),
+        (scoring.DecayedThrough(earliest_date="2026-01-29", latest_date="2026-01-29", days_behind=2), "warning: decay"),
+        (scoring.DecayedThrough(days_behind=9), "warning: decay"),
+        (scoring.DecayedThrough(earliest_date="2026-01-30", latest_date="2026-01-31"), "warning: decay"),
+        (scoring.DecayedThrough(latest_date="2026-01-31"), "warning: decay"),
         (scoring.DecayedThrough(earliest_date="2026-02-01", latest_date="2026-02-01"), "ok"),
-        (scoring.DecayedThrough(earliest_date="2027-01-31", latest_date="2027-01-31"), "behind: decay"),
+        (scoring.DecayedThrough(earliest_date="2027-01-31", latest_date="2027-01-31"), "warning: decay"),
     ],
 )
-def test_the_verdict_on_decay(decayed: scoring.DecayedThrough, verdict: str) -> None:
-    assert judge(status(scoring=scoring.GetScoringBacklogResponse(decayed_through=decayed))).line == verdict
+def test_the_verdict_on_decay(decayed: scoring.DecayedThrough, line: str) -> None:
+    assert verdict(judge(status(scoring=scoring.GetScoringBacklogResponse(decayed_through=decayed)))) == line
 
 
 @pytest.mark.parametrize(
-    ("backlog", "verdict"),
+    ("backlog", "line"),
     [
         (scoring.GetScoringBacklogResponse(pending_events=9, oldest_accept_time=before(seconds=9)), "ok"),
         (scoring.GetScoringBacklogResponse(discarded_events=9), "ok"),
         (
             scoring.GetScoringBacklogResponse(stopped_drain=scoring.StoppedDrain(error="KeyError", failed_events=50)),
-            "behind: scoring",
+            "warning: scoring",
         ),
         (
             scoring.GetScoringBacklogResponse(rollout=scoring.ModelRollout(version=2, publish_time=before(minutes=9))),
@@ -171,39 +172,39 @@ def test_the_verdict_on_decay(decayed: scoring.DecayedThrough, verdict: str) -> 
         ),
         (
             scoring.GetScoringBacklogResponse(rollout=scoring.ModelRollout(version=2, publish_time=before(minutes=11))),
-            "behind: rollout",
+            "warning: rollout",
         ),
     ],
 )
-def test_the_verdict_on_scoring(backlog: scoring.GetScoringBacklogResponse, verdict: str) -> None:
-    assert judge(status(scoring=backlog)).line == verdict
+def test_the_verdict_on_scoring(backlog: scoring.GetScoringBacklogResponse, line: str) -> None:
+    assert verdict(judge(status(scoring=backlog))) == line
 
 
 @pytest.mark.parametrize(
-    ("backlog", "verdict"),
+    ("backlog", "line"),
     [
         (automation.GetAutomationBacklogResponse(failed_executions=9), "ok"),
         (automation.GetAutomationBacklogResponse(due_deliveries=1, oldest_due_time=before(seconds=59)), "ok"),
         (
             automation.GetAutomationBacklogResponse(due_deliveries=1, oldest_due_time=before(seconds=61)),
-            "behind: deliveries",
+            "warning: deliveries",
         ),
-        (automation.GetAutomationBacklogResponse(parked_changes=1), "behind: parked changes"),
+        (automation.GetAutomationBacklogResponse(parked_changes=1), "warning: parked changes"),
         (
             automation.GetAutomationBacklogResponse(
                 partitions_behind=[automation.PartitionBehind()], oldest_change_time=before(seconds=31)
             ),
-            "behind: automation",
+            "warning: automation",
         ),
     ],
 )
-def test_the_verdict_on_automation(backlog: automation.GetAutomationBacklogResponse, verdict: str) -> None:
-    assert judge(status(automation=backlog)).line == verdict
+def test_the_verdict_on_automation(backlog: automation.GetAutomationBacklogResponse, line: str) -> None:
+    assert verdict(judge(status(automation=backlog))) == line
 
 
 def test_two_dead_workers_are_two_problems_of_one_subject() -> None:
-    verdict = judge(status(workers=[Worker("scoring", port, Health.NOT_SERVING) for port in (50061, 50062)]))
-    assert (verdict.line, len(verdict.problems)) == ("down: scoring worker", 2)
+    problems = judge(status(workers=[Worker("scoring", port, Health.NOT_SERVING) for port in (50061, 50062)]))
+    assert (verdict(problems), len(problems)) == ("critical: scoring worker", 2)
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ ROWS: dict[str, Sequence[Panel]] = {
         Panel("Model in force", "short", [Query("max(leadscore_model_version)", "version")]),
         Panel("Leads that a rollout has not reached", "short", [Query("max(leadscore_rollout_leads_left)", "leads")]),
         Panel(
-            "Health of the model (2 = watch, 3 = alarm)",
+            "Health of the model (1 = warning, 2 = critical)",
             "short",
             [Query("max by (check) (leadscore_model_health_level)", "{{check}}")],
         ),

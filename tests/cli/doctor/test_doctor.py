@@ -15,11 +15,11 @@ import pytest
 
 from cli.doctor import certificates, databases, services
 from cli.doctor.examination import examine
-from cli.doctor.findings import Finding, Level, verdict
 from cli.doctor.surroundings import Surroundings
 from cli.local.demo import free_base_port
 from cli.local.embedded import free_port
 from cli.terminal.connection import Connection
+from cli.terminal.findings import Finding, Level, verdict
 from shared import wire
 from shared.mongo import Document
 from shared.settings import StoreSettings, load
@@ -75,7 +75,7 @@ def bad(found: "Iterator[Finding] | list[Finding]") -> list[tuple[Level, str, st
 def test_a_database_that_has_not_been_migrated_is_named_for_each_service(environment: dict[str, str]) -> None:
     empty = environment["LEADSCORE_MONGO_URI"].replace("/doctor?", "/empty?")
     found = bad(services.settings_and_database("scoring", of(environment, MONGO_URI=empty)))
-    assert (Level.FAIL, "the database has no inbox 'events'", "run migrate of every service first") in found
+    assert (Level.CRITICAL, "the database has no inbox 'events'", "run migrate of every service first") in found
     assert len(found) > 5, "expected every missing index"
 
 
@@ -119,9 +119,9 @@ def test_an_index_that_is_missing_or_differs_is_named(migrated: dict[str, str]) 
         different = bad(services.settings_and_database("scoring", of(migrated)))
         history.drop_index("by_sequence")
         history.create_index(unique, name="by_sequence", unique=True)
-    assert missing == [(Level.FAIL, "the database has no index by_sequence of score_history", remedy)]
+    assert missing == [(Level.CRITICAL, "the database has no index by_sequence of score_history", remedy)]
     text = "the index by_sequence of score_history is not what this program expects"
-    assert different == [(Level.FAIL, text, f"drop it, then {remedy}")]
+    assert different == [(Level.CRITICAL, text, f"drop it, then {remedy}")]
 
 
 def test_mongod_and_redis_are_as_they_should_be(migrated: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_a_clock_that_differs_is_reported(migrated: dict[str, str], monkeypatch:
     now = wire.now
     monkeypatch.setattr(wire, "now", lambda: now() - databases.MAX_CLOCK_ERROR * 2)
     ((level, text, advice),) = bad(databases.redis_server(settings))
-    assert (level, text) == (Level.FAIL, "the clock of redis differs from that of this machine by 120 s")
+    assert (level, text) == (Level.CRITICAL, "the clock of redis differs from that of this machine by 120 s")
     assert "NTP" in advice
 
 
@@ -148,14 +148,14 @@ def test_databases_that_are_away_fail_alone(migrated: dict[str, str], monkeypatc
     stored(monkeypatch, dict(away.environment))
     monkeypatch.setattr(services, "CHECKED", ("scoring",))
     found = examine(away)
-    worst = {each.subject: each.text for each in found if each.level is Level.FAIL}
+    worst = {each.subject: each.text for each in found if each.level is Level.CRITICAL}
     assert {"mongod", "redis", *services.CHECKED} <= worst.keys()
     assert nobody in worst["mongod"]
     assert worst["redis"].startswith("Redis does not answer")
-    assert [each.subject for each in found if each.level is Level.WARN] in (["settings"], ["settings", "disk"])
-    assert "LEADSCORE_PARTITIONS" in next(each.text for each in found if each.level is Level.WARN)
+    assert [each.subject for each in found if each.level is Level.WARNING] in (["settings"], ["settings", "disk"])
+    assert "LEADSCORE_PARTITIONS" in next(each.text for each in found if each.level is Level.WARNING)
     assert all(each.advice for each in found if each.level), "expected advice for each"
-    assert verdict(found).startswith("fail: mongod, redis")
+    assert verdict(found).startswith("critical: mongod, redis")
 
 
 def test_certificates_that_expire_are_reported(environment: dict[str, str], tmp_path: Path) -> None:
@@ -163,10 +163,10 @@ def test_certificates_that_expire_are_reported(environment: dict[str, str], tmp_
     good, old = authority.issue("good"), authority.issue("old", expired=True)
     assert bad(certificates.files(Surroundings(Connection(1), good, None))) == []
     ((level, text, _),) = bad(certificates.files(Surroundings(Connection(1), old, None)))
-    assert (level, "has expired on" in text) == (Level.FAIL, True)
+    assert (level, "has expired on" in text) == (Level.CRITICAL, True)
     unreadable = {"LEADSCORE_TLS_CERT_FILE": str(tmp_path / "nowhere")}
     ((level, text, _),) = bad(certificates.files(Surroundings(Connection(1), unreadable, None)))
-    assert (level, "cannot be read" in text) == (Level.FAIL, True)
+    assert (level, "cannot be read" in text) == (Level.CRITICAL, True)
     assert [*certificates.shown(Surroundings(Connection(free_base_port()), good, None))] == [], "nobody answers"
 
 

@@ -1,6 +1,7 @@
 """The findings of the doctor, put together."""
 
-from cli.doctor.findings import Finding, Level, merged, split_advice, verdict, worst
+from cli.doctor.findings import merged, split_advice
+from cli.terminal.findings import Finding, Level, verdict, worst
 
 AWAY = "no MongoDB primary answers at db:27017: start it"
 
@@ -8,8 +9,8 @@ AWAY = "no MongoDB primary answers at db:27017: start it"
 def test_what_is_said_of_several_subjects_is_said_once() -> None:
     found = [split_advice("mongod", AWAY), Finding(Level.OK, "redis", "answers"), split_advice("scoring", AWAY)]
     away, _ = merged(found)
-    assert away == Finding(Level.FAIL, "mongod, scoring", "no MongoDB primary answers at db:27017", "start it")
-    assert verdict(found) == "fail: mongod, scoring"
+    assert away == Finding(Level.CRITICAL, "mongod, scoring", "no MongoDB primary answers at db:27017", "start it")
+    assert verdict(found) == "critical: mongod, scoring"
 
 
 def test_a_mistake_in_a_setting_is_kept_whole() -> None:
@@ -18,6 +19,6 @@ def test_a_mistake_in_a_setting_is_kept_whole() -> None:
 
 
 def test_the_worst_finding_counts() -> None:
-    warning = Finding(Level.WARN, "disk", "86% are in use", "make room")
+    warning = Finding(Level.WARNING, "disk", "86% are in use", "make room")
     assert (worst([]), verdict([])) == (Level.OK, "ok")
-    assert (worst([warning]), verdict([warning])) == (Level.WARN, "warn: disk")
+    assert (worst([warning]), verdict([warning])) == (Level.WARNING, "warning: disk")
