@@ -23,6 +23,9 @@ from shared.mapping.presets import PRESETS
 from shared.mapping.times.readers import TimeOptions, check_format, to_zone
 from shared.message_files.documents import read_documents
 
+READ = "How to read the file"
+"""A heading in the help."""
+
 
 class OnConflict(StrEnum):
     """What an event id that belongs to another event means."""
@@ -37,14 +40,25 @@ def ingest_file(
     ],
     format_name: Annotated[
         str,
-        typer.Option("--format", help=f"Format of the file: {', '.join(PRESETS)}. {AUTO} detects it from the columns."),
+        typer.Option(
+            "--format",
+            help=f"Format of the file: {', '.join(PRESETS)}. {AUTO} detects it from the columns.",
+            rich_help_panel=READ,
+        ),
     ] = AUTO,
-    mapping: Annotated[Path | None, typer.Option(help="A mapping file, instead of --format.")] = None,
-    time_zone: Annotated[str, typer.Option(help="Time zone of times that name none, such as Europe/Berlin.")] = "",
-    time_format: Annotated[
-        str, typer.Option(help="How times are written: seconds, spreadsheet, '%d/%m/%Y %H:%M' …")
+    mapping: Annotated[
+        Path | None, typer.Option(help="A mapping file, instead of --format.", rich_help_panel=READ)
+    ] = None,
+    time_zone: Annotated[
+        str, typer.Option(help="Time zone of times that name none, such as Europe/Berlin.", rich_help_panel=READ)
     ] = "",
-    encoding: Annotated[str, typer.Option(help="Encoding of the file, such as cp1252. Default: detected.")] = "",
+    time_format: Annotated[
+        str,
+        typer.Option(help="How times are written: seconds, spreadsheet, '%d/%m/%Y %H:%M' …", rich_help_panel=READ),
+    ] = "",
+    encoding: Annotated[
+        str, typer.Option(help="Encoding of the file, such as cp1252. Default: detected.", rich_help_panel=READ)
+    ] = "",
     history: Annotated[
         bool | None,
         typer.Option(

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.health.findings import Finding, findings
-from cli.simulation.question import Horizon, Lost
+from cli.simulation.question import PREDICT, Horizon, Lost
 from cli.terminal import pieces
 from cli.terminal.connection import Connection
 from cli.terminal.counts import counted
@@ -33,7 +33,8 @@ def health(
     conversion: Annotated[
         str,
         typer.Option(
-            help="Event types that mean conversion, comma-separated; without them, only scores and events are checked."
+            help="Event types that mean conversion, comma-separated; without them, only scores and events are checked.",
+            rich_help_panel=PREDICT,
         ),
     ] = "",
     lost: Lost = "",
@@ -42,6 +43,7 @@ def health(
         typer.Option(
             help="Time after a lead's first event at which its score is taken.",
             show_default="that of the calibration, or 7d",
+            rich_help_panel=PREDICT,
         ),
     ] = "",
     horizon: Horizon = "",

@@ -12,7 +12,7 @@ from rich.console import Group
 
 from cli.model.files import IN_FORCE, find_model
 from cli.simulation.judgements import auc_of, judgement_sections
-from cli.simulation.question import AsKnown, Horizon, Lost, question_of, simulation_of
+from cli.simulation.question import PREDICT, AsKnown, Horizon, Lost, question_of, simulation_of
 from cli.simulation.report_file import ReportFile, report_writer
 from cli.simulation.run import Simulation
 from cli.terminal.connection import CALL_SECONDS, CommandError, Connection
@@ -25,14 +25,27 @@ from shared.outcomes import Question
 
 REPORTED_LEADS = 20
 """Leads that the report lists, largest change first."""
+LEARN, SHAPE = "What to learn from", "What the model may look like"
+"""Headings in the help."""
 
 
 def fit(
-    conversion: Annotated[str, typer.Option(help="Event types that mean conversion, comma-separated.")],
+    conversion: Annotated[
+        str, typer.Option(help="Event types that mean conversion, comma-separated.", rich_help_panel=PREDICT)
+    ],
     out: Annotated[Path, typer.Option(help="The file to write the model to.")],
+    base: Annotated[
+        str, typer.Option("--from", help="The model to take stages and next actions from: a file or a version.")
+    ] = IN_FORCE,
+    report: ReportFile = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Store the model as a draft version, too.")] = False,
     lost: Lost = "",
     landmark: Annotated[
-        str, typer.Option(help="Time after a lead's first event; the model learns from what was known then.")
+        str,
+        typer.Option(
+            help="Time after a lead's first event; the model learns from what was known then.",
+            rich_help_panel=PREDICT,
+        ),
     ] = "7d",
     horizon: Horizon = "",
     train_before: Annotated[
@@ -40,42 +53,74 @@ def fit(
         typer.Option(
             formats=["%Y-%m-%d"],
             help="Learn from leads whose first event is before this day (UTC), and judge by the others.",
+            rich_help_panel=PREDICT,
         ),
     ] = None,
     as_known: AsKnown = False,
-    base: Annotated[
-        str, typer.Option("--from", help="The model to take stages and next actions from: a file or a version.")
-    ] = IN_FORCE,
     prop: Annotated[
         list[str] | None,
-        typer.Option("--property", help="TYPE:PROPERTY: tell the events of a type apart by a property; repeatable."),
+        typer.Option(
+            "--property",
+            help="TYPE:PROPERTY: tell the events of a type apart by a property; repeatable.",
+            rich_help_panel=LEARN,
+        ),
     ] = None,
     attribute: Annotated[
         list[str] | None,
-        typer.Option(help="Learn from this attribute only; repeatable. `none`: from none.", show_default="all"),
+        typer.Option(
+            help="Learn from this attribute only; repeatable. `none`: from none.",
+            show_default="all",
+            rich_help_panel=LEARN,
+        ),
     ] = None,
-    without: Annotated[str, typer.Option(help="Event types to learn nothing from, comma-separated.")] = "",
-    positive: Annotated[str, typer.Option(help="Event types and attributes that must not take points away.")] = "",
-    negative: Annotated[str, typer.Option(help="Event types and attributes that must not give points.")] = "",
+    without: Annotated[
+        str, typer.Option(help="Event types to learn nothing from, comma-separated.", rich_help_panel=LEARN)
+    ] = "",
+    accept_leaks: Annotated[
+        bool,
+        typer.Option(
+            "--accept-leaks",
+            help="Learn even from events that may be part of the outcome.",
+            rich_help_panel=LEARN,
+        ),
+    ] = False,
+    time_zone: Annotated[
+        str, typer.Option(help="Where days begin; use that of the scoring service.", rich_help_panel=LEARN)
+    ] = "UTC",
+    seed: Annotated[
+        int,
+        typer.Option(help="Chooses the sample of more than 50,000 leads with one outcome.", rich_help_panel=LEARN),
+    ] = 0,
+    max_rules: Annotated[
+        int, typer.Option(min=1, max=1000, help="Learn at most this many rules.", rich_help_panel=SHAPE)
+    ] = 30,
+    decay: Annotated[
+        str,
+        typer.Option(
+            help="The half-life of the score, such as 7d, or `none`; `auto` chooses what predicts best.",
+            rich_help_panel=SHAPE,
+        ),
+    ] = "auto",
+    positive: Annotated[
+        str, typer.Option(help="Event types and attributes that must not take points away.", rich_help_panel=SHAPE)
+    ] = "",
+    negative: Annotated[
+        str, typer.Option(help="Event types and attributes that must not give points.", rich_help_panel=SHAPE)
+    ] = "",
     increasing: Annotated[
         list[str] | None,
-        typer.Option(help="An attribute or TYPE:PROPERTY whose larger numbers must not give less; repeatable."),
+        typer.Option(
+            help="An attribute or TYPE:PROPERTY whose larger numbers must not give less; repeatable.",
+            rich_help_panel=SHAPE,
+        ),
     ] = None,
     decreasing: Annotated[
         list[str] | None,
-        typer.Option(help="An attribute or TYPE:PROPERTY whose larger numbers must not give more; repeatable."),
+        typer.Option(
+            help="An attribute or TYPE:PROPERTY whose larger numbers must not give more; repeatable.",
+            rich_help_panel=SHAPE,
+        ),
     ] = None,
-    decay: Annotated[
-        str, typer.Option(help="The half-life of the score, such as 7d, or `none`; `auto` chooses what predicts best.")
-    ] = "auto",
-    max_rules: Annotated[int, typer.Option(min=1, max=1000, help="Learn at most this many rules.")] = 30,
-    time_zone: Annotated[str, typer.Option(help="Where days begin; use that of the scoring service.")] = "UTC",
-    seed: Annotated[int, typer.Option(help="Chooses the sample of more than 50,000 leads with one outcome.")] = 0,
-    accept_leaks: Annotated[
-        bool, typer.Option("--accept-leaks", help="Learn even from events that may be part of the outcome.")
-    ] = False,
-    report: ReportFile = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Store the model as a draft version, too.")] = False,
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:

@@ -11,7 +11,7 @@ from leadscore.scoring.v1 import scoring_pb2 as pb
 
 from cli.model.files import IN_FORCE, find_model
 from cli.simulation.automations import executions_per_rule
-from cli.simulation.question import AsKnown, Horizon, Lost, question_of, simulation_of
+from cli.simulation.question import PREDICT, AsKnown, Horizon, Lost, question_of, simulation_of
 from cli.simulation.report_file import ReportFile, report_writer
 from cli.simulation.run import Simulation
 from cli.simulation.views import simulation_view
@@ -24,17 +24,27 @@ def simulate(
     source: Annotated[str, typer.Argument(metavar="MODEL", help="A file, or a version.")],
     conversion: Annotated[
         str,
-        typer.Option(help="Event types that mean conversion, comma-separated; shows how well scores predict it."),
+        typer.Option(
+            help="Event types that mean conversion, comma-separated; shows how well scores predict it.",
+            rich_help_panel=PREDICT,
+        ),
     ] = "",
     lost: Lost = "",
     landmark: Annotated[
         str,
-        typer.Option(help="Times after a lead's first event at which its score is taken, such as 1h,1d,7d."),
+        typer.Option(
+            help="Times after a lead's first event at which its score is taken, such as 1h,1d,7d.",
+            rich_help_panel=PREDICT,
+        ),
     ] = "7d",
     horizon: Horizon = "",
     train_before: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Judge only leads whose first event is on or after this day (UTC)."),
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Judge only leads whose first event is on or after this day (UTC).",
+            rich_help_panel=PREDICT,
+        ),
     ] = None,
     as_known: AsKnown = False,
     report: ReportFile = None,

@@ -12,21 +12,30 @@ from cli.terminal.options import duration_of, names_in
 from shared import wire
 from shared.outcomes import Question
 
+PREDICT = "What to predict"
+"""The heading of these options in the help."""
+
 Lost = Annotated[
     str,
     typer.Option(
-        help="Event types that mean that a lead is lost, comma-separated; leads without an outcome are then left out."
+        help="Event types that mean that a lead is lost, comma-separated; leads without an outcome are then left out.",
+        rich_help_panel=PREDICT,
     ),
 ]
 Horizon = Annotated[
-    str, typer.Option(help="Time after the landmark in which a conversion counts.", show_default="any later one")
+    str,
+    typer.Option(
+        help="Time after the landmark in which a conversion counts.",
+        show_default="any later one",
+        rich_help_panel=PREDICT,
+    ),
 ]
-
 AsKnown = Annotated[
     bool,
     typer.Option(
         "--as-known",
         help="Leave out what was recorded after the landmark, too, although it had happened before; not for imports.",
+        rich_help_panel=PREDICT,
     ),
 ]
 

@@ -1,5 +1,6 @@
 """What all commands have in common."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,8 @@ def commands(command: Any, name: str = "") -> Iterator[tuple[str, TyperCommand]]
 COMMANDS = dict(commands(get_command(app)))
 JSON_ONLY = {"export lead"}
 """Commands that print nothing but JSON."""
+MAX_OPTIONS = 11
+"""Of a heading of the help: more are too many to find what matters."""
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - JSON_ONLY))
@@ -35,6 +38,12 @@ def test_each_command_prints_json_if_asked(name: str) -> None:
 def test_paragraphs_of_help_texts_fill_the_lines_of_the_terminal() -> None:
     shown = CliRunner().invoke(app, ["doctor", "--help"], env={"COLUMNS": "80"}).stdout
     assert "part of the system does not work. It checks" in shown, "the docstring has a line break here"
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_no_heading_of_the_help_has_too_many_options(name: str) -> None:
+    headings = Counter(getattr(each, "rich_help_panel", None) or "Options" for each in COMMANDS[name].params)
+    assert max(headings.values(), default=0) <= MAX_OPTIONS, f"group the options of {name}: {headings}"
 
 
 def test_deleting_a_rule_reports_its_id() -> None:
