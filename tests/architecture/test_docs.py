@@ -32,6 +32,23 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             )
 
 
+def rows(text: str, heading: str) -> list[tuple[str, str]]:
+    """Returns the first two columns of the tables below a heading."""
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|")
+    return [(first, second) for first, second, *_ in cells]
+
+
+def test_the_figures_of_scaling_are_those_of_the_benchmarks() -> None:
+    scaling, benchmarks = ((ROOT / f"docs/{page}.md").read_text() for page in ("scaling", "benchmarks"))
+    _, _, *quoted = rows(scaling, "CPU")
+    assert not set(quoted) - set(rows(benchmarks, "Figures")), "correct these figures in docs/scaling.md"
+    stored = benchmarks.split("\n## Bytes\n")[1].split("\n## ")[0]
+    for index, size in rows(scaling, "Disk and memory"):
+        if index.startswith(("`score_history`", "`events`", "`leads`")):
+            assert re.search(rf"\b{size}\b", stored), f"{index} has {size} bytes, but not in docs/benchmarks.md"
+
+
 def test_the_answers_to_design_questions_name_files_and_tests_that_exist() -> None:
     text = (ROOT / "docs/design-questions.md").read_text()
     named = re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", text)
