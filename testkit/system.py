@@ -90,13 +90,14 @@ class System:
         return {"LEADSCORE_MONGO_URI": (self._users / service / FILE).read_text()}
 
     def start(self, name: str, *, module: str = "", settings: Mapping[str, str] = NO_SETTINGS) -> None:
-        """Starts a process; additional workers have a number at the end of their `name`.
+        """Starts a process; the `name` of an additional one ends in a number: `scoring-worker-2`, `ingest.2`.
 
         `module` runs instead of the service and gets its name as an argument; see `chaos.armed`.
         """
         service, _, worker = name.partition("-")
+        service = service.partition(".")[0]
         command = "work" if worker else "serve"
-        if worker and name not in self.ports:
+        if name not in self.ports:
             self.ports[name] = free_port()
         port = {"LEADSCORE_HEALTH_PORT" if worker else "LEADSCORE_PORT": str(self.ports[name])}
         if self._metrics_ports is not None:

@@ -14,6 +14,8 @@ CHANNEL_OPTIONS = (
     # By default, gRPC waits up to two minutes before it reconnects, even if the service is back long before.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Where a name has several addresses, such as those of the pods of a service, calls go to all of them in turn.
+    ("grpc.lb_policy_name", "round_robin"),
     # A lead can have 64 KiB of attributes, so a page of its history can exceed gRPC's default of 4 MiB.
     ("grpc.max_receive_message_length", -1),
     # Without pings, an idle connection does not reveal that the other machine is gone.
