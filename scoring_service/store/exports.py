@@ -8,7 +8,7 @@ from scoring_service.domain.entry_query import EntryQuery, LeadEntry, TimeRange
 from scoring_service.store import documents
 from shared.bounded_reads import find_raw, read_bounded
 from shared.contracts import events
-from shared.mongo import Database, Document
+from shared.mongo import Database, Document, snapshot
 from shared.partitions import BY_ID, Partitions, among
 from shared.rpc.pagination import Cursor
 
@@ -22,6 +22,7 @@ class ExportReader:
     """Reads what is exported; every page is a read of its own, in the order of an index that never changes."""
 
     def __init__(self, database: Database, partitions: Partitions) -> None:
+        self._database = database
         self._partitions = partitions
         self._entries = database["score_history"]
         self._events = database[events.CONTRACT.collection]
@@ -51,9 +52,11 @@ class ExportReader:
         which = _within(times)
         if after:
             which["_id"] = {"$gt": after[0]}
-        cursor = find_raw(self._events, which).sort("_id", ASCENDING).hint(BY_ID)
-        rows = await read_bounded(self._events, cursor, limit, PAGE_BYTES)
-        return await self._with_properties(rows), rows.is_full
+        # Two members may answer the two queries: without the snapshot, an event could be marked and lack its entry.
+        async with snapshot(self._database):
+            cursor = find_raw(self._events, which).sort("_id", ASCENDING).hint(BY_ID)
+            rows = await read_bounded(self._events, cursor, limit, PAGE_BYTES)
+            return await self._with_properties(rows), rows.is_full
 
     async def _with_properties(self, rows: list[Document]) -> list[Document]:
         scored = [row for row in rows if row["state"] == events.CONTRACT.done]

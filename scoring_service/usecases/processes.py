@@ -78,7 +78,7 @@ class Processes:
 
     def pids(self) -> list[int]:
         """Returns the ids of the processes that run; may be called from any thread."""
-        return [child.pid for child in list(self._children)]
+        return [child.pid for child in list(self._children) if child.is_running]
 
     async def run(self, work: Work[T]) -> T:
         """Runs work in one of the processes and returns its result.
@@ -133,9 +133,14 @@ class _Child:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.returncode is None
+
+    @property
     def is_idle(self) -> bool:
         """Whether the process runs and has no work."""
-        return not self._is_busy and self._process.returncode is None
+        return self.is_running and not self._is_busy
 
     async def run(self, work: Work[T]) -> T:
         """Runs work; if the caller is cancelled, cancels the work, and waits until it has ended."""

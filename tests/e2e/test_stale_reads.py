@@ -51,6 +51,8 @@ MAY_BE_STALE = {
     "CheckModelHealth": {"leads", "score_history"},
 }
 """The methods of the scoring service that read from a secondary, and the collections that they read there."""
+IN_ONE_SNAPSHOT = ("ListLeadScores", "CountLeads", "ListEvents")
+"""Those whose pages need several queries, which may ask several secondaries."""
 DATA = {"leads", "score_history", "events", "checkpoints", "automation_executions"}
 """The collections that grow with the number of leads and events."""
 REQUESTS: list[Message] = [
@@ -95,6 +97,7 @@ class Sent(NamedTuple):
     collection: str
     port: int
     has_preference: bool
+    is_snapshot: bool
 
 
 class Members(Commands):
@@ -108,7 +111,8 @@ class Members(Commands):
         """Records a command."""
         collection = event.command.get(event.command_name)
         if isinstance(collection, str):
-            self.named.append(Sent(collection, event.connection_id[1], "$readPreference" in event.command))
+            is_snapshot = event.command.get("readConcern", {}).get("level") == "snapshot"
+            self.named.append(Sent(collection, event.connection_id[1], "$readPreference" in event.command, is_snapshot))
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +208,8 @@ async def test_only_what_may_be_stale_is_read_from_a_secondary(
     assert {each.port == secondary.port for sent in asked.values() for each in sent if each.has_preference} == {True}
     for method in MAY_BE_STALE:
         assert not {each for each in asked[method] if each.port == primary.port and each.collection in DATA}, method
+    for method in IN_ONE_SNAPSHOT:
+        assert all(each.is_snapshot for each in asked[method] if each.collection in DATA), method
 
 
 async def test_only_the_list_of_executions_is_read_from_a_secondary(
