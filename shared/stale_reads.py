@@ -33,7 +33,9 @@ class StaleReadSettings(MongoSettings):
 
     def replica(self, database: Database) -> Database:
         """Returns the database for reads that may be stale."""
-        preference = {"secondaryPreferred": SecondaryPreferred, "nearest": Nearest}.get(self.stale_reads)
-        return database.with_options(
-            read_preference=preference(max_staleness=self.max_staleness_seconds) if preference else Primary()
-        )
+        seconds = self.max_staleness_seconds
+        preferences = {
+            "secondaryPreferred": SecondaryPreferred(max_staleness=seconds),
+            "nearest": Nearest(max_staleness=seconds),
+        }
+        return database.with_options(read_preference=preferences.get(self.stale_reads, Primary()))

@@ -11,7 +11,7 @@ class Level(IntEnum):
 
     OK = 0
     WARNING = 1
-    """It needs attention; nothing is lost or refused yet."""
+    """It needs attention."""
     CRITICAL = 2
     """A part does not work, will not start again, or misleads those who rely on it."""
 
