@@ -124,7 +124,7 @@ def fit(
     base_port: BasePort = 50051,
     as_json: AsJson = False,
 ) -> None:
-    """Learn a model from the history, as few rules with whole points; write it to a file; judge it by later leads.
+    """Learn a model from the history, as few rules with whole points, write it to a file, and judge it by later leads.
 
     Nothing is published: check the file, then use `leadscore simulate` and `leadscore model publish`.
     """
