@@ -104,6 +104,7 @@ async def asked(database: Database, servicer: type[IntelligenceServicer]) -> Asy
     lead_reader = LeadReader(database, models, Inbox(database, events.CONTRACT, partitions=1))
     scoring = ScoringServicer(
         queries=Queries(lead_reader, unreached, Calendar(ZoneInfo("UTC")), lambda: NOW),
+        lists=unreached,
         previews=unreached,
         export=unreached,
         inactive_leads=unreached,

@@ -28,7 +28,7 @@ from chaos.servers import Mongo
 from ingest_service.settings import IngestSettings
 from scoring_service.access import METHODS
 from scoring_service.settings import ScoringSettings
-from shared import mongo
+from shared import mongo, wire
 from shared.contracts.events import CONTRACT, digest_of
 from shared.inbox import broker
 from shared.inbox.collection import Inbox
@@ -38,10 +38,10 @@ from testkit.secret_keys import KEY
 from testkit.serving import served
 from testkit.waiting import eventually
 from tests.conftest import PARTITIONS
-from tests.scoring.conftest import NOW
-from tests.scoring.requests import adjusting, answers, at, model, publishing, retracting, simulating, span
+from tests.scoring.requests import Stub, adjusting, answers, at, model, publishing, retracting, simulating, span
 from tests.shared.commands import Commands
 
+NOW = wire.now().replace(microsecond=0)
 MAY_BE_STALE = {
     "ListLeadScores": {"leads", "score_history", "model_publications"},
     "CountLeads": {"leads", "score_history"},
@@ -51,6 +51,7 @@ MAY_BE_STALE = {
     "CheckModelHealth": {"leads", "score_history"},
 }
 """The methods of the scoring service that read from a secondary, and the collections that they read there."""
+FROM_SECONDARIES = {"stale_reads": "secondaryPreferred"}
 IN_ONE_SNAPSHOT = ("ListLeadScores", "CountLeads", "ListEvents")
 """Those whose pages need several queries, which may ask several secondaries."""
 DATA = {"leads", "score_history", "events", "checkpoints", "automation_executions"}
@@ -111,6 +112,7 @@ class Members(Commands):
         """Records a command."""
         collection = event.command.get(event.command_name)
         if isinstance(collection, str):
+            assert event.connection_id[1] is not None, "expected a port, not a socket"
             is_snapshot = event.command.get("readConcern", {}).get("level") == "snapshot"
             self.named.append(Sent(collection, event.connection_id[1], "$readPreference" in event.command, is_snapshot))
 
@@ -134,12 +136,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Members:
 @pytest.fixture
 def settings(replica_set: Mongo, redis_url: str) -> dict[str, Any]:
     """The settings of every service."""
-    return {
-        "mongo_uri": replica_set.product_uri,
-        "redis_url": redis_url,
-        "partitions": PARTITIONS,
-        "stale_reads": "secondaryPreferred",
-    }
+    return {"mongo_uri": replica_set.product_uri, "redis_url": redis_url, "partitions": PARTITIONS}
 
 
 @contextlib.asynccontextmanager
@@ -156,9 +153,11 @@ async def serving(
     monkeypatch.setattr(app, "serve", serve)
     running = asyncio.create_task(run)
     try:
-        await asyncio.wait([running, composed], return_when=asyncio.FIRST_COMPLETED)
-        service = composed.result() if composed.done() else running.result()
-        assert service is not None
+        either: list[asyncio.Future[Any]] = [running, composed]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+        service = await composed
         async with served(service.errors, service.register) as channel:
             yield channel
     finally:
@@ -177,7 +176,9 @@ async def score_events(settings: ScoringSettings) -> None:
     async with contextlib.aclosing(database.client):
         inbox = Inbox(database, CONTRACT, partitions=PARTITIONS)
         await inbox.rows.insert_many([_row(inbox, "e1", "ada"), _row(inbox, "e2", "bob")])
-        async with scoring_service.app.open_worker(settings, broker.connect(settings.redis_url.get_secret_value())):
+        connected = broker.connect(settings.redis_url.get_secret_value())
+        async with scoring_service.app.open_worker(settings, connected) as drainer:
+            await drainer.drain(range(PARTITIONS))
             await eventually(lambda: _is_scored(inbox), what="the worker scores the events")
 
 
@@ -186,14 +187,15 @@ async def test_only_what_may_be_stale_is_read_from_a_secondary(
 ) -> None:
     await eventually(lambda: has_secondary(replica_set), what="a secondary")
     primary, [secondary] = replica_set.primary_and_secondaries()
-    scoring = ScoringSettings(**settings, helpers=0)
-    await ingest_service.app.run_migration(IngestSettings(mongo_uri=settings["mongo_uri"], partitions=PARTITIONS))
+    scoring = ScoringSettings(**settings | FROM_SECONDARIES | {"helpers": 0})
+    await ingest_service.app.run_migration(IngestSettings(**settings))
     await scoring_service.app.run_migration(scoring)
     await score_events(scoring)
     assert {(each.port, each.has_preference) for each in commands.named} == {(primary.port, False)}, "by a worker"
 
     async with serving(scoring_service.app, scoring_service.app.run_server(scoring), monkeypatch) as channel:
         stub = scoring_pb2_grpc.ScoringServiceStub(channel)
+        await eventually(lambda: _are_listed(stub), what="the secondary knows of both leads")
         asked = {}
         for request in REQUESTS:
             method = type(request).__name__.removesuffix("Request")
@@ -217,7 +219,7 @@ async def test_only_the_list_of_executions_is_read_from_a_secondary(
 ) -> None:
     await eventually(lambda: has_secondary(replica_set), what="a secondary")
     _, [secondary] = replica_set.primary_and_secondaries()
-    automation = AutomationSettings(**settings, secret_keys=KEY)
+    automation = AutomationSettings(**settings | FROM_SECONDARIES | {"secret_keys": KEY})
     await scoring_service.app.run_migration(ScoringSettings(**settings))
     await automation_service.app.run_migration(automation)
     async with serving(automation_service.app, automation_service.app.run_server(automation), monkeypatch) as channel:
@@ -234,6 +236,10 @@ async def test_only_the_list_of_executions_is_read_from_a_secondary(
         )
         assert "automation_executions" in {each.collection for each in commands.named}
         assert not [each for each in commands.named if each.has_preference or each.port == secondary.port]
+
+
+async def _are_listed(stub: Stub) -> bool:
+    return len((await stub.ListLeadScores(pb.ListLeadScoresRequest())).lead_scores) == 2
 
 
 async def _is_scored(inbox: Inbox) -> bool:

@@ -52,7 +52,8 @@ def shown_name(metric: Metric) -> str:
 
 def labels(metric: Metric) -> set[str]:
     """Returns the labels of a metric."""
-    collector = REGISTRY._names_to_collectors.get(metric.name)
+    collectors = REGISTRY._names_to_collectors | cli.health.metrics.REGISTRY._names_to_collectors
+    collector = collectors.get(metric.name)
     defined = getattr(collector, "_labelnames", ())
     return {*defined} or {label for sample in metric.samples for label in sample.labels if label != "le"}
 

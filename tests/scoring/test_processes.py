@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 from google.rpc import code_pb2
+from prometheus_client import REGISTRY
 
 from scoring_service import metrics
 from scoring_service.domain.errors import HistoryInconsistent
@@ -66,10 +67,10 @@ async def test_the_server_shows_its_helpers_their_memory_and_those_that_failed(p
     found = shown()
     assert found["leadscore_helper_processes"] == 1
     assert found[memory] > 10_000_000, "expected the memory of a Python process"
-    failures = metrics.HELPER_FAILURES.collect()[0].samples[0].value
+    before = REGISTRY.get_sample_value("leadscore_helper_failures_total") or 0.0
     with pytest.raises(ProcessEnded):
         await pool.run(assisting.end_process)
-    assert metrics.HELPER_FAILURES.collect()[0].samples[0].value == failures + 1
+    assert REGISTRY.get_sample_value("leadscore_helper_failures_total") == before + 1
     assert shown()["leadscore_helper_processes"] == 0
 
 
