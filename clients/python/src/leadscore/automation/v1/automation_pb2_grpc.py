@@ -258,7 +258,8 @@ class AutomationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAutomationExecutions(self, request, context):
-        """Lists executions, latest first, without the bodies of their deliveries.
+        """Lists executions, latest first, without the bodies of their deliveries. With LEADSCORE_STALE_READS, the list may be
+        LEADSCORE_MAX_STALENESS_SECONDS old.
 
         Transactional: per page.
         Idempotent: yes, a read.

@@ -124,7 +124,8 @@ class AutomationServiceStub:
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is malformed.
     """
     ListAutomationExecutions: _grpc.UnaryUnaryMultiCallable[_automation_pb2.ListAutomationExecutionsRequest, _automation_pb2.ListAutomationExecutionsResponse]
-    """Lists executions, latest first, without the bodies of their deliveries.
+    """Lists executions, latest first, without the bodies of their deliveries. With LEADSCORE_STALE_READS, the list may be
+    LEADSCORE_MAX_STALENESS_SECONDS old.
 
     Transactional: per page.
     Idempotent: yes, a read.
@@ -315,7 +316,8 @@ class AutomationServiceAsyncStub(AutomationServiceStub):
     * INVALID_ARGUMENT (ARGUMENT_INVALID): the id is malformed.
     """
     ListAutomationExecutions: _aio.UnaryUnaryMultiCallable[_automation_pb2.ListAutomationExecutionsRequest, _automation_pb2.ListAutomationExecutionsResponse]  # type: ignore[assignment]
-    """Lists executions, latest first, without the bodies of their deliveries.
+    """Lists executions, latest first, without the bodies of their deliveries. With LEADSCORE_STALE_READS, the list may be
+    LEADSCORE_MAX_STALENESS_SECONDS old.
 
     Transactional: per page.
     Idempotent: yes, a read.
@@ -557,7 +559,8 @@ class AutomationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _automation_pb2.ListAutomationExecutionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_automation_pb2.ListAutomationExecutionsResponse, _abc.Awaitable[_automation_pb2.ListAutomationExecutionsResponse]]:
-        """Lists executions, latest first, without the bodies of their deliveries.
+        """Lists executions, latest first, without the bodies of their deliveries. With LEADSCORE_STALE_READS, the list may be
+        LEADSCORE_MAX_STALENESS_SECONDS old.
 
         Transactional: per page.
         Idempotent: yes, a read.

@@ -29,6 +29,8 @@ class IntelligenceServiceStub(object):
     """Computes the velocity, risk and next action of leads from their scores. The service stores nothing: every response is
     computed as of the requested time.
 
+    ListTopLeads and GetPipelineSummary may be stale if LEADSCORE_STALE_READS is set for the scoring service; see there.
+
     All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.
     * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
@@ -79,6 +81,8 @@ class IntelligenceServiceStub(object):
 class IntelligenceServiceServicer(object):
     """Computes the velocity, risk and next action of leads from their scores. The service stores nothing: every response is
     computed as of the requested time.
+
+    ListTopLeads and GetPipelineSummary may be stale if LEADSCORE_STALE_READS is set for the scoring service; see there.
 
     All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.
@@ -223,6 +227,8 @@ def add_IntelligenceServiceServicer_to_server(servicer, server):
 class IntelligenceService(object):
     """Computes the velocity, risk and next action of leads from their scores. The service stores nothing: every response is
     computed as of the requested time.
+
+    ListTopLeads and GetPipelineSummary may be stale if LEADSCORE_STALE_READS is set for the scoring service; see there.
 
     All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.

@@ -30,6 +30,8 @@ class IntelligenceServiceStub:
     """Computes the velocity, risk and next action of leads from their scores. The service stores nothing: every response is
     computed as of the requested time.
 
+    ListTopLeads and GetPipelineSummary may be stale if LEADSCORE_STALE_READS is set for the scoring service; see there.
+
     All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.
     * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
@@ -115,6 +117,8 @@ class IntelligenceServiceAsyncStub(IntelligenceServiceStub):
     """Computes the velocity, risk and next action of leads from their scores. The service stores nothing: every response is
     computed as of the requested time.
 
+    ListTopLeads and GetPipelineSummary may be stale if LEADSCORE_STALE_READS is set for the scoring service; see there.
+
     All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.
     * UNAUTHENTICATED (CALLER_UNKNOWN): authentication is on, and the call shows no valid API key, token or certificate.
@@ -195,6 +199,8 @@ class IntelligenceServiceAsyncStub(IntelligenceServiceStub):
 class IntelligenceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Computes the velocity, risk and next action of leads from their scores. The service stores nothing: every response is
     computed as of the requested time.
+
+    ListTopLeads and GetPipelineSummary may be stale if LEADSCORE_STALE_READS is set for the scoring service; see there.
 
     All RPCs are idempotent reads and safe to retry. Every RPC can return these errors, in addition to its own:
     * UNAVAILABLE, DEADLINE_EXCEEDED: the scoring service is unreachable or slow.

@@ -40,6 +40,11 @@ class ScoringServiceStub(object):
     Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_SLOTS, 4 by
     default). They do not use up capacity for unary RPCs.
 
+    Every read returns all that was committed before it, unless LEADSCORE_STALE_READS sends it to secondaries of MongoDB:
+    ListLeadScores, CountLeads, ListScoreEntries, ListEvents, SimulateScoringModel and CheckModelHealth then return what
+    was committed up to LEADSCORE_MAX_STALENESS_SECONDS ago, and complete lists have what was stored that long before
+    their first page was read.
+
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
@@ -205,6 +210,11 @@ class ScoringServiceServicer(object):
 
     Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_SLOTS, 4 by
     default). They do not use up capacity for unary RPCs.
+
+    Every read returns all that was committed before it, unless LEADSCORE_STALE_READS sends it to secondaries of MongoDB:
+    ListLeadScores, CountLeads, ListScoreEntries, ListEvents, SimulateScoringModel and CheckModelHealth then return what
+    was committed up to LEADSCORE_MAX_STALENESS_SECONDS ago, and complete lists have what was stored that long before
+    their first page was read.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
@@ -800,6 +810,11 @@ class ScoringService(object):
 
     Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_SLOTS, 4 by
     default). They do not use up capacity for unary RPCs.
+
+    Every read returns all that was committed before it, unless LEADSCORE_STALE_READS sends it to secondaries of MongoDB:
+    ListLeadScores, CountLeads, ListScoreEntries, ListEvents, SimulateScoringModel and CheckModelHealth then return what
+    was committed up to LEADSCORE_MAX_STALENESS_SECONDS ago, and complete lists have what was stored that long before
+    their first page was read.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """

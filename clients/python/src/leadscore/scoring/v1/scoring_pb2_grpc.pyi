@@ -41,6 +41,11 @@ class ScoringServiceStub:
     Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_SLOTS, 4 by
     default). They do not use up capacity for unary RPCs.
 
+    Every read returns all that was committed before it, unless LEADSCORE_STALE_READS sends it to secondaries of MongoDB:
+    ListLeadScores, CountLeads, ListScoreEntries, ListEvents, SimulateScoringModel and CheckModelHealth then return what
+    was committed up to LEADSCORE_MAX_STALENESS_SECONDS ago, and complete lists have what was stored that long before
+    their first page was read.
+
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
@@ -379,6 +384,11 @@ class ScoringServiceAsyncStub(ScoringServiceStub):
     Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_SLOTS, 4 by
     default). They do not use up capacity for unary RPCs.
 
+    Every read returns all that was committed before it, unless LEADSCORE_STALE_READS sends it to secondaries of MongoDB:
+    ListLeadScores, CountLeads, ListScoreEntries, ListEvents, SimulateScoringModel and CheckModelHealth then return what
+    was committed up to LEADSCORE_MAX_STALENESS_SECONDS ago, and complete lists have what was stored that long before
+    their first page was read.
+
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
 
@@ -712,6 +722,11 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Streaming RPCs read every lead, so a server runs only a few of them at a time (LEADSCORE_STREAM_SLOTS, 4 by
     default). They do not use up capacity for unary RPCs.
+
+    Every read returns all that was committed before it, unless LEADSCORE_STALE_READS sends it to secondaries of MongoDB:
+    ListLeadScores, CountLeads, ListScoreEntries, ListEvents, SimulateScoringModel and CheckModelHealth then return what
+    was committed up to LEADSCORE_MAX_STALENESS_SECONDS ago, and complete lists have what was stored that long before
+    their first page was read.
 
     Every error carries a `google.rpc.ErrorInfo` with the domain `leadscore` and a reason from `ErrorReason`.
     """
