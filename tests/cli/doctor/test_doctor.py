@@ -176,7 +176,7 @@ def test_a_caller_is_told_which_certificates_servers_show(tmp_path: Path, monkey
     with serving_tls(authority.issue("scoring", days=3)) as port:
         monkeypatch.setenv("LEADSCORE_SCORING_TARGET", f"127.0.0.1:{port}")
         (found,) = certificates.shown(Surroundings(Connection(free_base_port()), authority.trusted(), None))
-    assert (found.level, found.text) == (Level.WARN, "the certificate that scoring shows expires in 2 days")
+    assert (found.level, found.text) == (Level.WARNING, "the certificate that scoring shows expires in 2 days")
 
 
 @contextmanager
