@@ -6,11 +6,12 @@ holds a document of each. The inbox adds its own fields (`partition`, `state`, `
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
+
+import msgspec
 
 from shared.inbox.contract import InboxContract
 
@@ -113,8 +114,8 @@ def digest_of(properties: Mapping[str, Any]) -> bytes:
     """
     if not TRANSPORT_PROPERTIES.isdisjoint(properties):
         properties = {name: properties[name] for name in properties if name not in TRANSPORT_PROPERTIES}
-    return hashlib.blake2b(_ENCODER.encode(properties).encode(), digest_size=16).digest()
+    return hashlib.blake2b(_ENCODER.encode(properties), digest_size=16).digest()
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True)
+_ENCODER = msgspec.json.Encoder(order="deterministic", enc_hook=repr)  # a damaged row has a digest, too
 _VALUES = itemgetter("_id", *PAYLOAD)
