@@ -1,10 +1,10 @@
 """Reads documents up to a number and a total size, so that large ones cannot exhaust the memory of a process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import bson
-from bson.raw_bson import RawBSONDocument
-from pymongo.asynchronous.cursor import AsyncCursor
+from pymongo.asynchronous.cursor import AsyncRawBatchCursor
 
 from shared.mongo import Collection, Document
 
@@ -15,17 +15,14 @@ class BoundedRows(list[Document]):
     is_full = False
 
 
-def find_raw(
-    collection: Collection, condition: Document, fields: Document | None = None
-) -> AsyncCursor[RawBSONDocument]:
-    """Finds documents as raw BSON, whose size is known before they are decoded."""
-    options = collection.codec_options.with_options(document_class=RawBSONDocument)
-    return collection.with_options(codec_options=options).find(condition, fields)
+def find_raw(collection: Collection, condition: Document, fields: Document | None = None) -> AsyncRawBatchCursor[Any]:
+    """Finds documents as batches of raw BSON, in which the size of a document is known before it is decoded."""
+    return collection.find_raw_batches(condition, fields)
 
 
 async def read_bounded(
     collection: Collection,
-    found: AsyncCursor[RawBSONDocument],
+    found: AsyncRawBatchCursor[Any],
     limit: int,
     max_bytes: int | None,
     count_of: Callable[[Document], int] = lambda _: 1,
@@ -37,14 +34,24 @@ async def read_bounded(
     """
     rows, count, size = BoundedRows(), 0, 0
     async with found.limit(limit) as cursor:
-        async for row in cursor:
-            size += len(row.raw)
-            if rows and max_bytes is not None and size > max_bytes:
-                rows.is_full = True
-                break
-            rows.append(bson.decode(row.raw, collection.codec_options))
-            count += count_of(rows[-1])
-            if count >= limit:
-                rows.is_full = True
-                break
+        async for batch in cursor:
+            for raw in _documents_in(batch):
+                size += len(raw)
+                if rows and max_bytes is not None and size > max_bytes:
+                    rows.is_full = True
+                    return rows
+                rows.append(bson.decode(raw, collection.codec_options))
+                count += count_of(rows[-1])
+                if count >= limit:
+                    rows.is_full = True
+                    return rows
     return rows
+
+
+def _documents_in(batch: bytes) -> Iterator[bytes]:
+    """Yields the documents of a batch; each begins with its length."""
+    start = 0
+    while start < len(batch):
+        end = start + int.from_bytes(batch[start : start + 4], "little")
+        yield batch[start:end]
+        start = end
