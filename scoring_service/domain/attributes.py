@@ -2,25 +2,24 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_NAMES = 256
 """The maximum number of attributes of a lead."""
 MAX_BYTES = 65_536
 """The maximum size of all attributes of a lead together, in bytes of compact JSON in UTF-8."""
 
+_NOTHING: Mapping[str, Any] = {}
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """The attributes of a lead, their size, and how many values were left out for lack of room.
 
     `size` is the number of bytes of `values` as compact JSON. It is stored so that a merge measures only what changes.
     """
 
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = _NOTHING
     size: int = 2
     left_out: int = 0
 

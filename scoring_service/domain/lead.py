@@ -1,7 +1,6 @@
 """A lead as stored, and an update of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
@@ -10,8 +9,7 @@ from scoring_service.domain.lead_state import EMPTY, LeadState
 from scoring_service.domain.model import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Lead:
+class Lead(NamedTuple):
     """A lead as stored: its state, the sequence of its last entry (0 if new), and the publication its state follows."""
 
     lead_id: str
@@ -56,8 +54,7 @@ class Transition(NamedTuple):
     events: Sequence[Event] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LeadUpdate:
+class LeadUpdate(NamedTuple):
     """An update of a lead: its states before and after, the entries between them, and new checkpoints.
 
     `path` lists the scores in between, with the first and the last; late events and their recalculation are one step.

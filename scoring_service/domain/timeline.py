@@ -238,4 +238,5 @@ class Timeline:
 
     def changed_from(self, number: int) -> datetime | None:
         """Returns the event time from which publications after this one apply; None if there is none."""
-        return min((publication.begins for publication in self.publications[number:]), default=None)
+        later = self.publications[number:]
+        return min(publication.begins for publication in later) if later else None

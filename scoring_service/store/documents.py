@@ -211,15 +211,19 @@ def write_changes(batch: AppendBatch, partition_of: Callable[[str], int]) -> lis
 
 
 def _write_change(update: LeadUpdate, batch: AppendBatch) -> Document:
-    change = change_of(update, batch.record_time)
+    scores, stages, event_types, kinds, inactive_days = change_of(update, batch.record_time)
     return ScoreChange(
         lead_id=update.after.lead_id,
         sequence=update.after.sequence,
-        score_before=change.scores[0],
-        score_after=change.scores[-1],
-        stage_before=change.stages[0],
-        stage_after=change.stages[-1],
-        **change._asdict(),
+        score_before=scores[0],
+        score_after=scores[-1],
+        stage_before=stages[0],
+        stage_after=stages[-1],
+        scores=scores,
+        stages=stages,
+        event_types=event_types,
+        kinds=kinds,
+        inactive_days=inactive_days,
         date_bucket=batch.date_bucket,
         last_event_time=update.after.state.last_event_time,
         record_time=batch.record_time,

@@ -1,7 +1,7 @@
 """Computes leads as of a past time: everything that had happened by then, as far as it is known today."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from scoring_service.domain.calendar import Calendar
@@ -45,7 +45,7 @@ class AsOf:
                 state = await off_the_loop(len(judged), fold, self.timeline, self.calendar, judged, through)
             else:
                 state = await self._fold_long(leads[lead_id], decayed[lead_id], through)
-            then[lead_id] = replace(leads[lead_id], state=state)
+            then[lead_id] = leads[lead_id]._replace(state=state)
         return then
 
     async def _known(self, leads: Mapping[str, Lead]) -> list[str]:

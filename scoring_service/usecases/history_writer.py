@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.history import HistoryBuilder
@@ -42,8 +42,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class PendingFacts:
+class PendingFacts(NamedTuple):
     """A lead, the standing of its partition, the facts to record for it, and the builder of their entries.
 
     `since` is the position from which recorded facts are folded again; None if none are.

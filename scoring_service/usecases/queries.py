@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.entry import Entry
@@ -20,8 +21,7 @@ from scoring_service.usecases.history_writer import Clock
 from shared.rpc.pagination import Cursor
 
 
-@dataclass(frozen=True, slots=True)
-class LeadScore:
+class LeadScore(NamedTuple):
     """The score of a lead at a time, with the number of its events in the velocity window that ends at that time."""
 
     lead: Lead

@@ -26,6 +26,15 @@ class ChangeEvent(NamedTuple):
     event_time: datetime
     properties: Mapping[str, Any]
 
+    def to_document(self) -> dict[str, Any]:
+        """Returns the event as a part of the row."""
+        return {
+            "event_id": self.event_id,
+            "event_type": self.event_type,
+            "event_time": self.event_time,
+            "properties": self.properties,
+        }
+
 
 class Transition(NamedTuple):
     """What an event, a run of decay ticks, a publication or a correction did to a lead.
@@ -40,7 +49,7 @@ class Transition(NamedTuple):
 
     def to_document(self) -> dict[str, Any]:
         """Returns the transition as a part of the row."""
-        events = [dict(zip(ChangeEvent._fields, event, strict=True)) for event in self.events]
+        events = [event.to_document() for event in self.events]
         return {"scores": self.scores, "stages": self.stages, "events": events}
 
     @classmethod

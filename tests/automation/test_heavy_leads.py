@@ -78,7 +78,7 @@ async def inbox(database: Database) -> Inbox:
     for lead_id in LEADS:
         lead = Lead(lead_id, 1)
         state = lead.state._replace(score=40, event_count=1, last_event_time=NOW, attributes=Attributes.of(ATTRIBUTES))
-        row = documents.write_lead(replace(lead, state=state)) | {"partition": 0}
+        row = documents.write_lead(lead._replace(state=state)) | {"partition": 0}
         await database["leads"].insert_one(row)
     await put(inbox, *(replace(change(lead_id), row=Row("all", 0)) for lead_id in LEADS))
     return inbox

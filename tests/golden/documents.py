@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
@@ -96,7 +95,7 @@ def write_lead(lead: Lead) -> Document:
         "contributions": dict(sorted(state.contributions.items())),
         "usage": {key: list(usage) for key, usage in sorted(state.usage.items())},
         "group_points": dict(sorted(state.group_points.items())),
-        "attributes": asdict(state.attributes),
+        "attributes": state.attributes._asdict(),
     }
 
 

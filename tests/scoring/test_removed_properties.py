@@ -37,7 +37,7 @@ def test_a_lead_without_properties_verifies_and_has_all_of_its_numbers(
     model: ScoringModel, script: list[Act], last: date | None
 ) -> None:
     live = lived(model, script, last)
-    lead = replace(live.lead, state=live.lead.state._replace(attributes=NO_ATTRIBUTES))
+    lead = live.lead._replace(state=live.lead.state._replace(attributes=NO_ATTRIBUTES))
     entries = removed(live.timeline, live.entries)
     assert violations(live.timeline, lead, entries) == []
     assert [each.points for each in entries] == [each.points for each in live.entries]
