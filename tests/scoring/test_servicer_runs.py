@@ -1,6 +1,7 @@
 """Decay, rebuilds, verification and corrections over gRPC and a real database."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from leadscore.scoring.v1 import scoring_pb2 as pb
@@ -146,13 +147,17 @@ async def test_an_interrupted_verification_is_resumed_with_a_token(
 ) -> None:
     await seed_damaged(scoring)
     await scoring.database["score_history"].delete_many({"_id": {"$in": ["e0", "e2"]}})
-    whole = await answers(stub, "VerifyScores", pb.VerifyScoresRequest(counts_only=counts_only))
+    begin = pb.VerifyScoresRequest(counts_only=counts_only)
+    whole = await answers(stub, "VerifyScores", begin)
     assert len(whole) == 5, "expected two ranges of leads, two of events, and the summary"
     assert all(each.violations for each in whole[:-1]), "expected violations in each range"
-    for number, last in enumerate(whole[:3], 1):
-        request = pb.VerifyScoresRequest(resume_token=last.resume_token, counts_only=counts_only)
-        assert await answers(stub, "VerifyScores", request) == whole[number:], "expected what one call would have said"
-        for token, other in ((last.resume_token, not counts_only), ("nonsense", counts_only)):
+    for count in (1, 2, 3):
+        interrupted = stub.VerifyScores(begin)
+        first: list[Any] = [await interrupted.read() for _ in range(count)]
+        interrupted.cancel()
+        resume = pb.VerifyScoresRequest(resume_token=first[-1].resume_token, counts_only=counts_only)
+        assert [*first, *await answers(stub, "VerifyScores", resume)] == whole, "expected what one call says"
+        for token, other in ((resume.resume_token, not counts_only), ("nonsense", counts_only)):
             mistaken = pb.VerifyScoresRequest(resume_token=token, counts_only=other)
             expected = ("INVALID_ARGUMENT", "ARGUMENT_INVALID", ["resume_token"])
             assert await refused(stub, "VerifyScores", mistaken) == expected
