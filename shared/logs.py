@@ -12,6 +12,8 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from shared.traces.current import add_ids
+
 MAX_CHARACTERS = 500
 """Longest error text in a log line."""
 
@@ -23,7 +25,10 @@ _JSON = structlog.processors.JSONRenderer(default=str)
 
 
 def configure(service: str, level: str) -> None:
-    """Sets up logging for this process; every line carries `service`. Libraries log from WARNING."""
+    """Sets up logging for this process. Every line carries `service`, and the ids of the trace that it belongs to.
+
+    Libraries log from WARNING.
+    """
 
     def of_service(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
         return {**line, "service": service}
@@ -31,6 +36,7 @@ def configure(service: str, level: str) -> None:
     begin: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         of_service,
+        add_ids,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.access.token_rules import TokenRules, read_roles, require_safe
 from shared.setting_errors import flaws, unknown
+from shared.traces import environment
 
 MAX_SECONDS = 86_400.0
 """Maximum of every setting in seconds: one day. Much longer values are mistakes, and overflow in MongoDB and Python."""
@@ -39,7 +40,7 @@ class ProcessSettings(BaseSettings):
 
     def flaws(self) -> Iterator[str]:
         """Yields a sentence for each way in which settings do not fit together, although each of them is valid."""
-        yield from ()
+        yield from environment.flaws(os.environ)
 
     @model_validator(mode="after")
     def _require_that_they_fit_together(self) -> Self:
