@@ -33,7 +33,8 @@ from shared.checkup import Check
 from shared.lead_ids import LeadIds
 from shared.mongo import Database
 from shared.rpc import channels
-from shared.rpc.server import Service, serve
+from shared.rpc.server import serve
+from shared.rpc.service import Service
 from shared.settings import StartupError
 from shared.tasks import running
 

@@ -21,8 +21,8 @@ from shared.access.errors import ACCESS
 from shared.rpc.admission import StreamKind, StreamTable
 from shared.rpc.arguments import identifier, optional_text, optional_time
 from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument, InvalidPageToken
+from shared.rpc.handlers import Context
 from shared.rpc.pagination import Cursor, asked_page
-from shared.rpc.server import Context
 
 SERVICE = "leadscore.admin.v1.AdminService"
 

@@ -44,7 +44,8 @@ from shared.inbox.parking import Parking
 from shared.lead_ids import LeadIds
 from shared.metrics.readings import Readings
 from shared.rpc.channels import connect
-from shared.rpc.server import Service, serve
+from shared.rpc.server import serve
+from shared.rpc.service import Service
 from shared.settings import StartupError
 from shared.sharding import shard
 from shared.tasks import running

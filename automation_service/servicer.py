@@ -35,8 +35,8 @@ from shared.access.errors import ACCESS
 from shared.inbox.parking import Parking
 from shared.rpc.arguments import identifier, identifiers, ids_or_all, optional_text, optional_time
 from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
+from shared.rpc.handlers import Context
 from shared.rpc.pagination import Page, asked_page
-from shared.rpc.server import Context
 
 SERVICE = "leadscore.automation.v1.AutomationService"
 

@@ -18,6 +18,7 @@ from shared import logs
 from shared.metrics.page import serving_metrics
 from shared.rpc.tls import CertificateFiles
 from shared.settings import ServerSettings, StartupError
+from shared.traces.export import exporting_traces
 from shared.watchdog import Heartbeat, watching
 
 MAX_CONNECTIONS = 1_000
@@ -41,7 +42,7 @@ async def serve(app: ASGIApp, settings: ServerSettings) -> None:
         server = _Server(_config(app, settings))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
-        with serving_metrics(settings), watching(Heartbeat()):
+        with serving_metrics(settings), exporting_traces("leadscore.gateway"), watching(Heartbeat()):
             _LOG.info("serving", address=f"{settings.host}:{settings.port}")
             await server.serve(sockets=[listener])
     _LOG.info("stopped")

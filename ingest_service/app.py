@@ -26,7 +26,8 @@ from shared.inbox.doorbell import Doorbell
 from shared.inbox.schema import indexes
 from shared.indexes import create_indexes
 from shared.lead_ids import LeadIds
-from shared.rpc.server import Service, serve
+from shared.rpc.server import serve
+from shared.rpc.service import Service
 from shared.sharding import shard
 from shared.tasks import running
 

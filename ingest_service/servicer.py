@@ -15,7 +15,8 @@ from ingest_service.usecases.ingest import Ingest, NotNow, Outcome, Receipt
 from shared import wire
 from shared.access.errors import ACCESS, KeyLimitExceeded
 from shared.rpc.errors import ARGUMENTS, OVERLOADED, ErrorRow, ErrorTable, InvalidArgument, Overloaded
-from shared.rpc.server import Context
+from shared.rpc.handlers import Context
+from shared.traces.current import recorded
 
 SERVICE = "leadscore.ingest.v1.IngestService"
 
@@ -46,7 +47,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
 
     async def IngestEvent(self, request: pb.IngestEventRequest, context: Context) -> pb.IngestEventResponse:
         """See `ingest.proto`."""
-        receipt = await self._ingest.ingest_event(_event(request.event))
+        receipt = await self._ingest.ingest_event(_event(request.event, recorded()))
         response = pb.IngestEventResponse()
         _acknowledge(response, receipt)
         return response
@@ -56,7 +57,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     ) -> pb.BatchIngestEventsResponse:
         """See `ingest.proto`."""
         check_batch(len(request.events))
-        events = [_event(event) for event in request.events]
+        traceparent = recorded()
+        events = [_event(event, traceparent) for event in request.events]
         outcomes = await self._ingest.ingest_batch(events)
         response = pb.BatchIngestEventsResponse()
         for event, outcome in zip(events, outcomes, strict=True):
@@ -64,7 +66,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         return response
 
 
-def _event(event: pb.Event) -> Event:
+def _event(event: pb.Event, traceparent: str) -> Event:
     return Event(
         event.event_id,
         event.lead_id,
@@ -74,6 +76,7 @@ def _event(event: pb.Event) -> Event:
         event.source,
         event.historical,
         wire.to_time(event.sent_time) if event.HasField("sent_time") else None,
+        traceparent=traceparent,
     )
 
 

@@ -16,7 +16,8 @@ from shared.access import enforcement
 from shared.checkup import Check
 from shared.lead_ids import LeadIds
 from shared.rpc.channels import connect
-from shared.rpc.server import Service, serve
+from shared.rpc.server import serve
+from shared.rpc.service import Service
 
 
 def checks(settings: IntelligenceSettings) -> list[Check]:

@@ -28,8 +28,8 @@ from shared.access.errors import ACCESS
 from shared.rpc import arguments, pagination
 from shared.rpc.admission import StreamKind, StreamTable
 from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable, InvalidArgument
+from shared.rpc.handlers import Context
 from shared.rpc.read_masks import ReadMask, read_mask
-from shared.rpc.server import Context
 from shared.tasks import unhurried
 
 SERVICE = "leadscore.intelligence.v1.IntelligenceService"

@@ -55,7 +55,8 @@ from shared.inbox.parking import Parking
 from shared.lead_ids import LeadIds
 from shared.metrics.readings import Readings
 from shared.mongo import Database
-from shared.rpc.server import Service, serve
+from shared.rpc.server import serve
+from shared.rpc.service import Service
 from shared.sharding import shard
 from shared.tasks import running
 

@@ -12,7 +12,8 @@ from shared.access.enforcement import OPEN, Access
 from shared.rpc.admission import Admission, nothing_refused
 from shared.rpc.channels import connect
 from shared.rpc.errors import ErrorTable
-from shared.rpc.server import guarded, unchanged
+from shared.rpc.handlers import guarded
+from shared.rpc.service import unchanged
 from shared.settings import CallerSettings, load
 
 CALL_SECONDS = 60.0

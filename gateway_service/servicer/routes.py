@@ -22,6 +22,7 @@ from gateway_service.servicer.requests import Endpoint, Handle, Requests
 from gateway_service.usecases import deliver
 from gateway_service.webhooks.configuration import Webhook
 from shared.mapping.converting import Converter
+from shared.traces.spans import ERROR, Attributes, serving
 
 SIGNATURE = "the signature is missing, wrong or too old"
 """The answer to every request of a webhook that is not verified."""
@@ -95,7 +96,12 @@ class Gateway:
 def _post(path: str, endpoint: Endpoint) -> Route:
     async def measured(request: Request) -> Response:
         started = time.perf_counter()
-        response = await endpoint(request)
+        about: Attributes = {"http.request.method": "POST", "http.route": path}
+        with serving(f"POST {path}", request.headers, about):
+            response = await endpoint(request)
+            about["http.response.status_code"] = response.status_code
+            if response.status_code >= 500:
+                about[ERROR] = str(response.status_code)
         metrics.REQUESTS.labels(path, response.status_code).observe(time.perf_counter() - started)
         return response
 

@@ -27,9 +27,9 @@ from scoring_service.usecases.inactive_leads import InactiveLeads
 from scoring_service.usecases.preview import Previews
 from scoring_service.usecases.queries import Queries
 from shared.rpc.arguments import identifier, identifiers, optional_text, optional_time, time
+from shared.rpc.handlers import Context
 from shared.rpc.pagination import asked_page
 from shared.rpc.read_masks import read_mask
-from shared.rpc.server import Context
 from shared.tasks import unhurried
 
 

@@ -37,8 +37,8 @@ from shared import wire
 from shared.inbox.parking import Parking
 from shared.rpc.admission import StreamKind, StreamTable
 from shared.rpc.arguments import identifier, ids_or_all, optional_text
+from shared.rpc.handlers import Context
 from shared.rpc.pagination import asked_page
-from shared.rpc.server import Context
 from shared.tasks import to_the_end
 
 SERVICE = "leadscore.scoring.v1.ScoringService"

@@ -8,7 +8,7 @@ its own: SERVING means that every drain loop has turned within the last `MAX_SIL
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial
@@ -26,6 +26,7 @@ from shared.metrics.page import serving_metrics
 from shared.rpc.health import Health, serving_health
 from shared.rpc.tls import server_credentials
 from shared.settings import WorkerSettings
+from shared.traces.export import exporting_traces
 from shared.watchdog import Heartbeat, watching
 
 IDLE_MILLISECONDS = 500
@@ -128,12 +129,12 @@ def work(
     host: str,
     application: Callable[[DoorbellBroker], AbstractAsyncContextManager[A]],
     register: Callable[[Broker, Callable[[], A]], None],
-    *health_names: str,
+    name: str,
 ) -> None:
     """Runs a worker in this process until SIGTERM or SIGINT, then lets running jobs finish.
 
     `application(broker)` is opened before the first message. `register(broker, app)` declares the actors, which reach
-    the application through `app()`. Health is served on `host`, for the empty name and `health_names`.
+    the application through `app()`. Health is served on `host`, for the empty name and `name`, and spans bear `name`.
 
     Raises:
         StartupError: The application cannot be opened, or the port for health or metrics is taken, or a certificate
@@ -142,8 +143,9 @@ def work(
     """
     event_loop = _EventLoop()
     broker = brokers.connect(redis_url, event_loop)
-    with serving_metrics(settings), _stop_signal() as (stopped, stop):
-        lifespan = Lifespan(partial(application, broker), partial(_health, host, settings, health_names), stop)
+    traces = exporting_traces(name, records_all=True)  # of the events whose traces the servers record
+    with serving_metrics(settings), traces, _stop_signal() as (stopped, stop):
+        lifespan = Lifespan(partial(application, broker), partial(_health, host, settings, name), stop)
         broker.add_middleware(lifespan)
         register(broker, lambda: lifespan.app)
         worker = Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=THREADS)
@@ -165,12 +167,12 @@ def work(
 
 
 def _health(
-    host: str, settings: WorkerSettings, names: Sequence[str], heartbeat: Heartbeat
+    host: str, settings: WorkerSettings, name: str, heartbeat: Heartbeat
 ) -> AbstractAsyncContextManager[Health]:
     async def probe() -> bool:
         return heartbeat.is_alive()
 
-    return serving_health(host, settings.health_port, probe, *names, credentials=server_credentials(settings))
+    return serving_health(host, settings.health_port, probe, name, credentials=server_credentials(settings))
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -19,6 +19,7 @@ from shared.deadlines import DEFAULT_SECONDS, KEEPALIVE_SECONDS, PING_SECONDS, s
 from shared.rpc import handshakes
 from shared.rpc.tls import CertificateFiles, Certificates
 from shared.settings import CallerSettings, TlsSettings
+from shared.traces.calls import outgoing
 
 EXPLAIN_SECONDS = 60.0
 """Shortest time between two log lines that say why the servers of a channel cannot be reached."""
@@ -112,7 +113,7 @@ class _Renewed:
 
 
 class _Prepared(grpc.aio.UnaryUnaryClientInterceptor):
-    """Sets the deadline of every call that has none, makes no call once it has passed, and adds the key."""
+    """Sets the deadline of every call without one, makes no call once it has passed, and adds the key and the trace."""
 
     def __init__(self, key: OwnKey | None, failures: "_Failures") -> None:
         self._key = key
@@ -129,11 +130,11 @@ class _Prepared(grpc.aio.UnaryUnaryClientInterceptor):
             timeout = seconds_left()
             if not timeout:
                 raise _deadline_exceeded()  # given no time, gRPC lets most calls through
-        key = self._key.metadata() if self._key else ()
+        added = (*(self._key.metadata() if self._key else ()), *outgoing())
         prepared = grpc.aio.ClientCallDetails(
             client_call_details.method,
             timeout,
-            grpc.aio.Metadata(*(metadata or ()), *key) if key else metadata,
+            grpc.aio.Metadata(*(metadata or ()), *added) if added else metadata,
             client_call_details.credentials,
             client_call_details.wait_for_ready,
         )

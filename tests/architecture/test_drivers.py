@@ -1,8 +1,8 @@
-"""Only modules at the edge import the drivers of databases, brokers and RPC."""
+"""Only modules at the edge import the drivers of databases, brokers, RPC and traces."""
 
 from tests.architecture.test_shape import ROOT, SERVICES, modules, packages
 
-DRIVERS = {"pymongo", "bson", "redis", "grpc", "dramatiq"}
+DRIVERS = {"pymongo", "bson", "redis", "grpc", "dramatiq", "opentelemetry"}
 EDGES = {"store", "clients", "servicer", "app"}
 OWNERS = {
     "shared/access/audit.py",
@@ -30,12 +30,17 @@ OWNERS = {
     "shared/replica_sets.py",
     "shared/rpc/channels.py",
     "shared/rpc/errors.py",
+    "shared/rpc/handlers.py",
     "shared/rpc/health.py",
     "shared/rpc/retries.py",
     "shared/rpc/server.py",
+    "shared/rpc/service.py",
     "shared/rpc/tls.py",
     "shared/sharding.py",
     "shared/stale_reads.py",
+    "shared/traces/calls.py",
+    "shared/traces/sending.py",
+    "shared/traces/tracer.py",
 }
 """The other modules that own a driver, or need its types or errors."""
 

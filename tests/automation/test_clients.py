@@ -20,7 +20,7 @@ from automation_service.domain.need import BASICS, EVERYTHING, Need
 from automation_service.servicer import ERRORS
 from shared import wire
 from shared.rpc.errors import WorkTooLarge, is_transient, status_of
-from shared.rpc.server import Context
+from shared.rpc.handlers import Context
 from testkit.serving import served
 from tests.intelligence.fakes import FakeScores
 from tests.intelligence.servicer import FakeScoring

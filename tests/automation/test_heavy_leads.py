@@ -51,7 +51,7 @@ from shared.inbox.consumer import Drainer
 from shared.inbox.doorbell import Doorbell
 from shared.inbox.parking import Parking
 from shared.mongo import Database
-from shared.rpc.server import Context
+from shared.rpc.handlers import Context
 from shared.tasks import running
 from testkit.secret_keys import KEYS
 from testkit.serving import served

@@ -8,7 +8,7 @@ from leadscore.ingest.v1 import ingest_pb2_grpc
 
 from gateway_service.clients import IngestService
 from shared.rpc.channels import connect
-from shared.rpc.server import Context
+from shared.rpc.handlers import Context
 from testkit.serving import listening
 from tests.gateway.serving import settings_of
 from tests.ingest.requests import message

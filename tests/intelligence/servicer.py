@@ -12,8 +12,8 @@ from intelligence_service.domain.summary import Grouping
 from intelligence_service.ports import Order, Wanted
 from scoring_service import model_codec
 from shared import wire
+from shared.rpc.handlers import Context
 from shared.rpc.read_masks import read_mask
-from shared.rpc.server import Context
 from tests.intelligence.fakes import FakeScores
 from tests.scoring.models import BUILT_IN
 

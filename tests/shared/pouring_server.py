@@ -5,7 +5,8 @@ import os
 
 from shared import entrypoint, processes
 from shared.access.enforcement import OPEN
-from shared.rpc.server import Service, serve
+from shared.rpc.server import serve
+from shared.rpc.service import Service
 from shared.settings import ServerSettings
 from tests.shared.rpc.running_server import healthy
 from tests.shared.rpc.teapot import ERRORS, NAME, Teapot

@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from shared import deadlines
 from shared.mongo import Database, is_timeout
 from shared.rpc.channels import connect
-from shared.rpc.server import Context
+from shared.rpc.handlers import Context
 from shared.settings import CallerSettings, load
 
 SLACK = 8.0

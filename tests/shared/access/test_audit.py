@@ -16,7 +16,7 @@ from shared.access.ring import KeyRing
 from shared.access.roles import Role
 from shared.mongo import Database, Document
 from shared.rpc.admission import Admission, Streams
-from shared.rpc.server import guarded
+from shared.rpc.handlers import guarded
 from testkit.waiting import eventually
 from tests.shared.access.rings import made, ring_of
 from tests.shared.rpc.teapot import ERRORS, POUR, STREAMS, WATCH, Empty, Kitchen, Teapot

@@ -18,8 +18,8 @@ from shared.access.keys import new_key
 from shared.access.ring import KeyRing
 from shared.access.roles import Role
 from shared.rpc.admission import Admission, Streams
+from shared.rpc.handlers import guarded
 from shared.rpc.health import Health
-from shared.rpc.server import guarded
 from testkit.serving import refusal
 from tests.shared.access.rings import EXPIRED, NOW, FakeKeys, made, ring_from, ring_of, stored
 from tests.shared.rpc.teapot import POUR, STREAM, STREAMS, WATCH, Teapot

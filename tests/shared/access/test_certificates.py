@@ -17,8 +17,8 @@ from shared.access.keys import new_key
 from shared.access.roles import Role
 from shared.rpc.admission import Admission
 from shared.rpc.channels import connect
+from shared.rpc.handlers import guarded
 from shared.rpc.health import listen
-from shared.rpc.server import guarded
 from shared.rpc.tls import server_credentials
 from testkit.certificates import Authority
 from testkit.serving import refusal

@@ -14,7 +14,7 @@ from shared.access.enforcement import Access, Methods
 from shared.access.errors import ACCESS
 from shared.access.roles import Role
 from shared.rpc.admission import Admission
-from shared.rpc.server import Context, guarded
+from shared.rpc.handlers import Context, guarded
 from testkit.serving import refusal
 from tests.architecture.method_table import CONTEXTS, methods, services
 from tests.shared.access.rings import made, ring_of

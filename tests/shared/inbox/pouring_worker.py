@@ -87,7 +87,7 @@ def run_worker(
 ) -> None:
     """Runs a worker without a health port."""
     silent: dict[str, Any] = {"health_port": 0}
-    workers.work(WorkerSettings(**silent), redis_url, "127.0.0.1", application, register)
+    workers.work(WorkerSettings(**silent), redis_url, "127.0.0.1", application, register, "worker")
 
 
 def stop_at(last: int, stop_signal: StopSignal) -> Callable[[Teapot, int], object]:

@@ -60,7 +60,7 @@ def run(settings: WorkerSettings) -> None:
     \"\"\"Run.\"\"\"
     watchdog.MAX_SILENT_SECONDS = 1.0
     watchdog.end_process = lambda *_, **__: None  # so that its health can be asked for
-    worker.work(settings, REDIS, "127.0.0.1", opened, lambda broker, app: None)
+    worker.work(settings, REDIS, "127.0.0.1", opened, lambda broker, app: None, "worker")
 
 REDIS = os.environ["REDIS"]
 sys.modules["test_service"] = sys.modules["__main__"]

@@ -52,7 +52,7 @@ for _ in range(int(sys.argv[1])):
     client.enqueue(dramatiq.Message(queue_name="pour", actor_name="pour", args=(), kwargs={}, options={}))
     overdue = threading.Timer(30, os._exit, [3])
     overdue.start()
-    workers.work(WorkerSettings(health_port=0), os.environ["REDIS"], "127.0.0.1", application, register)
+    workers.work(WorkerSettings(health_port=0), os.environ["REDIS"], "127.0.0.1", application, register, "worker")
     overdue.cancel()
 """
 """Runs workers one after another, each stopped as it becomes ready; exits with 3 if one does not stop."""
@@ -92,7 +92,7 @@ def register(broker, app):
         await asyncio.to_thread(stopping.wait, 60)
 
 logs.configure("test", "info")
-workers.work(WorkerSettings(health_port=0), os.environ["REDIS"], "127.0.0.1", application, register)
+workers.work(WorkerSettings(health_port=0), os.environ["REDIS"], "127.0.0.1", application, register, "worker")
 """
 """Runs a worker with a fetched message beside those that run. These end once none of its threads takes another one."""
 

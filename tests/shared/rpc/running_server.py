@@ -13,7 +13,9 @@ from structlog.typing import EventDict
 from cli.local.embedded import free_port
 from shared.access.enforcement import OPEN
 from shared.rpc.admission import Admission
-from shared.rpc.server import Service, guarded, nothing_to_end, serve
+from shared.rpc.handlers import guarded
+from shared.rpc.server import serve
+from shared.rpc.service import Service, nothing_to_end
 from shared.settings import ServerSettings
 from tests.shared.rpc.teapot import ERRORS, NAME, Kitchen, Teapot
 

@@ -10,8 +10,8 @@ import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
 from cli.local.embedded import free_port
+from shared.rpc.handlers import Context
 from shared.rpc.health import listen
-from shared.rpc.server import Context
 from shared.rpc.tls import server_credentials
 from shared.settings import CallerSettings
 

@@ -8,7 +8,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from shared.rpc.admission import StreamKind, StreamTable
 from shared.rpc.errors import ARGUMENTS, ErrorRow, ErrorTable
-from shared.rpc.server import Context
+from shared.rpc.handlers import Context
 
 NAME = "test.TeapotService"
 POUR, STREAM, WATCH = f"/{NAME}/Pour", f"/{NAME}/Stream", f"/{NAME}/Watch"

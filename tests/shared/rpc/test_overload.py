@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from shared.rpc.admission import RETRY_SECONDS, Admission, Streams, nothing_refused
 from shared.rpc.errors import Overloaded, status_of
+from shared.rpc.handlers import guarded
 from shared.rpc.retries import retry_seconds
-from shared.rpc.server import guarded
 from testkit.serving import refusal
 from testkit.waiting import eventually
 from tests.shared.rpc.teapot import ERRORS, POUR, STREAM, STREAMS, WATCH, Kitchen, Teapot, pour, stream

@@ -8,7 +8,8 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from shared.access.enforcement import OPEN
-from shared.rpc.server import MESSAGE_BYTES, Service, serve
+from shared.rpc.server import MESSAGE_BYTES, serve
+from shared.rpc.service import Service
 from shared.settings import StartupError
 from testkit.waiting import eventually
 from tests.shared.rpc.running_server import healthy, running, settings_of

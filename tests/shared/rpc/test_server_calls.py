@@ -13,6 +13,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from structlog.testing import capture_logs
 
 from shared.mongo import Database
+from shared.rpc import handlers
 from shared.rpc import server as servers
 from testkit.serving import refusal
 from tests.shared.rpc.running_server import SLACK, healthy, of_calls, opened, running
@@ -83,7 +84,7 @@ async def test_a_stream_delivers_its_messages_before_it_fails() -> None:
 
 
 async def test_a_call_past_the_callers_deadline_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "GRACE_SECONDS", 60)  # so that nobody but the caller ends it
+    monkeypatch.setattr(handlers, "GRACE_SECONDS", 60)  # so that nobody but the caller ends it
     kitchen = Kitchen(waits=True)
     with capture_logs() as lines:
         async with opened(kitchen.pour) as channel:

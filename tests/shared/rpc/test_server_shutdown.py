@@ -12,7 +12,8 @@ from shared import tasks
 from shared.access.enforcement import OPEN
 from shared.rpc import server as servers
 from shared.rpc.errors import Stopping
-from shared.rpc.server import Service, serve
+from shared.rpc.server import serve
+from shared.rpc.service import Service
 from testkit.waiting import eventually
 from tests.shared.rpc.running_server import SERVING, SLACK, Running, healthy, of_calls, running, settings_of
 from tests.shared.rpc.teapot import ERRORS, NAME, Kitchen, Teapot, pour, stream
