@@ -18,7 +18,9 @@ RUN /build/slim.sh
 FROM ${PYTHON_IMAGE} AS packages
 COPY deploy/requirements.lock /build/
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-compile --only-binary :all: --no-deps \
-        --require-hashes --target /packages -r /build/requirements.lock
+        --require-hashes --target /packages -r /build/requirements.lock \
+    # Types and sources, which nothing reads at run time.
+    && find /packages -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.proto' -o -name '*.[ch]' \) -delete
 COPY . /app
 # The checked files cannot change, so nothing need look at their times.
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app /packages \

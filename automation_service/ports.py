@@ -168,10 +168,11 @@ class Due(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The exclusive right to make one attempt at a delivery, until its `due_time`."""
+    """The exclusive right to make one attempt at a delivery, until its `due_time`, in the trace of its execution."""
 
     rule_id: str
     delivery: Delivery
+    traceparent: str = ""
 
 
 class Settlement(NamedTuple):

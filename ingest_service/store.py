@@ -101,6 +101,7 @@ class MongoEventStore:
             _naive(event.sent_time),
             _naive(event.original_time),
             event.shortening._asdict() if event.shortening else None,
+            event.traceparent,
         )
         return row.to_document() | self._inbox.pending_row(event.lead_id, accept_time)
 

@@ -16,6 +16,9 @@ from automation_service.ports import Claim, Clock, Receivers, Rules, Settlement
 from shared import logs
 from shared.group_commit import GroupCommit
 from shared.secrets import SecretKeys, SecretUnreadable
+from shared.traces import spans
+from shared.traces.current import recorded
+from shared.traces.spans import ERROR, Attributes, Kind
 
 ATTEMPT_SECONDS = 15.0
 """Longest time for an attempt, in seconds."""
@@ -61,13 +64,24 @@ class DeliveryAttempt:
             metrics.DELIVERIES.labels(delivery.receiver, "cancelled").inc()
             return
         began = self.clock()
-        answer = await self._attempt(rule, action, delivery)
+        answer = await self._traced(rule, action, delivery)
         on_answer(answer.fate)
         settled = self._settled(delivery, answer, began)
         await self.settling.add(Settlement(claim, settled))
         self._report(settled, action, answer, began)
         if answer.fate is Fate.GONE:
             await self._disable(rule, f"{action.endpoint} answered {answer.status}")
+
+    async def _traced(self, rule: Rule, action: Action, delivery: Delivery) -> Answer:
+        """Makes the attempt, as a span of the trace of its execution."""
+        about: Attributes = {"leadscore.delivery.id": delivery.delivery_id}
+        with spans.working(f"deliver {action.kind}", recorded(), about, kind=Kind.CLIENT):
+            answer = await self._attempt(rule, action, delivery)
+            about |= {"leadscore.delivery.fate": answer.fate.value, "leadscore.delivery.status": answer.status}
+            about["leadscore.delivery.endpoint"] = action.endpoint
+            if answer.fate is not Fate.ARRIVED:
+                about[ERROR] = str(answer.status or answer.fate.value)
+        return answer
 
     async def _attempt(self, rule: Rule, action: Action, delivery: Delivery) -> Answer:
         try:

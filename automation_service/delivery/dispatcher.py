@@ -20,6 +20,7 @@ from automation_service.domain.rule import Rule
 from automation_service.ports import Claim, Clock, Deliveries, Due, HoldSwitch
 from shared import logs
 from shared.tasks import is_cancelled
+from shared.traces.current import within
 
 CLAIM = timedelta(seconds=40)
 """How long a claim lasts. An attempt begins in the first half or not at all, and it takes less than half, its
@@ -79,10 +80,12 @@ class Dispatcher:
 
     def begin(self, executions: Sequence[Execution]) -> None:
         """Starts the admitted deliveries, and wakes the loop for the others; see `DeliveryQueue`."""
-        deliveries = [(each.key.rule_id, delivery) for each in executions for delivery in each.deliveries]
-        self._surplus += [Claim(rule_id, delivery) for rule_id, delivery in deliveries if delivery.lease]
+        claims = [
+            Claim(each.key.rule_id, delivery, each.traceparent) for each in executions for delivery in each.deliveries
+        ]
+        self._surplus += [claim for claim in claims if claim.delivery.lease]
         self._launch_surplus()
-        if any(delivery.state is ExecutionState.PENDING and not delivery.lease for _, delivery in deliveries):
+        if any(claim.delivery.state is ExecutionState.PENDING and not claim.delivery.lease for claim in claims):
             self._wake.set()
 
     async def run(self) -> None:
@@ -172,14 +175,15 @@ class Dispatcher:
             if self._is_full or self._surplus:
                 self._wake.set()
 
-        try:
-            await self._attempt.deliver(claim, rule, on_answer)
-        except Exception as error:  # noqa: BLE001 (the claim lapses, and the delivery is due again)
-            text = logs.one_line(error)
-            _LOG.warning("delivery abandoned", delivery=claim.delivery.delivery_id, error=text)
-        finally:
-            if not answered:
-                on_answer(Fate.RETRY)
+        with within(claim.traceparent):
+            try:
+                await self._attempt.deliver(claim, rule, on_answer)
+            except Exception as error:  # noqa: BLE001 (the claim lapses, and the delivery is due again)
+                text = logs.one_line(error)
+                _LOG.warning("delivery abandoned", delivery=claim.delivery.delivery_id, error=text)
+            finally:
+                if not answered:
+                    on_answer(Fate.RETRY)
 
 
 async def repair_due_times(deliveries: Deliveries, clock: Clock, *, every: float = 30.0) -> None:

@@ -18,6 +18,7 @@ from automation_service.domain.delivery import ANSWER_BYTES, Answer, Delivery, F
 from automation_service.domain.limits import InvalidRule
 from automation_service.domain.receiver import Email, Slack, Webhook
 from automation_service.domain.redaction import redacted
+from shared.traces.calls import outgoing
 
 MAX_BYTES = 65_536
 """Bytes of a response that are read. After that the connection is closed."""
@@ -157,7 +158,8 @@ class AllReceivers:
         """Makes one attempt; see `Receivers`."""
         match action.receiver:
             case Webhook() as webhook:
-                return await self._http.post(webhook, delivery.body, self._http.sign(webhook, delivery))
+                headers = self._http.sign(webhook, delivery) | dict(outgoing())
+                return await self._http.post(webhook, delivery.body, headers)
             case Email():
                 if self._smtp is None:
                     return Answer(Fate.RETRY, error="e-mail is disabled: LEADSCORE_SMTP_HOST is empty")

@@ -128,7 +128,7 @@ class Candidate:
 class Execution:
     """The record that a rule fired on a change. `last_event_time` is that of `Firing`.
 
-    `event_id` and `event_type` are of the event that the rule fired for; empty if there is none.
+    `event_id`, `event_type` and `traceparent` are of the event that the rule fired for; empty if there is none.
     """
 
     key: Key
@@ -145,6 +145,7 @@ class Execution:
     event_id: str = ""
     event_type: str = ""
     deliveries: tuple[Delivery, ...] = ()
+    traceparent: str = ""
 
     @property
     def execution_id(self) -> str:
@@ -227,6 +228,7 @@ def execution(fired: Candidate, insight: Insight, record_time: datetime, render:
         deliveries=tuple(
             _delivery(fired, action, insight, record_time, render, sender) for action in fired.rule.draft.actions
         ),
+        traceparent=fired.event.traceparent if fired.event else "",
     )
 
 

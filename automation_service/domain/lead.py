@@ -25,12 +25,13 @@ class LeadNotFound(Exception):
 
 
 class LeadEvent(NamedTuple):
-    """An event of a lead. `properties` is a JSON object."""
+    """An event of a lead. `properties` is a JSON object, and `traceparent` the span that brought it, if recorded."""
 
     event_id: str
     event_type: str
     event_time: datetime
     properties: Mapping[str, Any]
+    traceparent: str = ""
 
 
 class Transition(NamedTuple):
@@ -105,6 +106,11 @@ class Change:
     def stage(self) -> str:
         """The stage after the change."""
         return self.stages[-1]
+
+    @property
+    def traceparents(self) -> list[str]:
+        """The spans that brought the events of the change, as far as they are recorded."""
+        return [event.traceparent for each in self.transitions for event in each.events if event.traceparent]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,9 +53,9 @@ class MongoDeliveries:
             array_filters=[{"due.delivery_id": {"$in": ids}, "due.due_time": {"$lte": now}}],
             hint=BY_ID,
         )
-        fields: Document = {"_id": 0, "rule_id": 1, "deliveries": 1}
+        fields: Document = {"_id": 0, "rule_id": 1, "deliveries": 1, "traceparent": 1}
         return [
-            Claim(row["rule_id"], documents.read_delivery(each))
+            Claim(row["rule_id"], documents.read_delivery(each), row.get("traceparent", ""))
             async for row in self._latest.find(matching | {"deliveries.lease": lease}, fields, hint=BY_ID)
             for each in row["deliveries"]
             if each["lease"] == lease

@@ -123,8 +123,8 @@ def read_trigger(row: Document) -> Trigger:
 
 
 def write_execution(execution: Execution, partition: int) -> Document:
-    """Returns an execution's row."""
-    return {
+    """Returns an execution's row; it has a `traceparent` only if that is set."""
+    row = {
         "_id": execution.execution_id,
         "partition": partition,
         **execution.key._asdict(),
@@ -142,6 +142,7 @@ def write_execution(execution: Execution, partition: int) -> Document:
         "record_time": execution.record_time,
         "deliveries": [write_delivery(delivery) for delivery in execution.deliveries],
     }
+    return row | {"traceparent": execution.traceparent} if execution.traceparent else row
 
 
 def read_execution(row: Document) -> Execution:
@@ -160,6 +161,7 @@ def read_execution(row: Document) -> Execution:
         last_event_time=row["last_event_time"],
         record_time=row["record_time"],
         deliveries=tuple(read_delivery(delivery) for delivery in row["deliveries"]),
+        traceparent=row.get("traceparent", ""),
     )
 
 

@@ -16,6 +16,9 @@ from automation_service.domain.rule import Rule
 from automation_service.ports import Changes, Clock, DeliveryQueue, Executions, Insights, Rules, Source
 from automation_service.usecases.inquiry import Inquiry, holds
 from shared import logs
+from shared.contracts.score_changes import CONTRACT
+from shared.traces import drains, spans
+from shared.traces.spans import Attributes
 
 MAX_BYTES = 8 * 1_048_576
 """Bytes of delivery bodies that one transaction records. A change that needs more gets a transaction of its own."""
@@ -54,7 +57,9 @@ class Evaluation:
         count, is_full = rows.changes, rows.is_full
         if rules:
             changes = await self.changes.read(rows)
-            await self.evaluate(changes, rules, self.changes)
+            parents = (traceparent for change in changes for traceparent in change.traceparents)
+            with drains.span(CONTRACT.collection, len(changes), parents):
+                await self.evaluate(changes, rules, self.changes)
             count, is_full = len(changes), rows.is_full or changes.is_full
         else:
             await self.changes.skip(rows)
@@ -99,6 +104,7 @@ class Evaluation:
         needs: Mapping[str, Need],
         source: Source,
     ) -> int:
+        started = time.perf_counter()
         lead_ids = {change.lead_id for change in portion} & needs.keys()
         fetched = await self._inquiry.fetch({lead_id: needs[lead_id] for lead_id in lead_ids})
         # A lead that has lost its score since `judge` is in neither.
@@ -106,6 +112,7 @@ class Evaluation:
         recorded = await self.changes.transact(partial(self._settle, portion, finished, possible, insights, source))
         if recorded:
             metrics.EXECUTIONS.inc(len(recorded))
+            _trace(recorded, time.perf_counter() - started)
             self.delivery_queue.begin(recorded)
         return len(recorded)
 
@@ -137,6 +144,14 @@ class Evaluation:
         if finished:
             await source.mark(pending)
         return recorded
+
+
+def _trace(recorded: Sequence[Execution], seconds: float) -> None:
+    """Adds executions that took so many seconds to record to the traces of the events that they fired for."""
+    for each in recorded:
+        about: Attributes = {"leadscore.execution.id": each.execution_id, "leadscore.rule.id": each.key.rule_id}
+        with spans.working("execution", each.traceparent, about, seconds=seconds):
+            pass
 
 
 def _rows(changes: Sequence[Change]) -> set[Row]:

@@ -37,6 +37,7 @@ class Event(NamedTuple):
     Times are in UTC with millisecond precision; None if they were not given. No automation fires for an event that is
     `historical`. `sent_time` is when it was sent, by the clock of the sender. `original_time` is the event time that
     the caller gave, if `checked` has corrected it, and `shortening` what it has shortened in the properties.
+    `traceparent` is the span of the call that brought it, if its trace is recorded.
     """
 
     event_id: str
@@ -49,6 +50,7 @@ class Event(NamedTuple):
     sent_time: datetime | None = None
     original_time: datetime | None = None
     shortening: Shortening | None = None
+    traceparent: str = ""
 
 
 def check_batch(count: int) -> None:

@@ -1,7 +1,7 @@
 """Domain ⇄ MongoDB documents: leads, checkpoints, entries, events and changes."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -199,9 +199,10 @@ def write_entry(lead_id: str, partition: int, entry: Entry) -> Document:
 def write_changes(batch: AppendBatch, partition_of: Callable[[str], int]) -> list[Document]:
     """Returns the rows that report the updates of a batch to automation: one per partition, unless it is large."""
     changes: dict[int, list[Document]] = defaultdict(list)
+    traces = traceparents_of(batch.rows)
     for each in batch.updates:
         if each.entries:
-            changes[partition_of(each.after.lead_id)].append(_write_change(each, batch))
+            changes[partition_of(each.after.lead_id)].append(_write_change(each, batch, traces))
     common = score_changes.common_fields(batch.date_bucket, batch.record_time)
     return [
         common | row
@@ -210,7 +211,12 @@ def write_changes(batch: AppendBatch, partition_of: Callable[[str], int]) -> lis
     ]
 
 
-def _write_change(update: LeadUpdate, batch: AppendBatch) -> Document:
+def traceparents_of(rows: Iterable[Document]) -> dict[str, str]:
+    """Returns the traceparents of those of some rows of the inbox `events` that have one, by the id of the event."""
+    return {row["_id"]: row["traceparent"] for row in rows if "traceparent" in row}
+
+
+def _write_change(update: LeadUpdate, batch: AppendBatch, traces: Mapping[str, str]) -> Document:
     scores, stages, event_types, kinds, inactive_days = change_of(update, batch.record_time)
     return ScoreChange(
         lead_id=update.after.lead_id,
@@ -227,20 +233,15 @@ def _write_change(update: LeadUpdate, batch: AppendBatch) -> Document:
         date_bucket=batch.date_bucket,
         last_event_time=update.after.state.last_event_time,
         record_time=batch.record_time,
-        transitions=tuple(map(_write_transition, update.transitions)),
+        transitions=tuple(_write_transition(each, traces) for each in update.transitions),
     ).to_document()
 
 
-def _write_transition(transition: Transition) -> TransitionRow:
+def _write_transition(transition: Transition, traces: Mapping[str, str]) -> TransitionRow:
     return TransitionRow(
         without_repeats([point.score for point in transition.path]),
         without_repeats([point.stage for point in transition.path]),
-        tuple(
-            [
-                ChangeEvent(event.event_id, event.event_type, event.event_time, event.properties)
-                for event in transition.events
-            ]
-        ),
+        tuple([ChangeEvent(*event[:4], traces.get(event.event_id, "")) for event in transition.events]),
     )
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from scoring_service import metrics
@@ -10,11 +10,14 @@ from scoring_service.domain.calendar import Calendar
 from scoring_service.domain.lead import Lead, Standing
 from scoring_service.ports import Doorbell
 from scoring_service.store.batches import EventBatch
+from scoring_service.store.documents import traceparents_of
 from scoring_service.store.facts import FactReader
 from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.history_writer import Clock, HistoryWriter, PendingFacts
 from scoring_service.usecases.slow_lane import SlowLane
 from shared import logs
+from shared.contracts.events import CONTRACT
+from shared.traces import drains
 
 STEP_SECONDS = 1.0
 """A step starts no more transactions after this time; the next step scores the remaining events."""
@@ -31,6 +34,7 @@ class _Outcome:
     `is_full`: more events may be pending than it read. `is_cut`: it left some of the events that it read to the next
     transaction. `heavy` lists the leads that need too much work for a shared transaction. `doorbells` are the
     partitions of automation's inbox that have new rows. `late` is how many of the scored events were late.
+    `traceparents` are those of the scored events that have one.
     """
 
     is_full: bool
@@ -39,6 +43,7 @@ class _Outcome:
     is_cut: bool
     doorbells: set[int]
     late: int = 0
+    traceparents: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,8 @@ class Drain:
                 seconds = time.perf_counter() - started
                 metrics.DRAINS.done(outcome.scored, seconds)
                 metrics.LATE_EVENTS.inc(outcome.late)
-                _LOG.info("drain", partitions=len(partitions), events=outcome.scored, ms=round(seconds * 1000, 2))
+                with drains.span(CONTRACT.collection, outcome.scored, outcome.traceparents, seconds=seconds):
+                    _LOG.info("drain", partitions=len(partitions), events=outcome.scored, ms=round(seconds * 1000, 2))
             for lead_id in outcome.heavy:
                 if ids is None:
                     self.slow_lane.put(lead_id)
@@ -97,6 +103,7 @@ class Drain:
             if updates:
                 outcome.doorbells |= await self.lead_writer.append(writer.batch(updates, rows))
             outcome.scored += len(rows)
+            outcome.traceparents += traceparents_of(rows).values()
             outcome.late += sum(each.count_late(self.calendar) for each in plan.chosen)
             outcome.heavy += [each.lead.lead_id for each in plan.heavy]
             outcome.is_cut |= bool(plan.left)

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from scoring_service import metrics
 from scoring_service.domain.lead import LeadUpdate
 from scoring_service.domain.model import Event
+from scoring_service.store.documents import traceparents_of
 from scoring_service.store.writes import LeadWriter
 from scoring_service.usecases.lead_transaction import LeadTransaction
 from shared import logs
+from shared.contracts.events import CONTRACT
 from shared.deadlines import deadline
 from shared.mongo import is_timeout
 from shared.rpc.errors import is_transient
 from shared.tasks import is_cancelled
+from shared.traces import drains
 
 MAX_EVENTS = 2_000
 """Events of one transaction: enough to spread the cost of a replay, few enough to commit within 200 ms."""
@@ -96,7 +99,9 @@ class SlowLane:
             update = await self.leads.record(lead_id, events, batch.rows[lead_id])
             seconds = time.perf_counter() - started
             self._measure(update, events, seconds)
-            _LOG.info("slow drain", lead=lead_id, events=len(events), ms=round(seconds * 1000, 2))
+            found = traceparents_of(batch.rows[lead_id]).values() if update else ()
+            with drains.span(CONTRACT.collection, len(events), found, seconds=seconds):
+                _LOG.info("slow drain", lead=lead_id, events=len(events), ms=round(seconds * 1000, 2))
         return limit if batch.is_full else len(events)
 
     def _measure(self, update: LeadUpdate | None, events: Sequence[Event], seconds: float) -> None:

@@ -15,12 +15,14 @@ import msgspec
 
 from shared.inbox.contract import InboxContract
 
-CONTRACT = InboxContract("events", done="scored", schema_version=1, consumer="scoring_service", cleared=("properties",))
-"""The history keeps the properties of a scored event, so its row need not."""
+CONTRACT = InboxContract(
+    "events", done="scored", schema_version=1, consumer="scoring_service", cleared=("properties", "traceparent")
+)
+"""The history keeps the properties of a scored event, so its row need not. Its trace goes on in its change."""
 
 PAYLOAD = ("lead_id", "event_type", "event_time", "properties", "source")
 """Fields of every row, besides its id and its version."""
-OPTIONAL = ("historical", "sent_time", "original_event_time", "shortened")
+OPTIONAL = ("historical", "sent_time", "original_event_time", "shortened", "traceparent")
 """Fields that a row has only if they are set."""
 FIELDS: dict[str, Any] = dict.fromkeys((*PAYLOAD, *OPTIONAL), 1)
 """A projection of the fields that `EventRow.from_document` reads."""
@@ -47,7 +49,7 @@ class EventRow(NamedTuple):
     fires for an event that is `historical`. `sent_time` is when it was sent, by the clock of the sender. If the error
     of that clock was corrected in `event_time`, `original_event_time` is the time that the client gave. If properties
     were too large, `shortened` has the names of those whose text was cut (`cut`) and the number of those left out
-    (`left_out`).
+    (`left_out`). `traceparent` is the span of the call that brought it, if its trace is recorded (`shared.traces`).
     """
 
     event_id: str
@@ -60,6 +62,7 @@ class EventRow(NamedTuple):
     sent_time: datetime | None = None
     original_event_time: datetime | None = None
     shortened: Mapping[str, Any] | None = None
+    traceparent: str = ""
 
     def to_document(self) -> dict[str, Any]:
         """Returns the row in the newest version, without the fields of the inbox."""
@@ -81,13 +84,16 @@ class EventRow(NamedTuple):
             document["original_event_time"] = self.original_event_time
         if self.shortened is not None:
             document["shortened"] = self.shortened
+        if self.traceparent:
+            document["traceparent"] = self.traceparent
         return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "EventRow":
         """Returns the row that a document holds."""
         get = document.get
-        optional = get("historical", False), get("sent_time"), get("original_event_time"), get("shortened")
+        sent, original, shortened = get("sent_time"), get("original_event_time"), get("shortened")
+        optional = get("historical", False), sent, original, shortened, get("traceparent", "")
         return cls._make((*_VALUES(document), *optional))
 
 

@@ -9,6 +9,7 @@ holds a document of each. The inbox adds its own fields (`partition`, `state`, `
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from shared.inbox.contract import InboxContract
@@ -19,21 +20,30 @@ CONTRACT = InboxContract(
 
 
 class ChangeEvent(NamedTuple):
-    """An event that did something to a lead; see `EventRow`."""
+    """An event that did something to a lead; see `EventRow`. A row has a `traceparent` only if it is set."""
 
     event_id: str
     event_type: str
     event_time: datetime
     properties: Mapping[str, Any]
+    traceparent: str = ""
 
     def to_document(self) -> dict[str, Any]:
         """Returns the event as a part of the row."""
-        return {
+        document = {
             "event_id": self.event_id,
             "event_type": self.event_type,
             "event_time": self.event_time,
             "properties": self.properties,
         }
+        if self.traceparent:
+            document["traceparent"] = self.traceparent
+        return document
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "ChangeEvent":
+        """Returns the event that a part of a row holds."""
+        return cls._make((*_EVENT(document), document.get("traceparent", "")))
 
 
 class Transition(NamedTuple):
@@ -55,7 +65,7 @@ class Transition(NamedTuple):
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Transition":
         """Returns the transition that a part of a row holds."""
-        events = tuple(ChangeEvent(**event) for event in document["events"])
+        events = tuple(map(ChangeEvent.from_document, document["events"]))
         return cls(tuple(document["scores"]), tuple(document["stages"]), events)
 
 
@@ -148,3 +158,6 @@ def lead_of(row: Mapping[str, Any]) -> str:
         return str(row[CONTRACT.items][0]["lead_id"])
     except (KeyError, IndexError, TypeError):
         return ""
+
+
+_EVENT = itemgetter("event_id", "event_type", "event_time", "properties")

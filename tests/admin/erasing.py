@@ -118,6 +118,7 @@ class World:
             f"{LEAD}:1",
             "signup",
             (replace(delivery, attempts=(attempt,)),),
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         )
         return write_execution(execution, self.scoring.events.partition_of(LEAD))
 

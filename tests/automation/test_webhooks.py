@@ -19,6 +19,7 @@ from automation_service.domain.preset import Preset
 from automation_service.domain.receiver import Slack, Webhook
 from cli.local.embedded import free_port
 from shared import wire
+from shared.traces.current import within
 from testkit.receiver import SECRET, Receiver, Request, Writer, answering
 from testkit.secret_keys import KEYS
 from tests.automation.fakes import webhook
@@ -54,6 +55,14 @@ async def test_a_webhook_gets_the_payload_signed(subject: AllReceivers, receiver
         "trigger: the conditions hold after a change",
         "risk low: the last event was 1 hour ago, not more than 7 days ago",
     ]
+
+
+async def test_a_webhook_can_go_on_with_the_trace(subject: AllReceivers, receiver: Receiver) -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with within(traceparent):
+        await send(subject, webhook(url=receiver.url()))
+    await send(subject, webhook(url=receiver.url()))
+    assert [request.headers.get("traceparent") for request in receiver.requests] == [traceparent, None]
 
 
 async def test_a_request_is_signed_with_both_secrets_during_a_rotation(

@@ -21,6 +21,7 @@ FIRST = EventRow(
 ROW = FIRST._replace(historical=True, sent_time=datetime(2026, 3, 20, 9, 16, 2, 5_000, UTC))._replace(
     original_event_time=datetime(2026, 3, 20, 10, 15, 30, 250_000, UTC),
     shortened={"cut": ["referrer"], "left_out": 2},
+    traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 )
 
 

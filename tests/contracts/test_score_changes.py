@@ -18,6 +18,7 @@ from shared.inbox.bundles import MAX_BYTES, MAX_ITEMS, pending_bundles
 from tests.contracts.documents import examples, through_bson
 
 TIME = datetime(2026, 3, 20, 9, 15, 30, 250_000, UTC)
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 CHANGE = ScoreChange(
     lead_id="ada@example.com",
     sequence=12,
@@ -37,7 +38,11 @@ CHANGE = ScoreChange(
         Transition(
             (15, 20),
             ("warm",),
-            (ChangeEvent("view-7", "page_view", TIME - timedelta(milliseconds=2250), {"url": "/pricing"}),),
+            (
+                ChangeEvent(
+                    "view-7", "page_view", TIME - timedelta(milliseconds=2250), {"url": "/pricing"}, TRACEPARENT
+                ),
+            ),
         ),
         Transition((20, 65), ("warm", "qualified")),
     ),
@@ -77,6 +82,7 @@ def test_every_version_has_an_example_that_today_reads() -> None:
 def test_a_reader_ignores_fields_that_it_does_not_know() -> None:
     [row] = rows_of(CHANGE)
     row["changes"][0]["added_later"] = row["added_later"] = 1
+    row["changes"][0]["transitions"][0]["events"][0]["added_later"] = 1
     assert list(changes_in(row)) == [CHANGE]
 
 

@@ -10,6 +10,7 @@ from ingest_service.settings import IngestSettings
 from intelligence_service.settings import IntelligenceSettings
 from scoring_service.settings import ScoringSettings
 from shared.settings import ProcessSettings
+from shared.traces import environment
 
 SETTINGS: dict[str, type[ProcessSettings]] = {
     "admin_service": AdminSettings,
@@ -21,7 +22,7 @@ SETTINGS: dict[str, type[ProcessSettings]] = {
     "scoring_service": ScoringSettings,
 }
 """By the module that `python -m` runs."""
-_OF_EVERY_PROCESS = {"LEADSCORE_SECRETS_DIR"}
+_OF_EVERY_PROCESS = {"LEADSCORE_SECRETS_DIR", *environment.ENDPOINTS, environment.SAMPLER, environment.SHARE}
 
 
 def unknown(names: Iterable[str]) -> set[str]:
