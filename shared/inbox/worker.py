@@ -143,8 +143,7 @@ def work(
     """
     event_loop = _EventLoop()
     broker = brokers.connect(redis_url, event_loop)
-    traces = exporting_traces(name, records_all=True)  # of the events whose traces the servers record
-    with serving_metrics(settings), traces, _stop_signal() as (stopped, stop):
+    with serving_metrics(settings), exporting_traces(name), _stop_signal() as (stopped, stop):
         lifespan = Lifespan(partial(application, broker), partial(_health, host, settings, name), stop)
         broker.add_middleware(lifespan)
         register(broker, lambda: lifespan.app)

@@ -66,7 +66,7 @@ def outgoing() -> tuple[tuple[str, str], ...]:
     return (("traceparent", found),) if found else ()
 
 
-def _begin(tracer: "Tracer", name: str, context: "Context") -> "Span":
+def _begin(tracer: "Tracer", name: str, context: "Context") -> "Span | None":
     metadata = context.invocation_metadata() or ()
     headers = {key: value for key, value in metadata if key in HEADERS and isinstance(value, str)}
     span, traceparent = tracer.serve(name, headers)
@@ -74,8 +74,8 @@ def _begin(tracer: "Tracer", name: str, context: "Context") -> "Span":
     return span
 
 
-def _end(tracer: "Tracer", span: "Span", name: str, code: str) -> None:
-    if span.is_recording():
+def _end(tracer: "Tracer", span: "Span | None", name: str, code: str) -> None:
+    if span is not None:
         about: Attributes = {"rpc.system.name": "grpc", "rpc.method": name, "rpc.response.status_code": code}
         tracer.finish(span, about | {ERROR: code} if code in _FAULTS else about)
 

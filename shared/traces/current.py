@@ -19,7 +19,12 @@ _RECORDED = frozenset("13579bdf")
 def recorded() -> str:
     """Returns the traceparent of the current span if its trace is recorded, and an empty text otherwise: for rows."""
     found = TRACEPARENT.get()
-    return found if found[-1:] in _RECORDED else ""
+    return found if is_recorded(found) else ""
+
+
+def is_recorded(traceparent: str) -> bool:
+    """Returns whether the trace of a traceparent is recorded; False for an empty text."""
+    return traceparent[-1:] in _RECORDED
 
 
 @contextmanager

@@ -16,11 +16,11 @@ _LOG = logs.get(__name__)
 
 
 @contextmanager
-def exporting_traces(name: str, *, records_all: bool = False) -> Iterator[None]:
+def exporting_traces(name: str) -> Iterator[None]:
     """Sends the spans of the block if `OTEL_EXPORTER_OTLP_ENDPOINT` names a receiver; `name` is that of the process.
 
-    Which traces are recorded is up to the sampler that the environment names, or to the servers that received their
-    calls if this process `records_all` of its spans. Call it after a process has forked.
+    Servers decide which traces are recorded (`shared.traces.sampling`); what workers do belongs to these. Call it after
+    a process has forked.
 
     Raises:
         StartupError: A variable of OpenTelemetry is wrong.
@@ -36,7 +36,7 @@ def exporting_traces(name: str, *, records_all: bool = False) -> Iterator[None]:
         _LOG.warning("traces are off", missing=error.name, advice=advice)
         yield
         return
-    with sending(name, records_all=records_all) as tracer:
+    with sending(name) as tracer:
         spans.use(tracer)
         try:
             yield

@@ -1,6 +1,7 @@
 """Sends spans by OTLP over HTTP. Only processes that send traces import this module."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from shared import logs
 from shared.settings import StartupError
+from shared.traces.sampling import Sampling
 from shared.traces.tracer import Tracer
 
 FLUSH_SECONDS = 2.0
@@ -22,15 +24,15 @@ _LOG = logs.get(__name__)
 
 
 @contextmanager
-def sending(name: str, *, records_all: bool) -> Iterator[Tracer]:
+def sending(name: str) -> Iterator[Tracer]:
     """Yields a tracer whose spans are sent; see `export.exporting_traces`."""
-    provider = TracerProvider(ALWAYS_ON if records_all else None, _resource(name), shutdown_on_exit=False)
+    provider = TracerProvider(ALWAYS_ON, _resource(name), shutdown_on_exit=False)
     try:
         provider.add_span_processor(BatchSpanProcessor(Exporter(OTLPSpanExporter())))
     except ValueError as error:
         raise StartupError(f"a variable of OpenTelemetry, OTEL_…, is wrong: {error}") from None
     try:
-        yield Tracer(provider)
+        yield Tracer(provider, Sampling(os.environ))
     finally:
         # The library would wait for half a minute for a receiver that is away.
         last = threading.Thread(target=provider.shutdown, name="traces", daemon=True)

@@ -55,7 +55,8 @@ def serving(name: str, headers: Mapping[str, str], attributes: Attributes) -> It
         with within(traceparent):
             yield
     finally:
-        tracer.finish(span, attributes)
+        if span is not None:
+            tracer.finish(span, attributes)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from shared.traces.sampling import Sampling
 from shared.traces.spans import ERROR, Attributes, Kind
 
 _KINDS = {Kind.CLIENT: SpanKind.CLIENT, Kind.CONSUMER: SpanKind.CONSUMER, Kind.INTERNAL: SpanKind.INTERNAL}
@@ -17,18 +18,21 @@ _extract = TraceContextTextMapPropagator().extract
 
 
 class Tracer:
-    """Starts and ends the spans of a process."""
+    """Starts and ends the spans of a process; the `provider` records each of them."""
 
-    def __init__(self, provider: TracerProvider) -> None:
+    def __init__(self, provider: TracerProvider, sampling: Sampling) -> None:
         self._start = provider.get_tracer("leadscore").start_span
+        self._sampling = sampling
 
-    def serve(self, name: str, headers: Mapping[str, str]) -> tuple[Span, str]:
-        """Starts the span of a call with these headers, in the trace of its caller or a new one.
+    def serve(self, name: str, headers: Mapping[str, str]) -> tuple[Span | None, str]:
+        """Starts the span of a call with these headers, in the trace of its caller or a new one; `finish` ends it.
 
-        Returns it with its traceparent. Whether it is recorded is up to the sampler; `finish` ends it.
+        Returns it with its traceparent, or None if the trace is not recorded, with the traceparent to pass on.
         """
-        parent = _extract(headers) if "traceparent" in headers else _NO_PARENT
-        span = self._start(name, parent, SpanKind.SERVER)
+        is_recorded, passed_on = self._sampling.decide(headers.get("traceparent", ""))
+        if not is_recorded:
+            return None, passed_on
+        span = self._start(name, _extract(headers, _NO_PARENT), SpanKind.SERVER)
         return span, _traceparent_of(span)
 
     def finish(self, span: Span, attributes: Attributes) -> None:

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanContext, StatusCode
 
 from shared.traces import spans
+from shared.traces.sampling import Sampling
 from shared.traces.tracer import Tracer
 
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -22,7 +23,7 @@ def recording() -> Iterator[InMemorySpanExporter]:
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    spans.use(Tracer(provider))
+    spans.use(Tracer(provider, Sampling({})))
     try:
         yield exporter
     finally:
