@@ -33,7 +33,7 @@ from shared.contracts.events import CONTRACT, digest_of
 from shared.inbox import broker
 from shared.inbox.collection import Inbox
 from shared.mongo import Document
-from shared.rpc.server import Service
+from shared.rpc.service import Service
 from testkit.secret_keys import KEY
 from testkit.serving import served
 from testkit.waiting import eventually
