@@ -119,9 +119,14 @@ class Members(Commands):
 
 @pytest.fixture(scope="module")
 def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongo]:
-    """A primary and a secondary."""
+    """A primary and a secondary, which stay what they are however busy the machine is, because only one has a vote."""
     members = Mongo(tmp_path_factory.mktemp("members"), 2)
     with members.running():
+        primary = members.primary()
+        config = primary.command({"replSetGetConfig": 1})["config"]
+        [other] = [each for each in config["members"] if each["host"] != f"127.0.0.1:{primary.port}"]
+        other |= {"votes": 0, "priority": 0}
+        primary.command({"replSetReconfig": config | {"version": config["version"] + 1}})
         yield members
 
 
