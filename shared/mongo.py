@@ -5,7 +5,10 @@ can roll back, and `transact()` runs its body as one snapshot transaction with a
 """
 
 import contextlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -23,6 +26,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 from pymongo.read_concern import ReadConcern
+from pymongo.server_description import ServerDescription
 from pymongo.write_concern import WriteConcern
 
 from shared import logs, mongo_uris
@@ -40,8 +44,22 @@ SELECT_SECONDS = 5.0
 ORPHAN_SECONDS = 10
 """Recommended lifetime of the transaction of a killed process: slightly more than the time limit of a drain."""
 
+NEAR_SECONDS = 0.015
+"""Members are asked in turn whose answers take at most this much longer than those of the nearest; the driver's own
+default."""
+
 _LOG = logs.get(__name__)
 _MAJORITY = WriteConcern("majority", j=True)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """The member that has answered the reads of a snapshot."""
+
+    address: tuple[str, int | None] | None = None
+
+
+_ASKED: ContextVar[_Asked | None] = ContextVar("asked", default=None)
 
 
 class TransactionTimeout(ExecutionTimeout):
@@ -69,6 +87,7 @@ async def connect(uri: str) -> Database:
             readConcernLevel="majority",
             serverSelectionTimeoutMS=SELECT_SECONDS * 1000,
             appname="leadscore",
+            server_selector=choose_member,
         )
     except (PyMongoError, ValueError, OSError) as error:
         raise StartupError(f"LEADSCORE_MONGO_URI: {error}") from None
@@ -155,8 +174,29 @@ async def transact(database: Database, body: Callable[[], Awaitable[T]], *, seco
 @contextlib.asynccontextmanager
 async def snapshot(database: Database) -> AsyncIterator[None]:
     """Makes all reads in the block see one point in time, which no failover can roll back."""
-    async with database.client.start_session(snapshot=True) as session, session.bind(end_session=False):
-        yield
+    token = _ASKED.set(_Asked())
+    try:
+        async with database.client.start_session(snapshot=True) as session, session.bind(end_session=False):
+            yield
+    finally:
+        _ASKED.reset(token)
+
+
+def choose_member(members: list[ServerDescription]) -> list[ServerDescription]:
+    """Returns those of the members among which the driver may choose: in a snapshot, the one that it has asked before.
+
+    Another one may be further behind, and would answer only once it has reached the point in time of the snapshot.
+    """
+    asked = _ASKED.get()
+    if asked is None or len(members) < 2:
+        return members
+    chosen = [each for each in members if each.address == asked.address]
+    if not chosen:
+        fastest = min(each.round_trip_time or 0.0 for each in members)
+        near = [each for each in members if (each.round_trip_time or 0.0) <= fastest + NEAR_SECONDS]
+        chosen = [random.choice(near)]  # noqa: S311 (not security)
+        asked.address = chosen[0].address
+    return chosen
 
 
 def is_timeout(error: BaseException) -> bool:

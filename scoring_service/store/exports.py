@@ -52,7 +52,7 @@ class ExportReader:
         which = _within(times)
         if after:
             which["_id"] = {"$gt": after[0]}
-        # Two members may answer the two queries: without the snapshot, an event could be marked and lack its entry.
+        # Without a snapshot, two members could answer the two queries, and an event be marked but lack its entry.
         async with snapshot(self._database):
             cursor = find_raw(self._events, which).sort("_id", ASCENDING).hint(BY_ID)
             rows = await read_bounded(self._events, cursor, limit, PAGE_BYTES)

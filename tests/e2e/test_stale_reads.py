@@ -53,7 +53,7 @@ MAY_BE_STALE = {
 """The methods of the scoring service that read from a secondary, and the collections that they read there."""
 FROM_SECONDARIES = {"stale_reads": "secondaryPreferred"}
 IN_ONE_SNAPSHOT = ("ListLeadScores", "CountLeads", "ListEvents")
-"""Those whose pages need several queries, which may ask several secondaries."""
+"""Those whose pages need several queries."""
 DATA = {"leads", "score_history", "events", "checkpoints", "automation_executions"}
 """The collections that grow with the number of leads and events."""
 REQUESTS: list[Message] = [

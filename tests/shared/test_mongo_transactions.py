@@ -6,6 +6,8 @@ import time
 
 import pytest
 from pymongo.errors import PyMongoError
+from pymongo.hello import Hello
+from pymongo.server_description import ServerDescription
 
 from shared import mongo
 from shared.metrics.transactions import RETRIES
@@ -152,6 +154,21 @@ async def test_a_durable_write_waits_for_the_journal_of_a_majority(database_uri:
         await mongo.durable(heard.things).insert_one({"_id": 1})
         await mongo.durable(heard.things).update_one({"_id": 1}, {"$set": {"count": 1}})
     assert [command["writeConcern"] for _, command in commands.sent] == [{"w": "majority", "j": True}] * 2
+
+
+async def test_a_snapshot_asks_one_member(database: Database) -> None:
+    members = [ServerDescription((host, 27017), Hello({"ok": 1}), 0.001) for host in "abc"]
+    far = ServerDescription(("far", 27017), Hello({"ok": 1}), 0.1)
+    assert mongo.choose_member([*members, far]) == [*members, far], "outside of a snapshot, the driver chooses"
+    chosen = set()
+    for _ in range(100):
+        async with mongo.snapshot(database):
+            asked = {mongo.choose_member([*members, far])[0].address for _ in range(9)}
+            assert len(asked) == 1, asked
+            chosen |= asked
+            others = [each for each in members if each.address not in asked]
+            assert mongo.choose_member(others)[0] in others, "expected another one if it is away"
+    assert chosen == {each.address for each in members}
 
 
 async def test_a_snapshot_sees_one_point_in_time(database: Database) -> None:
