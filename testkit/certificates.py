@@ -28,13 +28,20 @@ class Authority:
         ends = datetime.now(UTC) + timedelta(days=-1 if expired else days)
         leaf = self._authority.issue_cert(*(hosts or HERE), not_before=ends - timedelta(days=60), not_after=ends)
         certificate, key = self._directory / f"{name}.crt", self._directory / f"{name}.key"
-        certificate.write_bytes(b"".join(each.bytes() for each in leaf.cert_chain_pems))
-        key.write_bytes(leaf.private_key_pem.bytes())
+        _replace(certificate, b"".join(each.bytes() for each in leaf.cert_chain_pems))
+        _replace(key, leaf.private_key_pem.bytes())
         return {"LEADSCORE_TLS_CERT_FILE": str(certificate), "LEADSCORE_TLS_KEY_FILE": str(key)}
 
     def trusted(self) -> dict[str, str]:
         """Returns the settings of a process that trusts this authority."""
         return {"LEADSCORE_TLS_CA_FILE": str(self.file)}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Writes a new file and gives it the name, so that it differs from the former one however soon it follows."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(content)
+    new.replace(path)
 
 
 def self_signed() -> tuple[bytes, bytes]:

@@ -1,6 +1,7 @@
 """Real servers for the tests that need them, one each per session, and the `servers` marker for those tests."""
 
 import asyncio
+import os
 import signal
 import socket
 import uuid
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from cli.local import demo, embedded
 from cli.local.embedded import EmbeddedMongo, EmbeddedRedis
 from shared import mongo
 from shared.inbox import broker as brokers
@@ -25,6 +27,20 @@ settings.load_profile("leadscore")
 signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 PARTITIONS = 8
+SYSTEM_PORTS = 200
+"""More than lie between the first and the last port of a `leadscore up`."""
+
+
+def _share(ports: range) -> range:
+    """Returns the ports of this worker of pytest-xdist: others would take some of those that a test has yet to bind."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    size = len(ports) // count
+    return ports[number % count * size :][:size]
+
+
+embedded.PORTS = _share(embedded.PORTS)
+demo.BASE_PORTS = _share(demo.BASE_PORTS)[:-SYSTEM_PORTS]
 ROOT = Path(__file__).parents[1]
 SERVER_FIXTURES = {"mongo_uri", "redis_url", "door"}
 SERVER_DIRECTORIES = {"e2e", "clients"}
