@@ -49,6 +49,14 @@ def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets no row be tried alone a second time, however long a test takes."""
+    for name in ("PAUSE", "CLAIM"):
+        monkeypatch.setattr(parking_module, name, timedelta(hours=1))
+    monkeypatch.setattr(parking_module, "FARTHEST", timedelta(days=1))
+
+
+@pytest.fixture
 def contained_signals() -> Iterator[None]:
     """Restores the signal handlers that a worker has replaced."""
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -1,6 +1,6 @@
 """`python -m tests.shared.inbox.dying_worker INBOX BAD SECONDS`: crashes on a letter, or reads slowly.
 
-It prints a line when it begins, and ends when no letter is pending.
+It prints a line when it begins and after each commit, and ends when no letter is pending.
 """
 
 import asyncio
@@ -45,6 +45,8 @@ async def main(mongo_uri: str, redis_url: str, queue: str, bad: str, seconds: fl
             await inbox.mark(rows)
 
         await mongo.transact(database, body, seconds=10)
+        if rows:
+            print("has read", flush=True)  # noqa: T201 (the test counts them)
         return len(rows)
 
     drainer = Drainer(inbox, Doorbell(broker.connect(redis_url), queue), step, batch_rows=BATCH)

@@ -9,6 +9,7 @@ from shared.inbox import breaker as breaker_module
 from shared.inbox import isolation as isolation_module
 from shared.inbox.breaker import MAX_ALIKE, Breaker, stopped_drain
 from shared.inbox.collection import Inbox
+from shared.inbox.consumer import Drainer
 from shared.inbox.doorbell import Doorbell
 from shared.inbox.failures import Failure, ReasonCode
 from shared.inbox.parking import Parking
@@ -28,6 +29,17 @@ async def attempts(inbox: Inbox) -> dict[str, int]:
     return {each["_id"]: each["attempts"] async for each in inbox.rows.find({"attempts": {"$exists": True}})}
 
 
+async def probed(drainer: Drainer, reader: Reader) -> None:
+    """Waits for some probes; rings for all partitions meanwhile."""
+    tries = reader.tries.total()
+
+    async def has_tried() -> bool:
+        await drainer.drain(range(PARTITIONS))
+        return reader.tries.total() > tries + 10
+
+    await eventually(has_tried, what="probes")
+
+
 def failed(reason: str) -> Failure:
     return Failure(ReasonCode.FAILED, reason)
 
@@ -45,13 +57,9 @@ async def test_rows_with_the_same_error_stop_the_drain_until_one_succeeds(
         async with working(inbox, doorbell, reader) as drainer:
             await drainer.drain(range(PARTITIONS))
             await eventually(is_stopped, what="the drain reports that it has stopped")
-            tries, counted = reader.tries.total(), await attempts(inbox)
-
-            async def is_probed() -> bool:
-                await drainer.drain(range(PARTITIONS))
-                return reader.tries.total() > tries + 10
-
-            await eventually(is_probed, what="probes")
+            await probed(drainer, reader)  # what was being tried when the drain stopped has ended by then
+            counted = await attempts(inbox)
+            await probed(drainer, reader)
             assert max(reader.sizes[-5:]) == 1, "one row at a time"
             assert await states(inbox) == {"pending": len(ids)}
             assert await attempts(inbox) == counted

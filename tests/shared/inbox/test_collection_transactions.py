@@ -17,7 +17,7 @@ async def test_a_put_rolls_back_with_its_transaction(database: Database, inbox: 
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await transact(database, body, seconds=5)
+        await transact(database, body, seconds=60)
     assert await inbox.count_pending() == 0
 
 
@@ -30,7 +30,7 @@ async def test_a_mark_rolls_back_with_its_transaction(database: Database, inbox:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await transact(database, body, seconds=5)
+        await transact(database, body, seconds=60)
     assert await ids_pending(inbox) == ["ada-0"]
 
 
@@ -50,7 +50,7 @@ async def test_of_two_drains_with_the_same_rows_one_is_retried(database: Databas
                 await meeting.wait()  # both have read before either marks
             await inbox.mark(rows)
 
-        await transact(database, body, seconds=10)
+        await transact(database, body, seconds=60)
         return len(rows)
 
     assert sorted(await asyncio.gather(drain(), drain())) == [0, 2]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -41,7 +42,17 @@ async def test_rings_that_wait_together_are_sent_in_one_message(pair: DoorbellPa
         await pair.has_queued([2, 5, 9])
 
 
-async def test_rings_that_follow_within_the_gather_time_are_sent_in_one_message(pair: DoorbellPair) -> None:
+async def test_rings_that_follow_within_the_gather_time_are_sent_in_one_message(
+    pair: DoorbellPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathered, spans = asyncio.Event(), list[float]()
+
+    async def gather(seconds: float) -> None:
+        spans.append(seconds)
+        await gathered.wait()
+
+    # The time passes when the test says so.
+    monkeypatch.setattr(doorbell_module, "asyncio", Mock(wraps=asyncio, sleep=gather))
     doorbell = Doorbell(pair.broker, pair.inbox, gather_seconds=0.5)
     async with running(doorbell.run()):
         doorbell.ring([1])
@@ -49,7 +60,9 @@ async def test_rings_that_follow_within_the_gather_time_are_sent_in_one_message(
         for partition in (2, 3, 4):
             doorbell.ring([partition])
             await asyncio.sleep(0)
+        gathered.set()
         await pair.has_queued([1], [2, 3, 4])
+    assert spans[0] == 0.5
 
 
 async def test_one_message_has_a_limited_number_of_partitions(pair: DoorbellPair) -> None:

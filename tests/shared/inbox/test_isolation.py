@@ -59,10 +59,10 @@ async def test_failing_rows_are_parked_and_all_others_are_done(
     assert set(ids) >= set(bad)
 
 
+@pytest.mark.usefixtures("no_retries", "long_leases")
 async def test_other_rows_do_not_wait_for_the_retries_of_a_failing_row(
-    database: Database, inbox: Inbox, doorbell: Doorbell, monkeypatch: pytest.MonkeyPatch
+    database: Database, inbox: Inbox, doorbell: Doorbell
 ) -> None:
-    monkeypatch.setattr(parking_module, "PAUSE", timedelta(seconds=20))  # no retry during this test
     ids = await put_letters(inbox, 40, key="ada")
     reader = Reader(database, inbox, ids[7])
     with capture_logs() as lines:
@@ -133,10 +133,10 @@ async def test_a_reason_is_one_line_of_limited_length(database: Database, inbox:
     assert len(reason) <= MAX_REASON
 
 
-@pytest.mark.usefixtures("fast_retries")
+@pytest.mark.usefixtures("no_retries")
 @pytest.mark.parametrize("error", [AutoReconnect("planted"), TimeoutError(), CALL_TIMED_OUT], ids=repr)
 async def test_transient_errors_park_nothing(
-    database: Database, inbox: Inbox, doorbell: Doorbell, error: Exception
+    database: Database, inbox: Inbox, doorbell: Doorbell, error: Exception, request: pytest.FixtureRequest
 ) -> None:
     ids = await put_letters(inbox, 10)
     reader = Reader(database, inbox, ids[4])
@@ -145,6 +145,8 @@ async def test_transient_errors_park_nothing(
         await drained(inbox, drainer, 1)
         reader.error = error
         reader.unreadable |= {"another"}
+        request.getfixturevalue("fast_retries")
+        await inbox.rows.update_one({"_id": ids[4]}, {"$set": {"retry_time": datetime.now(UTC)}})
         await inbox.rows.insert_one({"_id": "another", **inbox.pending_row("0", datetime.now(UTC))})
 
         async def often() -> bool:

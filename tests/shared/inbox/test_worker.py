@@ -58,7 +58,7 @@ def listen(application):
 
 def run(settings: WorkerSettings) -> None:
     \"\"\"Run.\"\"\"
-    watchdog.MAX_SILENT_SECONDS = 1.0
+    watchdog.MAX_SILENT_SECONDS = float(os.environ["SILENT"])
     watchdog.end_process = lambda *_, **__: None  # so that its health can be asked for
     worker.work(settings, REDIS, "127.0.0.1", opened, lambda broker, app: None, "worker")
 
@@ -95,11 +95,16 @@ class Running:
 
 
 @contextmanager
-def working(redis_url: str, port: int) -> Iterator[Running]:
-    """Starts a worker."""
+def working(redis_url: str, port: int, *, silent: float = 60.0) -> Iterator[Running]:
+    """Starts a worker whose loops count as stuck after `silent` seconds."""
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, "run"],
-        env={"REDIS": redis_url, "LEADSCORE_HEALTH_PORT": str(port), "PYTHONPATH": ":".join(sys.path)},
+        env={
+            "REDIS": redis_url,
+            "SILENT": str(silent),
+            "LEADSCORE_HEALTH_PORT": str(port),
+            "PYTHONPATH": ":".join(sys.path),
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -112,7 +117,7 @@ def working(redis_url: str, port: int) -> Iterator[Running]:
 
 
 async def test_a_worker_is_serving_only_while_all_of_its_loops_run(redis_url: str) -> None:
-    with working(redis_url, free_port()) as worker:
+    with working(redis_url, free_port(), silent=1.0) as worker:
         await eventually(lambda: worker.says(SERVING), what="SERVING")
         worker.send("stuck")
         await eventually(lambda: worker.says(NOT_SERVING), what="NOT_SERVING")

@@ -103,7 +103,7 @@ def test_a_signal_during_startup_is_not_lost(redis_url: str) -> None:
         env=os.environ | {"REDIS": redis_url},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, "expected every worker to stop within 30 s"
