@@ -14,7 +14,7 @@ from shared.metrics.transactions import RETRIES
 from shared.mongo import Database, transact
 from tests.shared.commands import overheard
 
-SLACK = 8.0
+SLACK = 20.0
 
 
 async def test_a_transaction_returns_the_result_of_its_body_and_is_stored(database: Database) -> None:
@@ -22,7 +22,7 @@ async def test_a_transaction_returns_the_result_of_its_body_and_is_stored(databa
         await database.things.insert_one({"_id": 1})
         return "done"
 
-    assert await transact(database, body, seconds=5) == "done"
+    assert await transact(database, body, seconds=60) == "done"
     assert await database.things.count_documents({}) == 1
 
 
@@ -33,7 +33,7 @@ async def test_an_error_in_the_body_rolls_back_and_is_raised_unchanged(database:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await transact(database, body, seconds=5)
+        await transact(database, body, seconds=60)
     assert await database.things.count_documents({}) == 0
     assert await database.others.count_documents({}) == 0
 
@@ -72,7 +72,7 @@ async def test_a_transaction_in_constant_conflict_ends_in_time(database: Databas
         await free.wait()
 
     holder = asyncio.create_task(transact(database, write_and_wait, seconds=30))
-    await asyncio.wait_for(locked.wait(), 10)
+    await asyncio.wait_for(locked.wait(), 30)
     started = time.monotonic()
     with pytest.raises(PyMongoError):
         await transact(database, write, seconds=0.5)

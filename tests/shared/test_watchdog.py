@@ -21,8 +21,12 @@ from shared.settings import ProcessSettings
 from shared.tasks import running
 from shared.watchdog import Heartbeat, watching
 
-watchdog.MAX_SILENT_SECONDS, watchdog.TICK_SECONDS = 1.0, 0.05
-tasks.STOP_SECONDS = 0.5
+HOW = sys.argv.pop(1)
+# Limits are short only where they are to be reached, so that a busy machine reaches no other.
+watchdog.MAX_SILENT_SECONDS = 60.0 if HOW in ("fail", "leave", "linger") else 1.0
+watchdog.TICK_SECONDS = 0.05
+watchdog.LOG_SECONDS = 1.0 if HOW == "flood" else 60.0
+tasks.STOP_SECONDS = 0.5 if HOW == "linger" else 60.0
 
 async def block():
     time.sleep(600)
@@ -69,7 +73,6 @@ def run(settings: ProcessSettings) -> None:
     \"\"\"Run.\"\"\"
     asyncio.run(main(HOW))
 
-HOW = sys.argv.pop(1)
 sys.modules["test_service"] = sys.modules["__main__"]
 entrypoint.run("test_service", ProcessSettings, {"run": run})
 """

@@ -8,6 +8,7 @@ from statistics import median
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
 
+from shared.access import ring as ring_module
 from shared.access.keys import NewKey, new_key
 from shared.access.ring import KeyRing
 from shared.access.roles import Role
@@ -94,6 +95,11 @@ async def test_keys_are_read_again_and_again_even_after_errors(monkeypatch: pyte
         await eventually(has_failed_twice, what="further reads after one that failed")
         keys.error, keys.documents = None, [document]
         await eventually(is_known, what="a new key is known")
+
+
+def test_a_revoked_key_is_refused_within_ten_seconds() -> None:
+    """As docs/security.md says: keys are read again after a pause, and a read that takes too long is given up."""
+    assert ring_module.REFRESH_SECONDS + ring_module.READ_SECONDS < 10
 
 
 async def test_a_damaged_document_disables_its_own_key_only() -> None:

@@ -26,7 +26,7 @@ async def test_it_shows_openmetrics_with_what_the_library_knows_of_the_process()
 
 async def test_it_answers_programs_that_know_only_the_older_format() -> None:
     with serving_metrics(settings(port := free_port())):
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
             answer = await client.get(f"http://127.0.0.1:{port}/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
 

@@ -29,10 +29,10 @@ SLACK = 20.0
 
 
 @contextlib.asynccontextmanager
-async def opened(make: Callable[[str], Awaitable[str]], call_seconds: float = 5.0) -> AsyncIterator[grpc.aio.Channel]:
+async def opened(make: Callable[[str], Awaitable[str]], call_seconds: float = 60.0) -> AsyncIterator[grpc.aio.Channel]:
     """Yields a channel, without a deadline of its own, to a teapot behind a guarded server."""
     server = grpc.aio.server()
-    Teapot(make).register(guarded(server, ERRORS, Admission(8, 5.0), call_seconds))
+    Teapot(make).register(guarded(server, ERRORS, Admission(8, 60.0), call_seconds))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -126,7 +126,7 @@ async def test_a_full_queue_refuses_immediately() -> None:
     calls = Calls(Admission(MAX_WAITING, LONG))
     await calls.start("a", "b", size=WHOLE_QUEUE)
     await calls.start("c")
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(LONG / 2):
         assert isinstance(await calls.outcome("c"), Overloaded)
     await calls.end("a")
     assert calls.inside == ["b"], "expected it to have waited, since only then was the queue full"
@@ -136,7 +136,7 @@ async def test_the_queue_has_the_same_length_with_few_slots() -> None:
     calls = Calls(Admission(1, LONG))
     await calls.start("a", "b", size=WHOLE_QUEUE)
     await calls.start("c")
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(LONG / 2):
         assert isinstance(await calls.outcome("c"), Overloaded)
     await calls.cancel("b")
     await calls.start("d")

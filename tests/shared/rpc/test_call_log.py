@@ -41,7 +41,8 @@ async def test_each_period_is_counted_by_itself() -> None:
 
 
 @pytest.mark.usefixtures("fast_probes", "contained_sigterm")
-async def test_a_server_that_stops_reports_its_last_calls() -> None:
+async def test_a_server_that_stops_reports_its_last_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_log, "SLOW_SECONDS", 60.0)
     with capture_logs() as lines:
         async with running(Kitchen(), healthy) as server:
             await eventually(server.is_healthy, what="a healthy server")

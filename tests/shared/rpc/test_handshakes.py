@@ -29,6 +29,12 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives the servers, which are in this process, the time that they take on a busy machine."""
+    monkeypatch.setattr(handshakes, "ATTEMPT_SECONDS", 30.0)
+
+
 def expired(authority: Authority) -> tuple[bytes, bytes]:
     """Returns the key and the certificate of a server."""
     paths = authority.issue("expired", expired=True)

@@ -16,6 +16,7 @@ from shared.mongo import Database
 from shared.rpc import handlers
 from shared.rpc import server as servers
 from testkit.serving import refusal
+from testkit.waiting import eventually
 from tests.shared.rpc.running_server import SLACK, healthy, of_calls, opened, running
 from tests.shared.rpc.teapot import POUR, STREAM, Empty, Kitchen, pour, stream
 from tests.shared.waiting import until
@@ -88,11 +89,16 @@ async def test_a_call_past_the_callers_deadline_is_cancelled(monkeypatch: pytest
     kitchen = Kitchen(waits=True)
     with capture_logs() as lines:
         async with opened(kitchen.pour) as channel:
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await pour(channel, timeout=2)
-            await until(lambda: of_calls(lines), what="the call's line in the log")
-    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert [line["code"] for line in of_calls(lines)] == ["CANCELLED"]
+
+            async def is_logged() -> bool:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await pour(channel, timeout=0.5)
+                assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+                return bool(of_calls(lines))
+
+            # On a busy machine, a call may not even have begun at its deadline.
+            await eventually(is_logged, what="a call's line in the log")
+    assert {line["code"] for line in of_calls(lines)} == {"CANCELLED"}
 
 
 async def test_a_mongodb_operation_ends_at_the_servers_time_limit(database: Database) -> None:
@@ -133,7 +139,7 @@ async def test_each_call_is_logged_with_its_method_code_and_milliseconds() -> No
         (POUR, "FAILED_PRECONDITION"),
         (STREAM, "FAILED_PRECONDITION"),
     ]
-    assert all(0 <= line["ms"] < 5_000 for line in found)
+    assert all(0 <= line["ms"] < 60_000 for line in found)
     assert [line.get("error") for line in found] == [None, None, "there is no tea", "there is no tea"]
 
 
