@@ -7,9 +7,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from cli.terminal.connection import open_channel
 
-ASK_SECONDS = 2.0
-"""Longest time for one health check."""
-
 
 class Health(Enum):
     """What a process reports about itself."""
@@ -21,8 +18,8 @@ class Health(Enum):
     NO_ANSWER = "no answer"
 
 
-def ask(target: str, name: str, *, seconds: float = ASK_SECONDS) -> Health:
-    """Returns the health of a name, as reported by the process at an address."""
+def ask(target: str, name: str, *, seconds: float) -> Health:
+    """Returns the health of a name, as reported by the process at an address within `seconds`."""
     with open_channel(target) as channel:
         try:
             request = health_pb2.HealthCheckRequest(service=name)

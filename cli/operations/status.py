@@ -23,6 +23,8 @@ from shared.rpc.names import worker_name
 MAX_WORKERS = 128
 """Number of ports that are searched for workers: the most that `leadscore up` starts."""
 CONNECT_SECONDS = 0.5
+ASK_SECONDS = 2.0
+"""Longest time for one health check."""
 
 A = TypeVar("A")
 
@@ -46,7 +48,7 @@ def status(base_port: BasePort = 50051, as_json: AsJson = False) -> None:
 def gather(connection: Connection) -> Status:
     """Queries every service and every worker, also if some of them are down."""
     with ThreadPoolExecutor(16) as pool:
-        health = pool.map(lambda service: ask(connection.address(service), full_name(service)), SERVICES)
+        health = pool.map(lambda service: _ask(connection.address(service), full_name(service)), SERVICES)
         first = connection.base_port + HEALTH_OFFSET
         workers = pool.map(_worker, range(first, min(first + MAX_WORKERS, 65_536)))
         services = dict(zip(SERVICES, health, strict=True))
@@ -75,6 +77,10 @@ def gather(connection: Connection) -> Status:
     )
 
 
+def _ask(target: str, name: str) -> Health:
+    return ask(target, name, seconds=ASK_SECONDS)
+
+
 def _worker(port: int) -> Worker | None:
     """Returns the worker that reports its health on a port of this machine; None if there is none."""
     try:
@@ -86,7 +92,7 @@ def _worker(port: int) -> Worker | None:
 
 def _answers(port: int) -> Iterator[Worker]:
     for service in ("scoring", "automation"):
-        health = ask(f"127.0.0.1:{port}", worker_name(service))
+        health = _ask(f"127.0.0.1:{port}", worker_name(service))
         # No answer may mean a program that is not ours. A dead worker shows as a growing backlog.
         if health in (Health.SERVING, Health.NOT_SERVING):
             yield Worker(service, port, health)

@@ -1,5 +1,6 @@
 """A process without passwords that tries to use the embedded servers and to read their files, as any user."""
 
+import contextlib
 import json
 import os
 import pwd
@@ -48,6 +49,16 @@ for name in found:
 """Prints what it could do."""
 
 only_as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+
+
+def open_to_others(directory: Path) -> list[Path]:
+    """Returns what others may read, write or list: the directory, and all that is in it."""
+    found = []
+    for path in (directory, *directory.rglob("*")):
+        with contextlib.suppress(FileNotFoundError):  # mongod renames files at each checkpoint
+            if path.stat().st_mode & 0o077:
+                found.append(path)
+    return found
 
 
 def nobody() -> int:

@@ -53,8 +53,16 @@ class Up:
 
 
 def descendants(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = read_process(pid, f"task/{pid}/children").split()
     return [each for child in children for each in (int(child), *descendants(int(child)))]
+
+
+def read_process(pid: int, name: str) -> str:
+    """Returns what /proc says about a process; empty if the process has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def wait_until_ended(pids: list[int]) -> None:

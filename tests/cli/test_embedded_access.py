@@ -16,7 +16,7 @@ from cli.local.embedded import EmbeddedMongo, EmbeddedRedis, free_port
 from shared import replica_sets
 from shared.mongo import Document
 from tests.bare_mongo import BareMongo
-from tests.cli.intruder import attempts, nobody, only_as_root
+from tests.cli.intruder import attempts, nobody, only_as_root, open_to_others
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,7 @@ def test_another_user_can_do_nothing(servers: Servers) -> None:
 
 
 def test_every_file_is_private(servers: Servers) -> None:
-    open_to_others = [path for path in servers.directory.glob("**/*") if path.stat().st_mode & 0o077]
-    assert open_to_others == []
+    assert [path for path in open_to_others(servers.directory) if path != servers.directory] == []
 
 
 def test_passwords_are_neither_on_command_lines_nor_in_logs(servers: Servers) -> None:

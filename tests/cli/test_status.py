@@ -10,6 +10,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from leadscore.automation.v1 import automation_pb2 as automation
 from leadscore.scoring.v1 import scoring_pb2 as scoring
 
+from cli.operations import status as commands
 from cli.operations.health import Health
 from cli.operations.problems import Status, Worker, judge
 from cli.terminal.connection import full_name
@@ -23,6 +24,13 @@ from tests.cli.servicer import Run, Services, json_of, serving
 NOW = wire.to_time(NOON)
 ALL_SERVE = dict.fromkeys(("ingest", "scoring", "automation", "intelligence", "admin"), Health.SERVING)
 DECAYED = scoring.DecayedThrough(earliest_date="2026-01-31", latest_date="2026-01-31")
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives the services, which are in this process, the time that they take on a busy machine."""
+    for name in ("ASK_SECONDS", "CONNECT_SECONDS"):
+        monkeypatch.setattr(commands, name, 30.0)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 from shared.database_rights import RIGHTS
 from shared.database_users import FILE
-from tests.cli.intruder import attempts, nobody, only_as_root
-from tests.cli.running_up import Up, descendants
+from tests.cli.intruder import attempts, nobody, only_as_root, open_to_others
+from tests.cli.running_up import Up, descendants, read_process
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,7 @@ def up() -> Iterator[Up]:
 
 
 def test_every_file_is_private(up: Up) -> None:
-    paths = [up.data_dir, *up.data_dir.rglob("*")]
-    assert [path for path in paths if path.stat().st_mode & 0o077] == []
+    assert open_to_others(up.data_dir) == []
 
 
 @only_as_root
@@ -36,7 +35,7 @@ def test_another_user_can_do_nothing(up: Up) -> None:
 
 
 def test_each_service_has_its_own_database_user_and_none_the_password_of_the_owner(up: Up) -> None:
-    environments = [Path(f"/proc/{pid}/environ").read_text() for pid in descendants(up.process.pid)]
+    environments = [read_process(pid, "environ") for pid in descendants(up.process.pid)]
     users = [user for each in environments for user in re.findall(r"LEADSCORE_MONGO_URI=mongodb://(\w+):", each)]
     assert set(users) == {f"leadscore_{service}" for service in RIGHTS}
     password = (up.data_dir / "mongo" / "password").read_text()
@@ -46,7 +45,7 @@ def test_each_service_has_its_own_database_user_and_none_the_password_of_the_own
 def test_secrets_are_neither_on_command_lines_nor_in_logs(up: Up) -> None:
     names = ("key", "password", "secret.key", FILE)
     secrets = [path.read_text().strip() for path in up.data_dir.rglob("*") if path.name in names]
-    seen = [Path(f"/proc/{pid}/cmdline").read_text() for pid in descendants(up.process.pid)]
+    seen = [read_process(pid, "cmdline") for pid in descendants(up.process.pid)]
     seen += [*up.lines, *(path.read_text() for path in up.data_dir.rglob("*.log"))]
     assert len(secrets) == 9, "expected the key of mongod, two passwords, the key of secrets, and five database users"
     assert not [secret for secret in secrets if any(secret in text for text in seen)]
