@@ -12,8 +12,10 @@ from leadscore.scoring.v1 import scoring_pb2
 
 from shared import wire
 from testkit.system import System
-from testkit.waiting import eventually
+from testkit.waiting import PATIENCE_SECONDS, eventually
 
+CALL_SECONDS = 30.0
+"""A call that is given up is made again, and what it has stored is a duplicate then."""
 KINDS = ("page_view", "download", "signup", "demo_request", "unsubscribe", "unheard_of")
 RETRIED = {
     grpc.StatusCode.UNAVAILABLE,
@@ -61,7 +63,7 @@ async def send(
     return outcomes
 
 
-async def all_scored(system: System, *, within: float = 30) -> None:
+async def all_scored(system: System, *, within: float = PATIENCE_SECONDS) -> None:
     """Waits until no event is pending."""
 
     async def none_pending() -> bool:
@@ -97,9 +99,9 @@ async def violations(system: System) -> list[str]:
 async def _call(system: System, request: pb.BatchIngestEventsRequest, tries: int) -> pb.BatchIngestEventsResponse:
     for _ in range(tries - 1):
         try:
-            return await system.ingest().BatchIngestEvents(request, timeout=5)
+            return await system.ingest().BatchIngestEvents(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             if error.code() not in RETRIED:
                 raise
             await asyncio.sleep(0.2)  # the documented back-off, not a wait of the test
-    return await system.ingest().BatchIngestEvents(request, timeout=30)
+    return await system.ingest().BatchIngestEvents(request, timeout=CALL_SECONDS)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from automation_service import app as automation
 from scoring_service import app as scoring
+from shared import tasks, watchdog
 from shared.inbox.collection import Inbox
 from shared.inbox.consumer import Drainer, sweep
 from shared.inbox.doorbell import Doorbell
@@ -49,6 +50,8 @@ take_next = Drainer._next
 def main() -> None:
     """Runs the service that the command line names."""
     service = f"{sys.argv.pop(1)}_service"
+    # So that a busy machine neither loses the line about the failure nor adds one about a slow stop.
+    watchdog.LOG_SECONDS = tasks.STOP_SECONDS = 60.0
     if os.environ["FAIL_HOW"] == "lane":
         Drainer._next = wait_forever  # type: ignore[method-assign,assignment]
     else:

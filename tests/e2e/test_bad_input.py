@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import grpc
+import pytest
 from google.protobuf.message_factory import GetMessageClass
 from leadscore.ingest.v1 import ingest_pb2
 from leadscore.intelligence.v1 import intelligence_pb2
 
-from testkit.system import SERVERS, WORKERS, System
+from testkit.system import SERVERS, WORKERS, System, running_system
 from testkit.traffic import all_scored, make_events, scores, send, violations
 from tests.e2e import fuzz
 from tests.e2e.inputs import (
@@ -58,6 +59,14 @@ EXPECTED = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A running system that gives calls as much time as these tests do, so that only a call that hangs is cut off."""
+    settings = {"LEADSCORE_CALL_SECONDS": str(CALL_SECONDS)}
+    with running_system(tmp_path_factory.mktemp("system"), settings=settings) as system:
+        yield system
 
 
 async def test_bytes(system: System) -> None:

@@ -51,6 +51,10 @@ async def whole(system: System) -> AsyncIterator[System]:
 
 
 async def test_malformed_messages_do_not_end_a_lane(system: System) -> None:
+    async def each_is_logged() -> bool:
+        logged = [sum("malformed" in row["event"] for row in rows(system.log(name))) for name in WORKERS]
+        return logged == [len(MALFORMED)] * len(WORKERS)
+
     with redis.Redis.from_url(system.redis.url) as client:
         for queue in QUEUES.values():
             for number, arguments in enumerate(MALFORMED):
@@ -75,13 +79,14 @@ async def test_malformed_messages_do_not_end_a_lane(system: System) -> None:
         await send(system, make_events(50, leads=20, seed=1))
         await all_scored(system)
         await eventually(none_waits, what="no message is left in Redis")
+    # A message that a worker has taken is logged a moment later.
+    await eventually(each_is_logged, what="a line about each malformed message, by each worker")
     assert await violations(system) == []
     for name in WORKERS:
         log = system.log(name)
         assert not system.has_ended(name)
         assert "Traceback" not in log
         assert '"level": "error"' not in log
-        assert len([row for row in rows(log) if "malformed" in row["event"]]) == len(MALFORMED)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ async def test_a_system_forgets_a_person(system: System, database: Database) -> 
             return refusal(error)[:2] == (grpc.StatusCode.FAILED_PRECONDITION, "LEAD_ERASED")
         return False
 
-    await eventually(refused, within=10, what="further events of Ada are refused")
+    await eventually(refused, what="further events of Ada are refused")
 
     async def done() -> bool:
         return await database["erasures"].count_documents({"state": "done"}) == 1

@@ -59,7 +59,7 @@ async def settled(system: System) -> None:
         backlog = await system.automation().GetAutomationBacklog(pb.GetAutomationBacklogRequest(), timeout=30)
         return backlog.pending_changes == 0
 
-    await eventually(none_pending, within=30, what="rules are evaluated at all changes")
+    await eventually(none_pending, what="rules are evaluated at all changes")
 
 
 async def daily_run(system: System) -> None:
@@ -120,7 +120,7 @@ async def test_two_requests_on_a_day_are_two_webhooks_with_their_properties(syst
         async def both_have_arrived() -> bool:
             return len(receiver.bodies()) == 2
 
-        await eventually(both_have_arrived, within=30, what="both webhooks arrive")
+        await eventually(both_have_arrived, what="both webhooks arrive")
         receiver.verify(SECRET)
         found = [json.loads(request.body)["data"]["event"] for request in receiver.requests]
     assert [(each["event_id"], each["properties"]["product"]) for each in found] == [("tw-1", "CRM"), ("tw-2", "ERP")]
@@ -139,7 +139,7 @@ async def test_what_was_refused_is_tried_again_and_all_of_it_is_sent_again_on_re
         async def all_failed() -> bool:
             return len((await system.automation().ListAutomationExecutions(request, timeout=30)).executions) == 7
 
-        await eventually(all_failed, within=30, what="all deliveries have failed")
+        await eventually(all_failed, what="all deliveries have failed")
         assert len(receiver.requests) == 14, "each is tried again once, by the schedule for refusals"
         receiver.behaviour = answering(200)
         retry = pb.RetryAutomationExecutionsRequest(rule_id="refused", state=pb.EXECUTION_STATE_FAILED, page_size=5)
@@ -153,7 +153,7 @@ async def test_what_was_refused_is_tried_again_and_all_of_it_is_sent_again_on_re
             request.state = pb.EXECUTION_STATE_DELIVERED
             return len((await system.automation().ListAutomationExecutions(request, timeout=30)).executions) == 7
 
-        await eventually(all_delivered, within=30, what="all deliveries have arrived")
+        await eventually(all_delivered, what="all deliveries have arrived")
     await system.close_channels()
 
 

@@ -10,6 +10,7 @@ from leadscore.scoring.v1 import scoring_pb2
 
 from chaos import armed, poison
 from shared import wire
+from shared.inbox.failures import DIED
 from testkit.system import WORKERS, System, running_system
 from testkit.traffic import all_scored, make_events, scores, send, violations
 from testkit.waiting import eventually
@@ -86,11 +87,10 @@ async def test_poison_is_parked_and_a_retry_recovers_it(processes: System, tmp_p
         return len(await parked(system)) == 3
 
     await eventually(all_parked, within=180, what="all three are parked")
-    assert await parked(system) == {
-        "raising": (5, "ValueError: no judgement"),
-        "killing": (5, "its worker died while it was being drained"),
-        "change of cursed": (5, "ZeroDivisionError: no rule for this"),
-    }
+    found = await parked(system)
+    # The worker may have died of the other row during the last attempt at this one.
+    assert found.pop("raising") in ((5, "ValueError: no judgement"), (5, DIED.reason))
+    assert found == {"killing": (5, DIED.reason), "change of cursed": (5, "ZeroDivisionError: no rule for this")}
     await all_scored(system)
     assert await violations(system) == []
     leads = sorted(await scores(system))

@@ -14,6 +14,7 @@ from testkit.traffic import all_scored
 from testkit.waiting import eventually
 
 CALL_SECONDS = 30
+WATCH_SECONDS = 300
 WHO: dict[str, Any] = {"reason": "test", "actor": "test"}
 
 
@@ -24,7 +25,7 @@ async def test_all_work_is_possible_with_the_rights_of_the_services(system: Syst
     await system.automation().CreateAutomationRule(
         automation.CreateAutomationRuleRequest(rule=rule), timeout=CALL_SECONDS
     )
-    watching: Any = system.intelligence().WatchLeads(intelligence.WatchLeadsRequest(), timeout=CALL_SECONDS)
+    watching: Any = system.intelligence().WatchLeads(intelligence.WatchLeadsRequest(), timeout=WATCH_SECONDS)
     assert not (await watching.read()).HasField("change"), "expected the first response to say that it has begun"
     # The second one comes late, so that a checkpoint is replaced; the last one begins nothing new.
     for number, (event_type, days) in enumerate((("signup", 1), ("page_view", 5), ("page_view", 0))):

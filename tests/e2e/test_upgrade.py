@@ -57,6 +57,14 @@ async def test_two_versions_run_beside_each_other(system: System) -> None:
     await asyncio.to_thread(system.start, "scoring-worker-2", module=NEXT)
     await asyncio.to_thread(system.wait_until_serving, "scoring-worker-2")
     await send(system, make_events(2_000, leads=40, seed=2, prefix="second-"))
+    sent = itertools.count()
+
+    async def next_version_has_written() -> bool:
+        # Each worker takes the rings that it gets hold of, so a slow one may have got none yet.
+        await send(system, make_events(40, leads=40, seed=100 + next(sent), prefix="second-"))
+        return all(_counts(system).values())
+
+    await eventually(next_version_has_written, what="the next version writes rows of both kinds")
     await all_scored(system)
 
     # The next version stops once, as in a rollback, and the former one goes on with what it wrote.
@@ -69,10 +77,14 @@ async def test_two_versions_run_beside_each_other(system: System) -> None:
 
     assert await violations(system) == []
     assert len(await scores(system)) == 120
+    assert all(_counts(system).values()), "expected the former version to have kept what the next one wrote"
+
+
+def _counts(system: System) -> dict[str, int]:
+    """Returns how many rows the next version has written, by collection."""
     with pymongo.MongoClient[dict[str, Any]](system.mongo.uri) as client:
         database = client.get_default_database("leadscore")
-        counts = {name: database[name].count_documents({FIELD: "eu"}) for name in ("score_history", "score_changes")}
-        assert all(counts.values()), f"expected the next version to have written something, not {counts}"
+        return {name: database[name].count_documents({FIELD: "eu"}) for name in ("score_history", "score_changes")}
 
 
 async def test_no_call_fails_while_processes_are_replaced_one_after_the_other(system: System) -> None:
