@@ -95,7 +95,7 @@ def mailbox() -> Mailbox:
 
 @pytest.fixture
 def smtp(mailbox: Mailbox) -> Iterator[SmtpServer]:
-    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), ready_timeout=60)
     controller.start()
     yield SmtpServer("127.0.0.1", controller.port, "none", "", str, SENDER)
     controller.stop()

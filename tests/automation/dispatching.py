@@ -49,7 +49,7 @@ class Dispatching:
             self.executions,
             self.switch,
             DeliveryAttempt(
-                GroupCommit(self.executions.settle, limit=MAX_SETTLED, seconds=5),
+                GroupCommit(self.executions.settle, limit=MAX_SETTLED, seconds=60),
                 self.rules,
                 receivers,
                 KEYS,

@@ -123,6 +123,7 @@ async def test_a_request_that_is_too_large_differs_from_an_outage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(clients, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(clients, "PROBE_SECONDS", 60.0)
     intelligence = FakeIntelligence("attributes")  # type: ignore[abstract]
     async with asking(intelligence) as insights:
         with pytest.raises(WorkTooLarge, match=r"about 2 leads within 0\.3 s, although it answers smaller requests"):

@@ -165,6 +165,7 @@ async def test_a_lead_that_always_times_out_is_parked_and_the_others_are_evaluat
     database: Database, inbox: Inbox, doorbell: Doorbell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clients, "REQUEST_SECONDS", 1.0)
+    monkeypatch.setattr(clients, "PROBE_SECONDS", 60.0)
     monkeypatch.setattr(parking_module, "PAUSE", timedelta(milliseconds=10))
     await MongoRules(database, KEYS).create(rule("call", None, webhook()))
     async with asked(database, Silent) as insights:

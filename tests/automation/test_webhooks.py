@@ -224,18 +224,24 @@ async def test_an_error_that_quotes_the_url_or_the_secret_is_stored_without_it(
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "fate", "error"),
+    ("behaviour", "seconds", "fate", "error"),
     [
-        (_drip, Fate.ARRIVED, ""),
-        (_drip_head, Fate.RETRY, "no answer within 2 s"),
-        (_silence, Fate.RETRY, "no answer within 2 s"),
+        (_drip, 60.0, Fate.ARRIVED, ""),
+        (_drip_head, 1.0, Fate.RETRY, "no answer within 1 s"),
+        (_silence, 1.0, Fate.RETRY, "no answer within 1 s"),
     ],
 )
 async def test_an_attempt_at_a_slow_receiver_times_out(
-    subject: AllReceivers, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, behaviour: Any, fate: Fate, error: str
+    subject: AllReceivers,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    behaviour: Any,
+    seconds: float,
+    fate: Fate,
+    error: str,
 ) -> None:
     monkeypatch.setattr("automation_service.delivery.receivers.TEXT_SECONDS", 0.3)
-    monkeypatch.setattr("automation_service.delivery.attempt.ATTEMPT_SECONDS", 2.0)
+    monkeypatch.setattr("automation_service.delivery.attempt.ATTEMPT_SECONDS", seconds)
     receiver.behaviour = behaviour
     action = webhook(url=receiver.url())
     attempt_delivery = DeliveryAttempt(

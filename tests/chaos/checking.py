@@ -24,6 +24,8 @@ def write(database: SyncDatabase[Document], altered: Snapshot, instead_of: Snaps
 async def checking(uri: str, correct: Snapshot, altered: Snapshot, *, is_live: bool = True) -> AsyncIterator[Checker]:
     """Stores an altered snapshot, yields a checker of it, and stores the correct one again."""
     with MongoClient[Document](uri) as client:
+        # The checker reports open transactions of the whole server; tests that kill processes leave some for a while.
+        client.admin.command("killAllSessions", [])
         database = client.get_default_database()
         write(database, altered, correct)
         checker = Checker(uri, altered.journal, has_live_receiver=is_live)

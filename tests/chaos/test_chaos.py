@@ -22,6 +22,7 @@ def _plans(faults: Sequence[Fault]) -> list[Plan]:
     return [Plan(fault, SEED + number) for number, fault in enumerate(faults)]
 
 
+@pytest.mark.timeout(900)
 async def test_a_short_series_has_no_violations(tmp_path: Path) -> None:
     faults = [fault for name in SHORT for fault in named(name)]
     series = Series(tmp_path)

@@ -36,7 +36,7 @@ async def test_sigterm_ends_every_process(series: "subprocess.Popen[str]") -> No
 
     await eventually(services_are_started, what="the databases run, and the first service is started")
     series.send_signal(signal.SIGTERM)
-    said, _ = series.communicate(timeout=60)
+    said, _ = series.communicate(timeout=180)
     assert series.returncode == 1
     assert "interrupted; the results so far:" in said
     # Those that notice its end, such as the watcher of shared memory, take a moment.

@@ -11,7 +11,7 @@ from cli.local.embedded import free_port
 from testkit.processes import Process
 from testkit.waiting import eventually
 
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 NO_SETTINGS: Mapping[str, str] = {}
 
 

@@ -70,7 +70,7 @@ async def test_odd_requests(url: str, store: FakeEventStore) -> None:
 
 async def test_a_request_is_answered_before_the_process_stops(tmp_path: Path) -> None:
     store = HeldEventStore()
-    async with ingest_port(store, now=wire.now()) as port, httpx.AsyncClient() as client:
+    async with ingest_port(store, now=wire.now()) as port, httpx.AsyncClient(timeout=60) as client:
         async with gateway_process(tmp_path, f"127.0.0.1:{port}") as url:
             request = asyncio.create_task(client.post(f"{url}/v1/track", content=BODY))
             await store.begun.wait()
@@ -80,7 +80,7 @@ async def test_a_request_is_answered_before_the_process_stops(tmp_path: Path) ->
 
 
 async def test_health_follows_the_ingest_service(tmp_path: Path) -> None:
-    async with gateway_process(tmp_path, "127.0.0.1:1") as url, httpx.AsyncClient() as client:
+    async with gateway_process(tmp_path, "127.0.0.1:1") as url, httpx.AsyncClient(timeout=60) as client:
         health = await client.get(f"{url}/health")
         assert (health.status_code, health.json()) == (503, {"status": "NOT_SERVING"})
         refused = await client.post(f"{url}/v1/track", content=BODY)
@@ -100,7 +100,7 @@ async def test_tls_with_a_certificate_that_is_replaced(tmp_path: Path, store: Fa
 
         async def accepts(authority: Authority) -> bool:
             context = ssl.create_default_context(cafile=str(authority.file))
-            async with httpx.AsyncClient(verify=context) as client:
+            async with httpx.AsyncClient(verify=context, timeout=60) as client:
                 try:
                     return (await client.post(f"{url}/v1/track", content=BODY)).status_code == 200
                 except httpx.ConnectError:
@@ -117,7 +117,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         environment = {**os.environ, "LEADSCORE_PORT": str(port)}
         process = Process("gateway_service", ["serve"], environment, tmp_path / "gateway.log")
-        assert process.wait(30) == 1
+        assert process.wait(60) == 1
     text = (tmp_path / "gateway.log").read_text()
     assert f"127.0.0.1:{port} is in use: stop the process that uses it, or choose another LEADSCORE_PORT" in text
 

@@ -54,7 +54,7 @@ async def test_an_sdk_delivers_every_message(url: str, store: FakeEventStore, sd
 async def test_a_cloud_event_and_a_signed_webhook(url: str, store: FakeEventStore) -> None:
     body = json.dumps(BODY).encode()
     event = {**EVENT, "time": wire.now().isoformat()}
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         headers = {"content-type": "application/cloudevents+json"}
         assert (await client.post("/v1/cloudevents", content=json.dumps(event), headers=headers)).status_code == 200
         assert (await client.post("/v1/webhooks/crm", content=body, headers=standard(body))).status_code == 200
@@ -63,6 +63,6 @@ async def test_a_cloud_event_and_a_signed_webhook(url: str, store: FakeEventStor
 
 
 async def test_a_refusal_is_passed_on(url: str) -> None:
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         answer = await client.post("/v1/track", json={"userId": "ada"})
     assert (answer.status_code, answer.json()["message"]) == (400, "event: is missing")

@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -20,6 +21,8 @@ from testkit.waiting import eventually
 from tests.http_api.services import Services, served
 
 ORIGIN = "https://app.example.com"
+SECONDS = 60.0
+get, post = (partial(call, timeout=SECONDS) for call in (httpx.get, httpx.post))
 
 
 @contextmanager
@@ -38,12 +41,12 @@ def preflight(url: str, origin: str) -> httpx.Response:
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization",
     }
-    return httpx.options(f"{url}/v1/events", headers=asked)
+    return httpx.options(f"{url}/v1/events", headers=asked, timeout=SECONDS)
 
 
 def test_no_other_origin_may_call_it_by_default(tmp_path: Path) -> None:
     with api(tmp_path) as (running, _):
-        answers = [preflight(running.url, ORIGIN), httpx.get(f"{running.url}/v1/leads/ada", headers={"origin": ORIGIN})]
+        answers = [preflight(running.url, ORIGIN), get(f"{running.url}/v1/leads/ada", headers={"origin": ORIGIN})]
     assert not [name for answer in answers for name in answer.headers if name.startswith("access-control")]
     assert answers[0].status_code == 405
 
@@ -51,7 +54,7 @@ def test_no_other_origin_may_call_it_by_default(tmp_path: Path) -> None:
 def test_only_origins_in_the_settings_may_call_it(tmp_path: Path) -> None:
     with api(tmp_path, cors_origins=f"http://localhost:3000,{ORIGIN}") as (running, _):
         allowed, refused = preflight(running.url, ORIGIN), preflight(running.url, "https://evil.example")
-        answer = httpx.get(f"{running.url}/v1/leads/ada", headers={"origin": ORIGIN})
+        answer = get(f"{running.url}/v1/leads/ada", headers={"origin": ORIGIN})
     assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, ORIGIN)
     assert "authorization" in allowed.headers["access-control-allow-headers"]
     assert "access-control-allow-origin" not in refused.headers
@@ -63,7 +66,7 @@ def shown(running: HttpApi, authority: Authority) -> int:
     """Returns the serial number of the certificate that it shows to a caller who trusts the authority."""
     context = ssl.create_default_context(cafile=str(authority.file))
     certificate = ssl.get_server_certificate(("127.0.0.1", running.port), ca_certs=str(authority.file))
-    answer = httpx.get(f"https://127.0.0.1:{running.port}/v1/leads/ada", verify=context)
+    answer = get(f"https://127.0.0.1:{running.port}/v1/leads/ada", verify=context)
     assert answer.status_code == 200
     return hash(certificate)
 
@@ -74,9 +77,9 @@ def test_it_serves_tls_and_reads_certificates_again(tmp_path: Path) -> None:
     with api(tmp_path, **pair) as (running, _):
         before = shown(running, authority)
         with pytest.raises(httpx.RemoteProtocolError):
-            httpx.get(f"{running.url}/v1/leads/ada")
+            get(f"{running.url}/v1/leads/ada")
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"https://127.0.0.1:{running.port}/v1/leads/ada")
+            get(f"https://127.0.0.1:{running.port}/v1/leads/ada")
         for name, value in authority.issue("new").items():
             Path(value).rename(pair[name.removeprefix("LEADSCORE_")])
 
@@ -94,7 +97,7 @@ def test_old_versions_of_tls_are_refused(tmp_path: Path) -> None:
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     with api(tmp_path, **pair) as (running, _), pytest.raises(httpx.ConnectError):
-        httpx.get(f"https://127.0.0.1:{running.port}/health", verify=context)
+        get(f"https://127.0.0.1:{running.port}/health", verify=context)
 
 
 @pytest.mark.parametrize("trusted", [True, False])
@@ -116,7 +119,7 @@ def test_it_calls_services_over_tls_and_only_those_it_trusts(tmp_path: Path, tru
 
 def patient(running: HttpApi) -> httpx.Client:
     """Returns a client that waits until something listens."""
-    return httpx.Client(transport=httpx.HTTPTransport(retries=8), base_url=running.url, timeout=30)
+    return httpx.Client(transport=httpx.HTTPTransport(retries=8), base_url=running.url, timeout=SECONDS)
 
 
 def test_without_the_services_it_says_so(tmp_path: Path) -> None:
@@ -124,7 +127,7 @@ def test_without_the_services_it_says_so(tmp_path: Path) -> None:
         nobody = f"127.0.0.1:{free_port()}"
         targets = dict.fromkeys(SERVICES, target)
         with running_http_api(tmp_path, targets) as running:
-            assert httpx.get(f"{running.url}/health").status_code == 200
+            assert get(f"{running.url}/health").status_code == 200
         running = HttpApi(tmp_path, targets | {"scoring": nobody}, {})
         try:
             with patient(running) as client:
@@ -161,8 +164,8 @@ def gateway() -> Iterator[str]:
 def test_the_paths_of_the_gateway_are_passed_on(tmp_path: Path, gateway: str) -> None:
     with api(tmp_path, gateway_target=gateway) as (running, services):
         for path in ("/v1/batch", "/v1/track", "/v1/cloudevents", "/v1/webhooks/crm?x=y"):
-            answer = httpx.post(f"{running.url}{path}", content=b"<x/>", headers={"authorization": "Basic eDo="})
+            answer = post(f"{running.url}{path}", content=b"<x/>", headers={"authorization": "Basic eDo="})
             assert (answer.status_code, answer.text) == (200, f"{path} Basic eDo= <x/>")
-        assert httpx.post(f"{running.url}/v1/webhooks/../events", content=b"{}").status_code == 415
-        assert httpx.post(f"{running.url}/v1/batch", content=b"x" * (1 << 20) + b"x").status_code == 413
+        assert post(f"{running.url}/v1/webhooks/../events", content=b"{}").status_code == 415
+        assert post(f"{running.url}/v1/batch", content=b"x" * (1 << 20) + b"x").status_code == 413
         assert not services.calls

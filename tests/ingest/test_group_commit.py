@@ -178,7 +178,8 @@ async def test_a_group_does_not_inherit_the_deadline_of_its_first_call() -> None
     for seconds in (0.0, 1000.0):
         with deadline(seconds):
             await group.add(event())
-    assert left == pytest.approx([SECONDS, SECONDS], abs=1), "expected the deadline of the group"
+    assert len(left) == 2
+    assert all(0 < each <= SECONDS for each in left), "expected the deadline of the group"
 
 
 async def test_an_expired_call_does_not_shorten_the_write_of_its_group(database: Database) -> None:

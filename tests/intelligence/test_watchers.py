@@ -17,6 +17,7 @@ from shared.rpc.errors import Stopping
 from testkit.waiting import eventually
 from tests.intelligence.fakes import FakeLeadChanges
 from tests.intelligence.watching import ALL, begin, change, intelligence, seen, take
+from tests.shared.waiting import until
 
 
 async def test_a_watcher_sees_each_change_with_its_insight(subject: Watchers, changes: FakeLeadChanges) -> None:
@@ -61,7 +62,7 @@ async def test_a_resumed_watch_misses_nothing_and_repeats_nothing(subject: Watch
     again = await begin(subject, ALL, token)
     await changes.commit(change("ada", 6))
     assert seen(await take(again, 4)) == [("ada", number) for number in (3, 4, 5, 6)]
-    assert changes.streams == 1
+    await until(lambda: changes.streams == 1, what="all read the shared stream")
 
 
 async def test_resuming_while_changes_come_misses_nothing(subject: Watchers, changes: FakeLeadChanges) -> None:
@@ -92,7 +93,7 @@ async def test_a_resumed_watch_that_is_not_read_blocks_no_other(subject: Watcher
     idle = [await begin(subject, ALL, first.token) for _ in range(2 * module.MAX_CATCHING_UP)]
     again = await begin(subject, ALL, first.token)
     assert seen(await take(again, 2)) == [("ada", 2), ("ada", 3)]
-    assert changes.streams == 1
+    await until(lambda: changes.streams == 1, what="all read the shared stream")
     assert seen(await take(idle[0], 2)) == [("ada", 2), ("ada", 3)]
 
 
