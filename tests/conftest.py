@@ -27,6 +27,8 @@ settings.load_profile("leadscore")
 signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 PARTITIONS = 8
+PORTS = range(4_000, 10_000)
+"""Not those of embedded.PORTS, of which a `leadscore up` that a test starts takes any, nor ephemeral ones."""
 SYSTEM_PORTS = 200
 """More than lie between the first and the last port of a `leadscore up`."""
 
@@ -39,7 +41,7 @@ def _share(ports: range) -> range:
     return ports[number % count * size :][:size]
 
 
-embedded.PORTS = _share(embedded.PORTS)
+embedded.PORTS = _share(PORTS)
 demo.BASE_PORTS = _share(demo.BASE_PORTS)[:-SYSTEM_PORTS]
 ROOT = Path(__file__).parents[1]
 SERVER_FIXTURES = {"mongo_uri", "redis_url", "door"}
