@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.local.demo import free_base_port
+from cli.local.down import STOP_SECONDS
 from cli.local.embedded import free_port
 from testkit.waiting import eventually
 from tests.cli.test_embedded import is_alive
@@ -49,7 +50,7 @@ class Up:
         """Stops the system, and returns the exit status."""
         self.process.send_signal(number)
         with self.process:
-            return self.process.wait(60)
+            return self.process.wait(STOP_SECONDS)
 
 
 def descendants(pid: int) -> list[int]:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from cli.local.demo import free_base_port
+from cli.local.down import STOP_SECONDS
 from cli.local.plan import Plan, cores
 from cli.terminal.connection import Connection
 from testkit.waiting import eventually
@@ -241,7 +242,7 @@ def test_a_demo_has_its_own_databases_and_leaves_nothing_running_after_sigterm(t
         started = descendants(demo.pid)
         assert len(started) >= 9
         demo.send_signal(signal.SIGTERM)
-        assert demo.wait(60) == 128 + signal.SIGTERM
+        assert demo.wait(STOP_SECONDS) == 128 + signal.SIGTERM
     wait_until_ended(started)
     assert list(tmp_path.iterdir()) == []
 
@@ -265,4 +266,4 @@ def test_down_stops_it(up: Up) -> None:
     stopped = up.run("down", "--data-dir", str(up.data_dir))
     assert (stopped.returncode, stopped.stdout) == (0, "")
     assert stopped.stderr.splitlines()[-1] == f"stopped what ran in {up.data_dir}"
-    assert up.process.wait(60) == 0
+    assert up.process.wait(STOP_SECONDS) == 0
