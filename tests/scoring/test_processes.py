@@ -93,8 +93,9 @@ async def test_cancelled_work_is_cancelled_in_its_process_which_goes_on(pool: Pr
 
 
 async def test_idle_processes_stop(pool: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "IDLE_SECONDS", 0.01)
-    worker = await pool.run(assisting.pid)
+    with monkeypatch.context() as patches:
+        patches.setattr(processes, "IDLE_SECONDS", 0.01)
+        worker = await pool.run(assisting.pid)
     await _until(lambda: not _lives(worker), "the idle process to stop")
     assert await pool.run(assisting.pid) != worker
 
