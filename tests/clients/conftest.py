@@ -7,8 +7,8 @@ from leadscore.client import RetryPolicy, Targets
 
 from testkit.system import SERVERS, System, running_system
 
-PATIENT = RetryPolicy(total_seconds=120.0)
-"""For calls that must outlast the restart of a service on a busy machine."""
+PATIENT = RetryPolicy(attempt_seconds=60.0, total_seconds=120.0)
+"""For calls that must outlast the restart of a service on a busy machine, and not be stored twice."""
 
 
 @pytest.fixture(scope="session")
