@@ -10,6 +10,7 @@ from google.rpc import code_pb2
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+from pymongo.read_concern import ReadConcern
 
 from cli.local.embedded import EmbeddedMongo
 from ingest_service.domain.event import Event
@@ -114,11 +115,12 @@ async def test_a_write_without_a_majority_is_not_acknowledged(breakable: Breakab
 async def test_a_write_that_is_not_journaled_in_time_is_not_acknowledged(breakable: Breakable, known: bool) -> None:
     if known:
         await breakable.events.put([event()])
+    unconfirmed = breakable.inbox.rows.with_options(read_concern=ReadConcern("local"))
 
     async def is_stored() -> bool:
         with deadline(0.3):
             assert await breakable.failure(event()) in SEEN_BY_CALLERS
-        return await breakable.inbox.rows.find_one({"_id": event().event_id}) is not None
+        return await unconfirmed.find_one({"_id": event().event_id}) is not None
 
     async with breakable.broken("pauseJournalFlusherBeforeFlush"):
         # On a busy machine, the first of the writes may not even be sent in time.
