@@ -141,7 +141,7 @@ def _beside_scoring(running: Running, options: Options) -> float:
 
 def _wait_until_serving(target: str) -> None:
     ends = time.monotonic() + START_SECONDS
-    while ask(target, "") is not Health.SERVING:
+    while ask(target, "", seconds=2) is not Health.SERVING:
         if time.monotonic() > ends:
             raise TimeoutError(f"the ingest server does not serve within {START_SECONDS:g} s")
         time.sleep(0.1)

@@ -37,9 +37,11 @@ def test_every_package_of_the_wheel_comes_into_the_image() -> None:
 
 
 async def test_the_health_check_finds_the_port_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check() -> int:
+        return subprocess.run([sys.executable, ROOT / "deploy/healthcheck.py"], check=False).returncode
+
     async def says_serving() -> bool:
-        command = [sys.executable, ROOT / "deploy/healthcheck.py"]
-        return (await asyncio.to_thread(subprocess.run, command, check=False)).returncode == 0
+        return await asyncio.to_thread(check) == 0
 
     health = HealthServicer()
     with ThreadPoolExecutor(1) as pool:

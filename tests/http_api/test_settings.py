@@ -22,7 +22,7 @@ from tests.http_api.services import Services, served
 
 ORIGIN = "https://app.example.com"
 SECONDS = 60.0
-get, post = (partial(call, timeout=SECONDS) for call in (httpx.get, httpx.post))
+get, post = partial(httpx.get, timeout=SECONDS), partial(httpx.post, timeout=SECONDS)
 
 
 @contextmanager

@@ -112,7 +112,10 @@ async def test_a_certificate_that_is_not_valid_is_named_as_the_reason(
             await attempt(uri)
         return str(caught.value) == f"no MongoDB primary answers at 127.0.0.1:{guarded.port}: {reason}"
 
-    for attempt in (mongo.connect, partial(asyncio.to_thread, replica_sets.initiate)):
+    async def initiate(uri: str) -> None:
+        await asyncio.to_thread(replica_sets.initiate, uri)
+
+    for attempt in (mongo.connect, initiate):
         # A busy machine may have had no time for a handshake before an attempt is given up.
         await eventually(partial(is_named, attempt), what="the reason")
 
