@@ -56,23 +56,23 @@ def supervised(plan: Plan, environment: Mapping[str, str], mongo_uris: Mapping[s
 def _configuration(plan: Plan, mongo_uris: Mapping[str, str]) -> configparser.RawConfigParser:
     configuration = configparser.RawConfigParser()
     configuration["supervisord"] = {
-        "logfile": str(plan.data_dir / "supervisord.log"),
+        "logfile": _literal(plan.data_dir / "supervisord.log"),
         "logfile_maxbytes": str(log_files.MAX_BYTES),
         "logfile_backups": str(log_files.BACKUPS),
-        "pidfile": str(plan.data_dir / "supervisord.pid"),
-        "childlogdir": str(plan.data_dir),
+        "pidfile": _literal(plan.data_dir / "supervisord.pid"),
+        "childlogdir": _literal(plan.data_dir),
     } | ({"user": "root"} if os.geteuid() == 0 else {})
     logs = plan.data_dir / "logs"
     make_private(logs)
     for program in plan.programs():
         configuration[f"program:{program.name}"] = {
-            "command": " ".join(f'"{part}"' for part in program.command_line),
+            "command": _literal(" ".join(f'"{part}"' for part in program.command_line)),
             "environment": _environment(program, mongo_uris),
             "autorestart": "true",
             "startretries": "1000000",
             "stopwaitsecs": str(STOP_SECONDS),
             "redirect_stderr": "true",
-            "stdout_logfile": str(logs / f"{program.name}.log"),
+            "stdout_logfile": _literal(_literal(logs / f"{program.name}.log")),  # supervisor expands it twice
             "stdout_logfile_maxbytes": str(log_files.MAX_BYTES),
             "stdout_logfile_backups": str(log_files.BACKUPS),
         }
@@ -82,8 +82,12 @@ def _configuration(plan: Plan, mongo_uris: Mapping[str, str]) -> configparser.Ra
 def _environment(program: Program, mongo_uris: Mapping[str, str]) -> str:
     """Returns the variables of a program, in supervisor's syntax."""
     own = {"LEADSCORE_MONGO_URI": mongo_uris[program.service]} if program.service in mongo_uris else {}
-    variables = {name: value.replace("%", "%%") for name, value in (program.environment | own).items()}
-    return ",".join(f'{name}="{value}"' for name, value in variables.items())
+    return ",".join(f'{name}="{_literal(value)}"' for name, value in (program.environment | own).items())
+
+
+def _literal(value: object) -> str:
+    """Returns a value in which supervisor finds nothing to expand."""
+    return str(value).replace("%", "%%")
 
 
 def _wait_until_serving(plan: Plan, supervisor: Supervisor) -> None:

@@ -24,8 +24,8 @@ from tests.cli.test_embedded import listens_on_127_0_0_1_only
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """A system that runs for all tests of this module."""
-    running = Up(tmp_path_factory.mktemp("up"))
+    """A system that runs for all tests of this module, in a directory with a name that means something to others."""
+    running = Up(tmp_path_factory.mktemp("up 50%s"))
     yield running
     with running.process:  # closes its output, also if a test has ended it
         if running.process.poll() is None:
