@@ -32,9 +32,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel(
             [("last_event_time", DESCENDING), ("_id", ASCENDING), ("score", ASCENDING)], name="by_last_event_time"
         ),
-        # Decay uses this index, too: it reads all leads of a partition. Each index makes every write of a lead slower:
-        # by 30 to 40 µs of mongod's CPU if its keys change, as those of the other two do with nearly every event, and
-        # by a few µs even if they do not, because MongoDB (seen with 6.0) looks up every index of a changed field.
+        # Decay uses this index, too: it reads all leads of a partition.
         IndexModel([("partition", ASCENDING), ("publication", ASCENDING)], name="by_partition"),
     ],
     "score_history": [
