@@ -27,7 +27,7 @@ FIRINGS = 20
 """How often each crash point must fire in a series of all faults of at least `ROUNDS` rounds."""
 FILE = Path("chaos.json")
 LOG_WIDTH = 140
-"""Columns of the tables where there is no terminal."""
+"""Width of the tables, in characters, if the output is not a terminal."""
 
 
 async def _run(rounds: int, names: str, seed: int, console: Console) -> bool:

@@ -7,7 +7,7 @@ import ssl
 def is_healthy(port: int) -> bool:
     """Returns whether what listens on a port, with TLS or without, says that it and the services behind it serve."""
     trusting = ssl.create_default_context()
-    # Whoever asks has started the server, and tells it nothing.
+    # The process that asks has started this server, and sends it nothing that must stay secret.
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     plain = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
     return _says_ok(plain) or _says_ok(http.client.HTTPSConnection("127.0.0.1", port, timeout=1, context=trusting))

@@ -51,7 +51,7 @@ class ScoredEvent(NamedTuple):
 
 
 def wrong_count(sequence: int | None, entries: int) -> Iterator[tuple[str, str]]:
-    """Yields what is wrong with the number of entries of a lead: its row has a `sequence`, or there is no row."""
+    """Yields a violation if the number of entries of a lead is not the `sequence` of its row; None if it has no row."""
     if sequence is None:
         yield "I7", f"its row is missing, but not its history (number of entries: {entries}): rebuild it"
     elif entries != sequence:
